@@ -1,0 +1,25 @@
+"""Spatial modulation: normalise, scale and shift, each element by its own factor (StyleMapGAN, section 3.2)."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+EPS = 1e-5
+
+
+def modulate(x: Tensor, style: Tensor, groups: int | None = 1, eps: float = EPS) -> Tensor:
+    """``norm(x) * gamma + beta`` where gamma and beta vary over channel *and* place.
+
+    Args:
+        x: features [N, C, H, W].
+        style: [N, 2 C, H, W], gamma in the first C channels and beta in the others.
+        groups: mean and variance (biased) are taken per sample over the elements of each of so many channel groups:
+            1 is layer norm over (C, H, W), C is instance norm. None: ``x`` is normalised already.
+        eps: added to the variance.
+
+    Returns:
+        [N, C, H, W].
+    """
+    gamma, beta = style.chunk(2, dim=1)
+    normalised = x if groups is None else F.group_norm(x, groups, eps=eps)
+    return torch.addcmul(beta, normalised, gamma)

@@ -1,0 +1,52 @@
+"""Up-sample by zeros, filter, down-sample: the resampling every StyleGAN-like network is built from."""
+
+import functools
+from collections.abc import Sequence
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def upfirdn2d(
+    x: Tensor, taps: Sequence[float], up: int = 1, down: int = 1, pad: tuple[int, int] = (0, 0), gain: float = 1.0
+) -> Tensor:
+    """Resample the last two dimensions with a separable FIR filter.
+
+    In this order and along both axes alike: put ``up - 1`` zeros after every sample, add ``pad[0]`` zeros before and
+    ``pad[1]`` after, convolve with ``taps`` (normalised to sum 1, times ``gain`` once per picture, no padding of its own),
+    keep every ``down``-th sample. The same filter serves every channel, so the gradient is an upfirdn2d again.
+
+    Args:
+        x: [N, C, H, W], floating point.
+        taps: the one-dimensional filter, e.g. (1, 3, 3, 1).
+        up, down: factors >= 1. pad: zeros before and after, in up-sampled pixels; smaller than the filter.
+        gain: ``up ** 2`` keeps the mean of a picture that is up-sampled.
+
+    Returns:
+        [N, C, H', W'] with H' = ceil((H up + pad[0] + pad[1] - len(taps) + 1) / down).
+    """
+    channels, span = x.shape[1], len(taps)
+    before, after = pad
+    if not (0 <= before < span and 0 <= after < span):
+        raise ValueError(f"pad {pad} must lie in 0..{span - 1} for {span} taps")
+    kernel = _kernel(tuple(taps), gain, x.device, x.dtype).expand(channels, 1, span, span)
+    if up == 1:
+        if before == after:
+            return F.conv2d(x, kernel, stride=down, padding=before, groups=channels)
+        return F.conv2d(F.pad(x, (before, after, before, after)), kernel, stride=down, groups=channels)
+    # A transposed convolution is zero insertion and full filtering in one. Its output starts span - 1 samples of
+    # padding early and ends span - up late (the zeros after the last sample are not its own).
+    y = F.conv_transpose2d(x, kernel.flip(2, 3), stride=up, groups=channels)
+    head, tail = before - (span - 1), after - (span - up)
+    y = F.pad(y, (head, tail, head, tail))  # negative: crops
+    return y if down == 1 else y[..., ::down, ::down]
+
+
+@functools.lru_cache(maxsize=64)
+def _kernel(taps: tuple[float, ...], gain: float, device: torch.device, dtype: torch.dtype) -> Tensor:
+    """[1, 1, K, K], flipped because conv2d correlates."""
+    with torch.inference_mode(False):  # a cached inference tensor could not take part in autograd later
+        line = torch.tensor(taps, dtype=torch.float64).flip(0)
+        line /= line.sum()
+        return (torch.outer(line, line) * gain).to(device, dtype)[None, None]

@@ -1,0 +1,108 @@
+"""Weights files: one ``.safetensors`` with the config in its header, from which the model is rebuilt without anything else.
+
+Training state (optimisers, position in the data) lives elsewhere: `stylemap.training.state`.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import nn
+
+from stylemap.config import ModelConfig
+from stylemap.errors import InputError
+from stylemap.files import atomic
+from stylemap.model import Model
+from stylemap.networks import Discriminator
+from stylemap.resources import PRETRAINED
+
+FORMAT = "stylemap-weights-1"
+
+
+def save(path: str | Path, model: Model, discriminator: nn.Module | None = None, info: dict | None = None) -> None:
+    """Atomically write the weights, with ``info`` (anything JSON can hold: images seen, command, scores) in the header."""
+    tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
+    if discriminator is not None:
+        tensors |= {f"discriminator.{k}": v.detach().cpu().contiguous() for k, v in discriminator.state_dict().items()}
+    header = {"format": FORMAT, "model": json.dumps(asdict(model.config)), "info": json.dumps(info or {})}
+    with atomic(path) as temporary:
+        save_file(tensors, temporary, header)
+
+
+def load(weights: str | Path, device: str | torch.device = "cpu") -> Model:
+    """A model ready to encode and synthesise: evaluation mode, no gradients for its parameters.
+
+    Args:
+        weights: the name of shipped weights ("avatars32"), a ``.safetensors`` file, or the folder of a training run.
+
+    Raises:
+        InputError: missing, damaged, or not a weights file of this project.
+    """
+    path = find(weights)
+    config, tensors, _ = _read(path)
+    model = Model(config)
+    _fill(model, tensors, "model.", path)
+    return model.eval().requires_grad_(False).to(device)
+
+
+def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> Discriminator:
+    """The discriminator, where the file holds one."""
+    path = find(weights)
+    config, tensors, _ = _read(path)
+    if not any(name.startswith("discriminator.") for name in tensors):
+        raise InputError(f"{path} holds no discriminator; take the weights of a training run")
+    discriminator = Discriminator(config).to(memory_format=torch.channels_last)
+    _fill(discriminator, tensors, "discriminator.", path)
+    return discriminator.eval().requires_grad_(False).to(device)
+
+
+def read_info(weights: str | Path) -> dict:
+    """What `save` was told about the weights."""
+    return _read(find(weights))[2]
+
+
+def find(weights: str | Path) -> Path:
+    """The file behind a name, a path or a run folder."""
+    path = Path(weights)
+    if path.is_dir():
+        newest = path / "weights.safetensors"
+        if not newest.exists():
+            raise InputError(f"{path} holds no weights.safetensors; is it the folder of a training run?")
+        return newest
+    if path.exists():
+        return path
+    shipped = {p.stem: p for p in sorted(PRETRAINED.glob("*.safetensors"))}
+    if str(weights) in shipped:
+        return shipped[str(weights)]
+    raise InputError(f"no weights {str(weights)!r}; give a .safetensors file, a run folder or one of: {', '.join(shipped)}")
+
+
+def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
+    try:
+        with safe_open(path, "pt") as f:
+            header = f.metadata() or {}
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as err:
+        raise InputError(
+            f"{path} is damaged or no .safetensors file ({err}); copy it again, or for weights published with the paper "
+            "run `stylemap import`"
+        ) from err
+    if header.get("format") != FORMAT:
+        raise InputError(f"{path} holds the weights of another program; `stylemap import` converts the published ones")
+    try:
+        return ModelConfig.from_dict(json.loads(header["model"])), tensors, json.loads(header["info"])
+    except (KeyError, TypeError, ValueError) as err:
+        raise InputError(f"{path} has a damaged header ({err}); copy it again") from err
+
+
+def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path) -> None:
+    """Load the entries under ``prefix``; every one must be there and fit."""
+    state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+    try:
+        module.load_state_dict(state)
+    except RuntimeError as err:
+        detail = " ".join(str(err).split())[:300]
+        raise InputError(f"{path} does not fit its own config ({detail}); copy it again") from err

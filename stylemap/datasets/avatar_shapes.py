@@ -1,0 +1,250 @@
+"""Layered shapes and the two ways to rasterise them: into a picture and into part labels.
+
+Coordinates are face units: x = 0 is the middle of the face (the image's centre column), y = 0 the top and y = 1 the
+bottom of the image, and one unit is the image's side. A drawing is a list of `Shape`, painted in order.
+"""
+
+import functools
+import math
+from enum import IntEnum
+from typing import NamedTuple
+
+import cv2
+import numpy as np
+
+Colour = tuple[int, int, int]  # RGB, 0..255
+
+MIN_WORK = 128  # pixels: nothing is painted on a smaller canvas, whatever the side
+SUPERSAMPLING = 2  # canvas pixels per image pixel where the side is large
+LABEL_WORK = 256  # pixels: labels are painted at least this large, then every k-th pixel is taken
+FRACTION_BITS = 5  # sub-pixel bits of OpenCV's fixed-point coordinates
+SHADE_SIDE = 64  # pixels: soft shading is blurred at this size whatever the side, so it looks alike at every side
+NEUTRAL = 200  # the shade that changes nothing; 255 lightens by 27 %, less than 200 darkens
+GRAIN = 3  # grey levels of paper grain, at most
+
+
+class Part(IntEnum):
+    """Label ids of CelebAMask-HQ. Left and right are the image's, as in that data set: LEFT_EYE has the smaller x."""
+
+    BACKGROUND = 0
+    SKIN = 1
+    NOSE = 2
+    EYEGLASSES = 3
+    LEFT_EYE = 4
+    RIGHT_EYE = 5
+    LEFT_BROW = 6
+    RIGHT_BROW = 7
+    LEFT_EAR = 8
+    RIGHT_EAR = 9
+    MOUTH = 10
+    UPPER_LIP = 11
+    LOWER_LIP = 12
+    HAIR = 13
+    HAT = 14
+    EARRING = 15
+    NECKLACE = 16
+    NECK = 17
+    CLOTH = 18
+
+
+class Shape(NamedTuple):
+    """One layer: outlines of one colour.
+
+    Outlines are filled by the even-odd rule, so two nested ones make a ring. With one part they share its label; with
+    as many parts as outlines each has its own; with none the labels below stay.
+    """
+
+    outlines: tuple[np.ndarray, ...]  # each [n, 2] float, (x, y) in face units
+    colour: Colour  # for soft shapes: the factor on what lies below, in units of NEUTRAL
+    parts: tuple[Part, ...] = ()
+    opacity: float = 1.0  # 0..1
+    soft: bool = False  # blurred and multiplied; soft neighbours in the list are blurred together
+
+
+class Placement(NamedTuple):
+    """Where the face lands in the image: a rotation and a scaling about the image's centre, then a shift."""
+
+    rotation: float = 0.0  # degrees, clockwise
+    scale: float = 1.0
+    shift_x: float = 0.0  # fraction of the side
+    shift_y: float = 0.0
+
+    def apply(self, points: np.ndarray) -> np.ndarray:
+        """Face units [n, 2] -> fractions of the image [n, 2]."""
+        angle = math.radians(self.rotation)
+        c, s = self.scale * math.cos(angle), self.scale * math.sin(angle)
+        shift = (0.5 + self.shift_x + 0.5 * s, 0.5 + self.shift_y - 0.5 * c)
+        return points @ np.array([(c, s), (-s, c)]) + shift
+
+
+def paint(shapes: list[Shape], background: np.ndarray, placement: Placement, side: int, grain: int) -> np.ndarray:
+    """The picture, uint8 [side, side, 3] RGB.
+
+    ``background`` is uint8 [2, 2, 3], the colours of the four corners; ``grain`` (>= 0) chooses the paper grain.
+    """
+    factor = max(SUPERSAMPLING, math.ceil(MIN_WORK / side))
+    work = side * factor
+    canvas = cv2.resize(background, (work, work), interpolation=cv2.INTER_LINEAR)
+    points = _placed(shapes, placement)
+    on_canvas, on_shade = _fixed(points, work), _fixed(points, SHADE_SIDE)
+    shade, start = None, 0
+    for shape in shapes:
+        stop = start + sum(map(len, shape.outlines))
+        if shape.soft:
+            if shade is None:
+                shade = np.full((SHADE_SIDE, SHADE_SIDE, 3), NEUTRAL, np.uint8)
+            _fill(shade, _split(on_shade, start, shape), shape)
+        else:
+            if shade is not None:
+                _multiply(canvas, shade)
+                shade = None
+            _fill(canvas, _split(on_canvas, start, shape), shape)
+        start = stop
+    if shade is not None:
+        _multiply(canvas, shade)
+    image = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
+    y, x = grain % 61, grain % 67
+    return cv2.add(image, _grain()[y : y + side, x : x + side])
+
+
+def label(shapes: list[Shape], placement: Placement, side: int) -> np.ndarray:
+    """The part labels, uint8 [side, side] of `Part`: the topmost part at each pixel's centre."""
+    factor = math.ceil(LABEL_WORK / side) | 1  # odd, so that a sample lies at each pixel's centre
+    canvas = np.zeros((side * factor, side * factor), np.uint8)
+    fixed = _fixed(_placed(shapes, placement), side * factor)
+    start = 0
+    for shape in shapes:
+        outlines = _split(fixed, start, shape)
+        start += sum(map(len, shape.outlines))
+        if len(shape.parts) == 1:
+            cv2.fillPoly(canvas, outlines, int(shape.parts[0]), cv2.LINE_8, FRACTION_BITS)
+        else:
+            for outline, part in zip(outlines, shape.parts, strict=False):
+                cv2.fillPoly(canvas, [outline], int(part), cv2.LINE_8, FRACTION_BITS)
+    return np.ascontiguousarray(canvas[factor // 2 :: factor, factor // 2 :: factor])
+
+
+def _placed(shapes: list[Shape], placement: Placement) -> np.ndarray:
+    return placement.apply(np.concatenate([outline for shape in shapes for outline in shape.outlines]))
+
+
+def _fixed(points: np.ndarray, size: int) -> np.ndarray:
+    """Fractions of the image -> OpenCV's fixed-point coordinates, in which pixel centres are whole numbers."""
+    return np.rint((points * size - 0.5) * (1 << FRACTION_BITS)).astype(np.int32)
+
+
+def _split(points: np.ndarray, start: int, shape: Shape) -> list[np.ndarray]:
+    outlines = []
+    for outline in shape.outlines:
+        outlines.append(points[start : start + len(outline)])
+        start += len(outline)
+    return outlines
+
+
+def _fill(canvas: np.ndarray, outlines: list[np.ndarray], shape: Shape) -> None:
+    if shape.opacity >= 1.0:
+        cv2.fillPoly(canvas, outlines, shape.colour, cv2.LINE_AA, FRACTION_BITS)
+        return
+    points = np.concatenate(outlines) >> FRACTION_BITS
+    low = np.maximum(points.min(0) - 1, 0)
+    high = points.max(0) + 3
+    below = canvas[low[1] : high[1], low[0] : high[0]]  # only what the shape touches: whole canvases are slow
+    if below.size == 0:
+        return
+    above = below.copy()
+    offset = (int(-low[0]) << FRACTION_BITS, int(-low[1]) << FRACTION_BITS)
+    cv2.fillPoly(above, [o + np.int32(offset) for o in outlines], shape.colour, cv2.LINE_AA, FRACTION_BITS)
+    below[:] = cv2.addWeighted(above, shape.opacity, below, 1 - shape.opacity, 0)
+
+
+def _multiply(canvas: np.ndarray, shade: np.ndarray) -> None:
+    shade = cv2.blur(cv2.blur(shade, (5, 5)), (3, 3))  # two box blurs: close to a Gaussian and cheaper
+    shade = cv2.resize(shade, canvas.shape[:2], interpolation=cv2.INTER_LINEAR)
+    cv2.multiply(canvas, shade, dst=canvas, scale=1 / NEUTRAL)
+
+
+@functools.cache
+def _grain() -> np.ndarray:
+    """uint8 [384, 384, 3] of 0..GRAIN, the same in the three channels."""
+    noise = np.random.Generator(np.random.PCG64(7)).integers(0, GRAIN + 1, (384, 384, 1), np.uint8)
+    return np.repeat(noise, 3, axis=2)
+
+
+# Outlines. All return float [n, 2].
+
+
+@functools.cache
+def _spline(count: int, closed: bool, steps: int) -> np.ndarray:
+    """The matrix from ``count`` control points to points on the Catmull-Rom curve through them."""
+    t = np.arange(steps) / steps
+    weights = 0.5 * np.stack([-t + 2 * t**2 - t**3, 2 - 5 * t**2 + 3 * t**3, t + 4 * t**2 - 3 * t**3, t**3 - t**2], 1)
+    spans = count if closed else count - 1
+    matrix = np.zeros((spans * steps + (not closed), count))
+    for span in range(spans):
+        for k in range(4):
+            point = (span + k - 1) % count if closed else min(max(span + k - 1, 0), count - 1)
+            matrix[span * steps : (span + 1) * steps, point] += weights[:, k]
+    if not closed:
+        matrix[-1, -1] = 1
+    return matrix
+
+
+def smooth(points, closed: bool = True, steps: int = 5) -> np.ndarray:
+    """The smooth curve through ``points`` [k, 2]; a point given twice makes a corner."""
+    return _spline(len(points), closed, steps) @ np.asarray(points)
+
+
+def mirrored(right) -> list[tuple[float, float]]:
+    """A closed list of points from those of the right half (top to bottom); x = 0 is not repeated."""
+    return [*right, *((-x, y) for x, y in reversed(right) if x != 0)]
+
+
+def flipped(outline: np.ndarray) -> np.ndarray:
+    """The mirror image about x = 0."""
+    return outline * (-1, 1)
+
+
+@functools.cache
+def _circle(count: int) -> np.ndarray:
+    t = np.arange(count) * (2 * math.pi / count)
+    return np.stack([np.cos(t), np.sin(t)], 1)
+
+
+def ellipse(x: float, y: float, rx: float, ry: float, count: int = 20) -> np.ndarray:
+    """An ellipse about (x, y)."""
+    return _circle(count) * (rx, ry) + (x, y)
+
+
+def between(x: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
+    """The area between two curves over the same x [n]."""
+    return np.stack([np.concatenate([x, x[::-1]]), np.concatenate([top, bottom[::-1]])], 1)
+
+
+def stroke(centre: np.ndarray, width) -> np.ndarray:
+    """A line along ``centre`` [n, 2]; ``width`` is a number or one per point [n]."""
+    along = np.empty_like(centre)
+    along[1:-1] = centre[2:] - centre[:-2]
+    along[0], along[-1] = centre[1] - centre[0], centre[-1] - centre[-2]
+    normal = along[:, ::-1] * (-0.5, 0.5)
+    normal *= (width / (np.hypot(along[:, 0], along[:, 1]) + 1e-9))[:, None]
+    return np.concatenate([centre + normal, (centre - normal)[::-1]])
+
+
+def moved(shape: Shape, dx: float, dy: float = 0.0) -> Shape:
+    """The same shape elsewhere."""
+    return shape._replace(outlines=tuple(outline + (dx, dy) for outline in shape.outlines))
+
+
+def mix(a: Colour, b: Colour, t: float) -> Colour:
+    """``a`` where t = 0, ``b`` where t = 1."""
+    return tuple(round(p + (q - p) * t) for p, q in zip(a, b, strict=True))
+
+
+def scaled(colour: Colour, factor: float) -> Colour:
+    """Darker (factor < 1) or lighter (factor > 1), kept within 0..255."""
+    return tuple(min(255, round(c * factor)) for c in colour)
+
+
+def tint(red: float, green: float, blue: float) -> Colour:
+    """The colour of a soft shape that multiplies what is below by these factors (at most 1.27)."""
+    return (round(red * NEUTRAL), round(green * NEUTRAL), round(blue * NEUTRAL))

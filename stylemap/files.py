@@ -1,0 +1,51 @@
+"""Writing files so that a kill at any instant leaves the old file or the new one, never half of one."""
+
+import contextlib
+import os
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+from stylemap.errors import InputError
+
+TEMPORARY_SUFFIX = ".part"  # left behind only by a kill; never read, safe to delete
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Yield a temporary path beside ``path``; on success it is flushed and renamed over ``path``.
+
+    The folder is made if missing. On any error the temporary file is removed and ``path`` is untouched. The temporary
+    name keeps ``path``'s extension, so writers that choose a format by name work.
+
+    Raises:
+        InputError: the folder cannot be made or written, or the disk is full.
+    """
+    path = Path(path)
+    temporary = path.with_name(f".{path.stem[:64]}-{uuid.uuid4().hex[:12]}{TEMPORARY_SUFFIX}{path.suffix}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.touch(exist_ok=False)
+    except OSError as err:
+        raise InputError(f"cannot write {path}: {err.strerror}; choose another folder") from err
+    try:
+        yield temporary
+        with open(temporary, "rb") as f:
+            os.fsync(f.fileno())
+        os.replace(temporary, path)
+    except OSError as err:
+        raise InputError(f"cannot write {path}: {err.strerror or err}; free some space or choose another folder") from err
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Atomically write ``data``."""
+    with atomic(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Atomically write ``text`` as UTF-8."""
+    write_bytes(path, text.encode())
+

@@ -1,0 +1,68 @@
+"""The model people use: generator and encoder with their config."""
+
+import torch
+from torch import Tensor, nn
+
+from stylemap.config import ModelConfig
+from stylemap.networks import Encoder, Generator
+
+
+class Model(nn.Module):
+    """Encode photos into stylemaps, render stylemaps to images.
+
+    Shapes, with C, S, R from ``config``: images [N, 3, R, R] in [-1, 1]; stylemaps [N, C, S, S]; z [N, C] standard normal;
+    *styles* are the list of resized stylemaps that modulate the synthesis network (the w+ of StyleMapGAN, section 3.2).
+    Wrong shapes raise ValueError.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.generator = Generator(config)
+        self.encoder = Encoder(config)
+        self.to(memory_format=torch.channels_last)
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.synthesis.constant.device
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images -> stylemaps, in one pass."""
+        r = self.config.resolution
+        _check_shape("images", images, (3, r, r))
+        return self.encoder(images.contiguous(memory_format=torch.channels_last))
+
+    def synthesize(self, stylemap: Tensor) -> Tensor:
+        """Stylemaps -> images, about [-1, 1] (not clamped)."""
+        return self.render(self.resize(stylemap))
+
+    def resize(self, stylemap: Tensor) -> list[Tensor]:
+        """Stylemaps -> styles: 2 log2(R / S) + 2 maps, two at each side from S to R."""
+        _check_shape("stylemap", stylemap, self.config.stylemap_shape)
+        return self.generator.resizer(stylemap.contiguous(memory_format=torch.channels_last))
+
+    def render(self, styles: list[Tensor]) -> Tensor:
+        """Styles -> images."""
+        return self.generator.synthesis(styles)
+
+    def map(self, z: Tensor) -> Tensor:
+        """z -> stylemaps."""
+        _check_shape("z", z, (self.config.stylemap_channels,))
+        return self.generator.mapping(z)
+
+    def mean_stylemap(self, z: Tensor | None = None) -> Tensor:
+        """[1, C, S, S]: the mean over mapped ``z`` (default: 4096 fixed draws), what truncation pulls towards."""
+        if z is None:
+            draws = torch.randn(4096, self.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
+            z = draws.to(self.device)
+        return self.map(z).mean(dim=0, keepdim=True)
+
+
+def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:
+    """``mean + psi (stylemap - mean)``: less varied, more typical samples for psi < 1 (StyleGAN, appendix B)."""
+    return torch.lerp(mean, stylemap, psi)
+
+
+def _check_shape(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+    if x.dim() != len(shape) + 1 or tuple(x.shape[1:]) != shape:
+        raise ValueError(f"{name} must be [N, {', '.join(map(str, shape))}], not {list(x.shape)}")

@@ -1,0 +1,135 @@
+"""Layers with equalised learning rate (Progressive GAN, section 4.1) and their resampling forms (StyleGAN2, appendix B).
+
+A weight is stored as N(0, 1) / lr_mul and multiplied at run time by lr_mul / sqrt(fan_in): Adam then moves every layer at
+the same relative speed. The gain of the activation is folded into that factor, see `op.bias_act`.
+"""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from op import bias_act, modulate, upfirdn2d
+from op.bias_act import GAIN
+
+BLUR = (1.0, 3.0, 3.0, 1.0)
+
+Convolve = Callable[[Tensor, Tensor, Tensor | None], Tensor]
+
+
+def same(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolution that keeps the side. [N, C, H, W] -> [N, C', H, W]; weight [C', C, k, k], k odd."""
+    return F.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+
+
+def upsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Convolution onto twice the side, then blur. [N, C, H, W] -> [N, C', 2 H, 2 W]; weight [C', C, k, k], k 1 or 3."""
+    if weight.shape[-1] == 1:  # commutes with the resampling, and costs a quarter before it
+        x = upfirdn2d(F.conv2d(x, weight), BLUR, up=2, pad=(2, 1), gain=4)
+    else:
+        x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [N, C', 2 H + 1, 2 W + 1]
+        x = upfirdn2d(x, BLUR, pad=(1, 1), gain=4)
+    return x if bias is None else x + bias.view(-1, 1, 1)
+
+
+def downsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Blur, then convolution onto half the side. [N, C, H, W] -> [N, C', H/2, W/2]; weight [C', C, k, k], k 1 or 3."""
+    if weight.shape[-1] == 1:  # filter only the pixels that are kept
+        return F.conv2d(upfirdn2d(x, BLUR, down=2, pad=(1, 1)), weight, bias)
+    return F.conv2d(upfirdn2d(x, BLUR, pad=(2, 2)), weight, bias, stride=2)
+
+
+class EqualConv(nn.Module):
+    """Equalised convolution. [N, inputs, H, W] -> [N, outputs, H', W'], H' by ``convolve``.
+
+    Args:
+        kernel: side of the kernel.
+        convolve: `same`, `upsample` or `downsample`.
+        activate: leaky ReLU after it.
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, convolve: Convolve = same, bias: bool = True, activate: bool = True
+    ):
+        super().__init__()
+        self.convolve = convolve
+        self.activate = activate
+        self.gain = GAIN if activate else 1.0
+        self.scale = self.gain / math.sqrt(inputs * kernel**2)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+
+    def forward(self, x: Tensor) -> Tensor:
+        bias = self.bias if self.bias is None or self.gain == 1 else self.bias * self.gain
+        x = self.convolve(x, self.weight * self.scale, bias)
+        return bias_act(x, gain=1) if self.activate else x
+
+
+class EqualLinear(nn.Module):
+    """Equalised linear layer. [N, inputs] -> [N, outputs]."""
+
+    def __init__(self, inputs: int, outputs: int, lr_mul: float = 1.0, activate: bool = True):
+        super().__init__()
+        self.activate = activate
+        self.lr_mul = lr_mul
+        self.scale = lr_mul / math.sqrt(inputs)
+        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_mul)
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = F.linear(x, self.weight * self.scale, self.bias * self.lr_mul)
+        return bias_act(x) if self.activate else x
+
+
+def norm_groups(norm: str, channels: int) -> int | None:
+    """The ``groups`` of `op.modulate` for a norm of the config; None where statistics are not per sample."""
+    return {"layer": 1, "group": 8, "instance": channels, "batch": None}[norm]
+
+
+class ModulatedConv(nn.Module):
+    """Spatially modulated convolution with leaky ReLU (StyleMapGAN, section 3.2).
+
+    The input is normalised, multiplied by gamma(style) and shifted by beta(style) elementwise, then convolved. The weights
+    are the same for all samples: there is no demodulation and no per-sample kernel.
+
+    ``forward(x [N, inputs, H, W], style [N, styles, H, W]) -> [N, outputs, H', W']``
+    """
+
+    def __init__(
+        self, inputs: int, outputs: int, styles: int, kernel: int = 3, convolve: Convolve = same, norm: str = "layer"
+    ):
+        super().__init__()
+        self.style = EqualConv(styles, 2 * inputs, 3, activate=False)  # gamma and beta in one
+        with torch.no_grad():
+            self.style.bias[:inputs] = 1
+        self.groups = norm_groups(norm, inputs)
+        self.batch_norm = nn.BatchNorm2d(inputs, affine=False) if self.groups is None else nn.Identity()
+        self.conv = EqualConv(inputs, outputs, kernel, convolve)
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        return self.conv(modulate(self.batch_norm(x), self.style(style), self.groups))
+
+
+class DownBlock(nn.Module):
+    """Residual block onto half the side. [N, inputs, H, W] -> [N, outputs, H/2, W/2]."""
+
+    def __init__(self, inputs: int, outputs: int):
+        super().__init__()
+        self.conv1 = EqualConv(inputs, inputs, 3)
+        self.conv2 = EqualConv(inputs, outputs, 3, downsample)
+        self.skip = EqualConv(inputs, outputs, 1, downsample, bias=False, activate=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.conv2(self.conv1(x)) + self.skip(x)) * math.sqrt(0.5)
+
+
+def down_blocks(config, side: int) -> list[DownBlock]:
+    """The blocks from ``config.resolution`` down to ``side``."""
+    sides = []
+    r = config.resolution
+    while r > side:
+        sides.append(r)
+        r //= 2
+    return [DownBlock(config.channels(r), config.channels(r // 2)) for r in sides]
