@@ -9,12 +9,12 @@ from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save as serialize
 from torch import nn
 
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
-from stylemap.files import atomic
+from stylemap.files import write_bytes
 from stylemap.model import Model
 from stylemap.networks import Discriminator
 from stylemap.resources import PRETRAINED
@@ -28,8 +28,7 @@ def save(path: str | Path, model: Model, discriminator: nn.Module | None = None,
     if discriminator is not None:
         tensors |= {f"discriminator.{k}": v.detach().cpu().contiguous() for k, v in discriminator.state_dict().items()}
     header = {"format": FORMAT, "model": json.dumps(asdict(model.config)), "info": json.dumps(info or {})}
-    with atomic(path) as temporary:
-        save_file(tensors, temporary, header)
+    write_bytes(path, serialize(tensors, header))
 
 
 def load(weights: str | Path, device: str | torch.device = "cpu") -> Model:

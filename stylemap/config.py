@@ -5,7 +5,7 @@ are counted in images, never in iterations, so that they mean the same at every 
 """
 
 import math
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 from stylemap.errors import InputError
@@ -78,3 +78,84 @@ class ModelConfig:
         unknown = set(saved) - {f.name for f in fields(cls)}
         _check(not unknown, f"unknown model settings {sorted(unknown)}: written by a newer version of stylemap?")
         return cls(**saved)
+
+
+@dataclass(frozen=True)
+class OptimConfig:
+    """Adam for all three networks, and the gradient penalty."""
+
+    lr: float = 0.002
+    beta1: float = 0.0
+    beta2: float = 0.99
+    r1_gamma: float = 10.0  # strength of the gradient penalty on real images; 0 = off; more for larger R and smaller batch
+    r1_every: int = 16  # iterations between penalties (each is made that much stronger); 1 = exact, about 1.5x the time
+
+    def __post_init__(self):
+        _check(self.lr > 0, f"optim.lr {self.lr} must be positive")
+        _check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
+        _check(self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
+        _check(self.r1_every >= 1, f"optim.r1_every {self.r1_every} must be at least 1")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights of the terms of one cycle; 0 leaves a term out of the sum."""
+
+    generator_adversarial: float = 1.0  # samples fool the discriminator
+    latent_reconstruction: float = 1.0  # the encoder finds the stylemap a sample was made from
+    image_reconstruction: float = 1.0  # mean squared error of G(E(x)), images in [-1, 1]
+    perceptual: float = 1.0  # see perceptual_network
+    encoder_adversarial: float = 1.0  # reconstructions fool the discriminator
+    discriminator_reconstruction: float = 1.0  # the discriminator tells reconstructions from originals
+    perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"  # lpips is as published, and needs
+    #   torchvision's VGG-16 weights; discriminator compares its own features and needs nothing
+    vgg: str | None = None  # path of vgg16-397923af.pth; None looks in torch's cache
+
+    def __post_init__(self):
+        for f in fields(self):
+            value = getattr(self, f.name)
+            _check(not isinstance(value, (int, float)) or value >= 0, f"loss.{f.name} {value} must not be negative")
+        _check(
+            self.perceptual_network in ("lpips", "discriminator", "none"),
+            f"loss.perceptual_network {self.perceptual_network!r} must be lpips, discriminator or none",
+        )
+
+
+@dataclass(frozen=True)
+class EmaConfig:
+    """The running average of generator and encoder that is evaluated and shipped."""
+
+    half_life: float = 11_085  # images after which an old weight counts half; as published: 0.999 per iteration of 16
+    ramp: float | None = 0.05  # the half-life is at most this share of the images seen, so that the average does not
+    #   remember the start; None = off, as published
+
+    def __post_init__(self):
+        _check(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
+        _check(self.ramp is None or self.ramp > 0, f"ema.ramp {self.ramp} must be positive, or null for none")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """A whole training run, but for where it is written."""
+
+    data: str = "avatars"  # a folder or zip of images, or "avatars": the faces this project draws
+    heldout: int = 256  # images kept from training to measure on (of a small folder at most a tenth)
+    mirror: bool = True  # every image is flipped with probability one half
+    images: int = 5_000_000  # training images to see; the paper compares at 5 M, the published weights saw 20 M
+    batch: int = 16  # images per iteration
+    seed: int = 0  # of the initial weights, the order of the data and all noise
+    model: ModelConfig = field(default_factory=ModelConfig)
+    optim: OptimConfig = field(default_factory=OptimConfig)
+    loss: LossConfig = field(default_factory=LossConfig)
+    ema: EmaConfig = field(default_factory=EmaConfig)
+    tick: int = 4_000  # images between lines of the log, held-out scores and picture grids
+    save_every: int = 40_000  # images between saved states; a state is about 5 times the weights file
+    keep_states: int = 3  # newest states kept on disk; the older ones are for when the newest is damaged
+    workers: int = 2  # processes that load images; 0 = load in the training process
+    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+
+    def __post_init__(self):
+        for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):
+            _check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
+        _check(self.workers >= 0, f"workers {self.workers} must not be negative")
+        _check(self.seed >= 0, f"seed {self.seed} must not be negative")

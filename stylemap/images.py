@@ -384,9 +384,9 @@ def write_gif(path: str | Path, frames: Tensor, fps: float = 12.5, loop: bool = 
         options["loop"] = 0 if loop else 1
     if kind == "WEBP":
         options["lossless"] = True
-    pictures = map(_to_pillow, frames.split(1))
+    first, *others = [_to_pillow(frame) for frame in frames.split(1)]  # the APNG writer goes through them twice
     with atomic(path) as temporary:
-        next(pictures).save(temporary, append_images=pictures, **options)
+        first.save(temporary, append_images=others, **options)
 
 
 def _by_suffix(table: dict, path: str | Path):

@@ -1,7 +1,7 @@
 """What a face looks like, as a flat dictionary of plain values drawn from a seed and an index."""
 
 import bisect
-import colorsys
+import functools
 import itertools
 
 import numpy as np
@@ -18,9 +18,10 @@ SKIN = [  # light to deep
 HAIR = {  # natural colours from dark to light, then age, then dye
     "black": (42, 36, 42), "dark_brown": (72, 48, 40), "brown": (108, 70, 48), "chestnut": (142, 82, 50),
     "auburn": (158, 68, 44), "ginger": (214, 112, 52), "dark_blonde": (190, 146, 88), "blonde": (234, 196, 122),
-    "grey": (158, 158, 166), "white": (232, 230, 230),
+    "grey": (158, 158, 166), "white": (220, 218, 220),
     "pink": (236, 132, 166), "blue": (82, 124, 200), "teal": (52, 152, 150), "purple": (138, 96, 180),
 }  # fmt: skip
+DYED = ("pink", "blue", "teal", "purple")
 HAIR_WEIGHTS = {
     "light": {"black": 8, "dark_brown": 14, "brown": 16, "chestnut": 11, "auburn": 7, "ginger": 9, "dark_blonde": 11,
               "blonde": 16, "pink": 2, "blue": 2, "teal": 2, "purple": 2},
@@ -49,12 +50,39 @@ UNDER_HAT = {"a": ["crop", "crop", "buzz", "long", "bald"], "b": ["bob", "long",
 HATS = {"beanie": 28, "cap": 24, "brim": 20, "headscarf": 20, "beret": 14}
 BEARDS = {"none": 52, "stubble": 14, "moustache": 8, "goatee": 7, "short": 11, "full": 10}
 EYE_SHAPES = {"almond": 34, "round": 26, "wide": 14, "hooded": 14, "sleepy": 12}
-EXPRESSIONS = {"closed": 34, "grin": 26, "laugh": 20, "surprise": 8, "smirk": 8, "pout": 6}
+EXPRESSIONS = {"closed": 30, "grin": 26, "laugh": 23, "surprise": 8, "smirk": 7, "pout": 6}
+SMILE = {"closed": (0.3, 0.9), "grin": (0.6, 0.9), "laugh": (0.8, 1.0), "surprise": (0.1, 0.3), "smirk": (0.35, 0.55),
+         "pout": (0.0, 0.1)}  # fmt: skip
+OPENING = {"closed": (0, 0), "grin": (0.22, 0.46), "laugh": (0.6, 1.0), "surprise": (0.45, 0.95), "smirk": (0, 0),
+           "pout": (0, 0)}  # fmt: skip
 NOSES = {"button": 30, "straight": 28, "wide": 22, "long": 20}
 LIPS = {"natural": (196, 96, 90), "rose": (208, 72, 98), "red": (196, 34, 48), "plum": (136, 44, 84),
         "coral": (236, 100, 84)}  # fmt: skip
 GLASSES = {"round": 40, "square": 36, "cat": 18, "sun": 10}
+BACKDROPS = {  # quiet colours that go with every skin and with each other
+    "sky": (164, 206, 236), "mint": (172, 220, 200), "sage": (168, 192, 158), "cream": (246, 230, 200),
+    "peach": (250, 204, 174), "rose": (240, 182, 184), "lilac": (204, 186, 232), "sand": (222, 200, 166),
+    "denim": (104, 138, 186), "pine": (72, 124, 112), "clay": (198, 122, 96), "plum": (124, 92, 138),
+    "mustard": (232, 190, 98), "slate": (122, 138, 156),
+}  # fmt: skip
+FABRICS = {
+    "navy": (44, 58, 100), "brick": (184, 74, 60), "teal": (38, 124, 128), "ochre": (224, 160, 60),
+    "olive": (112, 124, 70), "wine": (128, 44, 70), "coral": (238, 122, 102), "white": (244, 242, 238),
+    "charcoal": (62, 64, 76), "lavender": (162, 142, 208), "forest": (50, 100, 76), "pink": (232, 146, 170),
+    "blue": (70, 122, 196), "camel": (196, 152, 106),
+}  # fmt: skip
+NEAR = {  # fabrics that would melt into the backdrop, and what to wear instead
+    ("denim", "blue"): "ochre", ("pine", "forest"): "white", ("pine", "teal"): "coral", ("clay", "brick"): "navy",
+    ("mustard", "ochre"): "teal", ("sand", "camel"): "wine", ("cream", "white"): "brick", ("lilac", "lavender"): "navy",
+    ("rose", "pink"): "teal", ("clay", "coral"): "white", ("plum", "lavender"): "ochre", ("peach", "coral"): "forest",
+}  # fmt: skip
 CLOTHES = {"crew": 30, "collar": 20, "v_neck": 18, "turtleneck": 12, "hoodie": 14, "straps": 6}
+
+
+@functools.cache
+def _cumulative(weights: tuple[tuple[str, float], ...]) -> tuple[list[str], list[float]]:
+    keys, values = zip(*weights, strict=True)
+    return list(keys), list(itertools.accumulate(values))
 
 
 class _Draws:
@@ -78,8 +106,8 @@ class _Draws:
         """A key of a dict of weights, or an item of a list."""
         if isinstance(weights, list):
             return weights[int(self._next() * len(weights))]
-        sums = list(itertools.accumulate(weights.values()))
-        return list(weights)[bisect.bisect_right(sums, self._next() * sums[-1])]
+        keys, sums = _cumulative(tuple(weights.items()))
+        return keys[bisect.bisect_right(sums, self._next() * sums[-1])]
 
 
 def sample(seed: int, index: int) -> dict[str, float | int | str | bool]:
@@ -132,14 +160,15 @@ def _hair(u: _Draws, table: str, group: str, age: float) -> dict:
         "strands": u.number(),
         "hat": hat,
         "hat_style": hat_style if hat else "none",
-        "hat_hue": u.number(),
+        "hat_colour": u.choice(list(FABRICS)),
         "beard": beard,
     }
 
 
 def _head(u: _Draws) -> dict:
     return {
-        "face_width": u.number(0.232, 0.262),  # half-width at the cheeks
+        "face_width": u.number(0.242, 0.278),  # half-width at the cheeks
+        "chin_y": u.number(0.858, 0.884),
         "jaw": u.number(),  # 0 narrow .. 1 broad
         "chin": u.number(),  # 0 pointed .. 1 square
         "ear_size": u.number(0.85, 1.2),
@@ -167,19 +196,17 @@ def _eyes(u: _Draws, table: str, group: str) -> dict:
         "brow_arch": u.number(),
         "glasses": u.chance(0.165),
         "glasses_style": u.choice(GLASSES),
-        "glasses_hue": u.number(),
+        "glasses_colour": "black" if u.chance(0.5) else u.choice(list(FABRICS)),
     }
 
 
 def _mouth(u: _Draws, table: str) -> dict:
     expression = u.choice(EXPRESSIONS)
     amount = u.number()
-    smile = {"closed": 0.15 + 0.55 * amount, "grin": 0.6 + 0.3 * amount, "laugh": 0.8 + 0.2 * amount,
-             "surprise": 0.1 + 0.2 * amount, "smirk": 0.35 + 0.2 * amount, "pout": 0.1 * amount}[expression]  # fmt: skip
-    opening = u.number()
-    opening = {"grin": 0.2 + 0.25 * opening, "laugh": 0.6 + 0.4 * opening, "surprise": 0.45 + 0.5 * opening}.get(
-        expression, 0.0
-    )
+    low, high = SMILE[expression]
+    smile = low + (high - low) * amount
+    low, high = OPENING[expression]
+    opening = low + (high - low) * u.number()
     made_up = u.chance(0.6 if table == "b" else 0.0)
     lip_colour = u.choice(["rose", "red", "plum", "coral"])
     return {
@@ -195,21 +222,20 @@ def _mouth(u: _Draws, table: str) -> dict:
 
 
 def _clothes(u: _Draws, table: str) -> dict:
-    clothes = u.choice(CLOTHES)
+    clothes, backdrop, fabric = u.choice(CLOTHES), u.choice(list(BACKDROPS)), u.choice(list(FABRICS))
     return {
         "clothes": "crew" if clothes == "straps" and table == "a" else clothes,
-        "clothes_hue": u.choice([0.5, 0.4, 0.6, 0.33, -0.33, 0.1, -0.1]),  # relative to the background's
-        "clothes_tone": u.number(),
-        "clothes_grey": u.chance(0.2),
+        "clothes_colour": NEAR.get((backdrop, fabric), fabric),
+        "clothes_tone": u.number(-1, 1),  # -1 darker .. 1 lighter than the colour's mean
         "necklace": u.chance(0.12),
         "shoulders": u.number(),
+        "background": backdrop,
     }
 
 
 def _picture(u: _Draws) -> dict:
     return {
-        "background_hue": u.number(),
-        "background_tone": u.number(),
+        "background_tone": u.number(-1, 1),
         "background_turn": u.number(-1, 1),
         "light": u.number(-1, 1),  # -1 from image left .. 1 from image right
         "rotation": u.centred(4.0),  # degrees
@@ -218,11 +244,6 @@ def _picture(u: _Draws) -> dict:
         "shift_y": u.centred(0.015),
         "grain": int(u.number(0, 4000)),
     }
-
-
-def hsv(hue: float, saturation: float, value: float) -> Colour:
-    """RGB 0..255 from hue (any number, period 1), saturation and value in 0..1."""
-    return tuple(round(c * 255) for c in colorsys.hsv_to_rgb(hue % 1.0, saturation, value))
 
 
 def skin_colour(a: dict) -> Colour:
@@ -240,21 +261,16 @@ def hair_colour(a: dict) -> Colour:
 
 
 def background_colours(a: dict) -> np.ndarray:
-    """uint8 [2, 2, 3]: the four corners of the backdrop."""
-    hue, tone = a["background_hue"], a["background_tone"]
-    light_hair = sum(HAIR[a["hair_colour"]]) > 480
-    value = 0.66 + 0.16 * tone if light_hair else 0.82 + 0.14 * tone  # light hair needs a darker backdrop
-    saturation = 0.5 - 0.3 * tone
-    first = hsv(hue, saturation, value)
-    second = hsv(hue + 0.06 * a["background_turn"], saturation * 0.7, min(1.0, value * 1.1))
+    """uint8 [2, 2, 3]: the four corners of the backdrop, lighter towards the light."""
+    colour = scaled(BACKDROPS[a["background"]], 1 + 0.06 * a["background_tone"])
+    if sum(HAIR[a["hair_colour"]]) > 480:  # light hair needs a darker backdrop
+        colour = scaled(colour, 0.86)
+    light, dark = mix(colour, (255, 255, 255), 0.28), scaled(colour, 0.88)
     t = 0.5 + 0.5 * a["background_turn"]
-    corners = [second, mix(second, first, t), mix(second, first, 1 - t), first]
+    corners = [mix(colour, light, 1 - t), mix(colour, light, t), mix(colour, dark, t), mix(colour, dark, 1 - t)]
     return np.array(corners, np.uint8).reshape(2, 2, 3)
 
 
 def clothes_colour(a: dict) -> Colour:
-    """The main colour of the clothes, in harmony with the backdrop."""
-    tone = a["clothes_tone"]
-    if a["clothes_grey"]:
-        return mix((52, 56, 72), (242, 240, 236), tone)
-    return hsv(a["background_hue"] + a["clothes_hue"], 0.72 - 0.3 * tone, 0.5 + 0.4 * tone)
+    """The main colour of the clothes."""
+    return scaled(FABRICS[a["clothes_colour"]], 1 + 0.12 * a["clothes_tone"])

@@ -73,7 +73,7 @@ class Placement(NamedTuple):
         """Face units [n, 2] -> fractions of the image [n, 2]."""
         angle = math.radians(self.rotation)
         c, s = self.scale * math.cos(angle), self.scale * math.sin(angle)
-        shift = (0.5 + self.shift_x + 0.5 * s, 0.5 + self.shift_y - 0.5 * c)
+        shift = (0.5 + self.shift_x + 0.5 * s, 0.5 + self.shift_y - 0.5 * c)  # (0, 0.5) stays in the middle
         return points @ np.array([(c, s), (-s, c)]) + shift
 
 
@@ -189,6 +189,12 @@ def _spline(count: int, closed: bool, steps: int) -> np.ndarray:
     return matrix
 
 
+@functools.cache
+def grid(count: int) -> np.ndarray:
+    """``count`` equal steps from -1 to 1; shared, so not to be written to."""
+    return np.linspace(-1, 1, count)
+
+
 def smooth(points, closed: bool = True, steps: int = 5) -> np.ndarray:
     """The smooth curve through ``points`` [k, 2]; a point given twice makes a corner."""
     return _spline(len(points), closed, steps) @ np.asarray(points)
@@ -201,7 +207,9 @@ def mirrored(right) -> list[tuple[float, float]]:
 
 def flipped(outline: np.ndarray) -> np.ndarray:
     """The mirror image about x = 0."""
-    return outline * (-1, 1)
+    mirror = outline.copy()
+    mirror[:, 0] *= -1
+    return mirror
 
 
 @functools.cache
@@ -217,7 +225,18 @@ def ellipse(x: float, y: float, rx: float, ry: float, count: int = 20) -> np.nda
 
 def between(x: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     """The area between two curves over the same x [n]."""
-    return np.stack([np.concatenate([x, x[::-1]]), np.concatenate([top, bottom[::-1]])], 1)
+    n = len(x)
+    outline = np.empty((2 * n, 2))
+    outline[:n, 0], outline[:n, 1] = x, top
+    outline[n:, 0], outline[n:, 1] = x[::-1], bottom[::-1]
+    return outline
+
+
+def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The points (x, y) of two arrays [n]."""
+    points = np.empty((len(x), 2))
+    points[:, 0], points[:, 1] = x, y
+    return points
 
 
 def stroke(centre: np.ndarray, width) -> np.ndarray:
@@ -225,24 +244,31 @@ def stroke(centre: np.ndarray, width) -> np.ndarray:
     along = np.empty_like(centre)
     along[1:-1] = centre[2:] - centre[:-2]
     along[0], along[-1] = centre[1] - centre[0], centre[-1] - centre[-2]
-    normal = along[:, ::-1] * (-0.5, 0.5)
-    normal *= (width / (np.hypot(along[:, 0], along[:, 1]) + 1e-9))[:, None]
+    factor = 0.5 * width / (np.hypot(along[:, 0], along[:, 1]) + 1e-9)
+    normal = np.empty_like(centre)
+    normal[:, 0], normal[:, 1] = -along[:, 1] * factor, along[:, 0] * factor
     return np.concatenate([centre + normal, (centre - normal)[::-1]])
 
 
 def moved(shape: Shape, dx: float, dy: float = 0.0) -> Shape:
     """The same shape elsewhere."""
-    return shape._replace(outlines=tuple(outline + (dx, dy) for outline in shape.outlines))
+    by = np.array((dx, dy))
+    return Shape(tuple([outline + by for outline in shape.outlines]), *shape[1:])
 
 
 def mix(a: Colour, b: Colour, t: float) -> Colour:
     """``a`` where t = 0, ``b`` where t = 1."""
-    return tuple(round(p + (q - p) * t) for p, q in zip(a, b, strict=True))
+    return (
+        round(a[0] + (b[0] - a[0]) * t),
+        round(a[1] + (b[1] - a[1]) * t),
+        round(a[2] + (b[2] - a[2]) * t),
+    )
 
 
 def scaled(colour: Colour, factor: float) -> Colour:
     """Darker (factor < 1) or lighter (factor > 1), kept within 0..255."""
-    return tuple(min(255, round(c * factor)) for c in colour)
+    red, green, blue = colour
+    return (min(255, round(red * factor)), min(255, round(green * factor)), min(255, round(blue * factor)))
 
 
 def tint(red: float, green: float, blue: float) -> Colour:

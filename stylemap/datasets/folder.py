@@ -4,13 +4,14 @@ The reader serves ``DataLoader`` workers however they start: it pickles as a pat
 opens the zip for itself, since processes that share one file handle would move each other's position.
 """
 
+import contextlib
 import copy
 import hashlib
 import os
 import warnings
 import zipfile
 import zlib
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -93,7 +94,8 @@ class ImageFolder:
     def _known(self, names: Sequence[str]) -> list[str]:
         missing = sorted(set(names) - set(self._pictures()))
         if missing:
-            raise InputError(f"{self.path} lacks {len(missing)} of the named images, such as {missing[0]}; restore them")
+            what = f"{len(missing)} of the named images, such as {missing[0]}"
+            raise InputError(f"{self.path} lacks {what}; restore them")
         if not names:
             raise InputError(f"no image of {self.path} was named; name at least one")
         return list(names)
@@ -102,7 +104,7 @@ class ImageFolder:
         for name in names:
             try:
                 self._source.check(name)
-            except (InputError, OSError, *BROKEN_ENTRY) as err:
+            except InputError as err:
                 self.skipped[name] = str(err)
         readable = [name for name in names if name not in self.skipped]
         reasons = list(self.skipped.values())
@@ -119,7 +121,7 @@ class ImageFolder:
             return images.load(self._source.read(name), self.side, name)
         except OSError as err:  # a lost file or disk is no property of the data: to go on would make runs differ
             raise InputError(f"{self.path}: {name} can no longer be read ({err.strerror or err}); restore it") from err
-        except (InputError, *BROKEN_ENTRY) as err:
+        except InputError as err:
             self.skipped[name] = str(err)
             self._warn(f"the next image replaces a damaged one: {err}")
             return None
@@ -131,7 +133,6 @@ class ImageFolder:
         """The same data set with fewer names; headers are not read again."""
         part = copy.copy(self)
         part._names = names
-        part._source = _source(self.path)
         part.skipped = dict(self.skipped)
         return part
 
@@ -139,12 +140,12 @@ class ImageFolder:
 def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, ImageFolder]:
     """Open the pictures of a folder or zip as (training, held-out) sets: disjoint, together all, each in sorted order.
 
-    Held out are the names with the smallest SHA-1 of their UTF-8 relative path, ``holdout`` of them but at most a tenth
-    of all (rounded down) and at least one. So the choice depends on nothing but the names, and with the same number held
-    out, adding images never moves one from training to held-out: an image once trained on is never tested on. Each
-    image added may push one from held-out to training, if its own hash is smaller. While a small set grows, the tenth
-    grows with it and can take training images; removing images, or giving a larger ``holdout``, can as well. Files
-    left out at the start count as absent, and are listed in ``skipped`` of both.
+    Held out are the names with the smallest SHA-1 of their UTF-8 relative path, ``holdout`` of them but at most a
+    tenth of all (rounded down) and at least one. So the choice depends on nothing but the names, and with the same
+    number held out, adding images never moves one from training to held-out: an image once trained on is never tested
+    on. Each image added may push one from held-out to training, if its own hash is smaller. While a set is so small
+    that the tenth decides, growing it can move training images to held-out; so can removing images or a larger
+    ``holdout``. Files left out at the start count as absent, and are listed in ``skipped`` of both.
 
     Raises:
         InputError: holdout < 1, fewer than two readable images, or anything ``ImageFolder`` raises.
@@ -178,11 +179,12 @@ def _source(path: Path) -> "_Directory | _Archive":
         return _Directory(path)
     if not path.exists():
         raise InputError(f"{path}: no such folder or zip; check the path")
-    if not zipfile.is_zipfile(path):
-        if path.suffix.lower() == ".zip":
-            raise InputError(f"{path} is a broken zip; copy or pack it again")
+    if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
         raise InputError(f"{path} is neither a folder nor a zip; name one that holds pictures")
-    return _Archive(path)
+    try:
+        return _Archive(path)
+    except (OSError, *BROKEN_ENTRY) as err:
+        raise InputError(f"{path} is a broken zip ({err}); copy or pack it again") from err
 
 
 class _Directory:
@@ -211,30 +213,37 @@ class _Directory:
 class _Archive:
     def __init__(self, path: Path):
         self.path = path
-        self._handle: zipfile.ZipFile | None = None
-        self._owner = 0  # process that opened the handle
+        self._handle = zipfile.ZipFile(path)
+        self._owner = os.getpid()  # the process whose handle it is
 
     def __getstate__(self) -> dict:
-        return {"path": self.path, "_handle": None, "_owner": 0}
+        return {"path": self.path, "_handle": None, "_owner": None}
 
-    def files(self) -> Iterable[str]:
+    def files(self) -> set[str]:
         return {entry.filename for entry in self._zip().infolist() if not entry.is_dir()}  # a name may be there twice
 
     def check(self, name: str) -> None:
-        with self._zip().open(name) as stream:
+        with _entry_errors(name), self._zip().open(name) as stream:
             images.check(stream, name)
 
     def read(self, name: str) -> bytes:
-        return self._zip().read(name)
+        handle = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
+        with _entry_errors(name):
+            return handle.read(name)
 
     def _zip(self) -> zipfile.ZipFile:
         if self._owner != os.getpid():
-            try:
-                self._handle = zipfile.ZipFile(self.path)
-            except (OSError, *BROKEN_ENTRY) as err:
-                raise InputError(f"{self.path} is a broken zip ({err}); copy or pack it again") from err
+            self._handle = zipfile.ZipFile(self.path)
             self._owner = os.getpid()
         return self._handle
+
+
+@contextlib.contextmanager
+def _entry_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except BROKEN_ENTRY as err:
+        raise InputError(f"{name} cannot be unpacked ({err}); pack it again without password") from err
 
 
 def _refuse(err: OSError) -> None:

@@ -1,0 +1,65 @@
+"""The order of training images as a pure function of (seed, images seen), so that a resumed run goes on exactly."""
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+Draw = tuple[int, bool]  # (index of the image, mirrored)
+
+
+class Pictures(Protocol):
+    """What a data set has to be: uint8 [R, R, 3] RGB by index, with names for reports."""
+
+    def __len__(self) -> int: ...
+    def __getitem__(self, index: int) -> np.ndarray: ...
+    def name(self, index: int) -> str: ...
+
+
+def epoch(seed: int, number: int, count: int, mirror: bool) -> list[Draw]:
+    """All images once, shuffled; each mirrored with probability one half if ``mirror``."""
+    rng = np.random.default_rng([seed, number])
+    order = rng.permutation(count)
+    flips = rng.random(count) < 0.5 if mirror else np.zeros(count, bool)
+    return list(zip(order.tolist(), flips.tolist(), strict=True))
+
+
+def draws(seed: int, count: int, start: int, mirror: bool) -> Iterator[Draw]:
+    """The endless stream of draws after ``start`` images have been seen."""
+    number, offset = divmod(start, count)
+    while True:
+        yield from epoch(seed, number, count, mirror)[offset:]
+        number, offset = number + 1, 0
+
+
+def batches(pictures: Pictures, batch: int, seed: int, start: int, mirror: bool, workers: int) -> Iterator[Tensor]:
+    """Endless uint8 batches [batch, R, R, 3], continuing after ``start`` images."""
+    stream = draws(seed, len(pictures), start, mirror)
+    sampler = iter(lambda: [next(stream) for _ in range(batch)], None)
+    loader = DataLoader(
+        _Mirrored(pictures),
+        batch_sampler=sampler,
+        num_workers=workers,
+        pin_memory=torch.cuda.is_available(),
+        multiprocessing_context="spawn" if workers else None,  # forking a process with threads can deadlock
+        persistent_workers=workers > 0,
+    )
+    return iter(loader)
+
+
+class _Mirrored(Dataset):
+    def __init__(self, pictures: Pictures):
+        self.pictures = pictures
+
+    def __getitem__(self, draw: Draw) -> Tensor:
+        index, mirrored = draw
+        picture = self.pictures[index]
+        return torch.from_numpy(np.ascontiguousarray(picture[:, ::-1] if mirrored else picture))
+
+
+def first(pictures: Pictures, count: int) -> Tensor:
+    """The first images as one uint8 tensor [count, R, R, 3]."""
+    return torch.from_numpy(np.stack([pictures[i] for i in range(min(count, len(pictures)))]))

@@ -1,0 +1,24 @@
+"""Where tensors live."""
+
+import torch
+
+from stylemap.errors import InputError
+
+
+def pick(name: str = "auto") -> torch.device:
+    """"auto" is the first GPU if there is one, then Apple's, then the CPU; any other name is torch's own.
+
+    Raises:
+        InputError: no such device here.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    try:
+        device = torch.device(name)
+        torch.zeros(1, device=device)
+    except (RuntimeError, AssertionError) as err:
+        reason = str(err).strip().splitlines()[0]
+        raise InputError(f"device {name!r} cannot be used here ({reason}); try --device cpu") from err
+    return device

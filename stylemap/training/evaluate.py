@@ -1,0 +1,57 @@
+"""Held-out scores and the picture grid of a run."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylemap import images
+from stylemap.editing import blend
+from stylemap.model import Model
+
+CHUNK = 64  # images per pass; bounds the memory
+
+
+@dataclass(frozen=True)
+class Scores:
+    """Reconstruction of images that training never saw; pixels in [-1, 1], clamped."""
+
+    mse: float
+    psnr: float  # dB, peak to peak 2
+    explained: float  # share of the pixel variance about the mean image of the set; 1 is perfect
+
+
+@torch.no_grad()
+def score(model: Model, pictures: Tensor) -> Scores:
+    """Reconstruct uint8 [N, R, R, 3] and compare."""
+    originals = images.from_uint8(pictures)
+    reconstructions = torch.cat(
+        [model.synthesize(model.encode(x.to(model.device))).cpu() for x in originals.split(CHUNK)]
+    ).clamp(-1, 1)
+    mse = (reconstructions - originals).square().mean().item()
+    variance = (originals - originals.mean(dim=0)).square().mean().item()
+    psnr = 10 * math.log10(4 / mse) if mse > 0 else math.inf
+    return Scores(mse, psnr, 1 - mse / variance if variance > 0 else math.nan)
+
+
+@torch.no_grad()
+def picture_grid(model: Model, pictures: Tensor, z: Tensor) -> Tensor:
+    """A sheet [3, H, W] with a row per picture: original | reconstruction | local edit | sample.
+
+    The edit takes its lower half from the picture of the next row. pictures: uint8 [N, R, R, 3]; z: [N, C].
+    """
+    originals = images.from_uint8(pictures).to(model.device)
+    stylemap = model.encode(originals)
+    mask = torch.zeros_like(originals[:, :1])
+    mask[:, :, mask.shape[2] // 2 :] = 1
+    edits = blend(model, stylemap, stylemap.roll(-1, dims=0), mask, space="w+")
+    columns = [originals, model.synthesize(stylemap), edits, model.synthesize(model.map(z))]
+    tiles = torch.stack(columns, dim=1).flatten(0, 1).float().cpu()  # [4 N, 3, R, R]
+    return images.grid(enlarge(tiles), columns=len(columns))
+
+
+def enlarge(tiles: Tensor, least: int = 96) -> Tensor:
+    """Repeat pixels so that small images can be seen: the side becomes a multiple of R that is at least ``least``."""
+    factor = max(1, math.ceil(least / tiles.shape[-1]))
+    return tiles.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)

@@ -1,0 +1,90 @@
+"""The perceptual term of the image cycle, injected into training: LPIPS, the discriminator's own features, or none."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from stylemap.config import LossConfig
+from stylemap.errors import InputError
+from stylemap.networks import Discriminator
+from stylemap.training.losses import feature_distance
+
+# (real [N, 3, R, R], reconstruction [N, 3, R, R], the discriminator, its features of the reconstruction) -> [N].
+# The features are at hand because the adversarial term needs them too.
+Perceptual = Callable[[Tensor, Tensor, Discriminator, list[Tensor]], Tensor]
+
+VGG_FILE = "vgg16-397923af.pth"
+VGG_URL = f"https://download.pytorch.org/models/{VGG_FILE}"
+
+
+def build(config: LossConfig, device: torch.device) -> Perceptual:
+    """The term a config names.
+
+    Raises:
+        InputError: LPIPS without its VGG weights.
+    """
+    if config.perceptual_network == "lpips":
+        return lpips_vgg(vgg_weights(config.vgg), device)
+    return {"discriminator": by_discriminator, "none": nothing}[config.perceptual_network]
+
+
+def nothing(real: Tensor, reconstruction: Tensor, discriminator: Discriminator, features: list[Tensor]) -> Tensor:
+    """Zero for every sample."""
+    return real.new_zeros(len(real))
+
+
+def by_discriminator(
+    real: Tensor, reconstruction: Tensor, discriminator: Discriminator, features: list[Tensor]
+) -> Tensor:
+    """Distance of the discriminator's features (feature matching, Larsen et al. 2016)."""
+    with torch.no_grad():
+        target = discriminator.features(real)
+    return feature_distance(target, features)
+
+
+def lpips_vgg(vgg: dict[str, Tensor] | None, device: torch.device) -> Perceptual:
+    """LPIPS v0.1 on VGG-16 (Zhang et al. 2018), images in [-1, 1].
+
+    Args:
+        vgg: torchvision's VGG-16 state dict; None leaves it random, which is for tests alone.
+    """
+    import lpips  # takes seconds to import, and only this needs it
+
+    network = lpips.LPIPS(net="vgg", pnet_rand=True, verbose=False)
+    if vgg is not None:
+        _fill_vgg(network, vgg)
+    network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
+
+    def distance(real: Tensor, reconstruction: Tensor, discriminator: Discriminator, features: list[Tensor]) -> Tensor:
+        return network(reconstruction, real).flatten()
+
+    return distance
+
+
+def _fill_vgg(network: nn.Module, vgg: dict[str, Tensor]) -> None:
+    """lpips cuts torchvision's ``features`` into five slices but keeps the layers' numbers."""
+    own = network.net.state_dict()
+    network.net.load_state_dict({name: vgg["features." + name.split(".", 1)[1]] for name in own})
+
+
+def vgg_weights(path: str | None) -> dict[str, Tensor]:
+    """torchvision's VGG-16 weights from a file or torch's cache.
+
+    Raises:
+        InputError: not there, or not those weights; says where to put them.
+    """
+    file = Path(path) if path else Path(torch.hub.get_dir()) / "checkpoints" / VGG_FILE
+    if not file.is_file():
+        raise InputError(
+            f"LPIPS needs VGG-16 weights, not found at {file}: download {VGG_URL} to that place (or give loss.vgg), or train "
+            "with --loss.perceptual_network discriminator, which needs no download"
+        )
+    try:
+        weights = torch.load(file, map_location="cpu", weights_only=True)
+        if weights["features.0.weight"].shape != (64, 3, 3, 3):
+            raise ValueError("the first layer has another shape")
+    except Exception as err:  # torch.load raises many kinds for a damaged file
+        raise InputError(f"{file} does not hold torchvision's VGG-16 weights ({type(err).__name__}); copy it again") from err
+    return weights
