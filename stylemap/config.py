@@ -24,15 +24,24 @@ def _power_of_two(value: int, low: int, high: int) -> bool:
 class ModelConfig:
     """What the networks look like; stored in every weights file."""
 
-    resolution: int = 256  # side R of the images in pixels: 16, 32, ... 1024
-    stylemap_size: int = 8  # side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32; finer reconstructs better, edits smaller
-    stylemap_channels: int = 64  # channels of the stylemap, and the length of z
-    channel_base: int = 32768  # features at side r: min(channel_max, channel_base // r); halve it for a 4 times smaller net
+    resolution: int = 256
+    """Side R of the images in pixels: 16, 32, ... 1024."""
+    stylemap_size: int = 8
+    """Side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32; finer reconstructs better, edits smaller."""
+    stylemap_channels: int = 64
+    """Channels of the stylemap, and the length of z."""
+    channel_base: int = 32768
+    """Features at side r: min(channel_max, channel_base // r); halve it for a 4 times smaller net."""
     channel_max: int = 512
-    mapping_layers: int = 8  # linear layers from z to the stylemap
-    mapping_lr_mul: float = 0.01  # learning rate of the mapping network relative to the rest
-    norm: Literal["layer", "instance", "batch", "group"] = "layer"  # before modulation; the others are the paper's ablations
-    light: bool = False  # the stylemap resizer keeps stylemap_channels at every side: for 1024 px
+    """Cap of the features at small sides."""
+    mapping_layers: int = 8
+    """Linear layers from z to the stylemap."""
+    mapping_lr_mul: float = 0.01
+    """Learning rate of the mapping network relative to the rest."""
+    norm: Literal["layer", "instance", "batch", "group"] = "layer"
+    """Before modulation; the others are the paper's ablations."""
+    light: bool = False
+    """The stylemap resizer keeps stylemap_channels at every side: for 1024 px."""
 
     def __post_init__(self):
         _check(
@@ -87,8 +96,10 @@ class OptimConfig:
     lr: float = 0.002
     beta1: float = 0.0
     beta2: float = 0.99
-    r1_gamma: float = 10.0  # strength of the gradient penalty on real images; 0 = off; more for larger R and smaller batch
-    r1_every: int = 16  # iterations between penalties (each is made that much stronger); 1 = exact, about 1.5x the time
+    r1_gamma: float = 10.0
+    """Strength of the gradient penalty on real images; 0 = off; more for larger R and smaller batch."""
+    r1_every: int = 16
+    """Iterations between penalties (each is made that much stronger); 1 = exact, about 1.5x the time."""
 
     def __post_init__(self):
         _check(self.lr > 0, f"optim.lr {self.lr} must be positive")
@@ -101,15 +112,22 @@ class OptimConfig:
 class LossConfig:
     """Weights of the terms of one cycle; 0 leaves a term out of the sum."""
 
-    generator_adversarial: float = 1.0  # samples fool the discriminator
-    latent_reconstruction: float = 1.0  # the encoder finds the stylemap a sample was made from
-    image_reconstruction: float = 1.0  # mean squared error of G(E(x)), images in [-1, 1]
-    perceptual: float = 1.0  # see perceptual_network
-    encoder_adversarial: float = 1.0  # reconstructions fool the discriminator
-    discriminator_reconstruction: float = 1.0  # the discriminator tells reconstructions from originals
-    perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"  # lpips is as published, and needs
-    #   torchvision's VGG-16 weights; discriminator compares its own features and needs nothing
-    vgg: str | None = None  # path of vgg16-397923af.pth; None looks in torch's cache
+    generator_adversarial: float = 1.0
+    """Samples fool the discriminator."""
+    latent_reconstruction: float = 1.0
+    """The encoder finds the stylemap a sample was made from."""
+    image_reconstruction: float = 1.0
+    """Mean squared error of G(E(x)), images in [-1, 1]."""
+    perceptual: float = 1.0
+    """See perceptual_network."""
+    encoder_adversarial: float = 1.0
+    """Reconstructions fool the discriminator."""
+    discriminator_reconstruction: float = 1.0
+    """The discriminator tells reconstructions from originals."""
+    perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"
+    """Lpips is as published, and needs torchvision's VGG-16 weights; discriminator compares its own features, needs nothing."""
+    vgg: str | None = None
+    """Path of vgg16-397923af.pth; None looks in torch's cache."""
 
     def __post_init__(self):
         for f in fields(self):
@@ -125,9 +143,10 @@ class LossConfig:
 class EmaConfig:
     """The running average of generator and encoder that is evaluated and shipped."""
 
-    half_life: float = 11_085  # images after which an old weight counts half; as published: 0.999 per iteration of 16
-    ramp: float | None = 0.05  # the half-life is at most this share of the images seen, so that the average does not
-    #   remember the start; None = off, as published
+    half_life: float = 11_085
+    """Images after which an old weight counts half; as published: 0.999 per iteration of 16."""
+    ramp: float | None = 0.05
+    """The half-life is at most this share of the images seen, so that the average forgets the start; None = off, as published."""
 
     def __post_init__(self):
         _check(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
@@ -138,21 +157,32 @@ class EmaConfig:
 class TrainConfig:
     """A whole training run, but for where it is written."""
 
-    data: str = "avatars"  # a folder or zip of images, or "avatars": the faces this project draws
-    heldout: int = 256  # images kept from training to measure on (of a small folder at most a tenth)
-    mirror: bool = True  # every image is flipped with probability one half
-    images: int = 5_000_000  # training images to see; the paper compares at 5 M, the published weights saw 20 M
-    batch: int = 16  # images per iteration
-    seed: int = 0  # of the initial weights, the order of the data and all noise
+    data: str = "avatars"
+    """A folder or zip of images, or "avatars": the faces this project draws."""
+    heldout: int = 256
+    """Images kept from training to measure on (of a small folder at most a tenth)."""
+    mirror: bool = True
+    """Every image is flipped with probability one half."""
+    images: int = 5_000_000
+    """Training images to see; the paper compares at 5 M, the published weights saw 20 M."""
+    batch: int = 16
+    """Images per iteration."""
+    seed: int = 0
+    """Of the initial weights, the order of the data and all noise."""
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
-    tick: int = 4_000  # images between lines of the log, held-out scores and picture grids
-    save_every: int = 40_000  # images between saved states; a state is about 5 times the weights file
-    keep_states: int = 3  # newest states kept on disk; the older ones are for when the newest is damaged
-    workers: int = 2  # processes that load images; 0 = load in the training process
-    device: str = "auto"  # auto, cpu, cuda, cuda:1, mps
+    tick: int = 4_000
+    """Images between lines of the log, held-out scores and picture grids."""
+    save_every: int = 40_000
+    """Images between saved states; a state is about 5 times the weights file."""
+    keep_states: int = 3
+    """Newest states kept on disk; the older ones are for when the newest is damaged."""
+    workers: int = 2
+    """Processes that load images; 0 = load in the training process."""
+    device: str = "auto"
+    """Auto, cpu, cuda, cuda:1, mps."""
 
     def __post_init__(self):
         for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
+from stylemap.model import Model
+from stylemap.networks import Discriminator
 
 NORMS = {"LayerNorm": "layer", "InstanceNorm": "instance", "BatchNorm": "batch", "GroupNorm": "group"}
 
@@ -90,11 +92,8 @@ def convert_discriminator(published: dict[str, Tensor]) -> dict[str, Tensor]:
     return ours
 
 
-def load(path: str | Path) -> tuple[ModelConfig, dict[str, dict[str, Tensor]]]:
-    """Read a published checkpoint.
-
-    Returns:
-        The config and our state dicts: "generator", "encoder" (the averaged ones) and "discriminator".
+def load(path: str | Path) -> tuple[Model, Discriminator]:
+    """Read a published checkpoint: the averaged generator and encoder, and the discriminator.
 
     Raises:
         InputError: missing, damaged, not such a checkpoint, or one that would run code.
@@ -105,22 +104,22 @@ def load(path: str | Path) -> tuple[ModelConfig, dict[str, dict[str, Tensor]]]:
         with torch.serialization.safe_globals([argparse.Namespace]):
             saved = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:
-        raise InputError(f"{path} is not a checkpoint of tensors; nothing in it was run ({_first_line(err)})") from err
+        raise InputError(f"{path} is not a checkpoint of tensors; nothing in it was run ({_brief(err)})") from err
     except (RuntimeError, EOFError, OSError, ValueError, KeyError) as err:
-        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({_first_line(err)}); copy it again") from err
+        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({_brief(err)}); copy it again") from err
     wanted = ("g_ema", "e_ema", "discriminator", "train_args")
     missing = [name for name in wanted if not isinstance(saved, dict) or name not in saved]
     if missing:
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: it lacks {', '.join(missing)}")
     try:
         config = convert_args(vars(saved["train_args"]))
-        return config, {
-            "generator": convert_generator(saved["g_ema"]),
-            "encoder": convert_encoder(saved["e_ema"]),
-            "discriminator": convert_discriminator(saved["discriminator"]),
-        }
-    except (TypeError, KeyError, AttributeError) as err:
-        raise InputError(f"{path} is no published StyleMapGAN checkpoint: {type(err).__name__} {_first_line(err)}") from err
+        model, discriminator = Model(config), Discriminator(config)
+        model.generator.load_state_dict(convert_generator(saved["g_ema"]))
+        model.encoder.load_state_dict(convert_encoder(saved["e_ema"]))
+        discriminator.load_state_dict(convert_discriminator(saved["discriminator"]))
+    except (TypeError, KeyError, AttributeError, IndexError, RuntimeError) as err:
+        raise InputError(f"{path} is no published StyleMapGAN checkpoint: {type(err).__name__} {_brief(err)}") from err
+    return model, discriminator
 
 
 def convert_args(args: dict) -> ModelConfig:
@@ -139,5 +138,5 @@ def convert_args(args: dict) -> ModelConfig:
     )
 
 
-def _first_line(err: Exception) -> str:
-    return str(err).strip().splitlines()[0][:160] if str(err).strip() else type(err).__name__
+def _brief(err: Exception) -> str:
+    return " ".join(str(err).split())[:200]

@@ -266,6 +266,10 @@ class TestColourProfile:
         rgb = noise(6, 9)
         assert np.array_equal(images.decode(encoded(Image.fromarray(rgb), "PNG", icc_profile=profile)), rgb)
 
+    def test_of_srgb_costs_no_conversion(self):
+        assert images._profile_transform(self.SRGB, "RGB") is None
+        assert images._profile_transform(self.SWAPPED, "RGB") is not None
+
     def test_of_another_kind_of_picture_is_ignored(self):
         grey = noise(6, 9, 1)
         data = encoded(Image.fromarray(grey[..., 0]), "PNG", icc_profile=self.SWAPPED)

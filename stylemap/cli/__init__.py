@@ -1,0 +1,48 @@
+"""The command line: one file per verb, and the only place that parses, prints and exits.
+
+Exit codes: 0 done, 2 input that cannot be used (one line on stderr), 130 stopped by Ctrl-C, 143 by SIGTERM.
+"""
+
+import importlib
+import sys
+import warnings
+
+from stylemap import __version__
+from stylemap.errors import InputError
+
+VERBS = {  # verb -> (module, what it does); modules are imported when used, so that help is quick
+    "train": ("stylemap.cli.train", "train generator, discriminator and encoder"),
+    "generate": ("stylemap.cli.generate", "samples, reconstruct, interpolate, mix"),
+    "local-edit": ("stylemap.cli.local_edit", "blend or transplant parts between photos"),
+    "import": ("stylemap.cli.import_published", "convert weights published with the paper"),
+}
+
+USAGE = "usage: stylemap VERB [OPTIONS]   (stylemap VERB --help for more)\n\n" + "\n".join(
+    f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items()
+)
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one verb. Returns the exit code."""
+    verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    if verb in ("-h", "--help"):
+        print(USAGE)
+        return 0
+    if verb == "--version":
+        print(__version__)
+        return 0
+    warnings.showwarning = _show_warning
+    try:
+        if verb not in VERBS:
+            raise InputError(f"unknown verb {verb!r}; known are {', '.join(VERBS)}")
+        return importlib.import_module(VERBS[verb][0]).main(rest)
+    except InputError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130
+
+
+def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
+    """One plain line: where in the source a warning arose is no use to a person at the command line."""
+    print(f"warning: {message}", file=sys.stderr)

@@ -46,6 +46,7 @@ HAIR_STYLE_WEIGHTS = {
     "b": {"bob": 11, "fringe_bob": 11, "long": 11, "wavy": 12, "long_fringe": 9, "bun": 9, "ponytail": 8, "braids": 7,
           "puffs": 5, "afro": 6, "pixie": 7, "long_curly": 7, "locs": 3, "buzz": 1, "bald": 1},
 }  # fmt: skip
+EARS_HIDDEN = ("bob", "fringe_bob", "long", "long_fringe", "wavy", "long_curly", "locs", "covered")
 UNDER_HAT = {"a": ["crop", "crop", "buzz", "long", "bald"], "b": ["bob", "long", "wavy", "braids", "crop"]}
 HATS = {"beanie": 28, "cap": 24, "brim": 20, "headscarf": 20, "beret": 14}
 BEARDS = {"none": 52, "stubble": 14, "moustache": 8, "goatee": 7, "short": 11, "full": 10}
@@ -121,14 +122,15 @@ def sample(seed: int, index: int) -> dict[str, float | int | str | bool]:
     skin_tone = u.number()  # 0 lightest .. 1 deepest
     group = "light" if skin_tone < 0.4 else "medium" if skin_tone < 0.7 else "deep"
     age = u.number()  # 0 young .. 1 old
+    hair = _hair(u, table, group, age)
     return {
         "skin_tone": skin_tone,
         "undertone": u.number(-1, 1),  # -1 rosy .. 1 golden
         "age": age,
         "freckles": u.chance(0.14 if group == "light" else 0.04),
         "blush": u.number(0.2, 1),
-        **_hair(u, table, group, age),
-        **_head(u),
+        **hair,
+        **_head(u, hair["hair_style"]),
         **_eyes(u, table, group),
         **_mouth(u, table),
         **_clothes(u, table),
@@ -165,14 +167,14 @@ def _hair(u: _Draws, table: str, group: str, age: float) -> dict:
     }
 
 
-def _head(u: _Draws) -> dict:
+def _head(u: _Draws, hair_style: str) -> dict:
     return {
         "face_width": u.number(0.242, 0.278),  # half-width at the cheeks
         "chin_y": u.number(0.858, 0.884),
         "jaw": u.number(),  # 0 narrow .. 1 broad
         "chin": u.number(),  # 0 pointed .. 1 square
         "ear_size": u.number(0.85, 1.2),
-        "earrings": u.chance(0.16),
+        "earrings": u.chance(0.24) and hair_style not in EARS_HIDDEN,
         "nose": u.choice(NOSES),
         "nose_size": u.number(0.85, 1.15),
         "turn": u.centred(1.0),  # -1 the head turns to image left .. 1 to image right
@@ -248,10 +250,15 @@ def _picture(u: _Draws) -> dict:
 
 def skin_colour(a: dict) -> Colour:
     """The skin's colour in full light."""
-    position = a["skin_tone"] * (len(SKIN) - 1)
+    return _skin_colour(a["skin_tone"], a["undertone"])
+
+
+@functools.lru_cache(maxsize=8)  # asked for by every part of one face
+def _skin_colour(tone: float, undertone: float) -> Colour:
+    position = tone * (len(SKIN) - 1)
     low = min(int(position), len(SKIN) - 2)
     red, green, blue = mix(SKIN[low], SKIN[low + 1], position - low)
-    warm = 6 * a["undertone"]
+    warm = 6 * undertone
     return (red, round(green + 0.4 * warm), max(0, round(blue - warm)))
 
 

@@ -1,5 +1,7 @@
 """The face itself: head, neck, clothes, ears, eyes, brows, nose, mouth, beard, glasses. Each function -> shapes."""
 
+import functools
+
 import numpy as np
 
 from stylemap.datasets.avatar_attributes import DYED, FABRICS, IRIS, LIPS, clothes_colour, hair_colour, skin_colour
@@ -15,6 +17,7 @@ from stylemap.datasets.avatar_shapes import (
     mirrored,
     mix,
     moved,
+    ribbon,
     scaled,
     smooth,
     stroke,
@@ -44,7 +47,7 @@ def face_outline(a: dict, grow: float = 0.0) -> np.ndarray:
     bottom = a["chin_y"] + grow
     right = [(0, 0.13), (0.62 * width, 0.165), (0.93 * width, 0.30), (width, 0.47), (0.955 * width, 0.6),
              (jaw, 0.725), (0.53 * (jaw + chin), 0.808), (chin, bottom - 0.018), (0, bottom)]  # fmt: skip
-    return smooth(mirrored(right), steps=3)
+    return smooth(mirrored(right), steps=4)
 
 
 def body(a: dict) -> list[Shape]:
@@ -52,7 +55,8 @@ def body(a: dict) -> list[Shape]:
     skin = skin_colour(a)
     neck_width = 0.105 + 0.03 * a["jaw"] - 0.02 * a["lashes"]
     neck = [(-neck_width, 0.66), (neck_width, 0.66), (neck_width, 0.88), (neck_width + 0.05, 0.96),
-            (neck_width + 0.06, 1.2), (-neck_width - 0.06, 1.2), (-neck_width - 0.05, 0.96), (-neck_width, 0.88)]  # fmt: skip
+            (neck_width + 0.06, 1.2), (-neck_width - 0.06, 1.2), (-neck_width - 0.05, 0.96),
+            (-neck_width, 0.88)]  # fmt: skip
     shapes = [Shape((np.array(neck),), scaled(skin, 0.97), (Part.NECK,))]
     shapes += _clothes(a, neck_width)
     if a["necklace"] and a["clothes"] in ("v_neck", "straps", "crew"):
@@ -95,18 +99,23 @@ def _clothes(a: dict, neck: float) -> list[Shape]:
     return shapes
 
 
+@functools.cache
+def _ear() -> tuple[np.ndarray, np.ndarray]:
+    """The right ear and its inside, about the point where it meets the head."""
+    outer = smooth([(-0.04, -0.06), (0.012, -0.075), (0.032, -0.035), (0.02, 0.03), (-0.002, 0.07), (-0.04, 0.05)])
+    return outer, ellipse(0.006, -0.01, 0.014, 0.034, 12)
+
+
 def ears(a: dict) -> list[Shape]:
-    """Both ears, with earrings if any."""
-    skin, size = skin_colour(a), a["ear_size"]
-    x = a["face_width"] + 0.008
-    right = smooth([(x - 0.04, 0.44), (x + 0.012, 0.425), (x + 0.032, 0.465), (x + 0.02, 0.53),
-                    (x - 0.002, 0.57 * size**0.2), (x - 0.04, 0.55)])  # fmt: skip
-    inner = ellipse(x + 0.006, 0.49, 0.014, 0.034, 12)
-    shapes = [
-        Shape((flipped(right), right), scaled(skin, 0.97), (Part.LEFT_EAR, Part.RIGHT_EAR)),
-        Shape((flipped(inner), inner), shadow(skin, 0.7), (Part.LEFT_EAR, Part.RIGHT_EAR)),
+    """Both ears."""
+    skin = skin_colour(a)
+    right, inner = (outline * (1, a["ear_size"]) + (a["face_width"] + 0.008, 0.50) for outline in _ear())
+    shift = (head_offset(a), 0)
+    pair = (Part.LEFT_EAR, Part.RIGHT_EAR)
+    return [
+        Shape((flipped(right), right), scaled(skin, 0.97), pair, shift=shift),
+        Shape((flipped(inner), inner), shadow(skin, 0.7), pair, shift=shift),
     ]
-    return [moved(shape, head_offset(a)) for shape in shapes]
 
 
 def earrings(a: dict) -> list[Shape]:
@@ -116,12 +125,12 @@ def earrings(a: dict) -> list[Shape]:
     x = a["face_width"] + 0.006
     gold = (248, 208, 108) if a["lashes"] < 0.75 else (240, 240, 246)
     drop = ellipse(x, 0.60, 0.017, 0.026, 14)
-    return [Shape((drop + (head_offset(a), 0), flipped(drop) + (head_offset(a), 0)), gold, (Part.EARRING,))]
+    return [Shape((drop, flipped(drop)), gold, (Part.EARRING,), shift=(head_offset(a), 0))]
 
 
 def head(a: dict) -> list[Shape]:
     """The head's skin."""
-    return [Shape((face_outline(a) + (head_offset(a), 0),), skin_colour(a), (Part.SKIN,))]
+    return [Shape((face_outline(a),), skin_colour(a), (Part.SKIN,), shift=(head_offset(a), 0))]
 
 
 def shading(a: dict, hair_front: list[Shape]) -> list[Shape]:
@@ -140,11 +149,17 @@ def shading(a: dict, hair_front: list[Shape]) -> list[Shape]:
             shapes.append(cast._replace(colour=tint(0.80, 0.70, 0.70), parts=(), soft=True))
     strength = a["blush"] * (0.7 + 0.3 * deep)
     blush = tint(1.02, 1 - 0.18 * strength, 1 - 0.15 * strength)
+    cheeks, sockets = _cheeks_and_sockets()
+    shapes.append(Shape(cheeks, blush, soft=True))
+    shapes.append(Shape(sockets, tint(0.95, 0.90, 0.90), soft=True))
+    return shapes
+
+
+@functools.cache
+def _cheeks_and_sockets() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
     cheek = ellipse(0.158, 0.605, 0.055, 0.040)
     socket = ellipse(EYE_X, EYE_Y - 0.012, 0.085, 0.05)
-    shapes += [_soft(o, blush) for o in (cheek, flipped(cheek))]
-    shapes += [_soft(o, tint(0.95, 0.90, 0.90)) for o in (socket, flipped(socket))]
-    return shapes
+    return (cheek, flipped(cheek)), (socket, flipped(socket))
 
 
 def _soft(outline: np.ndarray, colour: Colour) -> Shape:
@@ -168,11 +183,11 @@ def marks(a: dict) -> list[Shape]:
 # Eyes: every curve of an eye is a function of u in -1..1, from the inner corner to the outer one.
 
 LID = {  # upper height, lower height, upper roundness, lower roundness (exponents: small is round), iris radius
-    "almond": (0.044, 0.028, 0.72, 0.80, 0.043),
-    "round": (0.053, 0.037, 0.55, 0.6, 0.046),
-    "wide": (0.061, 0.042, 0.5, 0.55, 0.045),
-    "hooded": (0.034, 0.030, 0.45, 0.7, 0.043),
-    "sleepy": (0.027, 0.034, 0.42, 0.6, 0.043),
+    "almond": (0.044, 0.028, 0.72, 0.80, 0.045),
+    "round": (0.053, 0.037, 0.55, 0.6, 0.048),
+    "wide": (0.061, 0.042, 0.5, 0.55, 0.047),
+    "hooded": (0.034, 0.030, 0.45, 0.7, 0.045),
+    "sleepy": (0.027, 0.034, 0.42, 0.6, 0.045),
 }
 
 
@@ -184,7 +199,7 @@ class _Lids:
         size = a["eye_size"]
         squint = max(0.0, a["smile"] - 0.7) * (a["eye_shape"] != "sleepy")  # a laugh lifts the lower lid
         surprise = 1.12 if a["expression"] == "surprise" else 1.0
-        self.width = 0.074 * (0.5 + 0.5 * size)
+        self.width = 0.077 * (0.5 + 0.5 * size)
         self.high, self.low = high * size * surprise, low * size * (1 - 1.1 * squint)
         self.iris *= size
         self.tilt = 0.012 * a["eye_tilt"]
@@ -219,7 +234,7 @@ def eyes(a: dict) -> list[Shape]:
         lid = between(x, upper - 0.022 * (1 - u * u) ** 0.6, upper + 0.004)
         shapes.append(_pair(lid, scaled(clothes_colour(a), 0.85), opacity=0.6))
     elif a["eye_shape"] != "sleepy":
-        crease = stroke(curve(x, upper - 0.006 - 0.014 * (1 - u * u) ** 0.5)[2:-1], 0.006)
+        crease = ribbon(x[2:-1], (upper - 0.006 - 0.014 * (1 - u * u) ** 0.5)[2:-1], 0.006)
         shapes.append(_pair(crease, shadow(skin)))
     shapes.append(_pair(between(x, upper, lower), (250, 249, 248), pair))
     shapes.append(_pair(between(x, upper, np.minimum(upper + 0.012, lower)), (214, 208, 216), pair))
@@ -263,14 +278,14 @@ def _irises(a: dict, lids: _Lids) -> list[Shape]:
 def brows(a: dict) -> list[Shape]:
     """Both brows; the smirk and the surprise lift them."""
     hair = (70, 48, 42) if a["hair_style"] in ("bald", "covered") and a["age"] < 0.8 else hair_colour(a)
-    colour = mix(scaled(hair, 0.74), INK, 0.15)
+    colour = mix(scaled(hair, 0.74), INK, 0.25)
     t = grid(9) * 0.5 + 0.5  # inner end .. outer end
     lift = 0.028 if a["expression"] == "surprise" else 0.0
     height = 0.375 - 0.007 * a["brow_height"] - lift - 0.012 * (a["eye_shape"] == "wide")
     arch = (0.010 + 0.018 * a["brow_arch"]) * np.sin(np.pi * t**1.25)
     y = height + (0.010 * a["brow_angle"] - 0.007) * (1 - 2 * t) - arch + 0.008 * t
     thickness = (0.015 + 0.017 * a["brow_thickness"]) * (0.75 + 0.5 * t - 1.05 * t**3)
-    right = stroke(curve(0.048 + 0.142 * t, y), thickness)
+    right = ribbon(0.048 + 0.142 * t, y, thickness)
     raised = 0.012 * a["smirk_side"] * (a["expression"] == "smirk")
     left = flipped(right) + (0, min(0.0, raised))
     right = right + (0, min(0.0, -raised))
@@ -285,29 +300,35 @@ NOSE = {  # half-width at the bridge, at the wings, bottom y
 }
 
 
-def nose(a: dict) -> list[Shape]:
-    """Nose with a lit bridge, a shaded side, wings and nostrils."""
-    skin = skin_colour(a)
-    bridge, wing, bottom = NOSE[a["nose"]]
-    wing *= a["nose_size"]
-    x0, side = 0.014 * a["turn"], -1 if a["light"] > 0 else 1
-    outline = smooth(mirrored([(0, 0.46), (bridge * 0.7, 0.47), (bridge, 0.53), (wing, bottom - 0.022),
-                               (wing * 0.82, bottom + 0.002), (0, bottom + 0.008)]), steps=3)  # fmt: skip
+@functools.cache
+def _nose_outlines(style: str) -> list[np.ndarray]:
+    """Whole nose, shaded flank (on the right), shade below, two nostrils, lit tip (on the left)."""
+    bridge, wing, bottom = NOSE[style]
+    whole = smooth(mirrored([(0, 0.46), (bridge * 0.7, 0.47), (bridge, 0.53), (wing, bottom - 0.022),
+                             (wing * 0.82, bottom + 0.002), (0, bottom + 0.008)]), steps=3)  # fmt: skip
     flank = smooth([(bridge * 0.65, 0.49), (bridge, 0.54), (wing, bottom - 0.022), (wing * 0.82, bottom + 0.002),
-                    (wing * 0.35, bottom - 0.004), (bridge * 0.6, 0.55)], steps=3) * (side, 1)  # fmt: skip
+                    (wing * 0.35, bottom - 0.004), (bridge * 0.6, 0.55)], steps=3)  # fmt: skip
     under = smooth([(-wing * 0.9, bottom - 0.006), (-wing * 0.4, bottom + 0.006), (0, bottom + 0.001),
                     (wing * 0.4, bottom + 0.006), (wing * 0.9, bottom - 0.006), (wing * 0.5, bottom + 0.016),
                     (0, bottom + 0.014), (-wing * 0.5, bottom + 0.016)], steps=3)  # fmt: skip
     nostril = ellipse(wing * 0.48, bottom + 0.004, wing * 0.2, 0.006, 10)
-    tip = ellipse(-0.1 * wing * side, bottom - 0.028, wing * 0.34, 0.012, 12)
-    shapes = [
-        Shape((outline,), mix(skin, shadow(skin), 0.08), (Part.NOSE,)),
-        Shape((flank,), shadow(skin), (Part.NOSE,), 0.45),
-        Shape((under,), shadow(skin, 1.15), (Part.NOSE,)),
-        Shape((nostril, flipped(nostril)), shadow(shadow(skin, 1.2), 1.1), (Part.NOSE,)),
-        Shape((tip,), mix(scaled(skin, 1.1), (255, 236, 214), 0.22), (Part.NOSE,), 0.7),
+    tip = ellipse(-0.1 * wing, bottom - 0.028, wing * 0.34, 0.012, 12)
+    return [whole, flank, under, nostril, flipped(nostril), tip]
+
+
+def nose(a: dict) -> list[Shape]:
+    """Nose with a lit tip, a shaded flank and nostrils."""
+    skin = skin_colour(a)
+    wide = (a["nose_size"] * (-1 if a["light"] > 0 else 1), 1)
+    whole, flank, under, nostril, other, tip = (outline * wide for outline in _nose_outlines(a["nose"]))
+    shift, part = (0.014 * a["turn"], 0), (Part.NOSE,)
+    return [
+        Shape((whole,), mix(skin, shadow(skin), 0.08), part, shift=shift),
+        Shape((flank,), shadow(skin), part, 0.45, shift=shift),
+        Shape((under,), shadow(skin, 1.15), part, shift=shift),
+        Shape((nostril, other), shadow(shadow(skin, 1.2), 1.1), part, shift=shift),
+        Shape((tip,), mix(scaled(skin, 1.1), (255, 236, 214), 0.22), part, 0.7, shift=shift),
     ]
-    return [moved(shape, x0) for shape in shapes]
 
 
 class _Mouth:
@@ -318,7 +339,7 @@ class _Mouth:
         u = grid(17)
         dome = 1 - u * u
         round_mouth = a["expression"] == "surprise"
-        width = 0.080 + 0.042 * smile + 0.012 * opening
+        width = 0.084 + 0.044 * smile + 0.012 * opening
         if round_mouth:
             width = 0.056 + 0.014 * opening
         elif a["expression"] == "pout":
@@ -348,14 +369,14 @@ def mouth(a: dict) -> list[Shape]:
     lower = Shape((between(m.x, m.lower_in - 0.002, m.lower_out),), lips, (Part.LOWER_LIP,))
     shine_x = slice(5, 12)
     shine_y = 0.55 * m.lower_in + 0.45 * m.lower_out
-    shine = stroke(curve(m.x, shine_y)[shine_x], 0.007 * m.dome[shine_x])
+    shine = ribbon(m.x[shine_x], shine_y[shine_x], 0.007 * m.dome[shine_x])
     gloss = Shape((shine,), mix(lips, (255, 240, 235), 0.4))
     if a["mouth_open"] == 0:
-        line = curve(m.x, m.upper_in)
-        dark = Shape((stroke(line, 0.005 + 0.005 * m.dome),), scaled(mix(lips, INK, 0.5), 0.75), (Part.UPPER_LIP,))
+        dark = scaled(mix(lips, INK, 0.5), 0.75)
+        line = Shape((ribbon(m.x, m.upper_in, 0.006 + 0.007 * m.dome),), dark, (Part.UPPER_LIP,))
         ends = 0.010 * a["smile"]
         dimples = [ellipse(m.x[k], m.upper_in[k], ends, ends, 10) for k in (0, -1)]
-        return [upper, lower, gloss, Shape(tuple(dimples), shadow(skin, 1.1)), dark]
+        return [upper, lower, gloss, Shape(tuple(dimples), shadow(skin, 1.1)), line]
     return [*_inside(a, m), upper, lower, gloss]
 
 
@@ -380,7 +401,7 @@ def beard(a: dict) -> list[Shape]:
     colour = INK if a["hair_colour"] in DYED else scaled(hair_colour(a), 0.92)
     shapes = []
     smile = a["smile"]
-    corner = 0.078 + 0.042 * smile
+    corner = 0.082 + 0.044 * smile
     if style in ("stubble", "short", "full"):
         grow = {"stubble": -0.002, "short": 0.008, "full": 0.022}[style]
         width = a["face_width"] + grow
@@ -388,9 +409,10 @@ def beard(a: dict) -> list[Shape]:
         bottom = a["chin_y"] + 1.6 * grow
         right = [(0.995 * width, 0.455), (0.955 * width, 0.60), (jaw, 0.725), (0.53 * (jaw + chin), 0.808 + grow),
                  (chin, bottom - 0.02), (0, bottom)]  # fmt: skip
-        inner = [(0, 0.652), (0.05, 0.643), (corner + 0.025, 0.668), (0.16, 0.675), (0.205, 0.62), (a["face_width"] - 0.016, 0.455)]
-        outline = np.concatenate([smooth(right, closed=False), flipped(smooth(right, closed=False))[::-1],
-                                  flipped(smooth(inner, closed=False))[::-1], smooth(inner, closed=False)])  # fmt: skip
+        inner = [(0, 0.652), (0.05, 0.643), (corner + 0.025, 0.668), (0.16, 0.675), (0.205, 0.62),
+                 (a["face_width"] - 0.016, 0.455)]  # fmt: skip
+        outer, inner = smooth(right, closed=False), smooth(inner, closed=False)
+        outline = np.concatenate([outer, flipped(outer)[::-1], flipped(inner), inner[::-1]])
         opacity = 0.28 if style == "stubble" else 1.0
         shapes.append(Shape((outline,), colour, (Part.SKIN,), opacity))
     if style == "goatee":
@@ -422,7 +444,6 @@ def glasses(a: dict) -> list[Shape]:
                        (x + rx, y - ry * 0.5), (x + rx * 0.85, y + ry * 0.65), (x + rx * 0.4, y + ry * 0.95),
                        (x - rx * 0.4, y + ry * 0.95), (x - rx * 0.9, y + ry * 0.55)])  # fmt: skip
     centre = (x, y)
-    rim = (lens - centre) * 1.0 + centre
     hole = (lens - centre) * (0.85, 0.83) + centre
     tone, opacity = ((60, 44, 66), 0.55) if style == "sun" else ((255, 255, 255), 0.07)
     bridge = stroke(np.array([(-0.03, y - 0.018), (0, y - 0.026), (0.03, y - 0.018)]), 0.013)
@@ -430,7 +451,7 @@ def glasses(a: dict) -> list[Shape]:
     shapes = [
         Shape((flipped(hole), hole), tone, (), opacity),
         Shape((bridge, arm, flipped(arm)), colour, (Part.EYEGLASSES,)),
-        Shape((flipped(rim), flipped(hole)), colour, (Part.EYEGLASSES,)),
-        Shape((rim, hole), colour, (Part.EYEGLASSES,)),
+        Shape((flipped(lens), flipped(hole)), colour, (Part.EYEGLASSES,)),
+        Shape((lens, hole), colour, (Part.EYEGLASSES,)),
     ]
     return [moved(shape, 0.004 * a["turn"]) for shape in shapes]

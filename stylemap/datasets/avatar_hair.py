@@ -1,5 +1,6 @@
 """Hair styles: each is a function from attributes to (shapes behind the head, shapes before the face)."""
 
+import functools
 import math
 
 import numpy as np
@@ -30,7 +31,8 @@ MIDDLE_PART: Points = [(0.205, 0.38), (0.135, 0.295), (0.05, 0.235), (0.006, 0.1
 SIDE_PART: Points = [(0.21, 0.37), (0.175, 0.295), (0.125, 0.235), (0.095, 0.195), (0.06, 0.25), (-0.06, 0.305),
                      (-0.21, 0.36)]  # fmt: skip
 FRINGE: Points = [(0.215, 0.37), (0.14, 0.35), (0.132, 0.335), (0.124, 0.35), (0.05, 0.354), (0.042, 0.338),
-                  (0.034, 0.354), (-0.06, 0.352), (-0.068, 0.336), (-0.076, 0.352), (-0.14, 0.352), (-0.215, 0.37)]  # fmt: skip
+                  (0.034, 0.354), (-0.06, 0.352), (-0.068, 0.336), (-0.076, 0.352), (-0.14, 0.352),
+                  (-0.215, 0.37)]  # fmt: skip
 RECEDING: Points = [(0.215, 0.36), (0.19, 0.24), (0.13, 0.195), (0.06, 0.225), (0, 0.235), (-0.06, 0.225),
                     (-0.13, 0.195), (-0.19, 0.24), (-0.215, 0.36)]  # fmt: skip
 
@@ -66,10 +68,15 @@ def _strands(a: dict, *lines: Points, width: float = 0.008) -> list[Shape]:
     dark, light = scaled(hair_colour(a), 0.80), mix(scaled(hair_colour(a), 1.16), (255, 240, 220), 0.06)
     shapes = []
     for k, line in enumerate(lines):
-        centre = smooth(line, closed=False, steps=4)
-        t = grid(len(centre))
-        shapes.append(Shape((stroke(centre, width * (1.05 - t * t)),), light if k % 2 else dark))
+        shapes.append(Shape((_strand(tuple(line), width),), light if k % 2 else dark))
     return shapes
+
+
+@functools.lru_cache(maxsize=256)  # most styles draw the same few strands on every head
+def _strand(line: tuple[tuple[float, float], ...], width: float) -> np.ndarray:
+    centre = smooth(line, closed=False, steps=4)
+    t = grid(len(centre))
+    return stroke(centre, width * (1.05 - t * t))
 
 
 def _both(line: Points) -> tuple[Points, Points]:
@@ -85,7 +92,7 @@ def _cap(a: dict, hairline: Points, top: float = 0.09, side_y: float = 0.47, wid
     """Hair over the skull with sideburns down to ``side_y``."""
     w = a["face_width"] + wide
     rise = top - 0.04 * a["hair_volume"]
-    lean = 0.016 * a["parting"]  # more hair on the side the parting combs it to
+    lean = 0.022 * a["parting"] * a["hair_volume"]  # more hair on the side the parting combs it to
     right = [(0.55 * w, rise + 0.03), (0.90 * w, rise + 0.125), (w, 0.34), (w, side_y - 0.02)]
     left = [(-x, y - lean * (y < 0.3)) for x, y in reversed(right)]
     outer = smooth([*left, (0, rise), *((x, y + lean * (y < 0.3)) for x, y in right)], closed=False)
@@ -103,8 +110,8 @@ def _curtain(a: dict, hairline: Points, bottom: float, flare: float, wave: float
     right = [(0, rise), (0.55 * w, rise + 0.03), (0.90 * w, rise + 0.12), (w, 0.34)]
     right += [(w + flare * t + wave * math.sin(9 * t), 0.34 + length * t) for t in (0.2, 0.4, 0.6, 0.8)]
     right += [(w + 0.6 * flare, bottom - 0.01), (w - 0.035, bottom)]
-    inner = [(w - 0.05, bottom - 0.03), (w - 0.062 + 0.2 * flare, 0.34 + 0.75 * length),
-             (0.228, min(0.66, 0.34 + 0.6 * length)), (0.232, 0.54), (0.224, 0.45)]  # fmt: skip
+    inner = [(w - 0.055, bottom - 0.02), (w - 0.078 + 0.3 * flare, 0.34 + 0.8 * length),
+             (0.206, min(0.70, bottom - 0.12)), (0.230, 0.55), (0.226, 0.45)]  # fmt: skip
     outer = smooth([*((-x, y) for x, y in reversed(right) if x), *right], closed=False, steps=4)
     line = [*inner, *hairline, *((-x, y) for x, y in reversed(inner))]
     return np.concatenate([outer, smooth(line, closed=False, steps=4)])
@@ -149,7 +156,8 @@ def buzz(a: dict) -> Layers:
 
 
 def crop(a: dict) -> Layers:
-    lines = [_swept(a, [(0.13, 0.16), (0.03, 0.2), (-0.06, 0.25)]), _swept(a, [(0.17, 0.2), (0.1, 0.235), (0.05, 0.27)])]
+    lines = [_swept(a, line) for line in ([(0.13, 0.16), (0.03, 0.2), (-0.06, 0.25)],
+                                          [(0.17, 0.2), (0.1, 0.235), (0.05, 0.27)])]  # fmt: skip
     return [], [_lock(hair_colour(a), _cap(a, ROUND_LINE)), *_strands(a, *lines)]
 
 
@@ -160,7 +168,8 @@ def fringe_crop(a: dict) -> Layers:
 
 
 def side_part(a: dict) -> Layers:
-    lines = [_swept(a, [(0.09, 0.18), (-0.04, 0.215), (-0.15, 0.28)]), _swept(a, [(0.08, 0.14), (-0.06, 0.16), (-0.19, 0.24)])]
+    lines = [_swept(a, line) for line in ([(0.09, 0.18), (-0.04, 0.215), (-0.15, 0.28)],
+                                          [(0.08, 0.14), (-0.06, 0.16), (-0.19, 0.24)])]  # fmt: skip
     return [], [_lock(hair_colour(a), _cap(a, _swept(a, SIDE_PART), 0.08)), *_strands(a, *lines)]
 
 
@@ -173,7 +182,8 @@ def quiff(a: dict) -> Layers:
     v = 0.03 * a["hair_volume"]
     top = [(0.205, 0.30), (0.225, 0.19), (0.19, 0.09 - v), (0.06, 0.05 - v), (-0.10, 0.045 - v), (-0.22, 0.09 - v),
            (-0.235, 0.19), (-0.20, 0.275), (-0.12, 0.225), (0.02, 0.235), (0.13, 0.25)]  # fmt: skip
-    lines = [_swept(a, [(0.15, 0.22), (0.04, 0.18), (-0.12, 0.13 - v)]), _swept(a, [(0.17, 0.16), (0.05, 0.11), (-0.08, 0.085 - v)])]
+    lines = [_swept(a, line) for line in ([(0.15, 0.22), (0.04, 0.18), (-0.12, 0.13 - v)],
+                                          [(0.17, 0.16), (0.05, 0.11), (-0.08, 0.085 - v)])]  # fmt: skip
     flip = 1 if a["parting"] > 0 else -1
     return [], [sides, _lock(hair_colour(a), smooth(top) * (flip, 1)), *_strands(a, *lines)]
 
@@ -197,7 +207,8 @@ def spiky(a: dict) -> Layers:
 def pixie(a: dict) -> Layers:
     line = [(0.215, 0.36), (0.17, 0.27), (0.13, 0.22), (0.05, 0.30), (-0.06, 0.345), (-0.16, 0.37), (-0.22, 0.40)]
     tails = smooth([(0.235, 0.42), (0.262, 0.42), (0.258, 0.54), (0.232, 0.60), (0.238, 0.5)])
-    lines = [_swept(a, [(0.13, 0.2), (0.02, 0.235), (-0.15, 0.33)]), _swept(a, [(0.09, 0.15), (-0.06, 0.2), (-0.2, 0.32)])]
+    lines = [_swept(a, line) for line in ([(0.13, 0.2), (0.02, 0.235), (-0.15, 0.33)],
+                                          [(0.09, 0.15), (-0.06, 0.2), (-0.2, 0.32)])]  # fmt: skip
     cap = _cap(a, _swept(a, line), 0.075, 0.5)
     return [], [_lock(hair_colour(a), cap), _lock(hair_colour(a), tails), _lock(hair_colour(a), flipped(tails)),
                 *_strands(a, *lines)]  # fmt: skip
@@ -292,7 +303,8 @@ def bun(a: dict) -> Layers:
     low = {**a, "hair_volume": 0.3}
     swirl = [(-0.05, y + 0.01), (-0.02, y - 0.03), (0.035, y - 0.02)]
     lines = [*_both([(0.16, 0.27), (0.11, 0.2), (0.03, 0.15)]), swirl]
-    return [_lock(hair_colour(a), knot)], [_lock(hair_colour(a), _cap(low, ROUND_LINE, 0.105, wide=0.010)), *_strands(a, *lines)]
+    cap = _lock(hair_colour(a), _cap(low, ROUND_LINE, 0.105, wide=0.010))
+    return [_lock(hair_colour(a), knot)], [cap, *_strands(a, *lines)]
 
 
 def ponytail(a: dict) -> Layers:
@@ -303,7 +315,8 @@ def ponytail(a: dict) -> Layers:
     lines = [[(s * x, y) for x, y in line] for line in ([(-0.13, 0.27), (-0.02, 0.19), (0.12, 0.14)],
                                                        [(0.17, 0.27), (0.175, 0.2), (0.16, 0.14)])]  # fmt: skip
     low = {**a, "hair_volume": 0.4}
-    return [_lock(_shade(a), tail)], [_lock(hair_colour(a), _cap(low, ROUND_LINE, 0.10, wide=0.012)), *_strands(a, *lines)]
+    cap = _lock(hair_colour(a), _cap(low, ROUND_LINE, 0.10, wide=0.012))
+    return [_lock(_shade(a), tail)], [cap, *_strands(a, *lines)]
 
 
 def braids(a: dict) -> Layers:
@@ -337,9 +350,9 @@ def locs(a: dict) -> Layers:
     for k in range(4):
         x = w - 0.005 + 0.028 * k
         sway = 0.012 * math.sin(2.5 * k + 6 * a["strands"])
-        line = smooth([(0.75 * x, 0.22 + 0.02 * k), (x + 0.004, 0.36), (x + sway, 0.55), (x + 0.01, bottom - 0.06 * (k % 2))],
-                      closed=False)  # fmt: skip
-        lock = stroke(line, np.full(len(line), 0.036))
+        end = (x + 0.01, bottom - 0.06 * (k % 2))
+        line = smooth([(0.75 * x, 0.22 + 0.02 * k), (x + 0.004, 0.36), (x + sway, 0.55), end], closed=False)
+        lock = stroke(line, 0.036)
         shapes.append(_lock(colour if k % 2 else scaled(colour, 0.84), lock, flipped(lock)))
     cap = _lock(colour, _cap({**a, "hair_volume": 0.6 * a["hair_volume"]}, ROUND_LINE, 0.09, 0.40))
     lines = [*_both([(0.05, 0.1), (0.07, 0.17), (0.06, 0.24)]), *_both([(0.12, 0.13), (0.16, 0.2), (0.16, 0.27)])]

@@ -3,15 +3,13 @@
 import numpy as np
 
 from stylemap.datasets.avatar_attributes import FABRICS
-from stylemap.datasets.avatar_shapes import Colour, Part, Shape, ellipse, mirrored, scaled, smooth, stroke
-
-Layers = tuple[list[Shape], list[Shape]]
+from stylemap.datasets.avatar_shapes import Colour, Part, Shape, ellipse, grid, mirrored, ribbon, scaled, smooth, stroke
 
 
-def hat(a: dict) -> Layers:
-    """Shapes behind the head and shapes before hair and face."""
+def hat(a: dict) -> list[Shape]:
+    """The hat, if any."""
     if not a["hat"]:
-        return [], []
+        return []
     return HATS[a["hat_style"]](a, FABRICS[a["hat_colour"]])
 
 
@@ -19,48 +17,50 @@ def _felt(colour: Colour, *outlines: np.ndarray) -> Shape:
     return Shape(outlines, colour, (Part.HAT,))
 
 
-def beanie(a: dict, colour: Colour) -> Layers:
+def beanie(a: dict, colour: Colour) -> list[Shape]:
     w = a["face_width"] + 0.03
     crown = smooth(mirrored([(0, 0.035), (0.6 * w, 0.06), (0.95 * w, 0.16), (w, 0.30), (0.5 * w, 0.255), (0, 0.245)]))
     cuff = smooth(mirrored([(0, 0.225), (0.6 * w, 0.235), (w, 0.262), (w + 0.014, 0.30), (w, 0.345), (0.6 * w, 0.315),
                             (0, 0.305)]))  # fmt: skip
     ribs = [np.array([(x, 0.236 + 0.5 * x * x), (x * 1.02, 0.303 + 0.55 * x * x)]) for x in np.linspace(-0.21, 0.21, 7)]
     shapes = [_felt(colour, crown), _felt(scaled(colour, 0.86), cuff)]
-    shapes.append(Shape(tuple(stroke(rib, np.full(2, 0.009)) for rib in ribs), scaled(colour, 0.74)))
+    shapes.append(Shape(tuple(stroke(rib, 0.009) for rib in ribs), scaled(colour, 0.74)))
     bobble = [_felt(scaled(colour, 1.15), ellipse(0, 0.045, 0.062, 0.055))] if a["strands"] > 0.5 else []
-    return [], [*shapes, *bobble]
+    return [*shapes, *bobble]
 
 
-def cap(a: dict, colour: Colour) -> Layers:
+def cap(a: dict, colour: Colour) -> list[Shape]:
     w = a["face_width"] + 0.026
     crown = smooth(mirrored([(0, 0.05), (0.6 * w, 0.075), (0.95 * w, 0.18), (w, 0.315), (0.5 * w, 0.29), (0, 0.28)]))
-    brim = smooth(mirrored([(0, 0.262), (0.55 * w, 0.27), (0.98 * w, 0.308), (0.9 * w, 0.342), (0.4 * w, 0.348), (0, 0.35)]))
-    seam = stroke(np.array([(0.0, 0.055), (0.0, 0.16), (0.0, 0.262)]), np.full(3, 0.008))
+    peak = smooth(mirrored([(0, 0.262), (0.55 * w, 0.27), (0.98 * w, 0.308), (0.9 * w, 0.342), (0.4 * w, 0.348),
+                            (0, 0.35)]))  # fmt: skip
+    seam = stroke(np.array([(0.0, 0.055), (0.0, 0.16), (0.0, 0.262)]), 0.008)
     button = ellipse(0, 0.052, 0.018, 0.011, 10)
-    return [], [_felt(colour, crown), Shape((seam,), scaled(colour, 0.8)), _felt(scaled(colour, 0.78), brim),
-                _felt(scaled(colour, 0.78), button)]  # fmt: skip
+    return [_felt(colour, crown), Shape((seam,), scaled(colour, 0.8)), _felt(scaled(colour, 0.78), peak),
+            _felt(scaled(colour, 0.78), button)]  # fmt: skip
 
 
-def brim(a: dict, colour: Colour) -> Layers:
+def brim(a: dict, colour: Colour) -> list[Shape]:
     w = a["face_width"]
-    crown = smooth(mirrored([(0, 0.045), (0.45 * w, 0.03), (0.78 * w, 0.07), (0.92 * w, 0.28), (0, 0.31)]))
+    crown = smooth(mirrored([(0, 0.045), (0.5 * w, 0.03), (0.92 * w, 0.075), (1.1 * w, 0.28), (0, 0.31)]))
     wide = smooth(mirrored([(0, 0.23), (0.9 * w, 0.235), (0.42, 0.29), (0.36, 0.335), (w, 0.345), (0, 0.338)]))
-    x = np.linspace(-0.91, 0.91, 11)
-    ribbon = stroke(np.stack([x * w, 0.248 - 0.022 * (x * x - 1)], 1), np.full(11, 0.04))
-    return [], [_felt(scaled(colour, 0.92), wide), _felt(colour, crown), _felt(scaled(colour, 0.6), ribbon),
-                _felt(colour, smooth(mirrored([(0, 0.288), (0.9 * w, 0.258), (0.42, 0.29), (0.36, 0.33), (w, 0.345), (0, 0.346)])))]  # fmt: skip
+    x = 1.09 * w * grid(11)
+    band = ribbon(x, 0.27 - 0.3 * x * x, 0.04)
+    front = smooth(mirrored([(0, 0.288), (1.09 * w, 0.262), (0.42, 0.29), (0.36, 0.33), (w, 0.345), (0, 0.346)]))
+    return [_felt(scaled(colour, 0.92), wide), _felt(colour, crown), _felt(scaled(colour, 0.6), band),
+            _felt(colour, front)]  # fmt: skip
 
 
-def beret(a: dict, colour: Colour) -> Layers:
+def beret(a: dict, colour: Colour) -> list[Shape]:
     s = 1 if a["parting"] > 0 else -1
     w = a["face_width"]
     top = smooth([(-w, 0.29), (-w - 0.03, 0.2), (-0.16, 0.08), (0.06, 0.035), (0.25, 0.07), (0.36, 0.17), (0.33, 0.25),
                   (w, 0.29), (0.1, 0.235), (-0.1, 0.25)]) * (s, 1)  # fmt: skip
-    stalk = stroke(np.array([(s * 0.05, 0.06), (s * 0.06, 0.02)]), np.full(2, 0.018))
-    return [], [_felt(scaled(colour, 0.85), stalk), _felt(colour, top)]
+    stalk = stroke(np.array([(s * 0.05, 0.06), (s * 0.06, 0.02)]), 0.018)
+    return [_felt(scaled(colour, 0.85), stalk), _felt(colour, top)]
 
 
-def headscarf(a: dict, colour: Colour) -> Layers:
+def headscarf(a: dict, colour: Colour) -> list[Shape]:
     w = a["face_width"]
     outer = smooth(mirrored([(0, 0.055), (0.6 * w, 0.075), (w + 0.02, 0.2), (w + 0.062, 0.45), (w + 0.05, 0.7),
                              (w + 0.06, 0.9), (w + 0.12, 1.05), (0, 1.1)]))  # fmt: skip
@@ -71,9 +71,9 @@ def headscarf(a: dict, colour: Colour) -> Layers:
     s = 1 if a["parting"] > 0 else -1
     fold = smooth([(-w - 0.03, 0.62), (-0.1, 0.9), (0.1, 0.95), (w + 0.04, 0.86), (w + 0.07, 1.02), (0, 1.1),
                    (-w - 0.06, 0.9)]) * (s, 1)  # fmt: skip
-    crease = stroke(smooth([(-w - 0.01, 0.68), (-0.1, 0.93), (0.15, 0.985)], closed=False) * (s, 1), np.full(11, 0.008))
-    return [], [_felt(scaled(colour, 0.72), under, opening), _felt(colour, outer, under), _felt(scaled(colour, 1.1), fold),
-                Shape((crease,), scaled(colour, 0.8))]  # fmt: skip
+    crease = stroke(smooth([(-w - 0.01, 0.68), (-0.1, 0.93), (0.15, 0.985)], closed=False) * (s, 1), 0.008)
+    return [_felt(scaled(colour, 0.72), under, opening), _felt(colour, outer, under), _felt(scaled(colour, 1.1), fold),
+            Shape((crease,), scaled(colour, 0.8))]  # fmt: skip
 
 
 HATS = {style.__name__: style for style in (beanie, cap, brim, beret, headscarf)}

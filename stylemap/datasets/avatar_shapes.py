@@ -6,6 +6,7 @@ bottom of the image, and one unit is the image's side. A drawing is a list of `S
 
 import functools
 import math
+from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -59,6 +60,7 @@ class Shape(NamedTuple):
     parts: tuple[Part, ...] = ()
     opacity: float = 1.0  # 0..1
     soft: bool = False  # blurred and multiplied; soft neighbours in the list are blurred together
+    shift: tuple[float, float] = (0.0, 0.0)  # added to all points
 
 
 class Placement(NamedTuple):
@@ -87,19 +89,21 @@ def paint(shapes: list[Shape], background: np.ndarray, placement: Placement, sid
     canvas = cv2.resize(background, (work, work), interpolation=cv2.INTER_LINEAR)
     points = _placed(shapes, placement)
     on_canvas, on_shade = _fixed(points, work), _fixed(points, SHADE_SIDE)
-    shade, start = None, 0
-    for shape in shapes:
-        stop = start + sum(map(len, shape.outlines))
+    shade = None
+    for shape, spans in zip(shapes, _spans(shapes), strict=True):
         if shape.soft:
             if shade is None:
                 shade = np.full((SHADE_SIDE, SHADE_SIDE, 3), NEUTRAL, np.uint8)
-            _fill(shade, _split(on_shade, start, shape), shape)
+            cv2.fillPoly(shade, [on_shade[s] for s in spans], shape.colour, cv2.LINE_AA, FRACTION_BITS)
+            continue
+        outlines = [on_canvas[s] for s in spans]
+        if shade is not None:
+            _multiply(canvas, shade)
+            shade = None
+        if shape.opacity < 1:
+            _blend(canvas, outlines, shape)
         else:
-            if shade is not None:
-                _multiply(canvas, shade)
-                shade = None
-            _fill(canvas, _split(on_canvas, start, shape), shape)
-        start = stop
+            cv2.fillPoly(canvas, outlines, shape.colour, cv2.LINE_AA, FRACTION_BITS)
     if shade is not None:
         _multiply(canvas, shade)
     image = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
@@ -112,10 +116,8 @@ def label(shapes: list[Shape], placement: Placement, side: int) -> np.ndarray:
     factor = math.ceil(LABEL_WORK / side) | 1  # odd, so that a sample lies at each pixel's centre
     canvas = np.zeros((side * factor, side * factor), np.uint8)
     fixed = _fixed(_placed(shapes, placement), side * factor)
-    start = 0
-    for shape in shapes:
-        outlines = _split(fixed, start, shape)
-        start += sum(map(len, shape.outlines))
+    for shape, spans in zip(shapes, _spans(shapes), strict=True):
+        outlines = [fixed[s] for s in spans]
         if len(shape.parts) == 1:
             cv2.fillPoly(canvas, outlines, int(shape.parts[0]), cv2.LINE_8, FRACTION_BITS)
         else:
@@ -125,36 +127,39 @@ def label(shapes: list[Shape], placement: Placement, side: int) -> np.ndarray:
 
 
 def _placed(shapes: list[Shape], placement: Placement) -> np.ndarray:
-    return placement.apply(np.concatenate([outline for shape in shapes for outline in shape.outlines]))
+    """All points of all shapes in order, [n, 2], as fractions of the image."""
+    points = np.concatenate([outline for shape in shapes for outline in shape.outlines])
+    lengths = [sum(map(len, shape.outlines)) for shape in shapes]
+    return placement.apply(points + np.repeat([shape.shift for shape in shapes], lengths, axis=0))
 
 
 def _fixed(points: np.ndarray, size: int) -> np.ndarray:
-    """Fractions of the image -> OpenCV's fixed-point coordinates, in which pixel centres are whole numbers."""
+    """Fractions of the image -> OpenCV's fixed-point pixels, in which pixel centres are whole numbers."""
     return np.rint((points * size - 0.5) * (1 << FRACTION_BITS)).astype(np.int32)
 
 
-def _split(points: np.ndarray, start: int, shape: Shape) -> list[np.ndarray]:
-    outlines = []
-    for outline in shape.outlines:
-        outlines.append(points[start : start + len(outline)])
-        start += len(outline)
-    return outlines
+def _spans(shapes: list[Shape]) -> Iterator[list[slice]]:
+    """For each shape, where its outlines lie among the points of all."""
+    stop = 0
+    for shape in shapes:
+        spans = []
+        for outline in shape.outlines:
+            start, stop = stop, stop + len(outline)
+            spans.append(slice(start, stop))
+        yield spans
 
 
-def _fill(canvas: np.ndarray, outlines: list[np.ndarray], shape: Shape) -> None:
-    if shape.opacity >= 1.0:
-        cv2.fillPoly(canvas, outlines, shape.colour, cv2.LINE_AA, FRACTION_BITS)
-        return
+def _blend(canvas: np.ndarray, outlines: list[np.ndarray], shape: Shape) -> None:
+    """Fill a translucent shape, touching only its bounding box: whole canvases are slow."""
     points = np.concatenate(outlines) >> FRACTION_BITS
-    low = np.maximum(points.min(0) - 1, 0)
-    high = points.max(0) + 3
-    below = canvas[low[1] : high[1], low[0] : high[0]]  # only what the shape touches: whole canvases are slow
-    if below.size == 0:
-        return
+    left, top = np.maximum(points.min(0) - 1, 0).tolist()
+    right, bottom = (points.max(0) + 3).tolist()
+    below = canvas[top:bottom, left:right]
     above = below.copy()
-    offset = (int(-low[0]) << FRACTION_BITS, int(-low[1]) << FRACTION_BITS)
-    cv2.fillPoly(above, [o + np.int32(offset) for o in outlines], shape.colour, cv2.LINE_AA, FRACTION_BITS)
-    below[:] = cv2.addWeighted(above, shape.opacity, below, 1 - shape.opacity, 0)
+    corner = np.array((left << FRACTION_BITS, top << FRACTION_BITS), np.int32)
+    cv2.fillPoly(above, [o - corner for o in outlines], shape.colour, cv2.LINE_AA, FRACTION_BITS)
+    cv2.addWeighted(above, shape.opacity, below, 1 - shape.opacity, 0, dst=above)
+    below[:] = above
 
 
 def _multiply(canvas: np.ndarray, shade: np.ndarray) -> None:
@@ -213,14 +218,14 @@ def flipped(outline: np.ndarray) -> np.ndarray:
 
 
 @functools.cache
-def _circle(count: int) -> np.ndarray:
+def _circle(count: int) -> tuple[np.ndarray, np.ndarray]:
     t = np.arange(count) * (2 * math.pi / count)
-    return np.stack([np.cos(t), np.sin(t)], 1)
+    return np.cos(t), np.sin(t)
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, count: int = 20) -> np.ndarray:
     """An ellipse about (x, y)."""
-    return _circle(count) * (rx, ry) + (x, y)
+    return curve(_circle(count)[0] * rx + x, _circle(count)[1] * ry + y)
 
 
 def between(x: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
@@ -232,6 +237,11 @@ def between(x: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     return outline
 
 
+def ribbon(x: np.ndarray, y: np.ndarray, width) -> np.ndarray:
+    """A line along the curve (x, y) with its width measured vertically: cheaper than `stroke`, for level lines."""
+    return between(x, y - 0.5 * width, y + 0.5 * width)
+
+
 def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """The points (x, y) of two arrays [n]."""
     points = np.empty((len(x), 2))
@@ -239,11 +249,19 @@ def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return points
 
 
+@functools.cache
+def _difference(count: int) -> np.ndarray:
+    """The matrix from points to the direction of the line at each."""
+    matrix = np.zeros((count, count))
+    for i in range(count):
+        matrix[i, min(i + 1, count - 1)] += 1
+        matrix[i, max(i - 1, 0)] -= 1
+    return matrix
+
+
 def stroke(centre: np.ndarray, width) -> np.ndarray:
     """A line along ``centre`` [n, 2]; ``width`` is a number or one per point [n]."""
-    along = np.empty_like(centre)
-    along[1:-1] = centre[2:] - centre[:-2]
-    along[0], along[-1] = centre[1] - centre[0], centre[-1] - centre[-2]
+    along = _difference(len(centre)) @ centre
     factor = 0.5 * width / (np.hypot(along[:, 0], along[:, 1]) + 1e-9)
     normal = np.empty_like(centre)
     normal[:, 0], normal[:, 1] = -along[:, 1] * factor, along[:, 0] * factor
@@ -252,8 +270,7 @@ def stroke(centre: np.ndarray, width) -> np.ndarray:
 
 def moved(shape: Shape, dx: float, dy: float = 0.0) -> Shape:
     """The same shape elsewhere."""
-    by = np.array((dx, dy))
-    return Shape(tuple([outline + by for outline in shape.outlines]), *shape[1:])
+    return Shape(*shape[:5], shift=(shape.shift[0] + dx, shape.shift[1] + dy))
 
 
 def mix(a: Colour, b: Colour, t: float) -> Colour:

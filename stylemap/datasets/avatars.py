@@ -45,8 +45,7 @@ def describe(a: dict) -> list[Shape]:
     """All layers of a face from back to front."""
     offset = avatar_face.head_offset(a)
     behind, before = ([avatar_shapes.moved(s, offset) for s in layer] for layer in avatar_hair.hair(a))
-    _, hat = avatar_hats.hat(a)
-    hat = [avatar_shapes.moved(s, offset) for s in hat]
+    hat = [avatar_shapes.moved(s, offset) for s in avatar_hats.hat(a)]
     scarf = a["hat_style"] == "headscarf"
     return [
         *behind,

@@ -243,7 +243,7 @@ def _entry_errors(name: str) -> Iterator[None]:
     try:
         yield
     except BROKEN_ENTRY as err:
-        raise InputError(f"{name} cannot be unpacked ({err}); pack it again without password") from err
+        raise InputError(f"{name} cannot be unpacked ({err}); pack it again") from err
 
 
 def _refuse(err: OSError) -> None:

@@ -1,0 +1,128 @@
+"""``stylemap generate``: samples, reconstruct, interpolate, mix."""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from stylemap import editing, files, images
+from stylemap.cli import options
+from stylemap.errors import InputError
+from stylemap.model import truncate
+
+
+def main(argv: list[str]) -> int:
+    parser = options.Parser(prog="stylemap generate", description="Make pictures with trained weights.")
+    verbs = parser.add_subparsers(dest="verb", required=True, parser_class=options.Parser)
+
+    samples = verbs.add_parser("samples", help="pictures of nobody")
+    samples.add_argument("--seeds", type=options.integers, default="0-15", help="picture k depends on its seed alone")
+    samples.add_argument("--truncation", type=options.fraction, default=1.0, help="below 1: less varied, more typical")
+    samples.add_argument("--out", type=Path, required=True, help="folder: seed0000.png ..., grid.png")
+    samples.set_defaults(run=run_samples)
+
+    reconstruct = verbs.add_parser("reconstruct", help="encode photos and render them again")
+    reconstruct.add_argument("--images", nargs="+", required=True, metavar="PATH", help="pictures, or folders of them")
+    reconstruct.add_argument("--out", type=Path, required=True, help="folder: <name>.png ..., grid.png, report.json")
+    reconstruct.set_defaults(run=run_reconstruct)
+
+    interpolate = verbs.add_parser("interpolate", help="a film from one photo to another")
+    interpolate.add_argument("--from", dest="start", required=True, metavar="A")
+    interpolate.add_argument("--to", dest="end", required=True, metavar="B")
+    interpolate.add_argument("--frames", type=int, default=16)
+    interpolate.add_argument("--fps", type=float, default=12.5, help="frames per second")
+    moving = (".gif", ".webp", ".png")
+    interpolate.add_argument("--out", type=lambda p: options.output(p, moving), required=True, help=".gif, .webp or .png")
+    interpolate.set_defaults(run=run_interpolate)
+
+    mix = verbs.add_parser("mix", help="layout of one photo, detail and colour of another")
+    mix.add_argument("--coarse", required=True, metavar="A")
+    mix.add_argument("--fine", required=True, metavar="B")
+    mix.add_argument("--layers", type=int, default=editing.mixing.COARSE, help="so many of the layers come from A")
+    mix.add_argument("--out", type=options.output, required=True, help="the picture to write")
+    mix.set_defaults(run=run_mix)
+
+    for verb in (samples, reconstruct, interpolate, mix):
+        options.add_weights(verb)
+    arguments = parser.parse_args(argv)
+    with torch.no_grad():
+        arguments.run(arguments)
+    return 0
+
+
+def run_samples(arguments: argparse.Namespace) -> None:
+    model = options.load_model(arguments)
+    channels = model.config.stylemap_channels
+    z = np.stack([np.random.default_rng(seed).standard_normal(channels, np.float32) for seed in arguments.seeds])
+    stylemap = truncate(model.map(torch.from_numpy(z).to(model.device)), model.mean_stylemap(), arguments.truncation)
+    pictures = options.chunked(model.synthesize, stylemap)
+    for seed, picture in zip(arguments.seeds, pictures, strict=True):
+        images.write(arguments.out / f"seed{seed:04d}.png", picture)
+    _write_grid(arguments.out, pictures, columns=4)
+
+
+def run_reconstruct(arguments: argparse.Namespace) -> None:
+    model = options.load_model(arguments)
+    paths = _pictures(arguments.images)
+    originals = torch.cat([images.read(path, model.config.resolution) for path in paths])
+    reconstructions = options.chunked(lambda x: model.synthesize(model.encode(x.to(model.device))).cpu(), originals)
+    errors = (reconstructions.clamp(-1, 1) - originals).square().mean(dim=(1, 2, 3)).tolist()
+    names = _unique_names(paths)
+    for name, picture in zip(names, reconstructions, strict=True):
+        images.write(arguments.out / f"{name}.png", picture)
+    _write_grid(arguments.out, torch.stack([originals, reconstructions], dim=1).flatten(0, 1), columns=8)
+    per_image = {f"{name}.png": {"source": str(path), "mse": e} for name, path, e in zip(names, paths, errors, strict=True)}
+    report = {"weights": str(arguments.weights), "range": "[-1, 1]", "mse": sum(errors) / len(errors), "images": per_image}
+    files.write_text(arguments.out / "report.json", json.dumps(report, indent=2) + "\n")
+    print(f"mean squared error {report['mse']:.4f} over {len(errors)} images, pixels in [-1, 1]")
+
+
+def run_interpolate(arguments: argparse.Namespace) -> None:
+    if arguments.frames < 2:
+        raise InputError(f"--frames {arguments.frames} must be at least 2")
+    if not 0 < arguments.fps <= 50:
+        raise InputError(f"--fps {arguments.fps:g} must lie above 0 and at most at 50")
+    model = options.load_model(arguments)
+    start, end = (model.encode(options.read_image(path, model)) for path in (arguments.start, arguments.end))
+    frames = options.chunked(model.synthesize, editing.interpolate(start, end, arguments.frames))
+    images.write_gif(arguments.out, frames, fps=arguments.fps)
+    print(arguments.out)
+
+
+def run_mix(arguments: argparse.Namespace) -> None:
+    model = options.load_model(arguments)
+    layers = 2 * model.config.doublings + 2
+    if not 0 <= arguments.layers <= layers:
+        raise InputError(f"--layers {arguments.layers} must lie in 0..{layers} for these weights")
+    coarse, fine = (model.encode(options.read_image(path, model)) for path in (arguments.coarse, arguments.fine))
+    images.write(arguments.out, editing.mix(model, coarse, fine, arguments.layers))
+    print(arguments.out)
+
+
+def _pictures(paths: list[str]) -> list[Path]:
+    """The files given, and those in the folders given."""
+    found: list[Path] = []
+    for path in map(Path, paths):
+        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in images.EXTENSIONS) if path.is_dir() else [path]
+        if not inside:
+            raise InputError(f"{path} holds no JPEG, PNG or WebP pictures")
+        found += inside
+    return found
+
+
+def _unique_names(paths: list[Path]) -> list[str]:
+    """The stem of each path; of equal ones the later get a number, so that none overwrites another."""
+    names: list[str] = []
+    for path in paths:
+        name, number = path.stem, 2
+        while name in names or name == "grid":
+            name, number = f"{path.stem}-{number}", number + 1
+        names.append(name)
+    return names
+
+
+def _write_grid(folder: Path, pictures: torch.Tensor, columns: int) -> None:
+    images.write(folder / "grid.png", images.grid(pictures.cpu(), columns))
+    print(folder / "grid.png")

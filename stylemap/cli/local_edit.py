@@ -1,0 +1,82 @@
+"""``stylemap local-edit``: blend or transplant parts between photos."""
+
+import argparse
+
+import torch
+
+from stylemap import editing, images
+from stylemap.cli import options
+from stylemap.errors import InputError
+
+
+def main(argv: list[str]) -> int:
+    parser = options.Parser(prog="stylemap local-edit", description="Put parts of one photo into another.")
+    verbs = parser.add_subparsers(dest="verb", required=True, parser_class=options.Parser)
+
+    blend = verbs.add_parser("blend", help="the reference inside a mask, the original outside")
+    blend.add_argument("--original", required=True, metavar="A", help="photo to edit")
+    blend.add_argument("--reference", required=True, action="append", metavar="B", help="may repeat, each with a --mask")
+    blend.add_argument("--mask", required=True, action="append", metavar="M", help="grey picture, white = the reference")
+    blend.set_defaults(run=run_blend)
+
+    transplant = verbs.add_parser("transplant", help="a part of the reference at another place of the original")
+    transplant.add_argument("--original", required=True, metavar="A", help="photo to edit")
+    transplant.add_argument("--reference", required=True, metavar="B")
+    transplant.add_argument("--from", dest="source", type=options.pair, metavar="Y,X", help="upper left cell, reference")
+    transplant.add_argument("--to", dest="target", type=options.pair, metavar="Y,X", help="upper left cell, original")
+    transplant.add_argument("--size", type=options.pair, metavar="H,W", help="height and width in cells")
+    transplant.add_argument("--mask", metavar="M", help="instead of cells: grey picture, white = the part to take")
+    transplant.add_argument("--shift", type=options.pair, metavar="DY,DX", help="with --mask: pixels down and right")
+    transplant.set_defaults(run=run_transplant)
+
+    for verb in (blend, transplant):
+        verb.add_argument("--space", choices=("w", "w+"), default="w+", help="w: in cells; w+: follows the mask to the pixel")
+        verb.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
+        verb.add_argument("--strength", type=options.fraction, default=1.0, help="share of the reference")
+        verb.add_argument("--out", type=options.output, required=True, help="the picture to write")
+        options.add_weights(verb)
+    arguments = parser.parse_args(argv)
+    with torch.no_grad():
+        arguments.run(arguments)
+    return 0
+
+
+def run_blend(arguments: argparse.Namespace) -> None:
+    if len(arguments.reference) != len(arguments.mask):
+        raise InputError(
+            f"{len(arguments.reference)} --reference and {len(arguments.mask)} --mask; give one mask for each reference"
+        )
+    model = options.load_model(arguments)
+    original = model.encode(options.read_image(arguments.original, model))
+    references = [model.encode(options.read_image(path, model)) for path in arguments.reference]
+    masks = [options.read_mask(path, model) for path in arguments.mask]
+    edit = editing.blend(model, original, references, masks, arguments.space, arguments.hard, arguments.strength)
+    images.write(arguments.out, edit)
+    print(arguments.out)
+
+
+def run_transplant(arguments: argparse.Namespace) -> None:
+    cells = [arguments.source, arguments.target, arguments.size]
+    by_mask = arguments.mask is not None
+    if by_mask == any(cell is not None for cell in cells) or by_mask != (arguments.shift is not None):
+        raise InputError("give either --from, --to and --size (cells) or --mask and --shift (pixels)")
+    if not by_mask and None in cells:
+        raise InputError("cells need all three of --from, --to and --size")
+    model = options.load_model(arguments)
+    original, reference = (
+        model.encode(options.read_image(path, model)) for path in (arguments.original, arguments.reference)
+    )
+    if by_mask:
+        where = {"mask": options.read_mask(arguments.mask, model), "shift": arguments.shift}
+    else:
+        box = editing.Box(arguments.source, arguments.target, arguments.size)
+        try:
+            box.check(model.config.stylemap_size)
+        except ValueError as err:
+            raise InputError(f"{err}; change --from, --to or --size") from err
+        where = {"boxes": [box]}
+    edit = editing.transplant(
+        model, original, reference, **where, space=arguments.space, hard=arguments.hard, strength=arguments.strength
+    )
+    images.write(arguments.out, edit)
+    print(arguments.out)

@@ -1,0 +1,94 @@
+"""Options that several verbs share, and parsers that answer a mistake with one line."""
+
+import argparse
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylemap import checkpoint, devices, images
+from stylemap.errors import InputError
+from stylemap.model import Model
+
+DEFAULT_WEIGHTS = "avatars32"
+BATCH = 16  # images per pass; bounds the memory however many files are given
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises InputError instead of printing the usage; abbreviated flags are mistakes."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **kwargs)
+
+    def error(self, message: str):
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+def add_weights(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--weights", default=DEFAULT_WEIGHTS, help="shipped weights by name, a .safetensors file or the folder of a run"
+    )
+    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+
+
+def load_model(arguments: argparse.Namespace) -> Model:
+    return checkpoint.load(arguments.weights, devices.pick(arguments.device))
+
+
+def read_image(path: str, model: Model) -> Tensor:
+    """[1, 3, R, R] on the model's device."""
+    return images.read(path, model.config.resolution).to(model.device)
+
+
+def read_mask(path: str, model: Model) -> Tensor:
+    """[1, 1, R, R] on the model's device."""
+    return images.read_mask(path, model.config.resolution).to(model.device)
+
+
+def pair(text: str) -> tuple[int, int]:
+    """"3,4" -> (3, 4)."""
+    try:
+        first, second = (int(part) for part in text.split(","))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not two whole numbers like 3,4") from None
+    return first, second
+
+
+def fraction(text: str) -> float:
+    """A number in [0, 1]."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+    return value
+
+
+def integers(text: str) -> list[int]:
+    """"0-3,7" -> [0, 1, 2, 3, 7]."""
+    numbers: list[int] = []
+    try:
+        for part in text.split(","):
+            first, _, last = part.partition("-")
+            numbers.extend(range(int(first), int(last or first) + 1))
+    except ValueError:
+        numbers = []
+    if not numbers:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a list of seeds like 0-15 or 3,5,8")
+    return numbers
+
+
+def output(path: str, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp")) -> Path:
+    """A file to write, refused before any work is done if its name is of no known kind."""
+    if Path(path).suffix.lower() not in suffixes:
+        raise argparse.ArgumentTypeError(f"{path!r} must end in {' or '.join(suffixes)}")
+    if Path(path).is_dir():
+        raise argparse.ArgumentTypeError(f"{path!r} is a folder; name a file in it")
+    return Path(path)
+
+
+@torch.no_grad()
+def chunked(function, x: Tensor) -> Tensor:
+    """``function`` over ``x`` in chunks of BATCH samples."""
+    return torch.cat([function(part) for part in x.split(BATCH)])

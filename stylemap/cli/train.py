@@ -1,0 +1,143 @@
+"""``stylemap train``: every field of `TrainConfig` is a flag; values come from a recipe, then from the command line."""
+
+import signal
+from dataclasses import asdict, fields
+from pathlib import Path
+from types import FrameType
+
+import torch
+import yaml
+from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, set_parsing_settings
+from tqdm import tqdm
+
+from stylemap.config import ModelConfig, TrainConfig
+from stylemap.errors import InputError
+from stylemap.networks import Discriminator, Encoder, Generator
+from stylemap.resources import CONFIGS
+from stylemap.training import loop
+
+RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
+RUNS = Path("runs")
+
+
+def main(argv: list[str]) -> int:
+    config, out, resume, dry_run = parse(argv)
+    if dry_run:
+        print(yaml.safe_dump(asdict(config), sort_keys=False) + parameters(config.model))
+        return 0
+    out = out or next_run(config.data)
+    print(f"training on {config.data} into {out}: {parameters(config.model)}", flush=True)
+    with Stop() as stop:
+        seen = loop.train(config, out, resume, Progress(), stop)
+    if stop.signal:
+        print(f"stopped after {seen} images; to go on: stylemap train --out {out} --resume")
+        return 128 + stop.signal
+    print(f"{out / 'weights.safetensors'}  ({seen} images)")
+    return 0
+
+
+def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
+    """-> (config, run folder, resume, dry run).
+
+    Raises:
+        InputError: an unknown key or flag, or a value that does not fit; one line.
+    """
+    set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the docstrings of the fields become the help
+    parser = ArgumentParser(
+        prog="stylemap train", description="Train generator, discriminator and encoder.", exit_on_error=False, allow_abbrev=False
+    )
+    parser.add_argument("--config", action=ActionConfigFile, help="a recipe: the name of one in configs/, or a YAML file")
+    parser.add_argument("--out", type=str, help="folder of the run; default: the next free runs/<number>-<data>")
+    parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly where it was")
+    parser.add_argument("--dry-run", action="store_true", help="print the resolved config, train nothing")
+    parser.add_class_arguments(TrainConfig)
+    try:
+        arguments = parser.instantiate(parser.parse_args(_with_recipe(argv)))
+    except ArgumentError as err:
+        raise InputError(f"{' '.join(str(err).split())}; see stylemap train --help") from err
+    config = TrainConfig(**{f.name: getattr(arguments, f.name) for f in fields(TrainConfig)})
+    return config, Path(arguments.out) if arguments.out else None, arguments.resume, arguments.dry_run
+
+
+def _with_recipe(argv: list[str]) -> list[str]:
+    """The arguments with the recipe resolved to a file: the run's own on --resume, else one that fits the machine."""
+    argv = [part for argument in argv for part in (argument.split("=", 1) if argument.startswith("--config=") else [argument])]
+    if "--resume" in argv:
+        return ["--config", str(_config_of_run(argv)), *argv]
+    if "--config" not in argv:
+        if torch.cuda.is_available() or {"-h", "--help"} & set(argv):
+            return argv
+        print(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
+        return ["--config", str(CONFIGS / f"{RECIPE_WITHOUT_GPU}.yaml"), *argv]
+    at = argv.index("--config") + 1
+    if at < len(argv) and not Path(argv[at]).exists():
+        recipes = {p.stem: str(p) for p in sorted(CONFIGS.glob("*.yaml"))}
+        if argv[at] not in recipes:
+            raise InputError(f"no recipe {argv[at]!r}; give a YAML file or one of {', '.join(recipes)}")
+        argv[at] = recipes[argv[at]]
+    return argv
+
+
+def _config_of_run(argv: list[str]) -> Path:
+    given = dict(zip(argv, argv[1:], strict=False)) | dict(a.split("=", 1) for a in argv if a.startswith("--out="))
+    if "--out" not in given:
+        raise InputError("--resume needs --out, the folder of the run to go on with")
+    config = Path(given["--out"]) / loop.CONFIG_FILE
+    if not config.is_file():
+        raise InputError(f"{given['--out']} holds no run to resume ({loop.CONFIG_FILE} is missing)")
+    return config
+
+
+def next_run(data: str) -> Path:
+    """runs/00000-avatars, runs/00001-photos ..."""
+    taken = [int(p.name[:5]) for p in RUNS.glob("[0-9][0-9][0-9][0-9][0-9]-*")]
+    return RUNS / f"{max(taken, default=-1) + 1:05d}-{Path(data).stem or 'data'}"
+
+
+def parameters(config: ModelConfig) -> str:
+    """The size of the networks, in words."""
+    with torch.device("meta"):  # shapes without memory
+        millions = [sum(p.numel() for p in network(config).parameters()) / 1e6 for network in (Generator, Encoder, Discriminator)]
+    return "{} px, stylemap {s}x{s}, millions of parameters: generator {:.2f}, encoder {:.2f}, discriminator {:.2f}".format(
+        config.resolution, *millions, s=config.stylemap_size
+    )
+
+
+class Progress(loop.Observer):
+    """A bar on a terminal, and everywhere a line per tick."""
+
+    def start(self, seen: int, total: int) -> None:
+        self.bar = tqdm(total=total, initial=seen, unit="img", disable=None, dynamic_ncols=True, smoothing=0.05)
+
+    def advance(self, batch: int) -> None:
+        self.bar.update(batch)
+
+    def tick(self, seen: int, values: dict[str, float]) -> None:
+        shown = {"rec": "image_reconstruction", "G": "generator_adversarial", "D": "discriminator_real"}
+        self.bar.set_postfix({short: f"{values[name]:.3f}" for short, name in shown.items()})
+        self.bar.write(
+            f"{seen:>9} images  {values['images_per_second']:6.1f}/s  held-out mse {values['heldout_mse']:.4f}  "
+            f"psnr {values['heldout_psnr']:.2f} dB  explained {values['heldout_explained']:.1%}"
+        )
+
+
+class Stop:
+    """Turns the first Ctrl-C or SIGTERM into an answer for the loop; the next one acts at once."""
+
+    signal = 0  # the number of the one that came
+
+    def __call__(self) -> bool:
+        return self.signal != 0
+
+    def __enter__(self) -> "Stop":
+        self.before = {number: signal.signal(number, self._note) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_) -> None:
+        for number, handler in self.before.items():
+            signal.signal(number, handler)
+
+    def _note(self, number: int, frame: FrameType | None) -> None:
+        self.signal = number
+        self.__exit__()
+        print("\nsaving, then leaving (again to leave at once)", flush=True)

@@ -1,0 +1,8 @@
+"""The same as `stylemap train`."""
+
+import sys
+
+from stylemap.cli import main
+
+if __name__ == "__main__":
+    sys.exit(main(["train", *sys.argv[1:]]))
