@@ -76,7 +76,9 @@ def find(weights: str | Path) -> Path:
     shipped = {p.stem: p for p in sorted(PRETRAINED.glob("*.safetensors"))}
     if str(weights) in shipped:
         return shipped[str(weights)]
-    raise InputError(f"no weights {str(weights)!r}; give a .safetensors file, a run folder or one of: {', '.join(shipped)}")
+    raise InputError(
+        f"no weights {str(weights)!r}; give a .safetensors file, a run folder or one of: {', '.join(shipped)}"
+    )
 
 
 def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:

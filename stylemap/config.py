@@ -65,7 +65,9 @@ class ModelConfig:
         )
         if self.norm == "group":
             widths = {self.channels(self.stylemap_size << i) for i in range(self.doublings + 1)}
-            _check(all(w % 8 == 0 for w in widths), f"model.norm group needs channels divisible by 8, not {sorted(widths)}")
+            _check(
+                all(w % 8 == 0 for w in widths), f"model.norm group needs channels divisible by 8, not {sorted(widths)}"
+            )
 
     @property
     def doublings(self) -> int:

@@ -22,7 +22,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
         InputError: the folder cannot be made or written, or the disk is full.
     """
     path = Path(path)
-    temporary = path.with_name(f".{path.stem[:64]}-{uuid.uuid4().hex[:12]}{TEMPORARY_SUFFIX}{path.suffix}")
+    if not path.name:
+        raise InputError(f"cannot write {str(path)!r}: it names no file")
+    temporary = path.with_name(f".{uuid.uuid4().hex}{TEMPORARY_SUFFIX}{path.suffix}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
@@ -34,7 +36,9 @@ def atomic(path: str | Path) -> Iterator[Path]:
             os.fsync(f.fileno())
         os.replace(temporary, path)
     except OSError as err:
-        raise InputError(f"cannot write {path}: {err.strerror or err}; free some space or choose another folder") from err
+        raise InputError(
+            f"cannot write {path}: {err.strerror or err}; free some space or choose another folder"
+        ) from err
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -48,4 +52,3 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Atomically write ``text`` as UTF-8."""
     write_bytes(path, text.encode())
-

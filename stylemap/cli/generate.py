@@ -34,7 +34,9 @@ def main(argv: list[str]) -> int:
     interpolate.add_argument("--frames", type=int, default=16)
     interpolate.add_argument("--fps", type=float, default=12.5, help="frames per second")
     moving = (".gif", ".webp", ".png")
-    interpolate.add_argument("--out", type=lambda p: options.output(p, moving), required=True, help=".gif, .webp or .png")
+    interpolate.add_argument(
+        "--out", type=lambda p: options.output(p, moving), required=True, help=".gif, .webp or .png"
+    )
     interpolate.set_defaults(run=run_interpolate)
 
     mix = verbs.add_parser("mix", help="layout of one photo, detail and colour of another")
@@ -73,8 +75,15 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
     for name, picture in zip(names, reconstructions, strict=True):
         images.write(arguments.out / f"{name}.png", picture)
     _write_grid(arguments.out, torch.stack([originals, reconstructions], dim=1).flatten(0, 1), columns=8)
-    per_image = {f"{name}.png": {"source": str(path), "mse": e} for name, path, e in zip(names, paths, errors, strict=True)}
-    report = {"weights": str(arguments.weights), "range": "[-1, 1]", "mse": sum(errors) / len(errors), "images": per_image}
+    per_image = {
+        f"{name}.png": {"source": str(path), "mse": e} for name, path, e in zip(names, paths, errors, strict=True)
+    }
+    report = {
+        "weights": str(arguments.weights),
+        "range": "[-1, 1]",
+        "mse": sum(errors) / len(errors),
+        "images": per_image,
+    }
     files.write_text(arguments.out / "report.json", json.dumps(report, indent=2) + "\n")
     print(f"mean squared error {report['mse']:.4f} over {len(errors)} images, pixels in [-1, 1]")
 

@@ -14,7 +14,9 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     model, discriminator = published.load(arguments.published)
     checkpoint.save(arguments.out, model, discriminator, {"imported_from": Path(arguments.published).name})
-    print(f"{arguments.out}  ({model.config.resolution} px, stylemap {model.config.stylemap_size} x {model.config.stylemap_size})")
+    print(
+        f"{arguments.out}  ({model.config.resolution} px, stylemap {model.config.stylemap_size} x {model.config.stylemap_size})"
+    )
     return 0
 
 

@@ -15,14 +15,20 @@ def main(argv: list[str]) -> int:
 
     blend = verbs.add_parser("blend", help="the reference inside a mask, the original outside")
     blend.add_argument("--original", required=True, metavar="A", help="photo to edit")
-    blend.add_argument("--reference", required=True, action="append", metavar="B", help="may repeat, each with a --mask")
-    blend.add_argument("--mask", required=True, action="append", metavar="M", help="grey picture, white = the reference")
+    blend.add_argument(
+        "--reference", required=True, action="append", metavar="B", help="may repeat, each with a --mask"
+    )
+    blend.add_argument(
+        "--mask", required=True, action="append", metavar="M", help="grey picture, white = the reference"
+    )
     blend.set_defaults(run=run_blend)
 
     transplant = verbs.add_parser("transplant", help="a part of the reference at another place of the original")
     transplant.add_argument("--original", required=True, metavar="A", help="photo to edit")
     transplant.add_argument("--reference", required=True, metavar="B")
-    transplant.add_argument("--from", dest="source", type=options.pair, metavar="Y,X", help="upper left cell, reference")
+    transplant.add_argument(
+        "--from", dest="source", type=options.pair, metavar="Y,X", help="upper left cell, reference"
+    )
     transplant.add_argument("--to", dest="target", type=options.pair, metavar="Y,X", help="upper left cell, original")
     transplant.add_argument("--size", type=options.pair, metavar="H,W", help="height and width in cells")
     transplant.add_argument("--mask", metavar="M", help="instead of cells: grey picture, white = the part to take")
@@ -30,7 +36,9 @@ def main(argv: list[str]) -> int:
     transplant.set_defaults(run=run_transplant)
 
     for verb in (blend, transplant):
-        verb.add_argument("--space", choices=("w", "w+"), default="w+", help="w: in cells; w+: follows the mask to the pixel")
+        verb.add_argument(
+            "--space", choices=("w", "w+"), default="w+", help="w: in cells; w+: follows the mask to the pixel"
+        )
         verb.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
         verb.add_argument("--strength", type=options.fraction, default=1.0, help="share of the reference")
         verb.add_argument("--out", type=options.output, required=True, help="the picture to write")

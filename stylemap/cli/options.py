@@ -46,7 +46,7 @@ def read_mask(path: str, model: Model) -> Tensor:
 
 
 def pair(text: str) -> tuple[int, int]:
-    """"3,4" -> (3, 4)."""
+    """ "3,4" -> (3, 4)."""
     try:
         first, second = (int(part) for part in text.split(","))
     except ValueError:
@@ -66,7 +66,7 @@ def fraction(text: str) -> float:
 
 
 def integers(text: str) -> list[int]:
-    """"0-3,7" -> [0, 1, 2, 3, 7]."""
+    """ "0-3,7" -> [0, 1, 2, 3, 7]."""
     numbers: list[int] = []
     try:
         for part in text.split(","):

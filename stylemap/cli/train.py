@@ -44,9 +44,14 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
     """
     set_parsing_settings(docstring_parse_attribute_docstrings=True)  # the docstrings of the fields become the help
     parser = ArgumentParser(
-        prog="stylemap train", description="Train generator, discriminator and encoder.", exit_on_error=False, allow_abbrev=False
+        prog="stylemap train",
+        description="Train generator, discriminator and encoder.",
+        exit_on_error=False,
+        allow_abbrev=False,
     )
-    parser.add_argument("--config", action=ActionConfigFile, help="a recipe: the name of one in configs/, or a YAML file")
+    parser.add_argument(
+        "--config", action=ActionConfigFile, help="a recipe: the name of one in configs/, or a YAML file"
+    )
     parser.add_argument("--out", type=str, help="folder of the run; default: the next free runs/<number>-<data>")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly where it was")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved config, train nothing")
@@ -61,7 +66,11 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
 
 def _with_recipe(argv: list[str]) -> list[str]:
     """The arguments with the recipe resolved to a file: the run's own on --resume, else one that fits the machine."""
-    argv = [part for argument in argv for part in (argument.split("=", 1) if argument.startswith("--config=") else [argument])]
+    argv = [
+        part
+        for argument in argv
+        for part in (argument.split("=", 1) if argument.startswith("--config=") else [argument])
+    ]
     if "--resume" in argv:
         return ["--config", str(_config_of_run(argv)), *argv]
     if "--config" not in argv:
@@ -97,7 +106,10 @@ def next_run(data: str) -> Path:
 def parameters(config: ModelConfig) -> str:
     """The size of the networks, in words."""
     with torch.device("meta"):  # shapes without memory
-        millions = [sum(p.numel() for p in network(config).parameters()) / 1e6 for network in (Generator, Encoder, Discriminator)]
+        millions = [
+            sum(p.numel() for p in network(config).parameters()) / 1e6
+            for network in (Generator, Encoder, Discriminator)
+        ]
     return "{} px, stylemap {s}x{s}, millions of parameters: generator {:.2f}, encoder {:.2f}, discriminator {:.2f}".format(
         config.resolution, *millions, s=config.stylemap_size
     )

@@ -4,7 +4,16 @@ import functools
 
 import numpy as np
 
-from stylemap.datasets.avatar_attributes import DYED, FABRICS, IRIS, LIPS, clothes_colour, hair_colour, skin_colour
+from stylemap.datasets.avatar_attributes import (
+    DYED,
+    EARS_HIDDEN,
+    FABRICS,
+    IRIS,
+    LIPS,
+    clothes_colour,
+    hair_colour,
+    skin_colour,
+)
 from stylemap.datasets.avatar_shapes import (
     Colour,
     Part,
@@ -27,6 +36,7 @@ from stylemap.datasets.avatar_shapes import (
 EYE_X, EYE_Y = 0.115, 0.47  # the nominal eye centres, as in faces aligned like FFHQ's
 MOUTH_Y = 0.705
 INK = (46, 32, 36)
+MAX_CASTERS = 3  # hair shapes that cast a shadow: the rest is far from the face and would only cost time
 
 
 def shadow(skin: Colour, depth: float = 1.0) -> Colour:
@@ -47,7 +57,7 @@ def face_outline(a: dict, grow: float = 0.0) -> np.ndarray:
     bottom = a["chin_y"] + grow
     right = [(0, 0.13), (0.62 * width, 0.165), (0.93 * width, 0.30), (width, 0.47), (0.955 * width, 0.6),
              (jaw, 0.725), (0.53 * (jaw + chin), 0.808), (chin, bottom - 0.018), (0, bottom)]  # fmt: skip
-    return smooth(mirrored(right), steps=4)
+    return smooth(mirrored(right))
 
 
 def body(a: dict) -> list[Shape]:
@@ -107,7 +117,9 @@ def _ear() -> tuple[np.ndarray, np.ndarray]:
 
 
 def ears(a: dict) -> list[Shape]:
-    """Both ears."""
+    """Both ears, unless the hair or a scarf hides them."""
+    if a["hair_style"] in EARS_HIDDEN:
+        return []
     skin = skin_colour(a)
     right, inner = (outline * (1, a["ear_size"]) + (a["face_width"] + 0.008, 0.50) for outline in _ear())
     shift = (head_offset(a), 0)
@@ -133,8 +145,11 @@ def head(a: dict) -> list[Shape]:
     return [Shape((face_outline(a),), skin_colour(a), (Part.SKIN,), shift=(head_offset(a), 0))]
 
 
-def shading(a: dict, hair_front: list[Shape]) -> list[Shape]:
-    """Soft light and shade on neck and head: one group, blurred together."""
+def shading(a: dict, above: list[Shape]) -> list[Shape]:
+    """Soft light and shade on neck and head: one group, blurred together.
+
+    The hair and the hat in ``above`` cast a shadow on the face.
+    """
     face = face_outline(a) + (head_offset(a), 0)
     light, deep = a["light"], a["skin_tone"]
     shapes = [
@@ -143,10 +158,10 @@ def shading(a: dict, hair_front: list[Shape]) -> list[Shape]:
         _soft(face * (0.97, 1) + (0.034 * light, -0.022), tint(1, 1, 1)),
         _soft(ellipse(0.06 * light, 0.36, 0.13, 0.075), tint(1.05, 1.05, 1.05)),
     ]
-    for hair in hair_front:
-        if Part.HAIR in hair.parts or Part.HAT in hair.parts:
-            cast = moved(hair, -0.008 * light, 0.022)
-            shapes.append(cast._replace(colour=tint(0.80, 0.70, 0.70), parts=(), soft=True))
+    casters = [shape for shape in above if shape.parts in ((Part.HAIR,), (Part.HAT,))]
+    for caster in casters[:MAX_CASTERS]:
+        cast = moved(caster, -0.008 * light, 0.022)
+        shapes.append(cast._replace(colour=tint(0.80, 0.70, 0.70), parts=(), soft=True))
     strength = a["blush"] * (0.7 + 0.3 * deep)
     blush = tint(1.02, 1 - 0.18 * strength, 1 - 0.15 * strength)
     cheeks, sockets = _cheeks_and_sockets()
@@ -226,7 +241,7 @@ class _Lids:
 def eyes(a: dict) -> list[Shape]:
     """Whites, irises, pupils, highlights, lids and lashes."""
     lids, skin = _Lids(a), skin_colour(a)
-    u = grid(15)
+    u = grid(13)
     x, upper, lower = EYE_X + lids.width * u, lids.upper(u), lids.lower(u)
     pair = (Part.LEFT_EYE, Part.RIGHT_EYE)
     shapes = []
@@ -243,7 +258,7 @@ def eyes(a: dict) -> list[Shape]:
     lash = between(x, upper - weight * (0.55 + 0.45 * u), upper + 0.004)
     if a["lashes"] > 0.5:
         tip = np.array([(EYE_X + lids.width * 1.22, lids.upper(0.9) - 0.014 - 0.014 * a["lashes"])])
-        lash = np.concatenate([lash[:15], tip, lash[15:]])
+        lash = np.concatenate([lash[:13], tip, lash[13:]])
     shapes.append(_pair(lash, INK, pair))
     shapes.append(_pair(between(x, lower, lower + 0.005 * (1 - u * u) ** 0.5)[3:-3], shadow(skin, 1.1), ()))
     return shapes
@@ -269,7 +284,7 @@ def _irises(a: dict, lids: _Lids) -> list[Shape]:
     return [
         Shape((left[0], right[0]), scaled(colour, 0.55), (Part.LEFT_EYE, Part.RIGHT_EYE)),
         Shape((left[1], right[1]), colour, (Part.LEFT_EYE, Part.RIGHT_EYE)),
-        Shape(tuple(glows), scaled(colour, 1.35), opacity=0.8),
+        Shape(tuple(glows), scaled(colour, 1.28)),
         Shape((left[2], right[2]), (22, 16, 20)),
         Shape(tuple(shine), (255, 255, 255)),
     ]
@@ -322,12 +337,13 @@ def nose(a: dict) -> list[Shape]:
     wide = (a["nose_size"] * (-1 if a["light"] > 0 else 1), 1)
     whole, flank, under, nostril, other, tip = (outline * wide for outline in _nose_outlines(a["nose"]))
     shift, part = (0.014 * a["turn"], 0), (Part.NOSE,)
+    dark = shadow(skin)
     return [
-        Shape((whole,), mix(skin, shadow(skin), 0.08), part, shift=shift),
-        Shape((flank,), shadow(skin), part, 0.45, shift=shift),
+        Shape((whole,), mix(skin, dark, 0.08), part, shift=shift),
+        Shape((flank,), mix(skin, dark, 0.49), part, shift=shift),
         Shape((under,), shadow(skin, 1.15), part, shift=shift),
         Shape((nostril, other), shadow(shadow(skin, 1.2), 1.1), part, shift=shift),
-        Shape((tip,), mix(scaled(skin, 1.1), (255, 236, 214), 0.22), part, 0.7, shift=shift),
+        Shape((tip,), mix(scaled(skin, 1.06), (255, 236, 214), 0.17), part, shift=shift),
     ]
 
 
@@ -363,7 +379,7 @@ class _Mouth:
 def mouth(a: dict) -> list[Shape]:
     """Lips, and teeth, tongue and the dark between them if open."""
     m, skin = _Mouth(a), skin_colour(a)
-    natural = mix(scaled(skin, 0.84), LIPS["natural"], 0.62)
+    natural = mix(scaled(skin, 0.74), LIPS["natural"], 0.62)
     lips = natural if a["lip_colour"] == "natural" else mix(scaled(skin, 0.9), LIPS[a["lip_colour"]], 0.85)
     upper = Shape((between(m.x, m.upper_out, m.upper_in + 0.002),), scaled(lips, 0.84), (Part.UPPER_LIP,))
     lower = Shape((between(m.x, m.lower_in - 0.002, m.lower_out),), lips, (Part.LOWER_LIP,))
@@ -412,7 +428,7 @@ def beard(a: dict) -> list[Shape]:
         inner = [(0, 0.652), (0.05, 0.643), (corner + 0.025, 0.668), (0.16, 0.675), (0.205, 0.62),
                  (a["face_width"] - 0.016, 0.455)]  # fmt: skip
         outer, inner = smooth(right, closed=False), smooth(inner, closed=False)
-        outline = np.concatenate([outer, flipped(outer)[::-1], flipped(inner), inner[::-1]])
+        outline = np.concatenate([outer, flipped(outer)[::-1], flipped(inner)[::-1], inner])
         opacity = 0.28 if style == "stubble" else 1.0
         shapes.append(Shape((outline,), colour, (Part.SKIN,), opacity))
     if style == "goatee":

@@ -74,7 +74,7 @@ def _strands(a: dict, *lines: Points, width: float = 0.008) -> list[Shape]:
 
 @functools.lru_cache(maxsize=256)  # most styles draw the same few strands on every head
 def _strand(line: tuple[tuple[float, float], ...], width: float) -> np.ndarray:
-    centre = smooth(line, closed=False, steps=4)
+    centre = smooth(line, closed=False)
     t = grid(len(centre))
     return stroke(centre, width * (1.05 - t * t))
 
@@ -112,9 +112,9 @@ def _curtain(a: dict, hairline: Points, bottom: float, flare: float, wave: float
     right += [(w + 0.6 * flare, bottom - 0.01), (w - 0.035, bottom)]
     inner = [(w - 0.055, bottom - 0.02), (w - 0.078 + 0.3 * flare, 0.34 + 0.8 * length),
              (0.206, min(0.70, bottom - 0.12)), (0.230, 0.55), (0.226, 0.45)]  # fmt: skip
-    outer = smooth([*((-x, y) for x, y in reversed(right) if x), *right], closed=False, steps=4)
+    outer = smooth([*((-x, y) for x, y in reversed(right) if x), *right], closed=False)
     line = [*inner, *hairline, *((-x, y) for x, y in reversed(inner))]
-    return np.concatenate([outer, smooth(line, closed=False, steps=4)])
+    return np.concatenate([outer, smooth(line, closed=False)])
 
 
 def _behind(a: dict, bottom: float, flare: float, wave: float = 0.0) -> np.ndarray:

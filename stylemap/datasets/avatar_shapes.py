@@ -129,8 +129,8 @@ def label(shapes: list[Shape], placement: Placement, side: int) -> np.ndarray:
 def _placed(shapes: list[Shape], placement: Placement) -> np.ndarray:
     """All points of all shapes in order, [n, 2], as fractions of the image."""
     points = np.concatenate([outline for shape in shapes for outline in shape.outlines])
-    lengths = [sum(map(len, shape.outlines)) for shape in shapes]
-    return placement.apply(points + np.repeat([shape.shift for shape in shapes], lengths, axis=0))
+    lengths = [sum([len(outline) for outline in shape.outlines]) for shape in shapes]
+    return placement.apply(points + np.array([shape.shift for shape in shapes]).repeat(lengths, axis=0))
 
 
 def _fixed(points: np.ndarray, size: int) -> np.ndarray:
@@ -200,7 +200,7 @@ def grid(count: int) -> np.ndarray:
     return np.linspace(-1, 1, count)
 
 
-def smooth(points, closed: bool = True, steps: int = 5) -> np.ndarray:
+def smooth(points, closed: bool = True, steps: int = 4) -> np.ndarray:
     """The smooth curve through ``points`` [k, 2]; a point given twice makes a corner."""
     return _spline(len(points), closed, steps) @ np.asarray(points)
 

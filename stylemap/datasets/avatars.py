@@ -46,20 +46,19 @@ def describe(a: dict) -> list[Shape]:
     offset = avatar_face.head_offset(a)
     behind, before = ([avatar_shapes.moved(s, offset) for s in layer] for layer in avatar_hair.hair(a))
     hat = [avatar_shapes.moved(s, offset) for s in avatar_hats.hat(a)]
-    scarf = a["hat_style"] == "headscarf"
     return [
         *behind,
         *avatar_face.body(a),
-        *([] if scarf else avatar_face.ears(a)),
+        *avatar_face.ears(a),
         *avatar_face.head(a),
-        *avatar_face.shading(a, before[:3] + hat[:3]),
+        *avatar_face.shading(a, before + hat),
         *avatar_face.marks(a),
         *avatar_face.nose(a),
         *avatar_face.beard(a),
         *avatar_face.mouth(a),
         *before,
         *avatar_hair.shine(a),
-        *([] if scarf else avatar_face.earrings(a)),
+        *avatar_face.earrings(a),
         *avatar_face.brows(a),
         *avatar_face.eyes(a),
         *hat,

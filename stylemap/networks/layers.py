@@ -51,7 +51,13 @@ class EqualConv(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, kernel: int, convolve: Convolve = same, bias: bool = True, activate: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int,
+        convolve: Convolve = same,
+        bias: bool = True,
+        activate: bool = True,
     ):
         super().__init__()
         self.convolve = convolve

@@ -65,7 +65,9 @@ def train(
         observer.start(seen, config.images)
         while seen < config.images and not stop():
             real = images.from_uint8(next(batches).to(device, non_blocking=True))
-            z_generator, z_discriminator = noise(config.seed, seen, config.batch, config.model.stylemap_channels).to(device)
+            z_generator, z_discriminator = noise(config.seed, seen, config.batch, config.model.stylemap_channels).to(
+                device
+            )
 
             terms, stylemap, fake = steps.generator_step(networks, optimizers, z_generator, config.loss)
             terms |= steps.latent_step(networks, optimizers, stylemap, fake, config.loss)
@@ -129,9 +131,7 @@ def due(seen: int, batch: int, every: int) -> bool:
     return seen // every > (seen - batch) // every
 
 
-def save(
-    run: Path, seen: int, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers
-) -> None:
+def save(run: Path, seen: int, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers) -> None:
     """Write the state and the averaged weights, each atomically; the oldest of both go."""
     state.save(run, seen, config, networks, average, optimizers)
     info = {"images": seen, "data": config.data, "seed": config.seed}

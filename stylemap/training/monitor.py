@@ -63,7 +63,9 @@ class Monitor:
 
     def record(self, seen: int, values: dict[str, float], grid: Tensor) -> None:
         """One tick: a line of JSON, scalars, and a sheet [3, H, W]."""
-        with open(self.log, "a") as f:  # one short write: a kill leaves at most a half line, which `read_log` passes over
+        with open(
+            self.log, "a"
+        ) as f:  # one short write: a kill leaves at most a half line, which `read_log` passes over
             f.write(json.dumps({"images": seen, **values}) + "\n")
         for name, value in values.items():
             self.board.add_scalar(name, value, seen)

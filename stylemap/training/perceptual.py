@@ -86,5 +86,7 @@ def vgg_weights(path: str | None) -> dict[str, Tensor]:
         if weights["features.0.weight"].shape != (64, 3, 3, 3):
             raise ValueError("the first layer has another shape")
     except Exception as err:  # torch.load raises many kinds for a damaged file
-        raise InputError(f"{file} does not hold torchvision's VGG-16 weights ({type(err).__name__}); copy it again") from err
+        raise InputError(
+            f"{file} does not hold torchvision's VGG-16 weights ({type(err).__name__}); copy it again"
+        ) from err
     return weights

@@ -75,9 +75,7 @@ def load_newest(run: Path) -> dict:
     raise InputError(f"{run} holds no readable state-*.pt; start anew in another --out")
 
 
-def restore(
-    content: dict, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers
-) -> int:
+def restore(content: dict, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers) -> int:
     """Put a state into fresh objects. Returns the images seen.
 
     Raises:
@@ -86,7 +84,9 @@ def restore(
     saved, wanted = content["config"]["model"], asdict(config.model)
     if saved != wanted:
         keys = sorted(k for k in saved.keys() | wanted.keys() if saved.get(k) != wanted.get(k))
-        raise InputError(f"the state was trained with another {', '.join('model.' + k for k in keys)}; leave it as it was")
+        raise InputError(
+            f"the state was trained with another {', '.join('model.' + k for k in keys)}; leave it as it was"
+        )
     networks.load_state_dict(content["networks"])
     average.load_state_dict(content["average"])
     optimizers.load_state_dict(content["optimizers"])

@@ -74,7 +74,9 @@ class Optimizers:
             getattr(self, name).load_state_dict(state[name])
 
 
-def generator_step(networks: Networks, optimizers: Optimizers, z: Tensor, config: LossConfig) -> tuple[Terms, Tensor, Tensor]:
+def generator_step(
+    networks: Networks, optimizers: Optimizers, z: Tensor, config: LossConfig
+) -> tuple[Terms, Tensor, Tensor]:
     """1. Samples fool D. Also returns the stylemaps and samples, detached, for `latent_step`."""
     stylemap = networks.generator.mapping(z)
     fake = networks.generator.synthesize(stylemap)
@@ -84,7 +86,9 @@ def generator_step(networks: Networks, optimizers: Optimizers, z: Tensor, config
     return {"generator_adversarial": loss.detach()}, stylemap.detach(), fake.detach()
 
 
-def latent_step(networks: Networks, optimizers: Optimizers, stylemap: Tensor, fake: Tensor, config: LossConfig) -> Terms:
+def latent_step(
+    networks: Networks, optimizers: Optimizers, stylemap: Tensor, fake: Tensor, config: LossConfig
+) -> Terms:
     """2. E finds the stylemap a sample was made from."""
     loss = losses.squared_error(networks.encoder(fake), stylemap).mean()
     _descend(config.latent_reconstruction * loss, optimizers.encoder)

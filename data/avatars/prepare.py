@@ -1,0 +1,79 @@
+"""Write avatars as files: pictures, optionally their part labels, and a table of their attributes."""
+
+import argparse
+import csv
+import io
+import sys
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a checkout that is not installed
+
+from stylemap.datasets.avatars import Avatars
+from stylemap.errors import InputError
+from stylemap.files import write_bytes, write_text
+
+
+def parse(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures; must be new or empty")
+    parser.add_argument("--count", type=int, default=100, help="number of faces (default: 100)")
+    parser.add_argument("--side", type=int, default=256, help="pixels, 16..256 (default: 256)")
+    parser.add_argument("--split", choices=("train", "heldout"), default="train")
+    parser.add_argument("--seed", type=int, default=0, help="another seed gives other faces (default: 0)")
+    parser.add_argument("--parts", action="store_true", help="also write part labels into labels/ beside --out")
+    return parser.parse_args(arguments)
+
+
+def png(image: np.ndarray) -> bytes:
+    """uint8 [h, w, 3] RGB or [h, w] grey -> the bytes of a PNG file."""
+    done, data = cv2.imencode(".png", image if image.ndim == 2 else image[:, :, ::-1])
+    assert done
+    return data.tobytes()
+
+
+def refuse_if_filled(folder: Path) -> None:
+    if folder.is_file():
+        raise InputError(f"{folder} is a file: choose another --out")
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError(f"{folder} is not empty: empty it or choose another --out")
+
+
+def prepare(options: argparse.Namespace) -> None:
+    """Write the files; the table comes last, so that it marks a complete folder."""
+    if options.count < 1:
+        raise InputError(f"--count {options.count} is no number of faces: choose 1 or more")
+    avatars = Avatars(options.side, options.count, options.split, options.seed)
+    labels = options.out.absolute().parent / "labels"
+    refuse_if_filled(options.out)
+    if options.parts:
+        if labels == options.out.absolute():
+            raise InputError(f"--out {options.out} is where --parts go: choose a folder of another name")
+        refuse_if_filled(labels)
+    table = io.StringIO()
+    writer = csv.DictWriter(table, ["file", *avatars.attributes(0)], lineterminator="\n")
+    writer.writeheader()
+    for i in range(len(avatars)):
+        file = f"{i:06d}.png"
+        write_bytes(options.out / file, png(avatars[i]))
+        if options.parts:
+            write_bytes(labels / file, png(avatars.parts(i)))
+        writer.writerow({"file": file, **avatars.attributes(i)})
+    write_text(options.out / "attributes.csv", table.getvalue())
+    print(f"{len(avatars)} faces in {options.out}" + (f", part labels in {labels}" if options.parts else ""))
+
+
+def main(arguments: list[str] | None = None) -> int:
+    options = parse(arguments)
+    try:
+        prepare(options)
+    except InputError as err:
+        print(f"error: {err}", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

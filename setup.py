@@ -1,0 +1,56 @@
+"""Packaging. The version lives in stylemap/__init__.py."""
+
+import re
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+ROOT = Path(__file__).parent
+VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "stylemap/__init__.py").read_text())[1]
+
+EXTRAS = {
+    # What later parts use; the core below trains, generates and edits without them.
+    "faces": ["opencv-python>=4.9"],
+    "web": ["fastapi>=0.115", "uvicorn>=0.30", "python-multipart>=0.0.9"],
+    "onnx": ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.20"],
+    "video": ["av>=14"],
+    "metrics": ["torch-fidelity>=0.4", "torchmetrics>=1.4"],
+    "attributes": ["scikit-learn>=1.5"],
+    "dev": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6"],
+}
+
+setup(
+    name="stylemap",
+    version=VERSION,
+    description="StyleMapGAN: train, reconstruct and edit photos locally in real time",
+    long_description=(ROOT / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    license_files=["LICENSE"],
+    python_requires=">=3.10",
+    # The shipped weights and recipes stay at the top of the tree and are installed as part of the package.
+    packages=[*find_packages(include=["stylemap", "stylemap.*", "op"]), "stylemap.configs", "stylemap.pretrained"],
+    package_dir={"stylemap.configs": "configs", "stylemap.pretrained": "pretrained"},
+    package_data={"stylemap.configs": ["*.yaml"], "stylemap.pretrained": ["*.safetensors", "*.md"]},
+    install_requires=[
+        "torch>=2.11",
+        "torchvision",
+        "lpips>=0.1.4",
+        "numpy>=1.26",
+        "opencv-python>=4.9",
+        "pillow>=10.3",
+        "pyyaml>=6",
+        "tensorboard>=2.16",
+        "ninja>=1.11",
+        "safetensors>=0.4.5",
+        "jsonargparse[signatures]>=4.49",
+        "tqdm>=4.66",
+    ],
+    extras_require={**EXTRAS, "all": sorted({need for needs in EXTRAS.values() for need in needs})},
+    entry_points={"console_scripts": ["stylemap = stylemap.cli:run"]},
+    classifiers=[
+        "License :: OSI Approved :: Apache Software License",
+        "Programming Language :: Python :: 3",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+    ],
+)
