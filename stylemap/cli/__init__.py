@@ -11,6 +11,7 @@ from stylemap import __version__
 from stylemap.errors import InputError
 
 VERBS = {  # verb -> (module, what it does); modules are imported when used, so that help is quick
+    "demo": ("stylemap.cli.demo", "train on drawn faces in minutes, reconstruct and edit them"),
     "train": ("stylemap.cli.train", "train generator, discriminator and encoder"),
     "generate": ("stylemap.cli.generate", "samples, reconstruct, interpolate, mix"),
     "local-edit": ("stylemap.cli.local_edit", "blend or transplant parts between photos"),
@@ -20,6 +21,11 @@ VERBS = {  # verb -> (module, what it does); modules are imported when used, so 
 USAGE = "usage: stylemap VERB [OPTIONS]   (stylemap VERB --help for more)\n\n" + "\n".join(
     f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items()
 )
+
+
+def run() -> None:
+    """The console command."""
+    sys.exit(main())
 
 
 def main(argv: list[str] | None = None) -> int:

@@ -25,7 +25,11 @@ def main(argv: list[str]) -> int:
     if dry_run:
         print(yaml.safe_dump(asdict(config), sort_keys=False) + parameters(config.model))
         return 0
-    out = out or next_run(config.data)
+    return run(config, out or next_run(config.data), resume)
+
+
+def run(config: TrainConfig, out: Path, resume: bool) -> int:
+    """Train under a progress bar until done or stopped by a signal. Returns the exit code."""
     print(f"training on {config.data} into {out}: {parameters(config.model)}", flush=True)
     with Stop() as stop:
         seen = loop.train(config, out, resume, Progress(), stop)

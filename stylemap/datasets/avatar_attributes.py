@@ -57,8 +57,7 @@ SMILE = {"closed": (0.3, 0.9), "grin": (0.6, 0.9), "laugh": (0.8, 1.0), "surpris
 OPENING = {"closed": (0, 0), "grin": (0.22, 0.46), "laugh": (0.6, 1.0), "surprise": (0.45, 0.95), "smirk": (0, 0),
            "pout": (0, 0)}  # fmt: skip
 NOSES = {"button": 30, "straight": 28, "wide": 22, "long": 20}
-LIPS = {"natural": (198, 80, 88), "rose": (208, 72, 98), "red": (196, 34, 48), "plum": (136, 44, 84),
-        "coral": (236, 100, 84)}  # fmt: skip
+LIPS = {"rose": (208, 72, 98), "red": (196, 34, 48), "plum": (136, 44, 84), "coral": (236, 100, 84)}
 GLASSES = {"round": 40, "square": 36, "cat": 18, "sun": 10}
 BACKDROPS = {  # quiet colours that go with every skin and with each other
     "sky": (164, 206, 236), "mint": (172, 220, 200), "sage": (168, 192, 158), "cream": (246, 230, 200),
@@ -210,7 +209,7 @@ def _mouth(u: _Draws, table: str) -> dict:
     low, high = OPENING[expression]
     opening = low + (high - low) * u.number()
     made_up = u.chance(0.6 if table == "b" else 0.0)
-    lip_colour = u.choice(["rose", "red", "plum", "coral"])
+    lip_colour = u.choice(list(LIPS))
     return {
         "expression": expression,
         "smile": round(smile, 4),

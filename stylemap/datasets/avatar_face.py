@@ -359,7 +359,7 @@ class _Mouth:
         if round_mouth:
             width = 0.056 + 0.014 * opening
         elif a["expression"] == "pout":
-            width = 0.068
+            width = 0.080
         self.x = u * width * a["mouth_width"] + 0.006 * a["turn"]
         corners = -0.058 * max(0.0, smile - 0.2) + 0.016 * max(0.0, 0.2 - smile) / 0.2
         line = MOUTH_Y - 0.004 + corners * u * u - 0.4 * corners
@@ -371,7 +371,7 @@ class _Mouth:
         full = a["lip_fullness"]
         stretch = 1 - 0.35 * smile * (opening > 0)
         bow = 1 - 0.30 * np.exp(-((u / 0.22) ** 2))
-        self.upper_out = self.upper_in - (0.014 + 0.014 * full) * stretch * bow * dome**0.7
+        self.upper_out = self.upper_in - (0.016 + 0.013 * full) * stretch * bow * dome**0.7
         self.lower_out = self.lower_in + (0.018 + 0.020 * full) * stretch * dome**0.75
         self.u, self.dome, self.line = u, dome, line
 
@@ -379,9 +379,9 @@ class _Mouth:
 def mouth(a: dict) -> list[Shape]:
     """Lips, and teeth, tongue and the dark between them if open."""
     m, skin = _Mouth(a), skin_colour(a)
-    natural = mix(scaled(skin, 0.74), LIPS["natural"], 0.62)
-    lips = natural if a["lip_colour"] == "natural" else mix(scaled(skin, 0.9), LIPS[a["lip_colour"]], 0.85)
-    upper = Shape((between(m.x, m.upper_out, m.upper_in + 0.002),), scaled(lips, 0.84), (Part.UPPER_LIP,))
+    lips = _natural_lips(a) if a["lip_colour"] == "natural" else mix(scaled(skin, 0.9), LIPS[a["lip_colour"]], 0.85)
+    shade = 0.84 if a["skin_tone"] < 0.82 else 0.95  # on deep skin a darker lip would vanish
+    upper = Shape((between(m.x, m.upper_out, m.upper_in + 0.002),), scaled(lips, shade), (Part.UPPER_LIP,))
     lower = Shape((between(m.x, m.lower_in - 0.002, m.lower_out),), lips, (Part.LOWER_LIP,))
     shine_x = slice(5, 12)
     shine_y = 0.55 * m.lower_in + 0.45 * m.lower_out
@@ -394,6 +394,13 @@ def mouth(a: dict) -> list[Shape]:
         dimples = [ellipse(m.x[k], m.upper_in[k], ends, ends, 10) for k in (0, -1)]
         return [upper, lower, gloss, Shape(tuple(dimples), shadow(skin, 1.1)), line]
     return [*_inside(a, m), upper, lower, gloss]
+
+
+def _natural_lips(a: dict) -> Colour:
+    """Lips without lipstick, chosen to stand out: rose on light skin, darker to tan, pink again on the deepest."""
+    tone = a["skin_tone"]
+    pigment = (210, 108, 110) if tone > 0.82 else mix((206, 90, 96), (124, 38, 48), tone / 0.82)
+    return mix(scaled(skin_colour(a), 0.74), pigment, 0.66)
 
 
 def _inside(a: dict, m: _Mouth) -> list[Shape]:

@@ -1,0 +1,147 @@
+"""``stylemap demo``: train on drawn faces from scratch, then reconstruct and edit faces that training never saw."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylemap import checkpoint, images
+from stylemap.cli import options, sheets, train
+from stylemap.config import TrainConfig
+from stylemap.datasets import Avatars, stream
+from stylemap.datasets.avatars import Part
+from stylemap.editing import Box, blend, transplant
+from stylemap.errors import InputError
+from stylemap.model import Model
+from stylemap.training import evaluate, loop
+
+EYES = (Part.LEFT_EYE, Part.RIGHT_EYE, Part.LEFT_BROW, Part.RIGHT_BROW)
+MOUTH = (Part.MOUTH, Part.UPPER_LIP, Part.LOWER_LIP)
+ROWS = 6
+FACES = 64  # held-out faces among which those of the pictures are chosen
+
+
+def main(argv: list[str]) -> int:
+    parser = options.Parser(
+        prog="stylemap demo", description="Train on drawn faces from scratch, reconstruct and edit."
+    )
+    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the run and the pictures")
+    parser.add_argument("--config", default="avatars32", help="a recipe that trains on avatars")
+    arguments = parser.parse_args(argv)
+    run = arguments.out / "run"
+    if stopped := train_unless_done(run, arguments.config):
+        return stopped
+    scores = evaluate.score(model := checkpoint.load(run), heldout_of(model))
+    print("\ntrained here, from scratch:")
+    draw_sheets(model, arguments.out)
+    if shipped := shipped_weights(arguments.config):
+        print("\nthe same with the shipped weights, which trained longer:")
+        draw_sheets(checkpoint.load(shipped), arguments.out / "shipped")
+    print(
+        f"\nheld-out faces: mean squared error {scores.mse:.4f} (pixels in [-1, 1]), {scores.psnr:.2f} dB, "
+        f"{scores.explained:.1%} of the pixel variance explained"
+    )
+    return 0
+
+
+def train_unless_done(run: Path, recipe: str) -> int:
+    """Train, or go on where an earlier demo was stopped. Returns an exit code other than 0 if it was stopped again."""
+    begun = (run / loop.CONFIG_FILE).exists()
+    config = train.parse(["--resume", "--out", str(run)] if begun else ["--config", recipe])[0]
+    if config.data != "avatars":
+        raise InputError(f"the demo edits drawn faces, but the recipe {recipe!r} trains on {config.data}")
+    return train.run(config, run, resume=begun)
+
+
+def shipped_weights(recipe: str) -> Path | None:
+    try:
+        return checkpoint.find(recipe)
+    except InputError:
+        return None
+
+
+def heldout_of(model: Model) -> Tensor:
+    """The pictures a run measures itself on, uint8 [N, R, R, 3]."""
+    return stream.first(Avatars(model.config.resolution, split="heldout"), TrainConfig().heldout)
+
+
+def draw_sheets(model: Model, folder: Path) -> None:
+    """Write the reconstructions, local edits and transplants of held-out faces and print their paths."""
+    faces = Avatars(model.config.resolution, split="heldout")
+    with torch.no_grad():
+        for name, sheet in (
+            ("reconstruction", reconstruction_sheet(model, faces)),
+            ("local_edit", local_edit_sheet(model, faces)),
+            ("transplant", transplant_sheet(model, faces)),
+        ):
+            images.write(folder / f"{name}.png", sheet)
+            print(f"  {name.replace('_', ' '):<15}{folder / name}.png")
+
+
+def reconstruction_sheet(model: Model, faces: Avatars) -> Tensor:
+    """Original and reconstruction, two pairs a row."""
+    first, second = (_pictures(faces, range(k, k + ROWS)) for k in (0, ROWS))
+    a, b = (model.synthesize(model.encode(x)) for x in (first, second))
+    return sheets.sheet({"original": first, "reconstruction": a, "original ": second, "reconstruction ": b})
+
+
+def local_edit_sheet(model: Model, faces: Avatars) -> Tensor:
+    """Eyes, mouth, and both, taken from the reference."""
+    pairs = contrasting_pairs(faces)
+    originals, references = (_pictures(faces, indices) for indices in zip(*pairs, strict=True))
+    original, reference = model.encode(originals), model.encode(references)
+    eyes, mouth = (torch.cat([part_mask(faces, a, b, parts) for a, b in pairs]) for parts in (EYES, MOUTH))
+    return sheets.sheet(
+        {
+            "original": originals,
+            "reference": references,
+            "reconstruction": model.synthesize(original),
+            "its eyes": blend(model, original, reference, eyes),
+            "its mouth": blend(model, original, reference, mouth),
+            "eyes and mouth": blend(model, original, reference, torch.maximum(eyes, mouth)),
+        }
+    )
+
+
+def transplant_sheet(model: Model, faces: Avatars) -> Tensor:
+    """Parts of the reference at places where they do not belong."""
+    pairs = contrasting_pairs(faces)
+    originals, references = (_pictures(faces, indices) for indices in zip(*pairs, strict=True))
+    original, reference = model.encode(originals), model.encode(references)
+    side, resolution = model.config.stylemap_size, model.config.resolution
+    eighth = side / 8  # cells; an eye is about an eighth of the picture
+    eye = Box(
+        (round(3 * eighth), round(2 * eighth)), (round(1 * eighth), round(3.5 * eighth)), (round(2 * eighth),) * 2
+    )
+    mouth = torch.cat([part_mask(faces, b, b, MOUTH) for _, b in pairs])
+    return sheets.sheet(
+        {
+            "original": originals,
+            "reference": references,
+            "a third eye": transplant(model, original, reference, boxes=[eye]),
+            "mouth moved up": transplant(model, original, reference, mask=mouth, shift=(-resolution * 7 // 16, 0)),
+        }
+    )
+
+
+def contrasting_pairs(faces: Avatars) -> list[tuple[int, int]]:
+    """(original, reference): the least smiling with the broadest smiles, none with glasses, so that the swap is plain."""
+    looks = {i: faces.attributes(i) for i in range(FACES)}
+    plain = sorted((i for i in looks if not looks[i]["glasses"]), key=lambda i: looks[i]["smile"])
+    return list(zip(plain[:ROWS], reversed(plain[-ROWS:]), strict=True))
+
+
+def part_mask(faces: Avatars, original: int, reference: int, parts: tuple[Part, ...]) -> Tensor:
+    """[1, 1, R, R]: where either face has the parts, and a little around, so that nothing of the old part stays."""
+    labels = np.stack([faces.parts(original), faces.parts(reference)])
+    mask = torch.from_numpy(np.isin(labels, parts).any(axis=0)).float()[None, None]
+    margin = max(1, faces.side // 32)
+    return F.max_pool2d(mask, 2 * margin + 1, stride=1, padding=margin)
+
+
+def _pictures(faces: Avatars, indices: Iterable[int]) -> Tensor:
+    """[N, 3, R, R]."""
+    return images.from_uint8(torch.from_numpy(np.stack([faces[i] for i in indices])))
