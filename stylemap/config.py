@@ -101,7 +101,7 @@ class OptimConfig:
     r1_gamma: float = 10.0
     """Strength of the gradient penalty on real images; 0 = off; more for larger R and smaller batch."""
     r1_every: int = 16
-    """Iterations between penalties (each is made that much stronger); 1 = exact, about 1.5x the time."""
+    """Iterations between penalties (each is made that much stronger); 1 = exact and slower."""
 
     def __post_init__(self):
         _check(self.lr > 0, f"optim.lr {self.lr} must be positive")

@@ -33,6 +33,7 @@ from stylemap.datasets.avatar_shapes import (
     tint,
 )
 
+DEEP = 0.82  # skin tone above which lips are lighter than the skin
 EYE_X, EYE_Y = 0.115, 0.47  # the nominal eye centres, as in faces aligned like FFHQ's
 MOUTH_Y = 0.705
 INK = (46, 32, 36)
@@ -380,7 +381,8 @@ def mouth(a: dict) -> list[Shape]:
     """Lips, and teeth, tongue and the dark between them if open."""
     m, skin = _Mouth(a), skin_colour(a)
     lips = _natural_lips(a) if a["lip_colour"] == "natural" else mix(scaled(skin, 0.9), LIPS[a["lip_colour"]], 0.85)
-    shade = 0.84 if a["skin_tone"] < 0.82 else 0.95  # on deep skin a darker lip would vanish
+    deep = a["skin_tone"] > DEEP  # on deep skin lips stand out by being lighter: less shade, a thinner line
+    shade = 0.96 if deep else 0.84
     upper = Shape((between(m.x, m.upper_out, m.upper_in + 0.002),), scaled(lips, shade), (Part.UPPER_LIP,))
     lower = Shape((between(m.x, m.lower_in - 0.002, m.lower_out),), lips, (Part.LOWER_LIP,))
     shine_x = slice(5, 12)
@@ -389,7 +391,7 @@ def mouth(a: dict) -> list[Shape]:
     gloss = Shape((shine,), mix(lips, (255, 240, 235), 0.4))
     if a["mouth_open"] == 0:
         dark = scaled(mix(lips, INK, 0.5), 0.75)
-        line = Shape((ribbon(m.x, m.upper_in, 0.006 + 0.007 * m.dome),), dark, (Part.UPPER_LIP,))
+        line = Shape((ribbon(m.x, m.upper_in, (0.5 if deep else 1) * (0.006 + 0.007 * m.dome)),), dark, (Part.UPPER_LIP,))
         ends = 0.010 * a["smile"]
         dimples = [ellipse(m.x[k], m.upper_in[k], ends, ends, 10) for k in (0, -1)]
         return [upper, lower, gloss, Shape(tuple(dimples), shadow(skin, 1.1)), line]
@@ -399,7 +401,7 @@ def mouth(a: dict) -> list[Shape]:
 def _natural_lips(a: dict) -> Colour:
     """Lips without lipstick, chosen to stand out: rose on light skin, darker to tan, pink again on the deepest."""
     tone = a["skin_tone"]
-    pigment = (210, 108, 110) if tone > 0.82 else mix((206, 90, 96), (124, 38, 48), tone / 0.82)
+    pigment = (222, 116, 118) if tone > DEEP else mix((206, 90, 96), (124, 38, 48), tone / DEEP)
     return mix(scaled(skin_colour(a), 0.74), pigment, 0.66)
 
 

@@ -1,0 +1,237 @@
+"""A whole run: what it writes, that it resumes exactly, and how it ends when something is wrong."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from stylemap import checkpoint
+from stylemap.config import TrainConfig
+from stylemap.errors import InputError
+from stylemap.training import loop, perceptual, state
+from stylemap.training.monitor import read_log
+
+ROOT = Path(__file__).parents[2]
+
+
+def stop_after(iterations: int):
+    """The loop asks before every iteration."""
+    answers = iter([False] * iterations)
+    return lambda: next(answers, True)
+
+
+def assert_same(a, b, where="state"):
+    """Equal to the last bit, all the way down."""
+    if isinstance(a, dict):
+        assert a.keys() == b.keys(), where
+        for key in a:
+            assert_same(a[key], b[key], f"{where}.{key}")
+    elif isinstance(a, (list, tuple)):
+        assert len(a) == len(b), where
+        for i, (x, y) in enumerate(zip(a, b, strict=True)):
+            assert_same(x, y, f"{where}[{i}]")
+    elif isinstance(a, torch.Tensor):
+        assert torch.equal(a, b), where
+    else:
+        assert a == b, where
+
+
+@pytest.mark.parametrize("stops", [[5], [1, 2], [4, 3], [9]], ids=str)
+def test_resume_is_exact(config, tmp_path, stops):
+    # 10 iterations of 4 over 11 images: epochs end inside batches, and R1 (every 4th) is before and after each stop.
+    assert loop.train(config, tmp_path / "whole") == 40
+    for i, iterations in enumerate(stops):
+        loop.train(config, tmp_path / "parts", resume=i > 0, stop=stop_after(iterations))
+    loop.train(config, tmp_path / "parts", resume=True)
+    assert_same(state.load_newest(tmp_path / "whole"), state.load_newest(tmp_path / "parts"))
+
+
+def test_a_run_depends_on_its_seed(config, tmp_path):
+    a, b = (replace(config, images=4, seed=seed) for seed in (0, 1))
+    loop.train(a, tmp_path / "a")
+    loop.train(b, tmp_path / "b")
+    one, other = (state.load_newest(tmp_path / name)["networks"]["model.encoder.from_rgb.weight"] for name in "ab")
+    assert not torch.equal(one, other)
+
+
+def test_run_folder(config, tmp_path):
+    run = tmp_path / "run"
+    loop.train(config, run)
+    assert TrainConfig(**config_arguments(run)) == config
+    records = read_log(run / "log.jsonl")
+    assert [r["images"] for r in records] == [16, 32, 40]
+    expected = {"images", "images_per_second", "heldout_mse", "heldout_psnr", "heldout_explained", "r1_penalty", "perceptual"}
+    assert expected <= records[0].keys()
+    assert sorted(p.name for p in (run / "grids").iterdir()) == [f"{n:010d}.png" for n in (16, 32, 40)]
+    assert [p.name for p in state.paths(run)] == [f"state-{n:010d}.pt" for n in (40, 32, 16)]  # keep_states newest
+    assert any((run / "tensorboard").iterdir())
+    assert not list(run.rglob(".*"))  # no temporary file stays
+    assert checkpoint.read_info(run)["images"] == 40
+    model, average = checkpoint.load(run).state_dict(), state.load_newest(run)["average"]
+    assert_same(dict(model), dict(average))
+
+
+def config_arguments(run: Path) -> dict:
+    from stylemap import config as c
+
+    saved = yaml.safe_load((run / "config.yaml").read_text())
+    parts = {"model": c.ModelConfig, "optim": c.OptimConfig, "loss": c.LossConfig, "ema": c.EmaConfig}
+    return {name: parts[name](**value) if name in parts else value for name, value in saved.items()}
+
+
+def test_training_learns(tmp_path):
+    """Held-out faces are reconstructed better than by the mean face after a few hundred images."""
+    from stylemap.config import LossConfig, ModelConfig
+
+    config = TrainConfig(
+        heldout=32,
+        images=1600,
+        batch=8,
+        tick=800,
+        workers=0,
+        device="cpu",
+        model=ModelConfig(resolution=16, stylemap_size=4, stylemap_channels=8, channel_base=256, channel_max=16),
+        loss=LossConfig(image_reconstruction=10),
+    )
+    loop.train(config, tmp_path / "run")
+    first, last = (r["heldout_mse"] for r in read_log(tmp_path / "run" / "log.jsonl"))
+    assert last < first
+    assert read_log(tmp_path / "run" / "log.jsonl")[-1]["heldout_explained"] > 0.2
+
+
+def test_log_forgets_what_the_state_does_not_know(config, tmp_path):
+    run = tmp_path / "run"
+    loop.train(config, run, stop=stop_after(5))  # at 20 images
+    with open(run / "log.jsonl", "a") as f:  # a killed run got further than its last state
+        f.write(json.dumps({"images": 36, "heldout_mse": 1.0}) + "\n" + '{"images": 40, "hel')
+    loop.train(config, run, resume=True)
+    assert [r["images"] for r in read_log(run / "log.jsonl")] == [16, 32, 40]
+    assert all("images_per_second" in r for r in read_log(run / "log.jsonl"))
+
+
+@pytest.mark.parametrize("term", ["perceptual", "generator_adversarial"])
+def test_non_finite_loss_stops_with_its_name(config, tmp_path, monkeypatch, term):
+    run = tmp_path / "run"
+    loop.train(config, run, stop=stop_after(4))
+    before = {p.name: p.read_bytes() for p in state.paths(run)}
+    if term == "perceptual":
+        broken = lambda real, *_: real.new_full((len(real),), float("nan"))  # noqa: E731
+        monkeypatch.setattr(perceptual, "build", lambda *_: broken)
+    else:
+        monkeypatch.setattr(loop.steps.losses, "fools", lambda logits: logits.squeeze(1) + float("inf"))
+    with pytest.raises(InputError, match=f"^{term} became") as info:
+        loop.train(config, run, resume=True)
+    assert "\n" not in str(info.value)
+    assert {p.name: p.read_bytes() for p in state.paths(run)} == before
+
+
+def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
+    networks, average, optimizers = loop.build(config, torch.device("cpu"))
+    with torch.no_grad():
+        networks.encoder.from_rgb.weight[0] = float("nan")
+    with pytest.raises(InputError, match="from_rgb.weight is not finite"):
+        state.save(tmp_path, 4, config, networks, average, optimizers)
+    assert not list(tmp_path.glob("*.pt"))
+
+
+def test_another_run_is_not_overwritten(config, tmp_path):
+    run = tmp_path / "run"
+    loop.train(replace(config, images=4), run)
+    before = {p: p.read_bytes() for p in run.rglob("*") if p.is_file()}
+    with pytest.raises(InputError, match="holds another run"):
+        loop.train(config, run)
+    assert {p: p.read_bytes() for p in run.rglob("*") if p.is_file()} == before
+
+
+def test_resume_of_another_model_is_refused(config, tmp_path):
+    loop.train(replace(config, images=4), tmp_path)
+    other = replace(config, model=replace(config.model, stylemap_channels=8))
+    with pytest.raises(InputError, match="model.stylemap_channels"):
+        loop.train(other, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize("damage", [b"", b"not a state", None], ids=["empty", "text", "truncated"])
+def test_damaged_newest_state(config, tmp_path, damage):
+    run = tmp_path / "run"
+    loop.train(config, run)
+    newest = state.paths(run)[0]
+    newest.write_bytes(newest.read_bytes()[:-1000] if damage is None else damage)
+    with pytest.warns(UserWarning, match="cannot be read"):
+        assert state.load_newest(run)["images"] == 32
+
+
+def test_no_intact_state(tmp_path):
+    (tmp_path / "state-0000000004.pt").write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(InputError, match="no readable state"):
+        state.load_newest(tmp_path)
+
+
+def test_full_disk_keeps_the_last_state(config, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    loop.train(config, run, stop=stop_after(4))
+    before = [p.name for p in state.paths(run)]
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(state.torch, "save", full)
+    with pytest.raises(InputError, match="No space left on device"):
+        loop.train(config, run, resume=True)
+    assert [p.name for p in state.paths(run)] == before
+    assert not list(run.glob(".*"))
+
+
+def start(config: TrainConfig, run: Path, *flags: str) -> subprocess.Popen:
+    recipe = run.with_suffix(".yaml")
+    recipe.write_text(yaml.safe_dump(asdict(config)))
+    command = [sys.executable, ROOT / "train.py", "--config", recipe, "--out", run, *flags]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+
+
+def wait_for(run: Path, process: subprocess.Popen, ticks: int, seconds: float = 120) -> None:
+    end = time.monotonic() + seconds
+    while not (run / "log.jsonl").exists() or len(read_log(run / "log.jsonl")) < ticks:
+        assert process.poll() is None, process.communicate()
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_signal_saves_and_leaves(config, tmp_path, number, code):
+    run = tmp_path / "run"
+    process = start(replace(config, images=10**9, save_every=10**8), run)
+    wait_for(run, process, ticks=1)
+    process.send_signal(number)
+    output, errors = process.communicate(timeout=60)
+    assert process.returncode == code, errors
+    seen = state.load_newest(run)["images"]
+    assert seen > 0
+    assert f"stopped after {seen} images" in output
+    assert "Traceback" not in errors
+
+
+@pytest.mark.slow
+def test_kill_at_any_instant(config, tmp_path):
+    """SIGKILL at random instants; the run always goes on, and ends with the bytes of one that was never killed."""
+    config = replace(config, images=4000, save_every=16, tick=64)
+    loop.train(config, tmp_path / "whole")
+    run, delays = tmp_path / "killed", random.Random(0)
+    for _ in range(8):
+        process = start(config, run, *(["--resume"] if state.paths(run) else []))
+        try:
+            process.wait(timeout=delays.uniform(3, 12))
+            break
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.communicate()
+    loop.train(config, run, resume=True)
+    assert_same(state.load_newest(tmp_path / "whole"), state.load_newest(run))
