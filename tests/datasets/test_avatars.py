@@ -229,12 +229,13 @@ def test_eyes_nose_and_mouth_are_in_order(faces):
 
 
 def test_eyes_and_mouth_are_aligned(faces):
-    nominal = np.array([[0.385, 0.465], [0.615, 0.465], [0.5, 0.712]])
+    # FFHQ's eyes are at x = 0.385 and 0.615, y = 0.47; lashes draw the centres of the labels up and outward.
+    nominal = np.array([[0.382, 0.460], [0.618, 0.460], [0.5, 0.714]])
     found = np.array([[centre(m, Part.LEFT_EYE), centre(m, Part.RIGHT_EYE), centre(m, *LIPS)] for _, _, m in faces])
     # Shift 0.015, 4 % scale and 4 degrees about the middle move an eye by 0.015 + 0.005 + 0.008 and a mouth by
     # 0.015 + 0.008 + 0.015; the lids and the expression move the centres of the labels by 0.01 more.
     assert np.abs(found - nominal).max(axis=0).max() < 0.04
-    assert np.abs(found.mean(axis=0) - nominal).max() < 0.01
+    assert np.abs(found.mean(axis=0) - nominal).max() < 0.006
     assert found.std(axis=0).min() > 0.003  # jitter there is
 
 
@@ -242,11 +243,13 @@ def test_hair_and_hats_hide_neither_eyes_nor_mouth():
     for i in range(400):
         a = attributes(1, i)
         shapes, placement = avatars.describe(a), avatars._placement(a)
-        bare = [s for s in shapes if s.parts not in ((Part.HAIR,), (Part.HAT,))]
-        kept = avatar_shapes.label(shapes, placement, 64)
-        free = avatar_shapes.label(bare, placement, 64)
+        face = next(k for k, s in enumerate(shapes) if s.parts == (Part.SKIN,))
+        front = [s for s in shapes[face:] if s.parts in ((Part.HAIR,), (Part.HAT,))]
+        free = avatar_shapes.label([s for s in shapes if not any(s is f for f in front)], placement, 64)
+        buried = avatar_shapes.label(shapes + front, placement, 64)  # even where the hair is drawn last of all
         for parts in (EYES, LIPS):
-            np.testing.assert_array_equal(np.isin(kept, parts), np.isin(free, parts), err_msg=f"face {i}")
+            left = (np.isin(buried, parts) & np.isin(free, parts)).sum() / np.isin(free, parts).sum()
+            assert left > 0.93, (i, left)  # a long lash may touch the hair
 
 
 def test_hair_has_the_colour_that_the_attributes_say(faces):

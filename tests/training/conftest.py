@@ -6,7 +6,9 @@ from PIL import Image
 
 from stylemap.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
 
-TINY = ModelConfig(resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2)
+TINY = ModelConfig(
+    resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
+)
 
 
 @pytest.fixture

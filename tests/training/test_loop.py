@@ -69,7 +69,15 @@ def test_run_folder(config, tmp_path):
     assert TrainConfig(**config_arguments(run)) == config
     records = read_log(run / "log.jsonl")
     assert [r["images"] for r in records] == [16, 32, 40]
-    expected = {"images", "images_per_second", "heldout_mse", "heldout_psnr", "heldout_explained", "r1_penalty", "perceptual"}
+    expected = {
+        "images",
+        "images_per_second",
+        "heldout_mse",
+        "heldout_psnr",
+        "heldout_explained",
+        "r1_penalty",
+        "perceptual",
+    }
     assert expected <= records[0].keys()
     assert sorted(p.name for p in (run / "grids").iterdir()) == [f"{n:010d}.png" for n in (16, 32, 40)]
     assert [p.name for p in state.paths(run)] == [f"state-{n:010d}.pt" for n in (40, 32, 16)]  # keep_states newest

@@ -22,7 +22,13 @@ def snapshot(networks):
 def changed(networks, before) -> set[str]:
     """Which of the networks have changed weights."""
     names = {name for name, p in networks.named_parameters() if not torch.equal(p, before[name])}
-    parts = {"model.generator.mapping", "model.generator.resizer", "model.generator.synthesis", "model.encoder", "discriminator"}
+    parts = {
+        "model.generator.mapping",
+        "model.generator.resizer",
+        "model.generator.synthesis",
+        "model.encoder",
+        "discriminator",
+    }
     return {part for part in parts if any(name.startswith(part) for name in names)}
 
 
@@ -116,7 +122,7 @@ def test_r1_is_scaled_by_its_interval(setup):
 def test_weights_of_the_image_cycle(setup, name):
     """With all weights but one at 0 the step follows that term alone."""
     networks, optimizers, real, z, _ = setup
-    only = {term: 0.0 for term in ("image_reconstruction", "perceptual", "encoder_adversarial")} | {name: 1.0}
+    only = dict.fromkeys(("image_reconstruction", "perceptual", "encoder_adversarial"), 0.0) | {name: 1.0}
     reconstruction = networks.generator.synthesize(networks.encoder(real))
     with steps.frozen(networks.discriminator):
         features = networks.discriminator.features(reconstruction)
