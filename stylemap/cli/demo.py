@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
     scores = evaluate.score(model := checkpoint.load(run), heldout_of(model))
     print("\ntrained here, from scratch:")
     draw_sheets(model, arguments.out)
-    if shipped := shipped_weights(arguments.config):
+    if shipped := shipped_weights():
         print("\nthe same with the shipped weights, which trained longer:")
         draw_sheets(checkpoint.load(shipped), arguments.out / "shipped")
     print(
@@ -56,9 +56,10 @@ def train_unless_done(run: Path, recipe: str) -> int:
     return train.run(config, run, resume=begun)
 
 
-def shipped_weights(recipe: str) -> Path | None:
+def shipped_weights() -> Path | None:
+    """The weights that come with the project; a checkout may have been stripped of them."""
     try:
-        return checkpoint.find(recipe)
+        return checkpoint.find(options.DEFAULT_WEIGHTS)
     except InputError:
         return None
 
@@ -128,10 +129,15 @@ def transplant_sheet(model: Model, faces: Avatars) -> Tensor:
 
 
 def contrasting_pairs(faces: Avatars) -> list[tuple[int, int]]:
-    """(original, reference): the least smiling with the broadest smiles, none with glasses, so that the swap is plain."""
+    """(original, reference): the least smiling with broad smiles of a like skin, none with glasses, so the swap is plain."""
     looks = {i: faces.attributes(i) for i in range(FACES)}
     plain = sorted((i for i in looks if not looks[i]["glasses"]), key=lambda i: looks[i]["smile"])
-    return list(zip(plain[:ROWS], reversed(plain[-ROWS:]), strict=True))
+    smiling, pairs = plain[-2 * ROWS :], []
+    for original in plain[:ROWS]:
+        reference = min(smiling, key=lambda i: abs(looks[i]["skin_tone"] - looks[original]["skin_tone"]))
+        smiling.remove(reference)
+        pairs.append((original, reference))
+    return pairs
 
 
 def part_mask(faces: Avatars, original: int, reference: int, parts: tuple[Part, ...]) -> Tensor:

@@ -60,10 +60,13 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly where it was")
     parser.add_argument("--dry-run", action="store_true", help="print the resolved config, train nothing")
     parser.add_class_arguments(TrainConfig)
+    argv = _with_recipe(argv)
     try:
-        arguments = parser.instantiate(parser.parse_args(_with_recipe(argv)))
+        arguments = parser.instantiate(parser.parse_args(argv))
     except ArgumentError as err:
-        raise InputError(f"{' '.join(str(err).split())}; see stylemap train --help") from err
+        recipes = [value for flag, value in zip(argv, argv[1:], strict=False) if flag == "--config"]
+        where = f" (flags, or {', '.join(recipes)})" if recipes else ""
+        raise InputError(f"{' '.join(str(err).split())}{where}; see stylemap train --help") from err
     config = TrainConfig(**{f.name: getattr(arguments, f.name) for f in fields(TrainConfig)})
     return config, Path(arguments.out) if arguments.out else None, arguments.resume, arguments.dry_run
 
@@ -81,14 +84,18 @@ def _with_recipe(argv: list[str]) -> list[str]:
         if torch.cuda.is_available() or {"-h", "--help"} & set(argv):
             return argv
         print(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
-        return ["--config", str(CONFIGS / f"{RECIPE_WITHOUT_GPU}.yaml"), *argv]
-    at = argv.index("--config") + 1
-    if at < len(argv) and not Path(argv[at]).exists():
-        recipes = {p.stem: str(p) for p in sorted(CONFIGS.glob("*.yaml"))}
-        if argv[at] not in recipes:
-            raise InputError(f"no recipe {argv[at]!r}; give a YAML file or one of {', '.join(recipes)}")
-        argv[at] = recipes[argv[at]]
+        return ["--config", str(_recipe(RECIPE_WITHOUT_GPU)), *argv]
+    for at, flag in enumerate(argv[:-1], start=1):
+        if flag == "--config" and not Path(argv[at]).exists():
+            argv[at] = str(_recipe(argv[at]))
     return argv
+
+
+def _recipe(name: str) -> Path:
+    recipes = {p.stem: p for p in sorted(CONFIGS.glob("*.yaml"))}
+    if name not in recipes:
+        raise InputError(f"no recipe {name!r}; give a YAML file or one of {', '.join(recipes)}")
+    return recipes[name]
 
 
 def _config_of_run(argv: list[str]) -> Path:

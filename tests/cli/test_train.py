@@ -1,0 +1,178 @@
+"""`stylemap train` from the outside: recipes, flags and mistakes."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from stylemap.cli import main, train
+from stylemap.config import TrainConfig
+from stylemap.resources import CONFIGS
+
+ROOT = Path(__file__).parents[2]
+TINY = """
+data: {data}
+heldout: 2
+images: 8
+batch: 4
+tick: 4
+workers: 0
+device: cpu
+model: {{resolution: 16, stylemap_size: 4, stylemap_channels: 4, channel_base: 128, channel_max: 8, mapping_layers: 2}}
+"""
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY.format(data="avatars"))
+    return path
+
+
+@pytest.fixture
+def photos(tmp_path):
+    folder = tmp_path / "photos"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(12):
+        Image.fromarray(rng.integers(0, 256, (20, 30, 3), dtype=np.uint8)).save(folder / f"{i}.jpg")
+    return folder
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
+def test_recipes_are_complete_and_valid(path, capsys):
+    assert main(["train", "--config", path.stem, "--dry-run"]) == 0
+    resolved = yaml.safe_load("\n".join(capsys.readouterr().out.splitlines()[:-1]))
+    given = yaml.safe_load(path.read_text())
+    for key, value in given.items():  # what the recipe says is what is used
+        found = resolved[key]
+        assert found == value or all(found[k] == v for k, v in value.items())
+
+
+def test_published_recipes_have_the_published_settings():
+    for name in ("celeba_hq256", "afhq256", "ffhq256", "ffhq1024_light"):
+        config, *_ = train.parse(["--config", name])
+        assert (config.batch, config.mirror, config.ema.ramp) == (16, True, None)
+        assert (config.optim.lr, config.optim.beta1, config.optim.beta2) == (0.002, 0.0, 0.99)
+        assert (config.optim.r1_gamma, config.optim.r1_every) == (10, 16)
+        assert config.loss.perceptual_network == "lpips"
+        assert config.model.stylemap_channels == 64
+        assert config.model.stylemap_size == (16 if config.model.light else 8)
+
+
+def test_flags_override_the_recipe(recipe):
+    config, out, resume, dry = train.parse(
+        ["--config", str(recipe), "--optim.lr", "0.001", "--model.resolution=32", "--data", "x", "--out", "runs/a"]
+    )
+    assert (config.optim.lr, config.model.resolution, config.data, out) == (0.001, 32, "x", Path("runs/a"))
+    assert config.model.stylemap_size == 4  # from the recipe
+    assert not resume and not dry
+
+
+def test_without_gpu_a_small_recipe_is_taken(monkeypatch, capsys):
+    monkeypatch.setattr(train.torch.cuda, "is_available", lambda: False)
+    config, *_ = train.parse(["--data", "x"])
+    assert config.model.resolution == 64
+    assert "photos64" in capsys.readouterr().out
+    monkeypatch.setattr(train.torch.cuda, "is_available", lambda: True)
+    assert train.parse(["--data", "x"])[0] == TrainConfig(data="x")
+
+
+def test_train_and_resume(recipe, photos, tmp_path, capsys):
+    run = tmp_path / "run"
+    assert main(["train", "--config", str(recipe), "--data", str(photos), "--out", str(run)]) == 0
+    assert (run / "weights.safetensors").exists()
+    assert "explained" in capsys.readouterr().out
+    # the recipe of the run itself is taken; flags still override it
+    assert main(["train", "--resume", "--out", str(run), "--images", "16"]) == 0
+    assert yaml.safe_load((run / "config.yaml").read_text())["images"] == 16
+    assert (run / "state-0000000016.pt").exists()
+
+
+def test_default_run_folder(recipe, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for expected in ("00000-avatars", "00001-avatars"):
+        assert main(["train", "--config", str(recipe), "--images", "4"]) == 0
+        assert (tmp_path / "runs" / expected / "weights.safetensors").exists()
+
+
+def test_entry_script(recipe, tmp_path):
+    command = [sys.executable, ROOT / "train.py", "--config", recipe, "--out", tmp_path / "run", "--images", "4"]
+    result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert result.returncode == 0, result.stderr
+    assert (tmp_path / "run" / "weights.safetensors").exists()
+
+
+def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
+    """name -> (flags after a valid recipe, what the message must say)."""
+    (folder / "empty").mkdir()
+    (folder / "texts").mkdir()
+    (folder / "texts" / "a.png").write_text("no picture")
+    (folder / "texts" / "b.png").write_text("no picture")
+    (folder / "broken.zip").write_bytes(b"PK no zip")
+    (folder / "note.txt").write_text("hello")
+    (folder / "unknown.yaml").write_text("modell: {a: 3}\n")
+    (folder / "notyaml.yaml").write_text("a: [1, 2\n")
+    (folder / "other").mkdir()
+    (folder / "other" / "config.yaml").write_text("images: 3\n")
+    (folder / "file").write_text("")
+    return {
+        "missing data": (["--data", str(folder / "nowhere")], "nowhere"),
+        "empty data": (["--data", str(folder / "empty")], "empty"),
+        "no pictures": (["--data", str(folder / "texts")], "texts"),
+        "broken zip": (["--data", str(folder / "broken.zip")], "broken.zip"),
+        "text file": (["--data", str(folder / "note.txt")], "note.txt"),
+        "unknown flag": (["--modle.resolution", "64"], "modle"),
+        "abbreviated flag": (["--image", "64"], "--image"),
+        "unknown key": (["--config", str(folder / "unknown.yaml")], "modell"),
+        "broken yaml": (["--config", str(folder / "notyaml.yaml")], "notyaml"),
+        "unknown recipe": (["--config", "celebs"], "celeba_hq256"),
+        "no number": (["--images", "many"], "images"),
+        "resolution": (["--model.resolution", "100"], "model.resolution 100"),
+        "stylemap larger than image": (["--model.stylemap_size", "32"], "stylemap_size 32"),
+        "norm": (["--model.norm", "spectral"], "model.norm"),
+        "negative": (["--batch", "-1"], "batch -1"),
+        "lpips without weights": (
+            ["--loss.perceptual_network", "lpips", "--loss.vgg", str(folder / "no.pth")],
+            "no.pth",
+        ),
+        "device": (["--device", "cuda:99"], "cuda:99"),
+        "another run": (["--out", str(folder / "other")], "holds another run"),
+        "out is a file": (["--out", str(folder / "file")], "file"),
+    }
+
+
+NAMES = [
+    "missing data", "empty data", "no pictures", "broken zip", "text file", "unknown flag", "abbreviated flag", "unknown key",
+    "broken yaml", "unknown recipe", "no number", "resolution", "stylemap larger than image", "norm", "negative",
+    "lpips without weights", "device", "another run", "out is a file",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.filterwarnings("ignore")  # skipped files are named in warnings as well
+def test_mistakes_are_one_line(name, recipe, tmp_path, capsys):
+    flags, expected = make_mistakes(tmp_path)[name]
+    before = {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()}
+    out = [] if "--out" in flags else ["--out", str(tmp_path / "run")]
+    assert main(["train", "--config", str(recipe), *out, *flags]) == 2
+    lines = [line for line in capsys.readouterr().err.splitlines() if not line.startswith("warning: ")]
+    assert len(lines) == 1 and lines[0].startswith("error: ") and expected in lines[0], lines
+    assert {p: p.read_bytes() for p in tmp_path.rglob("*") if p.is_file()} == before  # nothing half-written
+
+
+@pytest.mark.parametrize("flags", [["--resume"], ["--resume", "--out", "nowhere"]], ids=str)
+def test_nothing_to_resume(flags, capsys):
+    assert main(["train", *flags]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+
+
+def test_one_picture_is_too_few(recipe, photos, tmp_path, capsys):
+    for path in sorted(photos.iterdir())[1:]:
+        path.unlink()
+    assert main(["train", "--config", str(recipe), "--data", str(photos), "--out", str(tmp_path / "run")]) == 2
+    assert len(capsys.readouterr().err.splitlines()) == 1
