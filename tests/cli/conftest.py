@@ -1,0 +1,130 @@
+"""A folder of inputs, good and bad, that every test may read and none may change; and the command line, run in-process."""
+
+import io
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import save_file
+
+from stylemap import checkpoint, cli
+from stylemap.config import ModelConfig
+from stylemap.datasets import avatars
+from stylemap.model import Model
+
+SIDE = 32  # R
+CELLS = 8  # S
+PHOTOS = ("ada", "bob", "cyd")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a command left behind."""
+
+    code: int
+    out: str
+    err: str
+
+
+@pytest.fixture(scope="session")
+def inputs(tmp_path_factory) -> Path:
+    """Tiny random weights, three faces, masks, and files that are none of these."""
+    folder = tmp_path_factory.mktemp("inputs")
+    config = ModelConfig(
+        resolution=SIDE, stylemap_size=CELLS, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        checkpoint.save(folder / "w.safetensors", Model(config))
+    for i, name in enumerate(PHOTOS):
+        Image.fromarray(avatars.draw(0, i, SIDE)).save(folder / f"{name}.png")
+    grey = np.zeros((48, 48), np.uint8)
+    grey[:20, 10:] = 255  # neither square nor on the borders of cells
+    grey[30:, :] = np.arange(48) * 5
+    Image.fromarray(grey).save(folder / "mask.png")
+    Image.fromarray(255 - grey).save(folder / "mask2.png")
+    (folder / "text.png").write_text("not a picture at all")
+    (folder / "empty.png").touch()
+    (folder / "cut.png").write_bytes(half(png(avatars.draw(0, 9, 64))))
+    (folder / "cut.safetensors").write_bytes(half((folder / "w.safetensors").read_bytes()))
+    (folder / "text.safetensors").write_text("not weights at all")
+    save_file({"x": torch.zeros(3)}, folder / "foreign.safetensors")
+    (folder / "file").write_text("not a folder")
+    (folder / "folder.png").mkdir()
+    (folder / "photos").mkdir()
+    for name in PHOTOS[1:]:
+        (folder / "photos" / f"{name}.png").write_bytes((folder / f"{name}.png").read_bytes())
+    (folder / "photos" / "notes.txt").write_text("left aside")
+    (folder / "nothing").mkdir()
+    return folder
+
+
+def png(picture: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def half(data: bytes) -> bytes:
+    return data[: len(data) // 2]
+
+
+def tree(folder: Path) -> dict[str, bytes | None]:
+    """Every path below the folder, with the bytes of files: equal trees mean that nothing was written or touched."""
+    return {str(p.relative_to(folder)): p.read_bytes() if p.is_file() else None for p in sorted(folder.rglob("*"))}
+
+
+@pytest.fixture
+def stylemap(inputs, tmp_path, monkeypatch, capsys) -> Callable[..., Ran]:
+    """``stylemap("generate samples --seeds 0", "--out", path)``: plain words, or a string of several, to the exit code.
+
+    Runs in an empty folder; ``IN/`` stands for the folder of inputs.
+    """
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments) -> Ran:
+        words = [word for a in arguments for word in (a.split() if isinstance(a, str) else [str(a)])]
+        capsys.readouterr()
+        try:
+            code = cli.main([word.replace("IN/", f"{inputs}/") for word in words])
+        except SystemExit as stop:  # argparse's --help
+            code = stop.code or 0
+        captured = capsys.readouterr()
+        return Ran(code, captured.out, captured.err)
+
+    return run
+
+
+@pytest.fixture
+def refused(stylemap, inputs, tmp_path) -> Callable[..., str]:
+    """Runs a command that must be refused: exit code 2, one line on stderr, nothing written. Returns the line."""
+
+    def run(*arguments) -> str:
+        before = tree(tmp_path), tree(inputs)
+        ran = stylemap(*arguments)
+        assert ran.code == 2
+        assert ran.out == ""
+        lines = ran.err.splitlines()
+        assert len(lines) == 1 and lines[0].startswith("error: "), ran.err
+        assert len(lines[0]) < 600  # one line that a person can read
+        assert (tree(tmp_path), tree(inputs)) == before
+        return lines[0].removeprefix("error: ")
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def model(inputs) -> Model:
+    """The weights file, through the library."""
+    return checkpoint.load(inputs / "w.safetensors")
+
+
+def pixels(path: Path) -> np.ndarray:
+    """uint8 [H, W, 3], by Pillow alone."""
+    with Image.open(path) as picture:
+        assert picture.mode == "RGB"
+        return np.array(picture)
