@@ -68,10 +68,11 @@ def run_samples(arguments: argparse.Namespace) -> None:
 def run_reconstruct(arguments: argparse.Namespace) -> None:
     model = options.load_model(arguments)
     paths = _pictures(arguments.images)
+    names = _unique_names(paths)
+    options.keep_inputs((arguments.out / f"{name}.png" for name in [*names, "grid"]), paths)
     originals = torch.cat([images.read(path, model.config.resolution) for path in paths])
     reconstructions = options.chunked(lambda x: model.synthesize(model.encode(x.to(model.device))).cpu(), originals)
     errors = (reconstructions.clamp(-1, 1) - originals).square().mean(dim=(1, 2, 3)).tolist()
-    names = _unique_names(paths)
     for name, picture in zip(names, reconstructions, strict=True):
         images.write(arguments.out / f"{name}.png", picture)
     _write_grid(arguments.out, torch.stack([originals, reconstructions], dim=1).flatten(0, 1), columns=8)
@@ -89,6 +90,7 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
 
 
 def run_interpolate(arguments: argparse.Namespace) -> None:
+    options.keep_inputs([arguments.out], [arguments.start, arguments.end])
     if arguments.frames < 2:
         raise InputError(f"--frames {arguments.frames} must be at least 2")
     if not 0 < arguments.fps <= 50:
@@ -101,6 +103,7 @@ def run_interpolate(arguments: argparse.Namespace) -> None:
 
 
 def run_mix(arguments: argparse.Namespace) -> None:
+    options.keep_inputs([arguments.out], [arguments.coarse, arguments.fine])
     model = options.load_model(arguments)
     layers = 2 * model.config.doublings + 2
     if not 0 <= arguments.layers <= layers:

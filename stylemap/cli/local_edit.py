@@ -50,6 +50,7 @@ def main(argv: list[str]) -> int:
 
 
 def run_blend(arguments: argparse.Namespace) -> None:
+    options.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *arguments.mask])
     if len(arguments.reference) != len(arguments.mask):
         raise InputError(
             f"{len(arguments.reference)} --reference and {len(arguments.mask)} --mask; give one mask for each reference"
@@ -64,6 +65,7 @@ def run_blend(arguments: argparse.Namespace) -> None:
 
 
 def run_transplant(arguments: argparse.Namespace) -> None:
+    options.keep_inputs([arguments.out], [p for p in (arguments.original, arguments.reference, arguments.mask) if p])
     cells = [arguments.source, arguments.target, arguments.size]
     by_mask = arguments.mask is not None
     if by_mask == any(cell is not None for cell in cells) or by_mask != (arguments.shift is not None):

@@ -1,6 +1,7 @@
 """Options that several verbs share, and parsers that answer a mistake with one line."""
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
@@ -86,6 +87,18 @@ def output(path: str, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".we
     if Path(path).is_dir():
         raise argparse.ArgumentTypeError(f"{path!r} is a folder; name a file in it")
     return Path(path)
+
+
+def keep_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
+    """Refuse to write over a picture that was given to be read.
+
+    Raises:
+        InputError: naming it.
+    """
+    read = {Path(path).resolve() for path in inputs}
+    for path in outputs:
+        if path.resolve() in read:
+            raise InputError(f"{path} is one of the pictures to read and would be overwritten; give another --out")
 
 
 @torch.no_grad()

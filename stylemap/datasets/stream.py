@@ -1,5 +1,7 @@
 """The order of training images as a pure function of (seed, images seen), so that a resumed run goes on exactly."""
 
+import contextlib
+import signal
 from collections.abc import Iterator
 from typing import Protocol
 
@@ -47,7 +49,21 @@ def batches(pictures: Pictures, batch: int, seed: int, start: int, mirror: bool,
         multiprocessing_context="spawn" if workers else None,  # forking a process with threads can deadlock
         persistent_workers=workers > 0,
     )
-    return iter(loader)
+    with _signals_blocked():
+        return iter(loader)
+
+
+@contextlib.contextmanager
+def _signals_blocked() -> Iterator[None]:
+    """Processes started within never see Ctrl-C or SIGTERM, which reach the whole process group: the trainer ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Mirrored(Dataset):

@@ -3,7 +3,6 @@
 Everything goes through the import of a published checkpoint, as a user would. See README.md for the fixture.
 """
 
-import argparse
 import functools
 import json
 from pathlib import Path
@@ -19,7 +18,8 @@ from stylemap.editing import blend, mix
 from stylemap.model import Model, truncate
 from stylemap.networks import Discriminator
 from stylemap.training import losses
-from tests.parity import detfill
+from tests.parity import detfill, layout
+from tests.parity.layout import CELLS, CHANNELS, SIZE
 
 HERE = Path(__file__).parent
 EXPECTED = np.load(HERE / "official_64_8x8.npz")
@@ -39,37 +39,14 @@ QUICK = {
     "r1_penalty_unweighted",
     "r1_grad_norm",
 }
-SIZE, CELLS, CHANNELS = 64, 8, 64
-
-ARGUMENTS = argparse.Namespace(
-    size=SIZE,
-    mapping_layer_num=8,
-    latent_channel_size=CHANNELS,
-    latent_spatial_size=CELLS,
-    lr_mul=0.01,
-    channel_multiplier=2,
-    normalize_mode="LayerNorm",
-    small_generator=False,
-    batch=16,
-    lr=0.002,
-    dataset="celeba_hq",
-)
-
-
-def blur_buffer(name: str, shape: list[int]) -> Tensor:
-    """The filter of a resampling layer as it lies in the file: times 4 where it follows an upsampling."""
-    line = torch.tensor([1.0, 3.0, 3.0, 1.0]) / 8
-    assert shape == [4, 4]
-    return torch.outer(line, line) * (4 if name.startswith("decoder") else 1)
 
 
 def state(network: str) -> dict[str, Tensor]:
-    shapes = json.loads((HERE / "official_64_8x8_keys.json").read_text())[network]
     return {
-        name: blur_buffer(name, shape)
+        name: layout.blur_buffer(name)
         if name.endswith("kernel")
-        else torch.from_numpy(detfill.parameter(name, shape, ARGUMENTS.lr_mul))
-        for name, shape in shapes.items()
+        else torch.from_numpy(detfill.parameter(name, shape, layout.LR_MUL))
+        for name, shape in layout.shapes(network).items()
     }
 
 
@@ -193,20 +170,8 @@ class Ours:
 
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory) -> Ours:
-    generator, encoder = state("generator"), state("encoder")
     path = tmp_path_factory.mktemp("parity") / "published.pt"
-    checkpoint = {
-        "generator": generator,  # the same tensors, so they take no room in the file
-        "g_ema": generator,
-        "encoder": encoder,
-        "e_ema": encoder,
-        "discriminator": state("discriminator"),
-        "train_args": ARGUMENTS,
-        "g_optim": {"state": {}, "param_groups": [{"lr": 0.002, "betas": (0.0, 0.99), "params": [0, 1]}]},
-        "d_optim": {"state": {}, "param_groups": []},
-        "e_optim": {"state": {}, "param_groups": []},
-    }
-    torch.save(checkpoint, path)
+    torch.save(layout.checkpoint(*map(state, ("generator", "encoder", "discriminator")), layout.arguments()), path)
     networks = published.load(path)
     path.unlink()  # 450 MB
     return Ours(*networks)

@@ -202,7 +202,7 @@ def start(config: TrainConfig, run: Path, *flags: str) -> subprocess.Popen:
     recipe = run.with_suffix(".yaml")
     recipe.write_text(yaml.safe_dump(asdict(config)))
     command = [sys.executable, ROOT / "train.py", "--config", recipe, "--out", run, *flags]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
 def wait_for(run: Path, process: subprocess.Popen, ticks: int, seconds: float = 120) -> None:
@@ -213,12 +213,13 @@ def wait_for(run: Path, process: subprocess.Popen, ticks: int, seconds: float = 
         time.sleep(0.05)
 
 
+@pytest.mark.parametrize("workers", [0, 1])
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_saves_and_leaves(config, tmp_path, number, code):
+def test_signal_saves_and_leaves(config, tmp_path, number, code, workers):
     run = tmp_path / "run"
-    process = start(replace(config, images=10**9, save_every=10**8), run)
+    process = start(replace(config, images=10**9, save_every=10**8, workers=workers), run)
     wait_for(run, process, ticks=1)
-    process.send_signal(number)
+    os.killpg(process.pid, number)  # as a terminal does: the loading processes get it too
     output, errors = process.communicate(timeout=60)
     assert process.returncode == code, errors
     seen = state.load_newest(run)["images"]
