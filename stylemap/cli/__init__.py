@@ -10,7 +10,7 @@ import warnings
 from stylemap import __version__
 from stylemap.errors import InputError
 
-VERBS = {  # verb -> (module, what it does); modules are imported when used, so that help is quick
+VERBS = {  # verb -> (module, what it does); a module is imported when its verb is used
     "demo": ("stylemap.cli.demo", "train on drawn faces in minutes, reconstruct and edit them"),
     "train": ("stylemap.cli.train", "train generator, discriminator and encoder"),
     "generate": ("stylemap.cli.generate", "samples, reconstruct, interpolate, mix"),

@@ -1,0 +1,386 @@
+"""Our training step against the same step done plainly: images per second and peak memory, in one run.
+
+    python -m benchmarks.training [--config configs/avatars32.yaml] [--rounds 5] [--device cpu] [--threads 2] [--json FILE]
+
+*Plainly* means as StyleGAN2-like code does it: NCHW memory, gamma and beta as two convolutions, a weight per sample in
+grouped convolutions, layer norm and modulation as separate operations, G(E(x)) computed for D and again for the image
+step, Adam parameter by parameter, and gradients of D's weights computed and thrown away while G and E learn. The
+mathematics is the same: both start from the same weights, and before anything is timed, the losses and the gradients of
+every phase of one iteration are compared (at learning rate 0, so that a phase does not see the rounding of the one
+before, which Adam's first step would blow up to the size of the learning rate).
+
+Each of our choices is also switched off alone. A variant runs in turns with ours, in the same process and with as many
+threads: a round is one period of R1 of each (16 iterations, so that R1 has its share), and the order alternates, so that
+a machine that slows down slows both. Ratios are taken per round; the table shows their median and range. Peak memory is
+of a fresh process for each version. The pictures are noise, made beforehand: loading data is not measured.
+"""
+
+import argparse
+import contextlib
+import datetime
+import json
+import platform
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from unittest import mock
+
+import torch
+import torch.nn.functional as F
+import yaml
+from torch import Tensor, nn
+
+from op import upfirdn2d
+from stylemap import devices, files
+from stylemap.config import EmaConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.model import Model
+from stylemap.networks.generator import Generator, Synthesis
+from stylemap.networks.layers import BLUR, EqualConv, ModulatedConv, same, upsample
+from stylemap.training import ema, loop, perceptual, steps
+
+ROOT = Path(__file__).resolve().parents[1]
+TOLERANCE = 1e-3  # of gradients, relative to the largest of a tensor: float32 sums over a whole batch in another order
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What is ours; False does the same plainly."""
+
+    channels_last: bool = True
+    joint_style: bool = True
+    shared_weights: bool = True
+    fused_modulation: bool = True
+    shared_reconstruction: bool = True
+    fused_adam: bool = True
+    frozen_discriminator: bool = True
+
+
+OURS = Choices()
+PLAIN = Choices(**{f.name: False for f in fields(Choices)})
+LABELS = {
+    "channels_last": "NCHW instead of channels_last memory",
+    "joint_style": "gamma and beta in two convolutions instead of one",
+    "shared_weights": "grouped convolutions with a weight per sample",
+    "fused_modulation": "F.layer_norm, * gamma, + beta instead of group_norm and addcmul",
+    "shared_reconstruction": "G(E(x)) computed twice",
+    "fused_adam": "Adam not fused",
+    "frozen_discriminator": "D's weights collect gradients while G and E learn",
+}
+
+
+# ---- the plain layers, made of our layers' weights
+
+
+class PlainConv(nn.Module):
+    """An `EqualConv` with leaky ReLU whose weights are repeated for each sample and applied as grouped convolution."""
+
+    def __init__(self, ours: EqualConv):
+        super().__init__()
+        self.convolve, self.scale, self.gain = ours.convolve, ours.scale, ours.gain
+        self.weight, self.bias = ours.weight, ours.bias
+
+    def forward(self, x: Tensor) -> Tensor:
+        n, c, h, w = x.shape
+        weight = (self.weight * self.scale)[None].repeat(n, 1, 1, 1, 1)  # [N, C', C, k, k]
+        x = x.reshape(1, n * c, h, w)
+        if self.convolve is same:
+            x = F.conv2d(x, weight.flatten(0, 1), padding=weight.shape[-1] // 2, groups=n).reshape(n, -1, h, w)
+        elif self.convolve is upsample:
+            x = F.conv_transpose2d(x, weight.transpose(1, 2).flatten(0, 1), stride=2, groups=n)
+            x = upfirdn2d(x.reshape(n, -1, 2 * h + 1, 2 * w + 1), BLUR, pad=(1, 1), gain=4)
+        return F.leaky_relu(x + (self.bias * self.gain).view(-1, 1, 1), 0.2)
+
+
+class PlainModulatedConv(nn.Module):
+    """A `ModulatedConv` with layer norm, each of its parts as ours or plain."""
+
+    def __init__(self, ours: ModulatedConv, choices: Choices):
+        super().__init__()
+        if choices.joint_style:
+            self.style = ours.style
+        else:
+            self.gamma, self.beta = _halves(ours.style)
+        self.conv = ours.conv if choices.shared_weights else PlainConv(ours.conv)
+        self.fused = choices.fused_modulation
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        if hasattr(self, "style"):
+            gamma, beta = self.style(style).chunk(2, dim=1)
+        else:
+            gamma, beta = self.gamma(style), self.beta(style)
+        if self.fused:
+            return self.conv(torch.addcmul(beta, F.group_norm(x, 1), gamma))
+        return self.conv(F.layer_norm(x, x.shape[1:]) * gamma + beta)
+
+
+def _halves(style: EqualConv) -> tuple[EqualConv, EqualConv]:
+    """The convolutions to gamma and to beta."""
+    halves = []
+    for weight, bias in zip(style.weight.chunk(2), style.bias.chunk(2), strict=True):
+        half = EqualConv(weight.shape[1], weight.shape[0], weight.shape[2], activate=False).to(weight.device)
+        half.load_state_dict({"weight": weight, "bias": bias})
+        halves.append(half)
+    return halves[0], halves[1]
+
+
+class NchwSynthesis(Synthesis):
+    def forward(self, styles: list[Tensor]) -> Tensor:
+        x = self.head(self.constant.expand(len(styles[0]), -1, -1, -1).contiguous(), styles[0])
+        for i, block in enumerate(self.blocks):
+            x = block(x, styles[2 * i + 1], styles[2 * i + 2])
+        return self.to_rgb(x, styles[-1])
+
+
+class NchwGenerator(Generator):
+    def synthesize(self, stylemap: Tensor) -> Tensor:
+        return self.synthesis(self.resizer(stylemap.contiguous()))
+
+
+def make_plain(model: Model, choices: Choices) -> None:
+    """Replace the layers of the generator by those of the choices; the weights keep their values."""
+    if not (choices.joint_style and choices.shared_weights and choices.fused_modulation):
+        modulated = [(p, n) for p in model.modules() for n, m in p.named_children() if isinstance(m, ModulatedConv)]
+        for parent, name in modulated:
+            setattr(parent, name, PlainModulatedConv(getattr(parent, name), choices))
+    if not choices.channels_last:
+        model.generator.__class__ = NchwGenerator
+        model.generator.synthesis.__class__ = NchwSynthesis
+
+
+# ---- the training step
+
+
+class Version:
+    """Networks, optimisers and a batch, for one set of choices; every version starts from the same weights."""
+
+    def __init__(self, config: TrainConfig, choices: Choices, device: torch.device):
+        self.config, self.choices, self.device = config, choices, device
+        self.networks, self.average, _ = loop.build(config, device)
+        order = torch.channels_last if choices.channels_last else torch.contiguous_format
+        for model in (self.networks.model, self.average):
+            make_plain(model, choices)
+        self.networks.to(memory_format=order)
+        self.average.to(memory_format=order)
+        self.optimizers = steps.Optimizers.build(self.networks, config.optim)
+        if not choices.fused_adam:
+            self.optimizers = steps.Optimizers(**{n: _not_fused(o) for n, o in vars(self.optimizers).items()})
+        self.perceptual = perceptual.build(config.loss, device)
+        noise = torch.Generator().manual_seed(1)
+        side = config.model.resolution
+        real = torch.rand(config.batch, 3, side, side, generator=noise) * 2 - 1
+        self.real = real.to(device).contiguous(memory_format=order)
+        self.z = torch.randn(2, config.batch, config.model.stylemap_channels, generator=noise).to(device)
+        self.done = 0  # iterations
+
+    def iterate(self) -> steps.Terms:
+        """One iteration of the cycle, as in `stylemap.training.loop`; the first and every 16th with R1."""
+        networks, optimizers, config, real = self.networks, self.optimizers, self.config, self.real
+        frozen = steps.frozen
+        with contextlib.ExitStack() as stack:
+            if not self.choices.frozen_discriminator:
+                stack.enter_context(mock.patch.object(steps, "frozen", contextlib.nullcontext))
+            terms, stylemap, fake = steps.generator_step(networks, optimizers, self.z[0], config.loss)
+            terms |= steps.latent_step(networks, optimizers, stylemap, fake, config.loss)
+            if self.choices.shared_reconstruction:
+                more, again = steps.discriminator_step(networks, optimizers, real, self.z[1], config.loss)
+            else:
+                with frozen(networks.model):  # D needs no graph through G and E
+                    more, _ = steps.discriminator_step(networks, optimizers, real, self.z[1], config.loss)
+            terms |= more
+            if config.optim.r1_gamma > 0 and self.done % config.optim.r1_every == 0:
+                terms |= steps.r1_step(networks, optimizers, real, config.optim)
+            if not self.choices.shared_reconstruction:
+                again = networks.generator.synthesize(networks.encoder(real))
+            terms |= steps.image_step(networks, optimizers, real, again, self.perceptual, config.loss)
+        self.done += 1
+        ema.update(self.average, networks.model, ema.decay(self.done * config.batch, config.batch, config.ema))
+        return terms
+
+    def synchronize(self) -> None:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+
+    def seconds(self, iterations: int) -> float:
+        self.done = 0  # every round has the same share of R1
+        self.synchronize()
+        start = time.perf_counter()
+        for _ in range(iterations):
+            self.iterate()
+        self.synchronize()
+        return time.perf_counter() - start
+
+
+def _not_fused(optimizer: torch.optim.Adam) -> torch.optim.Adam:
+    (group,) = optimizer.param_groups
+    return torch.optim.Adam(group["params"], lr=group["lr"], betas=group["betas"], fused=False)
+
+
+# ---- the check
+
+
+def recorded(version: Version) -> tuple[steps.Terms, list[dict[str, Tensor]]]:
+    """The losses of one iteration at learning rate 0, and the gradients at every optimiser step, by our names."""
+    names = {id(p): name for name, p in version.networks.named_parameters()}
+    gradients: list[dict[str, Tensor]] = []
+
+    def record(optimizer: torch.optim.Optimizer, *_) -> None:
+        parameters = [p for p in optimizer.param_groups[0]["params"] if p.grad is not None]
+        gradients.append(_by_our_names({names[id(p)]: p.grad.clone() for p in parameters}))
+
+    for optimizer in vars(version.optimizers).values():
+        optimizer.register_step_pre_hook(record)
+        optimizer.param_groups[0]["lr"] = 0.0
+    return version.iterate(), gradients
+
+
+def _by_our_names(gradients: dict[str, Tensor]) -> dict[str, Tensor]:
+    ours = {name: g for name, g in gradients.items() if ".gamma." not in name and ".beta." not in name}
+    for name, gamma in gradients.items():
+        if ".gamma." in name:
+            both = [gamma, gradients[name.replace(".gamma.", ".beta.")]]
+            ours[name.replace(".gamma.", ".style.")] = torch.cat(both)
+    return ours
+
+
+def check(config: TrainConfig, choices: Choices, device: torch.device) -> dict[str, float]:
+    """The largest relative differences between ours and other choices; AssertionError where they are not the same."""
+    (losses, ours), (others, theirs) = (recorded(Version(config, c, device)) for c in (OURS, choices))
+    assert losses.keys() == others.keys() and [g.keys() for g in ours] == [g.keys() for g in theirs]
+    pairs = [(mine[name], other[name]) for mine, other in zip(ours, theirs, strict=True) for name in mine]
+    result = {
+        "optimizer_steps": len(ours),
+        "gradients": len(pairs),
+        "loss_difference": max(_difference(losses[name], others[name]) for name in losses),
+        "gradient_difference": max(_difference(a, b) for a, b in pairs),
+    }
+    assert max(result["loss_difference"], result["gradient_difference"]) < TOLERANCE, result
+    return result
+
+
+def _difference(a: Tensor, b: Tensor) -> float:
+    return float((a - b).abs().max() / a.abs().max().clamp_min(1e-12))
+
+
+# ---- the measurement
+
+
+def compare(config: TrainConfig, choices: Choices, device: torch.device, rounds: int) -> dict:
+    """Ours and the choices in turns: images per second of both, and the ratio of their times in every round."""
+    versions = {"ours": Version(config, OURS, device), "other": Version(config, choices, device)}
+    iterations = config.optim.r1_every
+    for version in versions.values():
+        version.seconds(2)  # warm-up, with R1
+    seconds: dict[str, list[float]] = {name: [] for name in versions}
+    for r in range(rounds):
+        for name in sorted(versions, reverse=r % 2 == 0):
+            seconds[name].append(versions[name].seconds(iterations))
+    images = iterations * config.batch
+    ratios = [b / a for a, b in zip(seconds["ours"], seconds["other"], strict=True)]
+    return {
+        "ours_images_per_second": images / statistics.median(seconds["ours"]),
+        "images_per_second": images / statistics.median(seconds["other"]),
+        "ratio": statistics.median(ratios),
+        "ratios": ratios,
+    }
+
+
+def peak_memory(config: TrainConfig, choices: Choices, device: torch.device) -> dict[str, float]:
+    """MiB: the most this process ever held, and how much of that was there before the networks. Call it once."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    version = Version(config, choices, device)
+    for _ in range(3):
+        version.iterate()
+    if device.type == "cuda":
+        return {"peak_mib": torch.cuda.max_memory_allocated(device) / 2**20, "idle_mib": 0.0}
+    return {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "idle_mib": before}
+
+
+def peak_memory_elsewhere(arguments: argparse.Namespace, version: str) -> dict[str, float]:
+    """`peak_memory` in a fresh process."""
+    command = [sys.executable, "-m", "benchmarks.training", "--config", arguments.config, "--device", arguments.device]
+    command += ["--threads", str(arguments.threads), "--memory-of", version]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def machine(device: torch.device) -> dict[str, str | int]:
+    with contextlib.suppress(OSError):
+        lines = [line for line in Path("/proc/cpuinfo").read_text().splitlines() if line.startswith("model name")]
+    return {
+        "cpu": lines[0].split(": ")[1] if lines else platform.processor(),
+        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
+        "threads": torch.get_num_threads(),
+        "torch": torch.__version__,
+        "python": platform.python_version(),
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+    }
+
+
+def read_config(path: str) -> TrainConfig:
+    """A recipe, as the command line reads it."""
+    values = yaml.safe_load(Path(path).read_text())
+    parts = {"model": ModelConfig, "optim": OptimConfig, "loss": LossConfig, "ema": EmaConfig}
+    return TrainConfig(**values | {name: part(**values.get(name, {})) for name, part in parts.items()})
+
+
+# ---- the report
+
+
+def table(report: dict) -> Iterator[str]:
+    """Markdown."""
+    facts = report["machine"]
+    yield "{device}, {cpu}, {threads} threads, torch {torch}, {date}".format(**facts)
+    yield "\nBefore timing: {optimizer_steps} optimiser steps, {gradients} gradient tensors agree".format(
+        **report["check"]
+    )
+    yield "(largest relative difference: losses {loss_difference:.1e}, gradients {gradient_difference:.1e}).\n".format(
+        **report["check"]
+    )
+    plain, memory = report["plain"], report["memory"]
+    yield "| training step | images/s | peak memory, MiB | of that the step's, MiB |\n|---|---:|---:|---:|"
+    for name, speed in (("ours", plain["ours_images_per_second"]), ("plain", plain["images_per_second"])):
+        peak, idle = memory[name]["peak_mib"], memory[name]["idle_mib"]
+        yield f"| {name} | {speed:.1f} | {peak:.0f} | {peak - idle:.0f} |"
+    yield f"| ratio | {_ratio(plain)} | | |\n"
+    yield "| one choice undone | images/s | ours beside it | time, ours = 1 |\n|---|---:|---:|---:|"
+    for name, row in report["undone"].items():
+        speeds = f"{row['images_per_second']:.1f} | {row['ours_images_per_second']:.1f}"
+        yield f"| {LABELS[name]} | {speeds} | {_ratio(row)} |"
+
+
+def _ratio(row: dict) -> str:
+    return f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default=str(ROOT / "configs/avatars32.yaml"), help="recipe, a YAML file")
+    parser.add_argument("--rounds", type=int, default=5, help="periods of R1 of each version in a comparison")
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
+    parser.add_argument("--memory-of", choices=("ours", "plain"), help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device, config = devices.pick(arguments.device), read_config(arguments.config)
+    if arguments.memory_of:
+        print(json.dumps(peak_memory(config, {"ours": OURS, "plain": PLAIN}[arguments.memory_of], device)))
+        return
+    report = {"machine": machine(device), "config": arguments.config, "check": check(config, PLAIN, device)}
+    report["memory"] = {name: peak_memory_elsewhere(arguments, name) for name in ("ours", "plain")}
+    report["plain"] = compare(config, PLAIN, device, arguments.rounds)
+    report["undone"] = {
+        name: compare(config, replace(OURS, **{name: False}), device, arguments.rounds) for name in LABELS
+    }
+    print("\n".join(table(report)))
+    if arguments.json:
+        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

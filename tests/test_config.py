@@ -1,0 +1,131 @@
+"""Settings check themselves: a bad value is one line that names the field; the defaults are the published ones."""
+
+import dataclasses
+import math
+
+import pytest
+
+from stylemap.config import EmaConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.errors import InputError
+
+NAN = math.nan
+
+
+@pytest.mark.parametrize(
+    ("config", "name", "values"),
+    [
+        (ModelConfig, "resolution", [0, -16, 1, 8, 17, 48, 2048]),
+        (ModelConfig, "stylemap_size", [0, -8, 3, 12, 64, 256]),
+        (ModelConfig, "stylemap_channels", [0, -1]),
+        (ModelConfig, "channel_base", [0, -1, 255]),
+        (ModelConfig, "channel_max", [0, -1]),
+        (ModelConfig, "mapping_layers", [0, -1]),
+        (ModelConfig, "mapping_lr_mul", [0, -0.01, NAN]),
+        (ModelConfig, "norm", ["", "LayerNorm", "Layer", None, []]),
+        (OptimConfig, "lr", [0, -0.002, NAN]),
+        (OptimConfig, "beta1", [-0.1, 1.0, NAN]),
+        (OptimConfig, "beta2", [-0.1, 1.0, NAN]),
+        (OptimConfig, "r1_gamma", [-1.0, NAN]),
+        (OptimConfig, "r1_every", [0, -16]),
+        (LossConfig, "generator_adversarial", [-1.0, NAN]),
+        (LossConfig, "latent_reconstruction", [-1.0, NAN]),
+        (LossConfig, "image_reconstruction", [-1.0, NAN]),
+        (LossConfig, "perceptual", [-1.0, NAN]),
+        (LossConfig, "encoder_adversarial", [-1.0, NAN]),
+        (LossConfig, "discriminator_reconstruction", [-1.0, NAN]),
+        (LossConfig, "perceptual_network", ["", "LPIPS", "vgg", None]),
+        (EmaConfig, "half_life", [-1.0, NAN]),
+        (EmaConfig, "ramp", [0, -0.05, NAN]),
+        (TrainConfig, "heldout", [0, -1]),
+        (TrainConfig, "images", [0, -1]),
+        (TrainConfig, "batch", [0, -1]),
+        (TrainConfig, "tick", [0, -1]),
+        (TrainConfig, "save_every", [0, -1]),
+        (TrainConfig, "keep_states", [0, -1]),
+        (TrainConfig, "workers", [-1]),
+        (TrainConfig, "seed", [-1]),
+    ],
+)
+def test_bad_value_is_one_line_that_names_the_field(config, name, values):
+    for value in values:
+        with pytest.raises(InputError) as caught:
+            config(**{name: value})
+        assert name in str(caught.value), value
+        assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("config", [ModelConfig, OptimConfig, LossConfig, EmaConfig, TrainConfig])
+def test_defaults_are_valid_and_frozen(config):
+    made = config()
+    for field in dataclasses.fields(config):
+        with pytest.raises(dataclasses.FrozenInstanceError):
+            setattr(made, field.name, 1)
+
+
+def test_edges_that_are_legal():
+    OptimConfig(r1_gamma=0, r1_every=1, beta1=0, beta2=0)
+    LossConfig(perceptual=0, perceptual_network="none")
+    EmaConfig(half_life=0, ramp=None)
+    TrainConfig(workers=0, batch=1, seed=0)
+    for resolution in (16, 32, 64, 128, 256, 512, 1024):
+        for side in (1, 2, 4, 8, 16, 32):
+            if side <= resolution:
+                assert ModelConfig(resolution, side).doublings == math.log2(resolution / side)
+
+
+def test_stylemap_larger_than_the_image():
+    with pytest.raises(InputError, match="stylemap_size 32"):
+        ModelConfig(resolution=16, stylemap_size=32)
+
+
+def test_group_norm_needs_channels_in_eights():
+    with pytest.raises(InputError, match=r"norm group .* \[4, 8\]"):
+        ModelConfig(resolution=32, norm="group", channel_base=128, channel_max=8)
+    ModelConfig(resolution=32, norm="group", channel_base=256, channel_max=8)
+
+
+@pytest.mark.parametrize(("norm", "channels"), [("instance", 16), ("group", 8)])
+def test_one_cell_cannot_be_normalised_alone(norm, channels):
+    """One value by itself has no deviation: it would always become zero, and PyTorch refuses a batch of one."""
+    with pytest.raises(InputError, match="norm"):
+        ModelConfig(resolution=16, stylemap_size=1, norm=norm, channel_base=16 * channels, channel_max=channels)
+
+
+def test_published_defaults():
+    model, optim, train = ModelConfig(), OptimConfig(), TrainConfig()
+    assert (model.resolution, model.stylemap_shape, model.mapping_layers, model.norm) == (256, (64, 8, 8), 8, "layer")
+    assert (optim.lr, optim.beta1, optim.beta2, optim.r1_gamma, optim.r1_every) == (0.002, 0, 0.99, 10, 16)
+    assert (train.batch, train.mirror, train.model) == (16, True, model)
+    assert all(value == 1 for value in vars(LossConfig()).values() if isinstance(value, float))
+
+
+def test_published_average_in_images():
+    """0.999 for every iteration of 16 images."""
+    decay = 0.5 ** (16 / EmaConfig().half_life)
+    assert decay == pytest.approx(0.999, abs=1e-7)  # the half-life is rounded to images: 0.001 * 1 / 11085
+
+
+@pytest.mark.parametrize(
+    ("side", "channels"),
+    [(1, 512), (4, 512), (8, 512), (16, 512), (32, 512), (64, 512), (128, 256), (256, 128), (512, 64), (1024, 32)],
+)
+def test_channels_at_multiplier_two(side, channels):
+    assert ModelConfig().channels(side) == channels
+
+
+def test_channels_of_a_small_net():
+    config = ModelConfig(resolution=32, channel_base=400, channel_max=20)
+    assert [config.channels(side) for side in (4, 8, 16, 32)] == [20, 20, 20, 12]
+
+
+class TestFromDict:
+    def test_round_trip(self):
+        config = ModelConfig(64, 16, 8, 1024, 100, 3, 0.5, "batch", True)
+        assert ModelConfig.from_dict(dataclasses.asdict(config)) == config
+
+    def test_older_file_without_a_field_takes_the_default(self):
+        assert ModelConfig.from_dict({"resolution": 64}) == ModelConfig(resolution=64)
+
+    def test_unknown_field(self):
+        with pytest.raises(InputError, match=r"\['heads', 'windows'\]"):
+            ModelConfig.from_dict({"resolution": 64, "windows": 1, "heads": 2})
