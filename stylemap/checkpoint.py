@@ -42,9 +42,10 @@ def load(weights: str | Path, device: str | torch.device = "cpu") -> Model:
     """
     path = find(weights)
     config, tensors, _ = _read(path)
-    model = Model(config)
+    with torch.device("meta"):  # shapes without memory: every value comes from the file
+        model = Model(config)
     _fill(model, tensors, "model.", path)
-    return model.eval().requires_grad_(False).to(device)
+    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
 def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> Discriminator:
@@ -53,9 +54,10 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
     config, tensors, _ = _read(path)
     if not any(name.startswith("discriminator.") for name in tensors):
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
-    discriminator = Discriminator(config).to(memory_format=torch.channels_last)
+    with torch.device("meta"):
+        discriminator = Discriminator(config)
     _fill(discriminator, tensors, "discriminator.", path)
-    return discriminator.eval().requires_grad_(False).to(device)
+    return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
 def read_info(weights: str | Path) -> dict:
@@ -103,7 +105,7 @@ def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path
     """Load the entries under ``prefix``; every one must be there and fit."""
     state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     try:
-        module.load_state_dict(state)
+        module.load_state_dict(state, assign=True)
     except RuntimeError as err:
         detail = " ".join(str(err).split())[:300]
         raise InputError(f"{path} does not fit its own config ({detail}); copy it again") from err

@@ -53,7 +53,8 @@ class ModelConfig:
             f"model.stylemap_size {self.stylemap_size} must be 1, 2, 4, 8, 16 or 32 and at most the resolution",
         )
         for name in ("stylemap_channels", "channel_base", "channel_max", "mapping_layers"):
-            _check(getattr(self, name) >= 1, f"model.{name} {getattr(self, name)} must be at least 1")
+            value = getattr(self, name)
+            _check(isinstance(value, int) and value >= 1, f"model.{name} {value} must be a whole number of at least 1")
         _check(
             self.channel_base >= self.resolution,
             f"model.channel_base {self.channel_base} must be at least the resolution {self.resolution}",
@@ -68,6 +69,10 @@ class ModelConfig:
             _check(
                 all(w % 8 == 0 for w in widths), f"model.norm group needs channels divisible by 8, not {sorted(widths)}"
             )
+
+        if self.stylemap_size == 1:
+            alone = self.norm == "instance" or (self.norm == "group" and self.channels(1) == 8)
+            _check(not alone, f"model.norm {self.norm} needs more than one value, but at model.stylemap_size 1 has one")
 
     @property
     def doublings(self) -> int:

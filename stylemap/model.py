@@ -43,6 +43,15 @@ class Model(nn.Module):
 
     def render(self, styles: list[Tensor]) -> Tensor:
         """Styles -> images."""
+        config, widths = self.config, self.generator.resizer.channels
+        if len(styles) != len(widths):
+            raise ValueError(f"styles must be {len(widths)} maps, not {len(styles)}")
+        samples = max(len(s) for s in styles)
+        for i, (style, width) in enumerate(zip(styles, widths, strict=True)):
+            side = config.stylemap_size << (i // 2)
+            _check_shape(f"styles[{i}]", style, (width, side, side))
+            if len(style) not in (1, samples):
+                raise ValueError(f"styles must be of as many samples each, not {[len(s) for s in styles]}")
         return self.generator.synthesis(styles)
 
     def map(self, z: Tensor) -> Tensor:

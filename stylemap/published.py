@@ -7,6 +7,7 @@ ours in names, in gamma and beta being two convolutions, and in a leading 1 of t
 import argparse
 import pickle
 import re
+import warnings
 from pathlib import Path
 
 import torch
@@ -101,11 +102,12 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
     if not Path(path).is_file():
         raise InputError(f"{path}: no such file")
     try:
-        with torch.serialization.safe_globals([argparse.Namespace]):
+        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
+            warnings.simplefilter("ignore")  # of the file's age, which is no news
             saved = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:
         raise InputError(f"{path} is not a checkpoint of tensors; nothing in it was run ({_brief(err)})") from err
-    except (RuntimeError, EOFError, OSError, ValueError, KeyError) as err:
+    except Exception as err:  # damage comes out as nearly any type: IndexError, struct.error, AssertionError ...
         raise InputError(f"{path} is damaged or no PyTorch checkpoint ({_brief(err)}); copy it again") from err
     wanted = ("g_ema", "e_ema", "discriminator", "train_args")
     missing = [name for name in wanted if not isinstance(saved, dict) or name not in saved]
@@ -117,6 +119,8 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
         model.generator.load_state_dict(convert_generator(saved["g_ema"]))
         model.encoder.load_state_dict(convert_encoder(saved["e_ema"]))
         discriminator.load_state_dict(convert_discriminator(saved["discriminator"]))
+    except InputError as err:  # of the config or of an entry: it does not know the file
+        raise InputError(f"{path} is no published StyleMapGAN checkpoint: {err}") from err
     except (TypeError, KeyError, AttributeError, IndexError, RuntimeError) as err:
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: {type(err).__name__} {_brief(err)}") from err
     return model, discriminator

@@ -273,6 +273,7 @@ class TestCommand:
             assert all(torch.equal(expected[name], actual[name]) for name in expected)
         assert checkpoint.load(out).config == model.config
         assert checkpoint.read_info(out) == {"imported_from": "good.pt"}
+        out.unlink()  # 200 MB, and pytest keeps the folders of three runs
 
     @pytest.mark.parametrize(
         ("flags", "says"),

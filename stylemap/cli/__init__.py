@@ -37,11 +37,12 @@ def main(argv: list[str] | None = None) -> int:
     if verb == "--version":
         print(__version__)
         return 0
-    warnings.showwarning = _show_warning
     try:
         if verb not in VERBS:
             raise InputError(f"unknown verb {verb!r}; known are {', '.join(VERBS)}")
-        return importlib.import_module(VERBS[verb][0]).main(rest)
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            return importlib.import_module(VERBS[verb][0]).main(rest)
     except InputError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2

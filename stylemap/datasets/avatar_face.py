@@ -391,7 +391,9 @@ def mouth(a: dict) -> list[Shape]:
     gloss = Shape((shine,), mix(lips, (255, 240, 235), 0.4))
     if a["mouth_open"] == 0:
         dark = scaled(mix(lips, INK, 0.5), 0.75)
-        line = Shape((ribbon(m.x, m.upper_in, (0.5 if deep else 1) * (0.006 + 0.007 * m.dome)),), dark, (Part.UPPER_LIP,))
+        line = Shape(
+            (ribbon(m.x, m.upper_in, (0.5 if deep else 1) * (0.006 + 0.007 * m.dome)),), dark, (Part.UPPER_LIP,)
+        )
         ends = 0.010 * a["smile"]
         dimples = [ellipse(m.x[k], m.upper_in[k], ends, ends, 10) for k in (0, -1)]
         return [upper, lower, gloss, Shape(tuple(dimples), shadow(skin, 1.1)), line]

@@ -368,5 +368,3 @@ STYLES = {
     for style in (bald, buzz, crop, fringe_crop, side_part, receding, quiff, spiky, pixie, curly, afro, bob, fringe_bob,
                   long, long_fringe, wavy, long_curly, bun, ponytail, braids, puffs, locs, covered)
 }  # fmt: skip
-
-
