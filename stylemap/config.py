@@ -40,6 +40,8 @@ class ModelConfig:
     """Learning rate of the mapping network relative to the rest."""
     norm: Literal["layer", "instance", "batch", "group"] = "layer"
     """Before modulation; the others are the paper's ablations."""
+    linear_rgb: bool = False
+    """No leaky ReLU after to-RGB, which learns faster; the published networks have one."""
     light: bool = False
     """The stylemap resizer keeps stylemap_channels at every side: for 1024 px."""
 

@@ -88,8 +88,9 @@ class Synthesis(nn.Module):
             blocks.append(UpBlock(c, width, styles[2 * i + 1], styles[2 * i + 2], norm))
             c = width
         self.blocks = nn.ModuleList(blocks)
-        # Modulated, normalised and activated like any other layer: unusual for to-RGB, but so are the published weights.
-        self.to_rgb = ModulatedConv(c, 3, styles[-1], kernel=1, norm=norm)
+        # Modulated, normalised and (but for linear_rgb) activated like any other layer: unusual, but so are the published
+        # weights.
+        self.to_rgb = ModulatedConv(c, 3, styles[-1], kernel=1, norm=norm, activate=not config.linear_rgb)
 
     def forward(self, styles: list[Tensor]) -> Tensor:
         x = self.constant.expand(styles[0].shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)

@@ -104,7 +104,14 @@ class ModulatedConv(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, styles: int, kernel: int = 3, convolve: Convolve = same, norm: str = "layer"
+        self,
+        inputs: int,
+        outputs: int,
+        styles: int,
+        kernel: int = 3,
+        convolve: Convolve = same,
+        norm: str = "layer",
+        activate: bool = True,
     ):
         super().__init__()
         self.style = EqualConv(styles, 2 * inputs, 3, activate=False)  # gamma and beta in one
@@ -112,7 +119,7 @@ class ModulatedConv(nn.Module):
             self.style.bias[:inputs] = 1
         self.groups = norm_groups(norm, inputs)
         self.batch_norm = nn.BatchNorm2d(inputs, affine=False) if self.groups is None else nn.Identity()
-        self.conv = EqualConv(inputs, outputs, kernel, convolve)
+        self.conv = EqualConv(inputs, outputs, kernel, convolve, activate=activate)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         return self.conv(modulate(self.batch_norm(x), self.style(style), self.groups))

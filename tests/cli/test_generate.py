@@ -136,7 +136,6 @@ class TestReconstruct:
         assert stylemap("generate reconstruct --images grid.png --out made", WEIGHTS).code == 0
         assert names(tmp_path / "made") == ["grid-2.png", "grid.png", "report.json"]
 
-    @pytest.mark.xfail(strict=True, reason="the reconstructions overwrite the photos they were made from")
     def test_photos_are_never_overwritten(self, refused, inputs, tmp_path):
         (tmp_path / "mine.png").write_bytes((inputs / "ada.png").read_bytes())
         assert "mine.png" in refused("generate reconstruct --images mine.png --out .", WEIGHTS)
