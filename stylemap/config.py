@@ -1,4 +1,7 @@
-"""Every knob: its default, unit, and what 0 or None mean. Defaults are the published 256 px settings.
+"""Every knob: its default, unit, and what 0 or None mean.
+
+Defaults are the published 256 px settings but for two: the perceptual network, since LPIPS needs a download, and the ramp of
+the running average.
 
 The dataclasses are frozen and check themselves, so a config that exists is a config that can run. Quantities of training
 are counted in images, never in iterations, so that they mean the same at every batch size.

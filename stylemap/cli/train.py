@@ -31,8 +31,13 @@ def main(argv: list[str]) -> int:
 def run(config: TrainConfig, out: Path, resume: bool) -> int:
     """Train under a progress bar until done or stopped by a signal. Returns the exit code."""
     print(f"training on {config.data} into {out}: {parameters(config.model)}", flush=True)
-    with Stop() as stop:
-        seen = loop.train(config, out, resume, Progress(), stop)
+    try:
+        with Stop() as stop:
+            seen = loop.train(config, out, resume, Progress(), stop)
+    except torch.OutOfMemoryError as err:
+        raise InputError(
+            "the device is out of memory; lower --batch or --model.channel_base, or free the device"
+        ) from err
     if stop.signal:
         print(f"stopped after {seen} images; to go on: stylemap train --out {out} --resume")
         return 128 + stop.signal
