@@ -84,11 +84,11 @@ LABELS = {
 
 
 class PlainConv(nn.Module):
-    """An `EqualConv` with leaky ReLU whose weights are repeated for each sample and applied as grouped convolution."""
+    """An `EqualConv` whose weights are repeated for each sample and applied as grouped convolution."""
 
     def __init__(self, ours: EqualConv, order: torch.memory_format):
         super().__init__()
-        self.order = order
+        self.order, self.activate = order, ours.activate
         self.convolve, self.scale, self.gain = ours.convolve, ours.scale, ours.gain
         self.weight, self.bias = ours.weight, ours.bias
 
@@ -102,7 +102,8 @@ class PlainConv(nn.Module):
             x = F.conv_transpose2d(x, weight.transpose(1, 2).flatten(0, 1), stride=2, groups=n)
             x = upfirdn2d(x.reshape(n, -1, 2 * h + 1, 2 * w + 1), BLUR, pad=(1, 1), gain=4)
         x = x.contiguous(memory_format=self.order)  # the reshapes made it NCHW
-        return F.leaky_relu(x + (self.bias * self.gain).view(-1, 1, 1), 0.2)
+        x = x + (self.bias * self.gain).view(-1, 1, 1)
+        return F.leaky_relu(x, 0.2) if self.activate else x
 
 
 class PlainModulatedConv(nn.Module):

@@ -17,8 +17,8 @@ def pick(name: str = "auto") -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     try:
         device = torch.device(name)
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as err:
-        reason = str(err).strip().splitlines()[0]
+        torch.zeros(1, device=device).cpu()  # some names are known but hold no numbers
+    except (RuntimeError, AssertionError, ImportError) as err:
+        reason = str(err).strip().splitlines()[0][:150]
         raise InputError(f"device {name!r} cannot be used here ({reason}); try --device cpu") from err
     return device

@@ -28,6 +28,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary.touch(exist_ok=False)
+    except (FileExistsError, NotADirectoryError) as err:
+        raise InputError(f"cannot write {path}: {path.parent} is not a folder; choose another") from err
     except OSError as err:
         raise InputError(f"cannot write {path}: {err.strerror}; choose another folder") from err
     try:

@@ -37,7 +37,7 @@ def main(argv: list[str]) -> int:
 
     for verb in (blend, transplant):
         verb.add_argument(
-            "--space", choices=("w", "w+"), default="w+", help="w: in cells; w+: follows the mask to the pixel"
+            "--space", choices=("w", "w+"), help="w: in cells; w+, the default: follows the mask to the pixel"
         )
         verb.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
         verb.add_argument("--strength", type=options.fraction, default=1.0, help="share of the reference")
@@ -59,7 +59,9 @@ def run_blend(arguments: argparse.Namespace) -> None:
     original = model.encode(options.read_image(arguments.original, model))
     references = [model.encode(options.read_image(path, model)) for path in arguments.reference]
     masks = [options.read_mask(path, model) for path in arguments.mask]
-    edit = editing.blend(model, original, references, masks, arguments.space, arguments.hard, arguments.strength)
+    edit = editing.blend(
+        model, original, references, masks, arguments.space or "w+", arguments.hard, arguments.strength
+    )
     images.write(arguments.out, edit)
     print(arguments.out)
 
@@ -72,6 +74,8 @@ def run_transplant(arguments: argparse.Namespace) -> None:
         raise InputError("give either --from, --to and --size (cells) or --mask and --shift (pixels)")
     if not by_mask and None in cells:
         raise InputError("cells need all three of --from, --to and --size")
+    if not by_mask and (arguments.space or arguments.hard):
+        raise InputError("--space and --hard go with --mask: cells are copied whole, in w")
     model = options.load_model(arguments)
     original, reference = (
         model.encode(options.read_image(path, model)) for path in (arguments.original, arguments.reference)
@@ -86,7 +90,13 @@ def run_transplant(arguments: argparse.Namespace) -> None:
             raise InputError(f"{err}; change --from, --to or --size") from err
         where = {"boxes": [box]}
     edit = editing.transplant(
-        model, original, reference, **where, space=arguments.space, hard=arguments.hard, strength=arguments.strength
+        model,
+        original,
+        reference,
+        **where,
+        space=arguments.space or "w+",
+        hard=arguments.hard,
+        strength=arguments.strength,
     )
     images.write(arguments.out, edit)
     print(arguments.out)

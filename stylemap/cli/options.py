@@ -1,6 +1,7 @@
 """Options that several verbs share, and parsers that answer a mistake with one line."""
 
 import argparse
+import re
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -15,14 +16,47 @@ DEFAULT_WEIGHTS = "avatars32"
 BATCH = 16  # images per pass; bounds the memory however many files are given
 
 
+MOST_SEEDS = 100_000
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
+
+
 class Parser(argparse.ArgumentParser):
-    """Raises InputError instead of printing the usage; abbreviated flags are mistakes."""
+    """Raises InputError instead of printing the usage; abbreviated and repeated flags are mistakes."""
 
     def __init__(self, **kwargs):
-        super().__init__(allow_abbrev=False, formatter_class=argparse.ArgumentDefaultsHelpFormatter, **kwargs)
+        super().__init__(allow_abbrev=False, formatter_class=Help, **kwargs)
+        self.register("action", None, StoreOnce)
+        self.register("action", "store", StoreOnce)
+
+    def parse_args(self, arguments: list[str]) -> argparse.Namespace:
+        """argparse takes the value of ``--shift -4,4`` for a flag; joined, it does not."""
+        joined: list[str] = []
+        for argument in arguments:
+            if joined and joined[-1].startswith("--") and re.fullmatch(r"-\d[\d.,-]*", argument):
+                joined[-1] += f"={argument}"
+            else:
+                joined.append(argument)
+        return super().parse_args(joined)
 
     def error(self, message: str):
         raise InputError(f"{message}; see {self.prog} --help")
+
+
+class StoreOnce(argparse.Action):
+    """Store a value; a second one would silently replace the first."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        given = getattr(namespace, "_given", set())
+        if self.dest in given:
+            parser.error(f"{option_string} is given twice")
+        namespace._given = given | {self.dest}
+        setattr(namespace, self.dest, values)
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -71,10 +105,14 @@ def integers(text: str) -> list[int]:
     numbers: list[int] = []
     try:
         for part in text.split(","):
-            first, _, last = part.partition("-")
-            numbers.extend(range(int(first), int(last or first) + 1))
+            first, dash, last = part.partition("-")
+            low, high = int(first), int(last if dash else first)
+            if high - low >= MOST_SEEDS:
+                raise argparse.ArgumentTypeError(f"{text!r} are more than {MOST_SEEDS} seeds")
+            numbers.extend(range(low, high + 1))
     except ValueError:
         numbers = []
+    numbers = list(dict.fromkeys(numbers))
     if not numbers:
         raise argparse.ArgumentTypeError(f"{text!r} is not a list of seeds like 0-15 or 3,5,8")
     return numbers

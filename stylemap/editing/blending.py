@@ -40,6 +40,7 @@ def blend(
     """
     references, selected = as_pairs(reference, mask)
     check_strength(strength)
+    check_references(original, references)
     for m in selected:
         masks.check(m, len(original), model.config.resolution)
     result = in_space(model, original, space)
@@ -72,6 +73,13 @@ def as_pairs(reference: Tensor | Sequence[Tensor], other: Tensor | Sequence[Tens
     if len(references) != len(others) or not references:
         raise ValueError(f"each reference needs a mask: got {len(references)} and {len(others)}")
     return references, others
+
+
+def check_references(original: Tensor, references: Sequence[Tensor]) -> None:
+    """ValueError unless all are shaped like the original: broadcasting would mix the wrong things silently."""
+    for reference in references:
+        if reference.shape != original.shape:
+            raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(reference.shape)}")
 
 
 def check_strength(strength: float) -> None:

@@ -23,5 +23,7 @@ def check(mask: Tensor, samples: int, resolution: int) -> None:
     # The sizes must be equal, not merely broadcastable: a mask [N, R, R] would silently mix channels where N = C.
     if mask.dim() != 4 or tuple(mask.shape[1:]) != shape or mask.shape[0] not in (1, samples):
         raise ValueError(f"mask must be [{samples}, 1, {resolution}, {resolution}], not {list(mask.shape)}")
-    if mask.min() < 0 or mask.max() > 1:
+    if not mask.is_floating_point():
+        raise ValueError(f"mask must be float, not {mask.dtype}")
+    if not (mask.min() >= 0 and mask.max() <= 1):  # NaN is neither
         raise ValueError(f"mask must lie in [0, 1], not in [{mask.min():g}, {mask.max():g}]")

@@ -12,6 +12,11 @@ def interpolate(start: Tensor, end: Tensor, frames: int) -> Tensor:
     """Stylemaps on the straight line from ``start`` to ``end`` [1, C, S, S], both included -> [frames, C, S, S]."""
     if frames < 2:
         raise ValueError(f"frames must be at least 2, not {frames}")
+    for stylemap in (start, end):
+        if stylemap.dim() != 4 or len(stylemap) != 1 or stylemap.shape != start.shape:
+            raise ValueError(
+                f"start and end must be [1, C, S, S] and alike, not {list(start.shape)} and {list(end.shape)}"
+            )
     t = torch.linspace(0, 1, frames, device=start.device, dtype=start.dtype).view(-1, 1, 1, 1)
     return torch.lerp(start, end, t)
 

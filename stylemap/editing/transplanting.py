@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.editing import masks
-from stylemap.editing.blending import Space, as_pairs, blend_maps, check_strength, in_space, render
+from stylemap.editing.blending import Space, blend_maps, check_references, check_strength, in_space, render
 from stylemap.model import Model
 
 
@@ -25,7 +25,9 @@ class Box:
         """ValueError unless both rectangles lie in a map of ``side`` x ``side`` cells."""
         for name, corner in (("source", self.source), ("target", self.target)):
             for start, length, axis in zip(corner, self.size, "yx", strict=True):
-                if length < 1 or start < 0 or start + length > side:
+                if length < 1:
+                    raise ValueError(f"box {name} {axis}={start} with length {length}: must be 1 cell or more")
+                if start < 0 or start + length > side:
                     raise ValueError(
                         f"box {name} {axis}={start} with length {length} leaves the stylemap of {side} x {side} cells"
                     )
@@ -67,7 +69,9 @@ def transplant(
     if boxes is not None:
         references = [reference] * len(boxes) if isinstance(reference, Tensor) else list(reference)
         return model.synthesize(copy_boxes(original, references, boxes, strength))
-    (reference,), (mask,) = as_pairs(reference, mask)
+    if not isinstance(reference, Tensor) or not isinstance(mask, Tensor):
+        raise ValueError("a mask takes one reference and moves one part; call again for another")
+    check_references(original, [reference])
     resolution = model.config.resolution
     masks.check(mask, len(original), resolution)
     moved_mask = translate(mask, *shift)
@@ -85,6 +89,7 @@ def copy_boxes(original: Tensor, references: list[Tensor], boxes: Sequence[Box],
     """Stylemaps with the boxes of the references copied in. [N, C, S, S] -> [N, C, S, S]."""
     if len(references) != len(boxes) or not boxes:
         raise ValueError(f"each box needs a reference: got {len(boxes)} and {len(references)}")
+    check_references(original, references)
     result = original.clone()
     for box, reference in zip(boxes, references, strict=True):
         box.check(original.shape[-1])

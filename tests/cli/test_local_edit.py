@@ -16,6 +16,17 @@ WEIGHTS = "--weights IN/w.safetensors"
 BLEND = f"local-edit blend {WEIGHTS} --original IN/ada.png"
 TRANSPLANT = f"local-edit transplant {WEIGHTS} --original IN/ada.png --reference IN/bob.png"
 
+
+def without(line: str, arguments: str) -> str:
+    """The line without the flags (each with one value) that the arguments give anew; a flag given twice is a mistake."""
+    words = line.split()
+    for flag in ("--original", "--weights"):
+        if flag in arguments.split():
+            at = words.index(flag)
+            del words[at : at + 2]
+    return " ".join(words)
+
+
 SETTINGS = [  # flags and the library's arguments
     ("", {}),
     ("--space w", {"space": "w"}),
@@ -96,7 +107,7 @@ class TestBlend:
         ],
     )
     def test_mistakes(self, refused, arguments, reason):
-        assert reason in refused(BLEND, "--reference IN/bob.png --out made/edit.png", arguments)
+        assert reason in refused(without(BLEND, arguments), "--reference IN/bob.png --out made/edit.png", arguments)
 
     @pytest.mark.parametrize(
         ("out", "reason"),
@@ -136,7 +147,6 @@ class TestTransplant:
         expected = transplant(model, encoded["ada"], encoded["bob"], mask=masks["mask"], shift=shift, **settings)
         assert_written(tmp_path / "edit.png", expected)
 
-    @pytest.mark.xfail(strict=True, reason="argparse takes -4,4 for a flag; only --shift=-4,4 works")
     def test_shift_up_and_left(self, stylemap, model, encoded, masks, tmp_path):
         assert stylemap(TRANSPLANT, "--mask IN/mask.png --out edit.png --shift -4,-6").code == 0
         expected = transplant(model, encoded["ada"], encoded["bob"], mask=masks["mask"], shift=(-4, -6))
@@ -184,14 +194,13 @@ class TestTransplant:
         ],
     )
     def test_mistakes(self, refused, arguments, reason):
-        assert reason in refused(TRANSPLANT, "--out made/edit.png", arguments)
+        assert reason in refused(without(TRANSPLANT, arguments), "--out made/edit.png", arguments)
 
-    @pytest.mark.xfail(strict=True, reason="the last of several is taken, the others are silently dropped")
     @pytest.mark.parametrize("twice", ["--reference IN/cyd.png", "--from 1,1", "--original IN/cyd.png"])
     def test_repeated_flags(self, refused, twice):
-        refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", twice)
+        line = refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", twice)
+        assert "is given twice" in line
 
-    @pytest.mark.xfail(strict=True, reason="--space and --hard mean nothing to cells, and are silently dropped")
     @pytest.mark.parametrize("flag", ["--hard", "--space w", "--space w+"])
     def test_flags_of_masks_with_cells(self, refused, flag):
         refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", flag)

@@ -300,9 +300,6 @@ def test_reference_of_another_shape_in_w_plus(model, misfit):
         blend(model, stylemaps(model, 2, 1), torch.zeros(misfits()[misfit]), random_mask(2), "w+")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="blend does not compare reference and original; shapes broadcast or torch raises"
-)
 @pytest.mark.parametrize(
     ("space", "misfit"), [("w", "samples"), ("w+", "samples"), ("w", "channels"), ("w", "side"), ("w", "dimensions")]
 )

@@ -64,9 +64,6 @@ class TestInterpolate:
         with pytest.raises(ValueError, match=f"frames must be at least 2, not {frames}"):
             interpolate(a, a, frames)
 
-    @pytest.mark.xfail(
-        strict=True, reason="several pictures meet the frames: silent where there are as many, and wrong"
-    )
     @pytest.mark.parametrize("frames", [3, 4])
     def test_one_picture_at_each_end(self, model, frames):
         with pytest.raises(ValueError, match="must be"):

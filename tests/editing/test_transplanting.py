@@ -126,7 +126,6 @@ class TestBoxes:
         with pytest.raises(ValueError, match="each box needs a reference"):
             transplant(model, a, [b] * references, boxes=[Box((0, 0), (0, 0), (1, 1))] * boxes)
 
-    @pytest.mark.xfail(strict=True, reason="copy_boxes does not compare reference and original; shapes broadcast")
     @pytest.mark.parametrize(
         "shape", [(2, 1, CELLS, CELLS), (3, CHANNELS, CELLS, CELLS), (2, CHANNELS, CELLS, 2 * CELLS)]
     )
