@@ -100,9 +100,9 @@ def local_edit_sheet(model: Model, faces: Avatars) -> Tensor:
             "original": originals,
             "reference": references,
             "reconstruction": model.synthesize(original),
-            "its eyes": blend(model, original, reference, eyes),
-            "its mouth": blend(model, original, reference, mouth),
-            "eyes and mouth": blend(model, original, reference, torch.maximum(eyes, mouth)),
+            "reference's eyes": blend(model, original, reference, eyes),
+            "reference's mouth": blend(model, original, reference, mouth),
+            "both": blend(model, original, reference, torch.maximum(eyes, mouth)),
         }
     )
 
@@ -129,12 +129,19 @@ def transplant_sheet(model: Model, faces: Avatars) -> Tensor:
 
 
 def contrasting_pairs(faces: Avatars) -> list[tuple[int, int]]:
-    """(original, reference): the least smiling with broad smiles of a like skin, none with glasses, so the swap is plain."""
+    """(original, reference): faces whose swap is plain to see.
+
+    The least smiling with broad smiles, of a like skin and other eyes; none with glasses.
+    """
     looks = {i: faces.attributes(i) for i in range(FACES)}
+
+    def mismatch(a: dict, b: dict) -> float:
+        return abs(a["skin_tone"] - b["skin_tone"]) + 0.2 * (a["eye_colour"] == b["eye_colour"])
+
     plain = sorted((i for i in looks if not looks[i]["glasses"]), key=lambda i: looks[i]["smile"])
     smiling, pairs = plain[-2 * ROWS :], []
     for original in plain[:ROWS]:
-        reference = min(smiling, key=lambda i: abs(looks[i]["skin_tone"] - looks[original]["skin_tone"]))
+        reference = min(smiling, key=lambda i: mismatch(looks[i], looks[original]))
         smiling.remove(reference)
         pairs.append((original, reference))
     return pairs
