@@ -1,0 +1,40 @@
+"""The shipped weights do what their card says."""
+
+import re
+
+import pytest
+
+from stylemap import checkpoint
+from stylemap.cli.demo import heldout_of
+from stylemap.cli.options import DEFAULT_WEIGHTS
+from stylemap.resources import PRETRAINED
+from stylemap.training import evaluate
+
+SHIPPED = sorted(PRETRAINED.glob("*.safetensors"))
+
+
+def test_the_default_is_shipped():
+    assert DEFAULT_WEIGHTS in [path.stem for path in SHIPPED]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_card(path):
+    """Images seen, held-out error and its PSNR are those on the card, to the digits given there."""
+    card = path.with_suffix(".md").read_text()
+    seen, mse, psnr, explained = (
+        float(re.search(rf"\| {name} \| ([\d.,]+)", card)[1].replace(",", ""))
+        for name in ("images seen", "held-out MSE", "held-out PSNR", "variance explained")
+    )
+    assert checkpoint.read_info(path)["images"] == seen
+    model = checkpoint.load(path)
+    scores = evaluate.score(model, heldout_of(model))
+    # convolutions of another machine round differently; half a unit of the last digit given
+    assert scores.mse == pytest.approx(mse, abs=0.6e-4)
+    assert scores.psnr == pytest.approx(psnr, abs=0.02)
+    assert 100 * scores.explained == pytest.approx(explained, abs=0.06)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+def test_discriminator_is_there(path):
+    """Offline it serves as a perceptual network."""
+    assert sum(p.numel() for p in checkpoint.load_discriminator(path).parameters()) > 0
