@@ -21,11 +21,12 @@ lint: $(READY)
 
 # Rebuilt when the dependencies change. Several GB because of torch; minutes at first, nothing afterwards.
 $(READY): setup.py
-	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or newer is needed; make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --upgrade pip
-	$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	touch $(READY)
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or newer is needed; make PYTHON=python3.12 ...")'
+	@echo "installing into $(VENV): PyTorch is several GB, so this takes minutes the first time"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install -qq --upgrade pip
+	@$(BIN)/python -m pip install -qq --editable '.[dev]'
+	@touch $(READY)
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info
