@@ -51,8 +51,10 @@ def train_unless_done(run: Path, recipe: str) -> int:
     """Train, or go on where an earlier demo was stopped. Returns an exit code other than 0 if it was stopped again."""
     begun = (run / loop.CONFIG_FILE).exists()
     config = train.parse(["--resume", "--out", str(run)] if begun else ["--config", recipe])[0]
-    if config.data != "avatars":
-        raise InputError(f"the demo edits drawn faces, but the recipe {recipe!r} trains on {config.data}")
+    if config.data != "avatars" or config.model.stylemap_size < 8:
+        raise InputError(
+            f"the demo edits drawn faces in maps of 8 x 8 cells or finer; the recipe {recipe!r} has no such"
+        )
     return train.run(config, run, resume=begun)
 
 
@@ -108,22 +110,24 @@ def local_edit_sheet(model: Model, faces: Avatars) -> Tensor:
 
 
 def transplant_sheet(model: Model, faces: Avatars) -> Tensor:
-    """Parts of the reference at places where they do not belong."""
+    """Parts of the reference at places where they do not belong: by masks moved in pixels, and by cells of the stylemap."""
     pairs = contrasting_pairs(faces)
     originals, references = (_pictures(faces, indices) for indices in zip(*pairs, strict=True))
     original, reference = model.encode(originals), model.encode(references)
-    side, resolution = model.config.stylemap_size, model.config.resolution
-    eighth = side / 8  # cells; an eye is about an eighth of the picture
-    eye = Box(
-        (round(3 * eighth), round(2 * eighth)), (round(1 * eighth), round(3.5 * eighth)), (round(2 * eighth),) * 2
-    )
-    mouth = torch.cat([part_mask(faces, b, b, MOUTH) for _, b in pairs])
+    eyes, mouth = (torch.cat([part_mask(faces, b, b, parts) for _, b in pairs]) for parts in (EYES, MOUTH))
+    step, resolution = (
+        model.config.stylemap_size // 8,
+        model.config.resolution,
+    )  # cells; an eye is an eighth of the picture
+    cells = Box(source=(5 * step, 2 * step), target=(step, 2 * step), size=(2 * step, 4 * step))
     return sheets.sheet(
         {
             "original": originals,
             "reference": references,
-            "a third eye": transplant(model, original, reference, boxes=[eye]),
-            "mouth moved up": transplant(model, original, reference, mask=mouth, shift=(-resolution * 7 // 16, 0)),
+            "reconstruction": model.synthesize(original),
+            "mouth to the left": transplant(model, original, reference, mask=mouth, shift=(0, -resolution // 8)),
+            "eyes on the mouth": transplant(model, original, reference, mask=eyes, shift=(resolution // 4, 0)),
+            "mouth cells on top": transplant(model, original, reference, boxes=[cells]),
         }
     )
 
