@@ -11,10 +11,10 @@ demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edi
 
 test: $(READY)            ## lint and the quick tests
 	$(BIN)/ruff check .
-	$(BIN)/python -m pytest -q -m "not slow"
+	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
 test-all: $(READY)        ## the slow tests too
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 lint: $(READY)
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .

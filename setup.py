@@ -16,7 +16,7 @@ EXTRAS = {
     "video": ["av>=14"],
     "metrics": ["torch-fidelity>=0.4", "torchmetrics>=1.4"],
     "attributes": ["scikit-learn>=1.5"],
-    "dev": ["pytest>=8", "hypothesis>=6.100", "ruff>=0.6"],
+    "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6"],
 }
 
 setup(

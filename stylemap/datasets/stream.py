@@ -3,6 +3,7 @@
 import contextlib
 import signal
 from collections.abc import Iterator
+from multiprocessing import resource_tracker
 from typing import Protocol
 
 import numpy as np
@@ -59,6 +60,7 @@ def _signals_blocked() -> Iterator[None]:
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
+    resource_tracker.ensure_running()  # starting it with the first process would unblock them again
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
     try:
         yield
