@@ -106,7 +106,10 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
             warnings.simplefilter("ignore")  # of the file's age, which is no news
             saved = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as err:
-        raise InputError(f"{path} is not a checkpoint of tensors; nothing in it was run ({_brief(err)})") from err
+        # torch's own message goes on to advise loading it unsafely; only the name of what it holds is of use
+        found = re.search(r"GLOBAL ([\w.]+)", str(err))
+        what = f" ({found[1]})" if found else ""
+        raise InputError(f"{path} holds more than tensors{what} or is damaged; nothing in it was run") from err
     except Exception as err:  # damage comes out as nearly any type: IndexError, struct.error, AssertionError ...
         raise InputError(f"{path} is damaged or no PyTorch checkpoint ({_brief(err)}); copy it again") from err
     wanted = ("g_ema", "e_ema", "discriminator", "train_args")

@@ -31,13 +31,22 @@ def main(argv: list[str]) -> int:
 def run(config: TrainConfig, out: Path, resume: bool) -> int:
     """Train under a progress bar until done or stopped by a signal. Returns the exit code."""
     print(f"training on {config.data} into {out}: {parameters(config.model)}", flush=True)
+    progress = Progress()
     try:
         with Stop() as stop:
-            seen = loop.train(config, out, resume, Progress(), stop)
+            seen = loop.train(config, out, resume, progress, stop)
     except torch.OutOfMemoryError as err:
         raise InputError(
             "the device is out of memory; lower --batch or --model.channel_base, or free the device"
         ) from err
+    except RuntimeError as err:
+        if "DataLoader worker" not in str(err):  # torch has no class of its own for it
+            raise
+        raise InputError(
+            f"a loading process was killed (out of memory?); go on with --out {out} --resume and fewer --workers"
+        ) from err
+    finally:
+        progress.close()
     if stop.signal:
         print(f"stopped after {seen} images; to go on: stylemap train --out {out} --resume")
         return 128 + stop.signal
@@ -86,7 +95,10 @@ def _with_recipe(argv: list[str]) -> list[str]:
     if "--resume" in argv:
         return ["--config", str(_config_of_run(argv)), *argv]
     if "--config" not in argv:
-        if torch.cuda.is_available() or {"-h", "--help"} & set(argv):
+        if {"-h", "--help"} & set(argv):
+            return argv
+        if torch.cuda.is_available():
+            print("no --config given: taking the defaults, a long run at 256 px; --config NAME chooses another")
             return argv
         print(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
         return ["--config", str(_recipe(RECIPE_WITHOUT_GPU)), *argv]
@@ -133,6 +145,12 @@ def parameters(config: ModelConfig) -> str:
 
 class Progress(loop.Observer):
     """A bar on a terminal, and everywhere a line per tick."""
+
+    bar: tqdm | None = None
+
+    def close(self) -> None:
+        if self.bar is not None:
+            self.bar.close()
 
     def start(self, seen: int, total: int) -> None:
         self.bar = tqdm(total=total, initial=seen, unit="img", disable=None, dynamic_ncols=True, smoothing=0.05)

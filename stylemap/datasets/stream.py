@@ -2,6 +2,7 @@
 
 import contextlib
 import signal
+import warnings
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 from typing import Protocol
@@ -10,6 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
+
+from stylemap.errors import InputError
 
 Draw = tuple[int, bool]  # (index of the image, mirrored)
 
@@ -49,9 +52,27 @@ def batches(pictures: Pictures, batch: int, seed: int, start: int, mirror: bool,
         pin_memory=torch.cuda.is_available(),
         multiprocessing_context="spawn" if workers else None,  # forking a process with threads can deadlock
         persistent_workers=workers > 0,
+        collate_fn=_collate,
+        worker_init_fn=_plain_warnings,
     )
     with _signals_blocked():
-        return iter(loader)
+        return map(_checked, iter(loader))
+
+
+def _collate(pictures: list[Tensor | InputError]) -> Tensor | InputError:
+    """An error travels as a value: raised in a worker it would arrive with a traceback inside its message."""
+    return next((p for p in pictures if isinstance(p, InputError)), None) or torch.stack(pictures)
+
+
+def _checked(batch: Tensor | InputError) -> Tensor:
+    if isinstance(batch, InputError):
+        raise batch
+    return batch
+
+
+def _plain_warnings(worker: int) -> None:
+    """In a worker nobody catches warnings; they go to the terminal as one line each."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 
 @contextlib.contextmanager
@@ -72,9 +93,12 @@ class _Mirrored(Dataset):
     def __init__(self, pictures: Pictures):
         self.pictures = pictures
 
-    def __getitem__(self, draw: Draw) -> Tensor:
+    def __getitem__(self, draw: Draw) -> Tensor | InputError:
         index, mirrored = draw
-        picture = self.pictures[index]
+        try:
+            picture = self.pictures[index]
+        except InputError as err:
+            return err
         return torch.from_numpy(np.ascontiguousarray(picture[:, ::-1] if mirrored else picture))
 
 

@@ -10,7 +10,7 @@ from stylemap import images
 from stylemap.editing import blend
 from stylemap.model import Model
 
-CHUNK = 64  # images per pass; bounds the memory
+CHUNK_PIXELS = 64 * 256**2  # per pass; bounds the memory on the device
 
 
 @dataclass(frozen=True)
@@ -25,12 +25,15 @@ class Scores:
 @torch.no_grad()
 def score(model: Model, pictures: Tensor) -> Scores:
     """Reconstruct uint8 [N, R, R, 3] and compare."""
-    originals = images.from_uint8(pictures)
-    reconstructions = torch.cat(
-        [model.synthesize(model.encode(x.to(model.device))).cpu() for x in originals.split(CHUNK)]
-    ).clamp(-1, 1)
-    mse = (reconstructions - originals).square().mean().item()
-    variance = (originals - originals.mean(dim=0)).square().mean().item()
+    chunks = pictures.split(max(1, CHUNK_PIXELS // pictures[0, ..., 0].numel()))
+    mean = sum(images.from_uint8(x).double().sum(dim=0) for x in chunks) / len(pictures)
+    error = spread = 0.0
+    for chunk in chunks:
+        originals = images.from_uint8(chunk)
+        reconstructions = model.synthesize(model.encode(originals.to(model.device))).cpu().clamp(-1, 1)
+        error += (reconstructions - originals).square().sum(dtype=torch.float64).item()
+        spread += (originals - mean).square().sum().item()
+    mse, variance = error / pictures.numel(), spread / pictures.numel()
     psnr = 10 * math.log10(4 / mse) if mse > 0 else math.inf
     return Scores(mse, psnr, 1 - mse / variance if variance > 0 else math.nan)
 

@@ -84,7 +84,8 @@ def train(
 
             if due(seen, config.batch, config.tick) or seen >= config.images:
                 _check_finite(meter, run, seen)
-                values = meter.means() | examination.scores(average) | {"images_per_second": meter.speed(config.batch)}
+                values = meter.means() | {"images_per_second": meter.speed(config.batch)}  # means wait for the device
+                values |= examination.scores(average)
                 monitor.record(seen, values, examination.grid(average))
                 observer.tick(seen, values)
                 meter.reset()
@@ -137,7 +138,8 @@ def save(run: Path, seen: int, config: TrainConfig, networks: Networks, average:
     info = {"images": seen, "data": config.data, "seed": config.seed}
     for name in (f"weights-{seen:010d}.safetensors", "weights.safetensors"):
         checkpoint.save(run / name, average, networks.discriminator, info)
-    for old in sorted(run.glob("weights-*.safetensors"), reverse=True)[config.keep_states :]:
+    numbered = sorted(p for p in run.glob("weights-*.safetensors") if p.stem <= f"weights-{seen:010d}")
+    for old in numbered[: -config.keep_states]:
         old.unlink(missing_ok=True)
 
 
@@ -145,14 +147,14 @@ def _enter(
     run: Path, resume: bool, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers
 ) -> int:
     """Make the run folder, or restore its newest state. Returns the images seen."""
-    if resume:
+    if resume and state.begun(run):
         seen = state.restore(state.load_newest(run), config, networks, average, optimizers)
-    elif (run / CONFIG_FILE).exists() or state.paths(run):
+    elif not resume and ((run / CONFIG_FILE).exists() or state.paths(run)):
         raise InputError(f"{run} holds another run; add --resume to go on with it, or give another --out")
     else:
-        seen = 0
+        seen = 0  # also where a run was killed before its first state
     files.write_text(run / CONFIG_FILE, yaml.safe_dump(asdict(config), sort_keys=False))
-    if not resume:
+    if not state.paths(run):
         state.save(run, 0, config, networks, average, optimizers)  # from here on, every kill leaves something to resume
     return seen
 

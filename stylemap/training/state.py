@@ -6,6 +6,7 @@ state holds tensors and one number: there are no random generators to save.
 
 import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
@@ -28,6 +29,11 @@ def path(run: Path, images: int) -> Path:
 def paths(run: Path) -> list[Path]:
     """The states of a run, newest first."""
     return sorted((p for p in run.glob("state-*.pt") if re.fullmatch(r"state-\d{10}\.pt", p.name)), reverse=True)
+
+
+def begun(run: Path) -> bool:
+    """Whether there ever was a state, damaged ones included."""
+    return any(run.glob("state-*"))
 
 
 def save(
@@ -57,7 +63,7 @@ def save(
 
 
 def load_newest(run: Path) -> dict:
-    """The newest state that can be read; damaged ones are named in a warning and passed over.
+    """The newest state that can be read; damaged ones are named in a warning, renamed and passed over.
 
     Raises:
         InputError: none can be.
@@ -68,8 +74,9 @@ def load_newest(run: Path) -> dict:
             if content["format"] != FORMAT:
                 raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
         except Exception as err:  # torch.load raises many kinds for a damaged file
-            reason = str(err).strip().splitlines()[:1] or [type(err).__name__]
-            warnings.warn(f"{candidate} cannot be read ({reason[0][:120]}); trying the one before", stacklevel=2)
+            # Out of the way: it would count as one of the states to keep, and push out a good one.
+            damaged = candidate.rename(candidate.with_suffix(".damaged"))
+            warnings.warn(f"{candidate} cannot be read ({type(err).__name__}), now {damaged.name}", stacklevel=2)
             continue
         return content
     raise InputError(f"{run} holds no readable state-*.pt; start anew in another --out")
@@ -81,16 +88,23 @@ def restore(content: dict, config: TrainConfig, networks: Networks, average: Mod
     Raises:
         InputError: the state is of another model.
     """
-    saved, wanted = content["config"]["model"], asdict(config.model)
-    if saved != wanted:
-        keys = sorted(k for k in saved.keys() | wanted.keys() if saved.get(k) != wanted.get(k))
-        raise InputError(
-            f"the state was trained with another {', '.join('model.' + k for k in keys)}; leave it as it was"
-        )
+    changed = sorted(_changed(content["config"], asdict(config)))
+    if changed:
+        raise InputError(f"a run cannot go on with another {', '.join(changed)}; leave it as it was, or start anew")
     networks.load_state_dict(content["networks"])
     average.load_state_dict(content["average"])
     optimizers.load_state_dict(content["optimizers"])
     return content["images"]
+
+
+def _changed(saved: dict, wanted: dict) -> Iterator[str]:
+    """The settings that a run cannot change: its networks, and what decides the order and the split of the data."""
+    for name in ("data", "heldout", "mirror", "seed"):
+        if saved[name] != wanted[name]:
+            yield name
+    for name in saved["model"].keys() | wanted["model"].keys():
+        if saved["model"].get(name) != wanted["model"].get(name):
+            yield f"model.{name}"
 
 
 def _check_finite(networks: nn.Module) -> None:

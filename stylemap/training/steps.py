@@ -70,8 +70,13 @@ class Optimizers:
         return {name: getattr(self, name).state_dict() for name in self.__dataclass_fields__}
 
     def load_state_dict(self, state: dict) -> None:
+        """Restore the moments; learning rates and betas stay those of the config, which may have changed."""
         for name in self.__dataclass_fields__:
-            getattr(self, name).load_state_dict(state[name])
+            optimizer = getattr(self, name)
+            wanted = [{key: group[key] for key in ("lr", "betas")} for group in optimizer.param_groups]
+            optimizer.load_state_dict(state[name])
+            for group, values in zip(optimizer.param_groups, wanted, strict=True):
+                group.update(values)
 
 
 def generator_step(

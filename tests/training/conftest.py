@@ -13,7 +13,7 @@ TINY = ModelConfig(
 
 @pytest.fixture
 def pictures(tmp_path):
-    """A folder of 11 pictures: with batches of 4, epochs end inside a batch."""
+    """12 pictures, one of them held out: with batches of 4, epochs of 11 end inside a batch."""
     folder = tmp_path / "pictures"
     folder.mkdir()
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -174,13 +175,63 @@ def test_damaged_newest_state(config, tmp_path, damage):
     newest = state.paths(run)[0]
     newest.write_bytes(newest.read_bytes()[:-1000] if damage is None else damage)
     with pytest.warns(UserWarning, match="cannot be read"):
-        assert state.load_newest(run)["images"] == 32
+        loop.train(config, run, resume=True, stop=stop_after(1))
+    assert state.load_newest(run)["images"] == 36  # from 32 on; the damaged file does not push out good ones
+    assert len(state.paths(run)) == config.keep_states
+    assert newest.with_suffix(".damaged").exists()
 
 
 def test_no_intact_state(tmp_path):
     (tmp_path / "state-0000000004.pt").write_bytes(b"")
     with pytest.warns(UserWarning), pytest.raises(InputError, match="no readable state"):
         state.load_newest(tmp_path)
+
+
+def test_resume_takes_the_learning_rate_of_the_config(config, tmp_path):
+    """It is what a run that diverged is told to change."""
+    loop.train(config, tmp_path / "a", stop=stop_after(4))
+    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    slow = replace(config, optim=replace(config.optim, lr=1e-5))
+    loop.train(config, tmp_path / "a", resume=True)
+    loop.train(slow, tmp_path / "b", resume=True)
+    a, b = (state.load_newest(tmp_path / name) for name in "ab")
+    assert b["optimizers"]["generator"]["param_groups"][0]["lr"] == 1e-5
+    name = "model.encoder.from_rgb.weight"
+    assert not torch.equal(a["networks"][name], b["networks"][name])
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"mirror": False}, {"heldout": 2}, {"data": "avatars"}], ids=str)
+def test_resume_keeps_what_decides_the_order_of_the_data(config, tmp_path, change):
+    loop.train(replace(config, images=4), tmp_path)
+    with pytest.raises(InputError, match=f"another {next(iter(change))}"):
+        loop.train(replace(config, **change), tmp_path, resume=True)
+
+
+def test_killed_before_the_first_state(config, tmp_path, monkeypatch):
+    """The config is there and no state: --resume begins the run."""
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(state, "save", killed)
+        loop.train(config, tmp_path / "run")
+    assert [p.name for p in (tmp_path / "run").iterdir()] == ["config.yaml"]
+    assert loop.train(config, tmp_path / "run", resume=True) == config.images
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_data_that_vanishes_is_one_line(config, pictures, tmp_path, workers):
+    config = replace(config, workers=workers, images=10**6)
+
+    def stop():
+        for path in pictures.iterdir():
+            path.unlink()
+        return False
+
+    with pytest.raises(InputError) as info:
+        loop.train(config, tmp_path / "run", stop=stop)
+    assert "\n" not in str(info.value)
 
 
 def test_full_disk_keeps_the_last_state(config, tmp_path, monkeypatch):
