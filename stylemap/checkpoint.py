@@ -67,6 +67,9 @@ def read_info(weights: str | Path) -> dict:
 
 def find(weights: str | Path) -> Path:
     """The file behind a name, a path or a run folder."""
+    shipped = {p.stem: p for p in sorted(PRETRAINED.glob("*.safetensors"))}
+    if str(weights) in shipped:  # first, so that a folder of that name does not hide them; ./NAME is the folder
+        return shipped[str(weights)]
     path = Path(weights)
     if path.is_dir():
         newest = path / "weights.safetensors"
@@ -75,12 +78,8 @@ def find(weights: str | Path) -> Path:
         return newest
     if path.exists():
         return path
-    shipped = {p.stem: p for p in sorted(PRETRAINED.glob("*.safetensors"))}
-    if str(weights) in shipped:
-        return shipped[str(weights)]
-    raise InputError(
-        f"no weights {str(weights)!r}; give a .safetensors file, a run folder or one of: {', '.join(shipped)}"
-    )
+    names = f", or a name: {', '.join(shipped)}" if shipped else ""
+    raise InputError(f"no weights {str(weights)!r}; give a .safetensors file or the folder of a run{names}")
 
 
 def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
@@ -97,6 +96,8 @@ def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
         raise InputError(f"{path} holds the weights of another program; `stylemap import` converts the published ones")
     try:
         return ModelConfig.from_dict(json.loads(header["model"])), tensors, json.loads(header["info"])
+    except InputError as err:
+        raise InputError(f"{path}: {err}") from err
     except (KeyError, TypeError, ValueError) as err:
         raise InputError(f"{path} has a damaged header ({err}); copy it again") from err
 

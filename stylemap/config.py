@@ -34,7 +34,7 @@ class ModelConfig:
     stylemap_channels: int = 64
     """Channels of the stylemap, and the length of z."""
     channel_base: int = 32768
-    """Features at side r: min(channel_max, channel_base // r); halve it for a 4 times smaller net."""
+    """Features at side r: min(channel_max, channel_base // r); with both halved the networks are 4 times smaller."""
     channel_max: int = 512
     """Cap of the features at small sides."""
     mapping_layers: int = 8
@@ -106,8 +106,11 @@ class OptimConfig:
     """Adam for all three networks, and the gradient penalty."""
 
     lr: float = 0.002
+    """Learning rate."""
     beta1: float = 0.0
+    """Decay of the running mean of gradients; 0 = none."""
     beta2: float = 0.99
+    """Decay of the running mean of squared gradients."""
     r1_gamma: float = 10.0
     """Strength of the gradient penalty on real images; 0 = off; more for larger R and smaller batch."""
     r1_every: int = 16
@@ -122,7 +125,7 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms of one cycle; 0 leaves a term out of the sum."""
+    """Weights of the terms of one cycle; 0 leaves a term without effect, though it is still computed and reported."""
 
     generator_adversarial: float = 1.0
     """Samples fool the discriminator."""
@@ -137,7 +140,7 @@ class LossConfig:
     discriminator_reconstruction: float = 1.0
     """The discriminator tells reconstructions from originals."""
     perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"
-    """Lpips is as published, and needs torchvision's VGG-16 weights; discriminator compares its own features, needs nothing."""
+    """As published: lpips, which needs torchvision's VGG-16 weights; discriminator compares its own features, needs nothing."""
     vgg: str | None = None
     """Path of vgg16-397923af.pth; None looks in torch's cache."""
 
@@ -170,7 +173,7 @@ class TrainConfig:
     """A whole training run, but for where it is written."""
 
     data: str = "avatars"
-    """A folder or zip of images, or "avatars": the faces this project draws."""
+    """A folder or zip of images, or "avatars": the faces this project draws (./avatars is a folder of that name)."""
     heldout: int = 256
     """Images kept from training to measure on (of a small folder at most a tenth)."""
     mirror: bool = True
@@ -188,16 +191,16 @@ class TrainConfig:
     tick: int = 4_000
     """Images between lines of the log, held-out scores and picture grids."""
     save_every: int = 40_000
-    """Images between saved states; a state is about 5 times the weights file."""
+    """Images between saved states; a state is about 4 times the weights file."""
     keep_states: int = 3
     """Newest states kept on disk; the older ones are for when the newest is damaged."""
     workers: int = 2
     """Processes that load images; 0 = load in the training process."""
     device: str = "auto"
-    """Auto, cpu, cuda, cuda:1, mps."""
+    """One of auto, cpu, cuda, cuda:1, mps."""
 
     def __post_init__(self):
         for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):
             _check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
         _check(self.workers >= 0, f"workers {self.workers} must not be negative")
-        _check(self.seed >= 0, f"seed {self.seed} must not be negative")
+        _check(0 <= self.seed < 2**63, f"seed {self.seed} must lie in 0..2^63-1")

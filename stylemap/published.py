@@ -21,7 +21,7 @@ from stylemap.networks import Discriminator
 NORMS = {"LayerNorm": "layer", "InstanceNorm": "instance", "BatchNorm": "batch", "GroupNorm": "group"}
 
 MODULATED = r"(decoder\.(?:conv1|to_rgb|convs\.\d+\.conv[12]))"
-# (pattern of the published name, our name). gamma, beta and weights of the modulated convolutions need more: `_modulated`.
+# (pattern of the published name, our name). The modulated convolutions need more: `convert_generator`.
 RENAMES = [
     (r"decoder\.input\.input", "synthesis.constant"),
     (r"decoder\.convs\.(\d+)\.skip\.\d\.weight", r"synthesis.blocks.\1.skip.weight"),
@@ -100,7 +100,7 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
         InputError: missing, damaged, not such a checkpoint, or one that would run code.
     """
     if not Path(path).is_file():
-        raise InputError(f"{path}: no such file")
+        raise InputError(f"{path} is a folder, not a checkpoint" if Path(path).is_dir() else f"{path}: no such file")
     try:
         with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
             warnings.simplefilter("ignore")  # of the file's age, which is no news

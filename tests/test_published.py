@@ -138,6 +138,7 @@ class TestMalicious:
         }[place]
         message = refuse(write(tmp_path / "evil.pt", saved, zipped))
         assert "nothing in it was run" in message
+        assert "weights_only" not in message  # torch's own message tells how to run it
         assert not (tmp_path / "ran").exists()
 
     def test_plain_pickle(self, tmp_path):

@@ -46,6 +46,9 @@ def main(argv: list[str] | None = None) -> int:
     except InputError as err:
         print(f"error: {err}", file=sys.stderr)
         return 2
+    except BrokenPipeError:  # `stylemap train --help | head`
+        sys.stderr.close()
+        return 0
     except OSError as err:  # a disk that fills up or goes away, in a library's hands
         print(f"error: {err.filename or 'a file'}: {err.strerror or err}", file=sys.stderr)
         return 2

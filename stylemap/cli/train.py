@@ -1,6 +1,7 @@
 """``stylemap train``: every field of `TrainConfig` is a flag; values come from a recipe, then from the command line."""
 
 import signal
+import sys
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
@@ -23,7 +24,8 @@ RUNS = Path("runs")
 def main(argv: list[str]) -> int:
     config, out, resume, dry_run = parse(argv)
     if dry_run:
-        print(yaml.safe_dump(asdict(config), sort_keys=False) + parameters(config.model))
+        print(yaml.safe_dump(asdict(config), sort_keys=False), end="")
+        _note(parameters(config.model))
         return 0
     return run(config, out or next_run(config.data), resume)
 
@@ -93,19 +95,24 @@ def _with_recipe(argv: list[str]) -> list[str]:
         for part in (argument.split("=", 1) if argument.startswith("--config=") else [argument])
     ]
     if "--resume" in argv:
-        return ["--config", str(_config_of_run(argv)), *argv]
-    if "--config" not in argv:
+        argv = ["--config", str(_config_of_run(argv)), *argv]
+    elif "--config" not in argv:
         if {"-h", "--help"} & set(argv):
             return argv
         if torch.cuda.is_available():
-            print("no --config given: taking the defaults, a long run at 256 px; --config NAME chooses another")
+            _note("no --config given: taking the defaults, a long run at 256 px; --config NAME chooses another")
             return argv
-        print(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
+        _note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
         return ["--config", str(_recipe(RECIPE_WITHOUT_GPU)), *argv]
     for at, flag in enumerate(argv[:-1], start=1):
         if flag == "--config" and not Path(argv[at]).exists():
             argv[at] = str(_recipe(argv[at]))
     return argv
+
+
+def _note(text: str) -> None:
+    """To stderr, as --dry-run prints YAML to stdout."""
+    print(text, file=sys.stderr)
 
 
 def _recipe(name: str) -> Path:

@@ -70,7 +70,8 @@ class ImageFolder:
             InputError: every image is damaged, or a file can no longer be read from disk.
         """
         first = range(len(self))[i]
-        for name in self._names[first:] + self._names[:first]:
+        for step in range(len(self)):
+            name = self._names[(first + step) % len(self)]
             if name not in self.skipped:
                 picture = self._load(name)
                 if picture is not None:

@@ -166,7 +166,8 @@ def test_no_two_faces_are_alike():
 def test_every_category_occurs():
     sample = [attributes(0, i) for i in range(2000)]
     kinds = {
-        "hair_style": {style for table in avatar_attributes.HAIR_STYLE_WEIGHTS.values() for style in table} | {"covered"},
+        "hair_style": {style for table in avatar_attributes.HAIR_STYLE_WEIGHTS.values() for style in table}
+        | {"covered"},
         "hair_colour": set(avatar_attributes.HAIR),
         "hat_style": {*avatar_attributes.HATS, "none"},
         "beard": set(avatar_attributes.BEARDS),
@@ -187,7 +188,9 @@ def test_every_category_occurs():
         assert max(counts.values()) < 2000 * (0.95 if key == "hat_style" else 0.85), (key, counts)
 
 
-@pytest.mark.parametrize(("key", "low", "high"), [("glasses", 0.14, 0.19), ("hat", 0.07, 0.11), ("earrings", 0.08, 0.2)])
+@pytest.mark.parametrize(
+    ("key", "low", "high"), [("glasses", 0.14, 0.19), ("hat", 0.07, 0.11), ("earrings", 0.08, 0.2)]
+)
 def test_accessories_do_not_dominate(key, low, high):
     assert low < np.mean([attributes(0, i)[key] for i in range(3000)]) < high
 
