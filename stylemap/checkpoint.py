@@ -97,7 +97,7 @@ def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
     try:
         return ModelConfig.from_dict(json.loads(header["model"])), tensors, json.loads(header["info"])
     except InputError as err:
-        raise InputError(f"{path}: {err}") from err
+        raise InputError(f"{path} has a header that cannot be used: {err}") from err
     except (KeyError, TypeError, ValueError) as err:
         raise InputError(f"{path} has a damaged header ({err}); copy it again") from err
 

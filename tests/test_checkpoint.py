@@ -143,9 +143,11 @@ class TestFind:
         checkpoint.save(tmp_path / "runs" / "1" / "weights.safetensors", build()[0], info={"which": "run"})
         assert checkpoint.read_info(tmp_path / "runs" / "1") == {"which": "run"}
 
-    def test_a_file_goes_before_a_shipped_name(self, path, tmp_path):
+    def test_a_shipped_name_goes_before_a_file_of_that_name(self, path, tmp_path):
+        """Or the default would break in a folder that happens to hold such an entry; a path is spelt as one."""
         path.rename(tmp_path / "cats")
-        assert checkpoint.read_info("cats") == {"images": 12}
+        assert checkpoint.find("cats") == checkpoint.PRETRAINED / "cats.safetensors"
+        assert checkpoint.read_info("./cats") == {"images": 12}
 
     def test_unknown_name_lists_the_known(self):
         message = refuse("dogs")
