@@ -8,6 +8,11 @@ from pathlib import Path
 
 from stylemap.errors import InputError
 
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
 TEMPORARY_SUFFIX = ".part"  # left behind only by a kill; never read, safe to delete
 
 
@@ -43,6 +48,38 @@ def atomic(path: str | Path) -> Iterator[Path]:
         ) from err
     finally:
         temporary.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def owned(folder: Path) -> Iterator[None]:
+    """Keep other processes out of a folder, and remove what killed ones left half-written there.
+
+    The system releases the lock when the process ends, however it ends. Where there are no such locks (Windows), nobody is
+    kept out.
+
+    Raises:
+        InputError: another process owns the folder, or it cannot be made.
+    """
+    lock = folder / ".lock"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        handle = open(lock, "w")  # noqa: SIM115 (held until the end)
+    except OSError as err:
+        raise InputError(f"cannot write into {folder}: {err.strerror}; choose another folder") from err
+    with handle:
+        if fcntl is not None:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as err:
+                raise InputError(
+                    f"{folder} is in use by another process; wait for it or choose another folder"
+                ) from err
+        try:
+            for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}*"):
+                leftover.unlink(missing_ok=True)
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -57,21 +57,21 @@ def train(
     training, heldout = datasets.open_split(config.data, config.model.resolution, config.heldout)
     perceptual_term = perceptual.build(config.loss, device)
     networks, average, optimizers = build(config, device)
-    seen = _enter(run, resume, config, networks, average, optimizers)
-    examination = Examination(config, heldout)
-    batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers)
-    meter = Meter(device)
-    with contextlib.closing(Monitor(run, seen)) as monitor:
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(files.owned(run))
+        seen = _enter(run, resume, config, networks, average, optimizers)
+        examination = Examination(config, heldout)
+        batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers)
+        meter = Meter(device)
+        monitor = stack.enter_context(contextlib.closing(Monitor(run, seen)))
         observer.start(seen, config.images)
         while seen < config.images and not stop():
             real = images.from_uint8(next(batches).to(device, non_blocking=True))
-            z_generator, z_discriminator = noise(config.seed, seen, config.batch, config.model.stylemap_channels).to(
-                device
-            )
+            z = noise(config.seed, seen, config.batch, config.model.stylemap_channels).to(device)
 
-            terms, stylemap, fake = steps.generator_step(networks, optimizers, z_generator, config.loss)
+            terms, stylemap, fake = steps.generator_step(networks, optimizers, z[0], config.loss)
             terms |= steps.latent_step(networks, optimizers, stylemap, fake, config.loss)
-            more, reconstruction = steps.discriminator_step(networks, optimizers, real, z_discriminator, config.loss)
+            more, reconstruction = steps.discriminator_step(networks, optimizers, real, z[1], config.loss)
             terms |= more
             if config.optim.r1_gamma > 0 and seen // config.batch % config.optim.r1_every == 0:
                 terms |= steps.r1_step(networks, optimizers, real, config.optim)

@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from stylemap import checkpoint
+from stylemap import checkpoint, files
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import loop, perceptual, state
@@ -232,6 +232,22 @@ def test_data_that_vanishes_is_one_line(config, pictures, tmp_path, workers):
     with pytest.raises(InputError) as info:
         loop.train(config, tmp_path / "run", stop=stop)
     assert "\n" not in str(info.value)
+
+
+def test_one_process_at_a_time(config, tmp_path):
+    run = tmp_path / "run"
+    loop.train(replace(config, images=4), run)
+    with files.owned(run), pytest.raises(InputError, match="in use by another process"):
+        loop.train(config, run, resume=True)
+    assert loop.train(config, run, resume=True) == config.images  # the lock went with its owner
+
+
+def test_leftovers_of_a_kill_are_removed(config, tmp_path):
+    run = tmp_path / "run"
+    loop.train(replace(config, images=4), run)
+    (run / f".0123{files.TEMPORARY_SUFFIX}.pt").write_bytes(b"half a state")
+    loop.train(config, run, resume=True)
+    assert not list(run.glob(".*"))
 
 
 def test_full_disk_keeps_the_last_state(config, tmp_path, monkeypatch):
