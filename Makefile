@@ -6,7 +6,7 @@ READY := $(VENV)/ready
 
 .PHONY: demo test test-all lint clean
 
-demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: 5 to 6 minutes on 2 cores
+demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
 
 test: lint                ## lint and the quick tests
