@@ -86,7 +86,7 @@ def restore(content: dict, config: TrainConfig, networks: Networks, average: Mod
     """Put a state into fresh objects. Returns the images seen.
 
     Raises:
-        InputError: the state is of another model.
+        InputError: the state is of another model, or of data in another order.
     """
     changed = sorted(_changed(content["config"], asdict(config)))
     if changed:
