@@ -1,9 +1,24 @@
 """StyleMapGAN: a GAN whose latent is a small map, with an encoder that finds the map of a real photo in one pass."""
 
-from stylemap.checkpoint import load
-from stylemap.editing import Box, blend, interpolate, mix, transplant
-from stylemap.errors import InputError
-from stylemap.model import Model, truncate
+import importlib
 
 __version__ = "0.1.0"
 __all__ = ["Box", "InputError", "Model", "blend", "interpolate", "load", "mix", "transplant", "truncate"]
+
+_HOMES = {
+    "InputError": "stylemap.errors",
+    "Model": "stylemap.model",
+    "load": "stylemap.checkpoint",
+    "truncate": "stylemap.model",
+} | dict.fromkeys(("Box", "blend", "interpolate", "mix", "transplant"), "stylemap.editing")
+
+
+def __getattr__(name: str):
+    """The public names, imported when asked for: what needs no torch, such as reading data, must not wait for it."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,51 +1,21 @@
-"""The one pixel convention, and the only place that reads and writes picture files.
+"""The one pixel convention, and the only place that writes picture files; `decoding` reads them.
 
 Inside the project a picture is float32 RGB in [-1, 1], sRGB-coded, shaped [N, 3, H, W]; outside it is uint8 in 0..255,
 shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else is that formula written.
 """
 
-import contextlib
-import functools
-import io
-import itertools
-import struct
-import zlib
-from collections.abc import Iterator
 from pathlib import Path
-from typing import BinaryIO
 
-import cv2
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image, ImageCms
-from PIL.JpegImagePlugin import JpegImageFile
-from PIL.PngImagePlugin import PngImageFile
-from PIL.WebPImagePlugin import WebPImageFile
+from PIL import Image
 from torch import Tensor
 
+from stylemap import decoding
 from stylemap.errors import InputError
 from stylemap.files import atomic
 
-EXTENSIONS = frozenset({".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp"})  # lower case; what data sets look for
-MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
-
-# What Pillow raises on damaged data: its plugins let the errors of their parsing through
-DAMAGED = (
-    OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, AttributeError, AssertionError,
-    OverflowError, RuntimeError, struct.error, zlib.error, Image.DecompressionBombError,
-)  # fmt: skip
-PLAIN_MODES = {"1": "L", "P": "RGB", "I": "I;16"}  # "I" is what older Pillows make of 16-bit grey
-UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright; 1 is upright already
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-ORIENTATION = 0x0112  # EXIF tag
 STILL_FORMATS = {  # suffix -> Pillow's save options; PNG and WebP keep every pixel
     "": {"format": "PNG"},
     ".png": {"format": "PNG"},
@@ -109,44 +79,7 @@ def grid(images: Tensor, columns: int, pad: int = 2) -> Tensor:
     return F.pad(sheet, (pad, 0, pad, 0), value=1.0)  # [3, H, W]
 
 
-# ---- reading
-
-
-def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode a JPEG, PNG or WebP of any mode to uint8 [H, W, 3] RGB, upright and in sRGB.
-
-    Alpha is laid over white, as a browser's page or a printer would. 16-bit values keep their upper 8 bits' worth. The
-    EXIF orientation is applied. An embedded colour profile that differs from sRGB is converted; one that cannot be used
-    is ignored. Of an animation the first frame is taken.
-
-    Args:
-        data: the file's bytes, or its path.
-        name: what errors call it; None = the path, or "the image".
-        max_pixels: refuse pictures of more pixels than this, before decoding.
-
-    Raises:
-        InputError: no such file, not a JPEG, PNG or WebP, damaged or cut short, or too large.
-    """
-    with _opened(data, name, max_pixels) as picture:
-        return _rgb(picture)
-
-
-def load(data: bytes | Path, side: int, name: str | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """``fit(decode(data), side)`` -> uint8 [side, side, 3], faster for a JPEG much larger than ``side``.
-
-    Such a JPEG is decoded at a half, quarter or eighth, never below twice ``side``, so that the final area resize still
-    averages at least 2 x 2 pixels. Arguments and errors are those of ``decode``.
-    """
-    with _opened(data, name, max_pixels) as picture:
-        picture.draft(None, (2 * side, 2 * side))  # acts on JPEG only
-        pixels = _rgb(picture)
-    return fit(pixels, side)
-
-
-def check(data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS) -> None:
-    """Read only the header and raise the InputError that ``decode`` would raise for it; pixels are not looked at."""
-    with _opened(data, name, max_pixels):
-        pass
+# ---- files
 
 
 def read(path: str | Path, side: int) -> Tensor:
@@ -155,7 +88,7 @@ def read(path: str | Path, side: int) -> Tensor:
     Raises:
         InputError: one line that names the file: it is missing, no picture, damaged or too large.
     """
-    return from_uint8(torch.from_numpy(load(Path(path), side))[None])
+    return from_uint8(torch.from_numpy(decoding.load(Path(path), side))[None])
 
 
 def read_mask(path: str | Path, side: int) -> Tensor:
@@ -168,175 +101,7 @@ def read_mask(path: str | Path, side: int) -> Tensor:
     Raises:
         InputError: one line that names the file: it is missing, no picture, damaged or too large.
     """
-    with _opened(Path(path)) as picture:
-        mask = _luminance(picture)
-    mask = cv2.resize(_central_square(mask), (side, side), interpolation=cv2.INTER_AREA)
-    return torch.from_numpy(mask).clamp_(0, 1)[None, None]  # the sums may round beyond the range
-
-
-def fit(picture: np.ndarray, side: int) -> np.ndarray:
-    """Cut the central square out of uint8 [H, W, 3] and resize it -> uint8 [side, side, 3].
-
-    An odd remainder is cut at the bottom or right. Shrinking averages by exact pixel area, enlarging is Lanczos-3.
-    """
-    square = _central_square(picture)
-    if len(square) > side:
-        return cv2.resize(square, (side, side), interpolation=cv2.INTER_AREA)  # Pillow's BOX rounds the area's border
-    if len(square) < side:
-        # Pillow's kernel is renormalised at the border; cv2's Lanczos is the wider one, with more ringing
-        return np.array(Image.fromarray(square).resize((side, side), Image.Resampling.LANCZOS))
-    return np.ascontiguousarray(square)
-
-
-def _central_square(picture: np.ndarray) -> np.ndarray:
-    """[H, W, ...] -> a view of [min(H, W), min(H, W), ...]."""
-    h, w = picture.shape[:2]
-    side = min(h, w)
-    top, left = (h - side) // 2, (w - side) // 2
-    return picture[top : top + side, left : left + side]
-
-
-@contextlib.contextmanager
-def _opened(
-    data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS
-) -> Iterator[Image.Image]:
-    """The picture with its header read; whatever fails in here or in the block becomes an InputError with its name."""
-    name = name or (str(data) if isinstance(data, Path) else "the image")
-    with _stream(data, name) as stream:
-        try:
-            picture = _plugin(stream, name)(stream)
-            width, height = picture.size
-            if width * height > max_pixels:
-                limit = f"more than {max_pixels / 1e6:g} million pixels"
-                raise InputError(f"{name} is {width} x {height}, {limit}; make it smaller first")
-            yield picture
-        except InputError:
-            raise
-        except DAMAGED as err:
-            reason = " ".join(str(err).split()) or type(err).__name__
-            raise InputError(f"{name} is damaged or cut short ({reason}); copy or export it again") from err
-
-
-@contextlib.contextmanager
-def _stream(data: bytes | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
-    if isinstance(data, bytes):
-        yield io.BytesIO(data)
-        return
-    if not isinstance(data, Path):
-        yield data
-        return
-    if data.exists() and not data.is_file():  # a pipe would block
-        raise InputError(f"{name} is not a file; name a JPEG, PNG or WebP picture")
-    try:
-        stream = data.open("rb")
-    except FileNotFoundError as err:
-        raise InputError(f"{name}: no such file") from err
-    except OSError as err:
-        raise InputError(f"{name} cannot be opened: {err.strerror}") from err
-    with stream:
-        yield stream
-
-
-def _plugin(stream: BinaryIO, name: str) -> type[Image.Image]:
-    """Pillow's class for the stream's format, by its first bytes.
-
-    The classes are called directly and not through ``Image.open``, whose pixel limit is a global and below ours.
-    """
-    start = stream.read(12)
-    stream.seek(0)
-    if start.startswith(b"\xff\xd8\xff"):
-        return JpegImageFile  # of a phone's several pictures in one JPEG (MPO, gain map), the first
-    if start.startswith(b"\x89PNG\r\n\x1a\n"):
-        return PngImageFile
-    if start.startswith(b"RIFF") and start.endswith(b"WEBP"):
-        return WebPImageFile
-    reason = "it holds another format; convert it first" if start else "it is empty; copy or export it again"
-    raise InputError(f"{name} is not an image (JPEG, PNG or WebP): {reason}")
-
-
-# ---- colours
-
-
-def _rgb(picture: Image.Image) -> np.ndarray:
-    """Any mode -> uint8 [H, W, 3] RGB, sRGB, upright, over white."""
-    picture = _upright(picture)
-    colour, alpha = _split_alpha(picture)
-    colour = _srgb(_eight_bit(colour), picture.info.get("icc_profile"))
-    if alpha is None:
-        return np.array(colour)
-    over = Image.new("RGB", colour.size, "white")
-    over.paste(colour, mask=alpha)
-    return np.array(over)
-
-
-def _luminance(picture: Image.Image) -> np.ndarray:
-    """Any mode -> float32 [H, W] in [0, 1], upright, over black. Profiles are ignored: a mask is data, not colour."""
-    colour, alpha = _split_alpha(_upright(picture))
-    if colour.mode == "I;16":
-        grey = np.asarray(colour, np.float32) / 65535
-    else:
-        grey = np.asarray(colour.convert("L"), np.float32) / 255
-    if alpha is not None:
-        grey = grey * (np.asarray(alpha, np.float32) / 255)
-    return grey
-
-
-def _upright(picture: Image.Image) -> Image.Image:
-    """Decode, then apply the EXIF orientation; EXIF that cannot be read does not spoil the picture."""
-    picture.load()
-    try:
-        turn = UPRIGHT.get(picture.getexif().get(ORIENTATION, 1))
-    except DAMAGED:
-        turn = None
-    return picture if turn is None else picture.transpose(turn)
-
-
-def _split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """-> colours of mode L, I;16, RGB or CMYK, and the alpha channel (mode L) or None."""
-    key = picture.info.get("transparency")
-    if picture.mode == "I;16" and isinstance(key, int):  # Pillow drops the transparent value of 16-bit grey
-        return picture, Image.fromarray(np.where(np.asarray(picture) == key, 0, 255).astype(np.uint8))
-    if picture.mode == "LA":
-        return picture.getchannel("L"), picture.getchannel("A")
-    if picture.has_transparency_data:
-        picture = picture.convert("RGBA")
-        return picture.convert("RGB"), picture.getchannel("A")
-    mode = PLAIN_MODES.get(picture.mode, picture.mode)
-    return (picture if mode == picture.mode else picture.convert(mode)), None
-
-
-def _eight_bit(colour: Image.Image) -> Image.Image:
-    if colour.mode != "I;16":
-        return colour
-    values = np.asarray(colour).astype(np.uint32)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # nearest: 65535 = 255 * 257
-
-
-def _srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
-    """Mode L, RGB or CMYK -> RGB, through the embedded profile where there is one of use."""
-    transform = _profile_transform(profile, colour.mode) if profile else None
-    return colour.convert("RGB") if transform is None else transform.apply(colour)
-
-
-@functools.lru_cache(maxsize=32)
-def _profile_transform(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile to sRGB, built once per profile; None where it cannot be used or would change nothing."""
-    try:
-        transform = ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), mode, "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )  # fmt: skip
-    except (ImageCms.PyCMSError, *DAMAGED):
-        return None
-    if mode == "CMYK":
-        return transform
-    cube = np.array(list(itertools.product(range(0, 256, 17), repeat=3)), np.uint8)  # [4096, 3]
-    sample = Image.fromarray(cube.reshape(64, 64, 3)).convert(mode)
-    change = np.asarray(transform.apply(sample), int) - np.asarray(sample.convert("RGB"), int)
-    return transform if abs(change).max() > 2 else None  # makers' sRGB profiles differ from one another by 1 or 2
-
-
-# ---- writing
+    return torch.from_numpy(decoding.fit_mask(decoding.luminance(Path(path)), side))[None, None]
 
 
 def write(path: str | Path, images: Tensor) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylemap import editing, files, images
+from stylemap import decoding, editing, files, images
 from stylemap.cli import options
 from stylemap.errors import InputError
 from stylemap.model import truncate
@@ -117,7 +117,9 @@ def _pictures(paths: list[str]) -> list[Path]:
     """The files given, and those in the folders given."""
     found: list[Path] = []
     for path in map(Path, paths):
-        inside = sorted(p for p in path.iterdir() if p.suffix.lower() in images.EXTENSIONS) if path.is_dir() else [path]
+        inside = (
+            sorted(p for p in path.iterdir() if p.suffix.lower() in decoding.EXTENSIONS) if path.is_dir() else [path]
+        )
         if not inside:
             raise InputError(f"{path} holds no JPEG, PNG or WebP pictures")
         found += inside

@@ -1,38 +1,31 @@
-"""A folder or a zip of pictures as training data: the original files, decoded when asked for. Knows no torch.
+"""Pictures of a folder, zip or LMDB as training data: the original files, decoded when asked for. Knows no torch."""
 
-The reader serves ``DataLoader`` workers however they start: it pickles as a path and a list of names, and each process
-opens the zip for itself, since processes that share one file handle would move each other's position.
-"""
-
-import contextlib
 import copy
 import hashlib
-import os
 import warnings
-import zipfile
-import zlib
-from collections.abc import Iterator, Sequence
-from pathlib import Path, PurePosixPath
+from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 
-from stylemap import images
+from stylemap import decoding
+from stylemap.datasets.sources import SPLITS, open_source
 from stylemap.errors import InputError
 
 LARGEST_SIDE = 4096  # pixels
 NAMED = 5  # unreadable files that one warning spells out
 HOLDOUT_SHARE = 10  # at most one image in this many is held out
-BROKEN_ENTRY = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # RuntimeError: encrypted, unknown compression
 
 
 class ImageFolder:
-    """The JPEG, PNG and WebP pictures below a folder or inside a zip, in the order of their relative posix paths.
+    """The pictures below a folder, inside a zip or an LMDB, in the order of their relative posix paths.
 
-    Found by file name; hidden files and folders, ``__MACOSX`` and other extensions are passed over, links are followed,
-    and a folder that can be reached twice is read once. Every header is read at the start; files that fail are left out
-    and one warning names them. A file whose pixels turn out damaged when asked for is named by a warning, once in each
-    process, and the next readable image in index order takes its place: index i gives the same pixels in every process,
-    whatever was asked before. A file that can no longer be read from disk is an error and never replaced.
+    Found by file name (JPEG, PNG, WebP, HEIC); hidden files and folders, ``__MACOSX`` and other extensions are passed over,
+    links are followed, and a folder that can be reached twice is read once. Every header is read at the start, but for
+    what `stylemap data prepare` wrote; files that fail are left out and one warning names them. A file whose pixels turn
+    out damaged when asked for is named by a warning, once in each process, and the next readable image in index order
+    takes its place: index i gives the same pixels in every process, whatever was asked before. A file that can no longer
+    be read from disk is an error and never replaced.
 
     Attributes:
         path, side: as given.
@@ -43,12 +36,12 @@ class ImageFolder:
         """Find the pictures and check their headers.
 
         Args:
-            path: a folder or a .zip file.
+            path: a folder, a .zip file, an LMDB or a folder of LMDBs.
             side: pixels; pictures are cut and resized to this square, 1 to 4096.
             names: only these relative posix paths, in this order; None = all, sorted.
 
         Raises:
-            InputError: no such path, neither folder nor zip, a broken zip, an unknown name, a bad side, or no picture
+            InputError: no such path, none of these, a broken zip or LMDB, an unknown name, a bad side, or no picture
                 that can be read.
         """
         if not 1 <= side <= LARGEST_SIDE:
@@ -56,7 +49,7 @@ class ImageFolder:
         self.path = Path(path)
         self.side = side
         self.skipped: dict[str, str] = {}
-        self._source = _source(self.path)
+        self._source = open_source(self.path, side)
         self._names = self._readable(self._pictures() if names is None else self._known(names))
 
     def __len__(self) -> int:
@@ -83,8 +76,8 @@ class ImageFolder:
         return self._names[i]
 
     def _pictures(self) -> list[str]:
-        files = sorted(name for name in self._source.files() if not _hidden(name))
-        names = [name for name in files if PurePosixPath(name).suffix.lower() in images.EXTENSIONS]
+        names = self._source.pictures()
+        files = names or self._source.names()
         if not files:
             raise InputError(f"{self.path} is empty; put JPEG, PNG or WebP pictures into it")
         if not names:
@@ -103,6 +96,8 @@ class ImageFolder:
 
     def _readable(self, names: list[str]) -> list[str]:
         for name in names:
+            if name in self._source.verified:
+                continue
             try:
                 self._source.check(name)
             except InputError as err:
@@ -119,7 +114,7 @@ class ImageFolder:
     def _load(self, name: str) -> np.ndarray | None:
         """The picture, or None if it is damaged, which is then remembered and told."""
         try:
-            return images.load(self._source.read(name), self.side, name)
+            return decoding.load(self._source.read(name), self.side, name)
         except OSError as err:  # a lost file or disk is no property of the data: to go on would make runs differ
             raise InputError(f"{self.path}: {name} can no longer be read ({err.strerror or err}); restore it") from err
         except InputError as err:
@@ -139,14 +134,18 @@ class ImageFolder:
 
 
 def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, ImageFolder]:
-    """Open the pictures of a folder or zip as (training, held-out) sets: disjoint, together all, each in sorted order.
+    """Open pictures as (training, held-out) sets: disjoint, each in sorted order.
 
-    Held out are the names with the smallest SHA-1 of their UTF-8 relative path, ``holdout`` of them but at most a
-    tenth of all (rounded down) and at least one. So the choice depends on nothing but the names, and with the same
-    number held out, adding images never moves one from training to held-out: an image once trained on is never tested
-    on. Each image added may push one from held-out to training, if its own hash is smaller. While a set is so small
-    that the tenth decides, growing it can move training images to held-out; so can removing images or a larger
-    ``holdout``. Files left out at the start count as absent, and are listed in ``skipped`` of both.
+    Where all lie in ``train/`` and in ``val/`` or ``test/``, those are the sets: held out is ``val/`` if there is one, else
+    ``test/``. Otherwise the names with the smallest SHA-1 of their UTF-8 relative path are held out, at most a tenth of all
+    (rounded down) and at least one, and the rest is trained on. Either way ``holdout`` of them are measured on, those with
+    the smallest hash.
+
+    So the choice depends on nothing but the names, and with the same number held out, adding images never moves one from
+    training to held-out: an image once trained on is never tested on. Each image added may push one from held-out to
+    training, if its own hash is smaller. While a set is so small that the tenth decides, growing it can move training
+    images to held-out; so can removing images or a larger ``holdout``. Files left out at the start count as absent, and are
+    listed in ``skipped`` of both.
 
     Raises:
         InputError: holdout < 1, fewer than two readable images, or anything ``ImageFolder`` raises.
@@ -154,98 +153,31 @@ def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, Image
     if holdout < 1:
         raise InputError(f"holdout must be at least 1 image, got {holdout}")
     everything = ImageFolder(path, side)
-    if len(everything) < 2:
+    names = everything._names
+    if len(names) < 2:
         raise InputError(f"{path} holds one readable image; two are needed, one to train on and one to hold out")
-    count = min(holdout, max(1, len(everything) // HOLDOUT_SHARE))
-    held_out = set(sorted(everything._names, key=_sha1)[:count])
-    return (
-        everything._only([name for name in everything._names if name not in held_out]),
-        everything._only([name for name in everything._names if name in held_out]),
-    )
+    parts = given_splits(names)
+    if parts:
+        training, candidates = parts["train"], parts.get("val") or parts["test"]
+        held_out = set(smallest_hashes(candidates, holdout))
+    else:
+        held_out = set(smallest_hashes(names, min(holdout, max(1, len(names) // HOLDOUT_SHARE))))
+        training = [name for name in names if name not in held_out]
+    return everything._only(training), everything._only(sorted(held_out))
+
+
+def given_splits(names: Sequence[str]) -> dict[str, list[str]]:
+    """The names by split if their folders are ``train`` and ``val`` or ``test`` and nothing else; {} if not."""
+    parts: dict[str, list[str]] = {}
+    for name in names:
+        parts.setdefault(name.split("/", 1)[0] if "/" in name else "", []).append(name)
+    return parts if "train" in parts and len(parts) > 1 and parts.keys() <= set(SPLITS) else {}
+
+
+def smallest_hashes(names: Sequence[str], count: int) -> list[str]:
+    """The ``count`` names with the smallest SHA-1: a choice that depends on nothing but the names."""
+    return sorted(names, key=_sha1)[:count]
 
 
 def _sha1(name: str) -> bytes:
     return hashlib.sha1(name.encode("utf-8", "surrogateescape"), usedforsecurity=False).digest()
-
-
-def _hidden(name: str) -> bool:
-    return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in PurePosixPath(name).parts)
-
-
-# ---- where the bytes lie
-
-
-def _source(path: Path) -> "_Directory | _Archive":
-    if path.is_dir():
-        return _Directory(path)
-    if not path.exists():
-        raise InputError(f"{path}: no such folder or zip; check the path")
-    if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is neither a folder nor a zip; name one that holds pictures")
-    try:
-        return _Archive(path)
-    except (OSError, *BROKEN_ENTRY) as err:
-        raise InputError(f"{path} is a broken zip ({err}); copy or pack it again") from err
-
-
-class _Directory:
-    def __init__(self, path: Path):
-        self.path = path
-
-    def files(self) -> Iterator[str]:
-        """Relative posix paths of all files below, each folder entered once so that loops of links end."""
-        entered = set()
-        for folder, subfolders, files in os.walk(self.path, followlinks=True, onerror=_refuse):
-            status = os.stat(folder)
-            if (status.st_dev, status.st_ino) in entered:
-                subfolders.clear()
-                continue
-            entered.add((status.st_dev, status.st_ino))
-            subfolders.sort()  # which of two ways to a folder comes first must not depend on the disk
-            yield from (Path(folder, file).relative_to(self.path).as_posix() for file in files)
-
-    def check(self, name: str) -> None:
-        images.check(self.path / name, name)
-
-    def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
-
-
-class _Archive:
-    def __init__(self, path: Path):
-        self.path = path
-        self._handle = zipfile.ZipFile(path)
-        self._owner = os.getpid()  # the process whose handle it is
-
-    def __getstate__(self) -> dict:
-        return {"path": self.path, "_handle": None, "_owner": None}
-
-    def files(self) -> set[str]:
-        return {entry.filename for entry in self._zip().infolist() if not entry.is_dir()}  # a name may be there twice
-
-    def check(self, name: str) -> None:
-        with _entry_errors(name), self._zip().open(name) as stream:
-            images.check(stream, name)
-
-    def read(self, name: str) -> bytes:
-        handle = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
-        with _entry_errors(name):
-            return handle.read(name)
-
-    def _zip(self) -> zipfile.ZipFile:
-        if self._owner != os.getpid():
-            self._handle = zipfile.ZipFile(self.path)
-            self._owner = os.getpid()
-        return self._handle
-
-
-@contextlib.contextmanager
-def _entry_errors(name: str) -> Iterator[None]:
-    try:
-        yield
-    except BROKEN_ENTRY as err:
-        raise InputError(f"{name} cannot be unpacked ({err}); pack it again") from err
-
-
-def _refuse(err: OSError) -> None:
-    raise InputError(f"cannot list {err.filename}: {err.strerror}; make it readable or move it away") from err

@@ -5,24 +5,16 @@ import signal
 import warnings
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
-from typing import Protocol
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from stylemap.datasets import Pictures
 from stylemap.errors import InputError
 
 Draw = tuple[int, bool]  # (index of the image, mirrored)
-
-
-class Pictures(Protocol):
-    """What a data set has to be: uint8 [R, R, 3] RGB by index, with names for reports."""
-
-    def __len__(self) -> int: ...
-    def __getitem__(self, index: int) -> np.ndarray: ...
-    def name(self, index: int) -> str: ...
 
 
 def epoch(seed: int, number: int, count: int, mirror: bool) -> list[Draw]:

@@ -100,7 +100,7 @@ def train(
 class Examination:
     """Held-out pictures and fixed noise, looked at the same way at every tick."""
 
-    def __init__(self, config: TrainConfig, heldout: stream.Pictures):
+    def __init__(self, config: TrainConfig, heldout: datasets.Pictures):
         self.pictures = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
         rows = min(GRID_ROWS, len(self.pictures))
         self.z = noise(config.seed, 0, rows, config.model.stylemap_channels)[0]

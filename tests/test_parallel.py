@@ -1,0 +1,94 @@
+"""Work in several processes: order, errors, and no process left behind."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from functools import partial
+
+import pytest
+
+from stylemap import parallel
+from stylemap.errors import InputError
+
+
+def offset(by: int, x: int) -> int:
+    return x + by
+
+
+def fail_at(bad: int, x: int) -> int:
+    if x == bad:
+        raise InputError(f"item {x} is bad")
+    return x
+
+
+def die(x: int) -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_results_come_in_order(workers):
+    assert list(parallel.imap(partial(offset, 10), range(40), workers)) == list(range(10, 50))
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_an_error_comes_through_after_the_results_before_it(workers):
+    got = []
+    with pytest.raises(InputError, match="item 5 is bad"):
+        for x in parallel.imap(partial(fail_at, 5), range(100), workers):
+            got.append(x)
+    assert got == [0, 1, 2, 3, 4]
+
+
+def test_items_are_taken_no_further_ahead_than_promised():
+    taken = []
+    results = parallel.imap(partial(offset, 0), (taken.append(i) or i for i in range(1000)), 1)
+    next(results)
+    assert len(taken) <= parallel.AHEAD + 1
+    results.close()
+
+
+def test_a_killed_worker_is_one_line():
+    with pytest.raises(InputError, match="killed .*fewer --workers"):
+        list(parallel.imap(die, range(3), 1))
+
+
+PARENT = """
+import sys, time
+from stylemap import parallel
+if __name__ == "__main__":
+    for _ in parallel.imap(time.sleep, [0] * 2 + [60] * 4, 2):
+        print("working", flush=True)
+"""
+
+
+@pytest.mark.skipif(not os.path.isdir("/proc"), reason="looks into /proc for the processes")
+def test_workers_end_when_the_parent_is_killed(tmp_path):
+    script = tmp_path / "parent.py"
+    script.write_text(PARENT)
+    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, start_new_session=True)
+    with parent.stdout:
+        assert parent.stdout.readline() == b"working\n"
+    members = group(parent.pid)
+    assert len(members) >= 3
+    parent.kill()
+    parent.wait()
+    deadline = time.monotonic() + 20
+    while group(parent.pid) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not group(parent.pid)
+
+
+def group(leader: int) -> list[int]:
+    """The living processes of a process group, from field 5 of /proc/<pid>/stat."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            with open(f"/proc/{pid}/stat") as f:
+                state, _, member_of = f.read().rsplit(")", 1)[1].split()[:3]
+        except OSError:
+            continue
+        if int(member_of) == leader and state != "Z":
+            found.append(int(pid))
+    return found
