@@ -15,6 +15,7 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
     "train": ("stylemap.cli.train", "train generator, discriminator and encoder"),
     "generate": ("stylemap.cli.generate", "samples, reconstruct, interpolate, mix"),
     "local-edit": ("stylemap.cli.local_edit", "blend or transplant parts between photos"),
+    "data": ("stylemap.cli.data", "check, prepare and align pictures"),
     "import": ("stylemap.cli.import_published", "convert weights published with the paper"),
 }
 

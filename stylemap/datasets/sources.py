@@ -60,6 +60,10 @@ class Source:
         """
         raise NotImplementedError
 
+    def stamp(self, name: str) -> str:
+        """Changes when the file does, as far as can be told without reading it."""
+        raise NotImplementedError
+
     def manifest(self) -> dict:
         """The ``dataset.json`` of a zip, ours or NVIDIA's; {} if there is none."""
         return {}
@@ -105,6 +109,9 @@ class Folder(Source):
     def read(self, name: str) -> bytes:
         return (self.path / name).read_bytes()
 
+    def stamp(self, name: str) -> str:
+        return _file_stamp(self.path / name)
+
     def _files(self) -> Iterator[str]:
         entered = set()  # so that loops of links end
         for folder, subfolders, files in os.walk(self.path, followlinks=True, onerror=_refuse):
@@ -115,6 +122,14 @@ class Folder(Source):
             entered.add((status.st_dev, status.st_ino))
             subfolders.sort()  # which of two ways to a folder comes first must not depend on the disk
             yield from (Path(folder, file).relative_to(self.path).as_posix() for file in files)
+
+
+def _file_stamp(path: Path) -> str:
+    try:
+        status = path.stat()
+    except OSError as err:  # a link to nowhere, say: reading it will tell
+        return str(err.errno)
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _refuse(err: OSError) -> None:
@@ -145,6 +160,10 @@ class Archive(Source):
         handle = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
         with _entry_errors(name):
             return handle.read(name)
+
+    def stamp(self, name: str) -> str:
+        info = self._zip().getinfo(name)
+        return f"{info.file_size} {info.CRC}"
 
     def manifest(self) -> dict:
         try:
@@ -204,6 +223,10 @@ class Lmdb(Source):
         if data is None:
             raise InputError(f"{name} is not in {self._parts[split]}; make the LMDB again")
         return data
+
+    def stamp(self, name: str) -> str:
+        part = self._parts[name.rpartition("/")[0]]
+        return _file_stamp(part / "data.mdb" if part.is_dir() else part)
 
     def _files(self) -> set[str]:
         return {

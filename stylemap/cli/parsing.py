@@ -1,0 +1,46 @@
+"""Parsers that answer a mistake with one line. Imports nothing slow."""
+
+import argparse
+import re
+
+from stylemap.errors import InputError
+
+
+class Help(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows defaults, where there is one to show."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default in (None, False) else super()._get_help_string(action)
+
+
+class Parser(argparse.ArgumentParser):
+    """Raises InputError instead of printing the usage; abbreviated and repeated flags are mistakes."""
+
+    def __init__(self, **kwargs):
+        super().__init__(allow_abbrev=False, formatter_class=Help, **kwargs)
+        self.register("action", None, StoreOnce)
+        self.register("action", "store", StoreOnce)
+
+    def parse_args(self, arguments: list[str]) -> argparse.Namespace:
+        """argparse takes the value of ``--shift -4,4`` for a flag; joined, it does not."""
+        joined: list[str] = []
+        for argument in arguments:
+            if joined and joined[-1].startswith("--") and re.fullmatch(r"-\d[\d.,-]*", argument):
+                joined[-1] += f"={argument}"
+            else:
+                joined.append(argument)
+        return super().parse_args(joined)
+
+    def error(self, message: str):
+        raise InputError(f"{message}; see {self.prog} --help")
+
+
+class StoreOnce(argparse.Action):
+    """Store a value; a second one would silently replace the first."""
+
+    def __call__(self, parser, namespace, values, option_string=None):
+        given = getattr(namespace, "_given", set())
+        if self.dest in given:
+            parser.error(f"{option_string} is given twice")
+        namespace._given = given | {self.dest}
+        setattr(namespace, self.dest, values)

@@ -1,0 +1,188 @@
+"""A zip made in parallel: goes on after a kill, appears whole or not at all, the same bytes whatever made it.
+
+Finished work lies in a folder beside the zip, a small zip for every 256 items. Only when all are there are they put
+together, so at the end they take the space of the result once more.
+"""
+
+import contextlib
+import itertools
+import json
+import os
+import shutil
+import zipfile
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from stylemap import files, parallel
+from stylemap.datasets.sources import MANIFEST
+from stylemap.errors import InputError
+
+CHUNK = 256  # items; part of what the unfinished folder means, so no setting
+EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of all entries, the first a zip can hold
+RECORDS = "records.json"  # in a chunk
+IDENTITY = "identity"
+SPARE = 64 << 20  # bytes of disk to leave free
+
+
+class Entry(NamedTuple):
+    """What became of an item: a file of the zip, or nothing."""
+
+    name: str  # in the zip
+    data: bytes | None  # None = left out
+    record: dict  # of where it came from and why it was left out; JSON
+
+
+def pack(
+    items: Sequence[Any],
+    make: Callable[[Any], Entry],
+    out: Path,
+    identity: str,
+    manifest: Callable[[list[dict]], dict],
+    workers: int,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """Make ``out`` of ``make(item)`` for all items, in their order, and of a ``dataset.json``.
+
+    A call that was killed is continued by the same call. Entries are stored as they are, with no date and no owner.
+
+    Args:
+        make: pickled, called in worker processes.
+        identity: names everything the entries depend on; what was finished under another identity is made anew.
+        manifest: from the records of all items, each with its ``name``, to the content of ``dataset.json``. The entries
+            it lists under ``images`` are the ones that get into the zip. An InputError means that nothing can be made.
+        workers: processes; 0 = this one.
+        progress: called with (items done, of all).
+
+    Returns:
+        The content of ``dataset.json``.
+
+    Raises:
+        InputError: ``out`` exists or is being made by another process, a full disk, or a killed worker.
+    """
+    _refuse_existing(out)
+    work = unfinished(out)
+    with files.owned(work):
+        _refuse_existing(out)  # another process may have finished in between
+        if _read(work / IDENTITY) != identity:
+            for stale in work.glob("*.zip"):
+                stale.unlink()
+            files.write_text(work / IDENTITY, identity)
+        with _hint():
+            chunks = _make_chunks(items, make, work, workers, progress)
+            records = [json.loads(_entry(chunk, RECORDS)) for chunk in chunks]
+        try:
+            content = manifest([{k: v for k, v in r.items() if k != "bytes"} for part in records for r in part])
+        except InputError:
+            shutil.rmtree(work)
+            raise
+        with _hint():
+            _assemble(dict(zip(chunks, records, strict=True)), content, work / "whole.zip.part")
+        os.replace(work / "whole.zip.part", out)
+        shutil.rmtree(work)
+    return content
+
+
+def _refuse_existing(out: Path) -> None:
+    if out.exists():
+        raise InputError(f"{out} exists; remove it or choose another --out")
+
+
+def unfinished(out: Path) -> Path:
+    """The folder that holds what is done of ``out``."""
+    return out.with_name(out.name + ".unfinished")
+
+
+def _read(path: Path) -> str | None:
+    return path.read_text() if path.exists() else None
+
+
+@contextlib.contextmanager
+def _hint():
+    try:
+        yield
+    except InputError as err:
+        raise InputError(f"{err} (what is done is kept: the same command goes on)") from err
+
+
+# ---- chunks
+
+
+def _make_chunks(
+    items: Sequence[Any], make: Callable[[Any], Entry], work: Path, workers: int, progress: Callable[[int, int], None]
+) -> list[Path]:
+    chunks = {work / f"{i // CHUNK:06d}.zip": items[i : i + CHUNK] for i in range(0, len(items), CHUNK)}
+    missing = {path: part for path, part in chunks.items() if not path.exists()}
+    done = len(items) - sum(map(len, missing.values()))
+    progress(done, len(items))
+    # Items are given out one by one, not by the chunk, so that a small set keeps all workers busy too
+    results = parallel.imap(make, itertools.chain.from_iterable(missing.values()), workers)
+    with contextlib.closing(results):
+        for path, part in missing.items():
+            entries = []
+            for entry in itertools.islice(results, len(part)):
+                entries.append(entry)
+                done += 1
+                progress(done, len(items))
+            _write_chunk(path, entries)
+    return list(chunks)
+
+
+def _write_chunk(path: Path, entries: list[Entry]) -> None:
+    with files.atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
+        for i, entry in enumerate(entries):
+            if entry.data is not None:
+                archive.writestr(str(i), entry.data)
+        records = [{"name": e.name, "bytes": None if e.data is None else len(e.data), **e.record} for e in entries]
+        archive.writestr(RECORDS, json.dumps(records))
+
+
+# ---- the whole
+
+
+def _assemble(chunks: dict[Path, list[dict]], content: dict, out: Path) -> None:
+    """Write the chosen entries of all chunks, then ``content``; not yet under the final name."""
+    chosen = {image["name"] for image in content["images"]}
+    parts = {path: [(i, r) for i, r in enumerate(records) if r["name"] in chosen] for path, records in chunks.items()}
+    _check_space(out.parent, sum(record["bytes"] for part in parts.values() for _, record in part))
+    try:
+        with zipfile.ZipFile(out, "w") as archive:
+            for path, part in parts.items():
+                with _opened(path) as chunk:
+                    for i, record in part:
+                        archive.writestr(_info(record["name"]), chunk.read(str(i)))
+            archive.writestr(_info(MANIFEST), json.dumps(content))
+        with open(out, "rb") as f:
+            os.fsync(f.fileno())
+    except OSError as err:
+        out.unlink(missing_ok=True)
+        raise InputError(f"cannot write {out}: {err.strerror or err}; free some space") from err
+
+
+@contextlib.contextmanager
+def _opened(chunk: Path):
+    try:
+        with zipfile.ZipFile(chunk) as archive:
+            yield archive
+    except zipfile.BadZipFile as err:
+        chunk.unlink()
+        raise InputError(f"{chunk} was damaged and is removed") from err
+
+
+def _entry(chunk: Path, name: str) -> bytes:
+    with _opened(chunk) as archive:
+        return archive.read(name)
+
+
+def _check_space(folder: Path, needed: int) -> None:
+    free = shutil.disk_usage(folder).free
+    if free < needed + SPARE:
+        raise InputError(f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; free some space")
+
+
+def _info(name: str) -> zipfile.ZipInfo:
+    """Nothing of the machine or the day gets into the zip."""
+    info = zipfile.ZipInfo(name, EPOCH)
+    info.create_system = 3  # Unix, wherever it is made
+    info.external_attr = 0o644 << 16
+    return info

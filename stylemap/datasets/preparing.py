@@ -1,0 +1,230 @@
+"""Any pictures -> one zip of squares of one side, ready to train on, with a ``dataset.json`` that tells where each came from."""
+
+import hashlib
+import io
+import json
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+import PIL
+from PIL import Image
+
+from stylemap import __version__, decoding
+from stylemap.datasets import packing
+from stylemap.datasets.folder import LARGEST_SIDE, given_splits, smallest_hashes
+from stylemap.datasets.packing import Entry
+from stylemap.datasets.sources import FORMAT, SPLITS, Source
+from stylemap.errors import InputError
+
+KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader of zips can decode
+
+
+@dataclass(frozen=True)
+class Options:
+    """What pictures become."""
+
+    resolution: int = 256
+    """Side in pixels."""
+    pad: bool = False
+    """Keep the whole picture, centred on white; otherwise the central square is cut out."""
+    kind: Literal["jpeg", "png"] = "jpeg"
+    """How pictures that must be changed are stored; those that fit already stay as they are, byte for byte."""
+    quality: int = 95
+    """Of JPEG, 1 to 100; colour is kept at full resolution (4:4:4)."""
+    skip_small: bool = False
+    """Leave out pictures that would have to be enlarged."""
+    drop_duplicates: bool = False
+    """Of files with the same bytes take only the first by name."""
+
+    def __post_init__(self):
+        if not 1 <= self.resolution <= LARGEST_SIDE:
+            raise InputError(f"--resolution must be 1 to {LARGEST_SIDE} pixels, got {self.resolution}")
+        if not 1 <= self.quality <= 100:
+            raise InputError(f"--quality must be 1 to 100, got {self.quality}")
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What became of the pictures of a source."""
+
+    images: int  # in the zip
+    kept: int  # of these, those stored byte for byte
+    enlarged: int  # of these, those that were smaller than the resolution
+    duplicates: int  # left out as copies
+    left_out: dict[str, str]  # picture -> why it could not be used
+    splits: dict[str, int]  # images in train/, val/, test/
+
+
+def prepare(
+    source: Source,
+    out: Path,
+    options: Options,
+    places: Mapping[str, str] | None = None,
+    workers: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Summary:
+    """Write the pictures of a source as one zip; see `packing` for what a kill leaves and what the bytes depend on.
+
+    Args:
+        places: name of a picture in the source -> its name in the zip, whose extension follows from what is stored; only
+            these are taken. None = all, under their own names. Folders ``train``, ``val``, ``test`` are the splits.
+
+    Raises:
+        InputError: no picture that can be used, two that would get one name, or what `packing.pack` raises.
+    """
+    places = {name: name for name in source.pictures()} if places is None else places
+    if not places:
+        raise InputError(f"{source.path} holds no JPEG, PNG or WebP picture; add some or convert them")
+    items = targets(places)
+    settings = asdict(options)
+    identity = _sha256(json.dumps([__version__, settings, [(*item, source.stamp(item[0])) for item in items]]).encode())
+    labels = dict(source.manifest().get("labels") or [])
+
+    def manifest(records: list[dict]) -> dict:
+        return _manifest(source, options, labels, records)
+
+    content = packing.pack(items, Converter(source, options), out, identity, manifest, workers, progress)
+    return summary(content)
+
+
+def held_out(names: Sequence[str], val: int, test: int = 0) -> dict[str, str]:
+    """Places under train/, val/ and test/: the names with the smallest SHA-1 are held out, first for ``val``.
+
+    Raises:
+        InputError: the names are split already, or nothing would be left to train on.
+    """
+    if given_splits(names):
+        raise InputError("the pictures lie in train/, val/ or test/ already; leave --holdout and --test away")
+    if val < 0 or test < 0 or val + test >= len(names):
+        raise InputError(f"cannot hold out {val} + {test} of {len(names)} pictures; lower --holdout or --test")
+    chosen = smallest_hashes(names, val + test)
+    split = dict.fromkeys(chosen[:val], "val") | dict.fromkeys(chosen[val:], "test")
+    return {name: f"{split.get(name, 'train')}/{name}" for name in names}
+
+
+def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
+    """-> [(name in the source, name in the zip without extension)], sorted by the latter; all different.
+
+    Where ``a.png`` and ``a.jpg`` lie side by side, the stored names keep the old extension: ``a.png.jpg``.
+
+    Raises:
+        InputError: two pictures would get the same name even so.
+    """
+    full = {source: _utf8(place) for source, place in places.items()}
+    count = Counter(map(_stem, full.values()))
+    stems = {source: place if count[_stem(place)] > 1 else _stem(place) for source, place in full.items()}
+    taken: dict[str, str] = {}
+    for source, stem in stems.items():
+        if stem in taken:
+            raise InputError(f"{taken[stem]} and {source} would both be stored as {stem}; rename one")
+        taken[stem] = source
+    return sorted(stems.items(), key=lambda item: item[1])
+
+
+def _stem(name: str) -> str:
+    """Without the extension, if it is one of a picture: the names of an LMDB have none."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in decoding.EXTENSIONS else name
+
+
+def _utf8(name: str) -> str:
+    """File names of other encodings come with lone surrogates, which a zip cannot hold: %-escape those bytes."""
+    return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name)
+
+
+@dataclass(frozen=True)
+class Converter:
+    """(name in the source, name in the zip without extension) -> `Entry`."""
+
+    source: Source
+    options: Options
+
+    def __call__(self, item: tuple[str, str]) -> Entry:
+        name, stem = item
+        try:
+            data = self._read(name)
+            width, height = decoding.check(data, name)
+            record = {"source": name, "sha256": _sha256(data), "size": [width, height]}
+            if (max if self.options.pad else min)(width, height) < self.options.resolution:
+                record["enlarged"] = True
+                if self.options.skip_small:
+                    raise InputError(f"{name} is {width} x {height}, smaller than {self.options.resolution} px")
+            if extension := self._fits(data, name, width, height):
+                return Entry(stem + extension, data, {**record, "kept": True})
+            return Entry(*self._converted(data, name, stem), record)
+        except InputError as err:
+            return Entry(stem, None, {"source": name, "why": str(err)})
+
+    def _read(self, name: str) -> bytes:
+        try:
+            return self.source.read(name)
+        except (FileNotFoundError, PermissionError) as err:
+            if not self.source.path.exists():
+                raise
+            raise InputError(f"{name} cannot be read: {err.strerror}; restore it or make it readable") from err
+
+    def _fits(self, data: bytes, name: str, width: int, height: int) -> str:
+        """The extension if the file can stay as it is, else ""."""
+        if not width == height == self.options.resolution:
+            return ""
+        description = decoding.describe(data, name)
+        return KEPT_KINDS.get(description.kind, "") if description.plain else ""
+
+    def _converted(self, data: bytes, name: str, stem: str) -> tuple[str, bytes]:
+        picture = Image.fromarray(decoding.load(data, self.options.resolution, name, pad=self.options.pad))
+        buffer = io.BytesIO()
+        if self.options.kind == "png":
+            picture.save(buffer, "PNG")
+            return f"{stem}.png", buffer.getvalue()
+        picture.save(buffer, "JPEG", quality=self.options.quality, subsampling=0)
+        return f"{stem}.jpg", buffer.getvalue()
+
+
+def _manifest(source: Source, options: Options, labels: dict, records: list[dict]) -> dict:
+    used = [record for record in records if "why" not in record]
+    if not used:
+        why = records[0]["why"]
+        raise InputError(f"{source.path} holds no picture that can be used: all {len(records)} fail, the first: {why}")
+    first: dict[str, str] = {}
+    for record in used:
+        first.setdefault(record["sha256"], record["name"])
+    copies = [r for r in used if options.drop_duplicates and first[r["sha256"]] != r["name"]]
+    dropped = {record["name"] for record in copies}
+    images = [record for record in used if record["name"] not in dropped]
+    return {
+        "format": FORMAT,
+        "source": {
+            "name": source.path.resolve().name,
+            "sha256": _sha256(
+                "".join(sorted(f"{r['sha256']} {r['source']}\n" for r in used)).encode(errors="surrogateescape")
+            ),
+        },
+        "options": asdict(options),
+        "made_with": {"stylemap": __version__, "pillow": PIL.__version__},
+        "counts": {"pictures": len(records), "images": len(images), "left_out": len(records) - len(used)},
+        "images": images,
+        "duplicates": copies,
+        "left_out": [{"source": r["source"], "why": r["why"]} for r in records if "why" in r],
+        "labels": [[r["name"], labels[r["source"]]] for r in images if r["source"] in labels] or None,
+    }
+
+
+def summary(manifest: dict) -> Summary:
+    """What a ``dataset.json`` says in short."""
+    images = manifest["images"]
+    folders = Counter(image["name"].split("/", 1)[0] for image in images if "/" in image["name"])
+    return Summary(
+        images=len(images),
+        kept=sum(image.get("kept", False) for image in images),
+        enlarged=sum(image.get("enlarged", False) for image in images),
+        duplicates=len(manifest["duplicates"]),
+        left_out={entry["source"]: entry["why"] for entry in manifest["left_out"]},
+        splits={split: folders[split] for split in SPLITS if folders[split]},
+    )
+
+
+def _sha256(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()

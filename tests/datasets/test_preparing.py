@@ -1,0 +1,294 @@
+"""Preparing pictures: what is kept, what is changed, what is told."""
+
+import io
+import json
+import os
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylemap import decoding
+from stylemap.datasets import ImageFolder, preparing, split
+from stylemap.datasets.preparing import Options, held_out, prepare, targets
+from stylemap.datasets.sources import open_source
+from stylemap.errors import InputError
+
+SIDE = 16
+
+
+def pixels(h: int, w: int, seed: int = 0) -> np.ndarray:
+    """uint8 [h, w, 3], smooth enough for JPEG."""
+    y, x = np.mgrid[:h, :w][..., None]
+    return (127 + 100 * np.sin(x / 9 + seed + np.arange(3)) * np.cos(y / 7 + seed)).astype(np.uint8)
+
+
+def encoded(kind: str, h: int = SIDE, w: int = SIDE, seed: int = 0, mode: str = "RGB", **options) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(pixels(h, w, seed)).convert(mode).save(buffer, kind, **options)
+    return buffer.getvalue()
+
+
+def fill(folder: Path, content: dict[str, bytes]) -> Path:
+    for name, data in content.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def made(tmp_path: Path, content: dict[str, bytes], places=None, **options):
+    """-> (summary, zip path) of preparing a folder."""
+    out = tmp_path / "out.zip"
+    source = open_source(fill(tmp_path / "set", content))
+    return prepare(source, out, Options(**{"resolution": SIDE, **options}), places), out
+
+
+def manifest(path: Path) -> dict:
+    return json.loads(zipfile.ZipFile(path).read("dataset.json"))
+
+
+class TestPictures:
+    @pytest.mark.parametrize(
+        ("name", "data"),
+        [
+            ("a.jpg", encoded("JPEG")),
+            ("a.jpeg", encoded("JPEG", mode="L")),
+            ("a.png", encoded("PNG")),
+            ("a.webp", encoded("WEBP")),
+        ],
+    )
+    def test_what_fits_is_kept_byte_for_byte(self, tmp_path, name, data):
+        summary, out = made(tmp_path, {name: data})
+        assert summary.kept == 1
+        [stored, _] = zipfile.ZipFile(out).namelist()
+        assert zipfile.ZipFile(out).read(stored) == data
+
+    @pytest.mark.parametrize(
+        "data",
+        [
+            encoded("PNG", mode="RGBA"),
+            encoded("PNG", mode="P"),
+            encoded("JPEG", mode="CMYK"),
+            encoded(
+                "JPEG", exif=b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\0\0\0\0"
+            ),  # lies on its side
+            encoded("PNG", SIDE + 1, SIDE + 1),
+            encoded("PNG", SIDE, SIDE + 1),
+        ],
+        ids=["alpha", "palette", "cmyk", "turned", "larger", "not square"],
+    )
+    def test_what_does_not_fit_is_converted_as_training_would_see_it(self, tmp_path, data):
+        summary, out = made(tmp_path, {"a.png": data}, kind="png")
+        assert summary.kept == 0
+        stored = Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.png")))
+        assert (stored.format, stored.mode, stored.size) == ("PNG", "RGB", (SIDE, SIDE))
+        assert np.array_equal(np.asarray(stored), decoding.load(data, SIDE))
+
+    def test_jpeg_is_close_and_keeps_colour_resolution(self, tmp_path):
+        _, out = made(tmp_path, {"a.png": encoded("PNG", 64, 64)})
+        stored = Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.jpg")))
+        assert stored.layer == [(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)]  # sampling 1x1 for all three: 4:4:4
+        # the largest quantisation step at quality 95 is 12 and a smooth picture uses few coefficients
+        assert abs(np.asarray(stored).astype(int) - decoding.fit(pixels(64, 64), SIDE)).max() <= 12
+
+    def test_quality_changes_the_size(self, tmp_path):
+        sizes = [len(preparing.Converter(None, Options(64, quality=q))._converted(encoded("PNG", 99, 99), "a", "a")[1])
+                 for q in (50, 95)]  # fmt: skip
+        assert sizes[0] < sizes[1]
+
+    def test_pad_keeps_everything_on_white(self, tmp_path):
+        _, out = made(tmp_path, {"a.png": encoded("PNG", SIDE, SIDE // 2)}, pad=True, kind="png")
+        stored = np.asarray(Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.png"))))
+        assert np.array_equal(stored[:, SIDE // 4 : -SIDE // 4], pixels(SIDE, SIDE // 2))
+        assert (stored[:, : SIDE // 4] == 255).all()
+        assert (stored[:, -SIDE // 4 :] == 255).all()
+
+    @pytest.mark.parametrize(("pad", "enlarged"), [(False, 2), (True, 1)])
+    def test_enlarging_is_told_and_can_be_refused(self, tmp_path, pad, enlarged):
+        content = {
+            "large.png": encoded("PNG", 20, 20),
+            "flat.png": encoded("PNG", 10, 20),
+            "tiny.png": encoded("PNG", 3, 3),
+        }
+        summary, _ = made(tmp_path, content, pad=pad)
+        assert (summary.images, summary.enlarged) == (3, enlarged)
+        (tmp_path / "out.zip").unlink()
+        summary, _ = made(tmp_path, content, pad=pad, skip_small=True)
+        assert (summary.images, summary.enlarged) == (3 - enlarged, 0)
+        assert summary.left_out["tiny.png"] == "tiny.png is 3 x 3, smaller than 16 px"
+
+    def test_damaged_pictures_are_told(self, tmp_path):
+        cut = encoded("PNG", 99, 99)[:-300]
+        kept_but_cut = encoded("JPEG")[:-90]  # its header alone would fit
+        summary, out = made(tmp_path, {"a.png": encoded("PNG"), "b.png": cut, "c.png": b"", "d.jpg": kept_but_cut})
+        assert summary.images == 1
+        assert list(summary.left_out) == ["b.png", "c.png", "d.jpg"]
+        assert all(why.startswith(name) for name, why in summary.left_out.items())
+        assert [entry["source"] for entry in manifest(out)["left_out"]] == ["b.png", "c.png", "d.jpg"]
+
+    def test_dangling_link_is_told(self, tmp_path):
+        fill(tmp_path / "set", {"a.png": encoded("PNG")})
+        (tmp_path / "set" / "b.png").symlink_to("nowhere.png")
+        summary, _ = made(tmp_path, {})
+        assert summary.left_out == {
+            "b.png": "b.png cannot be read: No such file or directory; restore it or make it readable"
+        }
+
+    def test_a_disk_that_goes_away_is_no_damaged_picture(self, tmp_path, monkeypatch):
+        source = open_source(fill(tmp_path / "set", {"a.png": encoded("PNG")}))
+        places = {"a.png": "a.png"}
+        (tmp_path / "set" / "a.png").unlink()
+        (tmp_path / "set").rmdir()
+        with pytest.raises(OSError, match="No such file"):
+            prepare(source, tmp_path / "out.zip", Options(SIDE), places)
+
+    def test_copies(self, tmp_path):
+        content = {"a.png": encoded("PNG"), "b.png": encoded("PNG"), "c.png": encoded("PNG", seed=1)}
+        assert made(tmp_path, content)[0].images == 3
+        (tmp_path / "out.zip").unlink()
+        summary, out = made(tmp_path, content, drop_duplicates=True)
+        assert (summary.images, summary.duplicates) == (2, 1)
+        assert zipfile.ZipFile(out).namelist() == ["a.png", "c.png", "dataset.json"]
+
+
+class TestNames:
+    def test_the_extension_says_what_is_stored(self, tmp_path):
+        _, out = made(tmp_path, {"x/a.JPG": encoded("PNG"), "y/b.png": encoded("JPEG", 20, 20)})
+        assert zipfile.ZipFile(out).namelist() == ["x/a.png", "y/b.jpg", "dataset.json"]
+
+    def test_equal_stems_keep_their_extension(self, tmp_path):
+        _, out = made(tmp_path, {"a.jpg": encoded("PNG"), "a.png": encoded("PNG", seed=1), "b.png": encoded("PNG")})
+        assert zipfile.ZipFile(out).namelist() == ["a.jpg.png", "a.png.png", "b.png", "dataset.json"]
+
+    def test_names_that_cannot_be_told_apart(self):
+        with pytest.raises(InputError, match=r"would both be stored as a\.jpg; rename one"):
+            targets({"a.jpg": "a.jpg", "a.png": "a.png", "a.jpg.png": "a.jpg.png"})
+
+    @pytest.mark.parametrize("name", ["ü/日本 語.png", "a" * 251 + ".png"], ids=["unicode", "255 bytes"])
+    def test_odd_names(self, tmp_path, name):
+        _, out = made(tmp_path, {name: encoded("PNG")})
+        assert zipfile.ZipFile(out).namelist()[0] == name
+        assert ImageFolder(out, SIDE).name(0) == name
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not store such names")
+    def test_a_name_in_no_encoding(self, tmp_path):
+        fill(tmp_path / "set", {os.fsdecode(b"caf\xe9.png"): encoded("PNG")})
+        summary, out = made(tmp_path, {})
+        assert summary.images == 1
+        assert zipfile.ZipFile(out).namelist()[0] == "caf%E9.png"
+
+    def test_names_that_lead_out_of_the_zip(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
+            for name in ("../up.png", "/root.png", "fine.png"):
+                archive.writestr(name, encoded("PNG"))
+        summary = prepare(open_source(tmp_path / "odd.zip"), tmp_path / "out.zip", Options(SIDE))
+        assert zipfile.ZipFile(tmp_path / "out.zip").namelist() == ["fine.png", "dataset.json"]
+        assert set(summary.left_out) == {"../up.png", "/root.png"}
+
+
+class TestSplits:
+    NAMES = [f"{i}.png" for i in range(20)]
+
+    def test_held_out(self):
+        places = held_out(self.NAMES, 3, 2)
+        assert sorted(places) == sorted(self.NAMES)
+        folders = [place.split("/")[0] for place in places.values()]
+        assert (folders.count("val"), folders.count("test"), folders.count("train")) == (3, 2, 15)
+        assert all(place.endswith(f"/{name}") for name, place in places.items())
+
+    def test_more_pictures_do_not_move_one_from_training_to_held_out(self):
+        before, after = held_out(self.NAMES, 3), held_out([*self.NAMES, "x.png", "y.png", "z.png"], 3)
+        assert not any(before[n].startswith("train") and after[n].startswith("val") for n in self.NAMES)
+
+    @pytest.mark.parametrize(("val", "test"), [(20, 0), (0, 20), (10, 10), (-1, 0)])
+    def test_too_many(self, val, test):
+        with pytest.raises(InputError, match="cannot hold out .* of 20 pictures; lower --holdout or --test"):
+            held_out(self.NAMES, val, test)
+
+    def test_split_already(self):
+        with pytest.raises(InputError, match="already; leave --holdout and --test away"):
+            held_out(["train/a.png", "val/b.png"], 1)
+
+    def test_training_finds_them(self, tmp_path):
+        content = {name: encoded("PNG", seed=i) for i, name in enumerate(self.NAMES)}
+        summary, out = made(tmp_path, content, held_out(self.NAMES, 3, 2))
+        assert summary.splits == {"train": 15, "val": 3, "test": 2}
+        training, heldout = split(out, SIDE, 100)
+        assert (len(training), len(heldout)) == (15, 3)
+        assert all(heldout.name(i).startswith("val/") for i in range(3))
+
+
+class TestWhole:
+    CONTENT = {f"{i:02}.png": encoded("PNG", 12 + i, 20, seed=i) for i in range(12)} | {"bad.png": b"no"}
+
+    def test_training_reads_the_same_pixels_without_checking_again(self, tmp_path, monkeypatch):
+        _, out = made(tmp_path, self.CONTENT, kind="png")
+        monkeypatch.setattr(decoding, "check", lambda *_: pytest.fail("a header was read again"))
+        data = ImageFolder(out, SIDE)
+        assert len(data) == 12
+        for i in range(12):
+            assert np.array_equal(data[i], decoding.load(self.CONTENT[data.name(i)], SIDE))
+
+    def test_same_bytes_from_another_place_later_and_with_workers(self, tmp_path):
+        _, out = made(tmp_path / "a", self.CONTENT)
+        again = tmp_path / "again.zip"
+        fill(tmp_path / "b" / "set", dict(reversed(self.CONTENT.items())))
+        prepare(open_source(tmp_path / "b" / "set"), again, Options(SIDE), workers=2)
+        assert again.read_bytes() == out.read_bytes()
+
+    def test_prepared_again_it_is_kept(self, tmp_path):
+        _, out = made(tmp_path, self.CONTENT)
+        summary = prepare(open_source(out), tmp_path / "again.zip", Options(SIDE))
+        assert (summary.images, summary.kept) == (12, 12)
+
+    def test_manifest(self, tmp_path):
+        _, out = made(tmp_path, self.CONTENT)
+        content = manifest(out)
+        assert content["counts"] == {"pictures": 13, "images": 12, "left_out": 1}
+        assert content["options"]["resolution"] == SIDE
+        assert content["source"]["name"] == "set"
+        first = content["images"][0]
+        assert (first["name"], first["source"], first["size"]) == ("00.jpg", "00.png", [20, 12])
+        assert len(first["sha256"]) == 64
+
+    def test_a_changed_source_changes_its_hash(self, tmp_path):
+        hashes = []
+        for i, seed in enumerate((0, 1)):
+            _, out = made(tmp_path / str(i), {"a.png": encoded("PNG", seed=seed)})
+            hashes.append(manifest(out)["source"]["sha256"])
+        assert hashes[0] != hashes[1]
+
+    def test_labels_of_a_nvidia_zip_are_carried_over(self, tmp_path):
+        with zipfile.ZipFile(tmp_path / "n.zip", "w") as archive:
+            for i in range(3):
+                archive.writestr(f"00000/img0000000{i}.png", encoded("PNG", 20, 20, seed=i))
+            labels = [[f"00000/img0000000{i}.png", i % 2] for i in range(3)]
+            archive.writestr("dataset.json", json.dumps({"labels": labels}))
+        prepare(open_source(tmp_path / "n.zip"), tmp_path / "out.zip", Options(SIDE))
+        assert manifest(tmp_path / "out.zip")["labels"] == [[f"00000/img0000000{i}.jpg", i % 2] for i in range(3)]
+
+    @pytest.mark.parametrize("content", [{}, {"notes.txt": b""}], ids=["empty", "other files"])
+    def test_no_picture(self, tmp_path, content):
+        (tmp_path / "set").mkdir()
+        with pytest.raises(InputError, match="set holds no JPEG, PNG or WebP picture; add some or convert them"):
+            made(tmp_path, content)
+
+    def test_no_usable_picture(self, tmp_path):
+        with pytest.raises(
+            InputError, match=r"no picture that can be used: all 2 fail, the first: a\.png is not an image"
+        ):
+            made(tmp_path, {"a.png": b"", "b.png": b"x"})
+        assert os.listdir(tmp_path) == ["set"]
+
+    def test_one_picture(self, tmp_path):
+        assert made(tmp_path, {"a.png": encoded("PNG")})[0].images == 1
+
+    @pytest.mark.parametrize(
+        ("field", "value"), [("resolution", 0), ("resolution", 5000), ("quality", 0), ("quality", 101)]
+    )
+    def test_options_out_of_range(self, field, value):
+        with pytest.raises(InputError, match=f"--{field} must be"):
+            Options(**{field: value})
