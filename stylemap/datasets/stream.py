@@ -1,11 +1,13 @@
 """The order of training images as a pure function of (seed, images seen), so that a resumed run goes on exactly."""
 
 import contextlib
+import itertools
 import signal
 import warnings
 from collections.abc import Iterator
 from multiprocessing import resource_tracker
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor
@@ -33,10 +35,37 @@ def draws(seed: int, count: int, start: int, mirror: bool) -> Iterator[Draw]:
         number, offset = number + 1, 0
 
 
-def batches(pictures: Pictures, batch: int, seed: int, start: int, mirror: bool, workers: int) -> Iterator[Tensor]:
-    """Endless uint8 batches [batch, R, R, 3], continuing after ``start`` images."""
-    stream = draws(seed, len(pictures), start, mirror)
-    sampler = iter(lambda: [next(stream) for _ in range(batch)], None)
+def batch_draws(
+    seed: int, count: int, start: int, mirror: bool, batch: int, rank: int = 0, world: int = 1
+) -> Iterator[list[Draw]]:
+    """The draws of process ``rank`` of ``world`` for each batch of ``batch`` images over all processes.
+
+    It is the part [rank, rank + 1) * batch / world of the one stream, so any number of processes, and any change of it
+    from ``start`` on, sees every image once an epoch.
+
+    Raises:
+        InputError: the batch cannot be shared out evenly.
+    """
+    if batch % world:
+        raise InputError(f"--batch {batch} cannot be shared by {world} processes; make it a multiple of {world}")
+    part = batch // world
+    stream = draws(seed, count, start, mirror)
+    while True:
+        yield list(itertools.islice(stream, batch))[rank * part : (rank + 1) * part]
+
+
+def batches(
+    pictures: Pictures,
+    batch: int,
+    seed: int,
+    start: int,
+    mirror: bool,
+    workers: int,
+    rank: int = 0,
+    world: int = 1,
+) -> Iterator[Tensor]:
+    """Endless uint8 batches [batch / world, R, R, 3], continuing after ``start`` images; see `batch_draws`."""
+    sampler = batch_draws(seed, len(pictures), start, mirror, batch, rank, world)
     loader = DataLoader(
         _Mirrored(pictures),
         batch_sampler=sampler,
@@ -45,7 +74,7 @@ def batches(pictures: Pictures, batch: int, seed: int, start: int, mirror: bool,
         multiprocessing_context="spawn" if workers else None,  # forking a process with threads can deadlock
         persistent_workers=workers > 0,
         collate_fn=_collate,
-        worker_init_fn=_plain_warnings,
+        worker_init_fn=_start_worker,
     )
     with _signals_blocked():
         return map(_checked, iter(loader))
@@ -62,8 +91,9 @@ def _checked(batch: Tensor | InputError) -> Tensor:
     return batch
 
 
-def _plain_warnings(worker: int) -> None:
-    """In a worker nobody catches warnings; they go to the terminal as one line each."""
+def _start_worker(worker: int) -> None:
+    """In a worker nobody catches warnings; they go to the terminal as one line each. The cores are shared already."""
+    cv2.setNumThreads(1)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 

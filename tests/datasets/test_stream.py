@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stylemap.datasets import stream
+from stylemap.errors import InputError
 
 
 class Numbers:
@@ -51,6 +52,36 @@ def test_half_are_mirrored():
     flips = sum(flip for _, flip in take(10_000, seed=0, count=1000, start=0, mirror=True))
     assert abs(flips - 5000) < 5 * 50  # five standard deviations of a fair coin: sqrt(10,000 / 4) = 50
     assert not any(flip for _, flip in take(1000, seed=0, count=1000, start=0, mirror=False))
+
+
+@pytest.mark.parametrize("world", [1, 2, 3, 6])
+def test_processes_share_out_the_one_stream(world):
+    batch, count = 12, 31
+    shares = [stream.batch_draws(4, count, 7, True, batch, rank, world) for rank in range(world)]
+    together = [draw for _ in range(9) for share in shares for draw in next(share)]
+    assert together == take(9 * batch, seed=4, count=count, start=7, mirror=True)
+
+
+def test_a_run_on_changing_numbers_of_processes_sees_every_image_once_an_epoch():
+    batch, count, seen, indices = 8, 20, 0, []
+    for world, iterations in ((2, 3), (4, 1), (1, 2), (8, 4)):
+        shares = [stream.batch_draws(0, count, seen, True, batch, rank, world) for rank in range(world)]
+        for _ in range(iterations):
+            indices += [i for share in shares for i, _ in next(share)]
+            seen += batch
+    assert len(indices) == 80
+    assert all(sorted(indices[e : e + count]) == list(range(count)) for e in range(0, 80, count))
+
+
+def test_a_batch_that_cannot_be_shared():
+    with pytest.raises(InputError, match="--batch 8 cannot be shared by 3 processes; make it a multiple of 3"):
+        next(stream.batch_draws(0, 10, 0, True, 8, 0, 3))
+
+
+def test_batches_of_one_process_are_its_share():
+    whole = next(stream.batches(Numbers(7), 4, seed=0, start=0, mirror=True, workers=0))
+    parts = [next(stream.batches(Numbers(7), 4, 0, 0, True, 0, rank, 2)) for rank in (0, 1)]
+    assert torch.equal(torch.cat(parts), whole)
 
 
 def groups_of_four(draws):
