@@ -10,6 +10,7 @@ VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "stylemap/__init__.py").rea
 
 EXTRAS = {
     # What later parts use; the core below trains, generates and edits without them.
+    "fast": ["simplejpeg>=1.7"],
     "heic": ["pi-heif>=0.20"],
     "lmdb": ["lmdb>=1.4"],
     "web": ["fastapi>=0.115", "uvicorn>=0.30", "python-multipart>=0.0.9"],
@@ -17,7 +18,7 @@ EXTRAS = {
     "video": ["av>=14"],
     "metrics": ["torch-fidelity>=0.4", "torchmetrics>=1.4"],
     "attributes": ["scikit-learn>=1.5"],
-    "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "lmdb>=1.4", "pi-heif>=0.20"],
+    "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "lmdb>=1.4", "pi-heif>=0.20", "simplejpeg>=1.7"],
 }
 
 setup(

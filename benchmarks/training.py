@@ -18,10 +18,7 @@ of a fresh process for each version. The pictures are noise, made beforehand: lo
 
 import argparse
 import contextlib
-import datetime
 import json
-import platform
-import re
 import resource
 import statistics
 import subprocess
@@ -38,6 +35,7 @@ import yaml
 from torch import Tensor, nn
 from tqdm import trange
 
+from benchmarks.machine import machine
 from op import upfirdn2d
 from stylemap import devices, files
 from stylemap.config import EmaConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
@@ -316,18 +314,6 @@ def peak_memory_elsewhere(arguments: argparse.Namespace, version: str) -> dict[s
     command += ["--threads", str(arguments.threads), "--memory-of", version]
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout)
-
-
-def machine(device: torch.device) -> dict[str, str | int]:
-    cpuinfo = Path("/proc/cpuinfo")
-    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
-    return {
-        "cpu": models[0] if models else platform.processor(),
-        "device": torch.cuda.get_device_name(device) if device.type == "cuda" else "cpu",
-        "threads": torch.get_num_threads(),
-        "torch": torch.__version__,
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-    }
 
 
 def read_config(path: str) -> TrainConfig:

@@ -20,6 +20,11 @@ from PIL.WebPImagePlugin import WebPImageFile
 
 from stylemap.errors import InputError
 
+try:
+    import simplejpeg
+except ImportError:  # an extra
+    simplejpeg = None
+
 EXTENSIONS = frozenset(  # lower case; what data sets look for
     {".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".webp", ".heic", ".heif"}
 )
@@ -63,7 +68,7 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
         InputError: no such file, not a JPEG, PNG or WebP, damaged or cut short, or too large.
     """
     with _opened(data, name, max_pixels) as picture:
-        return _rgb(picture)
+        return _pixels(data, picture)
 
 
 def load(
@@ -75,8 +80,9 @@ def load(
     averages at least 2 x 2 pixels. Arguments and errors are those of ``decode``.
     """
     with _opened(data, name, max_pixels) as picture:
+        size = picture.size
         picture.draft(None, (2 * side, 2 * side))  # acts on JPEG only
-        pixels = _rgb(picture)
+        pixels = _pixels(data, picture) if picture.size == size else _rgb(picture)
     return fit(pixels, side, pad)
 
 
@@ -241,6 +247,22 @@ def _heic_plugin(name: str) -> type[Image.Image]:
 
 
 # ---- colours
+
+
+def _pixels(data: bytes | Path, picture: Image.Image) -> np.ndarray:
+    """`_rgb`, by a faster library for the ordinary JPEG, whose pixels are the same; Pillow decides on what is damaged."""
+    if simplejpeg is not None and isinstance(data, bytes) and _ordinary(picture):
+        with contextlib.suppress(ValueError):
+            return simplejpeg.decode_jpeg(data)
+    return _rgb(picture)
+
+
+def _ordinary(picture: Image.Image) -> bool:
+    """Whether the pixels are stored as they are to be shown; looks at the header only."""
+    if picture.format != "JPEG" or picture.mode not in ("RGB", "L") or "exif" in picture.info:
+        return False
+    profile = picture.info.get("icc_profile")
+    return not profile or _profile_transform(profile, picture.mode) is None
 
 
 def _rgb(picture: Image.Image) -> np.ndarray:

@@ -376,3 +376,62 @@ class TestLoad:
         assert out.shape == (1, 3, 12, 12)
         assert out.dtype == torch.float32
         assert np.array_equal(images.to_uint8(out)[0].numpy(), rgb)
+
+
+class TestFastJpeg:
+    """With the optional library the pixels are the same, and so are the errors."""
+
+    @pytest.fixture(autouse=True)
+    def _needs_it(self):
+        pytest.importorskip("simplejpeg")
+
+    @staticmethod
+    def by_pillow(monkeypatch, data: bytes) -> np.ndarray:
+        with monkeypatch.context() as patch:
+            patch.setattr(decoding, "simplejpeg", None)
+            return decoding.decode(data)
+
+    @pytest.mark.parametrize("mode", ["RGB", "L", "CMYK"])
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"quality": 95, "subsampling": 0},
+            {"quality": 60, "subsampling": 2},
+            {"progressive": True},
+            {"keep_rgb": True},
+        ],
+        ids=["444", "420", "progressive", "stored as RGB"],
+    )
+    def test_same_pixels(self, monkeypatch, mode, options):
+        if mode != "RGB" and "keep_rgb" in options:
+            pytest.skip("only RGB can be stored as RGB")
+        data = encoded(Image.fromarray(smooth(37, 53)).convert(mode), "JPEG", **options)
+        assert np.array_equal(decoding.decode(data), self.by_pillow(monkeypatch, data))
+
+    def test_it_is_used_for_the_ordinary_only(self, monkeypatch):
+        calls = []
+        fast = decoding.simplejpeg.decode_jpeg
+        monkeypatch.setattr(decoding.simplejpeg, "decode_jpeg", lambda data: calls.append(1) or fast(data))
+        picture = Image.fromarray(smooth(40, 40))
+        exif = Image.Exif()
+        exif[0x0112] = 6
+        for data in (
+            encoded(picture, "PNG"),
+            encoded(picture, "JPEG", exif=exif),
+            encoded(picture.convert("CMYK"), "JPEG"),
+        ):
+            decoding.decode(data)
+        assert not calls
+        decoding.decode(encoded(picture, "JPEG"))
+        assert len(calls) == 1
+        decoding.load(encoded(picture, "JPEG"), 4)  # reduced by Pillow
+        assert len(calls) == 1
+
+    @pytest.mark.parametrize("cut", [30, 300, 700])
+    def test_same_error(self, monkeypatch, cut):
+        data = encoded(Image.fromarray(smooth(64, 64)), "JPEG")[:-cut]
+        with pytest.raises(InputError) as fast:
+            decoding.decode(data)
+        with pytest.raises(InputError) as slow:
+            self.by_pillow(monkeypatch, data)
+        assert str(fast.value) == str(slow.value)
