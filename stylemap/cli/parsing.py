@@ -44,3 +44,10 @@ class StoreOnce(argparse.Action):
             parser.error(f"{option_string} is given twice")
         namespace._given = given | {self.dest}
         setattr(namespace, self.dest, values)
+
+
+def processes(text: str) -> int:
+    """A number of worker processes."""
+    if not text.isdecimal():
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number of processes, 0 or more")
+    return int(text)

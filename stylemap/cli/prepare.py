@@ -44,7 +44,9 @@ def add_options(parser: argparse.ArgumentParser, resolution: int = 256) -> None:
     parser.add_argument("--quality", type=int, default=95, help="of JPEG, 1 to 100")
     parser.add_argument("--skip-small", action="store_true", help="leave out what would have to be enlarged")
     parser.add_argument("--drop-duplicates", action="store_true", help="of equal files take the first only")
-    parser.add_argument("--workers", type=int, default=parallel.cores(), help="processes; 0 = only this one")
+    parser.add_argument(
+        "--workers", type=parsing.processes, default=parallel.cores(), help="processes; 0 = only this one"
+    )
 
 
 def run(source: Source, out: Path, places: Mapping[str, str] | None, arguments: argparse.Namespace) -> int:

@@ -1,0 +1,6 @@
+"""``python -m stylemap``."""
+
+from stylemap.cli import run
+
+if __name__ == "__main__":
+    run()
