@@ -4,7 +4,7 @@ import contextlib
 import itertools
 import signal
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from multiprocessing import resource_tracker
 
 import cv2
@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 
 from stylemap.datasets import Pictures
 from stylemap.errors import InputError
+from stylemap.networks.discriminator import GROUP
 
 Draw = tuple[int, bool]  # (index of the image, mirrored)
 
@@ -35,23 +36,32 @@ def draws(seed: int, count: int, start: int, mirror: bool) -> Iterator[Draw]:
         number, offset = number + 1, 0
 
 
-def batch_draws(
-    seed: int, count: int, start: int, mirror: bool, batch: int, rank: int = 0, world: int = 1
-) -> Iterator[list[Draw]]:
-    """The draws of process ``rank`` of ``world`` for each batch of ``batch`` images over all processes.
+def shares(batch: int, rank: int = 0, world: int = 1, passes: int = 1) -> list[list[int]]:
+    """Which samples of every batch of ``batch`` images process ``rank`` of ``world`` takes, in each of its ``passes``.
 
-    It is the part [rank, rank + 1) * batch / world of the one stream, so any number of processes, and any change of it
-    from ``start`` on, sees every image once an epoch.
+    Together the processes take each sample once, so any number of them, and any change of it, sees every image once an
+    epoch. Samples that the discriminator compares (i, i + batch / 4, ...) stay together wherever the parts are large
+    enough, so that the split does not change the result.
 
     Raises:
         InputError: the batch cannot be shared out evenly.
     """
-    if batch % world:
-        raise InputError(f"--batch {batch} cannot be shared by {world} processes; make it a multiple of {world}")
-    part = batch // world
+    parts = world * passes
+    if batch % parts:
+        raise InputError(f"a batch of {batch} cannot be split into {parts} equal parts; make it a multiple of {parts}")
+    rows = GROUP if batch % (GROUP * parts) == 0 else 1
+    table = np.arange(batch).reshape(rows, parts, -1)  # [rows, parts, samples of a row]
+    return [table[:, rank * passes + i].flatten().tolist() for i in range(passes)]
+
+
+def batch_draws(
+    seed: int, count: int, start: int, mirror: bool, batch: int, samples: Sequence[int]
+) -> Iterator[list[Draw]]:
+    """Of every ``batch`` draws of the one stream those at the places ``samples``, continuing after ``start`` images."""
     stream = draws(seed, count, start, mirror)
     while True:
-        yield list(itertools.islice(stream, batch))[rank * part : (rank + 1) * part]
+        whole = list(itertools.islice(stream, batch))
+        yield [whole[i] for i in samples]
 
 
 def batches(
@@ -61,11 +71,15 @@ def batches(
     start: int,
     mirror: bool,
     workers: int,
-    rank: int = 0,
-    world: int = 1,
+    samples: Sequence[int] | None = None,
 ) -> Iterator[Tensor]:
-    """Endless uint8 batches [batch / world, R, R, 3], continuing after ``start`` images; see `batch_draws`."""
-    sampler = batch_draws(seed, len(pictures), start, mirror, batch, rank, world)
+    """Endless uint8 batches [len(samples), R, R, 3], continuing after ``start`` images; see `batch_draws`.
+
+    Args:
+        samples: places in the batch; None = all.
+    """
+    samples = range(batch) if samples is None else samples
+    sampler = batch_draws(seed, len(pictures), start, mirror, batch, samples)
     loader = DataLoader(
         _Mirrored(pictures),
         batch_sampler=sampler,
