@@ -3,10 +3,15 @@
 import argparse
 
 import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from stylemap import editing, images
-from stylemap.cli import options
+from stylemap import editing
+from stylemap.cli import options, photos
+from stylemap.editing import masks
+from stylemap.editing.transplanting import translate
 from stylemap.errors import InputError
+from stylemap.model import Model
 
 
 def main(argv: list[str]) -> int:
@@ -21,6 +26,7 @@ def main(argv: list[str]) -> int:
     blend.add_argument(
         "--mask", required=True, action="append", metavar="M", help="grey picture, white = the reference"
     )
+    photos.add_options(blend, painted=True)
     blend.set_defaults(run=run_blend)
 
     transplant = verbs.add_parser("transplant", help="a part of the reference at another place of the original")
@@ -33,6 +39,7 @@ def main(argv: list[str]) -> int:
     transplant.add_argument("--size", type=options.pair, metavar="H,W", help="height and width in cells")
     transplant.add_argument("--mask", metavar="M", help="instead of cells: grey picture, white = the part to take")
     transplant.add_argument("--shift", type=options.pair, metavar="DY,DX", help="with --mask: pixels down and right")
+    photos.add_options(transplant, painted=False)
     transplant.set_defaults(run=run_transplant)
 
     for verb in (blend, transplant):
@@ -56,13 +63,15 @@ def run_blend(arguments: argparse.Namespace) -> None:
             f"{len(arguments.reference)} --reference and {len(arguments.mask)} --mask; give one mask for each reference"
         )
     model = options.load_model(arguments)
-    original = model.encode(options.read_image(arguments.original, model))
-    references = [model.encode(options.read_image(path, model)) for path in arguments.reference]
-    masks = [options.read_mask(path, model) for path in arguments.mask]
+    pictures = photos.open_photos(arguments, model)
+    original = model.encode(pictures.original(arguments.original))
+    references = [model.encode(pictures.reference(path)) for path in arguments.reference]
+    selected = [pictures.mask(path) for path in arguments.mask]
     edit = editing.blend(
-        model, original, references, masks, arguments.space or "w+", arguments.hard, arguments.strength
+        model, original, references, selected, arguments.space or "w+", arguments.hard, arguments.strength
     )
-    images.write(arguments.out, edit)
+    regions = [touched(mask, model, arguments.hard) for mask in selected]
+    pictures.write(arguments.out, edit, torch.cat(regions).amax(0, keepdim=True))
     print(arguments.out)
 
 
@@ -77,11 +86,13 @@ def run_transplant(arguments: argparse.Namespace) -> None:
     if not by_mask and (arguments.space or arguments.hard):
         raise InputError("--space and --hard go with --mask: cells are copied whole, in w")
     model = options.load_model(arguments)
-    original, reference = (
-        model.encode(options.read_image(path, model)) for path in (arguments.original, arguments.reference)
-    )
+    pictures = photos.open_photos(arguments, model)
+    original = model.encode(pictures.original(arguments.original))
+    reference = model.encode(pictures.reference(arguments.reference))
     if by_mask:
-        where = {"mask": options.read_mask(arguments.mask, model), "shift": arguments.shift}
+        mask = pictures.mask(arguments.mask)
+        where = {"mask": mask, "shift": arguments.shift}
+        region = touched(translate(mask, *arguments.shift), model, arguments.hard)
     else:
         box = editing.Box(arguments.source, arguments.target, arguments.size)
         try:
@@ -89,6 +100,7 @@ def run_transplant(arguments: argparse.Namespace) -> None:
         except ValueError as err:
             raise InputError(f"{err}; change --from, --to or --size") from err
         where = {"boxes": [box]}
+        region = within(box, model)
     edit = editing.transplant(
         model,
         original,
@@ -98,5 +110,22 @@ def run_transplant(arguments: argparse.Namespace) -> None:
         hard=arguments.hard,
         strength=arguments.strength,
     )
-    images.write(arguments.out, edit)
+    pictures.write(arguments.out, edit, region)
     print(arguments.out)
+
+
+def touched(mask: Tensor, model: Model, hard: bool) -> Tensor:
+    """Where an edit by a mask is seen, [1, 1, R, R] in [0, 1]: with ``hard``, in every cell that the mask touches."""
+    if not hard:
+        return mask
+    cells = masks.resize(mask, model.config.stylemap_size, hard)
+    return torch.maximum(mask, F.interpolate(cells, model.config.resolution))
+
+
+def within(box: editing.Box, model: Model) -> Tensor:
+    """Where the cells of a box go, [1, 1, R, R]."""
+    size = model.config.stylemap_size
+    cells = torch.zeros(1, 1, size, size)
+    (y, x), (height, width) = box.target, box.size
+    cells[..., y : y + height, x : x + width] = 1
+    return F.interpolate(cells, model.config.resolution)

@@ -84,7 +84,7 @@ def test_source_that_is_none(refused, pictures, source):
 def test_killed_with_workers_and_run_again(tmp_path, kill, stylemap):
     folder, out = tmp_path / "many", tmp_path / "x.zip"
     folder.mkdir()
-    picture = Image.fromarray(avatars.draw(0, 0, 256))
+    picture = Image.fromarray(avatars.draw(0, 0, 128))
     for i in range(3 * packing.CHUNK):
         picture.save(folder / f"{i:04}.png", compress_level=1)
     command = [
@@ -97,7 +97,7 @@ def test_killed_with_workers_and_run_again(tmp_path, kill, stylemap):
         "--out",
         str(out),
         "--resolution",
-        "250",
+        "120",
     ]
     process = subprocess.Popen([*command, "--workers", "2"], start_new_session=True, stderr=subprocess.PIPE)
     work = packing.unfinished(out)
@@ -114,7 +114,7 @@ def test_killed_with_workers_and_run_again(tmp_path, kill, stylemap):
     finished = {path.name: path.stat().st_mtime_ns for path in work.glob("000*.zip")}
     assert 1 <= len(finished) < 3
     assert (
-        stylemap("data", "prepare", str(folder), "--out", str(out), "--resolution", "250", "--workers", "2").code == 0
+        stylemap("data", "prepare", str(folder), "--out", str(out), "--resolution", "120", "--workers", "2").code == 0
     )
-    assert len(ImageFolder(out, 250)) == 3 * packing.CHUNK
+    assert len(ImageFolder(out, 120)) == 3 * packing.CHUNK
     assert not work.exists()

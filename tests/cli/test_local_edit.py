@@ -1,15 +1,24 @@
 """`stylemap local-edit`: the library's pixels in the promised file; mistakes cost one line and leave nothing behind."""
 
+import hashlib
+import json
+import math
 import subprocess
 import sys
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
-from stylemap import Box, blend, images, transplant
+from stylemap import Box, blend, faces, images, transplant
+from stylemap.datasets import avatars
+from stylemap.editing.transplanting import translate
+from stylemap.faces import detection
 from tests.cli.conftest import SIDE, pixels
+from tests.faces import toy_yunet
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = "--weights IN/w.safetensors"
@@ -204,6 +213,180 @@ class TestTransplant:
     @pytest.mark.parametrize("flag", ["--hard", "--space w", "--space w+"])
     def test_flags_of_masks_with_cells(self, refused, flag):
         refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", flag)
+
+
+class TestAlign:
+    """Faces somewhere in photos: the library's edit of the aligned face, in the original, which is the same around it."""
+
+    BLEND = (
+        f"local-edit blend {WEIGHTS} --align --landmarks l.json --original ada.png --reference bob.png --out out.png"
+    )
+    TRANSPLANT = BLEND.replace("blend", "transplant")
+    SIZES = {"ada": (230, 290), "bob": (181, 133), "cyd": (150, 150)}
+
+    @pytest.fixture(autouse=True)
+    def photos(self, tmp_path) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+        """Drawn faces, turned and shifted, in photos of which no two have one size -> photo and landmarks."""
+        face = np.array([(0.385, 0.47), (0.615, 0.47), (0.5, 0.58), (0.42, 0.71), (0.58, 0.71)]) * 128 - 0.5
+        made = {}
+        for i, (name, (height, width)) in enumerate(self.SIZES.items()):
+            c, s = math.cos(0.3 * i - 0.2), math.sin(0.3 * i - 0.2)
+            matrix = np.array([[c, -s, 0], [s, c, 0]])
+            matrix[:, 2] = (0.45 * width, 0.55 * height) - matrix[:, :2] @ (64, 64)
+            photo = cv2.warpAffine(avatars.draw(0, i, 128), matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+            Image.fromarray(photo).save(tmp_path / f"{name}.png")
+            made[name] = photo, face @ matrix[:, :2].T + matrix[:, 2]
+        listed = {f"{name}.png": points.tolist() for name, (_, points) in made.items()}
+        Image.fromarray(photo).save(tmp_path / "nobody.png")
+        (tmp_path / "l.json").write_text(json.dumps(listed | {"nobody.png": []}))
+        return made
+
+    @pytest.fixture
+    def aligned(self, photos):
+        return {name: faces.align(photo, points, SIDE) for name, (photo, points) in photos.items()}
+
+    @pytest.fixture
+    def encoded(self, model, aligned):
+        return {name: model.encode(images.from_uint8(torch.from_numpy(a.picture)[None])) for name, a in aligned.items()}
+
+    def assert_pasted(self, path, photos, aligned, edit, region) -> np.ndarray:
+        """Returns where the file differs from the original, [H, W]."""
+        photo = photos["ada"][0]
+        edited = images.to_uint8(edit)[0].numpy()
+        region = (region * 4).clamp(max=1)[0, 0].numpy()
+        expected = faces.paste_back(photo, edited, aligned["ada"].alignment, region)
+        np.testing.assert_array_equal(pixels(path), expected)
+        changed = (expected != photo).any(-1)
+        assert 0.001 < changed.mean() < 0.5
+        return changed
+
+    def test_blend_by_a_mask_on_the_face(self, stylemap, model, photos, aligned, encoded, masks, tmp_path):
+        ran = stylemap(self.BLEND, "--mask IN/mask.png --mask-on face")
+        assert (ran.code, ran.out, ran.err) == (0, "out.png\n", "")
+        edit = blend(model, encoded["ada"], encoded["bob"], masks["mask"])
+        self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, masks["mask"])
+
+    @pytest.mark.parametrize("flags", ["", "--mask-on photo"])
+    @pytest.mark.parametrize("factor", [1, 2, 0.5])
+    def test_blend_by_a_mask_on_the_photo(self, stylemap, model, photos, aligned, encoded, tmp_path, flags, factor):
+        """Painted at another size as well. What changes lies in the painting and the feather around it."""
+        height, width = self.SIZES["ada"]
+        y, x = np.mgrid[:height, :width]
+        disc = np.hypot(x - 130, y - 126) < 25
+        painting = Image.fromarray(disc.astype(np.uint8) * 255).resize((round(width * factor), round(height * factor)))
+        painting.save(tmp_path / "m.png")
+        assert stylemap(self.BLEND, "--mask m.png", flags).code == 0
+        painted = np.asarray(painting, np.float32) / 255
+        mask = torch.from_numpy(faces.align_mask(painted, aligned["ada"].alignment.scaled(factor)))[None, None]
+        edit = blend(model, encoded["ada"], encoded["bob"], mask)
+        changed = self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, mask)
+        step = 120 / SIDE  # pixels of the photo to one of the aligned picture: the mask's edge, feather, interpolation
+        assert not changed[np.hypot(x - 130, y - 126) > 25 + 5 * math.sqrt(2) * step].any()
+        assert changed[np.hypot(x - 130, y - 126) < 20].mean() > 0.9
+
+    def test_several_references(self, stylemap, model, photos, aligned, encoded, masks, tmp_path):
+        assert (
+            stylemap(self.BLEND, "--mask IN/mask.png --mask-on face --reference cyd.png --mask IN/mask2.png").code == 0
+        )
+        both = [masks["mask"], masks["mask2"]]
+        edit = blend(model, encoded["ada"], [encoded["bob"], encoded["cyd"]], both)
+        photo, alignment = photos["ada"][0], aligned["ada"].alignment
+        region = (torch.maximum(*both) * 4).clamp(max=1)[0, 0].numpy()
+        expected = faces.paste_back(photo, images.to_uint8(edit)[0].numpy(), alignment, region)
+        np.testing.assert_array_equal(pixels(tmp_path / "out.png"), expected)
+
+    def test_hard_shows_whole_cells(self, stylemap, model, photos, aligned, encoded, tmp_path):
+        mask = torch.zeros(1, 1, SIDE, SIDE)
+        mask[..., 17, 9] = 1  # in the cell of rows 16 to 19 and columns 8 to 11
+        images.write(tmp_path / "m.png", mask[0].expand(3, -1, -1) * 2 - 1)
+        assert stylemap(self.BLEND, "--mask m.png --mask-on face --hard").code == 0
+        cell = torch.zeros(1, 1, SIDE, SIDE)
+        cell[..., 16:20, 8:12] = 1
+        edit = blend(model, encoded["ada"], encoded["bob"], mask, hard=True)
+        self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, cell)
+
+    def test_transplant_cells(self, stylemap, model, photos, aligned, encoded, tmp_path):
+        ran = stylemap(self.TRANSPLANT, "--from 1,2 --to 4,3 --size 2,3")
+        assert (ran.code, ran.out, ran.err) == (0, "out.png\n", "")
+        region = torch.zeros(1, 1, SIDE, SIDE)
+        region[..., 16:24, 12:24] = 1  # cells of 4 pixels
+        edit = transplant(model, encoded["ada"], encoded["bob"], boxes=[Box((1, 2), (4, 3), (2, 3))])
+        self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, region)
+
+    def test_transplant_by_a_mask(self, stylemap, model, photos, aligned, encoded, masks, tmp_path):
+        assert stylemap(self.TRANSPLANT, "--mask IN/mask.png --shift 3,-5").code == 0
+        edit = transplant(model, encoded["ada"], encoded["bob"], mask=masks["mask"], shift=(3, -5))
+        region = translate(masks["mask"], 3, -5)
+        self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, region)
+
+    def test_an_empty_mask_changes_nothing(self, stylemap, photos, tmp_path):
+        Image.fromarray(np.zeros(self.SIZES["ada"], np.uint8)).save(tmp_path / "m.png")
+        assert stylemap(self.BLEND, "--mask m.png").code == 0
+        np.testing.assert_array_equal(pixels(tmp_path / "out.png"), photos["ada"][0])
+
+    @pytest.mark.parametrize("suffix", ["jpg", "webp", "PNG"])
+    def test_other_formats(self, stylemap, tmp_path, suffix):
+        line = self.BLEND.replace("out.png", f"out.{suffix}")
+        assert stylemap(line, "--mask IN/mask.png --mask-on face").code == 0
+        assert pixels(tmp_path / f"out.{suffix}").shape == (*self.SIZES["ada"], 3)
+
+    def test_the_detector_s_largest_face(self, stylemap, tmp_path, monkeypatch):
+        (tmp_path / "toy.onnx").write_bytes(toy_yunet.model())
+        monkeypatch.setitem(detection.SHA256, "toy.onnx", hashlib.sha256(toy_yunet.model()).hexdigest())
+        photo = toy_yunet.photo(256, 320, y=96, x=128)
+        for name in ("ada.png", "bob.png"):
+            Image.fromarray(photo).save(tmp_path / name)
+        line = self.BLEND.replace("--landmarks l.json", "--detector toy.onnx")
+        assert stylemap(line, "--mask IN/mask.png --mask-on face").code == 0
+        changed = (pixels(tmp_path / "out.png") != photo).any(-1)
+        alignment = faces.align(photo, (np.array(toy_yunet.POINTS) + (4, 3)) * toy_yunet.CELL, SIDE).alignment
+        inside = cv2.fillConvexPoly(np.zeros(changed.shape, np.uint8), np.rint(alignment.quad).astype(int), 1)
+        assert changed.any() and not changed[inside == 0].any()
+
+    @pytest.mark.parametrize(
+        ("arguments", "reason"),
+        [
+            ("--mask IN/mask.png", "the mask IN/mask.png is 48 x 48 and the photo 290 x 230: paint it on the photo"),
+            ("--mask bob.png", "the mask bob.png is 133 x 181 and the photo 290 x 230"),
+            ("--mask IN/text.png", "text.png is not an image"),
+            ("--mask IN/mask.png --mask-on hair", "'hair'"),
+            ("--mask IN/mask.png --mask-on face --reference no.png --mask IN/mask.png", "no.png: no such file"),
+        ],
+    )
+    def test_mistakes(self, refused, inputs, arguments, reason):
+        assert reason.replace("IN/", f"{inputs}/") in refused(self.BLEND, arguments)
+
+    @pytest.mark.parametrize(
+        ("name", "reason"),
+        [
+            ("nobody.png", "no face was found in nobody.png; choose another photo or add one to"),
+            ("unlisted.png", "unlisted.png is not in l.json"),
+            ("far.png", "far.png: these landmarks do not fit a photo of 150 x 150 pixels"),
+            ("same.png", "same.png: these landmarks are no face"),
+        ],
+    )
+    @pytest.mark.parametrize("role", ["original", "reference"])
+    def test_photos_without_a_face(self, refused, tmp_path, name, reason, role):
+        (tmp_path / name).write_bytes((tmp_path / "nobody.png").read_bytes())
+        table = json.loads((tmp_path / "l.json").read_text())
+        table["far.png"] = (np.array(table["ada.png"]) + 2000).tolist()
+        table["same.png"] = [[5, 5]] * 5
+        (tmp_path / "l.json").write_text(json.dumps(table))
+        line = self.BLEND.replace({"original": "ada.png", "reference": "bob.png"}[role], name)
+        assert reason in refused(line, "--mask IN/mask.png --mask-on face")
+
+    def test_no_detector(self, refused, tmp_path, monkeypatch):
+        monkeypatch.setenv("STYLEMAP_CACHE", str(tmp_path / "cache"))
+        line = self.BLEND.replace("--landmarks l.json", "")
+        assert f"no face detector in {tmp_path / 'cache'}" in refused(line, "--mask IN/mask.png")
+
+    @pytest.mark.parametrize("flag", ["--landmarks l.json", "--detector x.onnx", "--mask-on face", "--mask-on photo"])
+    def test_flags_that_need_it(self, refused, flag):
+        line = refused(BLEND, "--reference IN/bob.png --mask IN/mask.png --out out.png", flag)
+        assert line == f"{flag.split()[0]} goes with --align; add it or leave {flag.split()[0]} away"
+
+    def test_mask_on_is_not_for_transplant(self, refused):
+        assert "--mask-on" in refused(self.TRANSPLANT, "--mask IN/mask.png --shift 0,0 --mask-on photo")
 
 
 class TestUsage:

@@ -1,0 +1,72 @@
+"""The faces of a photo, from a list of landmarks or from a detector: what the verbs share."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from stylemap.errors import InputError
+from stylemap.faces import alignment, landmarks
+from stylemap.faces.detection import Face, YuNet
+
+Detector = Callable[[np.ndarray], list[Face]]  # a photo uint8 [H, W, 3] RGB -> its faces
+
+
+class Finder:
+    """Finds faces by name in a landmarks file, or by looking.
+
+    Args:
+        listed: a landmarks file, see `landmarks.read`; then no detector is used, nor needed.
+        detector: any, or the path of YuNet's model; None = the model in the cache folder.
+
+    Raises:
+        InputError: a file that is missing or broken.
+    """
+
+    def __init__(self, listed: str | Path | None = None, detector: Detector | str | Path | None = None):
+        self.path = listed
+        self.lookup = None if listed is None else landmarks.Lookup(landmarks.read(listed))
+        if self.lookup is None and not callable(detector):
+            detector = YuNet(detector)
+        self.detector = detector
+
+    def given(self, name: str) -> list[Face] | None:
+        """The listed faces of a photo, the largest first; None if there is no list.
+
+        Raises:
+            InputError: the photo is not in the list.
+        """
+        if self.lookup is None:
+            return None
+        points = self.lookup(name)
+        if points is None:
+            raise InputError(f"{name} is not in {self.path}; add it or name the photo as it does")
+        return by_size([Face(p, _box(p)) for p in points])
+
+    def faces(self, name: str, photo: np.ndarray) -> list[Face]:
+        """The faces of a photo uint8 [H, W, 3] RGB, the largest first.
+
+        Raises:
+            InputError: the photo is not in the list, or the detector cannot be run.
+        """
+        given = self.given(name)
+        return by_size(self.detector(photo)) if given is None else given
+
+    def largest(self, name: str, photo: np.ndarray) -> Face:
+        """Like ``faces``, but one; none is an InputError too."""
+        faces = self.faces(name, photo)
+        if not faces:
+            repair = "add one to it" if self.lookup else "give its points with --landmarks"
+            raise InputError(f"no face was found in {name}; choose another photo or {repair}")
+        return faces[0]
+
+
+def by_size(faces: list[Face]) -> list[Face]:
+    """The largest first, by the square that is cut out for it; equal ones as they come."""
+    return sorted(faces, key=lambda face: -alignment.half_size(face.landmarks))
+
+
+def _box(points: np.ndarray) -> tuple[float, float, float, float]:
+    """Around the landmarks."""
+    low, high = points.min(0), points.max(0)
+    return (*low.tolist(), *(high - low).tolist())

@@ -1,0 +1,140 @@
+"""The five points that place a face, and the JSON files that list them.
+
+Landmarks are float64 [5, 2]: (x, y) in pixels of the upright photo, integers at the centres of pixels, in this order: left
+eye, right eye, nose, left mouth corner, right mouth corner. Left is the IMAGE's left, the smaller x in an upright face.
+"""
+
+import itertools
+import json
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from stylemap.errors import InputError
+
+POINTS = 5
+CONTOUR_POINTS = 68  # of the iBUG 300-W scheme, which FFHQ's file and dlib use
+LARGEST = 1e6  # pixels: no photo is larger
+MIRRORED = -0.3  # sine of the angle from the eyes' line to the mouth; a profile is near 0, exchanged eyes near -1
+
+Table = dict[str, list[np.ndarray]]  # photo -> landmarks of each face
+
+
+def from_68(points: np.ndarray) -> np.ndarray:
+    """[68, 2] -> [5, 2]: the means of the two eyes' outlines, the tip of the nose, the corners of the mouth."""
+    return np.stack([points[36:42].mean(0), points[42:48].mean(0), points[30], points[48], points[54]])
+
+
+def read(path: str | Path) -> Table:
+    """Read landmarks -> photo's name as the file gives it -> landmarks [5, 2] of each of its faces.
+
+    Two forms are known: ``{"photo.jpg": FACE, "group.jpg": [FACE, FACE]}`` where a face is 5 or 68 points [x, y], and that
+    of FFHQ's ``ffhq-dataset-v2.json``, of which the points in the unaligned photos (``in_the_wild``) are taken.
+
+    Raises:
+        InputError: no such file, no JSON, or a photo whose points are no face; the line names the file and the photo.
+    """
+    path = Path(path)
+    try:
+        content = json.loads(path.read_bytes())
+    except OSError as err:
+        raise InputError(f"{path} cannot be read: {err.strerror}; check the path") from err
+    except (ValueError, RecursionError) as err:
+        raise InputError(f"{path} is not JSON ({' '.join(str(err).split())[:80]}); export it again") from err
+    if not isinstance(content, dict) or not content:
+        raise InputError(f'{path} lists no photo; it must look like {{"photo.jpg": [[x, y], ... 5 or 68 points]}}')
+    table: Table = defaultdict(list)
+    for key, value in content.items():
+        name, faces = _in_the_wild(path, key, value) if isinstance(value, dict) else (key, _faces(value))
+        table[name] += [_landmarks(face, f"{path}: photo {name!r}") for face in faces]
+    return dict(table)
+
+
+class Lookup:
+    """Finds a photo's faces in a table although paths may differ: by the whole name, by trailing parts, by the file name."""
+
+    def __init__(self, table: Mapping[str, list[np.ndarray]]):
+        self.table = table
+        self._by_file: dict[str, list[str]] = defaultdict(list)
+        for key in table:
+            self._by_file[PurePosixPath(key).name].append(key)
+
+    def __call__(self, name: str) -> list[np.ndarray] | None:
+        """Landmarks of each face of the photo, or None if it is not listed.
+
+        Raises:
+            InputError: several entries fit equally well.
+        """
+        if name in self.table:
+            return self.table[name]
+        parts = PurePosixPath(name).parts
+        fitting = defaultdict(list)
+        for key in self._by_file.get(PurePosixPath(name).name, []):
+            fitting[_common_tail(parts, PurePosixPath(key).parts)].append(key)
+        if not fitting:
+            return None
+        best = fitting[max(fitting)]
+        if len(best) > 1:
+            raise InputError(f"{name} could be {best[0]} or {best[1]} of the landmarks; give the same folders in both")
+        return self.table[best[0]]
+
+
+def _common_tail(a: tuple[str, ...], b: tuple[str, ...]) -> int:
+    """How many trailing parts are equal."""
+    count = 0
+    for x, y in zip(reversed(a), reversed(b), strict=False):
+        if x != y:
+            break
+        count += 1
+    return count
+
+
+def _in_the_wild(path: Path, key: str, entry: dict) -> tuple[str, list]:
+    """An entry of FFHQ's file -> (path of the photo, [its points])."""
+    wild = entry.get("in_the_wild")
+    name = wild.get("file_path") if isinstance(wild, dict) else None
+    if not isinstance(name, str) or "face_landmarks" not in wild:
+        raise InputError(
+            f"{path}: entry {key!r} has no in_the_wild with file_path and face_landmarks; download it again"
+        )
+    return name, [wild["face_landmarks"]]
+
+
+def _faces(value: Any) -> list:
+    """One face's points, or a list of several -> a list of several."""
+    several = isinstance(value, list) and all(isinstance(f, list) and f and isinstance(f[0], list) for f in value)
+    return value if several else [value]
+
+
+def _landmarks(points: Any, where: str) -> np.ndarray:
+    """Points as JSON gives them -> [5, 2]."""
+    count = len(points) if isinstance(points, list) else 0
+    if count not in (POINTS, CONTOUR_POINTS) or not all(isinstance(p, list) and len(p) == 2 for p in points):
+        raise InputError(f"{where} must have {POINTS} or {CONTOUR_POINTS} points [x, y] for each face; correct it")
+    try:
+        plain = set(map(type, itertools.chain.from_iterable(points))) <= {int, float}
+        array = np.array(points if plain else np.nan, np.float64)
+    except OverflowError:  # a whole number beyond all floats
+        array = np.array(np.nan)
+    if not (abs(array) <= LARGEST).all():  # NaN is neither
+        raise InputError(f"{where} has a point that is not two numbers of pixels; correct it")
+    if count == CONTOUR_POINTS:
+        return from_68(array)
+    if _turn(array) < MIRRORED:
+        raise InputError(
+            f"{where} has left and right exchanged: give left eye, right eye, nose, left and right mouth corner, "
+            "left being where the picture's left is"
+        )
+    return array
+
+
+def _turn(landmarks: np.ndarray) -> float:
+    """Sine of the angle from the line of the eyes to the line down to the mouth; 1 for an upright face, 0 if undefined."""
+    eyes = landmarks[1] - landmarks[0]
+    down = landmarks[3:].mean(0) - landmarks[:2].mean(0)
+    lengths = math.hypot(*eyes) * math.hypot(*down)
+    return (eyes[0] * down[1] - eyes[1] * down[0]) / lengths if lengths > 0 else 0.0

@@ -1,0 +1,234 @@
+"""YuNet around its network: the right file, one line when it is not there, the order and place of the points."""
+
+import hashlib
+import pickle
+
+import cv2
+import numpy as np
+import pytest
+
+from stylemap.errors import InputError
+from stylemap.faces import Face, Finder, YuNet, detection
+from tests.faces import toy_yunet
+
+CELL = toy_yunet.CELL
+POINTS = np.array(toy_yunet.POINTS)
+
+
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """An empty cache folder."""
+    monkeypatch.setenv("STYLEMAP_CACHE", str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def toy(tmp_path, monkeypatch):
+    """The stand-in network as a known model."""
+    path = tmp_path / "toy.onnx"
+    path.write_bytes(toy_yunet.model())
+    monkeypatch.setitem(detection.SHA256, "toy.onnx", hashlib.sha256(path.read_bytes()).hexdigest())
+    return path
+
+
+class TestCacheFolder:
+    @pytest.mark.parametrize(
+        ("variables", "folder"),
+        [
+            ({"STYLEMAP_CACHE": "/a", "XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/a"),
+            ({"XDG_CACHE_HOME": "/b", "HOME": "/c"}, "/b/stylemap"),
+            ({"XDG_CACHE_HOME": "", "HOME": "/c"}, "/c/.cache/stylemap"),
+            ({"HOME": "/c"}, "/c/.cache/stylemap"),
+        ],
+    )
+    def test_order(self, monkeypatch, variables, folder):
+        for name in ("STYLEMAP_CACHE", "XDG_CACHE_HOME"):
+            monkeypatch.delenv(name, raising=False)
+        for name, value in variables.items():
+            monkeypatch.setenv(name, value)
+        assert detection.cache_folder().as_posix() == folder
+
+
+class TestFindModel:
+    def test_missing(self, cache):
+        with pytest.raises(InputError) as caught:
+            YuNet()
+        line = str(caught.value)
+        assert f"no face detector in {cache}" in line and "\n" not in line
+        assert (
+            "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2" in line
+        )
+
+    @pytest.mark.parametrize(
+        ("version", "first"), [("4.9.0", detection.FOR_OPENCV_4), ("5.0.0", detection.FOR_OPENCV_5)]
+    )
+    def test_the_one_that_suits_this_opencv(self, cache, monkeypatch, version, first):
+        monkeypatch.setattr(cv2, "__version__", version)
+        with pytest.raises(InputError, match=first):
+            detection.find_model()
+        other = next(name for name in detection.SHA256 if name != first)
+        for name in (other, first):  # the other alone will do
+            (cache / name).write_bytes(name.encode())
+            monkeypatch.setitem(detection.SHA256, name, hashlib.sha256(name.encode()).hexdigest())
+            assert detection.find_model() == cache / name
+
+    @pytest.mark.parametrize("name", list(detection.SHA256))
+    def test_damaged(self, cache, tmp_path, name):
+        for path in (cache / name, tmp_path / name):
+            path.write_bytes(b"half of it")
+            with pytest.raises(InputError, match=rf"{name} is damaged or not this file; fetch https.*{name} again"):
+                detection.find_model(path)
+        if name == detection.FOR_OPENCV_5:
+            with pytest.raises(InputError, match="damaged"):
+                detection.find_model()
+
+    def test_pointer_of_git_lfs(self, tmp_path):
+        path = tmp_path / detection.FOR_OPENCV_4
+        path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:8f23\nsize 232589\n")
+        with pytest.raises(InputError, match="only its Git LFS pointer"):
+            detection.find_model(path)
+
+    def test_unknown_file_is_named_with_its_hash(self, tmp_path):
+        path = tmp_path / "mine.onnx"
+        path.write_bytes(b"x")
+        with pytest.warns(UserWarning, match=f"mine.onnx.*{hashlib.sha256(b'x').hexdigest()}"):
+            assert detection.find_model(path) == path
+
+    def test_known_file_under_another_name(self, tmp_path, monkeypatch):
+        monkeypatch.setitem(detection.SHA256, "known.onnx", hashlib.sha256(b"x").hexdigest())
+        (tmp_path / "renamed.onnx").write_bytes(b"x")
+        assert detection.find_model(tmp_path / "renamed.onnx") == tmp_path / "renamed.onnx"
+
+    @pytest.mark.parametrize("name", ["missing.onnx", "."])
+    def test_unreadable(self, tmp_path, name):
+        with pytest.raises(InputError, match=r"face detector .* cannot be read: .*; fetch it from https"):
+            detection.find_model(tmp_path / name)
+
+
+class TestYuNet:
+    """OpenCV's own decoding, with a network that sees red blocks."""
+
+    @pytest.mark.parametrize(("height", "width"), [(128, 160), (97, 131), (384, 64)])
+    def test_points_in_our_order(self, toy, height, width):
+        (face,) = YuNet(toy)(toy_yunet.photo(height, width, y=64, x=32))
+        np.testing.assert_allclose(face.landmarks, (POINTS + (1, 2)) * CELL, atol=1e-3)
+        assert face.landmarks.dtype == np.float64
+        assert face.landmarks[0, 0] < face.landmarks[1, 0]  # the first eye is the one at the picture's left
+        assert face.landmarks[3, 0] < face.landmarks[4, 0]
+        x, y, log_width, log_height = toy_yunet.BOX
+        size = np.exp([log_width, log_height])
+        np.testing.assert_allclose(face.box, np.array([*((x + 1, y + 2) - size / 2), *size]) * CELL, rtol=1e-4)
+        assert face.score == pytest.approx(1, abs=1e-3)
+
+    def test_large_photos_are_reduced_and_the_points_scaled_back(self, toy):
+        (face,) = YuNet(toy)(toy_yunet.photo(2048, 1536, y=128, x=192, block=2 * CELL))
+        at_half = (POINTS + (3, 2)) * CELL
+        np.testing.assert_allclose(face.landmarks, 2 * at_half + 0.5, atol=1e-3)  # centres of pixels at integers
+
+    @pytest.mark.parametrize(
+        ("longest", "found", "searched"),
+        [
+            (200, False, [200]),
+            (384, False, [384]),
+            (900, False, [900, 384]),
+            (3000, True, [1024, 384]),  # faces above 300 pixels are missed at 1024
+            (3000, False, [1024, 384, 3000]),  # faces below 30 pixels are missed there too
+            (9000, False, [1024, 384, 4096]),
+        ],
+    )
+    def test_sizes_that_are_searched(self, toy, monkeypatch, longest, found, searched):
+        sides = []
+
+        def search(self, photo, side):
+            sides.append(side)
+            return [Face(POINTS, (0, 0, 1, 1), 0.9)] * found
+
+        monkeypatch.setattr(YuNet, "_search", search)
+        assert len(YuNet(toy)(np.zeros((7, longest, 3), np.uint8))) == found
+        assert sides == searched
+
+    def test_small_faces_are_found_at_full_size(self, toy):
+        (face,) = YuNet(toy)(toy_yunet.photo(3008, 3008, y=CELL * 20, x=CELL * 30))
+        np.testing.assert_allclose(face.landmarks, (POINTS + (30, 20)) * CELL, atol=1e-3)
+
+    def test_colours_are_rgb(self, toy):
+        blue = toy_yunet.photo(128, 128, y=32, x=32)[:, :, ::-1]
+        assert YuNet(toy)(blue) == []
+
+    @pytest.mark.parametrize("shape", [(1, 1), (1, 5000), (33, 31)])
+    def test_nothing_there(self, toy, shape):
+        assert YuNet(toy)(np.zeros((*shape, 3), np.uint8)) == []
+
+    def test_pickles_without_the_network(self, toy):
+        detector = YuNet(toy)
+        photo = toy_yunet.photo(128, 128, y=32, x=32)
+        before = detector(photo)
+        (after,) = pickle.loads(pickle.dumps(detector))(photo)
+        np.testing.assert_array_equal(after.landmarks, before[0].landmarks)
+
+    def test_says_nothing(self, toy, capfd):
+        YuNet(toy)(toy_yunet.photo(64, 64, y=0, x=0))
+        assert capfd.readouterr() == ("", "")
+
+    def test_a_file_that_opencv_cannot_run(self, tmp_path, monkeypatch):
+        path = tmp_path / "broken.onnx"
+        path.write_bytes(b"not a network")
+        monkeypatch.setitem(detection.SHA256, "broken.onnx", hashlib.sha256(b"not a network").hexdigest())
+        with pytest.raises(InputError) as caught:
+            YuNet(path)(np.zeros((64, 64, 3), np.uint8))
+        line = str(caught.value)
+        assert f"OpenCV {cv2.__version__} cannot run {path}" in line and "\n" not in line
+        assert detection.FOR_OPENCV_4 in line and detection.FOR_OPENCV_5 in line
+
+
+class TestDistinct:
+    def face(self, x, score):
+        return Face(np.zeros((5, 2)), (x, 0.0, 10.0, 10.0), score)
+
+    def test_the_surest_of_those_that_overlap(self):
+        a, b, c = self.face(0, 0.9), self.face(1, 0.95), self.face(30, 0.85)
+        assert detection._distinct([a, b, c]) == [b, c]
+
+    def test_neighbours_are_two(self):
+        a, b = self.face(0, 0.9), self.face(6, 0.8)  # 4 / 16 in common
+        assert detection._distinct([a, b]) == [a, b]
+
+
+class TestFinder:
+    def face(self, size, x=0.0):
+        return Face(np.array([[0, 0], [1, 0], [0.5, 0.5], [0, 1], [1, 1]]) * size + x, (0, 0, 1, 1), 0.9)
+
+    def test_any_detector_and_the_largest_first(self):
+        small, large, same = self.face(10), self.face(30), self.face(30, 5.0)
+        finder = Finder(detector=lambda photo: [small, large, same])
+        assert finder.faces("a.jpg", np.zeros((9, 9, 3), np.uint8)) == [large, same, small]
+        assert finder.largest("a.jpg", np.zeros((9, 9, 3), np.uint8)) is large
+
+    def test_nobody(self):
+        with pytest.raises(InputError, match=r"no face was found in a\.jpg; choose another photo or give its points"):
+            Finder(detector=lambda photo: []).largest("a.jpg", np.zeros((9, 9, 3), np.uint8))
+
+    def test_a_list_needs_no_detector(self, cache, tmp_path):
+        (tmp_path / "l.json").write_text('{"a.jpg": [[1, 1], [3, 1], [2, 2], [1, 3], [3, 3]], "nobody.jpg": []}')
+        finder = Finder(tmp_path / "l.json")
+        face = finder.largest("some/a.jpg", np.zeros((9, 9, 3), np.uint8))
+        assert (face.box, face.score) == ((1, 1, 2, 2), None)
+        with pytest.raises(InputError, match=r"b\.jpg is not in .*l\.json"):
+            finder.faces("b.jpg", np.zeros((9, 9, 3), np.uint8))
+        with pytest.raises(InputError, match=r"no face was found in nobody\.jpg; choose another photo or add one to"):
+            finder.largest("nobody.jpg", np.zeros((9, 9, 3), np.uint8))
+
+    def test_neither(self, cache):
+        with pytest.raises(InputError, match="no face detector in"):
+            Finder()
+
+
+def test_the_real_model():
+    """Runs where somebody has put the model into the cache: it loads, and finds nobody in noise."""
+    try:
+        detector = YuNet()
+    except InputError as err:
+        pytest.skip(str(err))
+    noise = np.random.default_rng(0).integers(0, 256, (480, 640, 3), np.uint8)
+    assert detector(noise) == []
