@@ -50,6 +50,28 @@ SIDEWAYS = frozenset(
 )
 ORIENTATION = 0x0112  # EXIF tag
 HEIC_BRANDS = (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1")
+FOREIGN = (  # what is found under the names of pictures: where its mark stands, the mark, what to call it
+    (0, b"GIF8", "a GIF"),
+    (0, b"BM", "a BMP"),
+    (0, b"II*\0", "a TIFF or a camera's raw file"),
+    (0, b"MM\0*", "a TIFF or a camera's raw file"),
+    (4, b"ftypavi", "an AVIF"),
+    (4, b"ftyp", "a video"),
+    (8, b"AVI ", "a video"),
+    (0, b"\xff\x0a", "a JPEG XL"),
+    (4, b"JXL ", "a JPEG XL"),
+    (4, b"jP  ", "a JPEG 2000"),
+    (0, b"8BPS", "a Photoshop file"),
+    (0, b"\0\0\1\0", "an icon"),
+    (0, b"%PDF", "a PDF"),
+    (0, b"<svg", "an SVG"),
+)
+LOST = (  # what stands where a picture was to be
+    (b"<!doctype", "a web page"),
+    (b"<html", "a web page"),
+    (b"version http", "a Git LFS pointer"),
+    (bytes(12), "nothing but zeros"),
+)
 
 
 def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
@@ -113,10 +135,9 @@ class Description:
 def describe(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Description:
     """Decode every pixel and tell what the file holds. Raises the InputError that ``decode`` would raise for it."""
     with _opened(data, name, max_pixels) as picture:
-        turned = (
-            _turn(picture) is not None
-        )  # decodes, which must come before the rest: PNG may have chunks after the pixels
-        width, height = picture.size if _turn(picture) not in SIDEWAYS else picture.size[::-1]
+        turn = _turn(picture)  # decodes, which must come before the rest: PNG may have chunks after the pixels
+        turned = turn is not None or picture.info.get("original_orientation") in UPRIGHT  # HEIC turns while decoding
+        width, height = picture.size if turn not in SIDEWAYS else picture.size[::-1]
         colour, alpha = _split_alpha(picture)
         profile = picture.info.get("icc_profile")
         return Description(
@@ -234,8 +255,19 @@ def _plugin(stream: BinaryIO, name: str) -> type[Image.Image]:
         return WebPImageFile
     if start[4:8] == b"ftyp" and start[8:12] in HEIC_BRANDS:
         return _heic_plugin(name)
+    raise InputError(f"{name} {_no_picture(start)}")
+
+
+def _no_picture(start: bytes) -> str:
+    """What the first 12 bytes of a file say about why it cannot be read, and the repair."""
+    for mark, what in LOST:
+        if start.lower().startswith(mark):
+            return f"is really {what}: the picture was lost on the way; download or copy it again"
+    for at, mark, what in FOREIGN:
+        if start.startswith(mark, at):
+            return f"is really {what}: it holds another format; convert it first"
     reason = "it holds another format; convert it first" if start else "it is empty; copy or export it again"
-    raise InputError(f"{name} is not an image (JPEG, PNG or WebP): {reason}")
+    return f"is not an image (JPEG, PNG or WebP): {reason}"
 
 
 def _heic_plugin(name: str) -> type[Image.Image]:

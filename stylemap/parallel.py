@@ -1,5 +1,6 @@
 """A function over many items in several processes: in order, bounded in memory, and gone when the parent is gone."""
 
+import contextlib
 import multiprocessing
 import os
 import signal
@@ -8,12 +9,14 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import resource_tracker
 from typing import TypeVar
 
 from stylemap.errors import InputError
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
+TO_PARENT = {signal.SIGINT, signal.SIGTERM}  # these are its to handle
 AHEAD = 3  # items given out per process before the first result must be taken
 
 _function: Callable  # of this worker process
@@ -41,7 +44,8 @@ def imap(function: Callable[[Item], Result], items: Iterable[Item], workers: int
     pending = deque()
     try:
         for item in items:
-            pending.append(pool.submit(_call, item))
+            with signals_blocked():  # it may start a process
+                pending.append(pool.submit(_call, item))
             if len(pending) > AHEAD * workers:
                 yield pending.popleft().result()
         while pending:
@@ -52,10 +56,26 @@ def imap(function: Callable[[Item], Result], items: Iterable[Item], workers: int
         pool.shutdown(wait=True, cancel_futures=True)
 
 
+@contextlib.contextmanager
+def signals_blocked() -> Iterator[None]:
+    """Processes started within never see Ctrl-C or SIGTERM, which reach the whole process group: their parent ends them."""
+    if not hasattr(signal, "pthread_sigmask"):  # Windows
+        yield
+        return
+    resource_tracker.ensure_running()  # starting it with the first process would unblock them again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_PARENT)
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 def _start(function: Callable) -> None:
     global _function
     _function = function
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    if hasattr(signal, "pthread_sigmask"):
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, TO_PARENT)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import cv2
 

@@ -16,7 +16,6 @@ from stylemap.datasets.avatar_attributes import (
 )
 from stylemap.datasets.avatar_shapes import (
     Colour,
-    Part,
     Shape,
     between,
     curve,
@@ -32,6 +31,7 @@ from stylemap.datasets.avatar_shapes import (
     stroke,
     tint,
 )
+from stylemap.datasets.parts import Part
 
 DEEP = 0.82  # skin tone above which lips are lighter than the skin
 EYE_X, EYE_Y = 0.115, 0.47  # the nominal eye centres, as in faces aligned like FFHQ's

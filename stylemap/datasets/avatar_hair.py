@@ -8,7 +8,6 @@ import numpy as np
 from stylemap.datasets.avatar_attributes import hair_colour, skin_colour
 from stylemap.datasets.avatar_shapes import (
     Colour,
-    Part,
     Shape,
     ellipse,
     flipped,
@@ -20,6 +19,7 @@ from stylemap.datasets.avatar_shapes import (
     stroke,
     tint,
 )
+from stylemap.datasets.parts import Part
 
 Layers = tuple[list[Shape], list[Shape]]
 Points = list[tuple[float, float]]

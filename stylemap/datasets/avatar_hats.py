@@ -3,7 +3,8 @@
 import numpy as np
 
 from stylemap.datasets.avatar_attributes import FABRICS
-from stylemap.datasets.avatar_shapes import Colour, Part, Shape, ellipse, grid, mirrored, ribbon, scaled, smooth, stroke
+from stylemap.datasets.avatar_shapes import Colour, Shape, ellipse, grid, mirrored, ribbon, scaled, smooth, stroke
+from stylemap.datasets.parts import Part
 
 
 def hat(a: dict) -> list[Shape]:

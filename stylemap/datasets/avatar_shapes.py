@@ -7,11 +7,12 @@ bottom of the image, and one unit is the image's side. A drawing is a list of `S
 import functools
 import math
 from collections.abc import Iterator
-from enum import IntEnum
 from typing import NamedTuple
 
 import cv2
 import numpy as np
+
+from stylemap.datasets.parts import Part
 
 Colour = tuple[int, int, int]  # RGB, 0..255
 
@@ -22,30 +23,6 @@ FRACTION_BITS = 5  # sub-pixel bits of OpenCV's fixed-point coordinates
 SHADE_SIDE = 64  # pixels: soft shading is blurred at this size whatever the side, so it looks alike at every side
 NEUTRAL = 200  # the shade that changes nothing; 255 lightens by 27 %, less than 200 darkens
 GRAIN = 3  # grey levels of paper grain, at most
-
-
-class Part(IntEnum):
-    """Label ids of CelebAMask-HQ. Left and right are the image's, as in that data set: LEFT_EYE has the smaller x."""
-
-    BACKGROUND = 0
-    SKIN = 1
-    NOSE = 2
-    EYEGLASSES = 3
-    LEFT_EYE = 4
-    RIGHT_EYE = 5
-    LEFT_BROW = 6
-    RIGHT_BROW = 7
-    LEFT_EAR = 8
-    RIGHT_EAR = 9
-    MOUTH = 10
-    UPPER_LIP = 11
-    LOWER_LIP = 12
-    HAIR = 13
-    HAT = 14
-    EARRING = 15
-    NECKLACE = 16
-    NECK = 17
-    CLOTH = 18
 
 
 class Shape(NamedTuple):

@@ -8,7 +8,8 @@ from typing import Literal
 import numpy as np
 
 from stylemap.datasets import avatar_attributes, avatar_face, avatar_hair, avatar_hats, avatar_shapes
-from stylemap.datasets.avatar_shapes import Part, Placement, Shape
+from stylemap.datasets.avatar_shapes import Placement, Shape
+from stylemap.datasets.parts import Part
 from stylemap.errors import InputError
 
 __all__ = ["Avatars", "Part", "attributes", "draw", "draw_parts"]

@@ -5,20 +5,28 @@ since processes that share one handle would move each other's position.
 """
 
 import contextlib
+import errno
 import json
+import lzma
 import os
+import stat
+import struct
 import weakref
 import zipfile
 import zlib
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import BinaryIO
 
 from stylemap import decoding
 from stylemap.errors import InputError
 
 MANIFEST = "dataset.json"  # in a zip: who made it and from what
 FORMAT = "stylemap-dataset-1"
-BROKEN_ENTRY = (zipfile.BadZipFile, zlib.error, EOFError, RuntimeError)  # RuntimeError: encrypted, unknown compression
+LARGEST_FILE = 1 << 30  # bytes; a picture or manifest that claims more is refused before it is read or unpacked
+BROKEN = (  # what a damaged zip raises; RuntimeError: encrypted, unknown compression; ValueError: names in no encoding
+    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OverflowError,
+)  # fmt: skip
 SPLITS = ("train", "val", "test")
 
 
@@ -107,7 +115,12 @@ class Folder(Source):
         return decoding.check(self.path / name, name)
 
     def read(self, name: str) -> bytes:
-        return (self.path / name).read_bytes()
+        path = self.path / name
+        status = path.stat()
+        if not stat.S_ISREG(status.st_mode):  # a pipe would block
+            raise InputError(f"{name} is not a file; remove it")
+        _refuse_huge(name, status.st_size)
+        return path.read_bytes()
 
     def stamp(self, name: str) -> str:
         return _file_stamp(self.path / name)
@@ -144,52 +157,92 @@ class Archive(Source):
         self._owner = None  # the process whose handle it is
         try:
             manifest = self.manifest()
-        except (OSError, *BROKEN_ENTRY) as err:
-            raise InputError(f"{path} is a broken zip ({err}); copy or pack it again") from err
+        except InputError as err:
+            raise InputError(f"{path}: {err}") from err
+        except OSError as err:
+            raise InputError(f"{path} is a broken zip ({err.strerror or err}); copy or pack it again") from err
         if manifest.get("format") == FORMAT:
-            self.verified = frozenset(entry["name"] for entry in manifest["images"])
+            self.verified = frozenset(image["name"] for image in manifest["images"])
 
     def __getstate__(self) -> dict:
         return {"path": self.path, "_handle": None, "_owner": None}  # loading processes do not check anything again
 
     def check(self, name: str) -> tuple[int, int]:
-        with _entry_errors(name), self._zip().open(name) as stream:
+        with self._entry(name) as stream:
             return decoding.check(stream, name)
 
     def read(self, name: str) -> bytes:
-        handle = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
-        with _entry_errors(name):
-            return handle.read(name)
+        with self._entry(name) as stream:
+            # no more than promised: to read to the end would inflate whatever hides behind a small promise
+            return stream.read(max(1, self._zip().getinfo(name).file_size))
 
     def stamp(self, name: str) -> str:
         info = self._zip().getinfo(name)
         return f"{info.file_size} {info.CRC}"
 
     def manifest(self) -> dict:
-        try:
-            content = json.loads(self._zip().read(MANIFEST))
-        except (KeyError, ValueError):
+        if MANIFEST not in self._zip().namelist():
             return {}
-        return content if isinstance(content, dict) else {}
+        data = self.read(MANIFEST)
+        try:
+            return _manifest(json.loads(data))
+        except (ValueError, RecursionError):
+            return {}
 
     def _files(self) -> set[str]:
         return {entry.filename for entry in self._zip().infolist() if not entry.is_dir()}  # a name may be there twice
 
+    @contextlib.contextmanager
+    def _entry(self, name: str) -> Iterator[BinaryIO]:
+        """A file in the zip, whose damages become InputErrors."""
+        archive = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
+        path = PureWindowsPath(name)  # knows both kinds of slashes
+        if path.root or ".." in path.parts:
+            raise InputError(f"{name} would unpack outside of its folder; pack it again with plain names")
+        try:
+            info = archive.getinfo(name)
+        except KeyError as err:
+            raise FileNotFoundError(errno.ENOENT, f"the zip was replaced by one without {name}") from err
+        _refuse_huge(name, info.file_size)
+        try:
+            with archive.open(info) as stream:
+                yield stream
+        except InputError:
+            raise
+        except BROKEN as err:
+            raise InputError(f"{name} cannot be unpacked ({err}); pack it again") from err
+        except OSError as err:
+            if err.errno not in (None, errno.EINVAL):  # bz2 has no error class of its own; a seek to nowhere
+                raise
+            raise InputError(f"{name} cannot be unpacked ({err}); pack it again") from err
+
     def _zip(self) -> zipfile.ZipFile:
         if self._owner != os.getpid():
-            self._handle = zipfile.ZipFile(self.path)
+            try:
+                self._handle = zipfile.ZipFile(self.path)
+            except BROKEN as err:
+                raise OSError(errno.EIO, str(err)) from err
             self._owner = os.getpid()
         return self._handle
 
 
-@contextlib.contextmanager
-def _entry_errors(name: str) -> Iterator[None]:
-    if name.startswith("/") or ".." in PurePosixPath(name).parts:
-        raise InputError(f"{name} would unpack outside of its folder; pack it again with plain names")
-    try:
-        yield
-    except BROKEN_ENTRY as err:
-        raise InputError(f"{name} cannot be unpacked ({err}); pack it again") from err
+def _refuse_huge(name: str, size: int) -> None:
+    if size > LARGEST_FILE:
+        raise InputError(f"{name} is {size / 2**30:.1f} GiB, more than any picture should be; remove it")
+
+
+def _manifest(content: object) -> dict:
+    """What can be relied on in a ``dataset.json``: what is not of the known shape counts as absent."""
+    if not isinstance(content, dict):
+        return {}
+    images, labels = content.get("images"), content.get("labels")
+    if not (isinstance(images, list) and all(isinstance(i, dict) and isinstance(i.get("name"), str) for i in images)):
+        content = {k: v for k, v in content.items() if k not in ("format", "images")}
+    if not (
+        isinstance(labels, list) and all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in labels)
+    ):
+        content = {k: v for k, v in content.items() if k != "labels"}
+    return content
 
 
 class Lmdb(Source):
@@ -219,7 +272,7 @@ class Lmdb(Source):
 
     def read(self, name: str) -> bytes:
         split, _, key = name.rpartition("/")
-        data = self._get(split, key.encode())
+        data = self._get(split, key.encode(), name)
         if data is None:
             raise InputError(f"{name} is not in {self._parts[split]}; make the LMDB again")
         return data
@@ -239,11 +292,16 @@ class Lmdb(Source):
         length = self._get(split, b"length")
         if length is None or not length.isdigit():
             raise InputError(f"{self._parts[split]} is not a data set: it has no entry 'length'; prepare it again")
+        entries = self._database(split).stat()["entries"]
+        if len(length) > 18 or int(length) > entries:
+            raise InputError(
+                f"{self._parts[split]} holds fewer entries ({entries}) than its 'length'; prepare it again"
+            )
         return int(length)
 
     def _side(self, split: str, wanted: int | None) -> int:
         sides = []
-        with self._database(split).begin() as transaction, transaction.cursor() as cursor:
+        with self._transaction(split) as transaction, transaction.cursor() as cursor:
             found = cursor.set_range(b"0")
             while found:
                 side, dash, _ = cursor.key().partition(b"-")
@@ -255,9 +313,22 @@ class Lmdb(Source):
             raise InputError(f"{self._parts[split]} holds no images named <side>-<index>; prepare it again")
         return min((s for s in sides if wanted is not None and s >= wanted), default=max(sides))
 
-    def _get(self, split: str, key: bytes) -> bytes | None:
-        with self._database(split).begin() as transaction:
+    def _get(self, split: str, key: bytes, name: str | None = None) -> bytes | None:
+        with self._transaction(split, name) as transaction:
             return transaction.get(key)
+
+    @contextlib.contextmanager
+    def _transaction(self, split: str, name: str | None = None) -> Iterator:
+        """A transaction, whose damages become InputErrors that call it by ``name``; None = the path."""
+        database = self._database(split)
+        import lmdb  # it is there: a database is open
+
+        try:
+            with database.begin() as transaction:
+                yield transaction
+        except lmdb.Error as err:
+            what = f"{name} lies in a damaged part of the" if name else f"{self._parts[split]} is a damaged"
+            raise InputError(f"{what} LMDB ({err}); copy or make it again") from err
 
     def _database(self, split: str):
         if split not in self._open:

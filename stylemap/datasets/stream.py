@@ -1,11 +1,8 @@
 """The order of training images as a pure function of (seed, images seen), so that a resumed run goes on exactly."""
 
-import contextlib
 import itertools
-import signal
 import warnings
 from collections.abc import Iterator, Sequence
-from multiprocessing import resource_tracker
 
 import cv2
 import numpy as np
@@ -13,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from stylemap import parallel
 from stylemap.datasets import Pictures
 from stylemap.errors import InputError
 from stylemap.networks.discriminator import GROUP
@@ -90,7 +88,7 @@ def batches(
         collate_fn=_collate,
         worker_init_fn=_start_worker,
     )
-    with _signals_blocked():
+    with parallel.signals_blocked():
         return map(_checked, iter(loader))
 
 
@@ -109,20 +107,6 @@ def _start_worker(worker: int) -> None:
     """In a worker nobody catches warnings; they go to the terminal as one line each. The cores are shared already."""
     cv2.setNumThreads(1)
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-
-
-@contextlib.contextmanager
-def _signals_blocked() -> Iterator[None]:
-    """Processes started within never see Ctrl-C or SIGTERM, which reach the whole process group: the trainer ends them."""
-    if not hasattr(signal, "pthread_sigmask"):  # Windows
-        yield
-        return
-    resource_tracker.ensure_running()  # starting it with the first process would unblock them again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT, signal.SIGTERM})
-    try:
-        yield
-    finally:
-        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 class _Mirrored(Dataset):

@@ -1,0 +1,132 @@
+"""CelebAMask-HQ as downloaded -> a zip of squares, a zip of part labels and a table of attributes; train/, val/, test/."""
+
+import csv
+import io
+import sys
+from argparse import Namespace
+from dataclasses import dataclass, fields
+from pathlib import Path, PurePosixPath
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a checkout that is not installed
+
+from stylemap.cli import prepare, published_data
+from stylemap.datasets import published_sets
+from stylemap.datasets.parts import PartLabels
+from stylemap.datasets.preparing import Options
+from stylemap.datasets.published_sets import Counts
+from stylemap.datasets.sources import FORMAT, Source, open_source
+from stylemap.errors import InputError
+from stylemap.files import write_text
+
+COUNTS = Counts(train=29_000, val=500, test=500)
+PICTURES, LABELS = "CelebA-HQ-img", "CelebAMask-HQ-mask-anno"  # folders
+MAPPING, ATTRIBUTES = "CelebA-HQ-to-CelebA-mapping.txt", "CelebAMask-HQ-attribute-anno.txt"
+
+
+@dataclass(frozen=True)
+class Tables:
+    """What the text files say of a picture, by its number."""
+
+    celeba: dict[int, list[str]]  # index and file name in CelebA
+    attributes: list[str]  # names, [] if there is no such file
+    values: dict[int, list[str]]  # "-1" or "1", in the order of the names
+
+
+@published_data.script
+def main(argv: list[str], counts: Counts = COUNTS) -> int:
+    arguments = published_data.parser("celeba_hq", __doc__).parse_args(argv)
+    out = arguments.out
+    maps, table = out.with_name(f"{out.stem}-labels.zip"), out.with_suffix(".csv")
+    if table.exists() or (maps.exists() and not out.exists()):  # made last, so not by an earlier start of this command
+        raise InputError(f"{table if table.exists() else maps} exists; remove it or choose another --out")
+    source = open_source(arguments.source)
+    tables = read_tables(source)
+    pictures, labels = inspect(source, tables, counts, arguments.partial)
+    stems = {name: f"{counts.split(number)}/{number:05d}" for number, name in pictures.items()}
+    if finished(source, stems, arguments):
+        print(f"{out} is there already")
+    elif code := prepare.run(source, out, {name: f"{stem}.jpg" for name, stem in stems.items()}, arguments):
+        return code
+    if labels is not None:
+        labelled = {name: stem for name, stem in stems.items() if name in labels}
+        if code := published_data.label_maps(labels, labelled, maps, arguments.workers):
+            return code
+    names = {record["source"]: record["name"] for record in open_source(out).manifest()["images"]}
+    write_text(table, tabulate({n: names[name] for n, name in pictures.items() if name in names}, tables))
+    print(f"{table}  ({len(names)} pictures, {len(tables.attributes)} attributes)")
+    return 0
+
+
+def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tuple[dict[int, str], PartLabels | None]:
+    """-> pictures by number, and the part labels; an InputError if anything is amiss and --partial is not given."""
+    names = [name for name in source.pictures() if PICTURES in PurePosixPath(name).parts[:-1]]
+    pictures, others = published_sets.numbered(names, counts.total)
+    if not pictures:
+        raise InputError(
+            f"{source.path} holds no folder {PICTURES}; name CelebAMask-HQ.zip or what it was unpacked into"
+        )
+    try:
+        labels = PartLabels(source, LABELS)
+    except InputError:
+        labels = None
+    unlabelled = [f"{number:05d}" for number, name in pictures.items() if labels is None or name not in labels]
+    unmapped = [f"{number:05d}" for number in pictures if number not in tables.celeba]
+    undescribed = [f"{number:05d}" for number in pictures if tables.attributes and number not in tables.values]
+    complaints = [
+        *published_sets.complaint("missing pictures", published_sets.missing(pictures, counts.total)),
+        *published_sets.complaint("pictures too many", others),
+        *published_sets.complaint(f"pictures without labels in {LABELS}", unlabelled),
+        *published_sets.complaint(f"pictures not in {MAPPING}", unmapped),
+        *published_sets.complaint(f"pictures not in {ATTRIBUTES}", undescribed),
+    ]
+    published_data.note(published_sets.judge(source.path, "CelebAMask-HQ", complaints, partial))
+    return pictures, labels if len(unlabelled) < len(pictures) else None
+
+
+def finished(source: Source, places: dict[str, str], arguments: Namespace) -> bool:
+    """Whether the same command, killed later on, has written the pictures."""
+    if not arguments.out.exists():
+        return False
+    content = open_source(arguments.out).manifest()
+    options = {f.name: getattr(arguments, "format" if f.name == "kind" else f.name) for f in fields(Options)}
+    if content.get("format") != FORMAT or content["options"] != options:
+        return False  # of another command, and `prepare.run` refuses to replace it
+    if content["source"]["name"] != source.path.resolve().name:
+        return False
+    records = content["images"] + content["duplicates"] + content["left_out"]
+    return {record["source"] for record in records} == set(places)
+
+
+def read_tables(source: Source) -> Tables:
+    """The text files; what is not there is empty."""
+    mapping, attributes = read_rows(source, MAPPING), read_rows(source, ATTRIBUTES)
+    try:
+        celeba = {int(index): [original, file] for index, original, file in mapping[1:]}  # after a line of titles
+        names = attributes[1] if attributes else []  # after a line with the number of pictures
+        values = {int(PurePosixPath(file).stem): row for file, *row in attributes[2:] if len(row) == len(names)}
+    except (ValueError, IndexError) as err:
+        raise InputError(f"{MAPPING} or {ATTRIBUTES} in {source.path} is damaged; unpack or download it again") from err
+    return Tables(celeba, names, values)
+
+
+def read_rows(source: Source, file: str) -> list[list[str]]:
+    """The words of each line of a text file, wherever it lies; [] if there is none."""
+    found = [name for name in source.names() if PurePosixPath(name).name == file]
+    lines = source.read(found[0]).decode(errors="replace").splitlines() if found else []
+    return [line.split() for line in lines if line.strip()]
+
+
+def tabulate(pictures: dict[int, str], tables: Tables) -> str:
+    """CSV of the pictures, by number; what the tables do not say is left empty."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(["name", "split", "celeba_index", "celeba_file", *tables.attributes])
+    for number, name in pictures.items():
+        celeba = tables.celeba.get(number, ["", ""])
+        values = tables.values.get(number, [""] * len(tables.attributes))
+        writer.writerow([name, name.split("/")[0], *celeba, *values])
+    return text.getvalue()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

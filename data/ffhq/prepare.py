@@ -1,0 +1,74 @@
+"""FFHQ as downloaded -> one zip of squares, in train/, val/ and test/."""
+
+import json
+import sys
+from pathlib import Path, PurePosixPath
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a checkout that is not installed
+
+from stylemap.cli import prepare, published_data
+from stylemap.datasets import published_sets
+from stylemap.datasets.published_sets import Counts
+from stylemap.datasets.sources import Source, open_source
+from stylemap.errors import InputError
+
+COUNTS = Counts(train=69_000, val=500, test=500)
+FULL_SIZE = "images1024x1024"  # the folder of these pictures, where others lie beside it
+
+
+@published_data.script
+def main(argv: list[str], counts: Counts = COUNTS) -> int:
+    arguments = parse(argv)
+    source = open_source(arguments.source)
+    pictures, others = published_sets.numbered(candidates(source.pictures()), counts.total)
+    if not pictures:
+        raise InputError(f"{source.path} holds no picture named 00000.png or the like; name the folder with them")
+    complaints = [
+        *published_sets.complaint("missing pictures", published_sets.missing(pictures, counts.total)),
+        *published_sets.complaint("pictures too many", others),
+    ]
+    published_data.note(published_sets.judge(source.path, "FFHQ", complaints, arguments.partial))
+    if arguments.metadata:
+        for number in verify(source, pictures, arguments):
+            del pictures[number]
+    places = {name: f"{counts.split(number)}/{number:05d}.png" for number, name in pictures.items()}
+    return prepare.run(source, arguments.out, places, arguments)
+
+
+def parse(argv: list[str]):
+    parser = published_data.parser("ffhq", __doc__)
+    parser.add_argument("--metadata", type=Path, metavar="JSON", help="ffhq-dataset-v2.json: check every file's MD5")
+    return parser.parse_args(argv)
+
+
+def candidates(names: list[str]) -> list[str]:
+    """Of a whole download, which has thumbnails and uncropped photos too, the pictures that are meant."""
+    return [name for name in names if FULL_SIZE in PurePosixPath(name).parts[:-1]] or names
+
+
+def verify(source: Source, pictures: dict[int, str], arguments) -> list[int]:
+    """The numbers of damaged pictures; an InputError if there are any and --partial is not given."""
+    sums = read_sums(arguments.metadata)
+    listed = {number: name for number, name in pictures.items() if number in sums}
+    checksums = {name: sums[number] for number, name in listed.items()}
+    with prepare.Bar("checksums") as bar:
+        damaged = set(published_sets.damaged(source, checksums, arguments.workers, bar))
+    print(f"{len(listed) - len(damaged)} of {len(pictures)} pictures have the MD5 that {arguments.metadata} lists")
+    complaints = published_sets.complaint("pictures with another MD5", sorted(damaged))
+    published_data.note(published_sets.judge(source.path, "FFHQ", complaints, arguments.partial))
+    return [number for number, name in listed.items() if name in damaged]
+
+
+def read_sums(path: Path) -> dict[int, str]:
+    """Number -> hexadecimal MD5 of the file."""
+    try:
+        pictures = [record["image"] for record in json.loads(path.read_bytes()).values()]
+        return {int(PurePosixPath(p["file_path"]).stem): str(p["file_md5"]) for p in pictures}
+    except OSError as err:
+        raise InputError(f"--metadata {path} cannot be read: {err.strerror}; check the path") from err
+    except (ValueError, KeyError, TypeError, AttributeError) as err:
+        raise InputError(f"--metadata {path} is not FFHQ's ffhq-dataset-v2.json; download it again") from err
+
+
+if __name__ == "__main__":
+    sys.exit(main())

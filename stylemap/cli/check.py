@@ -1,0 +1,251 @@
+"""``stylemap data check``: a report on a folder, zip or LMDB of pictures, for a person and as JSON."""
+
+import argparse
+import json
+import re
+import shlex
+import sys
+import textwrap
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from stylemap import files, parallel
+from stylemap.cli import parsing
+from stylemap.cli.prepare import Bar
+from stylemap.datasets import checking
+from stylemap.datasets.checking import Report
+from stylemap.datasets.sources import open_source
+from stylemap.errors import InputError
+
+WIDTH = 80  # columns
+LABEL = 13  # columns that labels take
+NAMED = 5  # names spelled out of a list; all are in the JSON
+REASONS = 10  # kinds of damage spelled out
+WORKERS = 2  # that training starts by default
+CONVERTIBLE = frozenset(  # extensions of what a person would miss
+    {".gif", ".bmp", ".tif", ".tiff", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
+    | {".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp"}
+)
+MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "palette", "I;16": "16-bit grey"}
+
+
+def main(argv: list[str]) -> int:
+    parser = parsing.Parser(
+        prog="stylemap data check",
+        description="Decode every picture and tell what there is and what to do about it. Changes nothing. "
+        "Exit code 0 if training would start, else 2.",
+    )
+    parser.add_argument("source", metavar="SRC", help="a folder, zip or LMDB of pictures")
+    parser.add_argument("--resolution", type=int, default=256, metavar="R", help="side in pixels to train at")
+    parser.add_argument("--json", type=json_path, metavar="FILE", help="also write the whole report here, as JSON")
+    parser.add_argument(
+        "--workers", type=parsing.processes, default=parallel.cores(), help="processes; 0 = only this one"
+    )
+    arguments = parser.parse_args(argv)
+    source = open_source(arguments.source, arguments.resolution)
+    with Bar("pictures") as bar:
+        report = checking.check(source, arguments.resolution, arguments.workers, bar)
+    if arguments.json:
+        files.write_text(arguments.json, json.dumps(report.as_dict(), indent=1) + "\n")
+    print(printable(describe(report)), flush=True)  # before the error, also where both go to one file
+    if not report.usable:
+        raise InputError(_unusable(report))
+    return 0
+
+
+def json_path(text: str) -> Path:
+    """A file to write that cannot be one of the pictures."""
+    path = Path(text)
+    if path.suffix.lower() != ".json" or path.is_dir():
+        raise argparse.ArgumentTypeError(f"{text!r} must be a file that ends in .json")
+    return path
+
+
+def describe(report: Report) -> str:
+    """The report in lines of at most 80 columns, but for the last: a command to be copied."""
+    lines = [*_wrapped(f"{report.source}: {_count(report)}"), *_rows(report)]
+    if report.usable:
+        lines += ["", f"next: {advice(report)}"]
+    return "\n".join(lines)
+
+
+def advice(report: Report) -> str:
+    """The command to run next."""
+    troubled = report.unreadable or report.small or report.duplicates or report.leaks
+    if report.ready == report.pictures and not troubled:
+        return shlex.join(["stylemap", "train", "--data", report.source])
+    if not troubled and not report.outside_splits and report.workers_for_gpu <= WORKERS:
+        return shlex.join(["stylemap", "train", "--data", report.source])
+    out = f"{Path(report.source).resolve().stem}-{report.resolution}.zip"
+    command = ["stylemap", "data", "prepare", report.source, "--out", out, "--resolution", str(report.resolution)]
+    if report.duplicates or report.leaks:
+        command.append("--drop-duplicates")
+    if report.small and len(report.small) < report.readable / 2:  # a set that is small altogether is better enlarged
+        command.append("--skip-small")
+    return shlex.join(command)
+
+
+def _count(report: Report) -> str:
+    if not report.pictures:
+        return f"a {report.kind} without pictures"
+    size = f"{report.bytes / 1e6:.1f} MB"
+    if not report.unreadable:
+        return f"{_pictures(report.pictures)}, {size}, all of them whole"
+    return f"{_pictures(report.pictures)}; {report.readable} can be read ({size}), {len(report.unreadable)} cannot"
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'s' * (count != 1)}"
+
+
+def _rows(report: Report) -> Iterator[str]:
+    if report.readable:
+        yield ""
+        yield from _row("formats", _listed(report.formats))
+        modes = {f"{mode} ({MODES[mode]})" if mode in MODES else mode: n for mode, n in report.modes.items()}
+        yield from _row("modes", _listed(modes))
+        sides = f"{report.smallest_side} smallest, {report.median_side} median, {report.largest_side} largest"
+        yield from _row("short side", f"{sides}, in pixels")
+        yield from _row("square", _square(report))
+        if report.small:
+            what = f"{len(report.small)} below {report.resolution} px are enlarged; prepare --skip-small drops them:"
+            yield from _row("small", what)
+            yield from _names(f"{name} ({width} x {height})" for name, (width, height) in report.small.items())
+        yield from _row("corrected", _corrected(report))
+        yield from _row("splits", _splits(report))
+        yield from _names(report.outside_splits)
+        yield from _row("copies", _copies(report.duplicates))
+        yield from _groups(report.duplicates)
+    if report.others:
+        others = {extension or "no extension": count for extension, count in report.others.items()}
+        repair = "; convert them" if CONVERTIBLE & report.others.keys() else ""
+        yield from _row("other files", f"{_listed(others)}: not pictures this project reads{repair}")
+    if report.images_per_second:
+        yield from _row("loading", _loading(report))
+        what = f"about {report.prepared_bytes / 1e6:.1f} MB as a zip at {report.resolution} px, made by prepare"
+        yield from _row("disk", what)
+    if report.leaks:
+        yield ""
+        what = f"{_pictures(len(report.leaks))} in several splits: scores will flatter; prepare --drop-duplicates"
+        yield from _row("LEAK", what)
+        yield from _groups(report.leaks)
+    if report.unreadable:
+        yield from _unreadable(report)
+
+
+def _square(report: Report) -> str:
+    if not report.not_square:
+        return "all"
+    which = "none is" if report.not_square == report.readable else f"{report.not_square} are not"
+    return f"{which}; the middle is cut out, prepare --pad keeps the whole"
+
+
+def _corrected(report: Report) -> str:
+    counts = {
+        "turned upright": report.turned,
+        "transparent, laid over white": report.transparent,
+        "converted from another colour profile": report.profiles,
+    }
+    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing"
+
+
+def _splits(report: Report) -> str:
+    if report.splits:
+        return f"{_listed(report.splits)}, by folder"
+    if report.outside_splits:
+        return f"do not count, since {_pictures(len(report.outside_splits))} outside of train/, val/, test/; move away:"
+    return "none given; training holds some pictures out by itself"
+
+
+def _copies(duplicates: list[list[str]]) -> str:
+    if not duplicates:
+        return "none"
+    spare = sum(map(len, duplicates)) - len(duplicates)
+    return f"{_pictures(spare)} too many; prepare --drop-duplicates takes one of:"
+
+
+def _unreadable(report: Report) -> Iterator[str]:
+    """Files by reason, the most frequent first: five hundred photos with one fault are one fault."""
+    reasons: dict[str, list[str]] = {}
+    for name, reason in report.unreadable.items():
+        reason = re.sub(r" \(\d+ bytes not processed\)", "", reason.removeprefix(name).lstrip(" :"))
+        reasons.setdefault(reason, []).append(name)
+    yield ""
+    yield from _row("CANNOT READ", f"{_pictures(len(report.unreadable))}; training leaves out what it finds damaged")
+    ordered = sorted(reasons.items(), key=lambda item: -len(item[1]))
+    for reason, names in ordered[:REASONS]:
+        yield from _names(names)
+        yield from textwrap.wrap(reason, WIDTH, initial_indent=" " * (LABEL + 4), subsequent_indent=" " * (LABEL + 4))
+    rest = sum(len(names) for _, names in ordered[REASONS:])
+    if rest:
+        yield from _row("", f"and {rest} more; --json lists all")
+
+
+def _loading(report: Report) -> str:
+    speed = (
+        f"{report.images_per_second:.0f} images/s by each loading process (its computing time, on {report.sampled});"
+    )
+    return f"{speed} a GPU that takes {checking.GPU_SPEED} images/s needs {report.workers_for_gpu} (train --workers)"
+
+
+def _unusable(report: Report) -> str:
+    if report.readable:
+        return f"{report.source} holds one readable picture; two are needed, one to train on and one to measure on"
+    if report.pictures:
+        first = next(iter(report.unreadable.values()))
+        return f"{report.source} holds no readable picture: all {report.pictures} fail, the first as {first}"
+    if report.others:
+        count = sum(report.others.values())
+        return f"{report.source} holds no JPEG, PNG or WebP picture, only {count} other files; convert or add pictures"
+    return f"{report.source} is empty; put JPEG, PNG or WebP pictures into it"
+
+
+# ---- lines
+
+
+def _row(label: str, text: str) -> list[str]:
+    return textwrap.wrap(
+        text, WIDTH, initial_indent=f"  {label:<{LABEL}}", subsequent_indent=" " * (LABEL + 2), break_on_hyphens=False
+    )
+
+
+def _wrapped(text: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
+
+
+def _listed(counts: dict[str, int]) -> str:
+    return ", ".join(f"{what} {count}" for what, count in counts.items())
+
+
+def _names(names: Iterable[str]) -> Iterator[str]:
+    """A line for each of the first names, the middle cut out where it is too long."""
+    names = list(names)
+    for name in names[:NAMED]:
+        yield " " * (LABEL + 2) + _shortened(name, WIDTH - LABEL - 2)
+    if len(names) > NAMED:
+        yield " " * (LABEL + 2) + f"and {len(names) - NAMED} more; --json lists all"
+
+
+def _groups(groups: list[list[str]]) -> Iterator[str]:
+    """A line for each of the first groups of equal files, with two of the names."""
+    for first, second, *rest in groups[:NAMED]:
+        more = f" = {len(rest)} more" if rest else ""
+        width = (WIDTH - LABEL - 2 - len(" = ") - len(more)) // 2
+        yield " " * (LABEL + 2) + f"{_shortened(first, width)} = {_shortened(second, width)}{more}"
+    if len(groups) > NAMED:
+        yield " " * (LABEL + 2) + f"and {len(groups) - NAMED} more; --json lists all"
+
+
+def _shortened(name: str, width: int) -> str:
+    name = name.replace("\n", "\\n")
+    if len(name) <= width:
+        return name
+    end = width // 2
+    return f"{name[: width - end - 3]}...{name[-end:]}"
+
+
+def printable(text: str) -> str:
+    """Names may hold anything: what the terminal cannot show, or would obey, is escaped."""
+    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+    encoding = sys.stdout.encoding or "utf-8"
+    return shown.encode(encoding, "backslashreplace").decode(encoding)

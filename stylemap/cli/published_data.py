@@ -1,0 +1,61 @@
+"""What the scripts in ``data/`` that prepare a published data set have in common: flags, notes, errors."""
+
+import functools
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from stylemap.cli import parsing, prepare
+from stylemap.datasets.packing import unfinished
+from stylemap.datasets.parts import PartLabels
+from stylemap.datasets.preparing_parts import prepare_parts
+from stylemap.errors import InputError
+
+
+def parser(name: str, description: str) -> parsing.Parser:
+    """The flags of all; `prepare.run` reads most of them."""
+    flags = parsing.Parser(prog=f"python data/{name}/prepare.py", description=description)
+    flags.add_argument("source", metavar="SRC", help="the archive as downloaded, or the folder it was unpacked into")
+    flags.add_argument("--out", type=prepare.zip_path, required=True, metavar="X.zip", help="the zip to write")
+    flags.add_argument("--partial", action="store_true", help="take an incomplete archive for what it holds")
+    prepare.add_options(flags)
+    return flags
+
+
+def script(verb: Callable[..., int]) -> Callable[..., int]:
+    """Make ``main(argv=None, ...)`` of ``verb(argv, ...)``, with the exit codes of the command line."""
+
+    @functools.wraps(verb)
+    def main(argv: list[str] | None = None, *given) -> int:
+        try:
+            return verb(sys.argv[1:] if argv is None else argv, *given)
+        except InputError as err:
+            print(f"error: {err}", file=sys.stderr)
+            return 2
+        except OSError as err:
+            print(f"error: {err.filename or 'a file'}: {err.strerror or err}", file=sys.stderr)
+            return 2
+        except KeyboardInterrupt:
+            return 130
+
+    return main
+
+
+def note(finding: str) -> None:
+    """Tell what --partial puts up with."""
+    if finding:
+        print(f"note: {finding}; taken as it is")
+
+
+def label_maps(labels: PartLabels, places: Mapping[str, str], out: Path, workers: int) -> int:
+    """`prepare_parts` under a progress bar, like `prepare.run`. Returns the exit code."""
+    with prepare.Bar("label maps") as bar:
+        try:
+            content = prepare_parts(labels, places, out, workers, bar)
+        except KeyboardInterrupt:
+            print(f"stopped; what is done is in {unfinished(out)}, the same command goes on", file=sys.stderr)
+            return 130
+    print(f"{out}  ({out.stat().st_size / 1e6:.1f} MB)\n{len(content['images'])} label maps")
+    if content["left_out"]:
+        print(f"{len(content['left_out'])} left out, the first: {content['left_out'][0]['why']}")
+    return 0

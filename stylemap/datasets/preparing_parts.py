@@ -1,0 +1,93 @@
+"""Part labels of any layout -> one zip of label maps, named as the pictures they belong to."""
+
+import hashlib
+import io
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from PIL import Image
+
+from stylemap import __version__
+from stylemap.datasets import packing
+from stylemap.datasets.packing import Entry
+from stylemap.datasets.parts import Files, Part, PartLabels
+from stylemap.datasets.sources import open_source
+from stylemap.errors import InputError
+
+FORMAT = "stylemap-parts-1"
+Item = tuple[str, str, Files]  # name of the map without extension, picture, files
+
+
+def prepare_parts(
+    labels: PartLabels,
+    places: Mapping[str, str],
+    out: Path,
+    workers: int = 0,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> dict:
+    """Write the label maps of pictures as grey PNGs, whose values are ids of `Part`, at the size they are stored in.
+
+    A zip that the same call has written before is kept; see `packing` for what a kill leaves.
+
+    Args:
+        places: picture, by the name that ``labels`` finds it under -> name of its map in the zip, without extension.
+
+    Returns:
+        The content of its ``dataset.json``: ``images`` with ``name`` and ``source``, and ``left_out``, of damaged files,
+        with ``source`` and ``why``.
+
+    Raises:
+        InputError: a picture has no labels or several, none can be used, or what `packing.pack` raises.
+    """
+    items = [
+        (place, picture, labels.files(picture)) for picture, place in sorted(places.items(), key=lambda item: item[1])
+    ]
+    identity = _identity(labels, items)
+    if out.exists():
+        content = open_source(out).manifest()
+        if content.get("format") == FORMAT and content.get("identity") == identity:
+            return content
+
+    def manifest(records: list[dict]) -> dict:
+        return _manifest(labels, identity, records)
+
+    return packing.pack(items, Mapper(labels), out, identity, manifest, workers, progress)
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """`Item` -> `Entry`."""
+
+    labels: PartLabels
+
+    def __call__(self, item: Item) -> Entry:
+        place, picture, files = item
+        try:
+            values = self.labels.read(files)
+        except InputError as err:
+            return Entry(place, None, {"source": picture, "why": str(err)})
+        buffer = io.BytesIO()
+        Image.fromarray(values).save(buffer, "PNG")
+        return Entry(f"{place}.png", buffer.getvalue(), {"source": picture})
+
+
+def _identity(labels: PartLabels, items: list[Item]) -> str:
+    stamp = labels.source.stamp
+    known = [[place, picture, [(file, stamp(file)) for file in files.values()]] for place, picture, files in items]
+    return hashlib.sha256(json.dumps([FORMAT, __version__, known]).encode()).hexdigest()
+
+
+def _manifest(labels: PartLabels, identity: str, records: list[dict]) -> dict:
+    images = [record for record in records if "why" not in record]
+    if not images:
+        raise InputError(f"{labels.source.path} holds no part labels that can be used, the first: {records[0]['why']}")
+    return {
+        "format": FORMAT,
+        "identity": identity,
+        "source": labels.source.path.resolve().name,
+        "parts": {part.name.lower(): int(part) for part in Part},
+        "images": images,
+        "left_out": [{"source": r["source"], "why": r["why"]} for r in records if "why" in r],
+    }

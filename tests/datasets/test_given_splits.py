@@ -1,0 +1,107 @@
+"""Splits given by folders: train/, val/, test/ are taken as they are, and only when nothing lies beside them."""
+
+import io
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylemap.datasets import ImageFolder, split
+from stylemap.datasets.folder import given_splits, smallest_hashes
+
+SIDE = 4
+
+
+def picture(seed: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+@pytest.fixture(params=["folder", "zip"])
+def put(request, tmp_path):
+    """A function that makes a data set with pictures of these names."""
+
+    def make(names: list[str], broken: tuple[str, ...] = ()) -> Path:
+        files = {name: picture(i) for i, name in enumerate(names)} | dict.fromkeys(broken, b"no picture")
+        if request.param == "zip":
+            with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+                for name, data in files.items():
+                    archive.writestr(name, data)
+            return tmp_path / "set.zip"
+        for name, data in files.items():
+            (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "set" / name).write_bytes(data)
+        return tmp_path / "set"
+
+    return make
+
+
+def names(data: ImageFolder) -> list[str]:
+    return [data.name(i) for i in range(len(data))]
+
+
+def some(folder: str, count: int) -> list[str]:
+    return [f"{folder}/{i:02}.png" for i in range(count)]
+
+
+TRAIN, VAL, TEST = some("train", 12), some("val", 5), some("test/cats", 4)
+
+
+@pytest.mark.parametrize(
+    ("given", "held_out"),
+    [(TRAIN + VAL + TEST, VAL), (TRAIN + VAL, VAL), (TRAIN + TEST, TEST)],
+    ids=["train val test", "train val", "train test"],
+)
+def test_folders_are_the_sets(put, given, held_out):
+    training, measured = split(put(given), SIDE, 100)
+    assert names(training) == TRAIN
+    assert names(measured) == held_out
+    for part in (training, measured):
+        assert np.array_equal(part[0], ImageFolder(training.path, SIDE, [part.name(0)])[0])
+
+
+@pytest.mark.parametrize("outside", ["stray.png", "masks/a.png", "Train/a.png"])
+def test_a_stray_picture_makes_it_an_ordinary_set(put, outside):
+    path = put([*TRAIN, *VAL, outside])
+    training, measured = split(path, SIDE, 3)
+    everything = sorted([*TRAIN, *VAL, outside])
+    assert sorted(names(training) + names(measured)) == everything
+    assert names(measured) == smallest_hashes(everything, 1)  # a tenth of 18
+
+
+@pytest.mark.filterwarnings("ignore:.*skipped 1 of")
+def test_a_stray_that_is_no_picture_does_not(put):
+    training, measured = split(put(TRAIN + VAL, broken=("cover.png",)), SIDE, 100)
+    assert names(training) == TRAIN
+    assert names(measured) == VAL
+
+
+@pytest.mark.parametrize("given", [TRAIN, VAL + TEST, TRAIN + some("valid", 3)], ids=["train", "val test", "valid"])
+def test_other_folders_are_no_splits(put, given):
+    training, measured = split(put(given), SIDE, 100)
+    assert sorted(names(training) + names(measured)) == sorted(given)
+    assert names(measured) == smallest_hashes(sorted(given), 1)
+
+
+@pytest.mark.parametrize("holdout", [1, 3, 5, 6])
+def test_few_held_out_are_those_with_the_smallest_hash(put, holdout):
+    training, measured = split(put(TRAIN + VAL), SIDE, holdout)
+    assert names(training) == TRAIN  # what is not measured on is not trained on either
+    assert names(measured) == sorted(smallest_hashes(VAL, holdout))
+
+
+def test_the_tenth_does_not_limit_what_was_given(put):
+    assert len(split(put(some("train", 2) + VAL), SIDE, 100)[1]) == 5
+
+
+def test_given_splits():
+    assert given_splits(["train/a", "val/b", "test/c", "train/d"]) == {
+        "train": ["train/a", "train/d"],
+        "val": ["val/b"],
+        "test": ["test/c"],
+    }
+    assert given_splits([]) == {}
+    assert given_splits(["train", "val"]) == {}  # files of these names are no folders

@@ -1,0 +1,564 @@
+"""Where bytes come from: LMDB in the published layout, zips of others, and folders with awkward names and files."""
+
+import builtins
+import io
+import json
+import os
+import pickle
+import subprocess
+import sys
+import warnings
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from torch.utils.data import DataLoader
+
+from stylemap import decoding
+from stylemap.datasets import ImageFolder, split
+from stylemap.datasets.sources import LARGEST_FILE, Folder, Lmdb, open_source
+from stylemap.errors import InputError
+
+SIDE = 8
+
+
+def picture(seed: int, kind: str = "PNG", side: int = 16) -> bytes:
+    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
+    buffer = io.BytesIO()
+    Image.fromarray(pixels).save(buffer, kind)
+    return buffer.getvalue()
+
+
+def store(path: Path, entries: dict[str, bytes], subdir: bool = True) -> Path:
+    """An LMDB of these entries."""
+    lmdb = pytest.importorskip("lmdb")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with lmdb.open(str(path), map_size=1 << 24, subdir=subdir) as database, database.begin(write=True) as transaction:
+        for key, value in entries.items():
+            transaction.put(key.encode(), value)
+    return path
+
+
+def published(count: int, *sides: int, seed: int = 0) -> dict[str, bytes]:
+    """The entries that the published preparation writes: JPEGs of every side, and their number."""
+    pictures = {f"{s}-{i:05d}": picture(seed + i, "JPEG", s) for s in sides or (16,) for i in range(count)}
+    return {**pictures, "length": str(count).encode()}
+
+
+def pack(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
+    with zipfile.ZipFile(path, "w", compression) as archive:
+        for name, data in files.items():
+            archive.writestr(name, data)
+    return path
+
+
+def fill(folder: Path, files: dict[str, bytes]) -> Path:
+    for name, data in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(data)
+    return folder
+
+
+def names(data: ImageFolder) -> list[str]:
+    return [data.name(i) for i in range(len(data))]
+
+
+class TestLmdb:
+    def test_single_folder(self, tmp_path):
+        entries = published(3)
+        source = open_source(store(tmp_path / "set", entries))
+        assert source.pictures() == source.names() == ["16-00000", "16-00001", "16-00002"]
+        assert source.read("16-00001") == entries["16-00001"]
+        assert source.check("16-00001") == (16, 16)
+        assert source.verified == frozenset()
+        data = ImageFolder(tmp_path / "set", SIDE)
+        assert np.array_equal(data[2], decoding.load(entries["16-00002"], SIDE))
+
+    @pytest.mark.parametrize("name", ["set.lmdb", "set.mdb"])
+    def test_single_file(self, tmp_path, name):
+        entries = published(2)
+        source = open_source(store(tmp_path / name, entries, subdir=False))
+        assert source.read("16-00001") == entries["16-00001"]
+
+    def test_folder_of_splits(self, tmp_path):
+        for seed, (part, count) in enumerate({"train": 5, "val": 2, "test": 3}.items()):
+            store(tmp_path / "celeba" / f"LMDB_{part}", published(count, seed=100 * seed))
+        data = ImageFolder(tmp_path / "celeba", SIDE)
+        assert len(data) == 10
+        assert names(data)[:4] == ["test/16-00000", "test/16-00001", "test/16-00002", "train/16-00000"]
+        training, held_out = split(tmp_path / "celeba", SIDE, 100)
+        assert names(training) == [f"train/16-{i:05d}" for i in range(5)]
+        assert names(held_out) == ["val/16-00000", "val/16-00001"]
+        assert np.array_equal(held_out[1], decoding.load(picture(101, "JPEG"), SIDE))
+
+    def test_a_folder_of_one_split(self, tmp_path):
+        store(tmp_path / "set" / "LMDB_train", published(2))
+        assert open_source(tmp_path / "set").names() == ["train/16-00000", "train/16-00001"]
+
+    def test_more_than_five_digits(self, tmp_path):
+        small = picture(0, "JPEG", 4)
+        entries = {f"4-{i:05d}": small for i in (0, 99999, 100000)}
+        lots = {**entries, **{f"4-{i:05d}": b"" for i in range(1, 99999, 997)}, "length": b"4"}
+        source = open_source(store(tmp_path / "set", lots))
+        assert source._get("", b"4-100000") == small  # a key is found whatever its width
+
+    @pytest.mark.parametrize(("wanted", "chosen"), [(1, 8), (8, 8), (9, 16), (16, 16), (17, 32), (99, 32), (None, 32)])
+    def test_of_several_sides_the_smallest_that_suffices(self, tmp_path, wanted, chosen):
+        store(tmp_path / "set", published(2, 8, 16, 32))
+        assert open_source(tmp_path / "set", wanted).names() == [f"{chosen}-00000", f"{chosen}-00001"]
+
+    def test_training_asks_for_the_side_it_needs(self, tmp_path):
+        store(tmp_path / "set", published(2, 8, 16, 32))
+        assert names(ImageFolder(tmp_path / "set", 16)) == ["16-00000", "16-00001"]
+
+    def test_without_length(self, tmp_path):
+        store(tmp_path / "set", {"16-00000": picture(0)})
+        with pytest.raises(InputError, match=r"set is not a data set: it has no entry 'length'; prepare it again"):
+            open_source(tmp_path / "set")
+
+    @pytest.mark.parametrize("length", [b"many", b"", b"-3", b"1.5"])
+    def test_length_is_no_number(self, tmp_path, length):
+        store(tmp_path / "set", {"16-00000": picture(0), "length": length})
+        with pytest.raises(InputError, match="it has no entry 'length'"):
+            open_source(tmp_path / "set")
+
+    @pytest.mark.parametrize("length", [b"4", b"99999999999", b"9" * 480])
+    def test_length_is_beyond_all_bounds(self, tmp_path, length):
+        store(tmp_path / "set", {"16-00000": picture(0), "16-00001": picture(1), "length": length})
+        with pytest.raises(InputError, match=r"set holds fewer entries \(3\) than its 'length'; prepare it again"):
+            open_source(tmp_path / "set")
+
+    def test_without_images(self, tmp_path):
+        store(tmp_path / "set", {"length": b"0", "a": b"b"})
+        with pytest.raises(InputError, match="holds no images named <side>-<index>"):
+            open_source(tmp_path / "set")
+
+    def test_a_missing_entry_is_skipped(self, tmp_path):
+        entries = published(4)
+        del entries["16-00002"]
+        store(tmp_path / "set", entries)
+        with pytest.warns(UserWarning, match=r"skipped 1 of 4 images: 16-00002 is not in .*set; make the LMDB again"):
+            assert names(ImageFolder(tmp_path / "set", SIDE)) == ["16-00000", "16-00001", "16-00003"]
+
+    def test_a_damaged_entry_is_skipped(self, tmp_path):
+        store(tmp_path / "set", {**published(3), "16-00001": b"\xff\xd8\xff"})
+        with pytest.warns(UserWarning, match="skipped 1 of 3 images: 16-00001 is damaged or cut short"):
+            assert len(ImageFolder(tmp_path / "set", SIDE)) == 2
+
+    # in a process of its own: what is tested would kill it
+    @pytest.mark.parametrize("left", [0.0, 0.1, 0.5, 0.99])
+    def test_cut_short_is_an_error_and_kills_nobody(self, tmp_path, left):
+        store(tmp_path / "set", published(60, 32))
+        file = tmp_path / "set" / "data.mdb"
+        whole = file.read_bytes()
+        file.write_bytes(whole[: int(left * len(whole))])
+        script = (
+            "import sys\nfrom stylemap.datasets.sources import open_source\nfrom stylemap.errors import InputError\n"
+            "try:\n    source = open_source(sys.argv[1])\n    [source.read(name) for name in source.names()]\n"
+            "except InputError as err:\n    print(err)\n"
+        )
+        ran = subprocess.run([sys.executable, "-c", script, tmp_path / "set"], capture_output=True, text=True)
+        assert ran.returncode == 0, ran.stderr
+        assert "set is an LMDB cut short; copy or make it again" in ran.stdout or "is a broken LMDB" in ran.stdout
+        assert len(ran.stdout.splitlines()) == 1
+
+    def test_garbage(self, tmp_path):
+        pytest.importorskip("lmdb")
+        fill(tmp_path, {"set/data.mdb": b"no database at all" * 1000, "set.lmdb": b"nor this" * 1000})
+        for path in ("set", "set.lmdb"):
+            with pytest.raises(InputError, match=r"is a broken LMDB \(.*\); copy or make it again"):
+                open_source(tmp_path / path)
+
+    def test_damaged_pages_are_errors_of_their_pictures(self, tmp_path):
+        store(tmp_path / "set", published(200))
+        file = tmp_path / "set" / "data.mdb"
+        whole = file.read_bytes()
+        damaged = []
+        for page in range(2, len(whole) // 4096):
+            # another place each time: a process keeps what it has mapped
+            folder = fill(
+                tmp_path / f"{page}", {"data.mdb": whole[: page * 4096] + bytes(4096) + whole[page * 4096 + 4096 :]}
+            )
+            try:
+                source = open_source(folder)
+            except InputError as err:
+                assert "is a damaged LMDB (" in str(err) or "is not a data set" in str(err)
+                continue
+            for name in source.names():
+                try:
+                    source.check(name)
+                except InputError as err:
+                    damaged.append(str(err))
+                    assert str(err).startswith(name)
+        assert any("lies in a damaged part of the LMDB" in reason for reason in damaged)
+
+    def test_opened_twice_in_one_process(self, tmp_path):
+        entries = published(3)
+        path = store(tmp_path / "set", entries)
+        (tmp_path / "link").symlink_to("set")
+        sources = [open_source(path), open_source(str(path)), open_source(tmp_path / "link")]
+        assert all(source.read("16-00002") == entries["16-00002"] for source in sources)
+        sources.pop(0)
+        assert sources[0].read("16-00000") == entries["16-00000"]  # closing one leaves the others open
+
+    def test_pickles_small(self, tmp_path):
+        entries = published(50)
+        source = open_source(store(tmp_path / "set", entries))
+        source.read("16-00000")
+        state = pickle.dumps(source)
+        assert len(state) < 1000
+        assert pickle.loads(state).read("16-00049") == entries["16-00049"]
+
+    @pytest.mark.parametrize("start", ["fork", "spawn"])
+    def test_loading_processes(self, tmp_path, start):
+        store(tmp_path / "set", published(20))
+        data = ImageFolder(tmp_path / "set", SIDE)
+        expected = np.stack(list(data))  # the database is open here before the workers start
+        loader = DataLoader(data, batch_size=3, num_workers=1, multiprocessing_context=start)
+        assert np.array_equal(np.concatenate([batch.numpy() for batch in loader]), expected)
+        assert np.array_equal(np.stack(list(data)), expected)
+
+    def test_without_the_package(self, tmp_path, monkeypatch):
+        store(tmp_path / "set", published(2))
+        real = builtins.__import__
+
+        def refuse(name, *args, **kwargs):
+            if name == "lmdb":
+                raise ImportError(name)
+            return real(name, *args, **kwargs)
+
+        monkeypatch.setattr(builtins, "__import__", refuse)
+        with pytest.raises(InputError, match="set is an LMDB; pip install lmdb to read it, then prepare a zip of it"):
+            open_source(tmp_path / "set")
+
+    def test_nothing_is_written_beside_it(self, tmp_path):
+        store(tmp_path / "set", published(2))
+        (tmp_path / "set" / "lock.mdb").unlink()
+        before = (tmp_path / "set" / "data.mdb").read_bytes()
+        list(ImageFolder(tmp_path / "set", SIDE))
+        assert os.listdir(tmp_path / "set") == ["data.mdb"]
+        assert (tmp_path / "set" / "data.mdb").read_bytes() == before
+
+    def test_stamp_changes_with_the_file(self, tmp_path):
+        source = open_source(store(tmp_path / "set", published(2)))
+        before = source.stamp("16-00000")
+        os.utime(tmp_path / "set" / "data.mdb", (1, 1))
+        assert source.stamp("16-00000") != before
+        assert isinstance(source, Lmdb)
+
+
+class TestZipOfOthers:
+    FILES = {f"0000{i // 2}/img0000000{i}.png": picture(i) for i in range(4)}
+    LABELS = [[name, i % 2] for i, name in enumerate(FILES)]
+
+    def test_nvidia(self, tmp_path):
+        manifest = json.dumps({"labels": self.LABELS}).encode()
+        source = open_source(pack(tmp_path / "n.zip", {**self.FILES, "dataset.json": manifest}, zipfile.ZIP_STORED))
+        assert source.pictures() == sorted(self.FILES)
+        assert source.manifest() == {"labels": self.LABELS}
+        assert source.verified == frozenset()  # theirs says nothing on whether the pictures are whole
+        assert source.read("00001/img00000003.png") == self.FILES["00001/img00000003.png"]
+
+    def test_nvidia_without_labels(self, tmp_path):
+        pack(tmp_path / "n.zip", {**self.FILES, "dataset.json": b'{"labels": null}'})
+        assert open_source(tmp_path / "n.zip").manifest() == {}
+
+    @pytest.mark.parametrize(
+        "manifest",
+        [
+            b"", b"{", b"\xff\xfe\x00", b"[]", b"null", b"3", b'"labels"', b"[" * 100_000,
+            b'{"labels": 5}', b'{"labels": [1, 2]}', b'{"labels": {"a": 1}}', b'{"labels": [["a.png"]]}',
+            b'{"format": "stylemap-dataset-1"}', b'{"format": "stylemap-dataset-1", "images": 3}',
+            b'{"format": "stylemap-dataset-1", "images": [{"name": ["a"]}]}', b'{"format": ["x"], "images": ["y"]}',
+        ],
+        ids=lambda manifest: manifest[:40].decode(errors="replace"),
+    )  # fmt: skip
+    def test_a_manifest_of_another_shape_counts_as_none(self, tmp_path, manifest):
+        path = pack(tmp_path / "odd.zip", {**self.FILES, "dataset.json": manifest})
+        source = open_source(path)
+        assert source.verified == frozenset()
+        assert not source.manifest().keys() & {"labels", "images"}
+        assert len(ImageFolder(path, SIDE)) == 4
+
+    def test_a_damaged_manifest_is_told(self, tmp_path):
+        manifest = json.dumps({"labels": self.LABELS}).encode()
+        path = pack(tmp_path / "n.zip", {**self.FILES, "dataset.json": manifest}, zipfile.ZIP_STORED)
+        raw = bytearray(path.read_bytes())
+        raw[raw.index(b'"labels"') + 3] ^= 1
+        path.write_bytes(raw)
+        with pytest.raises(InputError, match=r"n\.zip: dataset\.json cannot be unpacked \(Bad CRC.*\); pack it again"):
+            open_source(path)
+
+    def test_verified_names_are_those_of_our_manifest(self, tmp_path, monkeypatch):
+        ours = {"format": "stylemap-dataset-1", "images": [{"name": "a.png"}, {"name": "train/b.png"}]}
+        files = {"a.png": picture(0), "train/b.png": picture(1), "added.png": picture(2)}
+        path = pack(tmp_path / "ours.zip", {**files, "dataset.json": json.dumps(ours).encode()})
+        assert open_source(path).verified == {"a.png", "train/b.png"}
+        checked = []
+        monkeypatch.setattr(decoding, "check", lambda stream, name: checked.append(name))
+        ImageFolder(path, SIDE)
+        assert checked == ["added.png"]
+
+
+class TestZipNames:
+    OUTSIDE = [
+        "../up.png",
+        "a/../../up.png",
+        "/root.png",
+        "a\\..\\..\\up.png",
+        "\\root.png",
+        "C:\\root.png",
+    ]
+
+    @pytest.mark.parametrize("name", OUTSIDE)
+    def test_that_lead_outside_are_refused(self, tmp_path, name):
+        path = tmp_path / "set.zip"
+        with zipfile.ZipFile(path, "w") as archive:
+            for entry in (name, "fine.png"):
+                info = zipfile.ZipInfo("x")
+                info.filename = entry  # as it is: the constructor would tidy it up on Windows
+                archive.writestr(info, picture(0))
+        with pytest.warns(
+            UserWarning, match="skipped 1 of 2 images: .* would unpack outside of its folder; pack it again"
+        ):
+            assert names(ImageFolder(path, SIDE)) == ["fine.png"]
+        with pytest.raises(InputError, match="would unpack outside"):
+            open_source(path).read(name)
+        assert os.listdir(tmp_path) == ["set.zip"]
+
+    def test_that_leads_outside_on_windows_only(self, tmp_path):
+        path = pack(tmp_path / "set.zip", {"..\\up.png": picture(0)})
+        assert open_source(path).names() == []  # elsewhere a name that starts with a dot: hidden
+        with pytest.raises(InputError, match="would unpack outside"):
+            open_source(path).read("..\\up.png")
+
+    @pytest.mark.parametrize(
+        "name",
+        [
+            "ü/日本 語.png",
+            "a" * 251 + ".png",
+            "/".join(["d" * 200] * 20) + "/a.png",
+            "a\\b.png",
+            "12:30.png",
+            "a..b.png",
+        ],
+        ids=["unicode", "255 bytes", "deep", "backslash", "colon", "dots"],
+    )
+    def test_that_are_merely_odd(self, tmp_path, name):
+        data = ImageFolder(pack(tmp_path / "set.zip", {name: picture(0)}), SIDE)
+        assert names(data) == [name]
+        assert np.array_equal(data[0], decoding.load(picture(0), SIDE))
+
+    def test_in_no_encoding(self, tmp_path):
+        path = pack(tmp_path / "set.zip", {"ü.png": picture(0), "b.png": picture(1)})
+        path.write_bytes(path.read_bytes().replace("ü".encode(), b"\xff\xff"))
+        with pytest.raises(
+            InputError, match=r"set\.zip is a broken zip \(.*codec can't decode.*\); copy or pack it again"
+        ):
+            open_source(path)
+
+
+class TestZipBombs:
+    def test_refused_by_the_declared_size_before_inflating(self, tmp_path, monkeypatch):
+        path = pack(tmp_path / "set.zip", {"bomb.png": picture(0), "fine.png": picture(1)})
+        declare(path, "bomb.png", 3 << 30)
+        monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda *_: pytest.fail("it was unpacked"))
+        source = open_source(path)
+        for use in (source.read, source.check):
+            with pytest.raises(
+                InputError, match=r"^bomb\.png is 3\.0 GiB, more than any picture should be; remove it$"
+            ):
+                use("bomb.png")
+
+    def test_the_rest_of_the_zip_is_read(self, tmp_path):
+        path = pack(tmp_path / "set.zip", {"bomb.png": picture(0), "fine.png": picture(1)})
+        declare(path, "bomb.png", LARGEST_FILE + 1)
+        with pytest.warns(UserWarning, match=r"skipped 1 of 2 images: bomb\.png is 1\.0 GiB"):
+            assert names(ImageFolder(path, SIDE)) == ["fine.png"]
+
+    def test_a_small_promise_is_not_exceeded(self, tmp_path, monkeypatch):
+        path = pack(tmp_path / "set.zip", {"bomb.png": bytes(1 << 24), "fine.png": picture(1)})
+        declare(path, "bomb.png", 100)
+        sizes = []
+        real = zlib.decompressobj
+
+        class Watched:
+            def __init__(self, *args):
+                self.inner = real(*args)
+
+            def __getattr__(self, name):
+                return getattr(self.inner, name)
+
+            def decompress(self, data, *limit):
+                out = self.inner.decompress(data, *limit)
+                sizes.append(len(out))
+                return out
+
+        monkeypatch.setattr(zlib, "decompressobj", Watched)
+        with pytest.raises(InputError, match=r"bomb\.png cannot be unpacked \(Bad CRC"):
+            open_source(path).read("bomb.png")
+        assert sizes and max(sizes) <= 4096  # zipfile's smallest piece
+
+    def test_of_the_manifest(self, tmp_path):
+        path = pack(tmp_path / "set.zip", {"a.png": picture(0), "dataset.json": b"{}"})
+        declare(path, "dataset.json", 2 << 30)
+        with pytest.raises(InputError, match=r"set\.zip: dataset\.json is 2\.0 GiB"):
+            open_source(path)
+
+
+def declare(path: Path, name: str, size: int) -> None:
+    """Write another unpacked size for an entry into the directory of a zip."""
+    raw = bytearray(path.read_bytes())
+    at = raw.index(name.encode(), raw.index(b"PK\x01\x02")) - 46  # the name follows the 46 bytes of the record
+    raw[at + 24 : at + 28] = size.to_bytes(4, "little")
+    path.write_bytes(raw)
+
+
+class TestDamagedZip:
+    @pytest.mark.filterwarnings("ignore:.*skipped", "ignore:.*replaces a damaged one", "ignore:Duplicate name")
+    @pytest.mark.parametrize("method", [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+    def test_damage_anywhere_is_an_input_error_or_pictures(self, tmp_path, method):
+        files = {f"ü{i}.png": picture(i) for i in range(3)} | {"dataset.json": b'{"labels": []}'}
+        whole = np.frombuffer(pack(tmp_path / "set.zip", files, method).read_bytes(), np.uint8)
+        directory = whole.tobytes().index(b"PK\x01\x02")
+        rng = np.random.default_rng(0)
+        for i in range(100):
+            broken = whole.copy()
+            broken[rng.integers(directory if i % 2 else 0, len(whole), 4)] = rng.integers(0, 256, 4)
+            (tmp_path / "set.zip").write_bytes(broken.tobytes())
+            try:
+                assert all(p.shape == (SIDE, SIDE, 3) for p in ImageFolder(tmp_path / "set.zip", SIDE))
+            except InputError as err:
+                assert "\n" not in str(err)
+
+    def test_replaced_by_another_while_in_use(self, tmp_path):
+        path = pack(tmp_path / "set.zip", {"a.png": picture(0), "b.png": picture(1)})
+        data = pickle.loads(pickle.dumps(ImageFolder(path, SIDE)))  # as a loading process gets it
+        pack(path, {"b.png": picture(1)})
+        with pytest.raises(
+            InputError, match=r"a\.png can no longer be read \(the zip was replaced by one without a\.png\)"
+        ):
+            data[0]
+
+    def test_replaced_by_garbage_while_in_use(self, tmp_path):
+        path = pack(tmp_path / "set.zip", {"a.png": picture(0)})
+        data = pickle.loads(pickle.dumps(ImageFolder(path, SIDE)))
+        path.write_bytes(b"garbage")
+        with pytest.raises(InputError, match=r"a\.png can no longer be read \(File is not a zip file\); restore it"):
+            data[0]
+
+
+class TestFolder:
+    def test_loop_of_links(self, tmp_path):
+        fill(tmp_path / "set", {"a/b/1.png": picture(0)})
+        (tmp_path / "set" / "a" / "b" / "up").symlink_to(tmp_path / "set")
+        (tmp_path / "set" / "a" / "b" / "here").symlink_to(".")
+        assert open_source(tmp_path / "set").names() == ["a/b/1.png"]
+
+    @pytest.mark.parametrize("name", ["ü/日本 語.png", "a" * 251 + ".png", "line\nbreak.png", "12:30.png", " .png"])
+    def test_odd_names(self, tmp_path, name):
+        source = open_source(fill(tmp_path / "set", {name: picture(0)}))
+        assert source.pictures() == [name]
+        assert source.read(name) == picture(0)
+
+    @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not store such names")
+    def test_a_name_in_no_encoding(self, tmp_path):
+        name = os.fsdecode(b"caf\xe9.png")
+        fill(tmp_path / "set", {name: picture(0), "b.png": b""})
+        with pytest.warns(UserWarning, match="skipped 1 of 2"):
+            data = ImageFolder(tmp_path / "set", SIDE)
+        assert names(pickle.loads(pickle.dumps(data))) == [name]
+        assert np.array_equal(data[0], decoding.load(picture(0), SIDE))
+
+    @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
+    def test_a_pipe_does_not_block(self, tmp_path):
+        fill(tmp_path, {"a.png": picture(0)})
+        os.mkfifo(tmp_path / "pipe.png")
+        with pytest.raises(InputError, match=r"^pipe\.png is not a file; remove it$"):
+            open_source(tmp_path).read("pipe.png")
+        with pytest.warns(UserWarning, match=r"skipped 1 of 2 images: pipe\.png is not a file"):
+            assert len(ImageFolder(tmp_path, SIDE)) == 1
+
+    def test_a_huge_file_is_not_read_into_memory(self, tmp_path):
+        with open(tmp_path / "huge.png", "wb") as file:
+            file.write(picture(0))
+            file.truncate(LARGEST_FILE + 1)  # sparse: takes no space
+        with pytest.raises(InputError, match=r"^huge\.png is 1\.0 GiB, more than any picture should be; remove it$"):
+            open_source(tmp_path).read("huge.png")
+
+    def test_a_lost_file_is_an_error_of_the_system(self, tmp_path):
+        source = open_source(fill(tmp_path, {"a.png": picture(0)}))
+        (tmp_path / "a.png").unlink()
+        with pytest.raises(FileNotFoundError):
+            source.read("a.png")
+        assert isinstance(source, Folder)
+
+
+BOMB = b"\x89PNG\r\n\x1a\n" + b"".join(
+    len(body).to_bytes(4, "big") + kind + body + zlib.crc32(kind + body).to_bytes(4, "big")
+    for kind, body in (
+        (b"IHDR", (60000).to_bytes(4, "big") * 2 + bytes([8, 2, 0, 0, 0])),
+        (b"IDAT", zlib.compress(bytes(1000))),
+        (b"IEND", b""),
+    )
+)
+
+
+class TestBadFiles:
+    """Each is one clear line; the other pictures are read."""
+
+    @pytest.mark.parametrize(
+        ("content", "reason"),
+        [
+            (b"", "is not an image (JPEG, PNG or WebP): it is empty; copy or export it again"),
+            (b"some words of text", "is not an image (JPEG, PNG or WebP): it holds another format; convert it first"),
+            (picture(0, "GIF"), "is really a GIF: it holds another format; convert it first"),
+            (picture(0, "BMP"), "is really a BMP: it holds another format; convert it first"),
+            (picture(0, "TIFF"), "is really a TIFF or a camera's raw file: it holds another format; convert it first"),
+            (b"\0\0\0\x1cftypavif\0\0\0\0", "is really an AVIF: it holds another format; convert it first"),
+            (b"\0\0\0\x14ftypqt  \0\0\0\0", "is really a video: it holds another format; convert it first"),
+            (
+                b"<!DOCTYPE html><title>404</title>",
+                "is really a web page: the picture was lost on the way; download or copy it again",
+            ),
+            (
+                b"version https://git-lfs.github.com/spec/v1",
+                "is really a Git LFS pointer: the picture was lost on the way; download or copy it again",
+            ),
+            (bytes(500), "is really nothing but zeros: the picture was lost on the way; download or copy it again"),
+            (BOMB, "is 60000 x 60000, more than 200 million pixels; make it smaller first"),
+        ],
+        ids=["empty", "text", "gif", "bmp", "tiff", "avif", "video", "web page", "lfs", "zeros", "bomb"],
+    )
+    @pytest.mark.parametrize("kind", ["folder", "zip", "lmdb"])
+    def test_one_line_with_name_reason_and_repair(self, tmp_path, kind, content, reason):
+        bad = "16-00000" if kind == "lmdb" else "bad.png"
+        if kind == "folder":
+            path = fill(tmp_path / "set", {bad: content, "good.png": picture(1)})
+        elif kind == "zip":
+            path = pack(tmp_path / "set.zip", {bad: content, "good.png": picture(1)})
+        else:
+            path = store(tmp_path / "set", {**published(2), bad: content})
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            data = ImageFolder(path, SIDE)
+        assert data.skipped == {bad: f"{bad} {reason}"}
+        assert len(data) == 1
+        [told] = [str(w.message) for w in caught]
+        assert told == f"{path}: skipped 1 of 2 images: {bad} {reason}"
+
+    def test_a_file_that_may_not_be_read(self, tmp_path, monkeypatch):
+        fill(tmp_path, {"a.png": picture(0), "closed.png": picture(1)})
+        real = Path.open
+
+        def refuse(path, *args, **kwargs):  # the owner of this test may be root, who may read anything
+            if path.name == "closed.png":
+                raise PermissionError(13, "Permission denied", str(path))
+            return real(path, *args, **kwargs)
+
+        monkeypatch.setattr(Path, "open", refuse)
+        with pytest.warns(UserWarning, match=r"skipped 1 of 2 images: closed\.png cannot be opened: Permission denied"):
+            assert names(ImageFolder(tmp_path, SIDE)) == ["a.png"]
