@@ -18,7 +18,15 @@ EXTRAS = {
     "video": ["av>=14"],
     "metrics": ["torch-fidelity>=0.4", "torchmetrics>=1.4"],
     "attributes": ["scikit-learn>=1.5"],
-    "dev": ["pytest>=8", "pytest-xdist>=3.6", "hypothesis>=6.100", "ruff>=0.6", "lmdb>=1.4", "pi-heif>=0.20", "simplejpeg>=1.7"],
+    "dev": [
+        "pytest>=8",
+        "pytest-xdist>=3.6",
+        "hypothesis>=6.100",
+        "ruff>=0.6",
+        "lmdb>=1.4",
+        "pi-heif>=0.20",
+        "simplejpeg>=1.7",
+    ],
 }
 
 setup(
@@ -33,7 +41,11 @@ setup(
     # The shipped weights and recipes stay at the top of the tree and are installed as part of the package.
     packages=[*find_packages(include=["stylemap", "stylemap.*", "op"]), "stylemap.configs", "stylemap.pretrained"],
     package_dir={"stylemap.configs": "configs", "stylemap.pretrained": "pretrained"},
-    package_data={"stylemap.configs": ["*.yaml"], "stylemap.pretrained": ["*.safetensors", "*.md"]},
+    package_data={
+        "stylemap.training": ["*.template"],
+        "stylemap.configs": ["*.yaml"],
+        "stylemap.pretrained": ["*.safetensors", "*.md"],
+    },
     install_requires=[
         "torch>=2.11",
         "torchvision",

@@ -38,11 +38,12 @@ from tqdm import trange
 from benchmarks.machine import machine
 from op import upfirdn2d
 from stylemap import devices, files
-from stylemap.config import EmaConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.config import TrainConfig
 from stylemap.model import Model
 from stylemap.networks.generator import Generator, Synthesis
 from stylemap.networks.layers import BLUR, EqualConv, ModulatedConv, same, upsample
 from stylemap.training import ema, loop, perceptual, steps
+from stylemap.training.optimizers import Optimizers
 
 ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-9  # of float64 losses and gradients, relative to the largest of a tensor
@@ -170,45 +171,36 @@ class Version:
 
     def __init__(self, config: TrainConfig, choices: Choices, device: torch.device, dtype: torch.dtype = torch.float32):
         self.config, self.choices, self.device = config, choices, device
-        self.networks, self.average, _ = loop.build(config, device)
+        config = replace(config, augment=replace(config.augment, mode="none"))
+        trainee = loop.build(config, device)
+        self.networks, self.average = trainee.networks, trainee.average
         order = choices.order
         for model in (self.networks.model, self.average):
             make_plain(model, choices)
             model.to(memory_format=order, dtype=dtype)
         self.networks.discriminator.to(memory_format=order, dtype=dtype)
-        self.optimizers = steps.Optimizers.build(self.networks, config.optim)
+        self.optimizers = Optimizers.build(self.networks, config.optim)
         if not choices.fused_adam:
-            self.optimizers = steps.Optimizers(**{n: _not_fused(o) for n, o in vars(self.optimizers).items()})
-        self.perceptual = perceptual.build(config.loss, device)
+            self.optimizers = Optimizers(**{n: _not_fused(o) for n, o in vars(self.optimizers).items()})
+        perceptual_term = perceptual.build(config.loss, device)
+        self.cycle = steps.Cycle(self.networks, self.optimizers, config, perceptual_term)
+        self.cycle.shares_reconstruction = choices.shared_reconstruction
         noise = torch.Generator().manual_seed(1)
         side = config.model.resolution
         real = torch.rand(config.batch, 3, side, side, generator=noise) * 2 - 1
-        self.real = real.to(device, dtype).contiguous(memory_format=order)
-        self.z = torch.randn(2, config.batch, config.model.stylemap_channels, generator=noise).to(device, dtype)
+        z = torch.randn(2, config.batch, config.model.stylemap_channels, generator=noise)
+        self.batch = steps.Pass(real.to(device, dtype).contiguous(memory_format=order), z.to(device, dtype))
         self.done = 0  # iterations
 
     def iterate(self) -> steps.Terms:
-        """One iteration of the cycle, as in `stylemap.training.loop`; the first and every 16th with R1."""
-        networks, optimizers, config, real = self.networks, self.optimizers, self.config, self.real
-        frozen = steps.frozen
+        """One iteration of the cycle; the first and every 16th with R1."""
+        config = self.config
         with contextlib.ExitStack() as stack:
             if not self.choices.frozen_discriminator:
                 stack.enter_context(mock.patch.object(steps, "frozen", contextlib.nullcontext))
-            terms, stylemap, fake = steps.generator_step(networks, optimizers, self.z[0], config.loss)
-            terms |= steps.latent_step(networks, optimizers, stylemap, fake, config.loss)
-            if self.choices.shared_reconstruction:
-                more, again = steps.discriminator_step(networks, optimizers, real, self.z[1], config.loss)
-            else:
-                with frozen(networks.model):  # D needs no graph through G and E
-                    more, _ = steps.discriminator_step(networks, optimizers, real, self.z[1], config.loss)
-            terms |= more
-            if config.optim.r1_gamma > 0 and self.done % config.optim.r1_every == 0:
-                terms |= steps.r1_step(networks, optimizers, real, config.optim)
-            if not self.choices.shared_reconstruction:
-                again = networks.generator.synthesize(networks.encoder(real))
-            terms |= steps.image_step(networks, optimizers, real, again, self.perceptual, config.loss)
+            terms = self.cycle.iterate([self.batch], loop.penalty_is_due(config, self.done * config.batch))
         self.done += 1
-        ema.update(self.average, networks.model, ema.decay(self.done * config.batch, config.batch, config.ema))
+        ema.update(self.average, self.networks.model, ema.decay(self.done * config.batch, config.batch, config.ema))
         return terms
 
     def seconds(self) -> float:
@@ -318,9 +310,7 @@ def peak_memory_elsewhere(arguments: argparse.Namespace, version: str) -> dict[s
 
 def read_config(path: str) -> TrainConfig:
     """A recipe, as the command line reads it, but never with LPIPS: its weights are a download, and float32 only."""
-    values = yaml.safe_load(Path(path).read_text())
-    parts = {"model": ModelConfig, "optim": OptimConfig, "loss": LossConfig, "ema": EmaConfig}
-    config = TrainConfig(**values | {name: part(**values.get(name, {})) for name, part in parts.items()})
+    config = TrainConfig.from_dict(yaml.safe_load(Path(path).read_text()))
     if config.loss.perceptual_network == "lpips":
         return replace(config, loss=replace(config.loss, perceptual_network="discriminator"))
     return config

@@ -60,6 +60,22 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
     return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
+def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
+    """Fill networks that exist with weights of the same config; the discriminator only if the file holds one.
+
+    Raises:
+        InputError: as `load`, or weights of another config, named setting by setting.
+    """
+    path = find(weights)
+    config, tensors, _ = _read(path)
+    theirs, ours = asdict(config), asdict(model.config)
+    if different := [f"--model.{name} {theirs[name]}" for name in ours if theirs[name] != ours[name]]:
+        raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
+    _fill(model, tensors, "model.", path, assign=False)
+    if any(name.startswith("discriminator.") for name in tensors):
+        _fill(discriminator, tensors, "discriminator.", path, assign=False)
+
+
 def read_info(weights: str | Path) -> dict:
     """What `save` was told about the weights."""
     return _read(find(weights))[2]
@@ -102,11 +118,11 @@ def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
         raise InputError(f"{path} has a damaged header ({err}); copy it again") from err
 
 
-def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path) -> None:
+def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path, assign: bool = True) -> None:
     """Load the entries under ``prefix``; every one must be there and fit."""
     state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     try:
-        module.load_state_dict(state, assign=True)
+        module.load_state_dict(state, assign=assign)
     except RuntimeError as err:
         detail = " ".join(str(err).split())[:300]
         raise InputError(f"{path} does not fit its own config ({detail}); copy it again") from err

@@ -111,15 +111,25 @@ class OptimConfig:
     """Decay of the running mean of gradients; 0 = none."""
     beta2: float = 0.99
     """Decay of the running mean of squared gradients."""
-    r1_gamma: float = 10.0
-    """Strength of the gradient penalty on real images; 0 = off; more for larger R and smaller batch."""
+    warmup: int = 0
+    """Images over which the learning rate rises from 0; 0 = none, as published."""
+    clip: float = 0.0
+    """Largest norm of a network's gradient, longer ones are scaled down to it; 0 = off, as published."""
+    r1_gamma: float | None = 10.0
+    """Strength of the gradient penalty on real images; 0 = off; null = 0.0002 R^2 / batch, a start for other sizes."""
     r1_every: int = 16
     """Iterations between penalties (each is made that much stronger); 1 = exact and slower."""
+    r2_gamma: float = 0.0
+    """The same on samples and reconstructions (R3GAN uses it with the relativistic loss); 0 = off, as published."""
+    freeze_d: int = 0
+    """First layers of the discriminator, from-RGB and blocks, that do not learn: for fine-tuning on few images."""
 
     def __post_init__(self):
         _check(self.lr > 0, f"optim.lr {self.lr} must be positive")
         _check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
-        _check(self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
+        for name in ("warmup", "clip", "r2_gamma", "freeze_d"):
+            _check(getattr(self, name) >= 0, f"optim.{name} {getattr(self, name)} must not be negative")
+        _check(self.r1_gamma is None or self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
         _check(self.r1_every >= 1, f"optim.r1_every {self.r1_every} must be at least 1")
 
 
@@ -139,6 +149,10 @@ class LossConfig:
     """Reconstructions fool the discriminator."""
     discriminator_reconstruction: float = 1.0
     """The discriminator tells reconstructions from originals."""
+    adversarial: Literal["nonsaturating", "relativistic"] = "nonsaturating"
+    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1."""
+    autoencoder_images: int = 0
+    """For so many images at the start only the image cycle learns, without the discriminator; 0 = none, as published."""
     perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"
     """As published: lpips, which needs torchvision's VGG-16 weights; discriminator compares its own features, needs nothing."""
     vgg: str | None = None
@@ -151,6 +165,10 @@ class LossConfig:
         _check(
             self.perceptual_network in ("lpips", "discriminator", "none"),
             f"loss.perceptual_network {self.perceptual_network!r} must be lpips, discriminator or none",
+        )
+        _check(
+            self.adversarial in ("nonsaturating", "relativistic"),
+            f"loss.adversarial {self.adversarial!r} must be nonsaturating or relativistic",
         )
 
 
@@ -169,6 +187,67 @@ class EmaConfig:
 
 
 @dataclass(frozen=True)
+class SpeedConfig:
+    """How the same training is computed: none of these is part of what is learned."""
+
+    precision: Literal["auto", "float32", "bfloat16"] = "auto"
+    """Of the networks' passes; losses, gradient penalties and weights stay float32. auto: bfloat16 on GPUs that have it."""
+    tf32: bool = True
+    """Let NVIDIA GPUs round the factors of float32 products to 10 bits."""
+    compile: bool = False
+    """Compile generator and encoder (minutes at the start); the discriminator's penalty cannot be."""
+    checkpointing: bool = False
+    """Keep only the sides of the synthesis network in memory and compute the rest again: less memory, about a fifth slower."""
+
+    def __post_init__(self):
+        _check(
+            self.precision in ("auto", "float32", "bfloat16"),
+            f"speed.precision {self.precision!r} must be auto, float32 or bfloat16",
+        )
+
+
+@dataclass(frozen=True)
+class AugmentConfig:
+    """What the discriminator sees is transformed at random, so that it cannot learn a small data set by heart."""
+
+    mode: Literal["auto", "none", "fixed", "adaptive"] = "auto"
+    """auto: adaptive for less than 20,000 training images, else none; the published trainings have none.
+    fixed: each transform is applied with probability p; adaptive: p follows how sure the discriminator is."""
+    blit: bool = True
+    """Flips, quarter turns and shifts by whole pixels."""
+    geometry: bool = True
+    """Scaling, rotation, stretching and shifts by fractions of a pixel."""
+    colour: bool = True
+    """Brightness, contrast, inverted lightness, hue and saturation."""
+    flip: bool = True
+    """Flips in blit; off for pictures that must never be seen mirrored, such as writing."""
+    p: float = 0.0
+    """The probability of each transform: for good where mode is fixed, at the start where it is adaptive."""
+    target: float = 0.6
+    """Mean sign of the discriminator's verdicts on training images, -1 to 1; p rises while it is above."""
+    speed: float = 500_000
+    """Images in which p can go from 0 to 1."""
+    every: int = 256
+    """Images between adjustments of p."""
+    limit: float = 0.8
+    """p stays at or below (the paper's value); nearer to 1 the transforms leak into what is generated."""
+
+    def __post_init__(self):
+        _check(
+            self.mode in ("auto", "none", "fixed", "adaptive"),
+            f"augment.mode {self.mode!r} must be auto, none, fixed or adaptive",
+        )
+        _check(0 < self.limit <= 1, f"augment.limit {self.limit} must lie above 0 and be at most 1")
+        _check(0 <= self.p <= self.limit, f"augment.p {self.p} must lie in 0..augment.limit, which is {self.limit}")
+        _check(self.mode != "fixed" or self.p > 0, "augment.mode fixed needs augment.p above 0, or choose none")
+        _check(-1 < self.target < 1, f"augment.target {self.target} must lie between -1 and 1")
+        _check(self.speed > 0, f"augment.speed {self.speed} must be positive")
+        _check(self.every >= 1, f"augment.every {self.every} must be at least 1")
+        groups = self.blit or self.geometry or self.colour
+        _check(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
+
+
+@dataclass(frozen=True)
 class TrainConfig:
     """A whole training run, but for where it is written."""
 
@@ -181,13 +260,20 @@ class TrainConfig:
     images: int = 5_000_000
     """Training images to see; the paper compares at 5 M, the published weights saw 20 M."""
     batch: int = 16
-    """Images per iteration."""
+    """Images per iteration, over all processes."""
+    batch_gpu: int | None = None
+    """Most images that a process computes at once; a larger share is done in several passes, with the same result but for
+    recomputed reconstructions. null = all at once."""
     seed: int = 0
     """Of the initial weights, the order of the data and all noise."""
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     loss: LossConfig = field(default_factory=LossConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
+    augment: AugmentConfig = field(default_factory=AugmentConfig)
+    speed: SpeedConfig = field(default_factory=SpeedConfig)
+    init_from: str | None = None
+    """Weights to start from (a name, .safetensors file or run) instead of random ones, for fine-tuning; see optim.freeze_d."""
     tick: int = 4_000
     """Images between lines of the log, held-out scores and picture grids."""
     save_every: int = 40_000
@@ -202,5 +288,37 @@ class TrainConfig:
     def __post_init__(self):
         for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):
             _check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
+        _check(self.batch_gpu is None or self.batch_gpu >= 1, f"batch_gpu {self.batch_gpu} must be at least 1, or null")
+        _check(
+            self.augment.mode != "adaptive" or self.loss.adversarial == "nonsaturating",
+            "augment.mode adaptive goes by what the nonsaturating loss makes of real images; with loss.adversarial "
+            "relativistic choose fixed or none",
+        )
         _check(self.workers >= 0, f"workers {self.workers} must not be negative")
         _check(0 <= self.seed < 2**63, f"seed {self.seed} must lie in 0..2^63-1")
+
+    @property
+    def r1_gamma(self) -> float:
+        """``optim.r1_gamma``, or for None the heuristic of StyleGAN2-ADA (appendix C): 0.0002 R^2 / batch."""
+        gamma = self.optim.r1_gamma
+        return 0.0002 * self.model.resolution**2 / self.batch if gamma is None else gamma
+
+    @classmethod
+    def from_dict(cls, saved: dict) -> "TrainConfig":
+        """Rebuild from ``asdict``, also of an older version: what it did not know gets its default.
+
+        Raises:
+            InputError: a setting this version does not know.
+        """
+        return _from_dict(cls, saved, "")
+
+
+def _from_dict(cls: type, saved: dict, prefix: str):
+    known = {f.name: f for f in fields(cls)}
+    unknown = sorted(prefix + name for name in saved.keys() - known.keys())
+    _check(not unknown, f"unknown settings {', '.join(unknown)}: written by a newer version of stylemap?")
+    values = {
+        name: _from_dict(known[name].default_factory, value, f"{prefix}{name}.") if isinstance(value, dict) else value
+        for name, value in saved.items()
+    }
+    return cls(**values)

@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import shutil
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -91,3 +92,13 @@ def write_bytes(path: str | Path, data: bytes) -> None:
 def write_text(path: str | Path, text: str) -> None:
     """Atomically write ``text`` as UTF-8."""
     write_bytes(path, text.encode())
+
+
+def copy(source: Path, path: Path) -> None:
+    """Atomically make ``path`` a copy of a file, sharing the bytes where the disk can."""
+    with atomic(path) as temporary:
+        temporary.unlink()
+        try:
+            os.link(source, temporary)
+        except OSError:
+            shutil.copyfile(source, temporary)

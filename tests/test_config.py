@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from stylemap.config import EmaConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.config import AugmentConfig, EmaConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
 from stylemap.errors import InputError
 
 NAN = math.nan
@@ -36,6 +36,12 @@ NAN = math.nan
         (LossConfig, "perceptual_network", ["", "LPIPS", "vgg", None]),
         (EmaConfig, "half_life", [-1.0, NAN]),
         (EmaConfig, "ramp", [0, -0.05, NAN]),
+        (AugmentConfig, "mode", ["", "ada", None]),
+        (AugmentConfig, "p", [-0.1, 0.9, NAN]),  # above the limit
+        (AugmentConfig, "target", [-1.0, 1.0, NAN]),
+        (AugmentConfig, "speed", [0, -500_000, NAN]),
+        (AugmentConfig, "every", [0, -256]),
+        (AugmentConfig, "limit", [0, -0.8, 1.1, NAN]),
         (TrainConfig, "heldout", [0, -1]),
         (TrainConfig, "images", [0, -1]),
         (TrainConfig, "batch", [0, -1]),
@@ -54,7 +60,7 @@ def test_bad_value_is_one_line_that_names_the_field(config, name, values):
         assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize("config", [ModelConfig, OptimConfig, LossConfig, EmaConfig, TrainConfig])
+@pytest.mark.parametrize("config", [ModelConfig, OptimConfig, LossConfig, EmaConfig, AugmentConfig, TrainConfig])
 def test_defaults_are_valid_and_frozen(config):
     made = config()
     for field in dataclasses.fields(config):
@@ -71,6 +77,17 @@ def test_edges_that_are_legal():
         for side in (1, 2, 4, 8, 16, 32):
             if side <= resolution:
                 assert ModelConfig(resolution, side).doublings == math.log2(resolution / side)
+
+
+def test_augmentation_that_would_do_nothing():
+    with pytest.raises(InputError, match=r"augment.mode fixed needs augment.p above 0"):
+        AugmentConfig(mode="fixed")
+    for mode in ("fixed", "adaptive"):
+        with pytest.raises(InputError, match="augment needs blit, geometry or colour"):
+            AugmentConfig(mode=mode, p=0.5, blit=False, geometry=False, colour=False)
+    AugmentConfig(mode="none", blit=False, geometry=False, colour=False)
+    AugmentConfig(mode="fixed", p=1, limit=1)
+    AugmentConfig(mode="adaptive", p=0.8)
 
 
 def test_stylemap_larger_than_the_image():

@@ -16,6 +16,7 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
     "generate": ("stylemap.cli.generate", "samples, reconstruct, interpolate, mix"),
     "local-edit": ("stylemap.cli.local_edit", "blend or transplant parts between photos"),
     "data": ("stylemap.cli.data", "check, prepare and align pictures"),
+    "report": ("stylemap.cli.report", "one page for the browser about a run: scores, pictures, curves"),
     "import": ("stylemap.cli.import_published", "convert weights published with the paper"),
 }
 

@@ -167,11 +167,14 @@ class Progress(loop.Observer):
 
     def tick(self, seen: int, values: dict[str, float]) -> None:
         shown = {"rec": "image_reconstruction", "G": "generator_adversarial", "D": "discriminator_real"}
-        self.bar.set_postfix({short: f"{values[name]:.3f}" for short, name in shown.items()})
+        self.bar.set_postfix({short: f"{values[name]:.3f}" for short, name in shown.items() if name in values})
         self.bar.write(
             f"{seen:>9} images  {values['images_per_second']:6.1f}/s  held-out mse {values['heldout_mse']:.4f}  "
             f"psnr {values['heldout_psnr']:.2f} dB  explained {values['heldout_explained']:.1%}"
         )
+
+    def alarm(self, text: str) -> None:
+        self.bar.write(f"alarm: {text}")
 
 
 class Stop:

@@ -4,6 +4,7 @@ import math
 
 import torch
 from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
 
 from stylemap.config import ModelConfig
 from stylemap.networks.layers import EqualConv, EqualLinear, ModulatedConv, upsample
@@ -72,7 +73,13 @@ class UpBlock(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Resized stylemaps -> image [N, 3, R, R] in about [-1, 1] (not clamped)."""
+    """Resized stylemaps -> image [N, 3, R, R] in about [-1, 1] (not clamped).
+
+    Attributes:
+        checkpointing: keep only what goes into the blocks and compute their insides again in the backward pass.
+    """
+
+    checkpointing = False
 
     def __init__(self, config: ModelConfig, styles: list[int]):
         super().__init__()
@@ -94,7 +101,11 @@ class Synthesis(nn.Module):
         x = self.constant.expand(styles[0].shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.head(x, styles[0])
         for i, block in enumerate(self.blocks):
-            x = block(x, styles[2 * i + 1], styles[2 * i + 2])
+            inputs = (x, styles[2 * i + 1], styles[2 * i + 2])
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(*inputs)
         return self.to_rgb(x, styles[-1])
 
 

@@ -10,6 +10,7 @@ from stylemap import images
 from stylemap.editing import blend
 from stylemap.model import Model
 
+MOST_COMPARED = 64  # pictures whose spread is looked at in a tick
 CHUNK_PIXELS = 64 * 256**2  # per pass; bounds the memory on the device
 
 
@@ -36,6 +37,30 @@ def score(model: Model, pictures: Tensor) -> Scores:
     mse, variance = error / pictures.numel(), spread / pictures.numel()
     psnr = 10 * math.log10(4 / mse) if mse > 0 else math.inf
     return Scores(mse, psnr, 1 - mse / variance if variance > 0 else math.nan)
+
+
+@torch.no_grad()
+def diversity(model: Model, pictures: Tensor, z: Tensor) -> float:
+    """How much samples differ from one another, relative to real pictures: variance about the mean image, 1 is as much.
+
+    pictures: uint8 [N, R, R, 3]; z: [M, C]. 0 means that all samples are one; NaN that there is but one picture.
+    """
+    if len(pictures) < 2:
+        return math.nan
+    samples = model.synthesize(model.map(z.to(model.device))).float().cpu().clamp(-1, 1)
+    variance = images.from_uint8(pictures[:MOST_COMPARED]).var(dim=0, correction=1).mean()
+    return float(samples.var(dim=0, correction=1).mean() / variance.clamp_min(1e-12))
+
+
+@torch.no_grad()
+def stylemap_statistics(model: Model, pictures: Tensor) -> dict[str, Tensor]:
+    """Standard deviations of the stylemaps of pictures: of all values [], by channel [C], by cell [S * S]."""
+    w = model.encode(images.from_uint8(pictures[:MOST_COMPARED]).to(model.device)).float().cpu()
+    return {
+        "stylemap_std": w.std(),
+        "stylemap_std_of_channels": w.transpose(0, 1).flatten(1).std(dim=1),
+        "stylemap_std_of_cells": w.flatten(2).permute(2, 0, 1).flatten(1).std(dim=1),
+    }
 
 
 @torch.no_grad()

@@ -1,9 +1,9 @@
-"""The training loop: the cyclic scheme over a stream of images, counted in images."""
+"""The training loop over a stream of images, counted in images; `steps.Cycle.iterate` is one iteration."""
 
 import contextlib
 import copy
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,12 +15,14 @@ from stylemap import checkpoint, datasets, devices, files, images
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream
 from stylemap.errors import InputError
-from stylemap.model import Model
-from stylemap.training import ema, evaluate, perceptual, state, steps
+from stylemap.training import augment, distributed, ema, evaluate, perceptual, precision, report, state
+from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter, Monitor
-from stylemap.training.steps import Networks, Optimizers
+from stylemap.training.optimizers import Networks, Optimizers
+from stylemap.training.steps import Cycle, Pass
 
 GRID_ROWS = 8  # held-out pictures in the grid of a tick
+MOST_SAMPLES = 16  # samples whose spread is looked at
 CONFIG_FILE = "config.yaml"
 
 
@@ -36,6 +38,9 @@ class Observer:
     def tick(self, seen: int, values: dict[str, float]) -> None:
         """After a line of the log was written."""
 
+    def alarm(self, text: str) -> None:
+        """Something in the log gives cause for worry; one line that says what to try."""
+
 
 def train(
     config: TrainConfig,
@@ -46,80 +51,203 @@ def train(
 ) -> int:
     """Train into the folder ``run`` until ``config.images`` are seen or ``stop()`` is true; the state is saved either way.
 
+    Started by torchrun, all its processes train one model; the first writes, and a restarted run goes on by itself.
+
     Returns:
         The images seen.
 
     Raises:
-        InputError: unusable data or device, a folder that holds another run, nothing to resume, or training that diverged.
+        InputError: unusable data or device, a folder that holds another run, nothing to resume, training that diverged, or
+            another process that died.
     """
-    observer = observer or Observer()
-    device = devices.pick(config.device)
-    training, heldout = datasets.open_split(config.data, config.model.resolution, config.heldout)
-    perceptual_term = perceptual.build(config.loss, device)
-    networks, average, optimizers = build(config, device)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(files.owned(run))
-        seen = _enter(run, resume, config, networks, average, optimizers)
-        examination = Examination(config, heldout)
-        batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers)
-        meter = Meter(device)
-        monitor = stack.enter_context(contextlib.closing(Monitor(run, seen)))
-        observer.start(seen, config.images)
-        while seen < config.images and not stop():
-            real = images.from_uint8(next(batches).to(device, non_blocking=True))
-            z = noise(config.seed, seen, config.batch, config.model.stylemap_channels).to(device)
+    device = devices.pick(distributed.local_device(config.device))
+    with distributed.joined(device) as world, precision.tf32(config.speed.tf32):
+        observer = observer if observer and world.first else Observer()
+        with files.owned(run) if world.first else contextlib.nullcontext():
+            return _train(config, run, resume or distributed.restarted(), observer, stop, device, world)
 
-            terms, stylemap, fake = steps.generator_step(networks, optimizers, z[0], config.loss)
-            terms |= steps.latent_step(networks, optimizers, stylemap, fake, config.loss)
-            more, reconstruction = steps.discriminator_step(networks, optimizers, real, z[1], config.loss)
-            terms |= more
-            if config.optim.r1_gamma > 0 and seen // config.batch % config.optim.r1_every == 0:
-                terms |= steps.r1_step(networks, optimizers, real, config.optim)
-            terms |= steps.image_step(networks, optimizers, real, reconstruction, perceptual_term, config.loss)
+
+def _train(
+    config: TrainConfig,
+    run: Path,
+    resume: bool,
+    observer: Observer,
+    stop: Callable[[], bool],
+    device: torch.device,
+    world: World,
+) -> int:
+    training, heldout = datasets.open_split(config.data, config.model.resolution, config.heldout)
+    samples = stream.shares(config.batch, world.rank, world.size, passes(config, world))
+    perceptual_term = perceptual.build(config.loss, device)
+    config = settled(config, len(training))
+    trainee = build(config, device)
+    seen = _enter(run, resume, config, trainee, world)
+    speed_up(trainee.networks, config)
+    cycle = Cycle(
+        trainee.networks,
+        trainee.optimizers,
+        config,
+        perceptual_term,
+        trainee.augment,
+        world,
+        precision.pick(config.speed, device),
+    )
+    places = sum(samples, [])
+    batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places)
+    meter = Meter(device, world)
+    records = Records(config, run, seen, heldout, observer) if world.first else None
+    observer.start(seen, config.images)
+    with contextlib.closing(records) if records else contextlib.nullcontext():
+        while seen < config.images and not world.any(stop()):
+            parts = _passes(next(batches).to(device, non_blocking=True), config, seen, samples, trainee)
+            if config.optim.warmup:
+                trainee.optimizers.scale_lr(min(1.0, (seen + config.batch) / config.optim.warmup))
+            adversarial = seen >= config.loss.autoencoder_images
+            meter.add(cycle.iterate(parts, penalty_is_due(config, seen), adversarial))
 
             seen += config.batch
-            ema.update(average, networks.model, ema.decay(seen, config.batch, config.ema))
-            meter.add(terms)
+            ema.update(trainee.average, trainee.networks.model, ema.decay(seen, config.batch, config.ema))
             observer.advance(config.batch)
+            if trainee.augment and due(seen, config.batch, config.augment.every):
+                world.sum(trainee.augment.sums)
+                trainee.augment.adjust(max(config.augment.every, config.batch))
 
             if due(seen, config.batch, config.tick) or seen >= config.images:
                 _check_finite(meter, run, seen)
                 values = meter.means() | {"images_per_second": meter.speed(config.batch)}  # means wait for the device
-                values |= examination.scores(average)
-                monitor.record(seen, values, examination.grid(average))
-                observer.tick(seen, values)
+                if records:
+                    records.tick(seen, values, trainee)
                 meter.reset()
             if due(seen, config.batch, config.save_every) and seen < config.images:
                 _check_finite(meter, run, seen)
-                save(run, seen, config, networks, average, optimizers)
+                _save(records, seen, trainee, world)
         _check_finite(meter, run, seen)
-        save(run, seen, config, networks, average, optimizers)
+        _save(records, seen, trainee, world)
     return seen
 
 
-class Examination:
-    """Held-out pictures and fixed noise, looked at the same way at every tick."""
+def _save(records: "Records | None", seen: int, trainee: state.Trainee, world: World) -> None:
+    """Rank 0 writes, with what all processes have observed."""
+    if trainee.augment:
+        world.sum(trainee.augment.sums)  # now with rank 0
+        if not world.first:
+            trainee.augment.sums.zero_()
+    if records:
+        records.save(seen, trainee)
 
-    def __init__(self, config: TrainConfig, heldout: datasets.Pictures):
+
+def settled(config: TrainConfig, count: int) -> TrainConfig:
+    """With the augmentation that suits ``count`` training images, where the config leaves it open."""
+    if config.augment.mode != "auto":
+        return config
+    mode = "none" if config.loss.adversarial == "relativistic" else augment.preset(count).mode
+    return replace(config, augment=replace(config.augment, mode=mode))
+
+
+def passes(config: TrainConfig, world: World) -> int:
+    """In how many equal passes a process computes its share of a batch.
+
+    Raises:
+        InputError: the processes cannot share the batch evenly.
+    """
+    if config.batch % world.size:
+        raise InputError(
+            f"batch {config.batch} cannot be shared by {world.size} processes; make it a multiple of {world.size}"
+        )
+    share = config.batch // world.size
+    most = config.batch_gpu or share
+    return next(n for n in range(1, share + 1) if share % n == 0 and share // n <= most)
+
+
+def _passes(
+    real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]], trainee: state.Trainee
+) -> list[Pass]:
+    """uint8 [N, R, R, 3] of this process, and the noise that belongs to its samples, pass by pass."""
+    real = images.from_uint8(real)
+    z = noise(config.seed, seen, config.batch, config.model.stylemap_channels)
+    draws = trainee.augment and augment.draw(config.seed, seen, config.batch)
+    return [
+        Pass(part, z[:, places].to(real.device, non_blocking=True), draws and draws.take(places).to(real.device))
+        for part, places in zip(real.chunk(len(samples)), samples, strict=True)
+    ]
+
+
+def penalty_is_due(config: TrainConfig, seen: int) -> bool:
+    penalised = config.r1_gamma > 0 or config.optim.r2_gamma > 0
+    return penalised and seen // config.batch % config.optim.r1_every == 0
+
+
+class Records:
+    """What the first process writes: log, grids, states and weights."""
+
+    def __init__(self, config: TrainConfig, run: Path, seen: int, heldout: datasets.Pictures, observer: Observer):
+        self.config, self.run, self.observer = config, run, observer
         self.pictures = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
         rows = min(GRID_ROWS, len(self.pictures))
-        self.z = noise(config.seed, 0, rows, config.model.stylemap_channels)[0]
+        self.z = noise(config.seed, 0, max(rows, MOST_SAMPLES), config.model.stylemap_channels)[0]
+        self.rows = rows
+        self.monitor = Monitor(run, seen)
 
-    def scores(self, average: Model) -> dict[str, float]:
-        return {f"heldout_{name}": value for name, value in asdict(evaluate.score(average, self.pictures)).items()}
+    def tick(self, seen: int, values: dict[str, float], trainee: state.Trainee) -> None:
+        """Measure the averaged model on held-out pictures, and write it all down."""
+        average = trainee.average
+        values |= {f"heldout_{name}": value for name, value in asdict(evaluate.score(average, self.pictures)).items()}
+        statistics = evaluate.stylemap_statistics(average, self.pictures)
+        if trainee.augment:
+            values |= {"augment_p": trainee.augment.strength()}
+        values |= {"sample_diversity": evaluate.diversity(average, self.pictures, self.z)}
+        values |= {name: float(numbers.mean()) for name, numbers in statistics.items()}
+        grid = evaluate.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows].to(average.device))
+        for text in self.monitor.record(seen, values, grid, statistics):
+            self.observer.alarm(text)
+        self.observer.tick(seen, values)
 
-    def grid(self, average: Model) -> Tensor:
-        return evaluate.picture_grid(average, self.pictures[: len(self.z)], self.z.to(average.device))
+    def save(self, seen: int, trainee: state.Trainee) -> None:
+        """Write the state and the averaged weights, each atomically; drop the oldest of both but the best."""
+        scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
+        state.save(self.run, seen, self.config, trainee)
+        newest = self.run / f"weights-{seen:010d}.safetensors"
+        info = {"images": seen, "data": self.config.data, "seed": self.config.seed}
+        checkpoint.save(newest, trainee.average, trainee.networks.discriminator, info)
+        files.copy(newest, self.run / "weights.safetensors")
+        kept = state.prune(self.run, self.config.keep_states, scores, seen)
+        for old in self.run.glob("weights-*.safetensors"):
+            if old.stem[8:].isdigit() and int(old.stem[8:]) <= seen and int(old.stem[8:]) not in kept.all:
+                old.unlink(missing_ok=True)
+        best = self.run / f"weights-{kept.best:010d}.safetensors"
+        if best.exists():
+            files.copy(best, self.run / "weights-best.safetensors")
+        with contextlib.suppress(InputError):  # a page for people: nothing that a training should end for
+            report.write(self.run)
+
+    def close(self) -> None:
+        self.monitor.close()
 
 
-def build(config: TrainConfig, device: torch.device) -> tuple[Networks, Model, Optimizers]:
-    """Networks with the initial weights of the seed, their running average, and the optimisers."""
+def build(config: TrainConfig, device: torch.device) -> state.Trainee:
+    """Networks with the initial weights of the seed or of ``init_from``, their running average, and the optimisers."""
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         networks = Networks(config.model)
+    if config.init_from is not None:
+        checkpoint.load_into(config.init_from, networks.model, networks.discriminator)
     networks = networks.to(device)
     average = copy.deepcopy(networks.model).eval().requires_grad_(False)
-    return networks, average, Optimizers.build(networks, config.optim)
+    augmented = config.augment.mode in ("fixed", "adaptive")
+    return state.Trainee(
+        networks,
+        average,
+        Optimizers.build(networks, config.optim),
+        augment.Augment(config.augment, device) if augmented else None,
+    )
+
+
+def speed_up(networks: Networks, config: TrainConfig) -> None:
+    """Compile and checkpoint as the config says. The discriminator stays as it is: its penalty needs a second derivative."""
+    networks.generator.synthesis.checkpointing = config.speed.checkpointing
+    if config.speed.compile:
+        for module in (networks.generator.resizer, networks.generator.synthesis, networks.encoder):
+            module.compile()
 
 
 def noise(seed: int, seen: int, batch: int, channels: int) -> Tensor:
@@ -132,31 +260,25 @@ def due(seen: int, batch: int, every: int) -> bool:
     return seen // every > (seen - batch) // every
 
 
-def save(run: Path, seen: int, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers) -> None:
-    """Write the state and the averaged weights, each atomically; the oldest of both go."""
-    state.save(run, seen, config, networks, average, optimizers)
-    info = {"images": seen, "data": config.data, "seed": config.seed}
-    for name in (f"weights-{seen:010d}.safetensors", "weights.safetensors"):
-        checkpoint.save(run / name, average, networks.discriminator, info)
-    numbered = sorted(p for p in run.glob("weights-*.safetensors") if p.stem <= f"weights-{seen:010d}")
-    for old in numbered[: -config.keep_states]:
-        old.unlink(missing_ok=True)
-
-
-def _enter(
-    run: Path, resume: bool, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers
-) -> int:
-    """Make the run folder, or restore its newest state. Returns the images seen."""
-    if resume and state.begun(run):
-        seen = state.restore(state.load_newest(run), config, networks, average, optimizers)
-    elif not resume and ((run / CONFIG_FILE).exists() or state.paths(run)):
-        raise InputError(f"{run} holds another run; add --resume to go on with it, or give another --out")
-    else:
-        seen = 0  # also where a run was killed before its first state
-    files.write_text(run / CONFIG_FILE, yaml.safe_dump(asdict(config), sort_keys=False))
-    if not state.paths(run):
-        state.save(run, 0, config, networks, average, optimizers)  # from here on, every kill leaves something to resume
-    return seen
+def _enter(run: Path, resume: bool, config: TrainConfig, trainee: state.Trainee, world: World) -> int:
+    """Make the run folder, or restore its newest state, in every process. Returns the images seen."""
+    content = None
+    if world.first:
+        if resume and state.begun(run):
+            content = state.load_newest(run)
+        elif not resume and ((run / CONFIG_FILE).exists() or state.paths(run)):
+            raise InputError(f"{run} holds another run; add --resume to go on with it, or give another --out")
+    seen = world.told(content and content["images"])
+    if seen is not None:  # else there is none, or the run was killed before its first state
+        content = content or state.load(state.path(run, seen))
+        state.restore(content, config, trainee)
+        if trainee.augment and not world.first:
+            trainee.augment.sums.zero_()  # the state has those of all processes
+    if world.first:
+        files.write_text(run / CONFIG_FILE, yaml.safe_dump(asdict(config), sort_keys=False))
+        if not state.paths(run):
+            state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
+    return seen or 0
 
 
 def _check_finite(meter: Meter, run: Path, seen: int) -> None:

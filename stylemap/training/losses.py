@@ -8,9 +8,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 
-def fools(logits: Tensor) -> Tensor:
-    """Non-saturating generator loss: small where the discriminator takes a fake for real. [N, 1] -> [N]."""
-    return F.softplus(-logits).squeeze(1)
+def fools(logits: Tensor, rival: Tensor | None = None) -> Tensor:
+    """Non-saturating generator loss: small where the discriminator takes a fake for real. [N, 1] -> [N].
+
+    With the logits ``rival`` of as many real images it is relativistic: small where a fake looks more real than its rival
+    (Jolicoeur-Martineau 2018; R3GAN, Huang et al. 2024). With the two exchanged that is the discriminator's loss.
+    """
+    return F.softplus(-logits if rival is None else rival - logits).squeeze(1)
 
 
 def is_real(logits: Tensor) -> Tensor:
@@ -43,6 +47,7 @@ def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
 
     The form of LPIPS (Zhang et al. 2018) without learned weights, for features of any network.
     """
+    a, b = ([x if x.dtype == torch.float64 else x.float() for x in features] for features in (a, b))
     layers = [(_unit(x) - _unit(y)).square().sum(dim=1).flatten(1).mean(dim=1) for x, y in zip(a, b, strict=True)]
     return torch.stack(layers).mean(dim=0)
 

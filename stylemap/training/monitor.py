@@ -10,44 +10,45 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from stylemap import files, images
+from stylemap.training.alarms import alarms
+from stylemap.training.distributed import ALONE, World
 from stylemap.training.steps import TERMS, Terms
 
 
 class Meter:
-    """Mean of every loss term since the last tick, and the first one that was not finite, without waiting for the GPU."""
+    """Mean of every term since the last tick, and the first one that was not finite, without waiting for the device."""
 
-    def __init__(self, device: torch.device):
-        self.device = device
+    def __init__(self, device: torch.device, world: World = ALONE):
+        self.device, self.world = device, world
         self.reset()
 
     def reset(self) -> None:
         self.started = time.perf_counter()
         self.iterations = 0
         self.sums = torch.zeros(len(TERMS), device=self.device)
-        self.counts = torch.zeros(len(TERMS))
+        self.counts = [0] * len(TERMS)
         self.failed_at = torch.full((len(TERMS),), math.inf, device=self.device)  # iteration since the last tick
 
     def add(self, terms: Terms) -> None:
-        self.counts += torch.tensor([float(name in terms) for name in TERMS])
         zero = self.sums.new_zeros(())
         values = torch.stack([terms.get(name, zero).float() for name in TERMS])
         self.sums += values
-        failed = torch.where(values.isfinite(), math.inf, float(self.iterations))
-        self.failed_at = torch.minimum(self.failed_at, failed)
+        self.failed_at = torch.where(values.isfinite(), self.failed_at, self.failed_at.clamp(max=self.iterations))
+        self.counts = [n + (name in terms) for n, name in zip(self.counts, TERMS, strict=True)]
         self.iterations += 1
 
     def means(self) -> dict[str, float]:
-        """Of the terms that occurred."""
-        sums = self.sums.tolist()
-        return {name: s / n for name, s, n in zip(TERMS, sums, self.counts.tolist(), strict=True) if n}
+        """Over all processes, of the terms that occurred."""
+        sums = (self.world.sum(self.sums.clone()) / self.world.size).tolist()
+        return {name: s / n for name, s, n in zip(TERMS, sums, self.counts, strict=True) if n}
 
     def speed(self, batch: int) -> float:
         """Images per second since the last tick."""
         return self.iterations * batch / (time.perf_counter() - self.started)
 
     def failure(self) -> str | None:
-        """The name of the term that was not finite first (in time, then in the order of the cycle), or None."""
-        failed = self.failed_at.tolist()
+        """The name of the term that was not finite first (in time, then in the order of the cycle) in any process, or None."""
+        failed = self.world.least(self.failed_at.clone()).tolist()
         first = min(range(len(TERMS)), key=failed.__getitem__)
         return TERMS[first] if failed[first] < math.inf else None
 
@@ -58,31 +59,42 @@ class Monitor:
     def __init__(self, run: Path, seen: int):
         self.log = run / "log.jsonl"
         self.grids = run / "grids"
-        self._forget_after(seen)
+        self.records = self._forget_after(seen)
         self.board = SummaryWriter(run / "tensorboard", purge_step=seen + 1)
 
-    def record(self, seen: int, values: dict[str, float], grid: Tensor) -> None:
-        """One tick: a line of JSON, scalars, and a sheet [3, H, W]."""
+    def record(self, seen: int, values: dict[str, float], grid: Tensor, statistics: dict[str, Tensor]) -> list[str]:
+        """One tick: a line of JSON, scalars, histograms and a sheet [3, H, W]. Returns the alarms it gives cause for."""
+        values = {name: value if math.isfinite(value) else None for name, value in values.items()}  # JSON has no NaN
+        line = {"images": seen, **values}
+        self.records.append(line)
+        if found := alarms(self.records):
+            line["alarms"] = found
         with open(
             self.log, "a"
         ) as f:  # one short write: a kill leaves at most a half line, which `read_log` passes over
-            f.write(json.dumps({"images": seen, **values}) + "\n")
+            f.write(json.dumps(line) + "\n")
         for name, value in values.items():
-            self.board.add_scalar(name, value, seen)
+            if value is not None:
+                self.board.add_scalar(name, value, seen)
+        for name, numbers in statistics.items():
+            self.board.add_histogram(name, numbers, seen)
         images.write(self.grids / f"{seen:010d}.png", grid)
         self.board.add_image("grid", images.to_uint8(grid[None])[0], seen, dataformats="HWC")
         self.board.flush()
+        return found
 
     def close(self) -> None:
         self.board.close()
 
-    def _forget_after(self, seen: int) -> None:
+    def _forget_after(self, seen: int) -> list[dict]:
+        """Returns the ticks that stay."""
+        kept = [r for r in read_log(self.log) if r["images"] <= seen] if self.log.exists() else []
         if self.log.exists():
-            kept = [json.dumps(r) + "\n" for r in read_log(self.log) if r["images"] <= seen]
-            files.write_text(self.log, "".join(kept))
+            files.write_text(self.log, "".join(json.dumps(r) + "\n" for r in kept))
         for grid in self.grids.glob("*.png"):
             if grid.stem.isdigit() and int(grid.stem) > seen:
                 grid.unlink()
+        return kept
 
 
 def read_log(path: Path) -> list[dict]:

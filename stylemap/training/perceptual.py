@@ -8,12 +8,11 @@ from torch import Tensor, nn
 
 from stylemap.config import LossConfig
 from stylemap.errors import InputError
-from stylemap.networks import Discriminator
 from stylemap.training.losses import feature_distance
 
-# (real [N, 3, R, R], reconstruction [N, 3, R, R], the discriminator, its features of the reconstruction) -> [N].
-# The features are at hand because the adversarial term needs them too.
-Perceptual = Callable[[Tensor, Tensor, Discriminator, list[Tensor]], Tensor]
+# (real [N, 3, R, R], reconstruction [N, 3, R, R], the discriminator's features of the reconstruction, and of the real images
+# when asked for) -> [N]. The former are at hand because the adversarial term needs them too.
+Perceptual = Callable[[Tensor, Tensor, list[Tensor], Callable[[], list[Tensor]]], Tensor]
 
 VGG_FILE = "vgg16-397923af.pth"
 VGG_URL = f"https://download.pytorch.org/models/{VGG_FILE}"
@@ -30,17 +29,19 @@ def build(config: LossConfig, device: torch.device) -> Perceptual:
     return {"discriminator": by_discriminator, "none": nothing}[config.perceptual_network]
 
 
-def nothing(real: Tensor, reconstruction: Tensor, discriminator: Discriminator, features: list[Tensor]) -> Tensor:
+def nothing(
+    real: Tensor, reconstruction: Tensor, features: list[Tensor], of_real: Callable[[], list[Tensor]]
+) -> Tensor:
     """Zero for every sample."""
     return real.new_zeros(len(real))
 
 
 def by_discriminator(
-    real: Tensor, reconstruction: Tensor, discriminator: Discriminator, features: list[Tensor]
+    real: Tensor, reconstruction: Tensor, features: list[Tensor], of_real: Callable[[], list[Tensor]]
 ) -> Tensor:
     """Distance of the discriminator's features (feature matching, Larsen et al. 2016)."""
     with torch.no_grad():
-        target = discriminator.features(real)
+        target = of_real()
     return feature_distance(target, features)
 
 
@@ -57,7 +58,9 @@ def lpips_vgg(vgg: dict[str, Tensor] | None, device: torch.device) -> Perceptual
         _fill_vgg(network, vgg)
     network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
-    def distance(real: Tensor, reconstruction: Tensor, discriminator: Discriminator, features: list[Tensor]) -> Tensor:
+    def distance(
+        real: Tensor, reconstruction: Tensor, features: list[Tensor], of_real: Callable[[], list[Tensor]]
+    ) -> Tensor:
         return network(reconstruction, real).flatten()
 
     return distance

@@ -4,10 +4,11 @@ Noise and the order of the data are pure functions of the seed and the images se
 state holds tensors and one number: there are no random generators to save.
 """
 
+import math
 import re
 import warnings
-from collections.abc import Iterator
-from dataclasses import asdict
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
@@ -17,9 +18,20 @@ from stylemap.config import TrainConfig
 from stylemap.errors import InputError
 from stylemap.files import atomic
 from stylemap.model import Model
-from stylemap.training.steps import Networks, Optimizers
+from stylemap.training.augment import Augment
+from stylemap.training.optimizers import Networks, Optimizers
 
 FORMAT = "stylemap-state-1"
+
+
+@dataclass(frozen=True)
+class Trainee:
+    """What training changes."""
+
+    networks: Networks
+    average: Model  # the running average of networks.model
+    optimizers: Optimizers
+    augment: Augment | None = None  # of what D sees
 
 
 def path(run: Path, images: int) -> Path:
@@ -36,30 +48,57 @@ def begun(run: Path) -> bool:
     return any(run.glob("state-*"))
 
 
-def save(
-    run: Path, images: int, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers
-) -> None:
-    """Write the state after ``images`` images and drop the oldest beyond ``config.keep_states``.
+def save(run: Path, images: int, config: TrainConfig, trainee: Trainee) -> None:
+    """Write the state after ``images`` images.
 
     Raises:
         InputError: weights that are not finite (nothing is written), or a disk that cannot take the file.
     """
-    _check_finite(networks)
+    _check_finite(trainee.networks)
     content = {
         "format": FORMAT,
         "images": images,
         "config": asdict(config),
-        "networks": networks.state_dict(),
-        "average": average.state_dict(),
-        "optimizers": optimizers.state_dict(),
+        "networks": trainee.networks.state_dict(),
+        "average": trainee.average.state_dict(),
+        "optimizers": trainee.optimizers.state_dict(),
+        "augment": trainee.augment and trainee.augment.state_dict(),
     }
     with atomic(path(run, images)) as temporary:
         try:
             torch.save(content, temporary)
         except RuntimeError as err:  # torch's zip writer reports a full disk in its own way
             raise OSError(0, f"writing failed, is the disk full? ({str(err).splitlines()[0]})") from err
-    for old in paths(run)[config.keep_states :]:
-        old.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True)
+class Kept:
+    """States that stay, by the images they have seen."""
+
+    best: int  # with the lowest held-out error
+    all: frozenset[int]
+
+
+def prune(run: Path, keep: int, scores: Mapping[int, float], seen: int) -> Kept:
+    """Remove all states up to ``seen`` but the newest ``keep`` and the one with the lowest error.
+
+    Args:
+        scores: images -> held-out error, as logged; a state has that of the last tick before it.
+    """
+    numbers = [n for n in map(_images, paths(run)) if n <= seen]  # newest first
+
+    def error(images: int) -> float:
+        return next((scores[tick] for tick in sorted(scores, reverse=True) if tick <= images), math.inf)
+
+    best = min(numbers, key=error)
+    kept = frozenset([*numbers[:keep], best])
+    for number in set(numbers) - kept:
+        path(run, number).unlink(missing_ok=True)
+    return Kept(best, kept)
+
+
+def _images(state: Path) -> int:
+    return int(state.stem.removeprefix("state-"))
 
 
 def load_newest(run: Path) -> dict:
@@ -70,30 +109,39 @@ def load_newest(run: Path) -> dict:
     """
     for candidate in paths(run):
         try:
-            content = torch.load(candidate, map_location="cpu", weights_only=True)
-            if content["format"] != FORMAT:
-                raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+            return load(candidate)
         except Exception as err:  # torch.load raises many kinds for a damaged file
             # Out of the way: it would count as one of the states to keep, and push out a good one.
             damaged = candidate.rename(candidate.with_suffix(".damaged"))
             warnings.warn(f"{candidate} cannot be read ({type(err).__name__}), now {damaged.name}", stacklevel=2)
-            continue
-        return content
     raise InputError(f"{run} holds no readable state-*.pt; start anew in another --out")
 
 
-def restore(content: dict, config: TrainConfig, networks: Networks, average: Model, optimizers: Optimizers) -> int:
+def load(file: Path) -> dict:
+    """The content of a state file; raises whatever a damaged one makes torch raise."""
+    content = torch.load(file, map_location="cpu", weights_only=True)
+    if content["format"] != FORMAT:
+        raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+    return content
+
+
+def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
     """Put a state into fresh objects. Returns the images seen.
 
+    A state of an older version of the config is read as if its missing settings had their defaults.
+
     Raises:
-        InputError: the state is of another model, or of data in another order.
+        InputError: the state is of another model, of data in another order, or of a newer version.
     """
-    changed = sorted(_changed(content["config"], asdict(config)))
+    saved = asdict(TrainConfig.from_dict(content["config"]))
+    changed = sorted(_changed(saved, asdict(config)))
     if changed:
         raise InputError(f"a run cannot go on with another {', '.join(changed)}; leave it as it was, or start anew")
-    networks.load_state_dict(content["networks"])
-    average.load_state_dict(content["average"])
-    optimizers.load_state_dict(content["optimizers"])
+    trainee.networks.load_state_dict(content["networks"])
+    trainee.average.load_state_dict(content["average"])
+    trainee.optimizers.load_state_dict(content["optimizers"])
+    if trainee.augment is not None and content.get("augment"):
+        trainee.augment.load_state_dict(content["augment"])
     return content["images"]
 
 
@@ -105,6 +153,8 @@ def _changed(saved: dict, wanted: dict) -> Iterator[str]:
     for name in saved["model"].keys() | wanted["model"].keys():
         if saved["model"].get(name) != wanted["model"].get(name):
             yield f"model.{name}"
+    if saved["optim"]["freeze_d"] != wanted["optim"]["freeze_d"]:
+        yield "optim.freeze_d"
 
 
 def _check_finite(networks: nn.Module) -> None:

@@ -1,6 +1,6 @@
-"""One iteration of the cyclic scheme (StyleMapGAN, section 3.3), a function per phase.
+"""One iteration of the cyclic scheme (StyleMapGAN, section 3.3), a method per phase.
 
-Each function computes its terms, takes the gradient of their weighted sum and steps its optimisers; it returns the terms,
+Each phase computes its terms, takes the gradient of their weighted sum and steps its optimisers; it returns the terms,
 unweighted and detached. In every phase only the networks it trains collect gradients.
 """
 
@@ -11,10 +11,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from stylemap.config import LossConfig, ModelConfig, OptimConfig
-from stylemap.model import Model
-from stylemap.networks import Discriminator
+from stylemap.config import TrainConfig
 from stylemap.training import losses
+from stylemap.training.augment import Augment, Draws
+from stylemap.training.distributed import ALONE, World
+from stylemap.training.optimizers import Networks, Optimizers
 from stylemap.training.perceptual import Perceptual
 
 Terms = dict[str, Tensor]  # name -> scalar
@@ -24,132 +25,238 @@ TERMS = (  # all of them, in the order of the cycle
     "discriminator_real",
     "discriminator_fake",
     "discriminator_reconstruction",
+    "real_sign",  # no loss: mean sign of D's logits of real images, what the adaptive augmentation goes by
     "r1_penalty",
+    "r2_penalty",
     "image_reconstruction",
     "perceptual",
     "encoder_adversarial",
 )
 
 
-class Networks(nn.Module):
-    """What is trained."""
+@dataclass(frozen=True)
+class Pass:
+    """The samples of an iteration that are computed at once: n = batch / (processes * passes)."""
 
-    def __init__(self, config: ModelConfig):
-        super().__init__()
-        self.model = Model(config)
-        self.discriminator = Discriminator(config).to(memory_format=torch.channels_last)
-
-    @property
-    def generator(self) -> nn.Module:
-        return self.model.generator
-
-    @property
-    def encoder(self) -> nn.Module:
-        return self.model.encoder
+    real: Tensor  # [n, 3, R, R]
+    z: Tensor  # [2, n, C]: for the steps of G and of D
+    draws: Draws | None = None  # how D's view of them is augmented
 
 
 @dataclass(frozen=True)
-class Optimizers:
-    """Adam for each network."""
+class Judged:
+    """What D was shown, by pass; used again by the phases after it."""
 
-    generator: torch.optim.Adam
-    encoder: torch.optim.Adam
-    discriminator: torch.optim.Adam
-
-    @classmethod
-    def build(cls, networks: Networks, config: OptimConfig) -> "Optimizers":
-        def adam(module: nn.Module, lazy: float = 1.0) -> torch.optim.Adam:
-            betas = (config.beta1**lazy, config.beta2**lazy)
-            return torch.optim.Adam(module.parameters(), lr=config.lr * lazy, betas=betas, fused=True)
-
-        # D takes one more step every r1_every iterations; slower ones keep its pace (StyleGAN2, section 3.1).
-        lazy = config.r1_every / (config.r1_every + 1) if config.r1_gamma > 0 else 1.0
-        return cls(adam(networks.generator), adam(networks.encoder), adam(networks.discriminator, lazy))
-
-    def state_dict(self) -> dict:
-        return {name: getattr(self, name).state_dict() for name in self.__dataclass_fields__}
-
-    def load_state_dict(self, state: dict) -> None:
-        """Restore the moments; learning rates and betas stay those of the config, which may have changed."""
-        for name in self.__dataclass_fields__:
-            optimizer = getattr(self, name)
-            wanted = [{key: group[key] for key in ("lr", "betas")} for group in optimizer.param_groups]
-            optimizer.load_state_dict(state[name])
-            for group, values in zip(optimizer.param_groups, wanted, strict=True):
-                group.update(values)
+    fakes: list[Tensor]  # samples
+    reconstructions: list[Tensor]  # G(E(x)); with their graph where there is one pass
 
 
-def generator_step(
-    networks: Networks, optimizers: Optimizers, z: Tensor, config: LossConfig
-) -> tuple[Terms, Tensor, Tensor]:
-    """1. Samples fool D. Also returns the stylemaps and samples, detached, for `latent_step`."""
-    stylemap = networks.generator.mapping(z)
-    fake = networks.generator.synthesize(stylemap)
-    with frozen(networks.discriminator):
-        loss = losses.fools(networks.discriminator(fake)).mean()
-        _descend(config.generator_adversarial * loss, optimizers.generator)
-    return {"generator_adversarial": loss.detach()}, stylemap.detach(), fake.detach()
+class Cycle:
+    """The phases over one set of networks."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        optimizers: Optimizers,
+        config: TrainConfig,
+        perceptual: Perceptual,
+        augment: Augment | None = None,
+        world: World = ALONE,
+        precision: torch.dtype = torch.float32,
+    ):
+        self.networks, self.optimizers, self.config = networks, optimizers, config
+        self.perceptual, self.augment, self.world, self.precision = perceptual, augment, world, precision
+        self.relativistic = config.loss.adversarial == "relativistic"
+        self.shares_reconstruction = True  # of the steps of D and of the image cycle, where one pass does all
+
+    def iterate(self, passes: list[Pass], penalty: bool, adversarial: bool = True) -> Terms:
+        """All phases in their order, each over all passes.
+
+        Args:
+            penalty: with the gradient penalties, which are due every ``r1_every`` iterations.
+            adversarial: False = only the image cycle, without the discriminator.
+        """
+        if not adversarial:
+            return self.image_step(passes, None, adversarial=False)
+        terms, stylemaps, fakes = self.generator_step(passes)
+        terms |= self.latent_step(stylemaps, fakes)
+        del stylemaps, fakes
+        more, judged = self.discriminator_step(passes)
+        terms |= more
+        if penalty:
+            terms |= self.penalty_step(passes, judged)
+        return terms | self.image_step(passes, judged)
+
+    def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
+        """1. Samples fool D. Also returns the stylemaps and samples by pass, detached, for `latent_step`."""
+        generator = self.networks.generator
+        stylemaps, fakes = [], []
+        with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
+            for part in passes:
+                with self._autocast():
+                    stylemap = generator.mapping(part.z[0])
+                    fake = _full(generator.synthesize(stylemap))
+                    loss = losses.fools(self._judge(fake, part), self._rival(part)).mean()
+                descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
+                stylemaps.append(_full(stylemap.detach()))
+                fakes.append(fake.detach())
+        return descent.terms, stylemaps, fakes
+
+    def latent_step(self, stylemaps: list[Tensor], fakes: list[Tensor]) -> Terms:
+        """2. E finds the stylemap a sample was made from."""
+        with self._descent(len(fakes), self.optimizers.encoder) as descent:
+            for stylemap, fake in zip(stylemaps, fakes, strict=True):
+                with self._autocast():
+                    found = _full(self.networks.encoder(fake))
+                loss = losses.squared_error(found, stylemap).mean()
+                descent.add(self.config.loss.latent_reconstruction * loss, latent_reconstruction=loss)
+        return descent.terms
+
+    def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
+        """3. D tells real images from samples and from reconstructions, each in a pass of its own.
+
+        Where one pass does all, the reconstruction keeps its graph: neither G nor E changes before `image_step`, which
+        needs the same. With several, the graphs would take the memory that the passes save.
+        """
+        keep = self.shares_reconstruction and len(passes) == 1
+        judged = Judged([], [])
+        with self._descent(len(passes), self.optimizers.discriminator) as descent:
+            for part in passes:
+                with self._autocast():
+                    with torch.no_grad():
+                        fake = _full(self.networks.generator(part.z[1]))
+                    with torch.set_grad_enabled(keep):
+                        reconstruction = self._reconstruct(part.real)
+                    shown = (part.real, fake, reconstruction.detach())
+                    real, other, again = (self._judge(images, part) for images in shown)
+                descent.add(*self._discriminator_losses(real, other, again))
+                if self.augment is not None:
+                    self.augment.observe(real.detach())
+                judged.fakes.append(fake)
+                judged.reconstructions.append(reconstruction)
+        return descent.terms, judged
+
+    def penalty_step(self, passes: list[Pass], judged: Judged) -> Terms:
+        """4. D's gradient on real images (and, with R2, on fakes) stays small, in float32.
+
+        Stronger by ``r1_every``, because it is only done that often.
+        """
+        optim = self.config.optim
+        with self._descent(len(passes), self.optimizers.discriminator) as descent:
+            for i, part in enumerate(passes):
+                terms = {"r1_penalty": self._penalty(part.real, part).mean()}
+                total = self.config.r1_gamma * terms["r1_penalty"]
+                if optim.r2_gamma > 0:
+                    both = [self._penalty(x, part) for x in (judged.fakes[i], judged.reconstructions[i])]
+                    terms["r2_penalty"] = torch.cat(both).mean()
+                    total = total + optim.r2_gamma * terms["r2_penalty"]
+                descent.add(optim.r1_every / 2 * total, **terms)
+        return descent.terms
+
+    def image_step(self, passes: list[Pass], judged: Judged | None, adversarial: bool = True) -> Terms:
+        """5. G(E(x)) equals x in pixels and features, and fools D."""
+        d, weights = self.networks.discriminator, self.config.loss
+        shared = judged is not None and judged.reconstructions[0].requires_grad
+        with (
+            self._descent(len(passes), self.optimizers.encoder, self.optimizers.generator) as descent,
+            frozen(d),
+        ):
+            for i, part in enumerate(passes):
+                with self._autocast():
+                    reconstruction = judged.reconstructions[i] if shared else self._reconstruct(part.real)
+                    features = d.features(self._seen(reconstruction, part))
+                    terms = {
+                        "image_reconstruction": losses.squared_error(reconstruction, part.real).mean(),
+                        "perceptual": self.perceptual(
+                            part.real,
+                            reconstruction,
+                            features,
+                            lambda part=part: d.features(self._seen(part.real, part)),
+                        ).mean(),
+                    }
+                    if adversarial:
+                        logits = _full(d.classify(features[-1]))
+                        terms["encoder_adversarial"] = losses.fools(logits, self._rival(part)).mean()
+                descent.add(sum(getattr(weights, name) * value for name, value in terms.items()), **terms)
+        return descent.terms
+
+    # ---- the parts of them
+
+    def _discriminator_losses(self, real: Tensor, fake: Tensor, reconstruction: Tensor) -> tuple[Tensor, Terms]:
+        """Logits -> (the weighted sum, the terms)."""
+        weight = self.config.loss.discriminator_reconstruction
+        if self.relativistic:
+            terms = {
+                "discriminator_fake": losses.fools(real, fake).mean(),
+                "discriminator_reconstruction": losses.fools(real, reconstruction).mean(),
+            }
+            total = terms["discriminator_fake"]
+        else:
+            terms = {
+                "discriminator_real": losses.is_real(real).mean(),
+                "discriminator_fake": losses.is_fake(fake).mean(),
+                "discriminator_reconstruction": losses.is_fake(reconstruction).mean(),
+            }
+            total = terms["discriminator_real"] + terms["discriminator_fake"]
+        total = total + weight * terms["discriminator_reconstruction"]
+        return total, {**terms, "real_sign": real.detach().sign().mean()}
+
+    def _penalty(self, images: Tensor, part: Pass) -> Tensor:
+        """[n]; D in the precision of its weights, through the augmentation."""
+        images = images.detach().requires_grad_(True)
+        return losses.gradient_penalty(images, self._judge(images, part))
+
+    def _reconstruct(self, real: Tensor) -> Tensor:
+        return _full(self.networks.generator.synthesize(self.networks.encoder(real)))
+
+    def _seen(self, images: Tensor, part: Pass) -> Tensor:
+        """What D sees of them."""
+        return images if self.augment is None else self.augment.apply(images, part.draws)
+
+    def _judge(self, images: Tensor, part: Pass) -> Tensor:
+        return _full(self.networks.discriminator(self._seen(images, part)))
+
+    def _rival(self, part: Pass) -> Tensor | None:
+        """Logits of the real images, which the relativistic loss compares fakes with."""
+        if not self.relativistic:
+            return None
+        with torch.no_grad():
+            return self._judge(part.real, part)
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.networks.model.device.type,
+            self.precision,
+            enabled=self.precision != torch.float32,
+            cache_enabled=False,
+        )
+
+    @contextlib.contextmanager
+    def _descent(self, passes: int, *optimizers: torch.optim.Optimizer) -> Iterator["_Gradients"]:
+        """Collect gradients over passes and processes, then step."""
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        gradients = _Gradients(passes)
+        yield gradients
+        parameters = [p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]]
+        self.world.average_gradients(parameters)
+        for optimizer in optimizers:
+            if self.config.optim.clip > 0:
+                nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.config.optim.clip)
+            optimizer.step()
 
 
-def latent_step(
-    networks: Networks, optimizers: Optimizers, stylemap: Tensor, fake: Tensor, config: LossConfig
-) -> Terms:
-    """2. E finds the stylemap a sample was made from."""
-    loss = losses.squared_error(networks.encoder(fake), stylemap).mean()
-    _descend(config.latent_reconstruction * loss, optimizers.encoder)
-    return {"latent_reconstruction": loss.detach()}
+class _Gradients:
+    """Sums what the passes contribute."""
 
+    def __init__(self, passes: int):
+        self.passes = passes
+        self.terms: Terms = {}
 
-def discriminator_step(
-    networks: Networks, optimizers: Optimizers, real: Tensor, z: Tensor, config: LossConfig
-) -> tuple[Terms, Tensor]:
-    """3. D tells real images from samples and from reconstructions, each in a pass of its own.
-
-    Also returns the reconstruction with its graph: neither G nor E changes before `image_step`, which needs the same.
-    """
-    with torch.no_grad():
-        fake = networks.generator(z)
-    reconstruction = networks.generator.synthesize(networks.encoder(real))
-    d = networks.discriminator
-    terms = {
-        "discriminator_real": losses.is_real(d(real)).mean(),
-        "discriminator_fake": losses.is_fake(d(fake)).mean(),
-        "discriminator_reconstruction": losses.is_fake(d(reconstruction.detach())).mean(),
-    }
-    total = terms["discriminator_real"] + terms["discriminator_fake"]
-    total = total + config.discriminator_reconstruction * terms["discriminator_reconstruction"]
-    _descend(total, optimizers.discriminator)
-    return _detached(terms), reconstruction
-
-
-def r1_step(networks: Networks, optimizers: Optimizers, real: Tensor, config: OptimConfig) -> Terms:
-    """4. D's gradient on real images stays small; stronger because it is only done every ``r1_every`` iterations."""
-    real = real.detach().requires_grad_(True)
-    penalty = losses.gradient_penalty(real, networks.discriminator(real)).mean()
-    _descend(config.r1_every * config.r1_gamma / 2 * penalty, optimizers.discriminator)
-    return {"r1_penalty": penalty.detach()}
-
-
-def image_step(
-    networks: Networks,
-    optimizers: Optimizers,
-    real: Tensor,
-    reconstruction: Tensor,
-    perceptual: Perceptual,
-    config: LossConfig,
-) -> Terms:
-    """5. G(E(x)) equals x in pixels and features, and fools D."""
-    d = networks.discriminator
-    with frozen(d):
-        features = d.features(reconstruction)
-        terms = {
-            "image_reconstruction": losses.squared_error(reconstruction, real).mean(),
-            "perceptual": perceptual(real, reconstruction, d, features).mean(),
-            "encoder_adversarial": losses.fools(d.classify(features[-1])).mean(),
-        }
-        total = sum(getattr(config, name) * value for name, value in terms.items())
-        _descend(total, optimizers.encoder, optimizers.generator)
-    return _detached(terms)
+    def add(self, total: Tensor, terms: Terms | None = None, **more: Tensor) -> None:
+        (total / self.passes).backward()
+        for name, value in {**(terms or {}), **more}.items():
+            self.terms[name] = self.terms.get(name, 0) + value.detach() / self.passes
 
 
 @contextlib.contextmanager
@@ -165,13 +272,6 @@ def frozen(module: nn.Module) -> Iterator[None]:
             p.requires_grad_(True)
 
 
-def _descend(loss: Tensor, *optimizers: torch.optim.Optimizer) -> None:
-    for optimizer in optimizers:
-        optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    for optimizer in optimizers:
-        optimizer.step()
-
-
-def _detached(terms: Terms) -> Terms:
-    return {name: value.detach() for name, value in terms.items()}
+def _full(x: Tensor) -> Tensor:
+    """What autocast made half as precise, in float32 again."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

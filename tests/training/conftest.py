@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
 
 TINY = ModelConfig(
     resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
@@ -36,4 +36,5 @@ def config(pictures):
         model=TINY,
         optim=OptimConfig(r1_every=4),
         loss=LossConfig(perceptual_network="discriminator"),
+        augment=AugmentConfig(mode="none"),
     )

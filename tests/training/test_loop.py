@@ -16,9 +16,9 @@ import torch
 import yaml
 
 from stylemap import checkpoint, files
-from stylemap.config import TrainConfig
+from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
 from stylemap.errors import InputError
-from stylemap.training import loop, perceptual, state
+from stylemap.training import loop, losses, perceptual, state
 from stylemap.training.monitor import read_log
 
 ROOT = Path(__file__).parents[2]
@@ -56,6 +56,126 @@ def test_resume_is_exact(config, tmp_path, stops):
     assert_same(state.load_newest(tmp_path / "whole"), state.load_newest(tmp_path / "parts"))
 
 
+def test_resume_keeps_the_strength_of_the_augmentation(config, tmp_path):
+    """p and what was observed since its last change are part of the state (windows of 12 end between states of 16)."""
+    augment = AugmentConfig(mode="adaptive", p=0.3, speed=100, every=12, target=-0.99)  # nearly any signs raise p
+    config = replace(config, augment=augment)
+    loop.train(config, tmp_path / "whole")
+    loop.train(config, tmp_path / "parts", stop=stop_after(5))
+    loop.train(config, tmp_path / "parts", resume=True)
+    whole = state.load_newest(tmp_path / "whole")
+    assert whole["augment"]["p"] > 0.3
+    assert whole["augment"]["sums"][1] == 4  # images since 36
+    assert_same(whole, state.load_newest(tmp_path / "parts"))
+    assert read_log(tmp_path / "whole" / "log.jsonl")[-1]["augment_p"] == pytest.approx(float(whole["augment"]["p"]))
+
+
+class TestWhatIsKept:
+    def test_newest_and_best(self, config, tmp_path):
+        for images in (10, 20, 30, 40):
+            state.save(tmp_path, images, config, loop.build(config, torch.device("cpu")))
+        kept = state.prune(tmp_path, 2, {10: 0.5, 20: 0.1, 30: 0.3, 40: 0.2}, seen=40)
+        assert (kept.best, kept.all) == (20, {20, 30, 40})
+        assert sorted(p.name for p in tmp_path.glob("*.pt")) == [f"state-{n:010}.pt" for n in (20, 30, 40)]
+
+    def test_a_state_has_the_score_of_the_tick_before_it(self, config, tmp_path):
+        for images in (10, 20):
+            state.save(tmp_path, images, config, loop.build(config, torch.device("cpu")))
+        assert state.prune(tmp_path, 2, {8: 0.1, 16: 0.5}, seen=20).best == 10
+
+    def test_states_beyond_the_one_gone_on_from_are_left_alone(self, config, tmp_path):
+        for images in (10, 20, 30):
+            state.save(tmp_path, images, config, loop.build(config, torch.device("cpu")))
+        assert state.prune(tmp_path, 1, {}, seen=20).all == {20}
+        assert state.path(tmp_path, 30).exists()
+
+    def test_best_weights_of_a_run(self, config, tmp_path):
+        loop.train(config, tmp_path / "run")
+        records = {r["images"]: r["heldout_mse"] for r in read_log(tmp_path / "run" / "log.jsonl")}
+        best = min(records, key=records.get)
+        assert checkpoint.read_info(tmp_path / "run" / "weights-best.safetensors")["images"] == best
+
+
+class TestOlderStates:
+    def test_missing_settings_get_their_defaults(self, config, tmp_path):
+        loop.train(config, tmp_path / "run", stop=stop_after(4))
+        path = state.paths(tmp_path / "run")[0]
+        content = torch.load(path, weights_only=True)
+        for name in ("augment", "speed", "init_from", "batch_gpu"):
+            del content["config"][name]
+        del content["config"]["optim"]["clip"], content["augment"]
+        torch.save(content, path)
+        assert loop.train(config, tmp_path / "run", resume=True) == 40
+
+    def test_settings_of_a_newer_version_are_named(self, config, tmp_path):
+        loop.train(config, tmp_path / "run", stop=stop_after(4))
+        path = state.paths(tmp_path / "run")[0]
+        content = torch.load(path, weights_only=True)
+        content["config"]["optim"]["momentum"] = 0.5
+        torch.save(content, path)
+        with pytest.raises(InputError, match=r"unknown settings optim\.momentum: written by a newer version"):
+            loop.train(config, tmp_path / "run", resume=True)
+
+
+class TestInitFrom:
+    @pytest.fixture
+    def weights(self, config, tmp_path):
+        loop.train(config, tmp_path / "first", stop=stop_after(2))
+        return str(tmp_path / "first")
+
+    def test_all_networks_start_from_the_weights(self, config, weights):
+        trainee = loop.build(replace(config, init_from=weights, seed=9), torch.device("cpu"))
+        model = checkpoint.load(weights)
+        assert_same(dict(trainee.networks.model.state_dict()), dict(model.state_dict()))
+        assert_same(dict(trainee.average.state_dict()), dict(model.state_dict()))
+        discriminator = checkpoint.load_discriminator(weights)
+        assert_same(dict(trainee.networks.discriminator.state_dict()), dict(discriminator.state_dict()))
+        assert all(p.requires_grad for p in trainee.networks.parameters())
+
+    def test_it_is_a_run_of_its_own(self, config, weights, tmp_path):
+        assert loop.train(replace(config, init_from=weights, images=4), tmp_path / "second") == 4
+
+    def test_other_networks_are_named(self, config, weights):
+        other = replace(config, init_from=weights, model=replace(config.model, channel_max=4))
+        with pytest.raises(InputError, match=r"has other networks; to start from it give --model\.channel_max 8"):
+            loop.build(other, torch.device("cpu"))
+
+
+def test_checkpointing_changes_memory_and_not_results(config, tmp_path):
+    """The same gradients, with fewer tensors kept for the backward pass."""
+    results = []
+    for checkpointing in (False, True):
+        config = replace(config, speed=SpeedConfig(checkpointing=checkpointing))
+        trainee = loop.build(config, torch.device("cpu"))
+        loop.speed_up(trainee.networks, config)
+        kept = 0
+
+        def count(x):
+            nonlocal kept
+            kept += x.numel()
+            return x
+
+        z = loop.noise(0, 0, 4, config.model.stylemap_channels)[0]
+        with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
+            loss = trainee.networks.generator(z).square().mean()
+        loss.backward()
+        results.append((kept, [p.grad for p in trainee.networks.generator.parameters()]))
+    (most, ours), (fewer, theirs) = results
+    assert fewer < 0.8 * most
+    assert all(torch.equal(a, b) for a, b in zip(ours, theirs, strict=True))
+
+
+@pytest.mark.slow
+def test_compiled_networks_give_the_same_losses(config, tmp_path):
+    records = []
+    for compile_ in (False, True):
+        run = tmp_path / str(compile_)
+        loop.train(replace(config, images=16, speed=SpeedConfig(compile=compile_)), run)
+        records.append(read_log(run / "log.jsonl")[0])
+    for name in ("image_reconstruction", "latent_reconstruction", "heldout_mse"):
+        assert records[1][name] == pytest.approx(records[0][name], rel=1e-2)  # Adam enlarges rounding
+
+
 def test_a_run_depends_on_its_seed(config, tmp_path):
     a, b = (replace(config, images=4, seed=seed) for seed in (0, 1))
     loop.train(a, tmp_path / "a")
@@ -67,7 +187,7 @@ def test_a_run_depends_on_its_seed(config, tmp_path):
 def test_run_folder(config, tmp_path):
     run = tmp_path / "run"
     loop.train(config, run)
-    assert TrainConfig(**config_arguments(run)) == config
+    assert TrainConfig.from_dict(yaml.safe_load((run / "config.yaml").read_text())) == config
     records = read_log(run / "log.jsonl")
     assert [r["images"] for r in records] == [16, 32, 40]
     expected = {
@@ -87,14 +207,6 @@ def test_run_folder(config, tmp_path):
     assert checkpoint.read_info(run)["images"] == 40
     model, average = checkpoint.load(run).state_dict(), state.load_newest(run)["average"]
     assert_same(dict(model), dict(average))
-
-
-def config_arguments(run: Path) -> dict:
-    from stylemap import config as c
-
-    saved = yaml.safe_load((run / "config.yaml").read_text())
-    parts = {"model": c.ModelConfig, "optim": c.OptimConfig, "loss": c.LossConfig, "ema": c.EmaConfig}
-    return {name: parts[name](**value) if name in parts else value for name, value in saved.items()}
 
 
 def test_training_learns(tmp_path):
@@ -136,7 +248,7 @@ def test_non_finite_loss_stops_with_its_name(config, tmp_path, monkeypatch, term
         broken = lambda real, *_: real.new_full((len(real),), float("nan"))  # noqa: E731
         monkeypatch.setattr(perceptual, "build", lambda *_: broken)
     else:
-        monkeypatch.setattr(loop.steps.losses, "fools", lambda logits: logits.squeeze(1) + float("inf"))
+        monkeypatch.setattr(losses, "fools", lambda logits, rival=None: logits.squeeze(1) + float("inf"))
     with pytest.raises(InputError, match=f"^{term} became") as info:
         loop.train(config, run, resume=True)
     assert "\n" not in str(info.value)
@@ -144,11 +256,11 @@ def test_non_finite_loss_stops_with_its_name(config, tmp_path, monkeypatch, term
 
 
 def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
-    networks, average, optimizers = loop.build(config, torch.device("cpu"))
+    trainee = loop.build(config, torch.device("cpu"))
     with torch.no_grad():
-        networks.encoder.from_rgb.weight[0] = float("nan")
+        trainee.networks.encoder.from_rgb.weight[0] = float("nan")
     with pytest.raises(InputError, match="from_rgb.weight is not finite"):
-        state.save(tmp_path, 4, config, networks, average, optimizers)
+        state.save(tmp_path, 4, config, trainee)
     assert not list(tmp_path.glob("*.pt"))
 
 

@@ -22,19 +22,23 @@ def images():
 
 def test_discriminator_distance(discriminator, images):
     other = images.flip(3).requires_grad_()
-    distance = perceptual.by_discriminator(images, other, discriminator, discriminator.features(other))
+    distance = perceptual.by_discriminator(
+        images, other, discriminator.features(other), lambda: discriminator.features(images)
+    )
     assert distance.shape == (3,)
     assert (distance > 0).all()
     distance.sum().backward()
     assert other.grad.abs().sum() > 0
-    same = perceptual.by_discriminator(images, images, discriminator, discriminator.features(images))
+    same = perceptual.by_discriminator(
+        images, images, discriminator.features(images), lambda: discriminator.features(images)
+    )
     assert torch.equal(same, torch.zeros(3))
 
 
-def test_none(discriminator, images):
+def test_none(images):
     config = LossConfig(perceptual_network="none")
     term = perceptual.build(config, torch.device("cpu"))
-    assert torch.equal(term(images, images + 1, discriminator, []), torch.zeros(3))
+    assert torch.equal(term(images, images + 1, [], list), torch.zeros(3))
 
 
 @pytest.fixture(scope="module")
@@ -48,19 +52,19 @@ def vgg():
 
 
 @pytest.mark.filterwarnings("ignore")  # lpips asks torchvision in a way it has deprecated
-def test_lpips_uses_the_weights_of_the_file(vgg, tmp_path, discriminator):
+def test_lpips_uses_the_weights_of_the_file(vgg, tmp_path):
     file = tmp_path / perceptual.VGG_FILE
     torch.save(vgg, file)
     term = perceptual.build(LossConfig(perceptual_network="lpips", vgg=str(file)), torch.device("cpu"))
     images = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     other = images.roll(3, dims=2).requires_grad_()
-    distance = term(images, other, discriminator, [])
+    distance = term(images, other, [], list)
     assert distance.shape == (2,) and (distance > 0).all()
     distance.sum().backward()
     assert other.grad.isfinite().all() and other.grad.abs().sum() > 0
-    assert torch.equal(term(images, images, discriminator, []), torch.zeros(2))
+    assert torch.equal(term(images, images, [], list), torch.zeros(2))
     again = perceptual.lpips_vgg(vgg, torch.device("cpu"))
-    torch.testing.assert_close(again(images, other, discriminator, []), distance, rtol=0, atol=0)
+    torch.testing.assert_close(again(images, other, [], list), distance, rtol=0, atol=0)
 
 
 def test_missing_vgg_says_where_to_put_it(tmp_path):

@@ -1,0 +1,123 @@
+"""Several processes, one run: launched by torchrun, gradients averaged by hand (R1's double backward needs no wrapper then).
+
+Every process holds the same weights and makes the same updates; they differ only in the samples they see. The first, rank 0,
+alone writes and prints.
+"""
+
+import contextlib
+import datetime
+import os
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import TypeVar
+
+import torch
+import torch.distributed as dist
+from torch import Tensor, nn
+
+from stylemap.errors import InputError
+
+T = TypeVar("T")
+PATIENCE = datetime.timedelta(minutes=10)  # with a process that hangs; that one has died is noticed at once
+
+
+@dataclass(frozen=True)
+class World:
+    """Which of how many processes this is."""
+
+    rank: int = 0
+    size: int = 1
+
+    @property
+    def first(self) -> bool:
+        return self.rank == 0
+
+    def average_gradients(self, parameters: Iterable[nn.Parameter]) -> None:
+        """Replace every gradient by its mean over the processes, all in one message."""
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        if self.size == 1 or not gradients:
+            return
+        flat = torch.cat([g.reshape(-1) for g in gradients])
+        dist.all_reduce(flat)
+        flat /= self.size
+        parts = flat.split([g.numel() for g in gradients])
+        torch._foreach_copy_(gradients, [part.view(g.shape) for part, g in zip(parts, gradients, strict=True)])
+
+    def sum(self, x: Tensor) -> Tensor:
+        """Over the processes, in place."""
+        if self.size > 1:
+            dist.all_reduce(x)
+        return x
+
+    def least(self, x: Tensor) -> Tensor:
+        """The smallest of any process, in place."""
+        if self.size > 1:
+            dist.all_reduce(x, dist.ReduceOp.MIN)
+        return x
+
+    def any(self, value: bool) -> bool:
+        """Whether it is true in any process. Asked between hosts: no device is waited for."""
+        if self.size == 1:
+            return value
+        flag = torch.tensor(int(value))
+        dist.all_reduce(flag, dist.ReduceOp.MAX)
+        return bool(flag)
+
+    def told(self, value: T) -> T:
+        """What rank 0 says."""
+        if self.size == 1:
+            return value
+        box = [value]
+        dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
+        return box[0]
+
+
+ALONE = World()
+
+
+def launched() -> bool:
+    """Whether torchrun started this process."""
+    return "TORCHELASTIC_RUN_ID" in os.environ or ("RANK" in os.environ and "WORLD_SIZE" in os.environ)
+
+
+def restarted() -> bool:
+    """Whether torchrun started it again after a failure: the run goes on then."""
+    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+
+
+def local_device(name: str) -> str:
+    """The device of this process on a machine with several: ``cuda`` and ``auto`` become its own GPU."""
+    if launched() and name in ("auto", "cuda") and torch.cuda.is_available():
+        return f"cuda:{int(os.environ.get('LOCAL_RANK', 0)) % torch.cuda.device_count()}"
+    return name
+
+
+@contextlib.contextmanager
+def joined(device: torch.device) -> Iterator[World]:
+    """The group of processes torchrun started, or this one alone.
+
+    Messages between hosts go by gloo, those between GPUs by NCCL. A process that dies breaks the connections of the others,
+    which then fail in their next message.
+
+    Raises:
+        InputError: another process has died.
+    """
+    if not launched():
+        yield ALONE
+        return
+    if device.type == "cuda":
+        torch.cuda.set_device(device)
+    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    world = World(dist.get_rank(), dist.get_world_size())
+    try:
+        yield world
+    except RuntimeError as err:  # DistBackendError of NCCL is one; gloo raises it plainly
+        if "gloo" in str(err).lower() or isinstance(err, dist.DistBackendError):
+            raise InputError(
+                f"process {world.rank} of {world.size} lost another one; its own message says why. Go on from the last state "
+                "with --resume"
+            ) from err
+        raise
+    finally:
+        with contextlib.suppress(RuntimeError):  # where a peer is gone there is nothing left to close in order
+            dist.destroy_process_group()
