@@ -1,5 +1,6 @@
 """``stylemap train``: every field of `TrainConfig` is a flag; values come from a recipe, then from the command line."""
 
+import os
 import signal
 import sys
 from dataclasses import asdict, fields
@@ -15,7 +16,7 @@ from stylemap.config import ModelConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.networks import Discriminator, Encoder, Generator
 from stylemap.resources import CONFIGS
-from stylemap.training import loop
+from stylemap.training import distributed, loop
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 RUNS = Path("runs")
@@ -27,11 +28,15 @@ def main(argv: list[str]) -> int:
         print(yaml.safe_dump(asdict(config), sort_keys=False), end="")
         _note(parameters(config.model))
         return 0
+    if out is None and distributed.launched():
+        raise InputError("torchrun needs --out, the same folder for all processes")
     return run(config, out or next_run(config.data), resume)
 
 
 def run(config: TrainConfig, out: Path, resume: bool) -> int:
     """Train under a progress bar until done or stopped by a signal. Returns the exit code."""
+    if not distributed.speaks():
+        sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
     print(f"training on {config.data} into {out}: {parameters(config.model)}", flush=True)
     progress = Progress()
     try:

@@ -80,6 +80,11 @@ def launched() -> bool:
     return "TORCHELASTIC_RUN_ID" in os.environ or ("RANK" in os.environ and "WORLD_SIZE" in os.environ)
 
 
+def speaks() -> bool:
+    """Whether this is the process that prints: the first, or the only one."""
+    return int(os.environ.get("RANK", 0)) == 0
+
+
 def restarted() -> bool:
     """Whether torchrun started it again after a failure: the run goes on then."""
     return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0

@@ -99,7 +99,7 @@ def _train(
     observer.start(seen, config.images)
     with contextlib.closing(records) if records else contextlib.nullcontext():
         while seen < config.images and not world.any(stop()):
-            parts = _passes(next(batches).to(device, non_blocking=True), config, seen, samples, trainee)
+            parts = split(next(batches).to(device, non_blocking=True), config, seen, samples, trainee)
             if config.optim.warmup:
                 trainee.optimizers.scale_lr(min(1.0, (seen + config.batch) / config.optim.warmup))
             adversarial = seen >= config.loss.autoencoder_images
@@ -159,9 +159,7 @@ def passes(config: TrainConfig, world: World) -> int:
     return next(n for n in range(1, share + 1) if share % n == 0 and share // n <= most)
 
 
-def _passes(
-    real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]], trainee: state.Trainee
-) -> list[Pass]:
+def split(real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]], trainee: state.Trainee) -> list[Pass]:
     """uint8 [N, R, R, 3] of this process, and the noise that belongs to its samples, pass by pass."""
     real = images.from_uint8(real)
     z = noise(config.seed, seen, config.batch, config.model.stylemap_channels)

@@ -1,0 +1,239 @@
+"""Several processes train as one does: the same gradients, weights and log, and no hang when one dies."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import pytest
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+import yaml
+
+from stylemap.config import OptimConfig, TrainConfig
+from stylemap.datasets.stream import shares
+from stylemap.errors import InputError
+from stylemap.training import distributed, loop, perceptual, state
+from stylemap.training.monitor import read_log
+from stylemap.training.steps import Cycle, Pass
+
+pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
+ROOT = Path(__file__).parents[2]
+
+
+def free_port() -> int:
+    import socket
+
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+def spawn(function, world: int, *arguments) -> None:
+    """``function(*arguments)`` in ``world`` processes that see what torchrun would tell them."""
+    mp.start_processes(_started, (function, world, free_port(), arguments), world, start_method="spawn")
+
+
+def _started(rank: int, function, world: int, port: int, arguments: tuple) -> None:
+    torch.set_num_threads(1)
+    os.environ.update(
+        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
+    )
+    function(*arguments)
+
+
+# ---- gradients and weights
+
+
+def five_iterations(config: TrainConfig, folder: Path) -> None:
+    """In float64, where another order of sums is nothing beside 1e-5: gradients of the first iteration, weights after 5."""
+    with distributed.joined(torch.device("cpu")) as world:
+        trainee = loop.build(config, torch.device("cpu"))
+        trainee.networks.double()
+        cycle = Cycle(
+            trainee.networks,
+            trainee.optimizers,
+            config,
+            perceptual.build(config.loss, torch.device("cpu")),
+            trainee.augment,
+            world,
+        )
+        gradients = {}
+        for i in range(5):
+            cycle.iterate(passes_of(config, i, world, trainee), penalty=i % 2 == 0)
+            if i == 0:
+                gradients = {n: p.grad.clone() for n, p in trainee.networks.named_parameters() if p.grad is not None}
+        torch.save((gradients, trainee.networks.state_dict()), folder / f"{world.size}-{world.rank}.pt")
+
+
+def passes_of(config: TrainConfig, i: int, world: distributed.World, trainee: state.Trainee) -> list[Pass]:
+    """What the loop would make of random pictures."""
+    samples = shares(config.batch, world.rank, world.size, loop.passes(config, world))
+    pictures = torch.randint(
+        0, 256, (config.batch, 16, 16, 3), generator=torch.Generator().manual_seed(i), dtype=torch.uint8
+    )
+    parts = loop.split(pictures[sum(samples, [])], config, i * config.batch, samples, trainee)
+    return [replace(part, real=part.real.double(), z=part.z.double()) for part in parts]
+
+
+@pytest.mark.parametrize(
+    ("world", "changes"),
+    [
+        (2, {}),
+        (4, {}),
+        (2, {"batch_gpu": 4}),
+        (2, {"augment.mode": "fixed"}),
+    ],
+    ids=["2 processes", "4 processes", "2 with 2 passes each", "2 with augmentation"],
+)
+def test_same_gradients_and_weights_as_one_process(config, tmp_path, world, changes):
+    config = replace(config, batch=16, optim=OptimConfig(r1_every=2, clip=5.0))
+    if "augment.mode" in changes:
+        config = replace(config, augment=replace(config.augment, mode="fixed", p=0.5))
+    five_iterations(replace(config), tmp_path)
+    spawn(five_iterations, world, replace(config, batch_gpu=changes.get("batch_gpu")), tmp_path)
+    gradients, weights = torch.load(tmp_path / "1-0.pt")
+    for rank in range(world):
+        theirs, after = torch.load(tmp_path / f"{world}-{rank}.pt")
+        assert theirs.keys() == gradients.keys()
+        largest = max(g.abs().max() for g in gradients.values())
+        for name, gradient in gradients.items():
+            assert (theirs[name] - gradient).abs().max() <= 1e-5 * largest, name
+        for name, weight in weights.items():
+            torch.testing.assert_close(after[name], weight, rtol=1e-5, atol=1e-5)
+
+
+def test_a_batch_that_processes_cannot_share(config):
+    with pytest.raises(InputError, match="batch 4 cannot be shared by 3 processes; make it a multiple of 3"):
+        loop.passes(config, distributed.World(0, 3))
+
+
+@pytest.mark.parametrize(
+    ("batch", "most", "world", "expected"),
+    [(16, None, 1, 1), (16, 4, 1, 4), (16, 5, 1, 4), (16, 4, 2, 2), (16, 1, 4, 4)],
+)
+def test_passes(config, batch, most, world, expected):
+    assert loop.passes(replace(config, batch=batch, batch_gpu=most), distributed.World(0, world)) == expected
+
+
+# ---- whole runs, by torchrun
+
+
+def write_config(config: TrainConfig, path: Path) -> Path:
+    path.write_text(yaml.safe_dump(asdict(config)))
+    return path
+
+
+def torchrun(processes: int, *arguments, **options) -> subprocess.Popen:
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", f"--nproc-per-node={processes}"]
+    if restarts := options.pop("restarts", 0):
+        command.append(f"--max-restarts={restarts}")
+    environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command += [str(ROOT / "train.py"), *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, **options
+    )
+
+
+def finished(process: subprocess.Popen, within: float = 120) -> tuple[int, str]:
+    try:
+        out, _ = process.communicate(timeout=within)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL) if os.getpgid(process.pid) == process.pid else process.kill()
+        pytest.fail(f"still running after {within} s: {process.communicate()[0][-2000:]}")
+    return process.returncode, out
+
+
+@pytest.mark.parametrize("then", [1, pytest.param(4, marks=pytest.mark.slow)])
+def test_a_run_of_two_goes_on_as_one_or_four(config, tmp_path, then):
+    """And ends where a run of one process ends, but for the rounding of float32 that Adam enlarges."""
+    config = replace(
+        config, batch=8, images=48, tick=16, save_every=16, augment=replace(config.augment, mode="adaptive")
+    )
+    short = write_config(replace(config, images=24), tmp_path / "short.yaml")
+    code, out = finished(torchrun(2, "--config", short, "--out", tmp_path / "run"))
+    assert code == 0, out
+    assert out.count("weights.safetensors") == 1  # one process prints
+    arguments = ("--out", tmp_path / "run", "--resume", "--images", 48)
+    if then == 1:
+        assert loop.train(config, tmp_path / "run", resume=True) == 48
+    else:
+        code, out = finished(torchrun(then, *arguments))
+        assert code == 0, out
+    loop.train(config, tmp_path / "alone")
+    several, alone = (read_log(tmp_path / name / "log.jsonl") for name in ("run", "alone"))
+    assert [r["images"] for r in several] == [16, 24, 32, 48]
+    ours = {r["images"]: r for r in several}
+    for record in alone:
+        assert ours[record["images"]]["heldout_mse"] == pytest.approx(record["heldout_mse"], rel=0.02)
+    for name in ("image_reconstruction", "discriminator_real"):  # means since the last tick, of which there was one more
+        assert ours[16][name] == pytest.approx(alone[0][name], rel=1e-3), name
+    sums = (
+        state.load_newest(tmp_path / "run")["augment"]["sums"],
+        state.load_newest(tmp_path / "alone")["augment"]["sums"],
+    )
+    assert sums[0][1] == sums[1][1]  # images observed, over all processes
+
+
+def test_torchrun_needs_a_folder_that_all_agree_on(monkeypatch):
+    from stylemap.cli import train
+
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(InputError, match="torchrun needs --out, the same folder for all processes"):
+        train.main(["--config", "avatars32"])
+
+
+def test_a_process_that_dies_ends_the_others_within_a_minute(config, tmp_path):
+    config = replace(config, images=10**6, tick=10**6, save_every=16)
+    arguments = ("--config", write_config(config, tmp_path / "c.yaml"), "--out", tmp_path / "run")
+    process = torchrun(2, *arguments, start_new_session=True)
+    wait_for(lambda: len(state.paths(tmp_path / "run")) > 1)
+    started = time.monotonic()
+    os.kill(workers_of(process.pid)[-1], signal.SIGKILL)
+    code, out = finished(process, within=60)
+    assert code != 0
+    assert time.monotonic() - started < 60
+    assert state.load_newest(tmp_path / "run")["images"] >= 16
+
+
+@pytest.mark.slow
+def test_torchrun_starts_again_and_the_run_goes_on(config, tmp_path):
+    config = replace(config, images=10**6, tick=10**6, save_every=16)
+    arguments = ("--config", write_config(config, tmp_path / "c.yaml"), "--out", tmp_path / "run")
+    process = torchrun(2, *arguments, restarts=1, start_new_session=True)
+    wait_for(lambda: len(state.paths(tmp_path / "run")) > 1)
+    before = state.load_newest(tmp_path / "run")["images"]
+    first = workers_of(process.pid)
+    os.kill(first[-1], signal.SIGKILL)
+    wait_for(lambda: len(workers_of(process.pid)) == 2 and not set(first) & set(workers_of(process.pid)))
+    newest = state.load_newest(tmp_path / "run")["images"]
+    assert newest >= before
+    wait_for(lambda: state.load_newest(tmp_path / "run")["images"] > newest)
+    os.kill(process.pid, signal.SIGTERM)
+    finished(process)
+
+
+def wait_for(condition, within: float = 90) -> None:
+    deadline = time.monotonic() + within
+    while not condition():
+        assert time.monotonic() < deadline, "waited too long"
+        time.sleep(0.1)
+
+
+def workers_of(launcher: int) -> list[int]:
+    """The processes that torchrun has started, by their parent in /proc."""
+    found = []
+    for pid in filter(str.isdigit, os.listdir("/proc")):
+        try:
+            status = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+            command = Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            continue
+        if int(status[1]) == launcher and b"train.py" in command and status[0] != "Z":
+            found.append(int(pid))
+    return sorted(found)
