@@ -3,7 +3,8 @@
     python -m benchmarks.data [--pictures FOLDER] [--count 256] [--rounds 5] [--json FILE]
 
 Without --pictures it draws avatars with a grain that makes their JPEG files about as large as those of photos (photos of
-people and animals had 33 kB at 256 px and 330 kB at 1024 px, at quality 95). Every reading and the plain one beside it are timed in turns; a ratio is the median over the rounds.
+people and animals had 33 kB at 256 px and 330 kB at 1024 px, at quality 95). Every reading and the plain one beside it are
+timed in turns; a ratio is the median over the rounds.
 """
 
 import argparse

@@ -2,11 +2,10 @@
 
 import contextlib
 import copy
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 
-import numpy as np
 import torch
 import yaml
 from torch import Tensor
@@ -15,31 +14,15 @@ from stylemap import checkpoint, datasets, devices, files, images
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream
 from stylemap.errors import InputError
-from stylemap.training import augment, distributed, ema, evaluate, perceptual, precision, report, state
+from stylemap.training import augment, distributed, ema, perceptual, precision, state
 from stylemap.training.distributed import World
-from stylemap.training.monitor import Meter, Monitor
+from stylemap.training.monitor import Meter
+from stylemap.training.noise import noise
 from stylemap.training.optimizers import Networks, Optimizers
+from stylemap.training.records import Metric, Observer, Records
 from stylemap.training.steps import Cycle, Pass
 
-GRID_ROWS = 8  # held-out pictures in the grid of a tick
-MOST_SAMPLES = 16  # samples whose spread is looked at
 CONFIG_FILE = "config.yaml"
-
-
-class Observer:
-    """What a caller sees of a run; the default ignores it all."""
-
-    def start(self, seen: int, total: int) -> None:
-        """Before the first iteration."""
-
-    def advance(self, batch: int) -> None:
-        """After every iteration; the losses are still on the device."""
-
-    def tick(self, seen: int, values: dict[str, float]) -> None:
-        """After a line of the log was written."""
-
-    def alarm(self, text: str) -> None:
-        """Something in the log gives cause for worry; one line that says what to try."""
 
 
 def train(
@@ -48,8 +31,11 @@ def train(
     resume: bool = False,
     observer: Observer | None = None,
     stop: Callable[[], bool] = lambda: False,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> int:
     """Train into the folder ``run`` until ``config.images`` are seen or ``stop()`` is true; the state is saved either way.
+
+    ``metrics`` are measured at every tick beside the scores; one that fails is told and passed over.
 
     Started by torchrun, all its processes train one model; the first writes, and a restarted run goes on by itself.
 
@@ -64,7 +50,7 @@ def train(
     with distributed.joined(device) as world, precision.tf32(config.speed.tf32):
         observer = observer if observer and world.first else Observer()
         with files.owned(run) if world.first else contextlib.nullcontext():
-            return _train(config, run, resume or distributed.restarted(), observer, stop, device, world)
+            return _train(config, run, resume or distributed.restarted(), observer, stop, metrics or {}, device, world)
 
 
 def _train(
@@ -73,6 +59,7 @@ def _train(
     resume: bool,
     observer: Observer,
     stop: Callable[[], bool],
+    metrics: Mapping[str, Metric],
     device: torch.device,
     world: World,
 ) -> int:
@@ -95,7 +82,7 @@ def _train(
     places = sum(samples, [])
     batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places)
     meter = Meter(device, world)
-    records = Records(config, run, seen, heldout, observer) if world.first else None
+    records = Records(config, run, seen, heldout, observer, metrics) if world.first else None
     observer.start(seen, config.images)
     with contextlib.closing(records) if records else contextlib.nullcontext():
         while seen < config.images and not world.any(stop()):
@@ -175,53 +162,6 @@ def penalty_is_due(config: TrainConfig, seen: int) -> bool:
     return penalised and seen // config.batch % config.optim.r1_every == 0
 
 
-class Records:
-    """What the first process writes: log, grids, states and weights."""
-
-    def __init__(self, config: TrainConfig, run: Path, seen: int, heldout: datasets.Pictures, observer: Observer):
-        self.config, self.run, self.observer = config, run, observer
-        self.pictures = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
-        rows = min(GRID_ROWS, len(self.pictures))
-        self.z = noise(config.seed, 0, max(rows, MOST_SAMPLES), config.model.stylemap_channels)[0]
-        self.rows = rows
-        self.monitor = Monitor(run, seen)
-
-    def tick(self, seen: int, values: dict[str, float], trainee: state.Trainee) -> None:
-        """Measure the averaged model on held-out pictures, and write it all down."""
-        average = trainee.average
-        values |= {f"heldout_{name}": value for name, value in asdict(evaluate.score(average, self.pictures)).items()}
-        statistics = evaluate.stylemap_statistics(average, self.pictures)
-        if trainee.augment:
-            values |= {"augment_p": trainee.augment.strength()}
-        values |= {"sample_diversity": evaluate.diversity(average, self.pictures, self.z)}
-        values |= {name: float(numbers.mean()) for name, numbers in statistics.items()}
-        grid = evaluate.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows].to(average.device))
-        for text in self.monitor.record(seen, values, grid, statistics):
-            self.observer.alarm(text)
-        self.observer.tick(seen, values)
-
-    def save(self, seen: int, trainee: state.Trainee) -> None:
-        """Write the state and the averaged weights, each atomically; drop the oldest of both but the best."""
-        scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
-        state.save(self.run, seen, self.config, trainee)
-        newest = self.run / f"weights-{seen:010d}.safetensors"
-        info = {"images": seen, "data": self.config.data, "seed": self.config.seed}
-        checkpoint.save(newest, trainee.average, trainee.networks.discriminator, info)
-        files.copy(newest, self.run / "weights.safetensors")
-        kept = state.prune(self.run, self.config.keep_states, scores, seen)
-        for old in self.run.glob("weights-*.safetensors"):
-            if old.stem[8:].isdigit() and int(old.stem[8:]) <= seen and int(old.stem[8:]) not in kept.all:
-                old.unlink(missing_ok=True)
-        best = self.run / f"weights-{kept.best:010d}.safetensors"
-        if best.exists():
-            files.copy(best, self.run / "weights-best.safetensors")
-        with contextlib.suppress(InputError):  # a page for people: nothing that a training should end for
-            report.write(self.run)
-
-    def close(self) -> None:
-        self.monitor.close()
-
-
 def build(config: TrainConfig, device: torch.device) -> state.Trainee:
     """Networks with the initial weights of the seed or of ``init_from``, their running average, and the optimisers."""
     with torch.random.fork_rng(devices=[]):
@@ -246,11 +186,6 @@ def speed_up(networks: Networks, config: TrainConfig) -> None:
     if config.speed.compile:
         for module in (networks.generator.resizer, networks.generator.synthesis, networks.encoder):
             module.compile()
-
-
-def noise(seed: int, seen: int, batch: int, channels: int) -> Tensor:
-    """The z of an iteration as a pure function of where it is: [2, batch, channels], for the steps of G and of D."""
-    return torch.from_numpy(np.random.default_rng([seed, seen]).standard_normal((2, batch, channels), np.float32))
 
 
 def due(seen: int, batch: int, every: int) -> bool:

@@ -170,7 +170,7 @@ def test_a_run_of_two_goes_on_as_one_or_four(config, tmp_path, then):
     ours = {r["images"]: r for r in several}
     for record in alone:
         assert ours[record["images"]]["heldout_mse"] == pytest.approx(record["heldout_mse"], rel=0.02)
-    for name in ("image_reconstruction", "discriminator_real"):  # means since the last tick, of which there was one more
+    for name in ("image_reconstruction", "discriminator_real"):  # later ticks cover other images
         assert ours[16][name] == pytest.approx(alone[0][name], rel=1e-3), name
     sums = (
         state.load_newest(tmp_path / "run")["augment"]["sums"],

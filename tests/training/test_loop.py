@@ -96,6 +96,16 @@ class TestWhatIsKept:
         assert checkpoint.read_info(tmp_path / "run" / "weights-best.safetensors")["images"] == best
 
 
+@pytest.mark.filterwarnings("always:.*could not be measured")
+def test_a_metric_that_fails_does_not_stop_a_training(config, tmp_path):
+    metrics = {"brightness": lambda model, pictures: float(pictures.float().mean()), "broken": lambda *_: 1 / 0}
+    with pytest.warns(UserWarning, match=r"broken could not be measured \(ZeroDivisionError: division by zero\)"):
+        assert loop.train(config, tmp_path / "run", metrics=metrics) == 40
+    for record in read_log(tmp_path / "run" / "log.jsonl"):
+        assert 0 < record["brightness"] < 255
+        assert record["broken"] is None
+
+
 class TestOlderStates:
     def test_missing_settings_get_their_defaults(self, config, tmp_path):
         loop.train(config, tmp_path / "run", stop=stop_after(4))

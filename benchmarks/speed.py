@@ -1,0 +1,209 @@
+"""What each setting of `SpeedConfig`, passes and augmentation costs or gains: images per second and peak memory.
+
+    python -m benchmarks.speed [--config configs/avatars32.yaml] [--rounds 3] [--device cpu] [--threads 2] [--json FILE]
+
+A setting runs in turns with the same training in float32 without it, iteration by iteration in the same process; a round is
+one period of R1 (16 iterations). Ratios are taken per round; the table shows their median and range. Peak memory is of a
+fresh process each. The pictures are noise, made beforehand: loading data is not measured. On a GPU it also says what share of
+the card's bfloat16 matrix rate, measured in the same run, the arithmetic of the fastest setting amounts to.
+"""
+
+import argparse
+import json
+import resource
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+import yaml
+from torch.utils.flop_counter import FlopCounterMode
+from tqdm import trange
+
+from benchmarks.machine import machine
+from stylemap import devices, files
+from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
+from stylemap.datasets import stream
+from stylemap.training import ema, loop, perceptual, precision
+from stylemap.training.distributed import ALONE
+from stylemap.training.steps import Cycle
+
+ROOT = Path(__file__).resolve().parents[1]
+MATRIX = 8192  # side of the matrices whose product measures the card
+
+
+def with_speed(**values) -> Callable[[TrainConfig], TrainConfig]:
+    return lambda config: replace(config, speed=replace(config.speed, **values))
+
+
+SETTINGS: dict[str, Callable[[TrainConfig], TrainConfig]] = {  # row -> what it changes
+    "bfloat16 passes": with_speed(precision="bfloat16"),
+    "G and E compiled": with_speed(compile=True),
+    "bfloat16 and compiled": with_speed(precision="bfloat16", compile=True),
+    "synthesis checkpointed": with_speed(checkpointing=True),
+    "two passes of half the batch": lambda config: replace(config, batch_gpu=-(-config.batch // 2)),
+    "augmentation, p = 0.5": lambda config: replace(config, augment=AugmentConfig(mode="fixed", p=0.5)),
+}
+CUDA_SETTINGS = {"without TF32": with_speed(tf32=False)}
+
+
+def plain(config: TrainConfig) -> TrainConfig:
+    return replace(
+        config, speed=SpeedConfig(precision="float32"), augment=AugmentConfig(mode="none"), batch_gpu=None, heldout=1
+    )
+
+
+class Training:
+    """Networks, optimisers and a batch, under one config."""
+
+    def __init__(self, config: TrainConfig, device: torch.device):
+        self.config, self.device = config, device
+        self.trainee = loop.build(config, device)
+        loop.speed_up(self.trainee.networks, config)
+        term = perceptual.build(config.loss, device)
+        kind = precision.pick(config.speed, device)
+        trainee = self.trainee
+        self.cycle = Cycle(trainee.networks, trainee.optimizers, config, term, trainee.augment, ALONE, kind)
+        self.samples = stream.shares(config.batch, passes=loop.passes(config, ALONE))
+        side = config.model.resolution
+        noise = torch.randint(0, 256, (config.batch, side, side, 3), generator=torch.Generator().manual_seed(1))
+        self.pictures = noise.to(device, torch.uint8)[sum(self.samples, [])]
+        self.seen = 0
+
+    def iterate(self) -> None:
+        config, trainee = self.config, self.trainee
+        with precision.tf32(config.speed.tf32):
+            parts = loop.split(self.pictures, config, self.seen, self.samples, trainee)
+            self.cycle.iterate(parts, loop.penalty_is_due(config, self.seen))
+            self.seen += config.batch
+            ema.update(trainee.average, trainee.networks.model, ema.decay(self.seen, config.batch, config.ema))
+
+    def seconds(self) -> float:
+        """Of one iteration."""
+        start = time.perf_counter()
+        self.iterate()
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter() - start
+
+
+def compare(config: TrainConfig, other: TrainConfig, device: torch.device, rounds: int, name: str) -> dict:
+    """Images per second of both, in turns, and how many times as fast the other is in every round."""
+    versions = Training(config, device), Training(other, device)
+    iterations = config.optim.r1_every
+    times = []
+    for _ in trange(rounds + 1, desc=name, disable=None, leave=False):  # the first warms up
+        pairs = [(versions[0].seconds(), versions[1].seconds()) for _ in range(iterations)]
+        times.append([sum(column) for column in zip(*pairs, strict=True)])
+    images = iterations * config.batch
+    base, changed = zip(*times[1:], strict=True)
+    return {
+        "base_images_per_second": images / statistics.median(base),
+        "images_per_second": images / statistics.median(changed),
+        "ratio": statistics.median(b / c for b, c in times[1:]),
+        "ratios": [b / c for b, c in times[1:]],
+    }
+
+
+def peak_memory(config: TrainConfig, device: torch.device) -> float:
+    """MiB beyond what the process had before the networks were made: weights, moments and activations. Call it once."""
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
+    training = Training(config, device)
+    for _ in range(3):
+        training.iterate()
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device) / 2**20
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
+
+
+def peak_memory_elsewhere(arguments: argparse.Namespace, name: str) -> float:
+    command = [sys.executable, "-m", "benchmarks.speed", "--config", arguments.config, "--device", arguments.device]
+    command += ["--threads", str(arguments.threads), "--memory-of", name]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
+
+
+def operations(config: TrainConfig, device: torch.device) -> float:
+    """Floating-point operations per image, averaged over a period of R1."""
+    training = Training(replace(config, speed=SpeedConfig(precision="float32")), device)
+    counts = []
+    for _ in range(2):  # with R1 and without
+        with FlopCounterMode(display=False) as counter:
+            training.iterate()
+        counts.append(counter.get_total_flops())
+    every = config.optim.r1_every
+    return (counts[0] + (every - 1) * counts[1]) / every / config.batch
+
+
+def matrix_rate(device: torch.device) -> float:
+    """bfloat16 products, floating-point operations per second: the best of 10."""
+    a = torch.randn(MATRIX, MATRIX, device=device, dtype=torch.bfloat16)
+    best = float("inf")
+    for _ in range(10):
+        torch.cuda.synchronize(device)
+        start = time.perf_counter()
+        a @ a
+        torch.cuda.synchronize(device)
+        best = min(best, time.perf_counter() - start)
+    return 2 * MATRIX**3 / best
+
+
+# ---- the report
+
+
+def table(report: dict) -> Iterator[str]:
+    """Markdown."""
+    yield "{device}, {cpu}, {threads} threads, torch {torch}, {date}; ".format(**report["machine"]) + report["config"]
+    yield "\n| setting | images/s | without it, beside | speed, without = 1 | peak memory, MiB |\n|---|---:|---:|---:|---:|"
+    yield f"| float32 | | | 1 | {report['memory']['plain']:.0f} |"
+    for name, row in report["settings"].items():
+        ratio = f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
+        speeds = f"{row['images_per_second']:.1f} | {row['base_images_per_second']:.1f}"
+        yield f"| {name} | {speeds} | {ratio} | {report['memory'][name]:.0f} |"
+    yield f"\n{report['operations'] / 1e12:.3g} TFLOP per image."
+    if "matrix_rate" in report:
+        fastest = max(row["images_per_second"] for row in report["settings"].values())
+        share = fastest * report["operations"] / report["matrix_rate"]
+        rate = report["matrix_rate"] / 1e12
+        yield f"The card multiplies bfloat16 matrices at {rate:.0f} TFLOP/s; the fastest row is {share:.1%} of it."
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--config", default=str(ROOT / "configs/avatars32.yaml"), help="recipe, a YAML file")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
+    parser.add_argument("--memory-of", help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    torch.set_num_threads(arguments.threads)
+    device = devices.pick(arguments.device)
+    config = TrainConfig.from_dict(yaml.safe_load(Path(arguments.config).read_text()))
+    if config.loss.perceptual_network == "lpips":  # its weights are a download
+        config = replace(config, loss=replace(config.loss, perceptual_network="discriminator"))
+    config = plain(config)
+    settings = SETTINGS | (CUDA_SETTINGS if device.type == "cuda" else {})
+    if arguments.memory_of:
+        change = settings.get(arguments.memory_of, lambda config: config)
+        print(json.dumps(peak_memory(change(config), device)))
+        return
+    report = {"machine": machine(device), "config": Path(arguments.config).stem}
+    report["memory"] = {name: peak_memory_elsewhere(arguments, name) for name in ("plain", *settings)}
+    report["operations"] = operations(config, device)
+    report["settings"] = {
+        name: compare(config, change(config), device, arguments.rounds, name) for name, change in settings.items()
+    }
+    if device.type == "cuda":
+        report["matrix_rate"] = matrix_rate(device)
+    print("\n".join(table(report)))
+    if arguments.json:
+        files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")
+
+
+if __name__ == "__main__":
+    main()

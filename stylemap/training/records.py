@@ -1,0 +1,108 @@
+"""What the first process of a run writes: log, grids, states, weights, report."""
+
+import contextlib
+import math
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import asdict
+from pathlib import Path
+
+from torch import Tensor
+
+from stylemap import checkpoint, files
+from stylemap.config import TrainConfig
+from stylemap.datasets import Pictures, stream
+from stylemap.errors import InputError
+from stylemap.model import Model
+from stylemap.training import evaluate, report, state
+from stylemap.training.monitor import Monitor
+from stylemap.training.noise import noise
+
+Metric = Callable[[Model, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]
+GRID_ROWS = 8  # held-out pictures in the grid of a tick
+MOST_SAMPLES = 16  # samples whose spread is looked at
+
+
+class Observer:
+    """What a caller sees of a run; the default ignores it all."""
+
+    def start(self, seen: int, total: int) -> None:
+        """Before the first iteration."""
+
+    def advance(self, batch: int) -> None:
+        """After every iteration; the losses are still on the device."""
+
+    def tick(self, seen: int, values: dict[str, float]) -> None:
+        """After a line of the log was written."""
+
+    def alarm(self, text: str) -> None:
+        """Something in the log gives cause for worry; one line that says what to try."""
+
+
+class Records:
+    """What the first process writes: log, grids, states and weights."""
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        run: Path,
+        seen: int,
+        heldout: Pictures,
+        observer: Observer,
+        metrics: Mapping[str, Metric],
+    ):
+        self.config, self.run, self.observer, self.metrics = config, run, observer, metrics
+        self.pictures = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
+        rows = min(GRID_ROWS, len(self.pictures))
+        self.z = noise(config.seed, 0, max(rows, MOST_SAMPLES), config.model.stylemap_channels)[0]
+        self.rows = rows
+        self.monitor = Monitor(run, seen)
+
+    def tick(self, seen: int, values: dict[str, float], trainee: state.Trainee) -> None:
+        """Measure the averaged model on held-out pictures, and write it all down."""
+        average = trainee.average
+        values |= {f"heldout_{name}": value for name, value in asdict(evaluate.score(average, self.pictures)).items()}
+        if trainee.augment:
+            values |= {"augment_p": trainee.augment.strength()}
+        extras = {
+            "sample_diversity": lambda model, pictures: evaluate.diversity(model, pictures, self.z),
+            **self.metrics,
+        }
+        for name, metric in extras.items():
+            values |= {name: _attempt(name, metric, average, self.pictures, math.nan)}
+        statistics = _attempt("stylemap statistics", evaluate.stylemap_statistics, average, self.pictures, {})
+        values |= {name: float(numbers.mean()) for name, numbers in statistics.items()}
+        grid = evaluate.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows].to(average.device))
+        for text in self.monitor.record(seen, values, grid, statistics):
+            self.observer.alarm(text)
+        self.observer.tick(seen, values)
+
+    def save(self, seen: int, trainee: state.Trainee) -> None:
+        """Write the state and the averaged weights, each atomically; drop the oldest of both but the best."""
+        scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
+        state.save(self.run, seen, self.config, trainee)
+        newest = self.run / f"weights-{seen:010d}.safetensors"
+        info = {"images": seen, "data": self.config.data, "seed": self.config.seed}
+        checkpoint.save(newest, trainee.average, trainee.networks.discriminator, info)
+        files.copy(newest, self.run / "weights.safetensors")
+        kept = state.prune(self.run, self.config.keep_states, scores, seen)
+        for old in self.run.glob("weights-*.safetensors"):
+            if old.stem[8:].isdigit() and int(old.stem[8:]) <= seen and int(old.stem[8:]) not in kept.all:
+                old.unlink(missing_ok=True)
+        best = self.run / f"weights-{kept.best:010d}.safetensors"
+        if best.exists():
+            files.copy(best, self.run / "weights-best.safetensors")
+        with contextlib.suppress(InputError):  # a page for people: nothing that a training should end for
+            report.write(self.run)
+
+    def close(self) -> None:
+        self.monitor.close()
+
+
+def _attempt(name: str, metric: Callable, model: Model, pictures: Tensor, instead):
+    """What is only told must not end a training."""
+    try:
+        return metric(model, pictures)
+    except Exception as err:  # whatever a metric of anybody's may raise
+        warnings.warn(f"{name} could not be measured ({type(err).__name__}: {err})", stacklevel=2)
+        return instead
