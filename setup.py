@@ -42,7 +42,7 @@ setup(
     packages=[*find_packages(include=["stylemap", "stylemap.*", "op"]), "stylemap.configs", "stylemap.pretrained"],
     package_dir={"stylemap.configs": "configs", "stylemap.pretrained": "pretrained"},
     package_data={
-        "stylemap.training": ["*.template"],
+        "stylemap.training.report": ["*.template"],
         "stylemap.configs": ["*.yaml"],
         "stylemap.pretrained": ["*.safetensors", "*.md"],
     },

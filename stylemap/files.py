@@ -53,7 +53,7 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, and remove what killed ones left half-written there.
+    """Keep other processes out of a folder, and remove what killed ones left half-written in it (not in its subfolders).
 
     The system releases the lock when the process ends, however it ends. Where there are no such locks (Windows), nobody is
     kept out.
@@ -76,11 +76,16 @@ def owned(folder: Path) -> Iterator[None]:
                     f"{folder} is in use by another process; wait for it or choose another folder"
                 ) from err
         try:
-            for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}*"):
-                leftover.unlink(missing_ok=True)
+            remove_temporary(folder)
             yield
         finally:
             lock.unlink(missing_ok=True)
+
+
+def remove_temporary(folder: Path) -> None:
+    """Remove what killed processes left half-written in a folder that nobody else writes to."""
+    for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}*"):
+        leftover.unlink(missing_ok=True)
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

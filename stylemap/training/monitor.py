@@ -1,8 +1,10 @@
 """What a run tells about itself: log.jsonl, TensorBoard and picture grids."""
 
+import contextlib
 import json
 import math
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import torch
@@ -10,6 +12,7 @@ from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
 from stylemap import files, images
+from stylemap.errors import InputError
 from stylemap.training.alarms import alarms
 from stylemap.training.distributed import ALONE, World
 from stylemap.training.steps import TERMS, Terms
@@ -57,40 +60,55 @@ class Monitor:
     """Writes the records of a run folder; one that goes on drops what was logged after the state it goes on from."""
 
     def __init__(self, run: Path, seen: int):
+        self.run = run
         self.log = run / "log.jsonl"
         self.grids = run / "grids"
         self.records = self._forget_after(seen)
         self.board = SummaryWriter(run / "tensorboard", purge_step=seen + 1)
 
     def record(self, seen: int, values: dict[str, float], grid: Tensor, statistics: dict[str, Tensor]) -> list[str]:
-        """One tick: a line of JSON, scalars, histograms and a sheet [3, H, W]. Returns the alarms it gives cause for."""
+        """One tick: a line of JSON, scalars, histograms and a sheet [3, H, W]. Returns the alarms it gives cause for.
+
+        Raises:
+            InputError: the disk is full, or cannot be written for another reason.
+        """
         values = {name: value if math.isfinite(value) else None for name, value in values.items()}  # JSON has no NaN
         line = {"images": seen, **values}
         self.records.append(line)
         if found := alarms(self.records):
             line["alarms"] = found
-        with open(
-            self.log, "a"
-        ) as f:  # one short write: a kill leaves at most a half line, which `read_log` passes over
-            f.write(json.dumps(line) + "\n")
-        for name, value in values.items():
-            if value is not None:
-                self.board.add_scalar(name, value, seen)
-        for name, numbers in statistics.items():
-            self.board.add_histogram(name, numbers, seen)
-        images.write(self.grids / f"{seen:010d}.png", grid)
-        self.board.add_image("grid", images.to_uint8(grid[None])[0], seen, dataformats="HWC")
-        self.board.flush()
+        with self._writing():
+            with open(self.log, "a") as f:  # one short write: of a killed one, `read_log` passes over the half line
+                f.write(json.dumps(line) + "\n")
+            for name, value in values.items():
+                if value is not None:
+                    self.board.add_scalar(name, value, seen)
+            for name, numbers in statistics.items():
+                self.board.add_histogram(name, numbers, seen)
+            images.write(self.grids / f"{seen:010d}.png", grid)
+            self.board.add_image("grid", images.to_uint8(grid[None])[0], seen, dataformats="HWC")
+            self.board.flush()
         return found
 
     def close(self) -> None:
-        self.board.close()
+        with contextlib.suppress(OSError):  # every tick was flushed; what was wrong with the disk has been told
+            self.board.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as err:  # TensorBoard writes in a thread of its own, and raises what happened there
+            raise InputError(
+                f"cannot write the log of {self.run}: {err.strerror or err}; free some space, then go on with --resume"
+            ) from err
 
     def _forget_after(self, seen: int) -> list[dict]:
         """Returns the ticks that stay."""
         kept = [r for r in read_log(self.log) if r["images"] <= seen] if self.log.exists() else []
         if self.log.exists():
             files.write_text(self.log, "".join(json.dumps(r) + "\n" for r in kept))
+        files.remove_temporary(self.grids)
         for grid in self.grids.glob("*.png"):
             if grid.stem.isdigit() and int(grid.stem) > seen:
                 grid.unlink()
@@ -98,11 +116,13 @@ class Monitor:
 
 
 def read_log(path: Path) -> list[dict]:
-    """The ticks of a ``log.jsonl``; a line cut short by a kill is passed over."""
+    """The ticks of a ``log.jsonl``; lines that are none, such as one cut short by a kill, are passed over."""
     records = []
-    for line in path.read_text().splitlines():
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         try:
-            records.append(json.loads(line))
-        except json.JSONDecodeError:
+            record = json.loads(line)
+        except ValueError:
             continue
+        if isinstance(record, dict) and isinstance(record.get("images"), int):
+            records.append(record)
     return records

@@ -1,12 +1,13 @@
 """Everything a resume needs, in one file, and the few files kept.
 
-Noise and the order of the data are pure functions of the seed and the images seen (`datasets.stream`, `loop.noise`), so a
+Noise and the order of the data are pure functions of the seed and the images seen (`datasets.stream`, `noise`), so a
 state holds tensors and one number: there are no random generators to save.
 """
 
 import math
 import re
 import warnings
+import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -105,12 +106,14 @@ def load_newest(run: Path) -> dict:
     """The newest state that can be read; damaged ones are named in a warning, renamed and passed over.
 
     Raises:
-        InputError: none can be.
+        InputError: none can be, or the newest is of another version.
     """
     for candidate in paths(run):
         try:
             return load(candidate)
-        except Exception as err:  # torch.load raises many kinds for a damaged file
+        except (InputError, MemoryError, PermissionError):  # nothing wrong with the file
+            raise
+        except Exception as err:  # torch.load raises many kinds for a damaged file, as zipfile does
             # Out of the way: it would count as one of the states to keep, and push out a good one.
             damaged = candidate.rename(candidate.with_suffix(".damaged"))
             warnings.warn(f"{candidate} cannot be read ({type(err).__name__}), now {damaged.name}", stacklevel=2)
@@ -118,10 +121,17 @@ def load_newest(run: Path) -> dict:
 
 
 def load(file: Path) -> dict:
-    """The content of a state file; raises whatever a damaged one makes torch raise."""
+    """The content of a state file; raises whatever a damaged one makes zipfile or torch raise.
+
+    Raises:
+        InputError: it is intact, and of another version.
+    """
+    with zipfile.ZipFile(file) as archive:  # torch has written checksums, and does not look at them
+        if (damaged := archive.testzip()) is not None:
+            raise ValueError(f"the checksum of its {damaged} is wrong")
     content = torch.load(file, map_location="cpu", weights_only=True)
     if content["format"] != FORMAT:
-        raise ValueError(f"its format is {content['format']!r}, not {FORMAT!r}")
+        raise InputError(f"{file} is of another version of stylemap ({content['format']}); go on with that one")
     return content
 
 
