@@ -75,6 +75,10 @@ def owned(folder: Path) -> Iterator[None]:
                 raise InputError(
                     f"{folder} is in use by another process; wait for it or choose another folder"
                 ) from err
+            if not lock.exists() or os.fstat(handle.fileno()).st_ino != lock.stat().st_ino:
+                raise InputError(
+                    f"{folder} was in use by another process until now; try again"
+                )  # its lock, removed since
         try:
             remove_temporary(folder)
             yield

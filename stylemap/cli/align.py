@@ -40,6 +40,11 @@ def main(argv: list[str]) -> int:
     if arguments.workers < 0:
         raise InputError(f"--workers must be 0 or more, got {arguments.workers}")
     source, names = open_photos(arguments.source)
+    folder = Path(arguments.source).resolve()
+    if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
+        raise InputError(
+            f"--out {arguments.out} lies in {arguments.source}: faces would be taken for photos; choose another"
+        )
     finder = faces.Finder(arguments.landmarks, arguments.detector)
     largest = arguments.faces == "largest"
     aligner = Aligner(source, arguments.out, arguments.resolution, largest, finder.detector)
@@ -93,11 +98,17 @@ class Aligner:
 
     def __call__(self, item: tuple[str, str, list[faces.Face] | str | None]) -> Record:
         name, stem, given = item
-        record = {"source": name, "resolution": self.resolution, "largest": self.largest, "faces": []}
+        record = {
+            "source": name,
+            "stamp": self.source.stamp(name),
+            "resolution": self.resolution,
+            "largest": self.largest,
+        }
+        record["faces"] = []
         if isinstance(given, str):
             return {**record, "reason": given}
         try:
-            photo = decoding.decode(self.source.read(name), name)
+            photo = decoding.decode(self.source.fetch(name), name)
         except InputError as err:
             return {**record, "reason": str(err), "unreadable": True}
         found = given if given is not None else faces.by_size(self.detector(photo))
@@ -127,8 +138,8 @@ class Aligner:
 def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) -> list[Record]:
     """Align the photos that are not on record yet, under a progress bar. Returns the records of all."""
     path = aligner.out / RECORDS
-    done = {record["source"]: record for record in read_records(path, aligner)}
     stems = dict(preparing.targets({name: name for name in names}))
+    done = already_done(path, aligner, stems)
     items = [(name, stem, _given(finder, name)) for name, stem in stems.items() if name not in done]
     for leftover in aligner.out.rglob(f".*{files.TEMPORARY_SUFFIX}.png"):  # of a killed run
         leftover.unlink()
@@ -140,11 +151,37 @@ def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) 
         ) as bar,
     ):
         for record in parallel.imap(aligner, items, workers):
-            records.write(json.dumps(record) + "\n")
-            records.flush()
+            try:
+                records.write(json.dumps(record) + "\n")
+                records.flush()
+            except OSError as err:
+                raise InputError(
+                    f"cannot write {path}: {err.strerror}; free some space, then the same command goes on"
+                ) from err
             done[record["source"]] = record
             bar.update()
     return [done[name] for name in stems]
+
+
+def already_done(path: Path, aligner: Aligner, stems: dict[str, str]) -> dict[str, Record]:
+    """The records of photos whose pictures are all there.
+
+    Raises:
+        InputError: the folder holds the faces of other photos under the names that these would get.
+    """
+    done: dict[str, Record] = {}
+    owners = {stem: name for name, stem in stems.items()}
+    for record in read_records(path, aligner):
+        name, outputs = record["source"], [face["output"] for face in record["faces"]]
+        other = name in stems and record.get("stamp") != aligner.source.stamp(name)
+        if other or any(owners.get(output.rpartition("_")[0], name) != name for output in outputs):
+            raise InputError(
+                f"{path.parent} holds the faces of another {name}, which would be overwritten; choose another --out"
+            )
+        done.pop(name, None)  # of several records the last counts
+        if all((aligner.out / output).exists() for output in outputs):
+            done[name] = record
+    return done
 
 
 def _given(finder: faces.Finder, name: str) -> list[faces.Face] | str | None:

@@ -105,6 +105,12 @@ class Faces(Pictures):
                 "or give one of the aligned face with --mask-on face"
             )
         mask = faces.align_mask(painted, self.alignment.scaled(factor))
+        if mask.max() == 0:
+            (left, top), (right, bottom) = self.alignment.quad.min(0).round(), self.alignment.quad.max(0).round()
+            raise InputError(
+                f"the mask {path} does not touch the face, which lies within x {left:.0f} to {right:.0f}, y {top:.0f} to "
+                f"{bottom:.0f} of the photo; paint it there"
+            )
         return torch.from_numpy(mask)[None, None].to(self.model.device)
 
     def write(self, path: Path, edit: Tensor, region: Tensor) -> None:

@@ -28,10 +28,7 @@ def main(argv: list[str]) -> int:
     add_options(parser)
     arguments = parser.parse_args(argv)
     source = open_source(arguments.source, arguments.resolution)
-    places = None
-    if arguments.holdout or arguments.test:
-        places = preparing.held_out(source.pictures(), arguments.holdout, arguments.test)
-    return run(source, arguments.out, places, arguments)
+    return run(source, arguments.out, None, arguments, (arguments.holdout, arguments.test))
 
 
 def add_options(parser: argparse.ArgumentParser, resolution: int = 256) -> None:
@@ -49,7 +46,13 @@ def add_options(parser: argparse.ArgumentParser, resolution: int = 256) -> None:
     )
 
 
-def run(source: Source, out: Path, places: Mapping[str, str] | None, arguments: argparse.Namespace) -> int:
+def run(
+    source: Source,
+    out: Path,
+    places: Mapping[str, str] | None,
+    arguments: argparse.Namespace,
+    holdout: tuple[int, int] = (0, 0),
+) -> int:
     """Prepare under a progress bar and print what became of the pictures. Returns the exit code."""
     options = preparing.Options(
         arguments.resolution,
@@ -61,7 +64,7 @@ def run(source: Source, out: Path, places: Mapping[str, str] | None, arguments: 
     )
     with Bar("pictures") as bar:
         try:
-            summary = preparing.prepare(source, out, options, places, arguments.workers, bar)
+            summary = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
         except KeyboardInterrupt:
             print(f"stopped; what is done is in {unfinished(out)}, the same command goes on", file=sys.stderr)
             return 130

@@ -1,5 +1,7 @@
 """Data sets: uint8 RGB pictures by index, and the resumable order in which training sees them."""
 
+import hashlib
+import json
 from typing import Protocol
 
 import numpy as np
@@ -7,7 +9,7 @@ import numpy as np
 from stylemap.datasets.avatars import Avatars
 from stylemap.datasets.folder import ImageFolder, split
 
-__all__ = ["Avatars", "ImageFolder", "Pictures", "open_split", "split"]
+__all__ = ["Avatars", "ImageFolder", "Pictures", "fingerprint", "open_split", "split"]
 
 
 class Pictures(Protocol):
@@ -23,3 +25,11 @@ def open_split(data: str, side: int, heldout: int) -> tuple[Pictures, Pictures]:
     if data == "avatars":
         return Avatars(side), Avatars(side, count=heldout, split="heldout")
     return split(data, side, heldout)
+
+
+def fingerprint(training: Pictures, heldout: Pictures) -> str:
+    """Changes when the names or the split of the pictures of a folder, zip or LMDB do; drawn ones are always the same."""
+    if not isinstance(training, ImageFolder):
+        return ""
+    names = [[part.name(i) for i in range(len(part))] for part in (training, heldout)]
+    return hashlib.sha256(json.dumps(names).encode()).hexdigest()

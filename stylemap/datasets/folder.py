@@ -167,10 +167,17 @@ def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, Image
 
 
 def given_splits(names: Sequence[str]) -> dict[str, list[str]]:
-    """The names by split if their folders are ``train`` and ``val`` or ``test`` and nothing else; {} if not."""
+    """The names by split if their folders are ``train`` and ``val`` or ``test`` and nothing else; {} if not.
+
+    Folders that all have in common, such as that of the archive, may lie above.
+    """
+    above = 0
+    while names and all(n.count("/") > above for n in names) and len({n.split("/")[above] for n in names}) == 1:
+        above += 1
     parts: dict[str, list[str]] = {}
     for name in names:
-        parts.setdefault(name.split("/", 1)[0] if "/" in name else "", []).append(name)
+        folders = name.split("/")[:-1]
+        parts.setdefault(folders[above] if len(folders) > above else "", []).append(name)
     return parts if "train" in parts and len(parts) > 1 and parts.keys() <= set(SPLITS) else {}
 
 

@@ -50,7 +50,8 @@ def pack(
         make: pickled, called in worker processes.
         identity: names everything the entries depend on; what was finished under another identity is made anew.
         manifest: from the records of all items, each with its ``name``, to the content of ``dataset.json``. The entries
-            it lists under ``images`` are the ones that get into the zip. An InputError means that nothing can be made.
+            it lists under ``images`` are the ones that get into the zip, under their ``name`` there; where that is a new
+            one, ``entry`` says which entry is meant. An InputError means that nothing can be made.
         workers: processes; 0 = this one.
         progress: called with (items done, of all).
 
@@ -142,7 +143,7 @@ def _write_chunk(path: Path, entries: list[Entry]) -> None:
 
 def _assemble(chunks: dict[Path, list[dict]], content: dict, out: Path) -> None:
     """Write the chosen entries of all chunks, then ``content``; not yet under the final name."""
-    chosen = {image["name"] for image in content["images"]}
+    chosen = {image.pop("entry", image["name"]): image["name"] for image in content["images"]}
     parts = {path: [(i, r) for i, r in enumerate(records) if r["name"] in chosen] for path, records in chunks.items()}
     _check_space(out.parent, sum(record["bytes"] for part in parts.values() for _, record in part))
     try:
@@ -150,7 +151,7 @@ def _assemble(chunks: dict[Path, list[dict]], content: dict, out: Path) -> None:
             for path, part in parts.items():
                 with _opened(path) as chunk:
                     for i, record in part:
-                        archive.writestr(_info(record["name"]), chunk.read(str(i)))
+                        archive.writestr(_info(chosen[record["name"]]), chunk.read(str(i)))
             archive.writestr(_info(MANIFEST), json.dumps(content))
         with open(out, "rb") as f:
             os.fsync(f.fileno())

@@ -4,7 +4,7 @@ import hashlib
 import io
 import json
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import Literal
@@ -37,7 +37,7 @@ class Options:
     skip_small: bool = False
     """Leave out pictures that would have to be enlarged."""
     drop_duplicates: bool = False
-    """Of files with the same bytes take only the first by name."""
+    """Of files with the same bytes take only the first by its name in the zip."""
 
     def __post_init__(self):
         if not 1 <= self.resolution <= LARGEST_SIDE:
@@ -65,12 +65,14 @@ def prepare(
     places: Mapping[str, str] | None = None,
     workers: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
+    holdout: tuple[int, int] = (0, 0),
 ) -> Summary:
     """Write the pictures of a source as one zip; see `packing` for what a kill leaves and what the bytes depend on.
 
     Args:
         places: name of a picture in the source -> its name in the zip, whose extension follows from what is stored; only
             these are taken. None = all, under their own names. Folders ``train``, ``val``, ``test`` are the splits.
+        holdout: so many pictures to hold out in ``val/`` and in ``test/``; see `held_out`.
 
     Raises:
         InputError: no picture that can be used, two that would get one name, or what `packing.pack` raises.
@@ -78,31 +80,54 @@ def prepare(
     places = {name: name for name in source.pictures()} if places is None else places
     if not places:
         raise InputError(f"{source.path} holds no JPEG, PNG or WebP picture; add some or convert them")
+    if any(holdout):
+        check_holdout(places, *holdout)
     items = targets(places)
     settings = asdict(options)
     identity = _sha256(json.dumps([__version__, settings, [(*item, source.stamp(item[0])) for item in items]]).encode())
     labels = dict(source.manifest().get("labels") or [])
 
     def manifest(records: list[dict]) -> dict:
-        return _manifest(source, options, labels, records)
+        return _manifest(source, options, labels, records, holdout)
 
     content = packing.pack(items, Converter(source, options), out, identity, manifest, workers, progress)
     return summary(content)
 
 
-def held_out(names: Sequence[str], val: int, test: int = 0) -> dict[str, str]:
-    """Places under train/, val/ and test/: the names with the smallest SHA-1 are held out, first for ``val``.
-
-    Raises:
-        InputError: the names are split already, or nothing would be left to train on.
+def check_holdout(names: Collection[str], val: int, test: int) -> None:
+    """Raises:
+    InputError: the names are split already, or nothing would be left to train on.
     """
-    if given_splits(names):
+    if given_splits(list(names)):
         raise InputError("the pictures lie in train/, val/ or test/ already; leave --holdout and --test away")
     if val < 0 or test < 0 or val + test >= len(names):
         raise InputError(f"cannot hold out {val} + {test} of {len(names)} pictures; lower --holdout or --test")
-    chosen = smallest_hashes(names, val + test)
-    split = dict.fromkeys(chosen[:val], "val") | dict.fromkeys(chosen[val:], "test")
-    return {name: f"{split.get(name, 'train')}/{name}" for name in names}
+
+
+def held_out(images: Sequence[dict], val: int, test: int) -> dict[str, str]:
+    """The split of each image by its name: the smallest SHA-1 of names are held out, first for ``val``.
+
+    Copies go together, so that nothing measured on was trained on; where the last of a split has copies it gets larger.
+
+    Raises:
+        InputError: nothing is left to train on.
+    """
+    groups: dict[str, list[str]] = {}
+    for image in images:
+        groups.setdefault(image["sha256"], []).append(image["name"])
+    first = {smallest_hashes(names, 1)[0]: names for names in groups.values()}
+    order = iter(smallest_hashes(list(first), len(first)))
+    split: dict[str, str] = {}
+    for name, count in (("val", val), ("test", test)):
+        taken = 0
+        while taken < count and (member := next(order, None)):
+            split |= dict.fromkeys(first[member], name)
+            taken += len(first[member])
+    if len(split) == len(images):
+        raise InputError(
+            f"holding out {val} + {test} of {len(images)} pictures, copies together, leaves none to train on"
+        )
+    return {image["name"]: split.get(image["name"], "train") for image in images}
 
 
 def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -114,8 +139,9 @@ def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
         InputError: two pictures would get the same name even so.
     """
     full = {source: _utf8(place) for source, place in places.items()}
-    count = Counter(map(_stem, full.values()))
-    stems = {source: place if count[_stem(place)] > 1 else _stem(place) for source, place in full.items()}
+    stems = {source: _stem(place) for source, place in full.items()}
+    while clashing := {s for s, stem in stems.items() if Counter(stems.values())[stem] > 1 and stem != full[s]}:
+        stems |= {source: full[source] for source in clashing}
     taken: dict[str, str] = {}
     for source, stem in stems.items():
         if stem in taken:
@@ -145,7 +171,7 @@ class Converter:
     def __call__(self, item: tuple[str, str]) -> Entry:
         name, stem = item
         try:
-            data = self._read(name)
+            data = self.source.fetch(name)
             width, height = decoding.check(data, name)
             record = {"source": name, "sha256": _sha256(data), "size": [width, height]}
             if (max if self.options.pad else min)(width, height) < self.options.resolution:
@@ -157,14 +183,6 @@ class Converter:
             return Entry(*self._converted(data, name, stem), record)
         except InputError as err:
             return Entry(stem, None, {"source": name, "why": str(err)})
-
-    def _read(self, name: str) -> bytes:
-        try:
-            return self.source.read(name)
-        except (FileNotFoundError, PermissionError) as err:
-            if not self.source.path.exists():
-                raise
-            raise InputError(f"{name} cannot be read: {err.strerror}; restore it or make it readable") from err
 
     def _fits(self, data: bytes, name: str, width: int, height: int) -> str:
         """The extension if the file can stay as it is, else ""."""
@@ -183,7 +201,7 @@ class Converter:
         return f"{stem}.jpg", buffer.getvalue()
 
 
-def _manifest(source: Source, options: Options, labels: dict, records: list[dict]) -> dict:
+def _manifest(source: Source, options: Options, labels: dict, records: list[dict], holdout: tuple[int, int]) -> dict:
     used = [record for record in records if "why" not in record]
     if not used:
         why = records[0]["why"]
@@ -194,6 +212,9 @@ def _manifest(source: Source, options: Options, labels: dict, records: list[dict
     copies = [r for r in used if options.drop_duplicates and first[r["sha256"]] != r["name"]]
     dropped = {record["name"] for record in copies}
     images = [record for record in used if record["name"] not in dropped]
+    if any(holdout):
+        split = held_out(images, *holdout)
+        images = [{**r, "entry": r["name"], "name": f"{split[r['name']]}/{r['name']}"} for r in images]
     return {
         "format": FORMAT,
         "source": {
@@ -215,14 +236,14 @@ def _manifest(source: Source, options: Options, labels: dict, records: list[dict
 def summary(manifest: dict) -> Summary:
     """What a ``dataset.json`` says in short."""
     images = manifest["images"]
-    folders = Counter(image["name"].split("/", 1)[0] for image in images if "/" in image["name"])
+    splits = given_splits([image["name"] for image in images])
     return Summary(
         images=len(images),
         kept=sum(image.get("kept", False) for image in images),
         enlarged=sum(image.get("enlarged", False) for image in images),
         duplicates=len(manifest["duplicates"]),
         left_out={entry["source"]: entry["why"] for entry in manifest["left_out"]},
-        splits={split: folders[split] for split in SPLITS if folders[split]},
+        splits={split: len(splits[split]) for split in SPLITS if split in splits},
     )
 
 

@@ -68,6 +68,15 @@ class Source:
         """
         raise NotImplementedError
 
+    def fetch(self, name: str) -> bytes:
+        """`read`, but what only this file suffers from (no permission, a link to nowhere, a bad sector) is its InputError."""
+        try:
+            return self.read(name)
+        except OSError as err:
+            if not self.path.exists():
+                raise
+            raise InputError(f"{name} cannot be read: {err.strerror or err}; restore it or make it readable") from err
+
     def stamp(self, name: str) -> str:
         """Changes when the file does, as far as can be told without reading it."""
         raise NotImplementedError
@@ -133,7 +142,8 @@ class Folder(Source):
                 subfolders.clear()
                 continue
             entered.add((status.st_dev, status.st_ino))
-            subfolders.sort()  # which of two ways to a folder comes first must not depend on the disk
+            # sorted: which of two ways to a folder comes first must not depend on the disk
+            subfolders[:] = sorted(name for name in subfolders if not _hidden(name))
             yield from (Path(folder, file).relative_to(self.path).as_posix() for file in files)
 
 

@@ -67,7 +67,7 @@ def _train(
     samples = stream.shares(config.batch, world.rank, world.size, passes(config, world))
     perceptual_term = perceptual.build(config.loss, device)
     config = settled(config, len(training))
-    trainee = build(config, device)
+    trainee = replace(build(config, device), data=datasets.fingerprint(training, heldout))
     seen = _enter(run, resume, config, trainee, world)
     speed_up(trainee.networks, config)
     cycle = Cycle(

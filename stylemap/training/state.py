@@ -33,6 +33,7 @@ class Trainee:
     average: Model  # the running average of networks.model
     optimizers: Optimizers
     augment: Augment | None = None  # of what D sees
+    data: str = ""  # tells one set of training and held-out pictures from another
 
 
 def path(run: Path, images: int) -> Path:
@@ -64,6 +65,7 @@ def save(run: Path, images: int, config: TrainConfig, trainee: Trainee) -> None:
         "average": trainee.average.state_dict(),
         "optimizers": trainee.optimizers.state_dict(),
         "augment": trainee.augment and trainee.augment.state_dict(),
+        "data": trainee.data,
     }
     with atomic(path(run, images)) as temporary:
         try:
@@ -147,6 +149,12 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
     changed = sorted(_changed(saved, asdict(config)))
     if changed:
         raise InputError(f"a run cannot go on with another {', '.join(changed)}; leave it as it was, or start anew")
+    if content.get("data", trainee.data) != trainee.data:
+        warnings.warn(
+            f"{config.data} holds other pictures than when this run was stopped: their order is another from here on, and scores "
+            "before and after do not compare",
+            stacklevel=2,
+        )
     trainee.networks.load_state_dict(content["networks"])
     trainee.average.load_state_dict(content["average"])
     trainee.optimizers.load_state_dict(content["optimizers"])

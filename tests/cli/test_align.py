@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap import cli, files
+from stylemap import cli, decoding, files
 from stylemap.cli import align as verb
 from stylemap.faces import align, detection, quad
 from tests.cli.conftest import half, pixels, png, tree
@@ -183,12 +183,43 @@ class TestGoingOn:
             assert stylemap(RUN).code == 0
             assert tree(out) == whole
 
-    def test_what_is_listed_is_not_read_again(self, photos, stylemap, tmp_path):
+    def test_what_is_listed_is_not_read_again(self, photos, stylemap, tmp_path, monkeypatch):
         assert stylemap(RUN).code == 0
-        (photos / "ada.png").write_text("gone")
         before = tree(tmp_path / "out")
+        monkeypatch.setattr(decoding, "decode", lambda *_: pytest.fail("a photo was read again"))
         assert stylemap(RUN).code == 0
         assert tree(tmp_path / "out") == before
+
+    def test_a_deleted_picture_is_made_again(self, photos, stylemap, tmp_path):
+        assert stylemap(RUN).code == 0
+        before = (tmp_path / "out/ada_00.png").read_bytes()
+        (tmp_path / "out/ada_00.png").unlink()
+        assert stylemap(RUN).code == 0
+        assert (tmp_path / "out/ada_00.png").read_bytes() == before
+
+    def test_another_photo_of_the_same_name_is_refused(self, photos, stylemap, tmp_path):
+        assert stylemap(RUN).code == 0
+        before = tree(tmp_path / "out")
+        (photos / "ada.png").write_bytes(b"another")
+        assert "out holds the faces of another ada.png" in stylemap(RUN).err
+        assert tree(tmp_path / "out") == before
+
+    def test_another_photo_whose_pictures_would_get_the_same_name_is_refused(self, photos, stylemap, tmp_path):
+        assert stylemap(RUN).code == 0
+        before = tree(tmp_path / "out")
+        (photos / "ada.png").rename(photos / "ada.webp")
+        assert "out holds the faces of another ada.png" in stylemap(RUN).err
+        assert tree(tmp_path / "out") == before
+
+    def test_a_photo_that_cannot_be_read_is_passed_over(self, photos, stylemap):
+        (photos / "dangling.png").symlink_to("nowhere.png")
+        ran = stylemap(RUN)
+        assert ran.code == 0
+        assert "dangling.png" in ran.out
+
+    @pytest.mark.parametrize("out", ["photos", "photos/faces"])
+    def test_out_in_the_photos_is_refused(self, photos, stylemap, out):
+        assert "faces would be taken for photos" in stylemap(RUN.replace("--out out", f"--out {out}")).err
 
     def test_new_photos_are_added(self, photos, stylemap, tmp_path):
         assert stylemap(RUN).code == 0

@@ -319,10 +319,10 @@ class TestAlign:
         region = translate(masks["mask"], 3, -5)
         self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, region)
 
-    def test_an_empty_mask_changes_nothing(self, stylemap, photos, tmp_path):
+    def test_a_mask_beside_the_face_is_refused(self, stylemap, tmp_path):
         Image.fromarray(np.zeros(self.SIZES["ada"], np.uint8)).save(tmp_path / "m.png")
-        assert stylemap(self.BLEND, "--mask m.png").code == 0
-        np.testing.assert_array_equal(pixels(tmp_path / "out.png"), photos["ada"][0])
+        assert "m.png does not touch the face, which lies within x " in stylemap(self.BLEND, "--mask m.png").err
+        assert not (tmp_path / "out.png").exists()
 
     @pytest.mark.parametrize("suffix", ["jpg", "webp", "PNG"])
     def test_other_formats(self, stylemap, tmp_path, suffix):

@@ -133,6 +133,13 @@ class TestFinding:
         assert os.listdir(tmp_path) == ["odd.zip"]
 
 
+class TestLinks:
+    def test_a_folder_linked_to_a_hidden_one_is_read(self, tmp_path):
+        fill(tmp_path, {".store/x/1.png": picture(0), "2.png": picture(1)})
+        (tmp_path / "photos").symlink_to(".store/x")
+        assert names(ImageFolder(tmp_path, SIDE)) == ["2.png", "photos/1.png"]
+
+
 class TestErrors:
     @pytest.mark.parametrize("side", [0, -1, 4097])
     def test_side(self, put, side):

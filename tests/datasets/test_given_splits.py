@@ -97,6 +97,13 @@ def test_the_tenth_does_not_limit_what_was_given(put):
     assert len(split(put(some("train", 2) + VAL), SIDE, 100)[1]) == 5
 
 
+def test_folders_that_all_have_in_common_may_lie_above():
+    names = ["afhq/x/train/cat/1", "afhq/x/val/cat/2", "afhq/x/val/dog/3"]
+    assert given_splits(names) == {"train": names[:1], "val": names[1:]}
+    assert given_splits(["train/train/1", "train/val/2"]) == {"train": ["train/train/1"], "val": ["train/val/2"]}
+    assert given_splits(["a/train/1", "b/val/2"]) == {}
+
+
 def test_given_splits():
     assert given_splits(["train/a", "val/b", "test/c", "train/d"]) == {
         "train": ["train/a", "train/d"],

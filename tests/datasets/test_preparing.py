@@ -145,6 +145,11 @@ class TestPictures:
         with pytest.raises(OSError, match="No such file"):
             prepare(source, tmp_path / "out.zip", Options(SIDE), places)
 
+    def test_a_link_to_itself_is_told(self, tmp_path):
+        fill(tmp_path / "set", {"a.png": encoded("PNG")})
+        (tmp_path / "set" / "b.png").symlink_to("b.png")
+        assert "b.png cannot be read" in made(tmp_path, {})[0].left_out["b.png"]
+
     def test_copies(self, tmp_path):
         content = {"a.png": encoded("PNG"), "b.png": encoded("PNG"), "c.png": encoded("PNG", seed=1)}
         assert made(tmp_path, content)[0].images == 3
@@ -163,9 +168,13 @@ class TestNames:
         _, out = made(tmp_path, {"a.jpg": encoded("PNG"), "a.png": encoded("PNG", seed=1), "b.png": encoded("PNG")})
         assert zipfile.ZipFile(out).namelist() == ["a.jpg.png", "a.png.png", "b.png", "dataset.json"]
 
+    def test_equal_stems_in_turn(self):
+        names = ("a.jpg", "a.png", "a.png.jpg", "b.png")
+        assert dict(targets({name: name for name in names})) == {n: n if n != "b.png" else "b" for n in names}
+
     def test_names_that_cannot_be_told_apart(self):
-        with pytest.raises(InputError, match=r"would both be stored as a\.jpg; rename one"):
-            targets({"a.jpg": "a.jpg", "a.png": "a.png", "a.jpg.png": "a.jpg.png"})
+        with pytest.raises(InputError, match=r"x\.jpg and y\.jpg would both be stored as a\.jpg; rename one"):
+            targets({"x.jpg": "a.jpg", "y.jpg": "a.jpg"})
 
     @pytest.mark.parametrize("name", ["ü/日本 語.png", "a" * 251 + ".png"], ids=["unicode", "255 bytes"])
     def test_odd_names(self, tmp_path, name):
@@ -192,33 +201,62 @@ class TestNames:
 class TestSplits:
     NAMES = [f"{i}.png" for i in range(20)]
 
+    @staticmethod
+    def images(names, copies=()):
+        """Records with a hash of their own, but for groups of copies."""
+        shared = {name: group[0] for group in copies for name in group}
+        return [{"name": name, "sha256": shared.get(name, name)} for name in names]
+
     def test_held_out(self):
-        places = held_out(self.NAMES, 3, 2)
-        assert sorted(places) == sorted(self.NAMES)
-        folders = [place.split("/")[0] for place in places.values()]
-        assert (folders.count("val"), folders.count("test"), folders.count("train")) == (3, 2, 15)
-        assert all(place.endswith(f"/{name}") for name, place in places.items())
+        split = held_out(self.images(self.NAMES), 3, 2)
+        assert sorted(split) == sorted(self.NAMES)
+        counted = list(split.values())
+        assert (counted.count("val"), counted.count("test"), counted.count("train")) == (3, 2, 15)
+
+    def test_copies_stay_together(self):
+        copies = [self.NAMES[i : i + 2] for i in range(0, 20, 2)]
+        split = held_out(self.images(self.NAMES, copies), 4, 2)
+        assert all(split[a] == split[b] for a, b in copies)
+        assert list(split.values()).count("val") == 4
 
     def test_more_pictures_do_not_move_one_from_training_to_held_out(self):
-        before, after = held_out(self.NAMES, 3), held_out([*self.NAMES, "x.png", "y.png", "z.png"], 3)
-        assert not any(before[n].startswith("train") and after[n].startswith("val") for n in self.NAMES)
+        before = held_out(self.images(self.NAMES), 3, 0)
+        after = held_out(self.images([*self.NAMES, "x.png", "y.png", "z.png"]), 3, 0)
+        assert not any(before[n] == "train" and after[n] == "val" for n in self.NAMES)
 
-    @pytest.mark.parametrize(("val", "test"), [(20, 0), (0, 20), (10, 10), (-1, 0)])
-    def test_too_many(self, val, test):
+    @pytest.mark.parametrize(("val", "test"), [(20, 0), (0, 20), (10, 10), (-1, 1)])
+    def test_too_many(self, tmp_path, val, test):
         with pytest.raises(InputError, match="cannot hold out .* of 20 pictures; lower --holdout or --test"):
-            held_out(self.NAMES, val, test)
+            preparing.check_holdout(self.NAMES, val, test)
+
+    def test_nothing_left_but_copies(self):
+        with pytest.raises(InputError, match="copies together, leaves none to train on"):
+            held_out(self.images(["a", "b"], [["a", "b"]]), 1, 0)
 
     def test_split_already(self):
         with pytest.raises(InputError, match="already; leave --holdout and --test away"):
-            held_out(["train/a.png", "val/b.png"], 1)
+            preparing.check_holdout(["train/a.png", "val/b.png"], 1, 0)
 
     def test_training_finds_them(self, tmp_path):
         content = {name: encoded("PNG", seed=i) for i, name in enumerate(self.NAMES)}
-        summary, out = made(tmp_path, content, held_out(self.NAMES, 3, 2))
+        content["bad.png"] = b""  # takes no place
+        out = tmp_path / "out.zip"
+        summary = prepare(open_source(fill(tmp_path / "set", content)), out, Options(SIDE), holdout=(3, 2))
         assert summary.splits == {"train": 15, "val": 3, "test": 2}
         training, heldout = split(out, SIDE, 100)
         assert (len(training), len(heldout)) == (15, 3)
         assert all(heldout.name(i).startswith("val/") for i in range(3))
+
+    @pytest.mark.parametrize("drop", [False, True])
+    def test_no_held_out_picture_is_trained_on(self, tmp_path, drop):
+        content = {f"{i}{copy}.png": encoded("PNG", seed=i) for i in range(12) for copy in ("", " (1)")}
+        out = tmp_path / "out.zip"
+        options = Options(SIDE, drop_duplicates=drop)
+        summary = prepare(open_source(fill(tmp_path / "set", content)), out, options, holdout=(4, 0))
+        assert summary.splits["val"] == 4
+        archive = zipfile.ZipFile(out)
+        sides = {part: {archive.read(n) for n in archive.namelist() if n.startswith(part)} for part in ("train", "val")}
+        assert not sides["train"] & sides["val"]
 
 
 class TestWhole:

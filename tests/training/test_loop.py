@@ -70,6 +70,13 @@ def test_resume_keeps_the_strength_of_the_augmentation(config, tmp_path):
     assert read_log(tmp_path / "whole" / "log.jsonl")[-1]["augment_p"] == pytest.approx(float(whole["augment"]["p"]))
 
 
+def test_a_resume_with_other_pictures_is_told(config, pictures, tmp_path):
+    loop.train(config, tmp_path / "run", stop=stop_after(2))
+    (pictures / "0.png").rename(pictures / "another.png")
+    with pytest.warns(UserWarning, match="pictures holds other pictures than when this run was stopped"):
+        loop.train(config, tmp_path / "run", resume=True)
+
+
 class TestWhatIsKept:
     def test_newest_and_best(self, config, tmp_path):
         for images in (10, 20, 30, 40):
