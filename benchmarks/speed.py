@@ -21,14 +21,13 @@ from pathlib import Path
 
 import torch
 import yaml
-from torch.utils.flop_counter import FlopCounterMode
 from tqdm import trange
 
 from benchmarks.machine import machine
 from stylemap import devices, files
 from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
 from stylemap.datasets import stream
-from stylemap.training import ema, loop, perceptual, precision
+from stylemap.training import ema, estimate, loop, perceptual, precision
 from stylemap.training.distributed import ALONE
 from stylemap.training.steps import Cycle
 
@@ -127,18 +126,6 @@ def peak_memory_elsewhere(arguments: argparse.Namespace, name: str) -> float:
     return json.loads(done.stdout)
 
 
-def operations(config: TrainConfig, device: torch.device) -> float:
-    """Floating-point operations per image, averaged over a period of R1."""
-    training = Training(replace(config, speed=SpeedConfig(precision="float32")), device)
-    counts = []
-    for _ in range(2):  # with R1 and without
-        with FlopCounterMode(display=False) as counter:
-            training.iterate()
-        counts.append(counter.get_total_flops())
-    every = config.optim.r1_every
-    return (counts[0] + (every - 1) * counts[1]) / every / config.batch
-
-
 def matrix_rate(device: torch.device) -> float:
     """bfloat16 products, floating-point operations per second: the best of 10."""
     a = torch.randn(MATRIX, MATRIX, device=device, dtype=torch.bfloat16)
@@ -194,7 +181,7 @@ def main() -> None:
         return
     report = {"machine": machine(device), "config": Path(arguments.config).stem}
     report["memory"] = {name: peak_memory_elsewhere(arguments, name) for name in ("plain", *settings)}
-    report["operations"] = operations(config, device)
+    report["operations"] = estimate.estimate(config).needs["float32"].float32
     report["settings"] = {
         name: compare(config, change(config), device, arguments.rounds, name) for name, change in settings.items()
     }

@@ -12,9 +12,9 @@ import yaml
 from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, set_parsing_settings
 from tqdm import tqdm
 
-from stylemap.config import ModelConfig, TrainConfig
+from stylemap.cli import foresight
+from stylemap.config import TrainConfig
 from stylemap.errors import InputError
-from stylemap.networks import Discriminator, Encoder, Generator
 from stylemap.resources import CONFIGS
 from stylemap.training import distributed, loop
 
@@ -25,8 +25,9 @@ RUNS = Path("runs")
 def main(argv: list[str]) -> int:
     config, out, resume, dry_run = parse(argv)
     if dry_run:
-        print(yaml.safe_dump(asdict(config), sort_keys=False), end="")
-        _note(parameters(config.model))
+        if distributed.speaks():
+            print(yaml.safe_dump(asdict(config), sort_keys=False), end="", flush=True)
+            foresight.foresee(config)
         return 0
     if out is None and distributed.launched():
         raise InputError("torchrun needs --out, the same folder for all processes")
@@ -37,14 +38,14 @@ def run(config: TrainConfig, out: Path, resume: bool) -> int:
     """Train under a progress bar until done or stopped by a signal. Returns the exit code."""
     if not distributed.speaks():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
-    print(f"training on {config.data} into {out}: {parameters(config.model)}", flush=True)
+    print(f"training on {config.data} into {out}: {foresight.parameters(config.model)}", flush=True)
     progress = Progress()
     try:
         with Stop() as stop:
             seen = loop.train(config, out, resume, progress, stop)
     except torch.OutOfMemoryError as err:
         raise InputError(
-            "the device is out of memory; lower --batch or --model.channel_base, or free the device"
+            "the device is out of memory; lower --batch-gpu, take --speed.checkpointing true, or free the device"
         ) from err
     except RuntimeError as err:
         if "DataLoader worker" not in str(err):  # torch has no class of its own for it
@@ -79,9 +80,11 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
     )
     parser.add_argument("--out", type=str, help="folder of the run; default: the next free runs/<number>-<data>")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly where it was")
-    parser.add_argument("--dry-run", action="store_true", help="print the resolved config, train nothing")
+    parser.add_argument(
+        "--dry-run", action="store_true", help="print the resolved config and what it will take, train nothing"
+    )
     parser.add_class_arguments(TrainConfig)
-    argv = _with_recipe(argv)
+    argv = _with_recipe([_with_underscores(argument) for argument in argv])
     try:
         arguments = parser.instantiate(parser.parse_args(argv))
     except ArgumentError as err:
@@ -90,6 +93,15 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
         raise InputError(f"{' '.join(str(err).split())}{where}; see stylemap train --help") from err
     config = TrainConfig(**{f.name: getattr(arguments, f.name) for f in fields(TrainConfig)})
     return config, Path(arguments.out) if arguments.out else None, arguments.resume, arguments.dry_run
+
+
+def _with_underscores(argument: str) -> str:
+    """--save-every is --save_every; values, also those after =, stay as they are."""
+    name, equals, value = argument.partition("=")
+    if not name.startswith("--") or name == "--dry-run":
+        return argument
+    name = "--" + name[2:].replace("-", "_")
+    return ("--dry-run" if name == "--dry_run" else name) + equals + value
 
 
 def _with_recipe(argv: list[str]) -> list[str]:
@@ -105,19 +117,16 @@ def _with_recipe(argv: list[str]) -> list[str]:
         if {"-h", "--help"} & set(argv):
             return argv
         if torch.cuda.is_available():
-            _note("no --config given: taking the defaults, a long run at 256 px; --config NAME chooses another")
+            foresight.note(
+                "no --config given: taking the defaults, a long run at 256 px; --config NAME chooses another"
+            )
             return argv
-        _note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
+        foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
         return ["--config", str(_recipe(RECIPE_WITHOUT_GPU)), *argv]
     for at, flag in enumerate(argv[:-1], start=1):
         if flag == "--config" and not Path(argv[at]).exists():
             argv[at] = str(_recipe(argv[at]))
     return argv
-
-
-def _note(text: str) -> None:
-    """To stderr, as --dry-run prints YAML to stdout."""
-    print(text, file=sys.stderr)
 
 
 def _recipe(name: str) -> Path:
@@ -141,18 +150,6 @@ def next_run(data: str) -> Path:
     """runs/00000-avatars, runs/00001-photos ..."""
     taken = [int(p.name[:5]) for p in RUNS.glob("[0-9][0-9][0-9][0-9][0-9]-*")]
     return RUNS / f"{max(taken, default=-1) + 1:05d}-{Path(data).stem or 'data'}"
-
-
-def parameters(config: ModelConfig) -> str:
-    """The size of the networks, in words."""
-    with torch.device("meta"):  # shapes without memory
-        millions = [
-            sum(p.numel() for p in network(config).parameters()) / 1e6
-            for network in (Generator, Encoder, Discriminator)
-        ]
-    return "{} px, stylemap {s}x{s}, millions of parameters: generator {:.2f}, encoder {:.2f}, discriminator {:.2f}".format(
-        config.resolution, *millions, s=config.stylemap_size
-    )
 
 
 class Progress(loop.Observer):

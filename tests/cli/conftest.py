@@ -19,6 +19,16 @@ from stylemap.model import Model
 SIDE = 32  # R
 CELLS = 8  # S
 PHOTOS = ("ada", "bob", "cyd")
+TINY = """
+data: {data}
+heldout: 2
+images: 8
+batch: 4
+tick: 4
+workers: 0
+device: cpu
+model: {{resolution: 16, stylemap_size: 4, stylemap_channels: 4, channel_base: 128, channel_max: 8, mapping_layers: 2}}
+"""
 
 
 @dataclass(frozen=True)
@@ -61,6 +71,13 @@ def inputs(tmp_path_factory) -> Path:
     (folder / "photos" / "notes.txt").write_text("left aside")
     (folder / "nothing").mkdir()
     return folder
+
+
+@pytest.fixture
+def recipe(tmp_path):
+    path = tmp_path / "tiny.yaml"
+    path.write_text(TINY.format(data="avatars"))
+    return path
 
 
 def png(picture: np.ndarray) -> bytes:

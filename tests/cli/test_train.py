@@ -14,23 +14,6 @@ from stylemap.config import TrainConfig
 from stylemap.resources import CONFIGS
 
 ROOT = Path(__file__).parents[2]
-TINY = """
-data: {data}
-heldout: 2
-images: 8
-batch: 4
-tick: 4
-workers: 0
-device: cpu
-model: {{resolution: 16, stylemap_size: 4, stylemap_channels: 4, channel_base: 128, channel_max: 8, mapping_layers: 2}}
-"""
-
-
-@pytest.fixture
-def recipe(tmp_path):
-    path = tmp_path / "tiny.yaml"
-    path.write_text(TINY.format(data="avatars"))
-    return path
 
 
 @pytest.fixture
@@ -44,7 +27,8 @@ def photos(tmp_path):
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
-def test_recipes_are_complete_and_valid(path, capsys):
+def test_recipes_are_complete_and_valid(path, capsys, monkeypatch):
+    monkeypatch.setattr(train.foresight, "foresee", lambda config: None)  # seconds each
     assert main(["train", "--config", path.stem, "--dry-run"]) == 0
     resolved = yaml.safe_load(capsys.readouterr().out)
     given = yaml.safe_load(path.read_text())
@@ -71,6 +55,16 @@ def test_flags_override_the_recipe(recipe):
     assert (config.optim.lr, config.model.resolution, config.data, out) == (0.001, 32, "x", Path("runs/a"))
     assert config.model.stylemap_size == 4  # from the recipe
     assert not resume and not dry
+
+
+def test_dashes_do_for_underscores(recipe):
+    flags = ["--batch-gpu", "2", "--save-every=7", "--model.stylemap-channels", "8", "--init-from", "my-run"]
+    config, out, _, dry = train.parse(
+        ["--config", str(recipe), *flags, "--out=a-b/c-d", "--data", "my-photos", "--dry_run"]
+    )
+    assert (config.batch_gpu, config.save_every, config.model.stylemap_channels) == (2, 7, 8)
+    assert (config.init_from, out, config.data) == ("my-run", Path("a-b/c-d"), "my-photos")  # values stay as they are
+    assert dry
 
 
 def test_without_gpu_a_small_recipe_is_taken(monkeypatch, capsys):
@@ -105,6 +99,9 @@ def test_entry_script(recipe, tmp_path):
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
     assert result.returncode == 0, result.stderr
     assert (tmp_path / "run" / "weights.safetensors").exists()
+
+
+# ---- mistakes
 
 
 def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:

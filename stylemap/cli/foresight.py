@@ -1,0 +1,123 @@
+"""What ``stylemap train`` says of a run before it starts: the networks, and with ``--dry-run`` what it will take."""
+
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import torch
+
+from stylemap import devices
+from stylemap.config import ModelConfig, TrainConfig
+from stylemap.errors import InputError
+from stylemap.networks import Discriminator, Encoder, Generator
+from stylemap.training import distributed, estimate, loop, perceptual, rehearsal
+from stylemap.training.estimate import Estimate, Fit
+
+
+def note(text: str) -> None:
+    """To stderr, as --dry-run prints YAML to stdout."""
+    print(text, file=sys.stderr)
+
+
+def parameters(config: ModelConfig) -> str:
+    """The size of the networks, in words."""
+    with torch.device("meta"):  # shapes without memory
+        millions = [
+            sum(p.numel() for p in network(config).parameters()) / 1e6
+            for network in (Generator, Encoder, Discriminator)
+        ]
+    return "{} px, stylemap {s}x{s}, millions of parameters: generator {:.2f}, encoder {:.2f}, discriminator {:.2f}".format(
+        config.resolution, *millions, s=config.stylemap_size
+    )
+
+
+def foresee(config: TrainConfig) -> None:
+    """What a run will take, on stderr, and what is missing for it; no device is touched."""
+    processes = int(os.environ["WORLD_SIZE"]) if distributed.launched() else 1
+    found = estimate.estimate(config, processes)
+    for text in (parameters(config.model), *_memory(found), *_time(found, config)):
+        note(text)
+    for text in _obstacles(found, config):
+        note(f"warning: {text}")
+
+
+def _memory(found: Estimate) -> Iterator[str]:
+    memories = [need.memory for need in found.needs.values()]
+    passes = f"{found.at_once} images at once" + (f", {found.share} in all" if found.share > found.at_once else "")
+    yield ""
+    yield _row(f"memory of a process, {passes}, GiB", found.needs)
+    fixed = [m.weights + m.gradients + m.adam + m.average for m in memories]
+    yield _row("  weights, gradients, Adam, average", map(_gib, fixed))
+    yield _row("  data", [_gib(m.data) for m in memories])
+    yield _row("  activations", [_gib(m.activations) for m in memories])
+    yield _row("  most of them in the", [m.phase for m in memories])
+    yield _row("  together", [_gib(m.total) for m in memories])
+    yield _row("  while held-out pictures are scored", [_gib(m.tick) for m in memories])
+    yield _row("  so on a card, with a tenth and 1 GiB for CUDA", [_gib(m.on_card) for m in memories])
+
+
+def _time(found: Estimate, config: TrainConfig) -> Iterator[str]:
+    each = [need.float32 + need.bfloat16 for need in found.needs.values()]
+    yield ""
+    yield _row("arithmetic of an image, TFLOP", [f"{x / 1e12:.2g}" for x in each])
+    yield _row(f"time of {config.images:,} images on", found.needs)
+    count = f"{found.processes} x " if found.processes > 1 else ""
+    for name, device in estimate.DEVICES.items():
+        days = [found.days(device, precision, config.speed.tf32) for precision in found.needs]
+        yield _row(f"  {count}{name}", ["" if d is None else duration(d) for d in days])
+    if config.device == "cpu" or (config.device == "auto" and devices.pick().type == "cpu"):
+        days = config.images * each[0] / estimate.cpu_rate() / 86400
+        yield _row("  this CPU, by what it does in 0.2 s", [duration(days)])
+    yield f"estimated, not measured: GPUs at {estimate.SHARE:.0%} of their data sheets; auto is bfloat16 where there is bfloat16"
+
+
+def _obstacles(found: Estimate, config: TrainConfig) -> Iterator[str]:
+    """What will stop the run, or could."""
+    try:
+        loop.passes(config, distributed.World(0, found.processes))
+    except InputError as err:
+        yield str(err)
+    if config.data != "avatars" and not Path(config.data).exists():
+        yield f"data {config.data} is not there"
+    if config.loss.perceptual_network == "lpips" and not (vgg := _vgg(config)).is_file():
+        yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {perceptual.VGG_URL} to that place"
+    memory = found.needs[found.precision].memory
+    if memory.on_card > min(found.fits) * rehearsal.GIB:
+        ways = [f"{card} GiB {_way(fit, found, config)}" for card, fit in found.fits.items()]
+        yield f"about {_gib(memory.on_card)} GiB with {found.precision}; cards of {', '.join(ways)}"
+    if rehearsal.on_card(memory.tick) > min(found.fits) * rehearsal.GIB:
+        yield f"scoring held-out pictures takes {_gib(memory.tick)} GiB whatever --batch_gpu is; a lower --heldout can help"
+
+
+def _way(fit: Fit | None, found: Estimate, config: TrainConfig) -> str:
+    if fit is None:
+        return "will not do"
+    flags = [f"--batch_gpu {fit.batch_gpu}"] if fit.batch_gpu < found.at_once else []
+    flags += ["--speed.checkpointing true"] if fit.checkpointing and not config.speed.checkpointing else []
+    return "with " + " ".join(flags) if flags else "will do"
+
+
+def _vgg(config: TrainConfig) -> Path:
+    if config.loss.vgg is not None:
+        return Path(config.loss.vgg)
+    return Path(torch.hub.get_dir()) / "checkpoints" / perceptual.VGG_FILE
+
+
+def _row(name: str, values: Iterable[str]) -> str:
+    return f"{name:<54}" + "".join(f"{value:>20}" for value in values).rstrip()
+
+
+def _gib(size: float) -> str:
+    """Bytes in GiB."""
+    gib = size / rehearsal.GIB
+    return "under 0.1" if gib < 0.1 else f"{gib:.1f}" if gib < 100 else f"{gib:.0f}"
+
+
+def duration(days: float) -> str:
+    """In words, two digits."""
+    for unit, size in (("years", 365), ("days", 1), ("hours", 1 / 24), ("minutes", 1 / 1440)):
+        if days >= 2 * size:
+            number = float(f"{days / size:.2g}")
+            return f"about {number:.0f} {unit}" if number >= 10 else f"about {number:g} {unit}"
+    return "minutes"

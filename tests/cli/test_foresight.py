@@ -1,0 +1,96 @@
+"""What a run says before it starts."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+import yaml
+
+from stylemap.cli import foresight, main
+from stylemap.config import TrainConfig
+from stylemap.training import perceptual, rehearsal
+from stylemap.training.estimate import Estimate, Fit
+
+
+def test_dry_run_says_what_it_takes_and_touches_no_gpu(recipe, tmp_path, monkeypatch, capsys):
+    def no_gpu() -> None:
+        raise AssertionError("a CUDA context was made")
+
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(torch.cuda, "_lazy_init", no_gpu)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    before = sorted(tmp_path.rglob("*"))
+    flags = ["--device", "cuda", "--speed.precision", "bfloat16", "--augment.mode", "adaptive"]
+    assert main(["train", "--config", str(recipe), *flags, "--dry-run"]) == 0
+    out, err = capsys.readouterr()
+    assert yaml.safe_load(out)["device"] == "cuda"
+    for word in ("parameters", "activations", "TFLOP", "float32", "bfloat16", "A100", "estimated, not measured"):
+        assert word in err
+    assert "this CPU" not in err and "warning" not in err
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_dry_run_times_this_cpu(recipe, capsys):
+    assert main(["train", "--config", str(recipe), "--dry-run"]) == 0
+    assert "this CPU" in capsys.readouterr().err
+
+
+def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RANK", "0")
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    monkeypatch.setattr(rehearsal, "CONTEXT", 30 * rehearsal.GIB)
+    monkeypatch.setattr(perceptual, "VGG_FILE", "no.pth")
+    flags = ["--data", str(tmp_path / "nowhere"), "--loss.perceptual_network", "lpips"]
+    assert main(["train", "--config", str(recipe), *flags, "--dry-run"]) == 0
+    warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
+    found = " ".join(warnings)
+    assert len(warnings) == 5
+    for word in ("multiple of 3", "nowhere", "no.pth", "24 GiB will not do", "40 GiB will do", "--heldout"):
+        assert word in found
+
+
+@pytest.mark.slow
+def test_dry_run_of_a_large_model_takes_little(recipe):
+    """Peak memory of the process against that of a small model: what the libraries take is in both."""
+    script = (
+        "import resource, sys; from stylemap.cli import main; main(['train', '--dry-run', *sys.argv[1:]]); "
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+    )
+
+    def kibibytes(*flags: str) -> int:
+        command = [sys.executable, "-c", script, *flags, "--device", "cuda"]
+        result = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True)
+        return int(result.stdout.splitlines()[-1])
+
+    large, small = kibibytes("--config", "ffhq1024_light"), kibibytes("--config", str(recipe))
+    assert large - small < 400 * 1024  # a thousandth of what the run would take; more than half is LPIPS's library
+
+
+@pytest.mark.parametrize(
+    "days, words",
+    [
+        (900, "about 2.5 years"),
+        (9.04, "about 9 days"),
+        (52.83, "about 53 days"),
+        (1.6, "about 38 hours"),
+        (0.01, "about 14 minutes"),
+        (1e-4, "minutes"),
+    ],
+)
+def test_durations_in_words(days, words):
+    assert foresight.duration(days) == words
+
+
+@pytest.mark.parametrize(
+    "fit, words",
+    [
+        (None, "will not do"),
+        (Fit(16, False), "will do"),
+        (Fit(4, False), "with --batch_gpu 4"),
+        (Fit(1, True), "with --batch_gpu 1 --speed.checkpointing true"),
+    ],
+)
+def test_ways_to_fit(fit, words):
+    found = Estimate({}, 1, 1, 16, 16, {}, "bfloat16", {})
+    assert foresight._way(fit, found, TrainConfig()) == words
