@@ -1,16 +1,23 @@
 """The same results on a GPU as on the CPU. Skipped where there is none; `benchmarks/gpu.sh` runs it where there is."""
 
-from dataclasses import replace
+import math
+import subprocess
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
 
 import pytest
 import torch
+import yaml
 
 from stylemap import blend, checkpoint, datasets
-from stylemap.config import LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.images import from_uint8
 from stylemap.model import Model
-from stylemap.training import loop, state
-from stylemap.training.monitor import read_log
+from stylemap.training import ema, loop, perceptual, precision, rehearsal, state
+from stylemap.training.distributed import ALONE
+from stylemap.training.monitor import Meter, read_log
+from stylemap.training.steps import Cycle
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
@@ -63,3 +70,92 @@ def test_training_and_resume(tmp_path):
     assert state.load_newest(tmp_path / "run")["images"] == 104
     # what a GPU has trained is used on a CPU
     assert checkpoint.load(tmp_path / "run", "cpu").device.type == "cpu"
+
+
+SETTINGS = {
+    "bfloat16": SpeedConfig(precision="bfloat16"),
+    "float32": SpeedConfig(precision="float32", tf32=False),
+    "checkpointed": SpeedConfig(precision="bfloat16", checkpointing=True),
+    "compiled": SpeedConfig(precision="bfloat16", compile=True),
+}
+
+
+# The compiler warns of its own doings.
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("speed", SETTINGS.values(), ids=SETTINGS.keys())
+def test_iterations_wait_for_nothing(speed):
+    """With penalties, augmentation and two passes; the first iterations may wait, for cuDNN's choices and the compiler."""
+    device = torch.device("cuda")
+    config = TrainConfig(
+        batch=8,
+        batch_gpu=4,
+        device="cuda",
+        model=SMALL,
+        optim=OptimConfig(r1_every=2),
+        augment=AugmentConfig(mode="adaptive", p=0.5),
+        speed=speed,
+    )
+    trainee = loop.build(config, device)
+    loop.speed_up(trainee.networks, config)
+    kind = precision.pick(config.speed, device)
+    cycle = Cycle(
+        trainee.networks,
+        trainee.optimizers,
+        config,
+        perceptual.build(config.loss, device),
+        trainee.augment,
+        precision=kind,
+    )
+    samples = datasets.stream.shares(config.batch, passes=2)
+    pictures = datasets.stream.first(datasets.Avatars(32), 8).to(device)
+    meter = Meter(device, ALONE)
+
+    def iterate(seen: int) -> None:
+        parts = loop.split(pictures, config, seen, samples, trainee)
+        meter.add(cycle.iterate(parts, loop.penalty_is_due(config, seen)))
+        ema.update(trainee.average, trainee.networks.model, 0.99)
+
+    with precision.tf32(config.speed.tf32):
+        for k in range(2):
+            iterate(8 * k)
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            for k in range(2, 6):
+                iterate(8 * k)
+        finally:
+            torch.cuda.set_sync_debug_mode("default")
+    assert all(math.isfinite(value) for value in meter.means().values())
+
+
+def test_memory_is_about_what_was_foreseen():
+    """The rehearsal against the allocator of the card: what is alive, without fragments."""
+    config = TrainConfig(
+        batch=8,
+        device="cuda",
+        model=replace(SMALL, resolution=64, stylemap_channels=64, channel_base=4096, channel_max=128),
+        augment=AugmentConfig(mode="none"),
+        speed=SpeedConfig(precision="float32", tf32=False),
+    )
+    expected = rehearsal.Stage(config, 1, 8).need(8, False, "float32", False).memory
+    device = torch.device("cuda")
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    trainee = loop.build(config, device)
+    cycle = Cycle(trainee.networks, trainee.optimizers, config, perceptual.build(config.loss, device), None)
+    pictures = datasets.stream.first(datasets.Avatars(64), 8).to(device)
+    for seen in (0, 8):
+        parts = loop.split(pictures, config, seen, [list(range(8))], trainee)
+        cycle.iterate(parts, True)
+        del parts
+    # Workspaces of cuDNN and what kernels take while they run come on top.
+    assert torch.cuda.max_memory_allocated() - before == pytest.approx(expected.total, rel=0.3)
+
+
+def test_torchrun_with_nccl(tmp_path):
+    recipe = tmp_path / "recipe.yaml"
+    config = TrainConfig(heldout=4, images=32, batch=8, tick=16, save_every=16, workers=0, device="cuda", model=SMALL)
+    recipe.write_text(yaml.safe_dump(asdict(config)))
+    command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1", "train.py"]
+    command += ["--config", str(recipe), "--out", str(tmp_path / "run")]
+    subprocess.run(command, cwd=Path(__file__).parents[1], check=True, timeout=120)
+    assert [record["images"] for record in read_log(tmp_path / "run" / "log.jsonl")] == [16, 32]
