@@ -4,16 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo test test-all lint clean
+.PHONY: demo test test-all lint chromium clean
 
 demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
 
-test: lint                ## lint and the quick tests
+test: lint chromium       ## lint and the quick tests
 	$(BIN)/python -m pytest -q -n auto -m "not slow"
 
-test-all: lint            ## the slow tests too
+test-all: lint chromium   ## the slow tests too
 	$(BIN)/python -m pytest -q -n auto
+
+# The editor's page is tested in a real browser; root can install one, elsewhere these tests are skipped and say why.
+chromium:
+	@command -v chromium chromium-browser google-chrome >/dev/null || \
+	    { [ "$$(id -u)" = 0 ] && { apt-get install -qqy chromium || { apt-get update -qq && apt-get install -qqy chromium; }; }; } || true
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -3,14 +3,15 @@
 import importlib
 
 __version__ = "0.1.0"
-__all__ = ["Box", "InputError", "Model", "blend", "interpolate", "load", "mix", "transplant", "truncate"]
+_EDITING = ("Box", "Placement", "Region", "blend", "interpolate", "mix", "morph", "transfer", "transplant")
 
 _HOMES = {
     "InputError": "stylemap.errors",
     "Model": "stylemap.model",
     "load": "stylemap.checkpoint",
     "truncate": "stylemap.model",
-} | dict.fromkeys(("Box", "blend", "interpolate", "mix", "transplant"), "stylemap.editing")
+} | dict.fromkeys(_EDITING, "stylemap.editing")
+__all__ = sorted(_HOMES)
 
 
 def __getattr__(name: str):

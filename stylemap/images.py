@@ -1,4 +1,4 @@
-"""The one pixel convention, and the only place that writes picture files; `decoding` reads them.
+"""The one pixel convention, and the only place that writes still pictures; `decoding` reads them, `video` moves them.
 
 Inside the project a picture is float32 RGB in [-1, 1], sRGB-coded, shaped [N, 3, H, W]; outside it is uint8 in 0..255,
 shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else is that formula written.
@@ -6,7 +6,6 @@ shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else i
 
 from pathlib import Path
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -23,8 +22,6 @@ STILL_FORMATS = {  # suffix -> Pillow's save options; PNG and WebP keep every pi
     ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
     ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
 }
-MOVING_FORMATS = {".gif": "GIF", ".webp": "WEBP", ".png": "PNG"}
-GIF_TICK = 10  # ms; GIF counts time in hundredths of a second
 
 
 # ---- tensors
@@ -79,6 +76,16 @@ def grid(images: Tensor, columns: int, pad: int = 2) -> Tensor:
     return F.pad(sheet, (pad, 0, pad, 0), value=1.0)  # [3, H, W]
 
 
+def enlarge(images: Tensor, least: int) -> Tensor:
+    """Repeat the pixels of [N, 3, h, w] so that small images can be seen.
+
+    The width becomes the least whole multiple of w that is ``least`` or more, and the height grows with it; images that are
+    as wide already stay as they are.
+    """
+    factor = max(1, -(-least // images.shape[-1]))
+    return images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+
+
 # ---- files
 
 
@@ -113,55 +120,19 @@ def write(path: str | Path, images: Tensor) -> None:
         InputError: a suffix that is not written, a folder that cannot be written, a full disk, or NaN in the image.
         ValueError: more than one image or a bad shape.
     """
-    options = _by_suffix(STILL_FORMATS, path)
+    options = by_suffix(STILL_FORMATS, path)
     images = images[None] if images.ndim == 3 else images
     if len(images) != 1:
         raise ValueError(f"one image at a time, got {list(images.shape)}")
-    picture = _to_pillow(images)
+    picture = Image.fromarray(to_uint8(images)[0].cpu().numpy())
     with atomic(path) as temporary:
         picture.save(temporary, **options)
 
 
-def write_gif(path: str | Path, frames: Tensor, fps: float = 12.5, loop: bool = True) -> None:
-    """Write frames [N, 3, H, W] in [-1, 1] as an animation: .gif, lossless .webp or .png (APNG), by suffix.
-
-    GIF has 256 colours a frame and counts in 10 ms, so single frames last up to 10 ms more or less while the whole
-    keeps its length. Equal neighbours may be stored as one longer frame. Atomic, like ``write``.
-
-    Args:
-        fps: frames per second; for GIF at most 50, as viewers slow faster ones down to 10.
-        loop: repeat for ever, or play once.
-
-    Raises:
-        InputError: a suffix that is not written, a folder that cannot be written, a full disk, or NaN in a frame.
-        ValueError: no frame, a bad shape, or fps out of range.
-    """
-    kind = _by_suffix(MOVING_FORMATS, path)
-    fastest = 50 if kind == "GIF" else 1000
-    if not 0 < fps <= fastest:
-        raise ValueError(f"fps must be above 0 and at most {fastest} for {kind}, got {fps}")
-    if len(frames) == 0:
-        raise ValueError("an animation needs at least one frame")
-    tick = GIF_TICK if kind == "GIF" else 1
-    ends = np.round(np.arange(len(frames) + 1) * 1000 / fps / tick).astype(int) * tick  # ms
-    options = {"format": kind, "save_all": True, "duration": np.diff(ends).tolist()}
-    if loop or kind != "GIF":  # a GIF that plays once has no loop count at all
-        options["loop"] = 0 if loop else 1
-    if kind == "WEBP":
-        options["lossless"] = True
-    first, *others = [_to_pillow(frame) for frame in frames.split(1)]  # the APNG writer goes through them twice
-    with atomic(path) as temporary:
-        first.save(temporary, append_images=others, **options)
-
-
-def _by_suffix(table: dict, path: str | Path):
+def by_suffix(table: dict, path: str | Path):
+    """The entry of the table for the name of a file to write; InputError, naming the known suffixes, if it has none."""
     suffix = Path(path).suffix.lower()
     if suffix not in table:
         known = ", ".join(sorted(key for key in table if key))
         raise InputError(f"cannot write {path}: the name must end in one of {known}")
     return table[suffix]
-
-
-def _to_pillow(images: Tensor) -> Image.Image:
-    """[1, 3, H, W] -> mode RGB."""
-    return Image.fromarray(to_uint8(images)[0].cpu().numpy())

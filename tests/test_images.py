@@ -172,6 +172,16 @@ class TestGrid:
             images.grid(torch.zeros(n, 3, 4, 4), columns, pad)
 
 
+class TestEnlarge:
+    @pytest.mark.parametrize(("least", "factor"), [(1, 1), (3, 1), (4, 2), (6, 2), (7, 3)])
+    def test_repeats_pixels(self, least, factor):
+        x = torch.rand(2, 3, 2, 3)
+        big = images.enlarge(x, least)
+        assert big.shape == (2, 3, 2 * factor, 3 * factor)
+        for y in range(factor):
+            assert torch.equal(big[:, :, y::factor, y::factor], x)
+
+
 class TestWrite:
     X = images.from_uint8(torch.from_numpy(noise(9, 9))[None])
 
@@ -209,61 +219,3 @@ class TestWrite:
             images.write(tmp_path / "a.png", -self.X)
         assert torch.equal(images.read(tmp_path / "a.png", 9), self.X)
         assert os.listdir(tmp_path) == ["a.png"]
-
-
-class TestWriteGif:
-    FRAMES = torch.stack([torch.full((3, 8, 8), v) for v in (-1.0, -0.5, 0.0, 0.5, 1.0)])
-
-    @staticmethod
-    def stored(path: Path) -> tuple[list[float], list[int], int | None]:
-        """-> red of each frame in 0..255, duration of each frame in ms, loop count."""
-        with Image.open(path) as picture:
-            red, duration = [], []
-            for k in range(picture.n_frames):
-                picture.seek(k)
-                picture.load()
-                red.append(np.asarray(picture.convert("RGB"))[..., 0].mean())
-                duration.append(round(picture.info["duration"]))
-            return red, duration, picture.info.get("loop")
-
-    @pytest.mark.parametrize("name", ["a.gif", "a.webp", "a.png"])
-    @pytest.mark.parametrize("loop", [True, False])
-    def test_frames_times_and_loop(self, tmp_path, name, loop):
-        images.write_gif(tmp_path / name, self.FRAMES, fps=12.5, loop=loop)
-        red, duration, stored_loop = self.stored(tmp_path / name)
-        assert red == [0, 64, 128, 191, 255]  # (v + 1) * 127.5, rounded half to even
-        assert duration == [80] * 5
-        assert stored_loop == (0 if loop else None if name == "a.gif" else 1)
-        assert os.listdir(tmp_path) == [name]
-
-    def test_gif_keeps_the_whole_length_though_it_counts_in_hundredths(self, tmp_path):
-        frames = torch.linspace(-1, 1, 30).reshape(30, 1, 1, 1).expand(30, 3, 8, 8)
-        images.write_gif(tmp_path / "a.gif", frames, fps=30)
-        _, duration, _ = self.stored(tmp_path / "a.gif")
-        assert set(duration) == {30, 40}
-        assert sum(duration) == 1000
-
-    def test_one_frame(self, tmp_path):
-        images.write_gif(tmp_path / "a.gif", self.FRAMES[:1])
-        assert self.stored(tmp_path / "a.gif")[0] == [0]
-
-    @pytest.mark.parametrize("fps", [0, -1, 51, float("nan")])
-    def test_fps_out_of_range(self, tmp_path, fps):
-        with pytest.raises(ValueError, match="fps must be"):
-            images.write_gif(tmp_path / "a.gif", self.FRAMES, fps=fps)
-
-    def test_no_frames_and_other_suffix(self, tmp_path):
-        with pytest.raises(ValueError, match="at least one frame"):
-            images.write_gif(tmp_path / "a.gif", self.FRAMES[:0])
-        with pytest.raises(InputError, match=r"must end in one of \.gif, \.png, \.webp"):
-            images.write_gif(tmp_path / "a.mp4", self.FRAMES)
-
-    def test_nan_in_a_late_frame_leaves_the_old_file(self, tmp_path):
-        images.write_gif(tmp_path / "a.gif", self.FRAMES)
-        before = (tmp_path / "a.gif").read_bytes()
-        frames = self.FRAMES.clone()
-        frames[3, 0, 0, 0] = float("nan")
-        with pytest.raises(InputError, match="NaN"):
-            images.write_gif(tmp_path / "a.gif", frames)
-        assert (tmp_path / "a.gif").read_bytes() == before
-        assert os.listdir(tmp_path) == ["a.gif"]

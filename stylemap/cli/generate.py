@@ -8,7 +8,8 @@ import numpy as np
 import torch
 
 from stylemap import decoding, editing, files, images
-from stylemap.cli import options
+from stylemap.cli import films, options
+from stylemap.editing import motion
 from stylemap.errors import InputError
 from stylemap.model import truncate
 
@@ -28,21 +29,22 @@ def main(argv: list[str]) -> int:
     reconstruct.add_argument("--out", type=Path, required=True, help="folder: <name>.png ..., grid.png, report.json")
     reconstruct.set_defaults(run=run_reconstruct)
 
-    interpolate = verbs.add_parser("interpolate", help="a film from one photo to another")
+    interpolate = verbs.add_parser("interpolate", help="a film from one photo to another; `stylemap morph` does more")
     interpolate.add_argument("--from", dest="start", required=True, metavar="A")
     interpolate.add_argument("--to", dest="end", required=True, metavar="B")
-    interpolate.add_argument("--frames", type=int, default=16)
-    interpolate.add_argument("--fps", type=float, default=12.5, help="frames per second")
-    moving = (".gif", ".webp", ".png")
-    interpolate.add_argument(
-        "--out", type=lambda p: options.output(p, moving), required=True, help=".gif, .webp or .png"
-    )
+    films.add_options(interpolate, ease="linear")
+    interpolate.add_argument("--out", type=films.output, required=True, help=films.OUT)
     interpolate.set_defaults(run=run_interpolate)
 
-    mix = verbs.add_parser("mix", help="layout of one photo, detail and colour of another")
+    mix = verbs.add_parser("mix", help="coarse layers of one photo, fine ones of another")
     mix.add_argument("--coarse", required=True, metavar="A")
     mix.add_argument("--fine", required=True, metavar="B")
-    mix.add_argument("--layers", type=int, default=editing.mixing.COARSE, help="so many of the layers come from A")
+    mix.add_argument(
+        "--layers",
+        type=layer_range,
+        default=str(editing.mixing.COARSE),
+        help="what comes from A: so many layers, the coarsest first, or these like 2-3, counted from 0",
+    )
     mix.add_argument("--out", type=options.output, required=True, help="the picture to write")
     mix.set_defaults(run=run_mix)
 
@@ -90,27 +92,33 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
 
 
 def run_interpolate(arguments: argparse.Namespace) -> None:
-    options.keep_inputs([arguments.out], [arguments.start, arguments.end])
-    if arguments.frames < 2:
-        raise InputError(f"--frames {arguments.frames} must be at least 2")
-    if not 0 < arguments.fps <= 50:
-        raise InputError(f"--fps {arguments.fps:g} must lie above 0 and at most at 50")
+    options.keep_inputs(films.outputs(arguments), [arguments.start, arguments.end])
+    films.check(arguments)
     model = options.load_model(arguments)
-    start, end = (model.encode(options.read_image(path, model)) for path in (arguments.start, arguments.end))
-    frames = options.chunked(model.synthesize, editing.interpolate(start, end, arguments.frames))
-    images.write_gif(arguments.out, frames, fps=arguments.fps)
-    print(arguments.out)
+    stylemaps = torch.cat([model.encode(options.read_image(path, model)) for path in (arguments.start, arguments.end)])
+    ease = films.EASES[arguments.ease]
+    frames = motion.morph(model, stylemaps, arguments.frames, loop=arguments.loop, ease=ease, space="w")
+    films.write(arguments, frames, motion.timeline(2, arguments.frames, arguments.loop))
 
 
 def run_mix(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], [arguments.coarse, arguments.fine])
     model = options.load_model(arguments)
     layers = 2 * model.config.doublings + 2
-    if not 0 <= arguments.layers <= layers:
-        raise InputError(f"--layers {arguments.layers} must lie in 0..{layers} for these weights")
+    first, end = arguments.layers
+    if end > layers:
+        raise InputError(f"--layers must lie in 0..{layers - 1} or be a number up to {layers} for these weights")
     coarse, fine = (model.encode(options.read_image(path, model)) for path in (arguments.coarse, arguments.fine))
-    images.write(arguments.out, editing.mix(model, coarse, fine, arguments.layers))
+    images.write(arguments.out, editing.mix(model, coarse, fine, (first, end)))
     print(arguments.out)
+
+
+def layer_range(text: str) -> tuple[int, int]:
+    """ "2" -> (0, 2), so many; "2-3" -> (2, 4), these."""
+    first, dash, last = text.partition("-")
+    if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither a number of layers nor a range like 2-3")
+    return (int(first), int(last) + 1) if dash else (0, int(first))
 
 
 def _pictures(paths: list[str]) -> list[Path]:

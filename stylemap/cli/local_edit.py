@@ -1,4 +1,4 @@
-"""``stylemap local-edit``: blend or transplant parts between photos."""
+"""``stylemap local-edit``: blend or transplant parts between photos, one pair or those of a data set."""
 
 import argparse
 
@@ -7,119 +7,201 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import editing
-from stylemap.cli import options, photos
-from stylemap.editing import masks
-from stylemap.editing.transplanting import translate
+from stylemap.cli import batch_edit, options, photos, replay, selecting
+from stylemap.editing import blending, composing
 from stylemap.errors import InputError
 from stylemap.model import Model
+
+REPEATED = ("mask", "part", "reference_parts", "half", "source", "target", "size", "shift", "scale", "flip")
 
 
 def main(argv: list[str]) -> int:
     parser = options.Parser(prog="stylemap local-edit", description="Put parts of one photo into another.")
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=options.Parser)
-
-    blend = verbs.add_parser("blend", help="the reference inside a mask, the original outside")
-    blend.add_argument("--original", required=True, metavar="A", help="photo to edit")
-    blend.add_argument(
-        "--reference", required=True, action="append", metavar="B", help="may repeat, each with a --mask"
-    )
-    blend.add_argument(
-        "--mask", required=True, action="append", metavar="M", help="grey picture, white = the reference"
-    )
-    photos.add_options(blend, painted=True)
-    blend.set_defaults(run=run_blend)
-
-    transplant = verbs.add_parser("transplant", help="a part of the reference at another place of the original")
-    transplant.add_argument("--original", required=True, metavar="A", help="photo to edit")
-    transplant.add_argument("--reference", required=True, metavar="B")
-    transplant.add_argument(
-        "--from", dest="source", type=options.pair, metavar="Y,X", help="upper left cell, reference"
-    )
-    transplant.add_argument("--to", dest="target", type=options.pair, metavar="Y,X", help="upper left cell, original")
-    transplant.add_argument("--size", type=options.pair, metavar="H,W", help="height and width in cells")
-    transplant.add_argument("--mask", metavar="M", help="instead of cells: grey picture, white = the part to take")
-    transplant.add_argument("--shift", type=options.pair, metavar="DY,DX", help="with --mask: pixels down and right")
-    photos.add_options(transplant, painted=False)
-    transplant.set_defaults(run=run_transplant)
-
-    for verb in (blend, transplant):
-        verb.add_argument(
-            "--space", choices=("w", "w+"), help="w: in cells; w+, the default: follows the mask to the pixel"
-        )
-        verb.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
-        verb.add_argument("--strength", type=options.fraction, default=1.0, help="share of the reference")
-        verb.add_argument("--out", type=options.output, required=True, help="the picture to write")
-        options.add_weights(verb)
+    add_blend(verbs)
+    add_transplant(verbs)
+    batch_edit.add(verbs)
+    replay.add(verbs)
     arguments = parser.parse_args(argv)
+    for name in REPEATED:
+        if getattr(arguments, name, ()) is None:  # as a default, [] would show in the help
+            setattr(arguments, name, [])
     with torch.no_grad():
         arguments.run(arguments)
     return 0
 
 
-def run_blend(arguments: argparse.Namespace) -> None:
-    options.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *arguments.mask])
-    if len(arguments.reference) != len(arguments.mask):
-        raise InputError(
-            f"{len(arguments.reference)} --reference and {len(arguments.mask)} --mask; give one mask for each reference"
-        )
-    model = options.load_model(arguments)
-    pictures = photos.open_photos(arguments, model)
-    original = model.encode(pictures.original(arguments.original))
-    references = [model.encode(pictures.reference(path)) for path in arguments.reference]
-    selected = [pictures.mask(path) for path in arguments.mask]
-    edit = editing.blend(
-        model, original, references, selected, arguments.space or "w+", arguments.hard, arguments.strength
+def add_blend(verbs) -> None:
+    blend = verbs.add_parser("blend", help="the reference inside a mask, the original outside")
+    blend.add_argument("--original", required=True, metavar="A", help="photo to edit")
+    blend.add_argument(
+        "--reference", required=True, action="append", metavar="B", help="may repeat, each with a place of its own"
     )
-    regions = [touched(mask, model, arguments.hard) for mask in selected]
-    pictures.write(arguments.out, edit, torch.cat(regions).amax(0, keepdim=True))
-    print(arguments.out)
+    selecting.add_options(blend, union=True)
+    photos.add_options(blend, painted=True)
+    add_common(blend)
+    blend.set_defaults(run=run_blend)
+
+
+def add_transplant(verbs) -> None:
+    transplant = verbs.add_parser(
+        "transplant",
+        help="a part of the reference at another place of the original",
+        description="Several parts at once: repeat the flags, the k-th of each belong together; one --reference, --shift, "
+        "--scale or --flip serves all. Later parts lie over earlier ones.",
+    )
+    transplant.add_argument("--original", required=True, metavar="A", help="photo to edit")
+    transplant.add_argument("--reference", required=True, action="append", metavar="B")
+    cells = transplant.add_argument_group("cells", "Whole cells of the stylemap.")
+    for flag, name, metavar, text in (
+        ("--from", "source", "Y,X", "upper left cell, reference"),
+        ("--to", "target", "Y,X", "upper left cell, original"),
+        ("--size", "size", "H,W", "height and width in cells"),
+    ):
+        cells.add_argument(flag, dest=name, action="append", type=options.pair, metavar=metavar, help=text)
+    selecting.add_options(transplant, union=False)
+    place = transplant.add_argument_group("to where", "With --mask or --part: one of these at least.")
+    place.add_argument("--shift", action="append", type=options.pair, metavar="DY,DX", help="pixels down, right")
+    place.add_argument("--scale", action="append", type=scale, metavar="TIMES", help="about the part's middle")
+    place.add_argument(
+        "--flip",
+        action="append",
+        nargs="?",
+        const=True,
+        type=yes_or_no,
+        metavar="yes|no",
+        help="left-right",
+    )
+    photos.add_options(transplant, painted=False)
+    add_common(transplant)
+    transplant.set_defaults(run=run_transplant)
+
+
+def add_common(verb: argparse.ArgumentParser) -> None:
+    verb.add_argument(
+        "--space", choices=("w", "w+"), help="w: in cells; w+, the default: follows the mask to the pixel"
+    )
+    verb.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
+    verb.add_argument("--strength", type=options.fraction, default=1.0, help="share of the reference")
+    verb.add_argument(
+        "--layers", type=layers, metavar="FIRST-LAST", help="w+ only: the resized stylemaps that change, counted from 0"
+    )
+    verb.add_argument("--out", type=options.output, required=True, help="the picture to write")
+    options.add_weights(verb)
+
+
+def run_blend(arguments: argparse.Namespace) -> None:
+    count = selecting.given(arguments)
+    if arguments.mask and len(arguments.reference) != count:
+        raise InputError(f"{len(arguments.reference)} --reference and {count} --mask; give one mask for each reference")
+    check_files(arguments)
+    edit = Edit(arguments)
+    references = [edit.pictures.reference(path) for path in arguments.reference]
+    selected = selecting.select(arguments, edit.pictures, edit.original, references)
+    edit.write([edit.patch(r, mask, composing.Placement()) for r, mask in zip(references, selected, strict=True)])
 
 
 def run_transplant(arguments: argparse.Namespace) -> None:
-    options.keep_inputs([arguments.out], [p for p in (arguments.original, arguments.reference, arguments.mask) if p])
     cells = [arguments.source, arguments.target, arguments.size]
-    by_mask = arguments.mask is not None
-    if by_mask == any(cell is not None for cell in cells) or by_mask != (arguments.shift is not None):
-        raise InputError("give either --from, --to and --size (cells) or --mask and --shift (pixels)")
-    if not by_mask and None in cells:
-        raise InputError("cells need all three of --from, --to and --size")
-    if not by_mask and (arguments.space or arguments.hard):
-        raise InputError("--space and --hard go with --mask: cells are copied whole, in w")
-    model = options.load_model(arguments)
-    pictures = photos.open_photos(arguments, model)
-    original = model.encode(pictures.original(arguments.original))
-    reference = model.encode(pictures.reference(arguments.reference))
+    moves = [arguments.shift, arguments.scale, arguments.flip]
+    by_mask = bool(arguments.mask or arguments.part)
+    if by_mask == any(cells) or by_mask != any(moves):
+        raise InputError(
+            "give either --from, --to and --size (cells) or --mask and --shift (pixels), or --scale or --flip for --shift"
+        )
     if by_mask:
-        mask = pictures.mask(arguments.mask)
-        where = {"mask": mask, "shift": arguments.shift}
-        region = touched(translate(mask, *arguments.shift), model, arguments.hard)
+        transplant_masks(arguments)
     else:
-        box = editing.Box(arguments.source, arguments.target, arguments.size)
+        transplant_cells(arguments)
+
+
+def transplant_masks(arguments: argparse.Namespace) -> None:
+    places = selecting.given(arguments)
+    moves = {"--shift": arguments.shift, "--scale": arguments.scale, "--flip": arguments.flip}
+    count = max(places, *map(len, moves.values()))
+    kind = "mask" if arguments.mask else "part"
+    setattr(arguments, kind, selecting.spread(f"--{kind}", getattr(arguments, kind), count, "parts to move"))
+    names = selecting.spread("--reference", arguments.reference, count, "parts to move")
+    shifts, scales, flips = (
+        selecting.spread(flag, values or [default], count, "parts to move")
+        for (flag, values), default in zip(moves.items(), ((0, 0), 1.0, False), strict=True)
+    )
+    placements = [composing.Placement(*where) for where in zip(shifts, scales, flips, strict=True)]
+    check_files(arguments)
+    edit = Edit(arguments)
+    opened = {path: edit.pictures.reference(path) for path in dict.fromkeys(names)}
+    references = [opened[path] for path in names]
+    selected = selecting.select(arguments, edit.pictures, edit.original, references)
+    edit.write([edit.patch(*part) for part in zip(references, selected, placements, strict=True)])
+
+
+def transplant_cells(arguments: argparse.Namespace) -> None:
+    if not (arguments.source and arguments.target and arguments.size):
+        raise InputError("cells need all three of --from, --to and --size")
+    if arguments.space or arguments.hard or arguments.layers or arguments.feather:
+        raise InputError("--space, --hard, --layers and --feather go with --mask: cells are copied whole, in w")
+    count = len(arguments.target)
+    sources, sizes, names = (
+        selecting.spread(flag, values, count, "--to")
+        for flag, values in (
+            ("--from", arguments.source),
+            ("--size", arguments.size),
+            ("--reference", arguments.reference),
+        )
+    )
+    check_files(arguments)
+    edit = Edit(arguments)
+    boxes = [editing.Box(*corners) for corners in zip(sources, arguments.target, sizes, strict=True)]
+    for box in boxes:
         try:
-            box.check(model.config.stylemap_size)
+            box.check(edit.model.config.stylemap_size)
         except ValueError as err:
             raise InputError(f"{err}; change --from, --to or --size") from err
-        where = {"boxes": [box]}
-        region = within(box, model)
-    edit = editing.transplant(
-        model,
-        original,
-        reference,
-        **where,
-        space=arguments.space or "w+",
-        hard=arguments.hard,
-        strength=arguments.strength,
+    references = [edit.encode(edit.pictures.reference(path)) for path in names]
+    made = editing.transplant(
+        edit.model, edit.encode(edit.original), references, boxes=boxes, strength=arguments.strength
     )
-    pictures.write(arguments.out, edit, region)
+    region = torch.cat([within(box, edit.model) for box in boxes]).amax(0, keepdim=True)
+    edit.pictures.write(arguments.out, edit.original, made, region)
     print(arguments.out)
 
 
-def touched(mask: Tensor, model: Model, hard: bool) -> Tensor:
-    """Where an edit by a mask is seen, [1, 1, R, R] in [0, 1]: with ``hard``, in every cell that the mask touches."""
-    if not hard:
-        return mask
-    cells = masks.resize(mask, model.config.stylemap_size, hard)
-    return torch.maximum(mask, F.interpolate(cells, model.config.resolution))
+class Edit:
+    """What both verbs need: the model, the photos and the settings that the flags name."""
+
+    def __init__(self, arguments: argparse.Namespace):
+        if arguments.layers and arguments.space == "w":
+            raise InputError("--layers chooses among the resized stylemaps of w+; leave it or --space w away")
+        self.arguments, self.space = arguments, arguments.space or "w+"
+        self.model = options.load_model(arguments)
+        most = 2 * self.model.config.doublings + 2
+        if arguments.layers and arguments.layers[1] > most:
+            raise InputError(f"--layers: these weights have the resized stylemaps 0-{most - 1}")
+        self.pictures = photos.open_photos(arguments, self.model)
+        self.original = self.pictures.original(arguments.original)
+
+    def encode(self, photo: photos.Photo) -> Tensor:
+        return self.model.encode(self.pictures.image(photo))
+
+    def patch(self, reference: photos.Photo, mask: Tensor, placement: composing.Placement) -> composing.Patch:
+        settings = self.arguments
+        if placement.flip:
+            turned = self.model.encode(self.pictures.image(reference).flip(3))
+            maps = blending.mirrored(self.model, turned, self.space)
+        else:
+            maps = blending.in_space(self.model, self.encode(reference), self.space)
+        return composing.Patch(maps, mask, placement, settings.strength, settings.hard, settings.layers)
+
+    def write(self, patches: list[composing.Patch]) -> None:
+        resolution = self.model.config.resolution
+        maps = blending.in_space(self.model, self.encode(self.original), self.space)
+        made = blending.render(self.model, composing.compose(maps, patches, resolution), self.space)
+        self.pictures.write(self.arguments.out, self.original, made, composing.region(patches, resolution))
+        print(self.arguments.out)
+
+
+def check_files(arguments: argparse.Namespace) -> None:
+    options.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *selecting.files(arguments)])
 
 
 def within(box: editing.Box, model: Model) -> Tensor:
@@ -129,3 +211,30 @@ def within(box: editing.Box, model: Model) -> Tensor:
     (y, x), (height, width) = box.target, box.size
     cells[..., y : y + height, x : x + width] = 1
     return F.interpolate(cells, model.config.resolution)
+
+
+def layers(text: str) -> tuple[int, int]:
+    """ "0-3" -> (0, 4), the first and one past the last."""
+    first, dash, last = text.partition("-")
+    try:
+        low, high = int(first), int(last if dash else first)
+    except ValueError:
+        low, high = 0, -1
+    if not 0 <= low <= high:
+        raise argparse.ArgumentTypeError(f"{text!r} are no layers like 0-3 or 2")
+    return low, high + 1
+
+
+def scale(text: str) -> float:
+    """How many times as large."""
+    try:
+        return composing.Placement(scale=float(text)).scale
+    except ValueError:
+        low, high = composing.SMALLEST_SCALE, composing.LARGEST_SCALE
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}") from None
+
+
+def yes_or_no(text: str) -> bool:
+    if text not in ("yes", "no"):
+        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+    return text == "yes"

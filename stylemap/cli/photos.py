@@ -1,23 +1,34 @@
-"""What an edit reads and writes: whole pictures, or with ``--align`` a face of a photo, put back into it afterwards."""
+"""What an edit reads and writes: the central square of a picture, or with ``--align`` a face of a photo; put back or not."""
 
 import argparse
+from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
 
 from stylemap import decoding, faces, images
-from stylemap.cli import align, options
+from stylemap.cli import align
+from stylemap.editing import pasting
 from stylemap.errors import InputError
 from stylemap.files import atomic
 from stylemap.model import Model
 
-SURE = 0.25  # of a mask: from here on only the edit shows; half edit and half photo would look like a double exposure
-
 
 def add_options(parser: argparse.ArgumentParser, painted: bool) -> None:
-    """``--align`` and what belongs to it; ``painted``: masks may be painted on the photo, otherwise only on the face."""
+    """``--paste-back``, ``--align`` and what belongs to it.
+
+    Args:
+        painted: masks may be painted on the photo, otherwise only on the face.
+    """
+    parser.add_argument(
+        "--paste-back",
+        choices=("none", *pasting.WAYS),
+        help="write the original at its full size with the edited region in it, instead of the picture the model made: feather "
+        "has a soft rim, poisson also takes over the photo's light and tint. With --align feather, otherwise none",
+    )
     frame = (
         "A mask is painted on the original photo, or see --mask-on." if painted else "Cells and masks are on the faces."
     )
@@ -32,8 +43,8 @@ def add_options(parser: argparse.ArgumentParser, painted: bool) -> None:
         group.add_argument(
             "--mask-on",
             choices=("photo", "face"),
-            help="whether masks are as the original photo, the default, or as the "
-            "face that is cut out of it, which `stylemap data align` writes",
+            help="whether masks and part labels are as the photos, the default, or as the "
+            "face that is cut out of them, which `stylemap data align` writes",
         )
     parser.set_defaults(painted=painted)
 
@@ -44,90 +55,115 @@ def open_photos(arguments: argparse.Namespace, model: Model) -> "Pictures | Face
     Raises:
         InputError: flags that go with ``--align`` without it, or no way to find faces.
     """
+    paste = arguments.paste_back or ("feather" if arguments.align else "none")
     if arguments.align:
         on_photo = arguments.painted and arguments.mask_on != "face"
-        return Faces(model, faces.Finder(arguments.landmarks, arguments.detector), on_photo)
+        return Faces(model, paste, faces.Finder(arguments.landmarks, arguments.detector), on_photo)
     for name in ("landmarks", "detector", "mask_on"):
         if getattr(arguments, name, None) is not None:
             flag = "--" + name.replace("_", "-")
             raise InputError(f"{flag} goes with --align; add it or leave {flag} away")
-    return Pictures(model)
+    return Pictures(model, paste)
+
+
+@dataclass(frozen=True, eq=False)
+class Photo:
+    """A picture file and the part of it that the model works on."""
+
+    path: str
+    pixels: np.ndarray | None  # uint8 [H, W, 3], all of it; None where it will not be written
+    size: tuple[int, int]  # H, W
+    picture: np.ndarray  # uint8 [R, R, 3], the part
+    alignment: faces.Alignment  # where that lies
 
 
 class Pictures:
-    """Whole pictures of any size, cut to their central square."""
+    """Pictures of any size, cut to their central square."""
 
-    def __init__(self, model: Model):
-        self.model = model
+    def __init__(self, model: Model, paste: str):
+        """``paste``: one of `pasting.WAYS`, or "none" to write what the model made."""
+        self.model, self.paste = model, paste
 
-    def original(self, path: str) -> Tensor:
-        """The picture to edit, [1, 3, R, R] on the model's device."""
-        return self.reference(path)
+    def original(self, path: str) -> Photo:
+        """The picture to edit."""
+        return self._open(path, whole=self.paste != "none")
 
-    def reference(self, path: str) -> Tensor:
+    def reference(self, path: str) -> Photo:
+        return self._open(path, whole=False)
+
+    def image(self, photo: Photo) -> Tensor:
         """[1, 3, R, R] on the model's device."""
-        return options.read_image(path, self.model)
+        return images.from_uint8(torch.from_numpy(photo.picture)[None]).to(self.model.device)
 
-    def mask(self, path: str) -> Tensor:
-        """A mask over the original, [1, 1, R, R] on the model's device."""
-        return options.read_mask(path, self.model)
+    def mask(self, path: str, photo: Photo) -> Tensor:
+        """A painted mask over a photo, [1, 1, R, R] on the model's device."""
+        return self.fitted(decoding.luminance(Path(path)), photo, path)
 
-    def write(self, path: Path, edit: Tensor, region: Tensor) -> None:
-        """Write the edited picture [1, 3, R, R]; ``region`` [1, 1, R, R] is where the edit may differ from the original."""
-        images.write(path, edit)
+    def fitted(self, values: np.ndarray, photo: Photo, name: str) -> Tensor:
+        """What a mask, float32 [H, W] in [0, 1] over a photo, is over the part of it: [1, 1, R, R] on the model's device.
+
+        Raises:
+            InputError: calling it ``name``, where it does not fit.
+        """
+        return self._tensor(decoding.fit_mask(values, self.model.config.resolution))
+
+    def write(self, path: Path, original: Photo, edit: Tensor, region: Tensor) -> None:
+        """Write the edit [1, 3, R, R], alone or in the original; ``region`` [1, 1, R, R] is where it is to differ from it."""
+        if self.paste == "none":
+            images.write(path, edit)
+            return
+        edited = images.to_uint8(edit)[0].cpu().numpy()
+        where = region[0, 0].cpu().numpy()
+        pasted = pasting.paste(original.pixels, original.picture, edited, original.alignment, where, self.paste)
+        with atomic(path) as temporary:  # not by images.write: as a float tensor a large photo takes 12 bytes a pixel
+            Image.fromarray(pasted).save(temporary, **images.STILL_FORMATS[path.suffix.lower()])
+
+    def _open(self, path: str, whole: bool) -> Photo:
+        side = self.model.config.resolution
+        if not whole:  # the faster way, which does not decode all pixels of a large JPEG
+            return Photo(
+                path, None, (side, side), decoding.load(Path(path), side), faces.Alignment.central(side, side, side)
+            )
+        pixels = decoding.decode(Path(path))
+        size = pixels.shape[:2]
+        return Photo(path, pixels, size, decoding.fit(pixels, side), faces.Alignment.central(*size, side))
+
+    def _tensor(self, mask: np.ndarray) -> Tensor:
+        return torch.from_numpy(mask)[None, None].to(self.model.device)
 
 
 class Faces(Pictures):
-    """The largest face of each photo, aligned; what is written is the photo with the edited region in it."""
+    """The largest face of each photo, aligned."""
 
-    def __init__(self, model: Model, finder: faces.Finder, on_photo: bool):
-        super().__init__(model)
+    def __init__(self, model: Model, paste: str, finder: faces.Finder, on_photo: bool):
+        super().__init__(model, paste)
         self.finder, self.on_photo = finder, on_photo
 
-    def original(self, path: str) -> Tensor:
-        self.photo, aligned = self._aligned(path)
-        self.alignment = aligned.alignment
-        return self._image(aligned)
-
-    def reference(self, path: str) -> Tensor:
-        return self._image(self._aligned(path)[1])
-
-    def mask(self, path: str) -> Tensor:
-        """Painted on the photo or on the face; the original must have been read before."""
+    def fitted(self, values: np.ndarray, photo: Photo, name: str) -> Tensor:
+        """Over the photo or over the face that was cut out of it."""
         if not self.on_photo:
-            return options.read_mask(path, self.model)
-        painted = decoding.luminance(Path(path))
-        (height, width), (photo_height, photo_width) = painted.shape, self.photo.shape[:2]
+            return super().fitted(values, photo, name)
+        (height, width), (photo_height, photo_width) = values.shape, photo.size
         factor = max(width, height) / max(photo_width, photo_height)
         if abs(width - factor * photo_width) > 1 or abs(height - factor * photo_height) > 1:
             raise InputError(
-                f"the mask {path} is {width} x {height} and the photo {photo_width} x {photo_height}: paint it on the photo, "
+                f"the mask {name} is {width} x {height} and the photo {photo_width} x {photo_height}: paint it on the photo, "
                 "or give one of the aligned face with --mask-on face"
             )
-        mask = faces.align_mask(painted, self.alignment.scaled(factor))
+        mask = faces.align_mask(values, photo.alignment.scaled(factor))
         if mask.max() == 0:
-            (left, top), (right, bottom) = self.alignment.quad.min(0).round(), self.alignment.quad.max(0).round()
+            (left, top), (right, bottom) = photo.alignment.quad.min(0).round(), photo.alignment.quad.max(0).round()
             raise InputError(
-                f"the mask {path} does not touch the face, which lies within x {left:.0f} to {right:.0f}, y {top:.0f} to "
+                f"the mask {name} does not touch the face, which lies within x {left:.0f} to {right:.0f}, y {top:.0f} to "
                 f"{bottom:.0f} of the photo; paint it there"
             )
-        return torch.from_numpy(mask)[None, None].to(self.model.device)
+        return self._tensor(mask)
 
-    def write(self, path: Path, edit: Tensor, region: Tensor) -> None:
-        edited = images.to_uint8(edit)[0].cpu().numpy()
-        mask = (region / SURE).clamp(max=1)[0, 0].cpu().numpy()
-        photo = faces.paste_back(self.photo, edited, self.alignment, mask)
-        with atomic(path) as temporary:  # not by images.write: as a float tensor a large photo takes 12 bytes a pixel
-            Image.fromarray(photo).save(temporary, **images.STILL_FORMATS[path.suffix.lower()])
-
-    def _aligned(self, path: str):
-        """-> photo uint8 [H, W, 3] and its `faces.Aligned`."""
-        photo = decoding.decode(Path(path))
-        face = self.finder.largest(Path(path).as_posix(), photo)
+    def _open(self, path: str, whole: bool) -> Photo:
+        pixels = decoding.decode(Path(path))
+        face = self.finder.largest(Path(path).as_posix(), pixels)
         try:
-            return photo, faces.align(photo, face.landmarks, self.model.config.resolution)
+            aligned = faces.align(pixels, face.landmarks, self.model.config.resolution)
         except InputError as err:
             raise InputError(f"{path}: {err}") from err
-
-    def _image(self, aligned: faces.Aligned) -> Tensor:
-        return images.from_uint8(torch.from_numpy(aligned.picture)[None]).to(self.model.device)
+        return Photo(path, pixels if whole else None, pixels.shape[:2], aligned.picture, aligned.alignment)

@@ -6,7 +6,6 @@ from PIL import Image, ImageDraw, ImageFont
 from torch import Tensor
 
 from stylemap import images
-from stylemap.training.evaluate import enlarge
 
 TILE = 128  # pixels a picture is at least shown at
 PAD = 4
@@ -14,7 +13,9 @@ PAD = 4
 
 def sheet(columns: dict[str, Tensor]) -> Tensor:
     """Titles and pictures [N, 3, R, R] each -> one picture [3, H, W] with N rows."""
-    tiles = torch.stack([enlarge(x.detach().float().cpu(), TILE) for x in columns.values()], dim=1)  # [N, K, 3, T, T]
+    tiles = torch.stack(
+        [images.enlarge(x.detach().float().cpu(), TILE) for x in columns.values()], dim=1
+    )  # [N, K, 3, T, T]
     body = images.grid(tiles.flatten(0, 1), columns=len(columns), pad=PAD)
     return torch.cat([_header(list(columns), tiles.shape[-1], body.shape[2]), body], dim=1)
 

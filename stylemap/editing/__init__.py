@@ -1,7 +1,23 @@
 """Edits as pure functions of stylemaps. Masks: [N, 1, R, R] in [0, 1], 1 = take the reference."""
 
 from stylemap.editing.blending import blend
-from stylemap.editing.mixing import interpolate, mix
+from stylemap.editing.composing import Patch, Placement, Push, compose, region
+from stylemap.editing.mixing import interpolate, mix, transfer
+from stylemap.editing.motion import Region, morph
 from stylemap.editing.transplanting import Box, transplant
 
-__all__ = ["Box", "blend", "interpolate", "mix", "transplant"]
+__all__ = [
+    "Box",
+    "Patch",
+    "Placement",
+    "Push",
+    "Region",
+    "blend",
+    "compose",
+    "interpolate",
+    "mix",
+    "morph",
+    "region",
+    "transfer",
+    "transplant",
+]

@@ -1,4 +1,4 @@
-"""Local editing: one picture's stylemap inside a mask, another's outside (StyleMapGAN, section 3.4)."""
+"""Local editing: one picture's stylemap inside a mask, another's outside (StyleMapGAN, arXiv 2104.14754, section 3.4)."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal
@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stylemap.editing import masks
+from stylemap.editing.composing import Patch, compose
 from stylemap.model import Model
 
 Space = Literal["w", "w+"]
@@ -20,6 +20,7 @@ def blend(
     space: Space = "w+",
     hard: bool = False,
     strength: float = 1.0,
+    layers: tuple[int, int] | None = None,
 ) -> Tensor:
     """The original with the references where the masks are 1, linear in between.
 
@@ -31,22 +32,22 @@ def blend(
             follows the mask to the pixel.
         hard: take every touched cell whole, see `masks.resize`.
         strength: in [0, 1], the share of the reference where the mask is 1.
+        layers: w+ only: first and one past the last of the resized stylemaps that change; None = all.
 
     Returns:
         Images [N, 3, R, R].
 
     Raises:
-        ValueError: shapes that do not fit, values outside [0, 1], another space.
+        ValueError: shapes that do not fit, values outside [0, 1], another space, layers that there are not.
     """
     references, selected = as_pairs(reference, mask)
-    check_strength(strength)
     check_references(original, references)
-    for m in selected:
-        masks.check(m, len(original), model.config.resolution)
-    result = in_space(model, original, space)
-    for r, m in zip(references, selected, strict=True):
-        result = blend_maps(result, in_space(model, r, space), lambda side, m=m: strength * masks.resize(m, side, hard))
-    return render(model, result, space)
+    maps = in_space(model, original, space)
+    patches = [
+        Patch(in_space(model, r, space), m, strength=strength, hard=hard, layers=layers)
+        for r, m in zip(references, selected, strict=True)
+    ]
+    return render(model, compose(maps, patches, model.config.resolution), space)
 
 
 def blend_maps(base: list[Tensor], other: list[Tensor], mask_at: Callable[[int], Tensor]) -> list[Tensor]:
@@ -59,6 +60,21 @@ def in_space(model: Model, stylemap: Tensor, space: Space) -> list[Tensor]:
     if space not in ("w", "w+"):
         raise ValueError(f'space must be "w" or "w+", not {space!r}')
     return [stylemap] if space == "w" else model.resize(stylemap)
+
+
+def mirrored(model: Model, stylemap: Tensor, space: Space) -> list[Tensor]:
+    """The maps for a part that is to be put down mirrored (`composing.Placement.flip`).
+
+    What a map means has a left and a right of its own, so that a mirrored map is no map of the mirrored picture, and the face of
+    one falls apart. What does work is the stylemap of the mirrored picture; its maps are turned here, and back by the placement.
+
+    Args:
+        stylemap: [N, C, S, S] of the mirrored picture, ``model.encode(images.flip(3))``.
+
+    Returns:
+        Maps that lie as the picture itself does, for a `composing.Patch` with a mask over the picture itself.
+    """
+    return [m.flip(3) for m in in_space(model, stylemap, space)]
 
 
 def render(model: Model, maps: list[Tensor], space: Space) -> Tensor:
@@ -80,8 +96,3 @@ def check_references(original: Tensor, references: Sequence[Tensor]) -> None:
     for reference in references:
         if reference.shape != original.shape:
             raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(reference.shape)}")
-
-
-def check_strength(strength: float) -> None:
-    if not 0 <= strength <= 1:
-        raise ValueError(f"strength must lie in [0, 1], not {strength}")

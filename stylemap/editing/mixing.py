@@ -1,11 +1,13 @@
-"""Whole-image edits: interpolation and style mixing."""
+"""Vector arithmetic of whole pictures: interpolation, style mixing, transfer of an expression."""
 
 import torch
 from torch import Tensor
 
+from stylemap.editing import masks
+from stylemap.editing.blending import Space, in_space, render
 from stylemap.model import Model
 
-COARSE = 2  # the resized stylemaps at side S; they decide layout and shape
+COARSE = 2  # the resized stylemaps at side S
 
 
 def interpolate(start: Tensor, end: Tensor, frames: int) -> Tensor:
@@ -21,9 +23,72 @@ def interpolate(start: Tensor, end: Tensor, frames: int) -> Tensor:
     return torch.lerp(start, end, t)
 
 
-def mix(model: Model, coarse: Tensor, fine: Tensor, layers: int = COARSE) -> Tensor:
-    """The first ``layers`` resized stylemaps from ``coarse``, the rest from ``fine``. [N, C, S, S] twice -> images."""
-    first, rest = model.resize(coarse), model.resize(fine)
-    if not 0 <= layers <= len(rest):
-        raise ValueError(f"layers must lie in 0..{len(rest)}, not {layers}")
-    return model.render(first[:layers] + rest[layers:])
+def mix(model: Model, coarse: Tensor, fine: Tensor, layers: int | tuple[int, int] = COARSE) -> Tensor:
+    """Some of the resized stylemaps from ``coarse``, the rest from ``fine`` (the crossover of Image2StyleGAN).
+
+    Args:
+        coarse, fine: stylemaps [N, C, S, S].
+        layers: what comes from ``coarse``: a number for that many of the first, or the first and one past the last. Layers 0
+            and 1 have side S, 2 and 3 have 2 S, and so on.
+
+    Returns:
+        Images [N, 3, R, R].
+
+    Raises:
+        ValueError: shapes that do not fit, or layers that the model does not have.
+    """
+    if coarse.shape != fine.shape:
+        raise ValueError(f"coarse and fine must be alike, not {list(coarse.shape)} and {list(fine.shape)}")
+    first, end = (0, layers) if isinstance(layers, int) else layers
+    styles, taken = model.resize(fine), model.resize(coarse)
+    if not 0 <= first <= end <= len(styles):
+        raise ValueError(f"layers must lie in 0..{len(styles)}, not {layers}")
+    styles[first:end] = taken[first:end]
+    return model.render(styles)
+
+
+def transfer(
+    model: Model,
+    target: Tensor,
+    neutral: Tensor,
+    expressive: Tensor,
+    amount: float | Tensor = 1.0,
+    mask: Tensor | None = None,
+    space: Space = "w+",
+    hard: bool = False,
+) -> Tensor:
+    """What ``expressive`` has and ``neutral`` has not, added to ``target``: w1 + amount (w3 - w2).
+
+    The expression transfer of Image2StyleGAN (arXiv 1904.03189). A stylemap knows places, so the three faces
+    should be aligned alike, as those of one data set are.
+
+    Args:
+        target, neutral, expressive: stylemaps [N, C, S, S].
+        amount: 1 adds the whole difference, 0 nothing, below 0 its opposite; above 1 exaggerates. A tensor [N] gives each
+            sample its own; with stylemaps of one sample it makes N images of them.
+        mask: [N, 1, R, R] in [0, 1], or [1, 1, R, R] for all: where to add it. None: everywhere.
+        space: "w" adds in the stylemap, in cells of R / S pixels with a mask; "w+" in every resized stylemap at its own side.
+        hard: of the mask, as in `blend`.
+
+    Returns:
+        Images [N, 3, R, R].
+
+    Raises:
+        ValueError: shapes that do not fit, a mask with values outside [0, 1], another space.
+    """
+    for name, stylemap in (("neutral", neutral), ("expressive", expressive)):
+        if stylemap.shape != target.shape:
+            raise ValueError(f"{name} must be {list(target.shape)} like the target, not {list(stylemap.shape)}")
+    amounts = torch.as_tensor(amount, dtype=target.dtype, device=target.device)
+    if amounts.dim() > 1 or (amounts.dim() == 1 and len(target) not in (1, len(amounts))):
+        raise ValueError(f"amount must be a number or [{len(target)}], not {list(amounts.shape)}")
+    if mask is not None:
+        masks.check(mask, max(len(target), amounts.numel()), model.config.resolution)
+    amounts = amounts.view(-1, 1, 1, 1)  # [N or 1, 1, 1, 1]
+
+    def added(w1: Tensor, w2: Tensor, w3: Tensor) -> Tensor:
+        difference = amounts * (w3 - w2)
+        return w1 + (difference if mask is None else masks.resize(mask, w1.shape[-1], hard) * difference)
+
+    maps = (in_space(model, stylemap, space) for stylemap in (target, neutral, expressive))
+    return render(model, [added(*at_side) for at_side in zip(*maps, strict=True)], space)

@@ -1,15 +1,16 @@
-"""Unaligned transplantation: a part of the reference, put somewhere else in the original (StyleMapGAN, section 4.4)."""
+"""Unaligned transplantation: a part of the reference, put somewhere else in the original.
 
-import math
+Source: StyleMapGAN (arXiv 2104.14754), section 4.4.
+"""
+
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap.editing import masks
-from stylemap.editing.blending import Space, blend_maps, check_references, check_strength, in_space, render
+from stylemap.editing.blending import Space, check_references, in_space, render
+from stylemap.editing.composing import Patch, Placement, check_strength, compose
 from stylemap.model import Model
 
 
@@ -38,24 +39,28 @@ def transplant(
     original: Tensor,
     reference: Tensor | Sequence[Tensor],
     boxes: Sequence[Box] | None = None,
-    mask: Tensor | None = None,
-    shift: tuple[int, int] = (0, 0),
+    mask: Tensor | Sequence[Tensor] | None = None,
+    shift: tuple[float, float] = (0, 0),
     space: Space = "w+",
     hard: bool = False,
     strength: float = 1.0,
+    placement: Placement | Sequence[Placement] | None = None,
+    layers: tuple[int, int] | None = None,
 ) -> Tensor:
-    """Put parts of the reference into the original at another place.
+    """Put parts of the references into the original at another place.
 
-    Either ``boxes``, whole cells of the stylemap, or a free ``mask`` over the reference that is moved by ``shift``.
+    Either ``boxes``, whole cells of the stylemap, or free masks over the references that are moved, mirrored and scaled.
 
     Args:
         original: stylemaps [N, C, S, S].
-        reference: the same; or with boxes a list, one for each box.
+        reference: the same, for all parts or a list with one for each.
         boxes: applied in turn, so a later box covers an earlier one.
-        mask: [N, 1, R, R] in [0, 1], the part to take, where it is in the reference.
-        shift: (down, right) in pixels, negative for up and left. What leaves the frame is cut.
-        space, hard: of the mask, as in `blend`; boxes are cells, so they copy in the stylemap itself.
+        mask: [N, 1, R, R] in [0, 1], the part to take, where it is in the reference; or a list of several parts, in turn.
+        shift: of one part or all, (down, right) in pixels, negative for up and left. What leaves the frame is cut.
+        space, hard, layers: of masks, as in `blend`; boxes are cells, so they copy in the stylemap itself.
         strength: in [0, 1], the share of the reference.
+        placement: in place of ``shift``: also mirrors and scales; for all parts or a list with one for each. To mirror all but
+            small parts, compose with the maps of `blending.mirrored`, which takes the mirrored picture.
 
     Returns:
         Images [N, 3, R, R].
@@ -69,20 +74,17 @@ def transplant(
     if boxes is not None:
         references = [reference] * len(boxes) if isinstance(reference, Tensor) else list(reference)
         return model.synthesize(copy_boxes(original, references, boxes, strength))
-    if not isinstance(reference, Tensor) or not isinstance(mask, Tensor):
-        raise ValueError("a mask takes one reference and moves one part; call again for another")
-    check_references(original, [reference])
-    resolution = model.config.resolution
-    masks.check(mask, len(original), resolution)
-    moved_mask = translate(mask, *shift)
-    moved = [
-        translate(m, shift[0] * m.shape[-1] / resolution, shift[1] * m.shape[-1] / resolution, edge="replicate")
-        for m in in_space(model, reference, space)
+    if placement is not None and any(shift):
+        raise ValueError("give a shift or a placement, which has a shift of its own")
+    selected = [mask] if isinstance(mask, Tensor) else list(mask)
+    references = _each("reference", reference, len(selected))
+    placements = _each("placement", placement or Placement(shift), len(selected))
+    check_references(original, references)
+    patches = [
+        Patch(in_space(model, r, space), m, where, strength, hard, layers)
+        for r, m, where in zip(references, selected, placements, strict=True)
     ]
-    maps = blend_maps(
-        in_space(model, original, space), moved, lambda side: strength * masks.resize(moved_mask, side, hard)
-    )
-    return render(model, maps, space)
+    return render(model, compose(in_space(model, original, space), patches, model.config.resolution), space)
 
 
 def copy_boxes(original: Tensor, references: list[Tensor], boxes: Sequence[Box], strength: float = 1.0) -> Tensor:
@@ -99,24 +101,9 @@ def copy_boxes(original: Tensor, references: list[Tensor], boxes: Sequence[Box],
     return result
 
 
-def translate(x: Tensor, down: float, right: float, edge: str = "constant") -> Tensor:
-    """Move a map [N, C, H, W] within its frame; fractions interpolate linearly between neighbours.
-
-    Args:
-        edge: what comes in at the border: "constant" zeros or "replicate" the nearest value.
-    """
-    x = _translate_rows(x, down, edge)
-    return _translate_rows(x.mT, right, edge).mT
-
-
-def _translate_rows(x: Tensor, down: float, edge: str) -> Tensor:
-    height = x.shape[2]
-    down = max(-height, min(height, down))  # further out it is the same
-    whole = math.floor(down)
-    reach = abs(whole) + 1
-    padded = F.pad(x, (0, 0, reach, reach), mode=edge)
-    at = reach - whole  # padded row that lands in row 0
-    upper = padded[:, :, at : at + height]
-    if down == whole:
-        return upper
-    return torch.lerp(upper, padded[:, :, at - 1 : at - 1 + height], down - whole)
+def _each(name: str, value, count: int) -> list:
+    """One value for all of ``count`` parts, or a list of as many."""
+    values = list(value) if isinstance(value, list | tuple) else [value] * count
+    if len(values) != count or not values:
+        raise ValueError(f"each part needs a {name}: got {count} and {len(values)}")
+    return values

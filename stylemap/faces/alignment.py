@@ -92,6 +92,12 @@ class Alignment:
         edge = quad[UP_RIGHT] - quad[UP_LEFT]
         return cls(tuple(quad[UP_LEFT].tolist()), tuple(edge.tolist()), side)
 
+    @classmethod
+    def central(cls, height: int, width: int, side: int) -> "Alignment":
+        """Of the central square of a photo, as `decoding.fit` cuts it out."""
+        edge = min(height, width)
+        return cls(((width - edge) // 2 - 0.5, (height - edge) // 2 - 0.5), (float(edge), 0.0), side)
+
     @property
     def quad(self) -> np.ndarray:
         """float64 [4, 2], as `quad` orders it."""
@@ -200,7 +206,8 @@ def paste_back(
     """The photo with an edited aligned picture in it, at the photo's full size -> uint8 [H, W, 3], a new array.
 
     Where the mask is 1 the edit shows; within ``feather`` around it the edit gives way to the photo, as it does towards
-    the border of the aligned picture, where it is gone. All else stays byte for byte what it was.
+    the border of the aligned picture, where it is gone, unless the photo ends there too. All else stays byte for byte what
+    it was.
 
     Args:
         photo: uint8 [H, W, 3].
@@ -214,7 +221,7 @@ def paste_back(
     side = alignment.side
     if edited.shape != (side, side, 3) or not np.isfinite(edited).all():
         raise ValueError(f"edited must be [{side}, {side}, 3] and finite, got {list(edited.shape)}")
-    weight = _weight(mask, side, feather)
+    weight = share(mask, alignment, *photo.shape[:2], feather)
     edited = edited.astype(np.float32)
     result = photo.copy()
     top, bottom, left, right = _touched(weight, alignment, *photo.shape[:2])
@@ -223,23 +230,41 @@ def paste_back(
         part = result[y : min(y + rows, bottom), left:right]
         height, width = part.shape[:2]
         matrix = alignment.from_photo @ np.array([[1, 0, left], [0, 1, y], [0, 0, 1]])
-        share = _warp(weight, matrix, height, width, cv2.INTER_LINEAR, cv2.BORDER_CONSTANT)[..., None]
+        # weights are 0 at the border of the aligned picture, or what lies beyond is beyond the photo
+        part_weight = _warp(weight, matrix, height, width, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)[..., None]
         new = _warp(edited, matrix, height, width, cv2.INTER_LANCZOS4).clip(0, 255)
-        part[:] = np.rint(part + share * (new - part))
+        part[:] = np.rint(part + part_weight * (new - part))
     return result
 
 
-def _weight(mask: np.ndarray | None, side: int, feather: float) -> np.ndarray:
-    """The share of the edit at each pixel, float32 [side, side]; 0 at the border."""
+def share(
+    mask: np.ndarray | None, alignment: Alignment, height: int, width: int, feather: float = FEATHER
+) -> np.ndarray:
+    """The share of the edit at each pixel of the aligned picture when `paste_back` puts it into a photo of height x width.
+
+    Returns:
+        float32 [side, side] in [0, 1], 0 at those borders of the aligned picture beyond which the photo goes on.
+
+    Raises:
+        ValueError: as of `paste_back`.
+    """
+    side = alignment.side
     if mask is None:
         mask = np.ones((side, side), np.float32)
     if mask.shape != (side, side) or not (mask.min() >= 0 and mask.max() <= 1):  # NaN is neither
         raise ValueError(f"mask must be [{side}, {side}] with values in [0, 1], got {list(mask.shape)}")
     if not 0 <= feather <= 0.5:
         raise ValueError(f"feather must be 0 to 0.5 sides, got {feather}")
+    low, high = _bounds(alignment.from_photo, -0.5, width - 0.5, -0.5, height - 0.5)
+    columns, rows = (_ramp(side, feather * side, low[i] < -0.51, high[i] > side - 0.49) for i in (0, 1))
+    return _softened(mask.astype(np.float32), round(feather * side / 2)) * np.minimum(columns, rows[:, None])
+
+
+def _ramp(side: int, length: float, first: bool, last: bool) -> np.ndarray:
+    """Up from 0 within ``length`` pixels of the first end, if there is to be a ramp, and down to the last. float32 [side]."""
     at = np.arange(side, dtype=np.float32)
-    ramp = _smooth(np.minimum(at, side - 1 - at) / max(1, feather * side))
-    return _softened(mask.astype(np.float32), round(feather * side / 2)) * np.minimum(ramp, ramp[:, None])
+    distance = np.minimum(at if first else np.inf, side - 1 - at if last else np.inf)
+    return _smooth(np.broadcast_to(distance, side) / max(1, length)).astype(np.float32)
 
 
 def _softened(mask: np.ndarray, radius: int) -> np.ndarray:

@@ -11,7 +11,8 @@ from stylemap.editing import blend
 from stylemap.model import Model
 
 MOST_COMPARED = 64  # pictures whose spread is looked at in a tick
-CHUNK_PIXELS = 64 * 256**2  # per pass; bounds the memory on the device
+LEAST_TILE = 96  # pixels a picture of the grid is at least wide
+CHUNK_PIXELS = 4 * 256**2  # per pass; a tick must not need more memory than the training does
 
 
 @dataclass(frozen=True)
@@ -23,10 +24,15 @@ class Scores:
     explained: float  # share of the pixel variance about the mean image of the set; 1 is perfect
 
 
+def per_pass(side: int) -> int:
+    """How many pictures of this side the functions below have on the device at once."""
+    return max(1, CHUNK_PIXELS // side**2)
+
+
 @torch.no_grad()
 def score(model: Model, pictures: Tensor) -> Scores:
     """Reconstruct uint8 [N, R, R, 3] and compare."""
-    chunks = pictures.split(max(1, CHUNK_PIXELS // pictures[0, ..., 0].numel()))
+    chunks = pictures.split(per_pass(pictures.shape[1]))
     mean = sum(images.from_uint8(x).double().sum(dim=0) for x in chunks) / len(pictures)
     error = spread = 0.0
     for chunk in chunks:
@@ -47,7 +53,8 @@ def diversity(model: Model, pictures: Tensor, z: Tensor) -> float:
     """
     if len(pictures) < 2:
         return math.nan
-    samples = model.synthesize(model.map(z.to(model.device))).float().cpu().clamp(-1, 1)
+    parts = model.map(z.to(model.device)).split(per_pass(pictures.shape[1]))
+    samples = torch.cat([model.synthesize(w).float().cpu().clamp(-1, 1) for w in parts])
     variance = images.from_uint8(pictures[:MOST_COMPARED]).var(dim=0, correction=1).mean()
     return float(samples.var(dim=0, correction=1).mean() / variance.clamp_min(1e-12))
 
@@ -55,7 +62,8 @@ def diversity(model: Model, pictures: Tensor, z: Tensor) -> float:
 @torch.no_grad()
 def stylemap_statistics(model: Model, pictures: Tensor) -> dict[str, Tensor]:
     """Standard deviations of the stylemaps of pictures: of all values [], by channel [C], by cell [S * S]."""
-    w = model.encode(images.from_uint8(pictures[:MOST_COMPARED]).to(model.device)).float().cpu()
+    parts = images.from_uint8(pictures[:MOST_COMPARED]).split(per_pass(pictures.shape[1]))
+    w = torch.cat([model.encode(x.to(model.device)).float().cpu() for x in parts])
     return {
         "stylemap_std": w.std(),
         "stylemap_std_of_channels": w.transpose(0, 1).flatten(1).std(dim=1),
@@ -69,17 +77,14 @@ def picture_grid(model: Model, pictures: Tensor, z: Tensor) -> Tensor:
 
     The edit takes its lower half from the picture of the next row. pictures: uint8 [N, R, R, 3]; z: [N, C].
     """
-    originals = images.from_uint8(pictures).to(model.device)
-    stylemap = model.encode(originals)
-    mask = torch.zeros_like(originals[:, :1])
+    originals, n = images.from_uint8(pictures), per_pass(pictures.shape[1])
+    stylemap = torch.cat([model.encode(x.to(model.device)) for x in originals.split(n)])
+    mask = torch.zeros_like(originals[:1, :1], device=model.device)
     mask[:, :, mask.shape[2] // 2 :] = 1
-    edits = blend(model, stylemap, stylemap.roll(-1, dims=0), mask, space="w+")
-    columns = [originals, model.synthesize(stylemap), edits, model.synthesize(model.map(z))]
-    tiles = torch.stack(columns, dim=1).flatten(0, 1).float().cpu()  # [4 N, 3, R, R]
-    return images.grid(enlarge(tiles), columns=len(columns))
-
-
-def enlarge(tiles: Tensor, least: int = 96) -> Tensor:
-    """Repeat pixels so that small images can be seen: the side becomes a multiple of R that is at least ``least``."""
-    factor = max(1, math.ceil(least / tiles.shape[-1]))
-    return tiles.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+    rows = []
+    parts = (t.split(n) for t in (originals, stylemap, stylemap.roll(-1, dims=0), z))
+    for x, w, other, noise in zip(*parts, strict=True):
+        columns = [x, model.synthesize(w), blend(model, w, other, mask), model.synthesize(model.map(noise))]
+        rows.append(torch.stack([column.float().cpu() for column in columns], dim=1))
+    tiles = torch.cat(rows).flatten(0, 1)  # [4 N, 3, R, R]
+    return images.grid(images.enlarge(tiles, LEAST_TILE), columns=4)

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from stylemap.config import TrainConfig
 from stylemap.model import Model
-from stylemap.training import augment, evaluate, loop, perceptual, records
+from stylemap.training import augment, evaluate, loop, perceptual
 from stylemap.training.augment import Augment, Draws
 from stylemap.training.distributed import World
 from stylemap.training.ledger import META, CudaAutocast, Ledger
@@ -164,12 +164,12 @@ class Stage:
 
     @torch.no_grad()
     def _tick(self) -> None:
-        """The largest of what `evaluate` computes at once, in float32."""
-        model, side, heldout = self.average, self.config.model.resolution, self.config.heldout
-        model.encode(torch.empty(min(heldout, evaluate.MOST_COMPARED), 3, side, side, device=META))
-        chunk = min(heldout, max(1, evaluate.CHUNK_PIXELS // side**2))
-        model.synthesize(model.encode(torch.empty(chunk, 3, side, side, device=META)))
-        model.synthesize(model.map(torch.empty(records.MOST_SAMPLES, self.config.model.stylemap_channels, device=META)))
+        """The largest of what `evaluate` computes at once, in float32: the edits of the picture grid."""
+        model, side = self.average, self.config.model.resolution
+        n = min(self.config.heldout, evaluate.per_pass(side))
+        w = model.encode(torch.empty(n, 3, side, side, device=META))
+        original, reference = model.resize(w), model.resize(w)
+        model.render([torch.lerp(a, b, 0.5) for a, b in zip(original, reference, strict=True)])
 
 
 class _Rehearsal(Cycle):

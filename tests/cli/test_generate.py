@@ -12,6 +12,7 @@ import torch
 from PIL import Image
 
 from stylemap import images, interpolate, mix
+from stylemap.editing import motion
 from tests.cli.conftest import PHOTOS, SIDE, pixels
 
 ROOT = Path(__file__).parents[2]
@@ -177,6 +178,17 @@ class TestInterpolate:
                 film.seek(i)
                 np.testing.assert_array_equal(np.array(film.convert("RGB")), frame)
 
+    def test_loop_and_ease(self, stylemap, model, inputs, tmp_path):
+        run = "generate interpolate --from IN/ada.png --to IN/bob.png --frames 3 --loop --ease smooth --out film.png"
+        assert stylemap(run, WEIGHTS).code == 0
+        stylemaps = torch.cat([model.encode(images.read(inputs / name, SIDE)) for name in ("ada.png", "bob.png")])
+        expected = torch.cat(list(motion.morph(model, stylemaps, 3, loop=True, space="w")))
+        with Image.open(tmp_path / "film.png") as film:
+            assert film.n_frames == len(expected) == 6
+            for i, frame in enumerate(images.to_uint8(expected).numpy()):
+                film.seek(i)
+                np.testing.assert_array_equal(np.array(film.convert("RGB")), frame)
+
     def test_speed(self, stylemap, tmp_path):
         run = "generate interpolate --from IN/ada.png --to IN/bob.png --frames 2 --fps 5 --out film.gif"
         assert stylemap(run, WEIGHTS).code == 0
@@ -192,7 +204,9 @@ class TestInterpolate:
             ("--to IN/bob.png --out f.gif --fps 0", "--fps 0"),
             ("--to IN/bob.png --out f.gif --fps nan", "--fps nan"),
             ("--to IN/bob.png --out f.gif --fps 51", "--fps 51"),
-            ("--to IN/bob.png --out f.mp4", "'f.mp4' must end in .gif or .webp or .png"),
+            ("--to IN/bob.png --out f.jpg", "'f.jpg' must end in .gif or .webp or .png or .mp4"),
+            ("--to IN/bob.png --out f.gif --size 0", "--size 0"),
+            ("--to IN/bob.png --out f.png --sheet f.png", "--sheet f.png is --out as well"),
             ("--to IN/bob.png --out f", "'f' must end in"),
             ("--to IN/bob.png", "--out"),
             ("--to IN/missing.png --out f.gif", "missing.png: no such file"),
@@ -214,11 +228,22 @@ class TestMix:
         expected = mix(model, coarse, fine) if layers is None else mix(model, coarse, fine, layers)
         np.testing.assert_array_equal(pixels(tmp_path / "made/mix.png"), by_library(expected))
 
+    @pytest.mark.parametrize(("text", "layers"), [("2-3", (2, 4)), ("0-1", 2), ("5-5", (5, 6))])
+    def test_chosen_layers(self, stylemap, model, inputs, tmp_path, text, layers):
+        run = f"generate mix --coarse IN/ada.png --fine IN/bob.png --out mix.png --layers {text}"
+        assert stylemap(run, WEIGHTS).code == 0
+        coarse, fine = (model.encode(images.read(inputs / name, SIDE)) for name in ("ada.png", "bob.png"))
+        np.testing.assert_array_equal(pixels(tmp_path / "mix.png"), by_library(mix(model, coarse, fine, layers)))
+
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("--fine IN/bob.png --out m.png --layers 7", "--layers 7 must lie in 0..6"),
-            ("--fine IN/bob.png --out m.png --layers -1", "--layers -1 must lie in 0..6"),
+            ("--fine IN/bob.png --out m.png --layers 7", "--layers must lie in 0..5 or be a number up to 6"),
+            ("--fine IN/bob.png --out m.png --layers 4-6", "--layers must lie in 0..5"),
+            *(
+                (f"--fine IN/bob.png --out m.png --layers {text}", f"--layers: '{text}' is neither a number of layers")
+                for text in ("-1", "x", "3-1", "2-", "1,3", "1.5")
+            ),
             ("--fine IN/bob.png --out m.bmp", "'m.bmp' must end in"),
             ("--fine IN/bob.png --out IN/folder.png", "is a folder"),
             ("--fine IN/cut.png --out m.png", "cut.png is damaged"),

@@ -15,7 +15,7 @@ from PIL import Image
 
 from stylemap import Box, blend, faces, images, transplant
 from stylemap.datasets import avatars
-from stylemap.editing.transplanting import translate
+from stylemap.editing.composing import Placement, place
 from stylemap.faces import detection
 from tests.cli.conftest import SIDE, pixels
 from tests.faces import toy_yunet
@@ -103,7 +103,7 @@ class TestBlend:
             ("--mask IN/nothing", "nothing is not a file"),
             ("--mask IN/mask.png --mask IN/mask2.png", "1 --reference and 2 --mask"),
             ("--mask IN/mask.png --reference IN/cyd.png", "2 --reference and 1 --mask"),
-            ("", "--mask"),
+            ("", "no place given; give one of --mask, --part or --half"),
             ("--mask IN/mask.png --original IN/missing.png", "missing.png: no such file"),
             ("--mask IN/mask.png --reference IN/text.png --mask IN/mask.png", "text.png is not an image"),
             ("--mask IN/mask.png --space z", "'z'"),
@@ -205,10 +205,17 @@ class TestTransplant:
     def test_mistakes(self, refused, arguments, reason):
         assert reason in refused(without(TRANSPLANT, arguments), "--out made/edit.png", arguments)
 
-    @pytest.mark.parametrize("twice", ["--reference IN/cyd.png", "--from 1,1", "--original IN/cyd.png"])
-    def test_repeated_flags(self, refused, twice):
-        line = refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", twice)
-        assert "is given twice" in line
+    @pytest.mark.parametrize(
+        ("twice", "reason"),
+        [
+            ("--reference IN/cyd.png", "2 --reference and 1 --to; give one --reference for all or one for each"),
+            ("--from 1,1", "2 --from and 1 --to"),
+            ("--size 1,1", "2 --size and 1 --to"),
+            ("--original IN/cyd.png", "is given twice"),
+        ],
+    )
+    def test_repeated_flags(self, refused, twice, reason):
+        assert reason in refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", twice)
 
     @pytest.mark.parametrize("flag", ["--hard", "--space w", "--space w+"])
     def test_flags_of_masks_with_cells(self, refused, flag):
@@ -316,7 +323,7 @@ class TestAlign:
     def test_transplant_by_a_mask(self, stylemap, model, photos, aligned, encoded, masks, tmp_path):
         assert stylemap(self.TRANSPLANT, "--mask IN/mask.png --shift 3,-5").code == 0
         edit = transplant(model, encoded["ada"], encoded["bob"], mask=masks["mask"], shift=(3, -5))
-        region = translate(masks["mask"], 3, -5)
+        region = place(masks["mask"], Placement((3, -5)), SIDE, [(0, 0)], "zeros")
         self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, region)
 
     def test_a_mask_beside_the_face_is_refused(self, stylemap, tmp_path):
@@ -402,7 +409,7 @@ class TestUsage:
             ("local_edit blend", "unknown verb 'local_edit'"),
             ("local-edit", "verb"),
             ("local-edit frobnicate", "'frobnicate'"),
-            ("local-edit blend", "--original, --reference, --mask, --out"),
+            ("local-edit blend", "--original, --reference, --out"),
         ],
     )
     def test_mistakes(self, refused, arguments, reason):

@@ -320,3 +320,21 @@ def test_every_size_of_the_stylemap(cells, space, hard):
     assert_same(blend(model, a, b, torch.ones_like(mask), space, hard), model.synthesize(b))
     alone = [blend(model, a[i : i + 1], b[i : i + 1], mask[i : i + 1], space, hard) for i in range(2)]
     assert_same(blend(model, a, b, mask, space, hard), torch.cat(alone))
+
+
+# ---- layers
+
+
+def test_layers_are_those_of_the_reference_inside_the_mask(model):
+    """A full mask over the first layers is the published style mixing."""
+    a, b = stylemaps(model, 2, 1), stylemaps(model, 2, 2)
+    full = torch.ones(1, 1, SIDE, SIDE)
+    styles = model.resize(b)[:2] + model.resize(a)[2:]
+    assert_same(blend(model, a, b, full, layers=(0, 2)), model.render(styles))
+    assert_same(blend(model, a, b, full, layers=(0, 6)), model.synthesize(b))
+
+
+def test_layers_in_w_are_refused(model):
+    a = stylemaps(model, 1, 1)
+    with pytest.raises(ValueError, match="layers"):
+        blend(model, a, a, random_mask(1), space="w", layers=(0, 1))

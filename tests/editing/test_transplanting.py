@@ -1,4 +1,4 @@
-"""Transplantation: boxes copy exactly the cells they name, masks move with what they cut out, translation by an oracle."""
+"""Transplantation: boxes copy exactly the cells they name, masks move with what they cut out, by an oracle."""
 
 import pytest
 import torch
@@ -6,7 +6,9 @@ from torch import Tensor
 
 from stylemap import Box, blend, transplant
 from stylemap.editing import masks
-from stylemap.editing.transplanting import copy_boxes, translate
+from stylemap.editing.blending import in_space, render
+from stylemap.editing.composing import Patch, Placement, compose
+from stylemap.editing.transplanting import copy_boxes
 from tests.editing import tiny
 from tests.editing.tiny import (
     CELL,
@@ -199,6 +201,57 @@ class TestMask:
             transplant(model, *pictures(model), mask=mask, shift=(1, 1))
 
 
+class TestSeveralMasks:
+    @every_way
+    def test_are_one_after_the_other(self, model, space, hard):
+        """A part of each of two references, the second mirrored and enlarged over the first."""
+        a, b, c = (stylemaps(model, 2, seed) for seed in (1, 2, 3))
+        first, second = box_mask(0, 0, 16, 16), box_mask(8, 8, 8, 12)
+        places = [Placement((4, 4)), Placement((2, -3), 1.5, True)]
+        edits = [
+            Patch(in_space(model, r, space), m, where, hard=hard)
+            for r, m, where in zip((b, c), (first, second), places, strict=True)
+        ]
+        expected = render(model, compose(in_space(model, a, space), edits, SIDE), space)
+        assert_same(
+            transplant(model, a, [b, c], mask=[first, second], placement=places, space=space, hard=hard), expected
+        )
+        assert_differ(
+            transplant(model, a, [c, b], mask=[second, first], placement=places[::-1], space=space, hard=hard), expected
+        )
+
+    def test_share_a_reference_and_a_placement(self, model):
+        a, b = pictures(model)
+        both, where = [box_mask(0, 0, 8, 8), box_mask(20, 20, 4, 4)], Placement((4, -4))
+        once = transplant(model, a, b, mask=both, placement=where)
+        assert_same(once, transplant(model, a, [b, b], mask=both, placement=[where, where]))
+        assert_same(once, transplant(model, a, b, mask=both, shift=(4, -4)))
+
+    def test_layers(self, model):
+        a, b = pictures(model)
+        full = torch.ones(1, 1, SIDE, SIDE)
+        mixed = transplant(model, a, b, mask=full, layers=(0, 2))
+        assert_same(mixed, model.render(model.resize(b)[:2] + model.resize(a)[2:]))
+
+    def test_there_and_back_with_the_picture_s_own_part_changes_nothing(self, model):
+        a = stylemaps(model, 2, 1)
+        assert_same(transplant(model, a, a, mask=random_mask(2), placement=Placement()), model.synthesize(a))
+
+    @pytest.mark.parametrize(
+        ("masks", "references", "arguments", "message"),
+        [
+            (0, 0, {}, "each part needs a reference"),
+            (2, 1, {}, "each part needs a reference: got 2 and 1"),
+            (1, 1, {"placement": [Placement()] * 2}, "each part needs a placement: got 1 and 2"),
+            (1, 1, {"placement": Placement(), "shift": (1, 0)}, "a shift or a placement"),
+        ],
+    )
+    def test_mistakes(self, model, masks, references, arguments, message):
+        a, b = pictures(model, 1)
+        with pytest.raises(ValueError, match=message):
+            transplant(model, a, [b] * references, mask=[random_mask(1)] * masks, **arguments)
+
+
 class TestArguments:
     def test_neither_boxes_nor_mask(self, model):
         with pytest.raises(ValueError, match="boxes or a mask"):
@@ -241,56 +294,3 @@ def between(x: Tensor, down: float, right: float, edge: str) -> Tensor:
             if weight_y * weight_x:
                 total += weight_y * weight_x * by_loops(x, y, z, edge)
     return total
-
-
-class TestTranslate:
-    """On 5 x 7 pixels, so that height is not width."""
-
-    x = torch.rand(2, 3, 5, 7, generator=torch.Generator().manual_seed(0))
-
-    @pytest.mark.parametrize("edge", ["constant", "replicate"])
-    @pytest.mark.parametrize("down", [-7, -5, -2, 0, 1, 4, 5, 6])
-    @pytest.mark.parametrize("right", [-8, -3, 0, 2, 7])
-    def test_whole_pixels(self, down, right, edge):
-        assert torch.equal(translate(self.x, down, right, edge), by_loops(self.x, down, right, edge))
-
-    @pytest.mark.parametrize("edge", ["constant", "replicate"])
-    @pytest.mark.parametrize(("down", "right"), [(0.5, 0), (0, -0.25), (-1.75, 2.5), (3.125, -3.0), (-0.5, -6.5)])
-    def test_fractions_interpolate_linearly(self, down, right, edge):
-        expected = between(self.x, down, right, edge)
-        torch.testing.assert_close(translate(self.x, down, right, edge), expected, rtol=0, atol=1e-6)
-
-    def test_continuous_across_whole_pixels(self):
-        for whole in (-2, 0, 3):
-            for near in (whole - 1e-6, whole + 1e-6):
-                moved, at = translate(self.x, near, near, "replicate"), translate(self.x, whole, whole, "replicate")
-                torch.testing.assert_close(moved, at, rtol=0, atol=1e-5)
-
-    @pytest.mark.parametrize("far", [5, 5.5, 8, 1e9, -5, -5.5, -1e9])
-    def test_beyond_the_frame(self, far):
-        assert translate(self.x, far, 0).abs().max() == 0
-        row = self.x[:, :, :1] if far > 0 else self.x[:, :, -1:]
-        assert torch.equal(translate(self.x, far, 0, "replicate"), row.expand_as(self.x))
-        assert translate(self.x, 0, 1.4 * far).abs().max() == 0
-
-    @pytest.mark.parametrize(("down", "right"), [(1, 2), (-2, 1), (-1, -3)])
-    def test_there_and_back_is_the_interior(self, down, right):
-        back = translate(translate(self.x, down, right), -down, -right)
-        y = slice(max(-down, 0), 5 - max(down, 0))
-        z = slice(max(-right, 0), 7 - max(right, 0))
-        assert torch.equal(back[:, :, y, z], self.x[:, :, y, z])
-        assert back.sum() == pytest.approx(float(self.x[:, :, y, z].sum()), rel=1e-6)  # and zeros around it
-
-    @pytest.mark.parametrize("edge", ["constant", "replicate"])
-    def test_axes_are_treated_alike(self, edge):
-        assert torch.equal(translate(self.x, 1.5, -2, edge), translate(self.x.mT, -2, 1.5, edge).mT)
-
-    @pytest.mark.parametrize("edge", ["constant", "replicate"])
-    def test_one_pixel(self, edge):
-        x = torch.ones(1, 1, 1, 1)
-        assert translate(x, 0.25, 0, edge).item() == {"constant": 0.75, "replicate": 1}[edge]
-
-    def test_keeps_type_and_input(self):
-        x = self.x.double()
-        assert translate(x, 0.3, -0.7).dtype == torch.float64
-        assert torch.equal(x, self.x.double())

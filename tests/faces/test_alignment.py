@@ -7,9 +7,10 @@ import cv2
 import numpy as np
 import pytest
 
+from stylemap import decoding
 from stylemap.datasets import avatars
 from stylemap.errors import InputError
-from stylemap.faces import Alignment, align, align_mask, paste_back, quad
+from stylemap.faces import Alignment, align, align_mask, paste_back, quad, share
 from stylemap.faces.alignment import FADE, FEATHER, half_size
 
 FACE = np.array([[38.5, 47], [61.5, 47], [50, 58], [42, 71], [58, 71]])  # eyes 23 apart, mouth 24 below
@@ -274,6 +275,22 @@ class TestAlignMask:
         np.testing.assert_allclose(result[smooth], expected[smooth], atol=atol)
 
 
+@pytest.mark.parametrize(("height", "width"), [(96, 140), (141, 96), (97, 97)])
+@pytest.mark.parametrize("side", [16, 32])
+def test_central_is_the_square_that_is_decoded(height, width, side):
+    """A smooth picture through the alignment is what `decoding.fit` makes of it."""
+    photo = waves_photo(height, width, 60)
+    alignment = Alignment.central(height, width, side)
+    x, y = in_photo(alignment)
+    left, top = (max(0, n - min(height, width)) // 2 for n in (width, height))
+    assert x[0, 0] == pytest.approx(left - 0.5 + min(height, width) / side / 2)
+    assert y[0, 0] == pytest.approx(top - 0.5 + min(height, width) / side / 2)
+    # a mean over a pixel differs from the value in its middle by (2 pi step / period)^2 / 24 of the amplitude, in each direction
+    step = min(height, width) / side
+    atol = AMPLITUDE * (2 * np.pi * step / 60) ** 2 / 12 + 1
+    np.testing.assert_allclose(decoding.fit(photo, side), waves(x, y, 60), atol=atol)
+
+
 class TestPasteBack:
     @pytest.mark.parametrize("degrees", [0, 17, -140])
     @pytest.mark.parametrize(("scale", "side"), [(0.5, 256), (1, 92), (3, 97), (4, 64), (5, 33)])
@@ -370,6 +387,18 @@ class TestPasteBack:
         difference = abs(paste_back(photo, edited, alignment).astype(int) - at_once)
         # places are rounded to 1/32 pixel, here of 0.28 a pixel, from another origin
         assert difference.max() <= 255 * 3 / 32 and difference.mean() < 0.5
+
+    def test_does_not_fade_where_the_photo_ends_too(self):
+        """The central square of a wide photo: up to the border above and below, to nothing at the left and right."""
+        photo = np.zeros((96, 140, 3), np.uint8)
+        for side in (32, 64, 200):
+            alignment = Alignment.central(96, 140, side)
+            result = paste_back(photo, np.full((side, side, 3), 200, np.uint8), alignment)
+            assert (result[:, 30:110] == 200).all()
+            assert (result[:, :22] == 0).all() and (result[:, 118:] == 0).all()
+            assert (np.diff(result[5, 22:40, 0].astype(int)) >= 0).all() and result[5, 22, 0] < 40
+            weight = share(None, alignment, 96, 140)
+            assert weight[0, side // 2] == weight[-1, side // 2] == 1 and weight[:, [0, -1]].max() == 0
 
     def test_floats_are_not_rounded_first(self):
         photo = np.zeros((100, 100, 3), np.uint8)

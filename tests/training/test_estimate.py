@@ -5,20 +5,26 @@ from dataclasses import replace
 import pytest
 
 from stylemap.config import OptimConfig
-from stylemap.training import estimate, rehearsal
+from stylemap.training import estimate
 from stylemap.training.estimate import Device
 from stylemap.training.rehearsal import Memory, Need, Stage
 from tests.training.test_rehearsal import PLAIN, expected, need
 
 
-def test_less_at_once_takes_less_memory_and_no_less_arithmetic():
+@pytest.fixture
+def no_cards(monkeypatch):
+    """What fits on which card takes several rehearsals more."""
+    monkeypatch.setattr(estimate, "CARDS", ())
+
+
+def test_less_at_once_takes_less_memory_and_no_less_arithmetic(no_cards):
     whole, halves = (estimate.estimate(replace(PLAIN, batch_gpu=n)) for n in (None, 2))
     assert (whole.at_once, halves.at_once) == (4, 2)
     assert halves.needs["float32"].memory.activations < whole.needs["float32"].memory.activations
     assert halves.needs["float32"].float32 > whole.needs["float32"].float32  # reconstructions are computed twice
 
 
-def test_processes_share_the_batch():
+def test_processes_share_the_batch(no_cards):
     two = estimate.estimate(PLAIN, processes=2)
     assert (two.share, two.at_once) == (2, 2)
     # The message of gradients is small and comes when the activations have gone, so the peak is that of half the batch.
@@ -29,8 +35,7 @@ def test_processes_share_the_batch():
     assert estimate.estimate(PLAIN, processes=3).share == 1  # cannot be shared: told elsewhere, rounded down here
 
 
-def test_fits_are_the_largest_that_fit(monkeypatch):
-    monkeypatch.setattr(rehearsal.records, "MOST_SAMPLES", 1)  # or the tick would take more than an image
+def test_fits_are_the_largest_that_fit():
     stage = Stage(replace(PLAIN, heldout=1), 1, PLAIN.batch)
     exact = {n: stage.need(n, n < 4, "float32", False).memory.on_card for n in (1, 2, 4)}
     for n in (1, 2, 4):
@@ -42,7 +47,7 @@ def test_fits_are_the_largest_that_fit(monkeypatch):
     assert estimate._fit(stage, "float32", small - 1) is None
 
 
-def test_bfloat16_is_for_all_but_the_penalty():
+def test_bfloat16_is_for_all_but_the_penalty(no_cards):
     needs = estimate.estimate(PLAIN).needs
     assert needs["float32"].bfloat16 == 0
     penalty = needs["float32"].float32 - need(replace(PLAIN, optim=OptimConfig(r1_gamma=0))).float32

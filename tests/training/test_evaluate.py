@@ -61,10 +61,3 @@ def test_grid_has_a_row_per_picture(pictures):
     assert grid.shape == (3, 3 * tile + 2, 4 * tile + 2)
     first = grid[:, 2 : 2 + 96 : 6, 2 : 2 + 96 : 6]
     torch.testing.assert_close(first, images.from_uint8(pictures)[0], rtol=0, atol=0)
-
-
-def test_enlarge_repeats_pixels():
-    x = torch.arange(4.0).view(1, 1, 2, 2).expand(1, 3, 2, 2)
-    big = evaluate.enlarge(x, least=5)
-    assert big.shape == (1, 3, 6, 6)
-    assert torch.equal(big[..., ::3, ::3], x) and torch.equal(big[..., 2::3, 2::3], x)

@@ -1,0 +1,103 @@
+"""``stylemap local-edit replay``: the edit of a project file once more, on its own picture or on others."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from stylemap import checkpoint, decoding, devices, project
+from stylemap.cli import options, photos
+from stylemap.errors import InputError
+from stylemap.project import Project
+from stylemap.project.recipe import ORIGINAL
+from stylemap.resources import PRETRAINED
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp")
+
+
+def add(verbs) -> None:
+    """Register the verb with the parsers of ``local-edit``."""
+    replay = verbs.add_parser(
+        "replay",
+        help="repeat an edit that the editor saved, on its picture or on others",
+        description="Repeat an edit that the editor saved as a project: on its own picture, bit for bit, or on other photos.",
+    )
+    replay.add_argument("project", metavar="PROJECT", help="the file that the editor saved")
+    replay.add_argument(
+        "--original", nargs="+", metavar="A", help="photos to edit instead of the project's own; one or several"
+    )
+    replay.add_argument(
+        "--out", type=Path, required=True, help="the picture to write; or a folder, to write <photo>.png into"
+    )
+    photos.add_options(replay, painted=False)
+    replay.add_argument(
+        "--weights", help="those the project was made with; by default looked for among the shipped ones"
+    )
+    replay.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
+    replay.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
+    originals = arguments.original or []
+    if arguments.align and not originals:
+        raise InputError("--align goes with --original; the project's own picture is cut out already")
+    targets = outputs(arguments.out, originals)
+    options.keep_inputs(targets, [*originals, arguments.project])
+    loaded = project.load(arguments.project)
+    model = checkpoint.load(arguments.weights or shipped(loaded), devices.pick(arguments.device))
+    loaded.check_model(model)
+    pictures = photos.open_photos(arguments, model)
+    for target, path in zip(targets, originals or [None], strict=True):
+        photo = own_photo(loaded, arguments.project) if path is None else pictures.original(path)
+        image = None if path is None else pictures.image(photo)
+        edit, region = project.replay(model, loaded, image), project.region(model, loaded, image)
+        pictures.write(target, photo, edit, torch.from_numpy(region)[None, None])
+        print(target)
+
+
+def outputs(out: Path, originals: list[str]) -> list[Path]:
+    """What is written: a picture for each original, or one for the project's own.
+
+    Raises:
+        InputError: ``out`` is no name for that, or two originals would have one.
+    """
+    if len(originals) < 2 and out.suffix.lower() in SUFFIXES and not out.is_dir():
+        return [out]
+    if not originals:
+        raise InputError(f"--out {out} must be a picture and end in {' or '.join(SUFFIXES)}")
+    if out.suffix.lower() in SUFFIXES and not out.is_dir():
+        raise InputError(f"--out {out} is one picture, for {len(originals)} photos; name a folder")
+    named: dict[Path, str] = {}
+    for path in originals:
+        target = out / f"{Path(path).stem}.png"
+        if target in named:
+            raise InputError(
+                f"{named[target]} and {path} would both become {target}; repeat the edit for each by itself"
+            )
+        named[target] = path
+    return list(named)
+
+
+def shipped(loaded: Project) -> Path:
+    """The weights that come with the program under the name that a project file gives; the name is never a path.
+
+    Raises:
+        InputError: there are none.
+    """
+    for path in PRETRAINED.glob("*.safetensors"):
+        if path.stem == loaded.weights:
+            return path
+    raise InputError(f"the project was made with weights called {loaded.weights!r}; give them with --weights")
+
+
+def own_photo(loaded: Project, path: str) -> photos.Photo:
+    """The project's own original.
+
+    Raises:
+        InputError: it has none, or its upload is no picture.
+    """
+    if ORIGINAL not in loaded.photos:
+        raise InputError(f"{path} holds no original; give one with --original")
+    photo = loaded.photos[ORIGINAL]
+    whole = photo.pixels if photo.upload is None else decoding.decode(photo.upload, f"the photo in {path}")
+    return photos.Photo(path, whole, whole.shape[:2], photo.pixels, photo.alignment)

@@ -1,0 +1,152 @@
+"""``stylemap serve``: the web editor on this machine."""
+
+import argparse
+import ipaddress
+import socket
+import sys
+import threading
+import webbrowser
+from pathlib import Path
+
+import torch
+
+from stylemap import checkpoint, devices, faces
+from stylemap.cli import options
+from stylemap.editing import directions
+from stylemap.editor.limits import MEGA
+from stylemap.errors import InputError
+from stylemap.resources import PRETRAINED
+
+GRACE = 3  # seconds that open requests are given at the end
+SMALL = 64  # pixels; up to here a thread that waits for another, which the browser holds up, costs more than it gains
+BACKLOG = 128  # connections that wait to be taken
+
+
+def main(argv: list[str]) -> int:
+    parser = options.Parser(
+        prog="stylemap serve", description="Edit pictures in the browser, with the model at work here."
+    )
+    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this let the network in")
+    parser.add_argument("--port", type=port, default=8000, help="0 = any that is free")
+    parser.add_argument(
+        "--allow-host", action="append", default=[], metavar="NAME", help="another name it answers to; may repeat"
+    )
+    parser.add_argument(
+        "--directions", metavar="FILE", help="semantic sliders; by default those shipped with the weights"
+    )
+    parser.add_argument("--detector", metavar="ONNX", help="YuNet's model; by default looked for in ~/.cache/stylemap")
+    parser.add_argument("--sessions", type=positive, default=32, help="people at a time")
+    parser.add_argument("--upload-megabytes", type=positive, default=20, help="of a picture file, at most")
+    parser.add_argument(
+        "--threads",
+        type=positive,
+        help="of the model; by default 1 for pictures up to 64 px, otherwise one for each core",
+    )
+    parser.add_argument("--open", action="store_true", help="open the page in the browser")
+    options.add_weights(parser)
+    arguments = parser.parse_args(argv)
+    try:
+        import uvicorn
+
+        from stylemap.editor import app, limits, studio
+    except ImportError as err:
+        raise InputError(f"the editor needs {err.name or 'more packages'}: pip install 'stylemap[web]'") from err
+    found = find_directions(arguments)
+    model = checkpoint.load(arguments.weights, devices.pick(arguments.device))
+    if arguments.threads or model.config.resolution <= SMALL:
+        torch.set_num_threads(arguments.threads or 1)
+    bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * MEGA)
+    name = checkpoint.find(arguments.weights).stem
+    application = app.create(
+        studio.Studio(model, name, found, bounds.maps_bytes),
+        bounds,
+        find_finder(arguments.detector),
+        [arguments.host, *arguments.allow_host],
+    )
+    with listen(arguments.host, arguments.port) as listening:
+        url = address(arguments.host, listening.getsockname()[1])
+        if not is_loopback(arguments.host):
+            print(
+                "warning: everybody who reaches this address may use the editor; it has no passwords", file=sys.stderr
+            )
+        print(f"The editor is at {url} (Ctrl-C ends it)", flush=True)
+        if arguments.open:
+            threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
+        config = uvicorn.Config(
+            application,
+            log_level="warning",
+            access_log=False,
+            server_header=False,
+            ws="none",
+            timeout_graceful_shutdown=GRACE,
+        )
+        uvicorn.Server(config).run(sockets=[listening])
+    return 0
+
+
+def find_directions(arguments: argparse.Namespace) -> dict[str, directions.Direction]:
+    """Those of the file, or those that come with shipped weights, if any."""
+    if arguments.directions is not None:
+        return directions.load(arguments.directions)
+    shipped = PRETRAINED / "directions" / f"{Path(arguments.weights).stem}.safetensors"
+    if str(checkpoint.find(arguments.weights).parent) == str(PRETRAINED) and shipped.exists():
+        return directions.load(shipped)
+    return {}
+
+
+def find_finder(detector: str | None) -> faces.Finder | None:
+    """What finds faces: the given model, or the one in the cache; None where there is none."""
+    try:
+        return faces.Finder(detector=detector)
+    except InputError:
+        if detector is not None:
+            raise
+        return None
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A socket that takes connections.
+
+    Raises:
+        InputError: the address is none of this machine's, or the port is in use.
+    """
+    try:
+        family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        listening = socket.socket(family, kind, protocol)
+    except OSError as err:
+        raise InputError(f"--host {host} is no address of this machine ({err.strerror or err})") from err
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(where)
+        listening.listen(BACKLOG)
+    except OSError as err:
+        listening.close()
+        reason = err.strerror or str(err)
+        raise InputError(f"cannot listen on {host} port {port}: {reason}; choose another --port, or 0") from err
+    return listening
+
+
+def address(host: str, port: int) -> str:
+    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{shown}:{port}/"
+
+
+def is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def port(text: str) -> int:
+    if not text.isdecimal() or int(text) > 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+    return int(text)
+
+
+def positive(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
+        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 10000")
+    return int(text)

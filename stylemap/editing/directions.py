@@ -1,0 +1,242 @@
+"""Semantic directions: stylemaps are moved along a vector that makes a face smile, or its hair fair.
+
+A direction lives in the space of stylemaps, as InterFaceGAN's live in z or w (Shen et al., arXiv 1907.10786, section 3), and
+has a place as well: it can be followed inside a mask or in some cells alone. `finding_directions` finds them.
+"""
+
+import io
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from stylemap.editing import masks
+from stylemap.editing.blending import Space, in_space, render
+from stylemap.errors import InputError
+from stylemap.files import write_bytes
+from stylemap.model import Model
+
+FORMAT = "stylemap-directions-1"
+LEAST_LEFT = 1e-3  # of the norm; a direction of which less is left after a projection is made of rounding and noise
+
+Cells = tuple[int, int, int, int]  # y and x of the upper left cell, height, width
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a direction comes from. Figures are None where there are none."""
+
+    method: str  # "means", "logistic", "svm", "pca", "npy"
+    pictures: int = 0  # whose stylemaps it was found from, held-out ones included
+    positive: float | None = None  # share of them that have the attribute
+    accuracy: float | None = None  # of the classifier that belongs to the method, on held-out pictures
+    balanced_accuracy: float | None = None  # mean of the accuracies on pictures with and without; 0.5 = chance
+    baseline: float | None = None  # accuracy on the same pictures of always naming the more frequent of the two
+    explained: float | None = None  # pca: share of the stylemaps' variance
+    conditional_on: tuple[str, ...] = ()  # directions that were projected out
+
+
+@dataclass(frozen=True)
+class Direction:
+    """A unit vector in the space of stylemaps."""
+
+    name: str
+    vector: Tensor  # [C, S, S], its norm over all is 1
+    scale: float  # standard deviation of pictures along the vector: the unit of amounts
+    origin: Origin
+
+
+def normalised(name: str, vector: Tensor, scale: float, origin: Origin) -> Direction:
+    """A direction from a vector [C, S, S] of any length.
+
+    Raises:
+        InputError: a vector that points nowhere, or a scale that is none.
+    """
+    norm = float(vector.double().norm())
+    if not 0 < norm < float("inf"):  # NaN is neither
+        raise InputError(f"direction {name!r} has norm {norm:g} and points nowhere; find it again")
+    if not 0 < scale < float("inf"):
+        raise InputError(f"direction {name!r} has scale {scale:g}, which must be above 0; find it again")
+    return Direction(name, (vector.double() / norm).float().contiguous(), float(scale), origin)
+
+
+# ---- edits
+
+
+def move(stylemap: Tensor, direction: Direction, amount: float, cells: Cells | None = None) -> Tensor:
+    """Stylemaps moved along a direction.
+
+    Args:
+        stylemap: [N, C, S, S].
+        amount: in units of the direction's scale; 1 to 3 change a picture visibly, negative goes the other way.
+        cells: move these alone, (y, x, height, width).
+
+    Returns:
+        [N, C, S, S].
+
+    Raises:
+        ValueError: a direction for other stylemaps, or cells outside the map.
+    """
+    if stylemap.dim() != 4 or stylemap.shape[1:] != direction.vector.shape:
+        raise ValueError(
+            f"direction {direction.name!r} is for stylemaps {list(direction.vector.shape)}, not {list(stylemap.shape[1:])}"
+        )
+    step = amount * direction.scale * direction.vector.to(stylemap)
+    if cells is not None:
+        step = step * inside(cells, stylemap.shape[-1]).to(stylemap)
+    return stylemap + step
+
+
+def inside(cells: Cells, side: int) -> Tensor:
+    """[S, S], 1 in the rectangle of cells, 0 elsewhere.
+
+    Raises:
+        ValueError: cells outside the map, or none.
+    """
+    y, x, height, width = cells
+    if min(height, width) < 1 or min(y, x) < 0 or y + height > side or x + width > side:
+        raise ValueError(f"cells {y},{x},{height},{width} (y, x, height, width) leave the map of {side} x {side} cells")
+    selected = torch.zeros(side, side)
+    selected[y : y + height, x : x + width] = 1
+    return selected
+
+
+def apply(
+    model: Model,
+    stylemap: Tensor,
+    direction: Direction,
+    amount: float,
+    mask: Tensor | None = None,
+    space: Space = "w+",
+    hard: bool = False,
+    cells: Cells | None = None,
+) -> Tensor:
+    """Pictures of stylemaps moved along a direction: everywhere, inside a mask, or in some cells.
+
+    Args:
+        stylemap: [N, C, S, S].
+        amount, cells: as in `move`.
+        mask: [N, 1, R, R] in [0, 1], or [1, 1, R, R] for all; what is moved where it is 1.
+        space, hard: of the mask, as in `blending.blend`.
+
+    Returns:
+        Images [N, 3, R, R].
+
+    Raises:
+        ValueError: as `move`; a mask of another shape or outside [0, 1], another space.
+    """
+    moved = move(stylemap, direction, amount, cells)
+    if mask is None:
+        return model.synthesize(moved)
+    masks.check(mask, len(stylemap), model.config.resolution)
+    pairs = zip(in_space(model, stylemap, space), in_space(model, moved, space), strict=True)
+    return render(model, [torch.lerp(a, b, masks.resize(mask, a.shape[-1], hard)) for a, b in pairs], space)
+
+
+def condition(direction: Direction, others: Sequence[Direction]) -> Direction:
+    """The part of a direction that is orthogonal to all others (InterFaceGAN, section 3.3, conditional manipulation).
+
+    An amount moves as far as before, but for what was projected out: the scale shrinks with the part that is left.
+
+    Raises:
+        InputError: nothing is left, or a direction for other stylemaps.
+    """
+    if any(other.vector.shape != direction.vector.shape for other in others):
+        raise InputError(
+            f"direction {direction.name!r} and what it is conditioned on are for stylemaps of other shapes"
+        )
+    if not others:
+        return direction
+    vector = direction.vector.double().flatten()  # [D]
+    basis, triangle = torch.linalg.qr(torch.stack([o.vector.double().flatten() for o in others], dim=1))  # [D, K]
+    # Others that depend on each other leave columns that are made of rounding; they would take something away all the same.
+    basis = basis[:, triangle.diagonal().abs() > 1e-6]
+    rest = vector - basis @ (basis.T @ vector)
+    left = float(rest.norm())
+    names = tuple(o.name for o in others)
+    if left < LEAST_LEFT:
+        raise InputError(f"nothing is left of direction {direction.name!r} without {', '.join(names)}; leave one away")
+    origin = replace(direction.origin, conditional_on=direction.origin.conditional_on + names)
+    return normalised(direction.name, rest.view_as(direction.vector), left * direction.scale, origin)
+
+
+# ---- files
+
+
+def save(path: str | Path, directions: Iterable[Direction]) -> None:
+    """Atomically write directions as one ``.safetensors`` file; names must differ."""
+    directions = list(directions)
+    tensors = {d.name: d.vector.detach().cpu().float().contiguous() for d in directions}
+    if len(tensors) < len(directions) or not directions:
+        raise ValueError(f"directions need names that differ, not {[d.name for d in directions]}")
+    info = {d.name: {"scale": d.scale, "origin": asdict(d.origin)} for d in directions}
+    write_bytes(path, serialize(tensors, {"format": FORMAT, "directions": json.dumps(info)}))
+
+
+def load(path: str | Path) -> dict[str, Direction]:
+    """The directions of a file by name, in the order in which they were saved.
+
+    Raises:
+        InputError: missing, damaged, or no file of directions.
+    """
+    try:
+        with safe_open(path, "pt") as f:
+            header = f.metadata() or {}
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError) as err:
+        raise InputError(f"{path} is missing, damaged or no file of directions ({err}); check the path") from err
+    if header.get("format") != FORMAT:
+        raise InputError(f"{path} holds no directions; `stylemap directions train` makes such files")
+    try:
+        info = json.loads(header["directions"])
+        return {name: _from_file(name, tensors[name], **info[name]) for name in info}
+    except (KeyError, TypeError, ValueError) as err:  # an InputError is a ValueError
+        raise InputError(f"{path} has damaged directions ({err}); copy it again") from err
+
+
+def _from_file(name: str, vector: Tensor, scale: float, origin: dict) -> Direction:
+    if vector.dim() != 3 or abs(float(vector.double().norm()) - 1) > 1e-4:
+        raise ValueError(f"{name!r} is no unit vector [C, S, S]")
+    origin = Origin(**{**origin, "conditional_on": tuple(origin["conditional_on"])})
+    if not 0 < scale < float("inf"):
+        raise ValueError(f"{name!r} has scale {scale}")
+    return Direction(name, vector, scale, origin)  # as it is: to normalise again would round again
+
+
+def write_npy(path: str | Path, direction: Direction) -> None:
+    """Write the vector as InterFaceGAN's files hold it: ``.npy``, float32 [1, C S S]. The scale has no place in it."""
+    buffer = io.BytesIO()
+    np.save(buffer, direction.vector.detach().cpu().float().reshape(1, -1).numpy())
+    write_bytes(path, buffer.getvalue())
+
+
+def read_npy(path: str | Path, shape: tuple[int, int, int], scale: float = 1.0, name: str | None = None) -> Direction:
+    """Read one of InterFaceGAN's files, normalised.
+
+    Args:
+        shape: (C, S, S) of the stylemaps.
+        scale: the file does not say; with 1 an amount is a distance between stylemaps.
+        name: None = that of the file.
+
+    Raises:
+        InputError: missing, damaged, of another shape, or not of numbers.
+    """
+    path = Path(path)
+    try:
+        array = np.load(path, allow_pickle=False)  # with pickles a file could run code
+    except (OSError, ValueError, EOFError) as err:
+        raise InputError(f"{path} is missing, damaged or no .npy file ({err}); check the path") from err
+    size = int(np.prod(shape))
+    if not isinstance(array, np.ndarray) or array.shape not in ((1, size), (size,), shape):
+        found = list(array.shape) if isinstance(array, np.ndarray) else "an archive"
+        raise InputError(f"{path} must hold [1, {size}] numbers for stylemaps {list(shape)}, not {found}")
+    if array.dtype.kind not in "fiu":
+        raise InputError(f"{path} must hold real numbers, not {array.dtype}")
+    vector = torch.from_numpy(array.astype(np.float64)).reshape(shape)
+    return normalised(name or path.stem, vector, scale, Origin("npy"))

@@ -1,0 +1,200 @@
+"""Finding semantic directions: from pictures with labels by three methods, and from pictures alone by PCA.
+
+Which to take: the vector of `logistic` and `svm` is the normal of the plane between pictures with and without (InterFaceGAN,
+arXiv 1907.10786, section 3.1). That is the best detector, and where all coordinates vary alike, as in z, the best way to go
+too. Encoded stylemaps vary much more along some vectors than along others, and there the normal leans on what varies
+little: it tells faces apart and hardly changes them. How stylemaps do change from without to with is the difference of the
+means, which equals the normal times their covariance (Haufe et al., NeuroImage 2014): `difference_of_means` is the default.
+"""
+
+import importlib
+from collections.abc import Callable
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylemap.editing.directions import Direction, Origin, normalised
+from stylemap.errors import InputError
+
+HELDOUT = 0.2  # share of the pictures
+LEAST = 5  # pictures with and as many without
+SHRINKAGE = 0.1  # of the covariance towards a multiple of the identity
+LOGISTIC_C, SVM_C = (
+    1e-3,
+    1e-4,
+)  # scikit-learn's inverse regularisation; small, since there are more coordinates than pictures
+
+
+class Fit(NamedTuple):
+    """What a method finds in training pictures; ``x @ normal > threshold`` predicts the label."""
+
+    vector: Tensor  # [D], the way to move, of any length
+    normal: Tensor  # [D]
+    threshold: float
+
+
+def difference_of_means(
+    name: str, stylemaps: Tensor, labels: Tensor, heldout: float = HELDOUT, seed: int = 0
+) -> Direction:
+    """The mean stylemap of pictures with the attribute less that of pictures without.
+
+    The accuracy is that of Fisher's linear discriminant, the classifier with these means and a common covariance.
+
+    Args:
+        stylemaps: [N, C, S, S].
+        labels: bool [N].
+        heldout: share of the pictures, of either label, that only the accuracy sees.
+        seed: of the choice of these.
+
+    Raises:
+        InputError: too few pictures with or without the attribute.
+        ValueError: shapes that do not fit.
+    """
+    return _find(name, "means", _means, stylemaps, labels, heldout, seed)
+
+
+def logistic(
+    name: str, stylemaps: Tensor, labels: Tensor, heldout: float = HELDOUT, seed: int = 0, c: float = LOGISTIC_C
+) -> Direction:
+    """The normal of logistic regression; see `difference_of_means` for the arguments. ``c`` is scikit-learn's C.
+
+    Raises:
+        InputError: as there, or scikit-learn is missing.
+    """
+    linear_model = _sklearn("linear_model")
+    classifier = linear_model.LogisticRegression(C=c, class_weight="balanced", max_iter=1000)
+    return _find(name, "logistic", lambda x, y: _normal(classifier, x, y), stylemaps, labels, heldout, seed)
+
+
+def svm(
+    name: str, stylemaps: Tensor, labels: Tensor, heldout: float = HELDOUT, seed: int = 0, c: float = SVM_C
+) -> Direction:
+    """The normal of a linear support vector machine, InterFaceGAN's choice; arguments and errors as `logistic`."""
+    classifier = _sklearn("svm").LinearSVC(C=c, class_weight="balanced", dual="auto", random_state=0, max_iter=10_000)
+    return _find(name, "svm", lambda x, y: _normal(classifier, x, y), stylemaps, labels, heldout, seed)
+
+
+METHODS: dict[str, Callable[..., Direction]] = {"means": difference_of_means, "logistic": logistic, "svm": svm}
+
+
+def pca(stylemaps: Tensor, components: int) -> list[Direction]:
+    """The principal components of stylemaps, those of the largest variance first (GANSpace, arXiv 2004.02546, section 2.1).
+
+    The sign of a component is free: its largest coordinate is made positive.
+
+    Args:
+        stylemaps: [N, C, S, S].
+        components: 1 .. min(N - 1, C S S).
+
+    Returns:
+        Directions "pc1", "pc2" ..., orthogonal to each other.
+
+    Raises:
+        InputError: more components than there are.
+    """
+    x = _flat(stylemaps)
+    n, size = x.shape
+    most = min(n - 1, size)
+    if not 1 <= components <= most:
+        raise InputError(
+            f"{components} components of {n} stylemaps of {size} numbers: must be 1 to {most}; give more pictures"
+        )
+    x = x - x.mean(dim=0)
+    variances, vectors = torch.linalg.eigh((x @ x.T if n < size else x.T @ x) / (n - 1))  # ascending
+    total = float(x.square().sum() / (n - 1))
+    directions = []
+    for i in range(components):
+        vector, variance = vectors[:, -1 - i], float(variances[-1 - i])
+        if not variance > 1e-12 * total:
+            raise InputError(f"the {n} stylemaps vary in {i} ways only; give other pictures or fewer components")
+        vector = x.T @ vector if n < size else vector
+        vector = vector * vector[vector.abs().argmax()].sign()
+        origin = Origin("pca", pictures=n, explained=variance / total)
+        directions.append(normalised(f"pc{i + 1}", vector.view(stylemaps.shape[1:]), variance**0.5, origin))
+    return directions
+
+
+def deviation(vector: Tensor, stylemaps: Tensor) -> float:
+    """Standard deviation of stylemaps [N, C, S, S] along a vector [C, S, S], as if it were of norm 1."""
+    flat = vector.double().flatten()
+    return float((_flat(stylemaps) @ (flat / flat.norm())).std())
+
+
+def _find(name: str, method: str, fit: Callable[[Tensor, Tensor], Fit], stylemaps, labels, heldout, seed) -> Direction:
+    x, y = _flat(stylemaps), torch.as_tensor(labels).cpu()
+    if y.shape != (len(x),) or y.dtype != torch.bool:
+        raise ValueError(f"labels must be bool [{len(x)}], not {y.dtype} {list(y.shape)}")
+    test = _stratified(name, y, heldout, seed)
+    found = fit(x[~test], y[~test])
+    correct = (x[test] @ found.normal > found.threshold) == y[test]
+    positive = float(y[test].float().mean())
+    origin = Origin(
+        method,
+        pictures=len(x),
+        positive=float(y.float().mean()),
+        accuracy=float(correct.float().mean()),
+        balanced_accuracy=float(sum(correct[y[test] == side].float().mean() for side in (True, False)) / 2),
+        baseline=max(positive, 1 - positive),
+    )
+    vector = found.vector.view(stylemaps.shape[1:])
+    scale = deviation(vector, stylemaps) if found.vector.norm() > 0 else 0.0
+    return normalised(name, vector, scale, origin)
+
+
+def _means(x: Tensor, y: Tensor) -> Fit:
+    n, size = x.shape
+    positive, negative = x[y].mean(dim=0), x[~y].mean(dim=0)  # [D]
+    delta = positive - negative
+    rest = (x - torch.where(y[:, None], positive, negative)) / n**0.5  # rest' rest is the covariance within the two
+    floor = SHRINKAGE * rest.square().sum() / size + torch.finfo(x.dtype).tiny
+    if n < size:  # (floor + rest' rest)^-1 by Woodbury's identity, with as many equations as there are pictures
+        inner = torch.linalg.solve(rest @ rest.T + floor * torch.eye(n, dtype=x.dtype), rest @ delta)
+        normal = (delta - rest.T @ inner) / floor
+    else:
+        normal = torch.linalg.solve(rest.T @ rest + floor * torch.eye(size, dtype=x.dtype), delta)
+    return Fit(delta, normal, float(normal @ (positive + negative) / 2))
+
+
+def _normal(classifier, x: Tensor, y: Tensor) -> Fit:
+    """The normal that a scikit-learn classifier finds in standardised coordinates, in those of stylemaps."""
+    mean, deviations = x.mean(dim=0), x.std(dim=0, correction=0)
+    deviations = torch.where(deviations > 1e-6 * deviations.max(), deviations, torch.inf)  # what never varies counts 0
+    classifier.fit(((x - mean) / deviations).numpy(), y.numpy())
+    normal = torch.from_numpy(np.ascontiguousarray(classifier.coef_[0], np.float64)) / deviations
+    return Fit(normal, normal, float(normal @ mean - classifier.intercept_[0]))
+
+
+def _stratified(name: str, labels: Tensor, heldout: float, seed: int) -> Tensor:
+    """bool [N]: which pictures are held out; of either label the same share, and at least one."""
+    if not 0 < heldout < 1:
+        raise ValueError(f"heldout must lie between 0 and 1, not {heldout}")
+    counts = int(labels.sum()), int((~labels).sum())
+    if min(counts) < LEAST:
+        raise InputError(
+            f"{name!r}: {counts[0]} pictures with it and {counts[1]} without; needed are {LEAST} of either, give more"
+        )
+    test = torch.zeros(len(labels), dtype=torch.bool)
+    generator = torch.Generator().manual_seed(seed)
+    for side in (labels, ~labels):
+        indices = side.nonzero()[:, 0]
+        share = min(max(1, round(heldout * len(indices))), len(indices) - 2)
+        test[indices[torch.randperm(len(indices), generator=generator)[:share]]] = True
+    return test
+
+
+def _flat(stylemaps: Tensor) -> Tensor:
+    """float64 [N, C S S]."""
+    if stylemaps.dim() != 4:
+        raise ValueError(f"stylemaps must be [N, C, S, S], not {list(stylemaps.shape)}")
+    return stylemaps.detach().cpu().double().flatten(1)
+
+
+def _sklearn(module: str):
+    try:
+        return importlib.import_module(f"sklearn.{module}")
+    except ImportError as err:
+        raise InputError(
+            "this method needs scikit-learn: pip install 'stylemap[attributes]', or take the method means"
+        ) from err

@@ -1,0 +1,141 @@
+"""Motion: pictures that turn into one another over time, whole or region after region, made a few frames at a time."""
+
+import math
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylemap.editing import masks
+from stylemap.editing.blending import Space, blend_maps, in_space, render
+from stylemap.model import Model
+
+Ease = Callable[[Tensor], Tensor]  # time in [0, 1] -> share of the way in [0, 1], rising from 0 to 1
+MOST_AT_ONCE = 16  # frames
+PIXELS_AT_ONCE = 16 * 256**2  # of all frames rendered together; bounds the memory at any resolution
+
+
+def linear(t: Tensor) -> Tensor:
+    """The same speed all the way."""
+    return t
+
+
+def smooth(t: Tensor) -> Tensor:
+    """Starts and arrives at rest: (1 - cos(pi t)) / 2."""
+    # as a square it keeps its digits near 0, where the cosine is 1 to within rounding
+    return torch.sin(math.pi / 2 * t).square()
+
+
+@dataclass(frozen=True)
+class Region:
+    """A part of the picture and when it moves, as shares of the time from one picture to the next."""
+
+    mask: Tensor  # [1, 1, R, R] in [0, 1], 1 = moves
+    start: float = 0.0
+    end: float = 1.0
+
+    def check(self, resolution: int) -> None:
+        """ValueError unless the mask fits pictures of this side and the times lie in order in [0, 1]."""
+        masks.check(self.mask, 1, resolution)
+        if not 0 <= self.start < self.end <= 1:
+            raise ValueError(
+                f"a region must move from a start to a later end in [0, 1], not {self.start} to {self.end}"
+            )
+
+    def share(self, t: Tensor, ease: Ease) -> Tensor:
+        """How far on its way the region is at the times [n] -> [n] in [0, 1]."""
+        return ease(((t - self.start) / (self.end - self.start)).clamp(0, 1))
+
+
+def timeline(pictures: int, frames: int, loop: bool) -> list[Tensor]:
+    """The times in [0, 1] of the frames on each way from a picture to the next, float64; no frame comes twice.
+
+    Args:
+        pictures: 2 or more.
+        frames: 2 or more. Of an open film, those of a way with both its ends; where two ways meet they share one, so that
+            there are (pictures - 1) (frames - 1) + 1. Of a loop, those from a picture until before the next, so that there
+            are pictures * frames and the last is one step before the first.
+        loop: lead back from the last picture to the first.
+    """
+    if pictures < 2:
+        raise ValueError(f"pictures must be at least 2, not {pictures}")
+    if frames < 2:
+        raise ValueError(f"frames must be at least 2, not {frames}")
+    if loop:
+        return [torch.arange(frames, dtype=torch.float64) / frames] * pictures
+    way = torch.linspace(0, 1, frames, dtype=torch.float64)
+    return [way[:-1]] * (pictures - 2) + [way]
+
+
+def frames_at_once(model: Model) -> int:
+    """How many frames of the model's resolution are rendered in one pass."""
+    return max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // model.config.resolution**2))
+
+
+def morph(
+    model: Model,
+    stylemaps: Tensor,
+    frames: int,
+    regions: Sequence[Region] = (),
+    loop: bool = False,
+    ease: Ease = smooth,
+    space: Space = "w+",
+    hard: bool = False,
+) -> Iterator[Tensor]:
+    """The film that leads from one picture through others, each way as the blend of StyleMapGAN, section 3.4, over time.
+
+    Args:
+        stylemaps: [K, C, S, S], two or more, in the order in which they are shown.
+        frames: for each way from one to the next, see `timeline`.
+        regions: what moves, and when on each way. None: all of the picture, all the time. What lies in no region stays as
+            in the first picture. Where regions overlap, one goes on where the other got to; a last region of ones brings
+            all that is left to the next picture.
+        loop: lead back to the first picture. The last frame is then one step before the first.
+        ease: the course of time on each way and in each region: `smooth`, `linear` or a function like them.
+        space, hard: of the masks, as in `blend`.
+
+    Returns:
+        An iterator of images [n, 3, R, R], n at most `frames_at_once`. They are made when asked for, and none is kept.
+
+    Raises:
+        ValueError: shapes that do not fit, values out of range, another space; at the call, not at the first frame.
+    """
+    config = model.config
+    if stylemaps.dim() != 4 or tuple(stylemaps.shape[1:]) != config.stylemap_shape:
+        shape = ", ".join(map(str, config.stylemap_shape))
+        raise ValueError(f"stylemaps must be [K, {shape}], not {list(stylemaps.shape)}")
+    regions = list(regions) or [Region(stylemaps.new_ones(1, 1, config.resolution, config.resolution))]
+    for region in regions:
+        region.check(config.resolution)
+    times = timeline(len(stylemaps), frames, loop)
+    first = in_space(model, stylemaps[:1], space)
+    sides = {m.shape[-1] for m in first}
+    selected = {side: [masks.resize(region.mask, side, hard) for region in regions] for side in sides}
+    whole = {side: _covered([torch.ones(1)] * len(regions), at_side) for side, at_side in selected.items()}
+
+    def share(t: Tensor) -> Callable[[int], Tensor]:
+        moved = [region.share(t, ease) for region in regions]
+        # of the way that a place goes at all; 0 where it stays
+        return lambda side: _covered(moved, selected[side]) / whole[side].clamp_min(torch.finfo(torch.float32).tiny)
+
+    def film() -> Iterator[Tensor]:
+        here = first
+        for k, way in enumerate(times, start=1):
+            other = in_space(model, stylemaps[k : k + 1], space) if k < len(stylemaps) else first
+            # laid over the first picture rather than over the last frame: soft borders would drift in a loop
+            there = blend_maps(first, other, whole.__getitem__)
+            for t in way.split(frames_at_once(model)):
+                start, end = ([m.expand(len(t), -1, -1, -1) for m in maps] for maps in (here, there))
+                yield render(model, blend_maps(start, end, share(t)), space)
+            here = there
+
+    return film()
+
+
+def _covered(moved: Sequence[Tensor], selected: Sequence[Tensor]) -> Tensor:
+    """What the regions, each moved by its share [n], have covered of their masks [1, 1, s, s] together -> [n, 1, s, s]."""
+    covered = torch.zeros_like(selected[0])
+    for share, mask in zip(moved, selected, strict=True):
+        covered = covered + (1 - covered) * share.to(mask).view(-1, 1, 1, 1) * mask
+    return covered

@@ -1,0 +1,45 @@
+"""Answers of the server, and what requests say about themselves."""
+
+import numpy as np
+from fastapi import Request, Response
+from fastapi.responses import JSONResponse
+
+from stylemap.editor import pictures
+from stylemap.editor.sessions import Picture
+
+
+def describe(slot: str, picture: Picture) -> dict:
+    """What the page is told about a picture."""
+    photo = picture.photo
+    width, height = photo.size
+    return {
+        "slot": slot,
+        "width": width,
+        "height": height,
+        "mse": picture.mse,
+        "psnr": pictures.decibels(picture.mse),
+        "parts": photo.labels is not None,
+        "aligned": photo.aligned,
+    }
+
+
+def media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def is_json(request: Request) -> bool:
+    return media_type(request) == "application/json"
+
+
+def png(pixels: np.ndarray) -> Response:
+    """uint8 [H, W, 3] or [H, W]."""
+    return Response(pictures.png(pixels), media_type="image/png")
+
+
+def download(data: bytes, name: str, kind: str) -> Response:
+    return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
+
+
+def error(status: int, message: str) -> JSONResponse:
+    """One line for the user."""
+    return JSONResponse({"error": " ".join(message.split())[:500]}, status)

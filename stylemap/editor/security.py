@@ -1,0 +1,111 @@
+"""What keeps strangers' web pages away from a server that listens on somebody's own machine."""
+
+import ipaddress
+from collections.abc import Iterable
+from urllib.parse import urlsplit
+
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
+HEADERS = {
+    "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'",
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+}
+
+
+class Guard:
+    """Wraps the application: who may ask, how many at a time, and what browsers are told about every answer.
+
+    Names: a page of another site can make a browser ask this server, under a name of its own that it lets point here (DNS
+    rebinding). So only known names are answered; under a wildcard address any plain IP address too, which no such name is.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Iterable[str], most: int):
+        self.app, self.most, self.running = app, most, 0
+        self.hosts = {bare(host) for host in (*LOOPBACK, *hosts)}
+        self.any_address = bool(self.hosts & {"0.0.0.0", "::"})
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self.app(scope, receive, send)
+            return
+        if scope["type"] != "http":
+            return
+
+        async def send_with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                given = {name.lower() for name, _ in message["headers"]}
+                added = [(k.encode(), v.encode()) for k, v in self.headers(scope["path"]).items()]
+                message["headers"] = [*message["headers"], *(pair for pair in added if pair[0] not in given)]
+            await send(message)
+
+        refusal = self.refusal(scope)
+        if refusal:
+            await refusal(scope, receive, send_with_headers)
+            return
+        self.running += 1
+        try:
+            await self.app(scope, receive, send_with_headers)
+        finally:
+            self.running -= 1
+
+    def refusal(self, scope: Scope) -> JSONResponse | None:
+        """The answer to who may not ask, or None."""
+        headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
+        host = headers.get("host", "")
+        if not self.knows(host):
+            shown = bare(host)[:100] or "without a name"
+            return _refused(403, f"this server does not answer as {shown!r}; start it with --allow-host NAME")
+        if scope["method"] not in SAFE_METHODS:
+            origin = headers.get("origin")
+            foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
+            if foreign or (origin is not None and origin_host(origin) != host.lower()):
+                return _refused(403, "another site may not change anything here")
+        if self.running >= self.most:
+            return _refused(503, "too many requests at a time; try again in a moment")
+        return None
+
+    def knows(self, host: str) -> bool:
+        """Whether a Host header names this server."""
+        name = bare(host)
+        if name in self.hosts:
+            return True
+        if not self.any_address:
+            return False
+        try:
+            ipaddress.ip_address(name)
+        except ValueError:
+            return False
+        return True
+
+    @staticmethod
+    def headers(path: str) -> dict[str, str]:
+        cached = "no-store" if path.startswith("/api/") else "no-cache"
+        return {**HEADERS, "cache-control": cached}
+
+
+def bare(host: str) -> str:
+    """ "LocalHost:8000" -> "localhost", "[::1]:8000" -> "::1"."""
+    host = host.strip().lower()
+    if host.startswith("["):
+        return host[1:].partition("]")[0]
+    return host if host.count(":") > 1 else host.partition(":")[0]
+
+
+def origin_host(origin: str) -> str | None:
+    """ "http://localhost:8000" -> "localhost:8000"; None for "null" and what is no origin."""
+    try:
+        parts = urlsplit(origin.lower())
+    except ValueError:
+        return None
+    return parts.netloc if parts.scheme in ("http", "https") and parts.netloc else None
+
+
+def _refused(status: int, message: str) -> JSONResponse:
+    return JSONResponse({"error": message}, status)

@@ -1,0 +1,68 @@
+/** Before and after: the original or its reconstruction over the result, up to a line that can be dragged. */
+
+const NEAR = 14; // CSS pixels, around the line
+const find = (selector) => document.querySelector(selector);
+
+export class Comparison {
+  constructor(editor, stage) {
+    Object.assign(this, { editor, stage });
+    this.dragging = false;
+    this.#listenToLine();
+    find("#compare").addEventListener("input", ({ target }) => editor.look({ before: target.value / 100 }));
+    for (const name of ["photo", "reconstruction"]) {
+      find(`#before-${name}`).addEventListener("click", () => this.#compareWith(name));
+    }
+    for (const name of ["view", "pictures"]) editor.addEventListener(name, () => this.#refresh());
+  }
+
+  /** Whether an event is on the line, or drags it: then it is nobody else's. */
+  holds(event) {
+    const { before } = this.editor.view;
+    const distance = Math.abs(this.#shareOf(event) - before) * this.stage.element.clientWidth;
+    return this.dragging || (before > 0 && before < 1 && distance < NEAR);
+  }
+
+  #shareOf(event) {
+    return this.stage.pointOf(event).x / this.editor.side;
+  }
+
+  #listenToLine() {
+    const { overlay } = this.stage;
+    overlay.addEventListener("pointerdown", (event) => {
+      this.dragging = this.holds(event);
+      if (this.dragging) overlay.setPointerCapture(event.pointerId);
+    });
+    overlay.addEventListener("pointermove", (event) => {
+      // It stays in the picture, or there would be nothing left to drag.
+      if (this.dragging) this.editor.look({ before: Math.min(0.99, Math.max(0.01, this.#shareOf(event))) });
+    });
+    for (const end of ["pointerup", "pointercancel"]) overlay.addEventListener(end, () => (this.dragging = false));
+  }
+
+  /** A press shows that picture in place of the result, another press of the same the result again. */
+  #compareWith(name) {
+    const { beforeIs, before } = this.editor.view;
+    this.editor.look({ beforeIs: name, before: beforeIs === name && before === 1 ? 0 : 1 });
+  }
+
+  #refresh() {
+    const { before, beforeIs } = this.editor.view;
+    const original = this.editor.pictures.get("original");
+    this.stage.show(original?.[beforeIs], "before");
+    this.stage.element.style.setProperty("--before", `${100 * before}%`);
+    find("#result-stage .divider").hidden = before === 0 || before === 1;
+    find("#before-tag").hidden = before === 0;
+    find("#before-tag").textContent = beforeIs === "photo" ? "Original" : "Reconstruction";
+    find("#compare").value = Math.round(100 * before);
+    for (const name of ["photo", "reconstruction"]) {
+      const button = find(`#before-${name}`);
+      button.setAttribute("aria-pressed", before > 0 && beforeIs === name);
+      const canvas = button.querySelector("canvas");
+      canvas.width = canvas.height = this.editor.side;
+      if (original) canvas.getContext("2d").drawImage(original[name], 0, 0);
+    }
+    if (!original) return;
+    find("#psnr").textContent = `${original.psnr.toFixed(1)} dB`;
+    find("#mse").textContent = `error ${original.mse.toPrecision(2)}`;
+  }
+}

@@ -1,0 +1,173 @@
+/** Puts the page together. */
+
+import { Silence, request } from "./api.js";
+import { Chooser } from "./chooser.js";
+import { forServer } from "./edit.js";
+import { Editor } from "./editor.js";
+import { Mover } from "./mover.js";
+import { clearNotice, say, showNotice } from "./notices.js";
+import { Panels } from "./panels.js";
+import { Preview } from "./preview.js";
+import { ReferencePane } from "./reference_pane.js";
+import { ResultPane } from "./result_pane.js";
+import { Saving } from "./saving.js";
+import { Session } from "./session.js";
+import { listen } from "./shortcuts.js";
+
+const FIRST = { original: 5, reference: 3 }; // avatars that differ in much: something to see at once
+const RETRY_MS = 1500;
+const find = (selector) => document.querySelector(selector);
+
+const info = await request("GET", "/api/info")
+  .then((response) => response.json())
+  .catch((error) => {
+    failed(error);
+    throw error;
+  });
+const editor = new Editor(info);
+const session = new Session(info.resolution);
+const preview = new Preview(render, show, previewFailed);
+const mover = new Mover(editor);
+const chooser = new Chooser(editor, (slot, source) => attempt(() => putPicture(slot, source)));
+const choose = (slot) => chooser.open(slot);
+const result = new ResultPane(editor, { mover, choose });
+new ReferencePane(editor, { choose, remove: (slot) => attempt(() => removeReference(slot)), mover });
+const panels = new Panels(editor);
+const saving = new Saving(editor, session);
+
+// ---- the picture
+
+function render(edit) {
+  return session.render(forServer(edit, info.resolution, (slot) => editor.pictures.has(slot)));
+}
+
+let asked = null; // the edit whose picture was asked for last
+let failing = false;
+let retry = null;
+
+function show(picture) {
+  result.show(picture);
+  if (failing) clearNotice();
+  failing = false;
+}
+
+function refresh(since) {
+  if (!editor.pictures.has("original")) return;
+  asked = editor.edit;
+  preview.ask(asked, since);
+}
+
+preview.onchange = () => find("#result-stage").setAttribute("aria-busy", preview.busy);
+preview.onpainted = (latency) => {
+  find("#result-stage").dataset.latency = latency; // benchmarks/editor.py reads it
+  find("#live").textContent = `Live: ${Math.round(latency)} ms`;
+};
+
+function previewFailed(error) {
+  failed(error);
+  failing = true;
+  if (!(error instanceof Silence)) return;
+  retry ??= setTimeout(() => {
+    retry = null;
+    refresh();
+  }, RETRY_MS);
+}
+
+// ---- pictures
+
+async function putPicture(slot, source) {
+  editor.setPicture(slot, await session.putPicture(slot, source));
+  say(slot === "original" ? "The original is loaded." : `Reference ${slot + 1} is loaded.`);
+  refresh();
+}
+
+async function removeReference(slot) {
+  editor.removeReference(slot);
+  await session.removePicture(slot);
+}
+
+/** Does something that may fail, and tells the person why it did. */
+async function attempt(action) {
+  try {
+    document.body.setAttribute("aria-busy", true);
+    await action();
+    clearNotice();
+  } catch (error) {
+    failed(error);
+  } finally {
+    document.body.removeAttribute("aria-busy");
+  }
+}
+
+function failed(error) {
+  showNotice(error.message);
+}
+
+// ---- the frame
+
+const save = () => attempt(() => saving.savePicture());
+const saveProject = () => attempt(() => saving.saveProject());
+const compare = () => editor.look({ before: editor.view.before > 0 ? 0 : 1 });
+const resize = (factor) => editor.look({ radius: Math.min(0.4, Math.max(0.02, editor.view.radius * factor)) });
+const soften = (step) => editor.look({ softness: Math.min(1, Math.max(0, editor.view.softness + step)) });
+const take = (tool) => editor.look({ tool });
+
+listen([
+  { keys: ["b"], shown: "B", text: "Brush", run: () => take("brush") },
+  { keys: ["e"], shown: "E", text: "Eraser (or any tool with Alt)", run: () => take("eraser") },
+  { keys: ["r"], shown: "R", text: "Box", run: () => take("box") },
+  { keys: ["p"], shown: "P", text: "Part: click an eye, the hair …", run: () => take("part") },
+  { keys: ["v"], shown: "V", text: "Move the region", run: () => take("move") },
+  { keys: ["["], shown: "[ ]", text: "Smaller or larger brush", run: () => resize(1 / 1.2) },
+  { keys: ["Shift+["], shown: "Shift [ ]", text: "Harder or softer brush", run: () => soften(-0.1) },
+  { keys: ["f"], shown: "F", text: "Flip the region", run: () => panels.flip() },
+  { keys: ["+", "="], shown: "+ -", text: "Larger or smaller region", run: () => panels.scale(1) },
+  { keys: ["0"], text: "The region back in its place", run: () => panels.home() },
+  { keys: ["Delete", "Backspace"], text: "Clear the region", run: () => panels.clear() },
+  { keys: ["x"], shown: "X", text: "Before and after", run: compare },
+  { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: () => editor.undo() },
+  { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", text: "Redo", run: () => editor.redo() },
+  { keys: ["s", "Ctrl+s"], shown: "S", text: "Save the result as a PNG", run: save },
+  { keys: ["Shift+s", "Ctrl+Shift+s"], shown: "Shift S", text: "Save a project file", run: saveProject },
+  { keys: ["?"], text: "This list", run: () => find("#help").showModal() },
+  { keys: [], shown: "← ↑ → ↓ Space", text: "On the reference: move the brush, paint", run: () => {} },
+  { keys: [], shown: "← ↑ → ↓", text: "On the result: move the region", run: () => {} },
+  { keys: ["Escape"], text: "Close the panel (on a phone)", run: () => panels.toggleSheet(false) },
+], [
+  ["]", () => resize(1.2)],
+  ["Shift+]", () => soften(0.1)],
+  ["-", () => panels.scale(-1)],
+]);
+
+find("#facts").textContent = `${info.weights} · ${info.resolution} px`;
+find("#save").addEventListener("click", save);
+find("#save-project").addEventListener("click", saveProject);
+find("#open-project").addEventListener("click", () => find("#project-file").click());
+find("#project-file").addEventListener("change", ({ target }) => {
+  const [file] = target.files;
+  target.value = "";
+  if (file) attempt(() => saving.openProject(file));
+});
+find("#undo").addEventListener("click", () => editor.undo());
+find("#redo").addEventListener("click", () => editor.redo());
+find("#help-button").addEventListener("click", () => find("#help").showModal());
+for (const dialog of document.querySelectorAll("dialog")) {
+  dialog.addEventListener("click", ({ target }) => {
+    if (target === dialog || target.closest(".close")) dialog.close(); // beside it, or its cross
+  });
+}
+
+editor.addEventListener("edit", ({ since }) => {
+  find("#undo").disabled = !editor.history.canUndo;
+  find("#redo").disabled = !editor.history.canRedo;
+  if (editor.edit !== asked) refresh(since); // the end of a drag changes nothing any more
+});
+window.addEventListener("beforeunload", (event) => editor.isUnsaved && event.preventDefault());
+window.addEventListener("pagehide", () => session.close());
+
+await attempt(async () => {
+  await session.open();
+  if (!info.gallery) return choose("original");
+  const avatar = (index) => ({ avatar: Math.min(index, info.gallery - 1) });
+  await Promise.all([putPicture("original", avatar(FIRST.original)), putPicture(0, avatar(FIRST.reference))]);
+});

@@ -1,0 +1,146 @@
+/** Painting a mask on a stage with the chosen tool: by mouse, finger, pen or keyboard. */
+
+import { emptyMask, paintBox, paintStroke, togglePart } from "./mask.js";
+import { drawRing } from "./stage.js";
+
+const BUTTONS = { left: 0, right: 2 };
+
+export class Painter {
+  /**
+   * @param {{mask: () => Uint8Array | null, set: (mask: Uint8Array, how: object) => void, picture: () => object,
+   *   enabled: () => boolean}} target whose mask is painted; picture: the one under it, for its parts
+   */
+  constructor(editor, stage, target) {
+    Object.assign(this, { editor, stage, target });
+    this.cursor = null; // {x, y, visible by} where the brush is
+    this.stroke = null; // what is being painted: {from, base, erase, tool}
+    const { overlay } = stage;
+    overlay.addEventListener("pointerdown", (event) => this.#down(event));
+    overlay.addEventListener("pointermove", (event) => this.#move(event));
+    overlay.addEventListener("pointerup", () => this.#end());
+    overlay.addEventListener("pointercancel", () => this.#abandon());
+    overlay.addEventListener("pointerleave", () => this.#leave());
+    overlay.addEventListener("contextmenu", (event) => event.preventDefault());
+    overlay.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+    overlay.addEventListener("keydown", (event) => this.#key(event));
+    overlay.addEventListener("blur", () => this.#leave());
+  }
+
+  get painting() {
+    return this.stroke !== null;
+  }
+
+  draw(context, scale) {
+    const { tool } = this.editor.view;
+    if (!this.target.enabled() || !this.cursor) return;
+    const [x, y] = [this.cursor.x * scale, this.cursor.y * scale];
+    if (tool === "brush" || tool === "eraser") drawRing(context, x, y, this.editor.brush.radius * scale);
+    else if (this.cursor.byKeyboard) drawRing(context, x, y, 5);
+  }
+
+  #down(event) {
+    if (!this.target.enabled() || !Object.values(BUTTONS).includes(event.button) || this.stroke) return;
+    event.preventDefault(); // no text selection; the focus is given by hand
+    this.stage.overlay.focus({ focusVisible: false });
+    this.stage.overlay.setPointerCapture(event.pointerId);
+    this.cursor = this.stage.pointOf(event);
+    this.#begin(this.cursor, event.altKey || event.button === BUTTONS.right, event.timeStamp);
+  }
+
+  #move(event) {
+    this.cursor = this.stage.pointOf(event);
+    if (this.stroke) {
+      // A fast hand moves several times in a frame: all of the way is painted, the picture asked for once.
+      const way = event.getCoalescedEvents?.() ?? [];
+      this.#to(way.length > 1 ? way.map((e) => this.stage.pointOf(e)) : [this.cursor], event.timeStamp);
+    }
+    this.stage.redraw();
+  }
+
+  #leave() {
+    this.cursor = null;
+    this.stage.redraw();
+  }
+
+  #wheel(event) {
+    if (!this.target.enabled() || event.ctrlKey) return; // with Ctrl the browser zooms
+    event.preventDefault();
+    const factor = event.deltaY < 0 ? 1.1 : 1 / 1.1;
+    this.editor.look({ radius: Math.min(0.4, Math.max(0.02, this.editor.view.radius * factor)) });
+  }
+
+  #key(event) {
+    if (!this.target.enabled()) return;
+    const { side } = this.editor;
+    const step = side / (event.shiftKey ? 8 : 32);
+    const ways = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
+    if (ways[event.key]) {
+      const [dx, dy] = ways[event.key];
+      const { x, y } = this.cursor ?? { x: side / 2 - dx * step, y: side / 2 - dy * step };
+      const inside = (value) => Math.min(side, Math.max(0, value));
+      this.cursor = { x: inside(x + dx * step), y: inside(y + dy * step), byKeyboard: true };
+      if (this.stroke) this.#to([this.cursor], event.timeStamp);
+    } else if (event.key === " ") {
+      this.cursor ??= { x: side / 2, y: side / 2, byKeyboard: true };
+      // A box has two corners: the first space sets one, the second the other.
+      if (this.stroke) this.#end();
+      else this.#begin(this.cursor, event.altKey, event.timeStamp);
+      if (this.stroke && this.stroke.tool !== "box") this.#end();
+    } else if (event.key === "Escape" && this.stroke) {
+      this.#abandon();
+    } else {
+      return;
+    }
+    event.preventDefault();
+    event.stopPropagation();
+    this.stage.redraw();
+  }
+
+  #begin(from, eraseInstead, since) {
+    const { tool } = this.editor.view;
+    const base = this.target.mask() ?? emptyMask(this.editor.side);
+    this.stroke = { from, base, tool, erase: eraseInstead || tool === "eraser" };
+    if (tool === "part") this.#takePart(from, since);
+    else this.#to([from], since);
+  }
+
+  #to(points, since) {
+    const { base, from, tool, erase } = this.stroke;
+    const { side, brush } = this.editor;
+    if (tool === "part") return;
+    let mask = base;
+    if (tool === "box") {
+      mask = paintBox(base, side, from, points.at(-1), erase);
+    } else {
+      let last = from;
+      for (const point of points) {
+        mask = paintStroke(mask, side, last, point, { ...brush, erase });
+        last = point;
+      }
+      Object.assign(this.stroke, { base: mask, from: last });
+    }
+    this.target.set(mask, { commit: false, since });
+  }
+
+  #takePart({ x, y }, since) {
+    const { labels } = this.target.picture() ?? {};
+    const { side, info } = this.editor;
+    const label = labels?.[Math.min(side - 1, Math.floor(y)) * side + Math.min(side - 1, Math.floor(x))];
+    const part = info.parts.find(({ ids }) => ids.includes(label));
+    if (!part) return;
+    const { base, erase } = this.stroke;
+    this.target.set(togglePart(base, labels, part.ids, erase ? "erase" : "toggle"), { commit: false, since });
+  }
+
+  #end() {
+    if (!this.stroke) return;
+    this.stroke = null;
+    this.editor.commit();
+  }
+
+  #abandon() {
+    if (!this.stroke) return;
+    this.stroke = null;
+    this.editor.cancel();
+  }
+}

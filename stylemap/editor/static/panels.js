@@ -1,0 +1,126 @@
+/** The panel and the tool bar: strength, scale, flip, directions, blending, tools. */
+
+import { newPatch } from "./edit.js";
+import { isEmpty } from "./mask.js";
+import { nextScale } from "./placement.js";
+import { onSlide, radioGroup } from "./widgets.js";
+
+const MOST = 3; // standard deviations, at the ends of a direction's slider
+const find = (selector) => document.querySelector(selector);
+
+export class Panels {
+  constructor(editor) {
+    this.editor = editor;
+    this.#wireRegion();
+    this.#wireBlending();
+    this.#wireTools();
+    this.#buildDirections();
+    for (const name of ["edit", "view", "pictures"]) editor.addEventListener(name, () => this.#refresh());
+    this.#refresh();
+  }
+
+  scale(step) {
+    if (this.editor.isPainted) this.editor.changePatch({ scale: nextScale(this.editor.patch.scale, step) });
+  }
+
+  flip() {
+    if (this.editor.isPainted) this.editor.changePatch({ flip: !this.editor.patch.flip });
+  }
+
+  home() {
+    if (this.editor.isPainted) this.editor.changePatch({ shift: [0, 0], scale: 1, flip: false });
+  }
+
+  clear() {
+    if (this.editor.isPainted) this.editor.changePatch(newPatch());
+  }
+
+  /** The sheet of a phone; on a wide page the panel is always there. */
+  toggleSheet(open = !find("#panel").classList.contains("open")) {
+    find("#panel").classList.toggle("open", open);
+    find("#adjust").setAttribute("aria-expanded", open);
+  }
+
+  #wireRegion() {
+    const { editor } = this;
+    onSlide(find("#strength"), editor, (strength, how) => editor.changePatch({ strength }, how));
+    find("#smaller").addEventListener("click", () => this.scale(-1));
+    find("#larger").addEventListener("click", () => this.scale(1));
+    find("#flip").addEventListener("click", () => this.flip());
+    find("#home").addEventListener("click", () => this.home());
+    find("#clear").addEventListener("click", () => this.clear());
+  }
+
+  #wireBlending() {
+    const { editor } = this;
+    const feather = find("#feather");
+    [feather.max, feather.step] = [editor.side / 4, editor.side / 64];
+    onSlide(feather, editor, (pixels, how) => editor.changePatch({ feather: pixels }, how));
+    find("#hard").addEventListener("change", ({ target }) => editor.changePatch({ hard: target.checked }));
+    const space = find("#blending [role=radiogroup]");
+    this.markSpace = radioGroup(space, ({ dataset }) => editor.change({ space: dataset.space }));
+  }
+
+  #wireTools() {
+    const { editor } = this;
+    this.markTool = radioGroup(find("#tools"), ({ dataset }) => editor.look({ tool: dataset.tool }));
+    find("#size").addEventListener("input", ({ target }) => editor.look({ radius: target.value / 100 }));
+    find("#softness").addEventListener("input", ({ target }) => editor.look({ softness: target.value / 100 }));
+    find("#adjust").addEventListener("click", () => this.toggleSheet());
+  }
+
+  #buildDirections() {
+    const { editor } = this;
+    find("#directions").hidden = editor.info.directions.length === 0;
+    this.sliders = editor.info.directions.map(({ name, accuracy }) => {
+      const label = document.createElement("label");
+      label.className = "slider";
+      if (accuracy !== null) label.title = `Found by a linear classifier that is right for ${Math.round(100 * accuracy)} %`;
+      const [text, input, value] = ["span", "input", "output"].map((tag) => document.createElement(tag));
+      text.textContent = name.replaceAll("_", " ");
+      Object.assign(input, { type: "range", min: -MOST, max: MOST, step: 0.1 });
+      input.dataset.direction = name;
+      onSlide(input, editor, (amount, how) => editor.change({ amounts: { ...editor.edit.amounts, [name]: amount } }, how));
+      label.addEventListener("dblclick", () => editor.change({ amounts: { ...editor.edit.amounts, [name]: 0 } }));
+      label.append(text, input, value); // the first of them that can be labelled is what the label names;
+      return { name, label, value, input };
+    });
+    find("#sliders").replaceChildren(...this.sliders.map(({ label }) => label));
+    find("#reset-sliders").addEventListener("click", () => editor.change({ amounts: {} }));
+    find("#clear-selection").addEventListener("click", () => editor.change({ selection: null }));
+    const where = find("#directions [role=radiogroup]");
+    this.markLimited = radioGroup(where, ({ dataset }) => editor.change({ limited: dataset.limited === "true" }));
+  }
+
+  #refresh() {
+    const { edit, patch, view, isPainted } = this.editor;
+    find("#region").disabled = !isPainted;
+    setSlider(find("#strength"), patch.strength, `${Math.round(100 * patch.strength)} %`);
+    find("#scale").textContent = `${Math.round(100 * patch.scale)} %`;
+    find("#flip").setAttribute("aria-pressed", patch.flip);
+    setSlider(find("#feather"), patch.feather, `${Number(patch.feather.toFixed(1))} px`);
+    find("#feather").disabled = find("#hard").disabled = !isPainted;
+    find("#hard").checked = patch.hard;
+    this.markSpace(({ dataset }) => dataset.space === edit.space);
+    this.markTool(({ dataset }) => dataset.tool === view.tool);
+    find("#size").value = Math.round(100 * view.radius);
+    find("#softness").value = Math.round(100 * view.softness);
+    this.#refreshDirections(edit);
+  }
+
+  #refreshDirections({ amounts, limited, selection }) {
+    for (const { name, input, value } of this.sliders) {
+      const amount = amounts[name] ?? 0;
+      input.value = amount;
+      value.textContent = `${amount > 0 ? "+" : ""}${Number(amount.toFixed(1))}`;
+    }
+    this.markLimited(({ dataset }) => (dataset.limited === "true") === limited);
+    find("#selection-hint").hidden = !limited || !isEmpty(selection);
+    find("#clear-selection").hidden = !limited || isEmpty(selection);
+  }
+}
+
+function setSlider(input, value, text) {
+  input.value = value;
+  input.parentElement.querySelector("output").textContent = text;
+}

@@ -1,0 +1,65 @@
+/** Small pieces of the page. */
+
+export function iconButton(icon, label) {
+  const button = document.createElement("button");
+  button.className = "icon";
+  button.title = label;
+  button.setAttribute("aria-label", label);
+  const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
+  const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
+  use.setAttribute("href", `/static/icons.svg#${icon}`);
+  svg.append(use);
+  button.append(svg);
+  return button;
+}
+
+export function thumbnail(bitmap, label) {
+  const button = document.createElement("button");
+  button.className = "thumb";
+  button.title = label;
+  button.setAttribute("aria-label", label);
+  const canvas = document.createElement("canvas");
+  [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+  canvas.getContext("2d").drawImage(bitmap, 0, 0);
+  button.append(canvas);
+  return button;
+}
+
+/** A slider that shows its effect while it is dragged and makes one step of undo when it is let go. */
+export function onSlide(input, editor, show) {
+  input.addEventListener("input", (event) => show(Number(input.value), { commit: false, since: event.timeStamp }));
+  input.addEventListener("change", () => editor.commit());
+}
+
+/**
+ * Buttons of which one is chosen, as radio buttons are: one stop of the Tab key, arrows within.
+ * @param {(button: HTMLButtonElement) => void} choose
+ */
+export function radioGroup(group, choose) {
+  const buttons = [...group.querySelectorAll("[role=radio]")];
+  for (const button of buttons) button.addEventListener("click", () => choose(button));
+  group.addEventListener("keydown", (event) => {
+    const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
+    if (!step) return;
+    event.preventDefault();
+    event.stopPropagation();
+    const next = buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length);
+    next.focus();
+    choose(next);
+  });
+  return (isChosen) => {
+    for (const button of buttons) {
+      const chosen = isChosen(button);
+      button.setAttribute("aria-checked", chosen);
+      button.tabIndex = chosen ? 0 : -1;
+    }
+  };
+}
+
+export function download(blob, name) {
+  const link = document.createElement("a");
+  link.href = URL.createObjectURL(blob);
+  link.download = name;
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(link.href), 60_000); // the browser reads it after the click
+}

@@ -1,0 +1,120 @@
+"""``--paste-back``: the edit in the photo at its full size, which is the photo beyond the region's rim; with faces too."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from stylemap import blend, decoding, faces, images
+from stylemap.datasets import avatars
+from stylemap.editing import pasting
+from tests.cli.conftest import SIDE, pixels
+
+HEIGHT, WIDTH = 128, 176
+BLEND = "local-edit blend --weights IN/w.safetensors --original wide.png --reference IN/bob.png --out out.png"
+
+
+@pytest.fixture(autouse=True)
+def photo(tmp_path) -> np.ndarray:
+    """A wide photo with a drawn face in the middle, and masks: over a part of its square, of nothing, of everything."""
+    made = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
+    made[:, 24:152] = avatars.draw(0, 0, 128)
+    Image.fromarray(made).save(tmp_path / "wide.png")
+    part = np.zeros((HEIGHT, HEIGHT), np.uint8)
+    part[48:80, 40:72] = 255
+    for name, mask in (("part", part), ("none", part * 0), ("all", np.full_like(part, 255))):
+        Image.fromarray(mask).save(tmp_path / f"{name}.png")
+    return made
+
+
+@pytest.mark.parametrize("how", pasting.WAYS)
+def test_is_the_library_s(stylemap, model, inputs, tmp_path, photo, how):
+    ran = stylemap(BLEND, "--mask part.png --paste-back", how)
+    assert (ran.code, ran.out, ran.err) == (0, "out.png\n", "")
+    picture = decoding.fit(photo, SIDE)
+    original = model.encode(images.from_uint8(torch.from_numpy(picture)[None]))
+    mask = images.read_mask(tmp_path / "part.png", SIDE)
+    edit = blend(model, original, model.encode(images.read(inputs / "bob.png", SIDE)), mask)
+    edited = images.to_uint8(edit)[0].numpy()
+    alignment = faces.Alignment.central(HEIGHT, WIDTH, SIDE)
+    expected = pasting.paste(photo, picture, edited, alignment, mask[0, 0].numpy(), how)
+    written = pixels(tmp_path / "out.png")
+    np.testing.assert_array_equal(written, expected)
+    changed = (written != photo).any(-1)
+    assert changed[52:76, 24 + 44 : 24 + 68].mean() > 0.9
+    changed[48 - 20 : 80 + 20, 24 + 40 - 20 : 24 + 72 + 20] = False  # 5 pixels of the model: the rim and interpolation
+    assert not changed.any()
+
+
+@pytest.mark.parametrize("how", pasting.WAYS)
+def test_an_empty_mask_gives_the_photo(stylemap, tmp_path, photo, how):
+    assert stylemap(BLEND, "--mask none.png --paste-back", how).code == 0
+    np.testing.assert_array_equal(pixels(tmp_path / "out.png"), photo)
+
+
+@pytest.mark.parametrize("how", pasting.WAYS)
+def test_a_full_mask_stays_in_the_square(stylemap, tmp_path, photo, how):
+    assert stylemap(BLEND, "--mask all.png --paste-back", how).code == 0
+    written = pixels(tmp_path / "out.png")
+    for columns in (slice(0, 24), slice(152, None)):
+        np.testing.assert_array_equal(written[:, columns], photo[:, columns])
+    assert (written[:, 40:136] != photo[:, 40:136]).any(-1).mean() > 0.9
+
+
+def test_none_is_the_default_and_the_model_s_picture(stylemap, tmp_path):
+    assert stylemap(BLEND, "--mask part.png").code == 0
+    first = pixels(tmp_path / "out.png")
+    assert stylemap(BLEND, "--mask part.png --paste-back none").code == 0
+    assert first.shape == (SIDE, SIDE, 3)
+    np.testing.assert_array_equal(pixels(tmp_path / "out.png"), first)
+
+
+@pytest.mark.parametrize("where", ["--mask part.png --shift 4,4", "--from 1,1 --to 4,4 --size 2,2"])
+def test_of_a_transplant(stylemap, tmp_path, photo, where):
+    line = BLEND.replace("blend", "transplant")
+    assert stylemap(line, where, "--paste-back poisson").code == 0
+    written = pixels(tmp_path / "out.png")
+    assert 0.01 < (written != photo).any(-1).mean() < 0.4
+
+
+class TestFaces:
+    LINE = f"{BLEND.replace('IN/bob', 'wide')} --align --landmarks l.json --mask part.png --mask-on face"
+
+    @pytest.fixture(autouse=True)
+    def landmarks(self, tmp_path):
+        points = np.array([(0.385, 0.47), (0.615, 0.47), (0.5, 0.58), (0.42, 0.71), (0.58, 0.71)]) * 128 - 0.5
+        (tmp_path / "l.json").write_text(json.dumps({"wide.png": (points + (24, 0)).tolist()}))
+
+    def test_feather_is_the_default(self, stylemap, tmp_path, photo):
+        written = []
+        for flags in ("", "--paste-back feather", "--paste-back poisson"):
+            assert stylemap(self.LINE, flags).code == 0
+            written.append(pixels(tmp_path / "out.png"))
+            assert written[-1].shape == photo.shape
+        np.testing.assert_array_equal(written[0], written[1])
+        assert (written[1] != written[2]).any()
+
+    def test_none_is_the_face_alone(self, stylemap, tmp_path):
+        assert stylemap(self.LINE, "--paste-back none").code == 0
+        assert pixels(tmp_path / "out.png").shape == (SIDE, SIDE, 3)
+
+    def test_part_labels_are_turned_with_their_photos(self, stylemap, tmp_path, photo):
+        """Labels of the whole photo, of another size: only the eyes and their rim change."""
+        labels = np.zeros((2 * HEIGHT, 2 * WIDTH), np.uint8)
+        labels[:, 48:304] = avatars.draw_parts(0, 0, 256)
+        (tmp_path / "labels").mkdir()
+        Image.fromarray(labels).save(tmp_path / "labels" / "wide.png")
+        line = self.LINE.replace("--mask part.png --mask-on face", "--part eye --parts labels")
+        assert stylemap(line.replace("--reference wide.png", "--reference wide.png --strength 1")).code == 0
+        changed = (pixels(tmp_path / "out.png") != photo).any(-1)
+        eyes = np.isin(labels, (4, 5))[::2, ::2]
+        y, x = np.nonzero(eyes)
+        assert changed[eyes].mean() > 0.9
+        changed[y.min() - 25 : y.max() + 25, x.min() - 25 : x.max() + 25] = False
+        assert not changed.any()
+
+
+def test_unknown_way(refused):
+    assert "'naive'" in refused(BLEND, "--mask part.png --paste-back naive")

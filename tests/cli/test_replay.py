@@ -1,0 +1,143 @@
+"""``local-edit replay``: what the editor showed, and the same on other photos."""
+
+import subprocess
+import sys
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylemap import checkpoint, decoding, project
+from stylemap.datasets import avatars
+from stylemap.editor.pictures import Reader, whole
+from stylemap.editor.studio import Studio
+from stylemap.project import recipe
+from tests.cli.conftest import SIDE, pixels, png
+
+# painted where the project's patch takes from its reference
+BOX = np.zeros((SIDE, SIDE), np.uint8)
+BOX[8:20, 10:22] = 255
+
+
+@pytest.fixture(scope="session")
+def wide(inputs) -> np.ndarray:
+    """A photo of 150 x 100 pixels with a drawn face in the middle."""
+    photo = np.full((100, 150, 3), 200, np.uint8)
+    photo[:, 25:125] = avatars.draw(0, 7, 100)
+    return photo
+
+
+@pytest.fixture(scope="session")
+def saved(inputs, tmp_path_factory, wide):
+    """A project, the pictures of its session and its edit."""
+    studio = Studio(checkpoint.load(inputs / "w.safetensors"), "w", {}, maps_bytes=1 << 20)
+    original = studio.take(Reader(SIDE, 10**6).square(png(wide)))
+    reference = studio.take(whole(avatars.draw(0, 8, SIDE)))
+    pictures = {"original": original, "0": reference}
+    edit = recipe.Edit("w+", (recipe.Patch(0, BOX, shift=(1.0, -2.0)),))
+    path = tmp_path_factory.mktemp("project") / "p.safetensors"
+    project.save(path, studio.project(edit, pictures, {}))
+    return path, studio, pictures, edit
+
+
+def test_own_original_is_as_the_editor_showed_it(stylemap, saved, tmp_path):
+    path, studio, pictures, edit = saved
+    ran = stylemap("local-edit replay", path, "--out edit.png --weights IN/w.safetensors")
+    assert (ran.code, ran.out.strip()) == (0, "edit.png")
+    assert np.array_equal(pixels(tmp_path / "edit.png"), studio.render(edit, pictures))
+
+
+@pytest.mark.parametrize("how", ["feather", "poisson"])
+def test_own_photo_at_full_size(stylemap, saved, tmp_path, wide, how):
+    path = saved[0]
+    ran = stylemap("local-edit replay", path, "--out edit.png --weights IN/w.safetensors --paste-back", how)
+    assert ran.code == 0, ran.err
+    seen = pixels(tmp_path / "edit.png")
+    assert seen.shape == wide.shape
+    changed = (seen != wide).any(2)
+    assert changed[28:60, 50:90].any() and not changed[:, :30].any() and not changed[80:].any()
+
+
+def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_path):
+    path, studio, pictures, edit = saved
+    assert stylemap("local-edit replay", path, "--original IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
+    bob = studio.take(whole(decoding.load(inputs / "bob.png", SIDE)))
+    assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}))
+
+
+def test_many_photos_go_into_a_folder(stylemap, saved, inputs, tmp_path):
+    path = saved[0]
+    names = "IN/bob.png IN/cyd.png IN/ada.png"
+    ran = stylemap(f"local-edit replay --original {names} --out out --weights IN/w.safetensors", path)
+    assert ran.code == 0, ran.err
+    assert ran.out.split() == ["out/bob.png", "out/cyd.png", "out/ada.png"]
+    assert len({(tmp_path / "out" / f"{name}.png").read_bytes() for name in ("ada", "bob", "cyd")}) == 3
+    stylemap("local-edit replay", path, "--original IN/cyd.png --out alone --weights IN/w.safetensors")
+    assert np.array_equal(pixels(tmp_path / "alone/cyd.png"), pixels(tmp_path / "out/cyd.png"))
+
+
+def test_aligned_photo(stylemap, saved, tmp_path, wide):
+    points = [[60, 45], [90, 45], [75, 60], [63, 75], [87, 75]]
+    Image.fromarray(wide).save(tmp_path / "party.png")
+    (tmp_path / "points.json").write_text(f'{{"party.png": {points}}}')
+    ran = stylemap(
+        "local-edit replay", saved[0], "--original party.png --align --landmarks points.json --out edit.png "
+        "--weights IN/w.safetensors",
+    )  # fmt: skip
+    assert ran.code == 0, ran.err
+    assert pixels(tmp_path / "edit.png").shape == wide.shape
+
+
+def test_shipped_weights_are_found_by_name(stylemap, tmp_path):
+    studio = Studio(checkpoint.load("avatars32"), "avatars32", {}, maps_bytes=1 << 20)
+    side = studio.model.config.resolution
+    pictures = {"original": studio.take(whole(avatars.draw(0, 1, side)))}
+    project.save(tmp_path / "p.safetensors", studio.project(recipe.Edit(), pictures, {}))
+    assert stylemap("local-edit replay p.safetensors --out e.png").code == 0
+    assert np.array_equal(pixels(tmp_path / "e.png"), pictures["original"].reconstruction)
+
+
+def test_refusals(refused, saved, inputs):
+    path, weights = saved[0], "--weights IN/w.safetensors"
+    assert "'w'" in refused("local-edit replay", path, "--out e.png")
+    assert "other weights" in refused("local-edit replay", path, "--out e.png --weights avatars32")
+    assert "--out" in refused("local-edit replay", path, "--out folder", weights)
+    assert "name a folder" in refused(
+        "local-edit replay", path, weights, "--out e.png --original IN/ada.png IN/bob.png"
+    )
+    twice = "--original IN/bob.png IN/photos/bob.png --out out"
+    assert "both become" in refused("local-edit replay", path, weights, twice)
+    assert "--align" in refused("local-edit replay", path, weights, "--align --out e.png")
+    assert "overwritten" in refused("local-edit replay", path, weights, "--original IN/ada.png --out IN/ada.png")
+    for name in (
+        "IN/text.safetensors",
+        "IN/w.safetensors",
+        "IN/cut.safetensors",
+        "IN/none",
+        "IN/folder.png",
+        "IN/empty.png",
+    ):
+        refused("local-edit replay", name, weights, "--out e.png")
+    for name in ("IN/text.png", "IN/none.png"):
+        assert "/" + name[3:] in refused("local-edit replay", path, weights, "--out e.png --original", name)
+
+
+def test_a_name_in_a_project_is_no_path(refused, saved, tmp_path):
+    loaded = project.load(saved[0])
+    project.save(tmp_path / "p.safetensors", replace(loaded, weights="../pretrained/avatars32"))
+    assert "give them with --weights" in refused("local-edit replay p.safetensors --out e.png")
+
+
+@pytest.mark.slow
+def test_reading_needs_no_web_packages(saved):
+    """Projects are for the command line too, where the extra may not be installed."""
+    program = (
+        "import sys\n"
+        "sys.modules.update(dict.fromkeys(['fastapi', 'starlette', 'uvicorn', 'pydantic']))\n"
+        "from stylemap import project\n"
+        "from stylemap.cli import replay\n"
+        f"print(project.load({str(saved[0])!r}).weights)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
+    assert done.stdout.strip() == "w", done.stderr

@@ -1,0 +1,196 @@
+"""The page in a real browser, against a real server with the shipped weights."""
+
+import base64
+import io
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from stylemap.datasets.avatars import Avatars
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+TIMEOUT = 20_000  # ms, for anything the page waits for; a busy machine is slow and not wrong
+WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
+
+Point = tuple[float, float]  # (x, y) in a picture, shares of its side
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[str]:
+    """Its address."""
+    pytest.importorskip("fastapi", reason="the editor's extra is not installed: pip install 'stylemap[web]'")
+    command = [sys.executable, "-m", "stylemap", "serve", "--port", "0", "--device", "cpu"]
+    process = subprocess.Popen(
+        command,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        line = process.stdout.readline()
+        found = re.search(r"http://\S+", line)
+        assert found, f"the server said {line!r}"
+        yield found[0]
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()
+
+
+@pytest.fixture(scope="session")
+def browser():
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if chromium is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="session")
+def desktop(browser):
+    """The window of pages that want nothing special: making one takes as long as loading the page."""
+    context = browser.new_context(viewport=WIDE)
+    yield context
+    context.close()
+
+
+@pytest.fixture
+def open_editor(server, browser, desktop) -> Iterator[Callable[..., "Editor"]]:
+    """Opens pages; afterwards none may have had an error or asked anyone else."""
+    editors, contexts = [], []
+
+    def start(**options) -> Editor:
+        if options:
+            contexts.append(browser.new_context(**{"viewport": WIDE, **options}))
+        editors.append(Editor((contexts[-1] if options else desktop).new_page(), server))
+        return editors[-1].open()
+
+    yield start
+    for closing in (*(editor.page for editor in editors), *contexts):
+        closing.close()
+    for editor in editors:
+        strays = [url for url in editor.requests if not url.startswith((server, "blob:", "data:"))]
+        assert not strays
+        assert [error for error in editor.errors if not any(part in error for part in editor.expected)] == []
+
+
+@pytest.fixture
+def editor(open_editor) -> "Editor":
+    return open_editor()
+
+
+class Editor:
+    """The page, as a person works with it."""
+
+    def __init__(self, page, server: str):
+        self.page, self.server = page, server
+        self.errors: list[str] = []
+        self.expected: list[str] = []  # parts of errors that a test provokes
+        self.requests: list[str] = []
+        self.renders: list = []  # the responses
+        page.set_default_timeout(TIMEOUT)
+        page.on("console", lambda message: message.type in ("error", "warning") and self.errors.append(message.text))
+        page.on("pageerror", lambda error: self.errors.append(str(error)))
+        page.on("request", lambda request: self.requests.append(request.url))
+        page.on("response", lambda response: response.url.endswith("/render") and self.renders.append(response))
+
+    def open(self) -> "Editor":
+        self.page.goto(self.server)
+        self.page.locator("#references .thumb[data-slot]").wait_for()
+        return self.settle()
+
+    def settle(self) -> "Editor":
+        """Until pictures are loaded and the result is the newest."""
+        self.page.locator("body:not([aria-busy]) #result-stage[aria-busy=false]").wait_for()
+        return self
+
+    # ---- what is seen
+
+    def canvas(self, pane: str = "result", layer: str = "after") -> np.ndarray:
+        """What is shown, int [side, side, 3]."""
+        script = "canvas => canvas.toDataURL().split(',')[1]"
+        return pixels(base64.b64decode(self.page.locator(f"#{pane}-stage .{layer}").evaluate(script)))
+
+    def result(self) -> np.ndarray:
+        return self.settle().canvas()
+
+    def notice(self) -> str:
+        self.page.locator("#notice").wait_for()
+        return self.page.locator("#notice p").inner_text()
+
+    # ---- what is done
+
+    def press(self, keys: str) -> "Editor":
+        self.page.keyboard.press(keys)
+        return self
+
+    def click(self, selector: str) -> "Editor":
+        self.page.click(selector)
+        return self
+
+    def slide(self, selector: str, value: float) -> "Editor":
+        self.page.fill(selector, str(value))
+        return self.settle()
+
+    def drag(self, pane: str, points: list[Point], to_pane: str | None = None, steps: int = 2) -> "Editor":
+        """The mouse, pressed at the first point; the last is in ``to_pane``."""
+        mouse = self.page.mouse
+        mouse.move(*self.place(pane, points[0]))
+        mouse.down()
+        for point in points[1:-1]:
+            mouse.move(*self.place(pane, point), steps=steps)
+        mouse.move(*self.place(to_pane or pane, points[-1]), steps=steps)
+        mouse.up()
+        return self.settle()
+
+    def place(self, pane: str, point: Point) -> Point:
+        box = self.page.locator(f"#{pane}-stage").bounding_box()
+        return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
+
+    def paint_hair(self) -> "Editor":
+        """A stroke over the upper middle of the reference, which is blue hair."""
+        return self.drag("reference", [(0.4, 0.15), (0.6, 0.15)])
+
+
+def pixels(data: bytes) -> np.ndarray:
+    return np.asarray(Image.open(io.BytesIO(data)).convert("RGB")).astype(int)
+
+
+def patch(picture: np.ndarray, point: Point, radius: float = 0.07) -> np.ndarray:
+    """The square of a picture around a point."""
+    side = len(picture)
+    left, right = (round((point[0] + sign * radius) * side) for sign in (-1, 1))
+    top, bottom = (round((point[1] + sign * radius) * side) for sign in (-1, 1))
+    return picture[max(0, top) : bottom, max(0, left) : right]
+
+
+def change(a: np.ndarray, b: np.ndarray, point: Point) -> float:
+    """How different two pictures are around a point, in grey levels."""
+    return float(np.abs(patch(a, point) - patch(b, point)).mean())
+
+
+@pytest.fixture(scope="session")
+def photo(tmp_path_factory) -> Path:
+    """A face of 96 px that is not in the gallery's first page, as a JPEG."""
+    path = tmp_path_factory.mktemp("photos") / "face.jpg"
+    Image.fromarray(Avatars(96, split="heldout")[1000]).save(path, quality=95)
+    return path

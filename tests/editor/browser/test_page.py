@@ -1,0 +1,146 @@
+"""The page as a whole: what it shows at first, narrow and dark, by keyboard alone, two at a time."""
+
+import numpy as np
+
+from tests.editor.browser.conftest import PHONE, WIDE
+
+# all but a dialog that is written when it opens
+CONTROLS = ":is(button, input, canvas[tabindex], label.button):not(#save-as *, [aria-hidden])"
+
+
+def test_the_first_sight_is_an_original_a_reference_and_what_to_do(editor):
+    assert "Paint here" in editor.page.inner_text("#hint")
+    assert editor.result().std() > 20
+    assert editor.canvas("reference").std() > 20
+    assert not np.array_equal(editor.canvas("result"), editor.canvas("reference"))
+    editor.paint_hair()
+    assert editor.page.locator("#hint").is_hidden()
+
+
+def test_before_and_after(editor):
+    editor.paint_hair()
+    before = editor.canvas(layer="before")
+    tag, divider = editor.page.locator("#before-tag"), editor.page.locator(".divider")
+    assert tag.is_hidden()
+    editor.slide("#compare", 50)
+    assert divider.is_visible()
+    assert tag.inner_text() == "Original"
+    editor.drag("result", [(0.5, 0.8), (0.25, 0.8)])
+    assert editor.page.input_value("#compare") == "25", "the line itself is dragged"
+    half = editor.page.locator("#result-stage").screenshot()
+    editor.press("x")
+    assert tag.is_hidden()
+    assert editor.page.locator("#result-stage").screenshot() != half
+    editor.click("#before-reconstruction")
+    assert tag.inner_text() == "Reconstruction"
+    assert not np.array_equal(editor.canvas(layer="before"), before)
+    assert editor.page.input_value("#compare") == "100"
+
+
+def test_a_phone_has_all_tools_in_reach_and_nothing_to_scroll_sideways(open_editor):
+    editor = open_editor(viewport=PHONE, has_touch=True)
+    page = editor.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    for pane in ("result", "reference"):
+        box = page.locator(f"#{pane}-stage").bounding_box()
+        assert box["width"] >= 240
+        assert box["y"] + box["height"] <= PHONE["height"] - 100, "both pictures lie above the tools"
+    for tool in page.locator("#tools button").all():
+        box = tool.bounding_box()
+        assert min(box["width"], box["height"]) >= 44
+        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
+        assert box["y"] + box["height"] <= PHONE["height"]
+        tool.tap()
+        assert tool.get_attribute("aria-checked") == "true"
+    page.get_by_role("button", name="hair", exact=True).tap()
+    page.locator("#adjust").tap()
+    page.locator("#strength").wait_for()
+    page.locator("#hard").scroll_into_view_if_needed()
+    assert page.locator("#hard").is_visible()
+    page.locator("#adjust").tap()
+    page.locator("#strength").wait_for(state="hidden")
+    editor.settle()
+
+
+def test_wide_needs_no_scrolling_for_the_pictures_and_tools(editor):
+    page = editor.page
+    assert page.evaluate("document.documentElement.scrollWidth") <= WIDE["width"]
+    for selector in ("#result-stage", "#reference-stage", "#tools", "#parts"):
+        box = page.locator(selector).bounding_box()
+        assert box["y"] + box["height"] <= WIDE["height"]
+
+
+def test_dark_and_light_have_contrast(open_editor):
+    script = """selector => {
+        const style = getComputedStyle(document.querySelector(selector));
+        return [style.color, style.backgroundColor];
+    }"""
+    for scheme in ("light", "dark"):
+        page = open_editor(color_scheme=scheme).page
+        ground = page.evaluate(script, "body")[1]
+        for selector in ("body", "#facts", "#live", "#save", "#parts button"):
+            color, own = page.evaluate(script, selector)
+            assert contrast(color, ground if own == "rgba(0, 0, 0, 0)" else own) >= 4.5, (scheme, selector)
+        assert (luminance(ground) < 0.1) == (scheme == "dark")
+
+
+def test_everything_has_a_name(editor):
+    unnamed = """selector => [...document.querySelectorAll(selector)].filter(element => {
+        const label = element.labels?.[0]?.textContent ?? "";
+        return !(element.getAttribute("aria-label") ?? element.textContent + label).trim();
+    }).map(element => element.outerHTML)"""
+    assert editor.page.evaluate(unnamed, CONTROLS) == []
+
+
+def test_by_keyboard_alone(editor):
+    before = editor.result()
+    reach(editor, "#reference-stage .overlay")
+    for _ in range(10):
+        editor.press("ArrowUp")
+    painted = editor.press(" ").result()
+    assert not np.array_equal(painted, before)
+    reach(editor, "#result-stage .overlay")
+    for _ in range(4):
+        editor.press("Shift+ArrowDown")
+    moved = editor.result()
+    assert not np.array_equal(moved, painted)
+    reach(editor, "#strength")
+    assert np.array_equal(editor.press("Home").result(), before)
+    editor.press("Control+z").settle()
+    assert np.array_equal(editor.result(), moved)
+    editor.press("?")
+    assert editor.page.locator("#help").is_visible()
+    assert editor.page.locator("#help tr").count() > 12
+    editor.press("Escape")
+    assert editor.page.locator("#help").is_hidden()
+
+
+def reach(editor, selector: str) -> None:
+    """By the Tab key."""
+    for _ in range(80):
+        editor.press("Tab")
+        if editor.page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            return
+    raise AssertionError(f"{selector} is not reached by Tab")
+
+
+def test_two_pages_do_not_mix(open_editor):
+    one, two = open_editor(), open_editor()
+    before = two.result()
+    assert not np.array_equal(one.paint_hair().result(), before)
+    two.slide("#compare", 30)
+    two.drag("reference", [(0.4, 0.7), (0.6, 0.7)])
+    assert np.array_equal(two.press("Control+z").result(), before)
+    assert one.renders[-1].url != two.renders[-1].url
+
+
+def luminance(color: str) -> float:
+    """Relative, of WCAG 2, of an opaque color."""
+    values = [int(part) / 255 for part in color[color.index("(") + 1 : -1].split(",")[:3]]
+    linear = [v / 12.92 if v <= 0.04045 else ((v + 0.055) / 1.055) ** 2.4 for v in values]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+def contrast(a: str, b: str) -> float:
+    low, high = sorted((luminance(a), luminance(b)))
+    return (high + 0.05) / (low + 0.05)

@@ -1,0 +1,131 @@
+"""Brush, box, parts and what comes of them; strength, flip, scale, undo."""
+
+import numpy as np
+
+from tests.editor.browser.conftest import change, patch
+
+HAIR, MOUTH, CORNER = (0.5, 0.15), (0.5, 0.72), (0.08, 0.92)
+
+
+def test_a_stroke_changes_the_result_there_and_hardly_elsewhere(editor):
+    before = editor.result()
+    after = editor.paint_hair().result()
+    assert change(before, after, HAIR) > 20
+    assert change(before, after, CORNER) < 2
+    assert change(before, after, MOUTH) < 4
+    # the hair is blue now
+    assert patch(after, HAIR)[..., 2].mean() > patch(after, HAIR)[..., 0].mean() + 30
+
+
+def test_no_more_than_one_request_is_on_its_way_and_the_last_picture_is_of_the_last_edit(editor):
+    open_now, most = set(), 0
+
+    def begins(request):
+        nonlocal most
+        if request.url.endswith("/render"):
+            open_now.add(request)
+            most = max(most, len(open_now))
+
+    editor.page.on("request", begins)
+    editor.page.on("requestfinished", lambda request: open_now.discard(request))
+    dragged = editor.drag("reference", [(0.3, 0.2), (0.7, 0.2), (0.3, 0.4)], steps=12).result()
+    assert most == 1
+    assert len(editor.renders) > 2, "a preview while it is dragged"
+    editor.click("#undo").settle()
+    assert np.array_equal(editor.click("#redo").result(), dragged)
+
+
+def test_eraser_takes_away_what_the_brush_gave(editor):
+    before = editor.result()
+    editor.paint_hair().press("e").slide("#size", 40)
+    assert np.array_equal(editor.drag("reference", [(0.2, 0.15), (0.8, 0.15)]).result(), before)
+
+
+def test_a_box(editor):
+    before = editor.result()
+    after = editor.press("r").drag("reference", [(0.3, 0.05), (0.7, 0.28)]).result()
+    assert change(before, after, HAIR) > 20
+    assert change(before, after, MOUTH) < 4
+
+
+def test_a_click_takes_a_part_and_another_gives_it_back(editor):
+    before = editor.result()
+    editor.press("p")
+    after = editor.drag("reference", [HAIR, HAIR]).result()
+    assert change(before, after, HAIR) > 20
+    assert editor.page.get_by_role("button", name="hair", exact=True).get_attribute("aria-pressed") == "true"
+    assert np.array_equal(editor.drag("reference", [HAIR, HAIR]).result(), before)
+
+
+def test_parts_by_name(editor):
+    before = editor.result()
+    editor.page.get_by_role("button", name="mouth", exact=True).click()
+    after = editor.result()
+    assert change(before, after, MOUTH) > change(before, after, HAIR)
+
+
+def test_size_and_softness_have_an_effect(editor):
+    def masks_of(size: int, softness: int) -> np.ndarray:
+        editor.slide("#size", size).slide("#softness", softness)
+        result = editor.paint_hair().result()
+        editor.click("#undo").settle()
+        return result
+
+    small, large = masks_of(4, 0), masks_of(20, 0)
+    soft = masks_of(20, 100)
+    before = editor.result()
+    assert np.abs(small - before).mean() < np.abs(large - before).mean()
+    assert np.abs(soft - before).mean() < np.abs(large - before).mean()
+
+
+def test_strength_zero_is_the_reconstruction(editor):
+    before = editor.result()
+    full = editor.paint_hair().result()
+    half = editor.slide("#strength", 0.5).result()
+    none = editor.slide("#strength", 0).result()
+    assert np.array_equal(none, before)
+    assert 0 < np.abs(half - before).mean() < np.abs(full - before).mean()
+
+
+def test_flip_scale_feather_space_and_hard_edge_each_change_the_picture(editor):
+    editor.drag("reference", [(0.2, 0.3), (0.4, 0.1)])
+    seen = [editor.result()]
+    for action in (
+        lambda: editor.press("f"),
+        lambda: editor.press("f").press("+"),
+        lambda: editor.press("-").slide("#feather", 4),
+        lambda: editor.click("#hard"),
+        lambda: editor.click("[data-space=w]"),
+    ):
+        action()
+        seen.append(editor.result())
+        assert np.abs(seen[-1] - seen[-2]).mean() > 0.1
+    for _ in range(7):
+        editor.press("Control+z").settle()
+    assert np.array_equal(editor.result(), seen[0])
+
+
+def test_undo_and_redo_give_exactly_the_same_pictures(editor):
+    pictures = [editor.result()]
+    for stroke in ([(0.4, 0.15), (0.6, 0.15)], [(0.3, 0.6), (0.5, 0.8)], [(0.5, 0.5), (0.6, 0.5)]):
+        pictures.append(editor.drag("reference", stroke).result())
+    for picture in reversed(pictures[:-1]):
+        assert np.array_equal(editor.press("Control+z").result(), picture)
+    assert editor.page.is_disabled("#undo")
+    for picture in pictures[1:]:
+        assert np.array_equal(editor.press("Control+Shift+z").result(), picture)
+    assert editor.page.is_disabled("#redo")
+
+
+def test_a_direction_on_the_whole_face_and_in_a_brushed_region(editor):
+    before = editor.result()
+    whole = editor.slide("[data-direction=hat]", 3).result()
+    assert change(before, whole, HAIR) > 10
+    editor.page.get_by_role("radio", name="Brushed region").click()
+    assert np.array_equal(editor.result(), before), "nothing is brushed yet"
+    limited = editor.drag("result", [(0.3, 0.15), (0.4, 0.15)]).result()
+    assert change(before, limited, (0.3, 0.15)) > 5
+    assert change(before, limited, (0.85, 0.3)) < change(before, whole, (0.85, 0.3)) + 1
+    assert change(before, limited, MOUTH) < 3
+    editor.click("#reset-sliders")
+    assert np.array_equal(editor.result(), before)

@@ -1,0 +1,253 @@
+"""Every row of the interface, and that an edit is the library's to the byte."""
+
+import json
+
+import numpy as np
+import pytest
+import torch
+
+from stylemap import decoding, editing, images
+from stylemap.datasets.parts import GROUPS
+from stylemap.editing import composing, directions, masks
+from stylemap.editing.blending import in_space, mirrored, render
+from stylemap.editor import pictures
+from stylemap.faces import Alignment, quad
+from tests.editor.conftest import LIMITS, POINTS, SIDE, Page, avatars, box, patch, photo, pixels, png, text
+
+
+def encoded(studio, *pictures):
+    """Stylemaps [1, C, S, S] of uint8 pictures."""
+    with torch.inference_mode():
+        return [studio.model.encode(images.from_uint8(torch.from_numpy(p)[None])) for p in pictures]
+
+
+def shown(image) -> np.ndarray:
+    return images.to_uint8(image)[0].numpy()
+
+
+def as_mask(mask: np.ndarray) -> torch.Tensor:
+    return torch.from_numpy(mask.astype(np.float32) / 255)[None, None]
+
+
+# ---- the page
+
+
+def test_page_and_its_files(client):
+    for path, kind in (("/", "text/html"), ("/static/index.html", "text/html"), ("/static/style.css", "text/css")):
+        answer = client.get(path)
+        assert answer.status_code == 200 and answer.headers["content-type"].startswith(kind)
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert answer.headers["x-content-type-options"] == "nosniff"
+
+
+def test_info(client, studio):
+    info = client.get("/api/info").json()
+    assert info["weights"] == "tiny" and info["resolution"] == SIDE and info["stylemap_size"] == 8
+    assert info["layers"] == len(studio.model.resize(torch.zeros(1, *studio.model.config.stylemap_shape)))
+    assert info["references"] == 6
+    assert info["limits"] == {"bytes": LIMITS.upload_bytes, "pixels": LIMITS.pixels}
+    assert [part["name"] for part in info["parts"]] == list(GROUPS)
+    assert info["directions"] == [{"name": "smile", "accuracy": 0.9}]
+    assert info["align"] is True
+
+
+def test_gallery(client, refused):
+    answer = client.get("/api/gallery/3.png")
+    assert answer.headers["content-type"] == "image/png" and "max-age" in answer.headers["cache-control"]
+    assert np.array_equal(pixels(answer.content), avatars[3])
+    refused(client.get("/api/gallery/48.png"), 404)
+    refused(client.get("/api/gallery/-1.png"), 404)
+    refused(client.get("/api/gallery/x.png"), 422)
+
+
+# ---- pictures
+
+
+def test_avatar(page, studio):
+    answer = page.put("original", 5)
+    assert answer.status_code == 200 and answer.headers["cache-control"] == "no-store"
+    about = answer.json()
+    assert about["slot"] == "original" and (about["width"], about["height"]) == (SIDE, SIDE)
+    assert about["parts"] is True and about["aligned"] is False
+    seen = pixels(page.ask("GET", "/pictures/original.png?view=photo").content)
+    assert np.array_equal(seen, avatars[5])
+    assert np.array_equal(pixels(page.ask("GET", "/pictures/original/parts.png").content), avatars.parts(5))
+    image = images.from_uint8(torch.from_numpy(avatars[5])[None])
+    expected = studio.model.synthesize(studio.model.encode(image))
+    assert about["mse"] == pytest.approx(float((expected.clamp(-1, 1) - image).square().mean()), rel=1e-5)
+    assert about["psnr"] == pytest.approx(10 * np.log10(4 / about["mse"]))
+    reconstruction = pixels(page.ask("GET", "/pictures/original.png?view=reconstruction").content)
+    assert np.array_equal(reconstruction, shown(expected))
+
+
+def test_upload_is_cut_to_its_central_square(page, refused):
+    whole = photo(100, 60)
+    about = page.put(2, png(whole)).json()
+    assert (about["slot"], about["width"], about["height"]) == ("2", 100, 60)
+    assert about["parts"] is False and about["aligned"] is False
+    assert np.array_equal(pixels(page.ask("GET", "/pictures/2.png").content), decoding.fit(whole, SIDE))
+    refused(page.ask("GET", "/pictures/2/parts.png"), 404)
+
+
+def test_upload_is_aligned(page, refused):
+    about = page.put("original", png(photo()), "?align=1").json()
+    assert about["aligned"] is True and (about["width"], about["height"]) == (120, 100)
+    refused(page.put("original", png(photo(80, 100)), "?align=1"), 422, "no face")
+
+
+def test_delete(ready, refused):
+    assert ready.ask("DELETE", "/pictures/0").status_code == 204
+    assert ready.ask("DELETE", "/pictures/0").status_code == 204
+    refused(ready.ask("GET", "/pictures/0.png"), 404)
+
+
+# ---- edits
+
+
+def test_no_edit_is_the_reconstruction(ready):
+    answer = ready.render()
+    assert answer.status_code == 200 and answer.headers["content-type"] == "image/png"
+    assert float(answer.headers["x-milliseconds"]) > 0
+    assert answer.content == ready.ask("GET", "/pictures/original.png?view=reconstruction").content
+
+
+@pytest.mark.parametrize("space", ["w", "w+"])
+@pytest.mark.parametrize("hard", [False, True])
+def test_blend_is_the_librarys(ready, studio, space, hard):
+    masks_ = [box(3, 17, 5, 30), np.arange(SIDE * SIDE, dtype=np.uint16).reshape(SIDE, SIDE).astype(np.uint8)]
+    patches = [patch(r, m, hard=hard, strength=0.7) for r, m in zip((0, 3), masks_, strict=True)]
+    seen = pixels(ready.render(space=space, patches=patches).content)
+    original, *references = encoded(studio, avatars[0], avatars[1], avatars[2])
+    with torch.inference_mode():
+        expected = editing.blend(
+            studio.model, original, references, [as_mask(m) for m in masks_], space, hard, strength=0.7
+        )
+    assert np.array_equal(seen, shown(expected))
+    assert not np.array_equal(seen, pixels(ready.render().content))
+
+
+def test_everything_at_once_is_the_librarys(ready, studio):
+    patches = [patch(0, shift=[-3.5, 2], scale=1.5, flip=True, centre=[16, 12], feather=2, layers=[1, 4])]
+    pushes = [
+        {"direction": "smile", "amount": -1.5, "mask": text(box(0, 9, 0, 32))},
+        {"direction": "smile", "amount": 1},
+    ]
+    seen = pixels(ready.render(patches=patches, pushes=pushes).content)
+    # flipped, so taken from the mirrored picture: a mirrored map is no map of a face
+    original, turned = encoded(studio, avatars[0], np.ascontiguousarray(avatars[1][:, ::-1]))
+    model, smile = studio.model, studio.directions["smile"]
+
+    def maps(w):
+        return in_space(model, w, "w+")
+
+    def delta(amount):
+        moved = maps(directions.move(original, smile, amount))
+        return [a - b for a, b in zip(moved, maps(original), strict=True)]
+
+    with torch.inference_mode():
+        mask = masks.feather(as_mask(box(8, 20, 8, 20)), 2)
+        placement = composing.Placement((-3.5, 2), 1.5, True, (16, 12))
+        steps = [
+            composing.Patch(mirrored(model, turned, "w+"), mask, placement, layers=(1, 4)),
+            composing.Push(delta(-1.5), as_mask(box(0, 9, 0, 32))),
+            composing.Push(delta(1)),
+        ]
+        expected = render(model, composing.compose(maps(original), steps, SIDE), "w+")
+    assert np.array_equal(seen, shown(expected))
+
+
+def test_direction_stays_within_its_brush(ready, studio):
+    base = pixels(ready.render().content).astype(int)
+    brushed = {"direction": "smile", "amount": 3, "mask": text(box(0, 8, 0, 8))}
+    change = abs(pixels(ready.render(pushes=[brushed]).content) - base)
+    assert change[:8, :8].mean() > 5 * change[20:, 20:].mean()
+
+
+def test_masks_as_a_canvas_gives_them(ready):
+    painted = np.zeros((SIDE, SIDE, 4), np.uint8)
+    painted[8:20, 8:20] = 255
+    assert (
+        ready.render(patches=[{"reference": 0, "mask": text(painted)}]).content
+        == ready.render(patches=[patch()]).content
+    )
+
+
+# ---- saving
+
+
+def test_save(ready):
+    answer = ready.ask("POST", "/save", json={"patches": [patch()]})
+    assert answer.headers["content-disposition"] == 'attachment; filename="edit.png"'
+    assert np.array_equal(pixels(answer.content), pixels(ready.render(patches=[patch()]).content))
+
+
+@pytest.mark.parametrize("how", ["feather", "poisson"])
+@pytest.mark.parametrize("query", ["", "?align=1"])
+def test_save_in_the_photo(page, how, query):
+    whole = photo(240, 160)
+    page.put("original", png(whole), query)
+    page.put(0, 1)
+    edit = {"patches": [patch(0, box(10, 18, 10, 18))], "paste_back": how}
+    saved = pixels(page.ask("POST", "/save", json=edit).content)
+    assert saved.shape == whole.shape
+    changed = (saved != whole).any(2)
+    assert changed.any()
+    place = page_alignment(page, query)
+    low, high = place @ (6, 6, 1), place @ (22, 22, 1)
+    assert not changed[: max(0, int(low[1]))].any() and not changed[int(np.ceil(high[1])) + 1 :].any()
+    assert not changed[:, : max(0, int(low[0]))].any() and not changed[:, int(np.ceil(high[0])) + 1 :].any()
+
+
+def page_alignment(page, query):
+    """From pixels of the model's picture to those of the photo of 240 x 160."""
+    if query:
+        return Alignment.of(quad(POINTS), SIDE).to_photo
+    return Alignment.central(160, 240, SIDE).to_photo
+
+
+def test_nothing_edited_saves_the_photo(page):
+    whole = photo(90, 70)
+    page.put("original", png(whole))
+    saved = page.ask("POST", "/save", json={"paste_back": "feather"})
+    assert np.array_equal(pixels(saved.content), whole)
+
+
+# ---- projects
+
+
+def test_project_comes_back(ready, client):
+    ready.put("original", png(photo(100, 80)), "?align=1")
+    edit = {
+        "space": "w+",
+        "patches": [patch(0, shift=[1.5, -2.0], feather=1.0, layers=[0, 3]), patch(3, strength=0.5)],
+        "pushes": [{"direction": "smile", "amount": 1.25, "mask": text(box(0, 5, 0, 5))}],
+    }
+    page = {"zoom": 2, "tool": "brush", "name": "Ünïcode ☺"}
+    answer = ready.ask("POST", "/project", json={**edit, "page": page})
+    assert answer.headers["content-disposition"] == 'attachment; filename="project.safetensors"'
+    before = ready.render(**edit)
+    pasted = ready.ask("POST", "/save", json={**edit, "paste_back": "feather"})
+
+    other = Page(client)
+    other.put(5, 9)
+    opened = other.ask("PUT", "/project", content=answer.content)
+    assert opened.status_code == 200, opened.text
+    opened = opened.json()
+    assert opened["page"] == page
+    assert set(opened["pictures"]) == {"original", "0", "3"}
+    about = opened["pictures"]["original"]
+    assert (about["width"], about["height"], about["aligned"]) == (100, 80, True)
+    assert opened["pictures"]["0"]["parts"] is True
+    assert other.ask("GET", "/pictures/5.png").status_code == 404
+    assert np.array_equal(pixels(other.ask("GET", "/pictures/0/parts.png").content), avatars.parts(1))
+    after = other.render(**opened["edit"])
+    assert after.content == before.content
+    again = other.ask("POST", "/save", json={**opened["edit"], "paste_back": "feather"})
+    assert again.content == pasted.content
+    assert json.dumps(opened["edit"]["patches"][0]["shift"]) == "[1.5, -2.0]"
+    client.delete(other.path)
+
+
+def test_mask_text_round_trip():
+    mask = np.arange(SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint8)
+    assert np.array_equal(pictures.mask_from_text(pictures.mask_to_text(mask), SIDE), mask)

@@ -1,0 +1,319 @@
+"""Project files: what goes in comes out, what does not belong is refused, and an edit repeats to the byte."""
+
+import json
+import struct
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load, save
+
+from stylemap import editing, images, project
+from stylemap.editing.directions import Origin, normalised
+from stylemap.errors import InputError
+from stylemap.faces import Alignment
+from stylemap.model import Model
+from stylemap.project import Project, recipe
+from stylemap.project.parser import FORMAT
+from stylemap.project.recipe import Photo
+from tests.editing import tiny
+from tests.editing.tiny import CELLS, CHANNELS, SIDE
+
+RNG = np.random.default_rng(0)
+
+
+def picture() -> np.ndarray:
+    return RNG.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
+
+
+def mask() -> np.ndarray:
+    return RNG.integers(0, 256, (SIDE, SIDE), np.uint8)
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return tiny.model()
+
+
+@pytest.fixture(scope="module")
+def made(model) -> Project:
+    """One with everything in it."""
+    smile = normalised("smile", torch.randn(CHANNELS, CELLS, CELLS), 2.5, Origin("means"))
+    original = Photo(picture(), b"some file", (300, 200), Alignment((10.5, 20.25), (90.0, -7.5), SIDE), aligned=True)
+    plain = Alignment.central(SIDE, SIDE, SIDE)
+    labels = RNG.integers(0, 19, (SIDE, SIDE), np.uint8)
+    references = {"0": Photo(picture(), None, (SIDE, SIDE), plain, labels=labels)}
+    references["4"] = Photo(picture(), None, (SIDE, SIDE), plain)
+    photos = {"original": original, **references}
+    stylemaps = {slot: model.encode(as_image(photo.pixels)) for slot, photo in photos.items()}
+    patches = (
+        recipe.Patch(0, mask(), (1.5, -2.0), 1.25, True, (3.0, 4.5), 0.75, False, 1.5, (1, 4)),
+        recipe.Patch(4, mask(), hard=True),
+    )
+    pushes = (recipe.Push(smile, -1.5, mask(), False, 2.0), recipe.Push(smile, 0.5, layers=(0, 2)))
+    edit = recipe.Edit("w+", patches, pushes)
+    page = {"zoom": 1.5, "name": "ü☺", "list": [1, None]}
+    return Project("tiny", project.fingerprint(model), model.config, photos, stylemaps, edit, page)
+
+
+def as_image(pixels: np.ndarray) -> torch.Tensor:
+    return images.from_uint8(torch.from_numpy(pixels)[None])
+
+
+def equal(a, b) -> bool:
+    """By value, through dataclasses and containers."""
+    if isinstance(a, torch.Tensor):
+        return a.dtype == b.dtype and torch.equal(a, b)
+    if isinstance(a, np.ndarray):
+        return a.dtype == b.dtype and np.array_equal(a, b)
+    if isinstance(a, (Photo, Project, recipe.Edit, recipe.Patch, recipe.Push)):
+        return equal(vars(a), vars(b))
+    if isinstance(a, dict):
+        return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
+    if isinstance(a, tuple):
+        return len(a) == len(b) and all(equal(x, y) for x, y in zip(a, b, strict=True))
+    if type(a).__name__ == "Direction":
+        return a.name == b.name and a.scale == b.scale and torch.equal(a.vector, b.vector)
+    return a == b
+
+
+def test_round_trip(made, tmp_path):
+    project.save(tmp_path / "p.safetensors", made)
+    for source in (tmp_path / "p.safetensors", str(tmp_path / "p.safetensors"), project.to_bytes(made)):
+        assert equal(project.load(source), made)
+
+
+def test_round_trip_of_little(made):
+    little = replace(made, photos={}, stylemaps={}, edit=recipe.Edit("w"), page={})
+    assert equal(project.load(project.to_bytes(little)), little)
+
+
+def test_size_is_bounded(made):
+    most = project.most_bytes(made.config, len(made.photos["original"].upload))
+    assert len(project.to_bytes(made)) < most
+
+
+def test_replay_repeats(made, model):
+    again = project.load(project.to_bytes(made))
+    assert torch.equal(project.replay(model, again), project.replay(model, made))
+
+
+def test_replay_is_the_librarys(made, model):
+    plain = recipe.Edit("w+", (replace(made.edit.patches[1], hard=False),))
+    stylemaps = made.stylemaps
+    expected = editing.blend(
+        model,
+        stylemaps["original"],
+        stylemaps["4"],
+        torch.from_numpy(plain.patches[0].mask / np.float32(255))[None, None],
+    )
+    assert torch.equal(project.replay(model, replace(made, edit=plain)), expected)
+    other = as_image(picture())
+    expected = editing.blend(
+        model,
+        model.encode(other),
+        stylemaps["4"],
+        torch.from_numpy(plain.patches[0].mask / np.float32(255))[None, None],
+    )
+    assert torch.equal(project.replay(model, replace(made, edit=plain), other), expected)
+
+
+def test_region_follows_the_masks(made, model):
+    box = np.zeros((SIDE, SIDE), np.uint8)
+    box[4:8, 4:8] = 255
+    moved = replace(made, edit=recipe.Edit("w+", (recipe.Patch(0, box, (10.0, 0.0)),)))
+    assert np.array_equal(project.region(model, moved), np.roll(box, 10, 0) / np.float32(255))
+    assert project.region(model, replace(made, edit=recipe.Edit())).max() == 0
+
+
+def test_other_weights_are_refused(made, model):
+    with pytest.raises(InputError, match="tiny.*of the same size"):
+        project.replay(tiny.model(seed=1), made)
+    with pytest.raises(InputError, match="mapping_layers 8, not 4"):
+        project.replay(tiny.model(mapping_layers=4), made)
+
+
+def test_fingerprint_sees_every_value(model):
+    other = tiny.model()
+    assert project.fingerprint(other) == project.fingerprint(model)
+    other.encoder.state_dict()[next(iter(other.encoder.state_dict()))].view(-1)[-1] += 1e-3
+    assert project.fingerprint(other) != project.fingerprint(model)
+
+
+def test_no_original(made, model):
+    photos = {slot: p for slot, p in made.photos.items() if slot != "original"}
+    stylemaps = {slot: made.stylemaps[slot] for slot in photos}
+    without = project.load(project.to_bytes(replace(made, photos=photos, stylemaps=stylemaps)))
+    with pytest.raises(InputError, match="no original"):
+        project.replay(model, without)
+    assert project.replay(model, without, as_image(picture())).shape == (1, 3, SIDE, SIDE)
+
+
+# ---- files from strangers
+
+
+def rewrite(made: Project, change=lambda header: None, tensors=None) -> bytes:
+    """The project file with its header changed and tensors replaced (None takes one away)."""
+    data = project.to_bytes(made)
+    length = struct.unpack("<Q", data[:8])[0]
+    metadata = json.loads(data[8 : 8 + length])["__metadata__"]
+    header = json.loads(metadata["project"])
+    changed = change(header)
+    header = header if changed is None else changed
+    held = load(data) | (tensors or {})
+    held = {name: t for name, t in held.items() if t is not None}
+    return save(held, {"format": metadata["format"], "project": json.dumps(header)})
+
+
+def setting(*path):
+    """A change that sets ``path[-1]`` at the path before it."""
+
+    def change(header):
+        *way, last, value = path
+        for key in way:
+            header = header[key]
+        header[last] = value
+
+    return change
+
+
+def dropped(*path):
+    def change(header):
+        *way, last = path
+        for key in way:
+            header = header[key]
+        del header[last]
+
+    return change
+
+
+CHANGES = {
+    "weights": setting("weights", 3),
+    "long": setting("weights", "x" * 1000),
+    "fingerprint": setting("fingerprint", None),
+    "model": setting("model", "resolution", 33),
+    "larger": setting("model", "resolution", 64),
+    "strange": setting("model", "unknown", 1),
+    "space": setting("space", "z"),
+    "space w": setting("space", "w"),
+    "page": setting("page", []),
+    "nan": setting("page", {"x": float("nan")}),
+    "patches": setting("patches", {}),
+    "many": setting("patches", [{}] * 33),
+    "few": setting("patches", []),
+    "kind": setting("patches", 0, 3),
+    "slot": setting("patches", 0, "reference", 6),
+    "true": setting("patches", 0, "reference", True),
+    "scale": setting("patches", 0, "scale", 100),
+    "shift": setting("patches", 0, "shift", [float("nan"), 0]),
+    "short": setting("patches", 0, "shift", [0]),
+    "text": setting("patches", 0, "shift", "ab"),
+    "centre": setting("patches", 0, "centre", 7),
+    "centre of dicts": setting("patches", 0, "centre", [{}, {}]),
+    "flip": setting("patches", 0, "flip", "no"),
+    "feather": setting("patches", 0, "feather", 1e9),
+    "layers": setting("patches", 0, "layers", [0, 31]),
+    "layers turned": setting("patches", 0, "layers", [3, 2]),
+    "unknown": setting("patches", 0, "unknown", 1),
+    "mask": setting("patches", 0, "mask", 1),
+    "missing": dropped("patches", 0, "reference"),
+    "amount": setting("pushes", 0, "amount", 1e9),
+    "direction": setting("pushes", 0, "direction", ["x"]),
+    "direction's scale": setting("pushes", 0, "scale", 0),
+    "no pushes": dropped("pushes"),
+    "upload": setting("upload", None),
+    "upload's size": setting("upload", "size", [0, 0]),
+    "upload's place": setting("upload", "corner", [1e300, 0]),
+    "upload's nan": setting("upload", "edge", [float("nan"), 1]),
+    "upload's edge": setting("upload", "edge", [0, 0]),
+    "upload's count": setting("upload", "edge", [1, 2, 3]),
+    "upload's text": setting("upload", "edge", "wide"),
+    "aligned": setting("upload", "aligned", 1),
+    "list": lambda header: [1],
+    "nothing": lambda header: {},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_headers_that_do_not_fit(made, change):
+    one_line(rewrite(made, change))
+
+
+TENSORS = {
+    "no photo's stylemap": {"pictures.0.stylemap": None},
+    "no photo": {"pictures.0.photo": None},
+    "no mask": {"patches.0.mask": None},
+    "no vector": {"pushes.0.vector": None},
+    "no upload": {"upload": None},
+    "upload of another kind": {"upload": torch.zeros(3)},
+    "one more": {"more": torch.zeros(1)},
+    "another slot": {"pictures.6.photo": torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)},
+    "a mask too small": {"patches.1.mask": torch.zeros(SIDE, SIDE - 1, dtype=torch.uint8)},
+    "a mask of floats": {"patches.1.mask": torch.zeros(SIDE, SIDE)},
+    "a photo of floats": {"pictures.4.photo": torch.zeros(SIDE, SIDE, 3)},
+    "a stylemap of halves": {"pictures.4.stylemap": torch.zeros(1, CHANNELS, CELLS, CELLS).half()},
+    "a stylemap of NaN": {"pictures.4.stylemap": torch.full((1, CHANNELS, CELLS, CELLS), float("nan"))},
+    "a stylemap too far": {"pictures.4.stylemap": torch.full((1, CHANNELS, CELLS, CELLS), 1e9)},
+    "a vector too far": {"pushes.0.vector": torch.full((CHANNELS, CELLS, CELLS), float("inf"))},
+    "labels unknown": {"pictures.0.labels": torch.full((SIDE, SIDE), 19, dtype=torch.uint8)},
+}
+
+
+@pytest.mark.parametrize("tensors", TENSORS.values(), ids=TENSORS)
+def test_tensors_that_do_not_fit(made, tensors):
+    one_line(rewrite(made, tensors=tensors))
+
+
+def one_line(data: bytes) -> None:
+    with pytest.raises(InputError) as refusal:
+        project.load(data)
+    message = str(refusal.value)
+    assert message and "\n" not in message and len(message) < 400
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"text",
+        bytes(8),
+        struct.pack("<Q", 1 << 60) + b"{}",
+        struct.pack("<Q", 2) + b"{}",
+        struct.pack("<Q", 4) + b"null",
+        struct.pack("<Q", 200_000) + b"[" * 200_000,
+        b"PK\x03\x04" + bytes(100),
+        b"\x80\x04\x95" + bytes(100),
+        save({"x": torch.zeros(1)}),
+        save({"x": torch.zeros(1)}, {"format": "stylemap-weights-1"}),
+        save({"x": torch.zeros(1)}, {"format": FORMAT}),
+        save({"x": torch.zeros(1)}, {"format": FORMAT, "project": "[" * 100_000}),
+        save({"x": torch.zeros(1)}, {"format": FORMAT, "project": "7"}),
+    ],
+)
+def test_what_is_no_project(data):
+    one_line(data)
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(InputError, match="no.safetensors cannot be read"):
+        project.load(tmp_path / "no.safetensors")
+
+
+@settings(max_examples=150, deadline=None, database=None)
+@given(st.data())
+def test_damage_is_told(made, data):
+    """A project with some bytes changed or cut off is refused in one line, or it is a project all the same."""
+    whole = bytearray(project.to_bytes(made))
+    length = struct.unpack("<Q", whole[:8])[0]
+    for _ in range(data.draw(st.integers(1, 3))):
+        whole[data.draw(st.integers(0, length + 16))] = data.draw(st.integers(0, 255))
+    cut = data.draw(st.integers(0, len(whole)) | st.just(len(whole)))
+    try:
+        loaded = project.load(bytes(whole[:cut]))
+    except InputError as err:
+        assert "\n" not in str(err)
+    else:
+        assert isinstance(loaded, Project)
