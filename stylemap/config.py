@@ -47,11 +47,20 @@ class ModelConfig:
     """No leaky ReLU after to-RGB, which learns faster; the published networks have one."""
     light: bool = False
     """The stylemap resizer keeps stylemap_channels at every side: for 1024 px."""
+    architecture: Literal["stylemap", "stylegan2", "stylegan"] = "stylemap"
+    """The others are the vector-latent generators it is compared with: stylemap_channels is the width of their latent, and
+    stylemap_size is not used."""
 
     def __post_init__(self):
         _check(
-            _power_of_two(self.resolution, 16, 1024),
-            f"model.resolution {self.resolution} must be 16, 32, 64, 128, 256, 512 or 1024",
+            self.architecture in ("stylemap", "stylegan2", "stylegan"),
+            f"model.architecture {self.architecture!r} must be stylemap, stylegan2 or stylegan",
+        )
+        self._check_vectors()
+        least = 16 if self.architecture == "stylemap" else 8
+        _check(
+            _power_of_two(self.resolution, least, 1024),
+            f"model.resolution {self.resolution} must be a power of two from {least} to 1024",
         )
         _check(
             _power_of_two(self.stylemap_size, 1, min(32, self.resolution)),
@@ -78,6 +87,15 @@ class ModelConfig:
         if self.stylemap_size == 1:
             alone = self.norm == "instance" or (self.norm == "group" and self.channels(1) == 8)
             _check(not alone, f"model.norm {self.norm} needs more than one value, but at model.stylemap_size 1 has one")
+
+    def _check_vectors(self) -> None:
+        if self.architecture == "stylemap":
+            return
+        for name in ("norm", "linear_rgb", "light"):
+            _check(
+                getattr(self, name) == getattr(ModelConfig, name),
+                f"model.{name} belongs to model.architecture stylemap, not to {self.architecture}; leave it out",
+            )
 
     @property
     def doublings(self) -> int:

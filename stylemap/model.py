@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.config import ModelConfig
+from stylemap.errors import InputError
 from stylemap.networks import Encoder, Generator
 
 
@@ -17,6 +18,8 @@ class Model(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
+        if config.architecture != "stylemap":
+            raise InputError(f"model.architecture {config.architecture} is not trained or loaded yet, only stylemap is")
         self.config = config
         self.generator = Generator(config)
         self.encoder = Encoder(config)

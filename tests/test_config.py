@@ -22,6 +22,7 @@ NAN = math.nan
         (ModelConfig, "mapping_layers", [0, -1]),
         (ModelConfig, "mapping_lr_mul", [0, -0.01, NAN]),
         (ModelConfig, "norm", ["", "LayerNorm", "Layer", None, []]),
+        (ModelConfig, "architecture", ["", "StyleGAN2", "stylegan3", None, []]),
         (OptimConfig, "lr", [0, -0.002, NAN]),
         (OptimConfig, "beta1", [-0.1, 1.0, NAN]),
         (OptimConfig, "beta2", [-0.1, 1.0, NAN]),
@@ -133,6 +134,24 @@ def test_channels_at_multiplier_two(side, channels):
 def test_channels_of_a_small_net():
     config = ModelConfig(resolution=32, channel_base=400, channel_max=20)
     assert [config.channels(side) for side in (4, 8, 16, 32)] == [20, 20, 20, 12]
+
+
+class TestVectorArchitectures:
+    @pytest.mark.parametrize("architecture", ["stylegan2", "stylegan"])
+    def test_settings_without_effect_are_refused(self, architecture):
+        for setting in ({"norm": "instance"}, {"linear_rgb": True}, {"light": True}):
+            with pytest.raises(InputError, match=f"model.{next(iter(setting))} .*{architecture}") as caught:
+                ModelConfig(architecture=architecture, **setting)
+            assert "\n" not in str(caught.value)
+
+    @pytest.mark.parametrize("architecture", ["stylegan2", "stylegan"])
+    def test_every_resolution(self, architecture):
+        for resolution in (8, 16, 32, 64, 128, 256, 512, 1024):
+            config = ModelConfig(resolution, architecture=architecture)
+            assert ModelConfig.from_dict(dataclasses.asdict(config)) == config
+        for resolution in (4, 24, 2048):
+            with pytest.raises(InputError, match="resolution"):
+                ModelConfig(resolution, architecture=architecture)
 
 
 class TestFromDict:

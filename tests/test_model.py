@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from stylemap.config import ModelConfig
+from stylemap.errors import InputError
 from stylemap.model import Model, truncate
 
 CONFIG = ModelConfig(
@@ -114,3 +115,8 @@ class TestTruncate:
     def test_straight_line(self, psi):
         w, mean = randn(2, 3, 4, 4).double(), randn(1, 3, 4, 4, seed=1).double()
         assert torch.allclose(truncate(w, mean, psi), mean + psi * (w - mean), rtol=0, atol=1e-14)
+
+
+def test_other_architectures_are_refused_not_ignored():
+    with pytest.raises(InputError, match="stylegan2 is not trained or loaded yet"):
+        Model(ModelConfig(resolution=32, stylemap_channels=8, channel_base=128, architecture="stylegan2"))

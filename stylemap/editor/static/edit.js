@@ -13,6 +13,7 @@ const PATCH = {
   strength: 1,
   hard: false,
   feather: 0, // pixels
+  layers: null, // [first, one past the last] of those that change, in w+; null: all
 };
 
 export const newPatch = () => ({ ...PATCH });
@@ -33,8 +34,9 @@ export function withPatch(edit, slot, changes) {
 
 /** @param {(slot: number) => boolean} isFilled whether there is a picture to take from */
 export function forServer(edit, side, isFilled) {
+  const inSpace = edit.space === "w" ? { layers: null } : {}; // w has but one map
   const patches = edit.patches.flatMap(({ mask, ...patch }, reference) =>
-    isEmpty(mask) || !isFilled(reference) ? [] : [{ reference, ...patch, mask: encodeMask(mask, side) }],
+    isEmpty(mask) || !isFilled(reference) ? [] : [{ reference, ...patch, ...inSpace, mask: encodeMask(mask, side) }],
   );
   const where = edit.limited && !isEmpty(edit.selection) ? encodeMask(edit.selection, side) : null;
   const works = !edit.limited || where !== null; // a selection that is still empty holds nothing to change

@@ -57,8 +57,24 @@ export class Panels {
     [feather.max, feather.step] = [editor.side / 4, editor.side / 64];
     onSlide(feather, editor, (pixels, how) => editor.changePatch({ feather: pixels }, how));
     find("#hard").addEventListener("change", ({ target }) => editor.changePatch({ hard: target.checked }));
+    this.#wireLayers();
     const space = find("#blending [role=radiogroup]");
     this.markSpace = radioGroup(space, ({ dataset }) => editor.change({ space: dataset.space }));
+  }
+
+  #wireLayers() {
+    const { editor } = this;
+    const count = editor.info.layers;
+    const [first, last] = [find("#first-layer"), find("#last-layer")];
+    for (const select of [first, last]) {
+      select.replaceChildren(...Array.from({ length: count }, (_, layer) => new Option(layer, layer)));
+      select.addEventListener("change", () => {
+        // the one that was not touched gives way
+        const from = select === first ? +first.value : Math.min(+first.value, +last.value);
+        const end = (select === last ? +last.value : Math.max(+first.value, +last.value)) + 1;
+        editor.changePatch({ layers: from === 0 && end === count ? null : [from, end] });
+      });
+    }
   }
 
   #wireTools() {
@@ -101,6 +117,10 @@ export class Panels {
     setSlider(find("#feather"), patch.feather, `${Number(patch.feather.toFixed(1))} px`);
     find("#feather").disabled = find("#hard").disabled = !isPainted;
     find("#hard").checked = patch.hard;
+    const [from, end] = patch.layers ?? [0, this.editor.info.layers];
+    [find("#first-layer").value, find("#last-layer").value] = [from, end - 1];
+    find("#first-layer").disabled = find("#last-layer").disabled = !isPainted;
+    find("#layers").hidden = edit.space === "w"; // which has but one map
     this.markSpace(({ dataset }) => dataset.space === edit.space);
     this.markTool(({ dataset }) => dataset.tool === view.tool);
     find("#size").value = Math.round(100 * view.radius);

@@ -87,7 +87,7 @@ def test_strength_zero_is_the_reconstruction(editor):
     assert 0 < np.abs(half - before).mean() < np.abs(full - before).mean()
 
 
-def test_flip_scale_feather_space_and_hard_edge_each_change_the_picture(editor):
+def test_flip_scale_feather_layers_space_and_hard_edge_each_change_the_picture(editor):
     editor.drag("reference", [(0.2, 0.3), (0.4, 0.1)])
     seen = [editor.result()]
     for action in (
@@ -95,12 +95,14 @@ def test_flip_scale_feather_space_and_hard_edge_each_change_the_picture(editor):
         lambda: editor.press("f").press("+"),
         lambda: editor.press("-").slide("#feather", 4),
         lambda: editor.click("#hard"),
+        lambda: editor.page.select_option("#first-layer", "2"),
+        lambda: editor.page.select_option("#last-layer", "3"),
         lambda: editor.click("[data-space=w]"),
     ):
         action()
         seen.append(editor.result())
         assert np.abs(seen[-1] - seen[-2]).mean() > 0.1
-    for _ in range(7):
+    for _ in range(9):
         editor.press("Control+z").settle()
     assert np.array_equal(editor.result(), seen[0])
 
