@@ -19,6 +19,7 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
     "directions": ("stylemap.cli.directions", "find directions such as a smile, and follow them"),
     "serve": ("stylemap.cli.serve", "edit in the browser"),
     "data": ("stylemap.cli.data", "check, prepare and align pictures"),
+    "evaluate": ("stylemap.cli.evaluate", "measure weights: reconstruction, samples, interpolations, edits"),
     "report": ("stylemap.cli.report", "one page for the browser about a run: scores, pictures, curves"),
     "import": ("stylemap.cli.import_published", "convert weights published with the paper"),
 }

@@ -1,0 +1,72 @@
+"""Detectability: how well a classifier tells edited pictures from real ones, as average precision; 0.5 is chance.
+
+The paper (StyleMapGAN, arXiv 2104.14754) took a downloaded detector (Wang et al. 2020). Here one is trained on the edits of
+half of the pictures and judged on those of the other half, so that it knows the very edits it looks for: a harder opponent, and
+its numbers compare with each other alone.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stylemap.errors import InputError
+from stylemap.metrics import classifier
+
+LEAST = 4  # pairs in each half
+
+
+class Detectability(NamedTuple):
+    """Average precision, 0.5 = chance."""
+
+    judged: float  # on pictures the classifier has not seen: the measure
+    fitted: float  # on its own; near chance, it has learned nothing and the measure says nothing about the edits
+
+
+def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
+    """``sum (R_k - R_(k-1)) P_k`` over thresholds: precision and recall of all with a score of at least the k-th.
+
+    Equal scores share a threshold, so that a constant score has the share of positives.
+
+    Args:
+        scores: [N], higher for positive.
+        positive: bool [N].
+
+    Raises:
+        ValueError: no positive, or a score that is no number.
+    """
+    if not positive.any() or np.isnan(scores).any():
+        raise ValueError("average precision needs a positive, and scores that are numbers")
+    order = np.argsort(-scores, kind="stable")
+    scores, hits = scores[order], np.cumsum(positive[order])
+    last = np.append(scores[1:] != scores[:-1], True)  # of its threshold
+    recall, precision = hits[last] / hits[-1], hits[last] / (np.flatnonzero(last) + 1)
+    return float((np.diff(recall, prepend=0) * precision).sum())
+
+
+def detectability(
+    fitted: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor], seed: int = 0, device: torch.device | str = "cpu"
+) -> Detectability:
+    """Average precision of a classifier trained on the fitted pictures, on the judged ones and on its own.
+
+    Args:
+        fitted, judged: (real, edited), uint8 [N, R, R, 3] each and as many, of pictures that do not meet; see
+            `classifier.reduced`.
+
+    Raises:
+        InputError: too few.
+    """
+    if min(len(x) for pair in (fitted, judged) for x in pair) < LEAST:
+        raise InputError(f"detectability needs {2 * LEAST} edits or more; raise --pairs or --heldout")
+    network = classifier.fit(torch.cat(fitted), _answers(*fitted)[:, None], seed, device)
+    return Detectability(*(_judge(network, *pair) for pair in (judged, fitted)))
+
+
+def _judge(network: nn.Module, real: Tensor, edited: Tensor) -> float:
+    scores = classifier.logits(network, torch.cat([real, edited]))[:, 0]
+    return average_precision(scores.numpy(), _answers(real, edited).numpy() > 0)
+
+
+def _answers(real: Tensor, edited: Tensor) -> Tensor:
+    return torch.cat([torch.zeros(len(real)), torch.ones(len(edited))])

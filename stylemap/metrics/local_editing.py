@@ -1,0 +1,139 @@
+"""MSE_src and MSE_ref, the published measure of local editing, over pairs of pictures (StyleMapGAN, arXiv 2104.14754).
+
+An edit takes a part from a reference. Outside the mask it should be the source, inside the reference; both are compared with
+the pictures themselves, not with their reconstructions. Pairs, masks and pooling are those of `stylemap.editing.pairing`.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylemap import images
+from stylemap.datasets import Pictures
+from stylemap.datasets.parts import GROUPS
+from stylemap.editing import blend, masks, pairing
+from stylemap.errors import InputError
+from stylemap.metrics import streams
+
+COMPARED_SIDE = 256  # pixels, of the masks whose overlap is measured
+HALVES: tuple[masks.Half, ...] = ("right", "lower")  # edited where there are no labels of parts, as published for AFHQ
+
+Labels = Callable[[int], np.ndarray]  # index of a picture -> its part labels, uint8 [H, W]
+
+
+class Task(NamedTuple):
+    """The edits of one part or half."""
+
+    name: str
+    pairs: list[tuple[int, int]]  # (source, reference)
+    mask: Callable[[int, int], Tensor]  # of a pair, [1, 1, R, R], 0 and 1
+    space: str
+
+
+class Edit(NamedTuple):
+    """One edit with what it was made of: uint8 [R, R, 3], and bool [R, R], True = from the reference."""
+
+    source: np.ndarray
+    reference: np.ndarray
+    picture: np.ndarray
+    mask: np.ndarray
+
+
+class Errors(NamedTuple):
+    """Mean squared errors, pixels in [-1, 1]; None where no pixel was to be compared."""
+
+    src: float | None  # outside the mask, with the source
+    ref: float | None  # inside, with the reference
+    src_exact: float | None  # pooled over all pixels alike
+    ref_exact: float | None
+
+
+def part_tasks(labels: Labels, subset: Sequence[int], pairs: int, side: int) -> list[Task]:
+    """For each of the ten published parts: the pairs of pictures whose parts overlap most, and the union of both as mask.
+
+    Args:
+        labels: of any picture of the subset.
+        subset: indices of pictures; each is in one pair of a part at most.
+        pairs: at most so many for each part.
+        side: R.
+    """
+    compared = min(side, COMPARED_SIDE)
+    small = np.empty((len(GROUPS), len(subset), compared, compared), bool)
+    for k, index in enumerate(streams.progress(subset, None, "part labels")):
+        label = labels(index)
+        for part, ids in enumerate(GROUPS.values()):
+            small[part, k] = _mask(label, ids, compared)
+    place = {index: k for k, index in enumerate(subset)}
+    tasks = []
+    for name, own in zip(GROUPS, small, strict=True):
+        found = pairing.pair(pairing.iou(own, own), min(pairs, len(subset) // 2))
+
+        def mask(a: int, b: int, name=name, own=own) -> Tensor:
+            if compared == side:
+                union = own[place[a]] | own[place[b]]
+            else:
+                union = _mask(labels(a), GROUPS[name], side) | _mask(labels(b), GROUPS[name], side)
+            return torch.from_numpy(union).float()[None, None]
+
+        tasks.append(Task(name, [(subset[a], subset[b]) for a, b in found], mask, "w+"))
+    return tasks
+
+
+def _mask(label: np.ndarray, ids: Iterable[int], side: int) -> np.ndarray:
+    return (masks.from_parts(label, ids, side) > 0.5)[0, 0].numpy()
+
+
+def half_tasks(subset: Sequence[int], pairs: int, side: int, seed: int = 0) -> list[Task]:
+    """For the right and the lower half: pairs by chance, blended in the stylemap itself."""
+    tasks = []
+    for name in HALVES:
+        half = (masks.half(name, side) > 0.5).float()
+        drawn = pairing.pair_by_chance(len(subset), min(pairs, len(subset) // 2), seed)
+        tasks.append(Task(name, [(subset[a], subset[b]) for a, b in drawn], lambda a, b, half=half: half, "w"))
+    return tasks
+
+
+def check(model) -> None:
+    """InputError for a model whose latents have no places."""
+    if not hasattr(model, "resize"):
+        raise InputError("needs stylemaps; the latents of this model have no places that a mask could choose")
+
+
+@torch.no_grad()
+def edits(model, pictures: Pictures, latents: Tensor, task: Task) -> Iterator[Edit]:
+    """Of every pair, as 8 bits hold them; every cell that the mask touches is taken whole, as published.
+
+    Args:
+        latents: stylemaps of all pictures, [N, C, S, S].
+    """
+    size = streams.per_pass(model.config.resolution)
+    for pairs in streams.batched(streams.progress(task.pairs, None, f"edits, {task.name}"), size):
+        selected = torch.cat([task.mask(*pair) for pair in pairs])
+        source, reference = (latents[[pair[k] for pair in pairs]].to(model.device) for k in (0, 1))
+        made = blend(model, source, reference, selected.to(model.device), task.space, hard=True)
+        made = images.to_uint8(made).cpu().numpy()
+        for (a, b), picture, mask in zip(pairs, made, selected[:, 0].numpy() > 0.5, strict=True):
+            yield Edit(pictures[a], pictures[b], picture, mask)
+
+
+def measure(found: Iterable[Edit]) -> Errors:
+    """The errors of the edits of one task, pooled as published (see `pairing.pooled`) and over all pixels alike."""
+    outside, inside = [], []
+    for edit in found:
+        outside.append(pairing.squared_errors(edit.picture, edit.source, ~edit.mask))
+        inside.append(pairing.squared_errors(edit.picture, edit.reference, edit.mask))
+    return Errors(pairing.pooled(outside), pairing.pooled(inside), _exact(outside), _exact(inside))
+
+
+def _exact(errors: list[tuple[float, int]]) -> float | None:
+    values = sum(n for _, n in errors)
+    return sum(error for error, _ in errors) / values if values else None
+
+
+def average(values: Iterable[float | None]) -> float | None:
+    """Over parts, those without a value left aside; None if none has one."""
+    known = [value for value in values if value is not None]
+    return float(np.mean(known)) if known else None

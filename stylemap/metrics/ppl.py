@@ -1,0 +1,104 @@
+"""Perceptual path length (StyleGAN, Karras et al. 2019, arXiv 1812.04948, section 4.1): how evenly pictures change."""
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from stylemap.metrics import streams
+from stylemap.metrics.lpips import Function
+
+EPSILON = 1e-4
+LOWEST, HIGHEST = 1, 99  # percentiles; what lies outside is discarded
+COMPARED_SIDE = 256  # pixels; larger pictures are averaged down
+PATHS = 3  # use of the seed, see `streams`
+
+
+class PathLength(NamedTuple):
+    mean: float
+    deviation: float  # of the lengths that count
+    kept: int  # so many
+
+
+def ppl(
+    model,
+    distance: Function,
+    count: int,
+    space: Literal["z", "w"] = "w",
+    sampling: Literal["full", "end"] = "full",
+    crop: bool = False,
+    seed: int = 0,
+) -> PathLength:
+    """The mean of ``distance(image(t), image(t + epsilon)) / epsilon^2`` over random paths, epsilon = 1e-4.
+
+    Args:
+        distance: images [N, 3, R, R] in about [-1, 1], twice, -> [N]; the published is LPIPS.
+        space: "z" goes along the sphere between two z and maps, "w" straight between two mapped latents (stylemaps before
+            they are resized).
+        sampling: "full" anywhere on the path, "end" at its start.
+        crop: compare the middle of aligned faces alone: of 8 parts, rows 3 to 7 and columns 2 to 6.
+
+    Raises:
+        ValueError: another space or sampling, or no path.
+    """
+    if space not in ("z", "w") or sampling not in ("full", "end") or count < 1:
+        raise ValueError(f"no path length of {space!r}, {sampling!r}, {count} paths")
+    lengths = path_lengths(model, distance, count, space, sampling, crop, seed)
+    kept = trimmed(lengths)
+    return PathLength(float(kept.mean()), float(kept.std(correction=0)), len(kept))
+
+
+@torch.no_grad()
+def path_lengths(
+    model, distance: Function, count: int, space: str, sampling: str, crop: bool = False, seed: int = 0
+) -> Tensor:
+    """Of every path, float64 [count]; see `ppl`."""
+    first, second = streams.noise(model, 2 * count, seed, PATHS).unflatten(0, (count, 2)).unbind(dim=1)
+    t = torch.from_numpy(np.random.default_rng([seed, PATHS, 1]).random(count))
+    t = t if sampling == "full" else torch.zeros_like(t)
+    size = max(1, streams.per_pass(model.config.resolution) // 2)
+    parts = list(zip(first.split(size), second.split(size), t.split(size), strict=True))
+    found = []
+    for part in streams.progress(parts, None, f"path length, {space} {sampling}"):
+        a, b, start = part
+        if space == "z":
+            # In float64 up to the end, as a step is so small.
+            z = torch.cat([slerp(a.double(), b.double(), at) for at in (start, start + EPSILON)])
+            latents = model.map(z.float().to(model.device))
+        else:
+            a, b, start = (model.map(a.to(model.device)), model.map(b.to(model.device)), start.float().to(model.device))
+            weight = start.to(a.dtype).view(-1, *[1] * (a.ndim - 1))
+            latents = torch.cat([torch.lerp(a, b, weight), torch.lerp(a, b, weight + EPSILON)])
+        pictures = prepared(model.synthesize(latents), crop)
+        found.append(distance(*pictures.chunk(2)).cpu().double() / EPSILON**2)
+    return torch.cat(found)
+
+
+def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
+    """From the direction of a to that of b along the sphere of radius sqrt(C), where standard normal z lie. [N, C] twice, [N].
+
+    The published one has radius 1, for mapping networks that scale z themselves, as all here do.
+    """
+    a, b = F.normalize(a, dim=1), F.normalize(b, dim=1)
+    angle = torch.acos((a * b).sum(dim=1, keepdim=True).clamp(-1, 1)) * t[:, None]
+    across = F.normalize(b - (a * b).sum(dim=1, keepdim=True) * a, dim=1)
+    return (a * angle.cos() + across * angle.sin()) * a.shape[1] ** 0.5
+
+
+def prepared(pictures: Tensor, crop: bool) -> Tensor:
+    """Cropped if asked for, and averaged down to 256 pixels by a whole factor of the side before the crop."""
+    side = pictures.shape[-1]
+    if crop:
+        c = side // 8
+        pictures = pictures[:, :, 3 * c : 7 * c, 2 * c : 6 * c]
+    factor = side // COMPARED_SIDE
+    return F.avg_pool2d(pictures, factor) if factor > 1 else pictures
+
+
+def trimmed(lengths: Tensor) -> Tensor:
+    """Those from the 1st percentile (the value at or below it) to the 99th (at or above it)."""
+    low = np.percentile(lengths.numpy(), LOWEST, method="lower")
+    high = np.percentile(lengths.numpy(), HIGHEST, method="higher")
+    return lengths[(lengths >= low) & (lengths <= high)]

@@ -1,0 +1,34 @@
+"""Improved precision and recall (Kynkäänniemi et al. 2019, section 2), computed by torch-fidelity."""
+
+from typing import NamedTuple
+
+from torch import Tensor
+
+from stylemap.errors import InputError
+from stylemap.metrics import provenance
+
+NEIGHBOUR = 3  # the ball of a picture reaches to its third nearest
+ROWS = 2000  # distances to so many pictures are in memory at once
+
+
+class PrecisionRecall(NamedTuple):
+    precision: float  # share of generated pictures that lie in the ball of a real one
+    recall: float  # share of real pictures that lie in the ball of a generated one
+
+
+def precision_recall(generated: Tensor, real: Tensor) -> PrecisionRecall:
+    """How much of what is generated looks real, and how much of what is real can be generated; the order matters.
+
+    Args:
+        generated, real: [N, D] and [M, D].
+
+    Raises:
+        InputError: torch-fidelity is not installed, or too few pictures for a third neighbour.
+    """
+    module = provenance.library("torch_fidelity.metric_prc")
+    if min(len(generated), len(real)) <= NEIGHBOUR:
+        raise InputError(f"precision and recall need more than {NEIGHBOUR} pictures in each set")
+    found = module.prc_features_to_metric(
+        generated, real, prc_neighborhood=NEIGHBOUR, prc_batch_size=ROWS, save_cpu_ram=True, verbose=False
+    )
+    return PrecisionRecall(found[module.KEY_METRIC_PRECISION], found[module.KEY_METRIC_RECALL])

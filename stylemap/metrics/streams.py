@@ -1,0 +1,91 @@
+"""Sets of pictures as batches of uint8 [n, R, R, 3], on the CPU: real ones, samples, reconstructions, interpolations.
+
+Which pictures they are depends on the seed and not on the size of the batches.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stylemap import images, parallel
+from stylemap.datasets import Pictures
+from stylemap.training import evaluate
+
+# What a random number is for, beside the seed, so that no two uses share their draws.
+CHOICE, SAMPLES, PAIRS = range(3)
+
+MOST = 64  # pictures in a batch
+
+
+def per_pass(side: int) -> int:
+    """How many pictures of this side are on the device at once: more than beside a training."""
+    return min(MOST, 4 * evaluate.per_pass(side))
+
+
+def choose(size: int, count: int, seed: int = 0) -> list[int]:
+    """``count`` of ``size`` pictures without repetition, ascending; all of them if there are no more."""
+    if count >= size:
+        return list(range(size))
+    return sorted(np.random.default_rng([seed, CHOICE]).choice(size, count, replace=False).tolist())
+
+
+def real(
+    pictures: Pictures, indices: Sequence[int], workers: int = 0, label: str = "real pictures"
+) -> Iterator[Tensor]:
+    """Pictures of a data set, read by ``workers`` processes (0 = this one)."""
+    read = parallel.imap(pictures.__getitem__, indices, workers)
+    for batch in batched(progress(read, len(indices), label), per_pass(pictures.side)):
+        yield torch.from_numpy(np.stack(batch))
+
+
+def latents_of(model, pictures: Pictures) -> Tensor:
+    """Encoded pictures, on the CPU: [N, C, S, S] or [N, L, C]."""
+    batches = real(pictures, range(len(pictures)), label="encoding")
+    with torch.no_grad():
+        return torch.cat([model.encode(images.from_uint8(x).to(model.device)).cpu() for x in batches])
+
+
+def noise(model, count: int, seed: int = 0, use: int = SAMPLES) -> Tensor:
+    """z [count, C], standard normal; of more draws with the same seed these are the first."""
+    draws = np.random.default_rng([seed, use]).standard_normal((count, model.config.stylemap_channels), np.float32)
+    return torch.from_numpy(draws)
+
+
+@torch.no_grad()
+def samples(model, count: int, seed: int = 0) -> Iterator[Tensor]:
+    """Pictures of random z, no truncation, as 8 bits hold them."""
+    z = noise(model, count, seed)
+    for part in progress(z.split(per_pass(model.config.resolution)), None, "samples"):
+        yield rendered(model, model.map(part.to(model.device)))
+
+
+@torch.no_grad()
+def reconstructions(model, latents: Tensor) -> Iterator[Tensor]:
+    """Rendered latents, as 8 bits hold them."""
+    for part in progress(latents.split(per_pass(model.config.resolution)), None, "reconstructions"):
+        yield rendered(model, part.to(model.device))
+
+
+def rendered(model, latents: Tensor) -> Tensor:
+    """Latents on the model's device -> uint8 [N, R, R, 3] on the CPU."""
+    return images.to_uint8(model.synthesize(latents)).cpu()
+
+
+def batched(items: Iterable, size: int) -> Iterator[list]:
+    """Lists of up to ``size`` items."""
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def progress(items: Iterable, total: int | None, label: str) -> Iterable:
+    """A bar on stderr where that is a terminal."""
+    return tqdm(items, total=total, desc=label, leave=False, disable=None)

@@ -1,0 +1,89 @@
+"""FID, KID, precision and recall: closed forms, and which argument is which."""
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stylemap.errors import InputError
+from stylemap.metrics.fid import fid
+from stylemap.metrics.kid import kid
+from stylemap.metrics.precision_recall import precision_recall
+
+
+def gaussian(count: int, width: int = 4, seed: int = 0) -> Tensor:
+    """Samples whose mean is 0 and whose covariance is 1, to rounding."""
+    x = np.random.default_rng(seed).standard_normal((count, width))
+    x -= x.mean(axis=0)
+    whiten = np.linalg.inv(np.linalg.cholesky(np.cov(x, rowvar=False)))
+    return torch.from_numpy(x @ whiten.T)
+
+
+class TestFid:
+    def test_equal_sets(self):
+        assert fid(gaussian(50), gaussian(50)) == pytest.approx(0, abs=1e-9)
+
+    def test_known_gaussians(self):
+        """|m|^2 + sum (s - 1)^2 for a covariance of diagonal s^2."""
+        mean, deviation = torch.tensor([3.0, 0, -1, 0.5]), torch.tensor([2.0, 1, 0.5, 3])
+        a, b = gaussian(80), gaussian(60, seed=1) * deviation + mean
+        expected = float(mean.square().sum() + (deviation - 1).square().sum())
+        assert fid(a, b) == pytest.approx(expected, rel=1e-9)
+        assert fid(b, a) == pytest.approx(expected, rel=1e-9)
+
+    def test_fewer_pictures_than_features(self):
+        """The covariance is singular, and the distance still that of a shift."""
+        a = torch.randn(5, 20, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+        # The square roots of eigenvalues that rounding makes 1e-16 are 1e-8, and there are 20.
+        assert fid(a, a + 1) == pytest.approx(20, abs=1e-5)
+
+    def test_one_picture(self):
+        with pytest.raises(InputError, match="two pictures"):
+            fid(gaussian(50), gaussian(50)[:1])
+
+
+class TestKid:
+    def test_by_hand(self):
+        """As many pictures as a subset: every subset is the whole set, so that the estimate has no deviation."""
+        a, b = gaussian(12), gaussian(12, seed=1) + 1
+
+        def kernel(x, y):
+            return (x @ y.T / x.shape[1] + 1) ** 3
+
+        n = len(a)
+        within = sum((kernel(x, x).sum() - kernel(x, x).trace()) / (n * (n - 1)) for x in (a, b))
+        expected = float(within - 2 * kernel(a, b).mean())
+        mean, deviation = kid(a, b)
+        assert mean == pytest.approx(expected, rel=1e-9)
+        assert deviation == pytest.approx(0, abs=1e-9)
+        assert kid(b, a)[0] == pytest.approx(expected, rel=1e-9)
+
+    def test_the_seed_decides(self):
+        a, b = gaussian(30), gaussian(20, seed=1)
+        assert kid(a, b, seed=3) == kid(a, b, seed=3) != kid(a, b, seed=4)
+
+    def test_unbiased(self):
+        """Of one distribution it is 0 on average, unlike FID."""
+        values = [
+            kid(*torch.randn(2, 40, 3, generator=torch.Generator().manual_seed(s)).double())[0] for s in range(20)
+        ]
+        assert abs(np.mean(values)) < 3 * np.std(values) / 20**0.5
+
+
+class TestPrecisionRecall:
+    def test_equal_sets(self):
+        assert precision_recall(gaussian(20), gaussian(20)) == (1, 1)
+
+    def test_apart(self):
+        assert precision_recall(gaussian(20), gaussian(20) + 100) == (0, 0)
+
+    def test_which_is_which(self):
+        """What is generated is one corner of the real: all of it is real, and a part of the real is reached."""
+        real = torch.cat([gaussian(30), gaussian(30, seed=1) + 100])
+        generated = gaussian(30)
+        assert precision_recall(generated, real) == (1, 0.5)
+        assert precision_recall(real, generated) == (0.5, 1)
+
+    def test_too_few(self):
+        with pytest.raises(InputError, match="more than 3"):
+            precision_recall(gaussian(20)[:3], gaussian(20))

@@ -1,0 +1,80 @@
+import pytest
+import torch
+
+from stylemap.metrics import ppl, streams
+from tests.metrics import toys
+
+COUNT = 40
+
+
+class Colours(toys.Flat):
+    """All six numbers count: three in the left half of the picture, three in the right."""
+
+    def synthesize(self, latents):
+        left, right = latents[:, 0, :3], latents[:, 0, 3:]
+        half = toys.SIDE // 2
+        return torch.cat([x[:, :, None, None].expand(-1, -1, toys.SIDE, half) for x in (left, right)], dim=3).double()
+
+    def map(self, z):
+        # float64, so that differences over epsilon are exact enough to compare.
+        return super().map(z.double())
+
+
+def endpoints(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    return streams.noise(Colours(), 2 * COUNT, seed, ppl.PATHS).unflatten(0, (COUNT, 2)).double().unbind(dim=1)
+
+
+@pytest.mark.parametrize("sampling", ["full", "end"])
+def test_straight_paths(sampling):
+    """The picture moves by epsilon (b - a): the length is the mean square of b - a, wherever on the path."""
+    a, b = endpoints()
+    found = ppl.path_lengths(Colours(), toys.distance().function, COUNT, "w", sampling)
+    torch.testing.assert_close(found, (b - a).square().mean(dim=1), rtol=2e-3, atol=0)
+
+
+@pytest.mark.parametrize("sampling", ["full", "end"])
+def test_arcs(sampling):
+    """On the sphere of radius sqrt(6) a step of epsilon is a chord of angle epsilon w: mean square w^2."""
+    a, b = (torch.nn.functional.normalize(x, dim=1) for x in endpoints())
+    angle = torch.acos((a * b).sum(dim=1))
+    found = ppl.path_lengths(Colours(), toys.distance().function, COUNT, "z", sampling)
+    # z is float32: rounding to 1e-7 of a step of 1e-4.
+    torch.testing.assert_close(found, angle.square(), rtol=2e-2, atol=0)
+
+
+def test_slerp():
+    a, b = torch.tensor([[2.0, 0, 0, 0]]), torch.tensor([[0, 5.0, 0, 0]])
+    found = torch.cat([ppl.slerp(a, b, torch.tensor([t])) for t in (0.0, 1 / 3, 1.0)])
+    expected = 2 * torch.tensor([[1.0, 0, 0, 0], [3**0.5 / 2, 0.5, 0, 0], [0, 1.0, 0, 0]])
+    torch.testing.assert_close(found, expected, rtol=0, atol=1e-6)
+
+
+def test_trimmed():
+    """1st percentile of 0 ... 150: place 1.5, the lower is 1; 99th: place 148.5, the higher is 149."""
+    assert ppl.trimmed(torch.arange(151.0)).tolist() == list(range(1, 150))
+    assert len(ppl.trimmed(torch.ones(5))) == 5
+
+
+def test_mean_of_what_is_kept():
+    lengths = ppl.path_lengths(Colours(), toys.distance().function, COUNT, "w", "full", seed=3)
+    found = ppl.ppl(Colours(), toys.distance().function, COUNT, seed=3)
+    kept = ppl.trimmed(lengths)
+    assert found == (pytest.approx(float(kept.mean())), pytest.approx(float(kept.std(correction=0))), len(kept))
+
+
+def test_crop_and_size():
+    """1024 pixels: rows 384 to 896, columns 256 to 768, then averaged by 4 as the picture before the crop would be."""
+    y, x = torch.meshgrid(torch.arange(1024.0), torch.arange(1024.0), indexing="ij")
+    picture = torch.stack([y, x, y])[None]
+    assert ppl.prepared(picture, crop=False).shape == (1, 3, 256, 256)
+    cut = ppl.prepared(picture, crop=True)
+    assert cut.shape == (1, 3, 128, 128)
+    assert cut[0, :2, 0, 0].tolist() == [384 + 1.5, 256 + 1.5]
+    assert cut[0, :2, -1, -1].tolist() == [895 - 1.5, 767 - 1.5]
+    assert ppl.prepared(picture[..., :64, :64], crop=True).shape == (1, 3, 32, 32)
+
+
+@pytest.mark.parametrize("change", [{"space": "x"}, {"sampling": "x"}, {"count": 0}])
+def test_unknown(change):
+    with pytest.raises(ValueError, match="no path length"):
+        ppl.ppl(Colours(), toys.distance().function, **({"count": 1} | change))
