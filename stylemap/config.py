@@ -215,7 +215,7 @@ class SpeedConfig:
     compile: bool = False
     """Compile generator and encoder (minutes at the start); the discriminator's penalty cannot be."""
     checkpointing: bool = False
-    """Keep only the sides of the synthesis network in memory and compute the rest again: less memory, about a fifth slower."""
+    """Keep only the sides of the synthesis network in memory and compute the rest again: less memory, more time."""
 
     def __post_init__(self):
         _check(
