@@ -28,7 +28,16 @@ def save(path: str | Path, model: Model, discriminator: nn.Module | None = None,
     if discriminator is not None:
         tensors |= {f"discriminator.{k}": v.detach().cpu().contiguous() for k, v in discriminator.state_dict().items()}
     header = {"format": FORMAT, "model": json.dumps(asdict(model.config)), "info": json.dumps(info or {})}
-    write_bytes(path, serialize(tensors, header))
+    write_bytes(path, _in_order(serialize(tensors, header)))
+
+
+def _in_order(content: bytes) -> bytes:
+    """The entries of a .safetensors header by name, as safetensors leaves their order to chance: equal weights, equal bytes."""
+    start = 8 + int.from_bytes(content[:8], "little")
+    header = json.loads(content[8:start])
+    text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(8, "little") + text + content[start:]
 
 
 def load(weights: str | Path, device: str | torch.device = "cpu") -> Model:
@@ -66,14 +75,24 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
     Raises:
         InputError: as `load`, or weights of another config, named setting by setting.
     """
-    path = find(weights)
-    config, tensors, _ = _read(path)
-    theirs, ours = asdict(config), asdict(model.config)
-    if different := [f"--model.{name} {theirs[name]}" for name in ours if theirs[name] != ours[name]]:
-        raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
+    path, tensors = fitting(weights, model.config)
     _fill(model, tensors, "model.", path, assign=False)
     if any(name.startswith("discriminator.") for name in tensors):
         _fill(discriminator, tensors, "discriminator.", path, assign=False)
+
+
+def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, torch.Tensor]]:
+    """The file and the tensors of weights to start from.
+
+    Raises:
+        InputError: as `load_into`.
+    """
+    path = find(weights)
+    config, tensors, _ = _read(path)
+    theirs, ours = asdict(config), asdict(wanted)
+    if different := [f"--model.{name} {theirs[name]}" for name in ours if theirs[name] != ours[name]]:
+        raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
+    return path, tensors
 
 
 def read_info(weights: str | Path) -> dict:

@@ -136,14 +136,14 @@ class OptimConfig:
     r1_gamma: float | None = 10.0
     """Strength of the gradient penalty on real images; 0 = off; null = 0.0002 R^2 / batch, a start for other sizes."""
     r1_every: int = 16
-    """Iterations between penalties (each is made that much stronger); 1 = exact and slower."""
+    """Iterations between penalties, each a step of its own and made that much stronger; 1 = at every iteration, and slower."""
     r2_gamma: float = 0.0
     """The same on samples and reconstructions (R3GAN uses it with the relativistic loss); 0 = off, as published."""
     freeze_d: int = 0
     """First layers of the discriminator, from-RGB and blocks, that do not learn: for fine-tuning on few images."""
 
     def __post_init__(self):
-        _check(self.lr > 0, f"optim.lr {self.lr} must be positive")
+        _check(0 < self.lr < math.inf, f"optim.lr {self.lr} must be positive and finite")
         _check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
         for name in ("warmup", "clip", "r2_gamma", "freeze_d"):
             _check(getattr(self, name) >= 0, f"optim.{name} {getattr(self, name)} must not be negative")
@@ -280,8 +280,8 @@ class TrainConfig:
     batch: int = 16
     """Images per iteration, over all processes."""
     batch_gpu: int | None = None
-    """Most images that a process computes at once; a larger share is done in several passes, with the same result but for
-    recomputed reconstructions. null = all at once."""
+    """Most images that a process computes at once; a larger share is done in several passes, with the same result where a pass
+    holds a multiple of 4 images, which the discriminator compares, and model.norm is not batch. null = all at once."""
     seed: int = 0
     """Of the initial weights, the order of the data and all noise."""
     model: ModelConfig = field(default_factory=ModelConfig)

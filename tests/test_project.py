@@ -1,5 +1,6 @@
 """Project files: what goes in comes out, what does not belong is refused, and an edit repeats to the byte."""
 
+import io
 import json
 import struct
 from dataclasses import replace
@@ -9,6 +10,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
 from safetensors.torch import load, save
 
 from stylemap import editing, images, project
@@ -29,6 +31,12 @@ def picture() -> np.ndarray:
     return RNG.integers(0, 256, (SIDE, SIDE, 3), np.uint8)
 
 
+def upload(width: int, height: int) -> bytes:
+    buffer = io.BytesIO()
+    Image.new("RGB", (width, height)).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
 def mask() -> np.ndarray:
     return RNG.integers(0, 256, (SIDE, SIDE), np.uint8)
 
@@ -42,7 +50,9 @@ def model() -> Model:
 def made(model) -> Project:
     """One with everything in it."""
     smile = normalised("smile", torch.randn(CHANNELS, CELLS, CELLS), 2.5, Origin("means"))
-    original = Photo(picture(), b"some file", (300, 200), Alignment((10.5, 20.25), (90.0, -7.5), SIDE), aligned=True)
+    original = Photo(
+        picture(), upload(300, 200), (300, 200), Alignment((10.5, 20.25), (90.0, -7.5), SIDE), aligned=True
+    )
     plain = Alignment.central(SIDE, SIDE, SIDE)
     labels = RNG.integers(0, 19, (SIDE, SIDE), np.uint8)
     references = {"0": Photo(picture(), None, (SIDE, SIDE), plain, labels=labels)}
@@ -98,7 +108,8 @@ def test_size_is_bounded(made):
 
 def test_replay_repeats(made, model):
     again = project.load(project.to_bytes(made))
-    assert torch.equal(project.replay(model, again), project.replay(model, made))
+    first, second = (project.Replay(model, p)(how="poisson") for p in (again, made))
+    assert np.array_equal(first.pixels, second.pixels) and np.array_equal(first.region, second.region)
 
 
 def test_replay_is_the_librarys(made, model):
@@ -110,7 +121,8 @@ def test_replay_is_the_librarys(made, model):
         stylemaps["4"],
         torch.from_numpy(plain.patches[0].mask / np.float32(255))[None, None],
     )
-    assert torch.equal(project.replay(model, replace(made, edit=plain)), expected)
+    replay = project.Replay(model, replace(made, edit=plain))
+    assert np.array_equal(replay().pixels, images.to_uint8(expected)[0])
     other = as_image(picture())
     expected = editing.blend(
         model,
@@ -118,22 +130,49 @@ def test_replay_is_the_librarys(made, model):
         stylemaps["4"],
         torch.from_numpy(plain.patches[0].mask / np.float32(255))[None, None],
     )
-    assert torch.equal(project.replay(model, replace(made, edit=plain), other), expected)
+    assert np.array_equal(replay(other).pixels, images.to_uint8(expected)[0])
+
+
+def test_what_is_the_same_for_every_photo_is_done_once(made, model, monkeypatch):
+    encoded, checked = [], []
+    encode, fingerprint = model.encode, project.fingerprint
+    monkeypatch.setattr(type(model), "encode", lambda self, x: encoded.append(len(x)) or encode(x))
+    monkeypatch.setattr(project, "fingerprint", lambda m: checked.append(m) or fingerprint(m))
+    replay = project.Replay(model, made)
+    for _ in range(3):
+        replay(as_image(picture()), "poisson")
+    # two references, and three photos
+    assert len(encoded) == 5 and len(checked) == 1
 
 
 def test_region_follows_the_masks(made, model):
     box = np.zeros((SIDE, SIDE), np.uint8)
     box[4:8, 4:8] = 255
     moved = replace(made, edit=recipe.Edit("w+", (recipe.Patch(0, box, (10.0, 0.0)),)))
-    assert np.array_equal(project.region(model, moved), np.roll(box, 10, 0) / np.float32(255))
-    assert project.region(model, replace(made, edit=recipe.Edit())).max() == 0
+    assert np.array_equal(project.Replay(model, moved)(how="feather").region, np.roll(box, 10, 0) / np.float32(255))
+    assert project.Replay(model, replace(made, edit=recipe.Edit()))(how="feather").region.max() == 0
+
+
+def test_region_of_a_direction_without_a_mask(made, model):
+    """Where it shows, and not all of the picture, whose detail the model has not."""
+    smile = made.edit.pushes[0].direction
+    box = np.zeros((SIDE, SIDE), np.uint8)
+    box[4:8, 4:8] = 255
+
+    def region(*pushes, patches=()):
+        edited = replace(made, edit=recipe.Edit("w+", patches, pushes))
+        return project.Replay(model, edited)(how="feather").region
+
+    assert region(recipe.Push(smile, 0.0)).max() == 0
+    assert (region(recipe.Push(smile, 0.0), patches=(recipe.Patch(0, box),)) * 255 == box).all()
+    assert 0 < region(recipe.Push(smile, 0.5)).mean() <= region(recipe.Push(smile, 20.0)).mean()
 
 
 def test_other_weights_are_refused(made, model):
     with pytest.raises(InputError, match="tiny.*of the same size"):
-        project.replay(tiny.model(seed=1), made)
+        project.Replay(tiny.model(seed=1), made)
     with pytest.raises(InputError, match="mapping_layers 8, not 4"):
-        project.replay(tiny.model(mapping_layers=4), made)
+        project.Replay(tiny.model(mapping_layers=4), made)
 
 
 def test_fingerprint_sees_every_value(model):
@@ -147,9 +186,10 @@ def test_no_original(made, model):
     photos = {slot: p for slot, p in made.photos.items() if slot != "original"}
     stylemaps = {slot: made.stylemaps[slot] for slot in photos}
     without = project.load(project.to_bytes(replace(made, photos=photos, stylemaps=stylemaps)))
+    replay = project.Replay(model, without)
     with pytest.raises(InputError, match="no original"):
-        project.replay(model, without)
-    assert project.replay(model, without, as_image(picture())).shape == (1, 3, SIDE, SIDE)
+        replay()
+    assert replay(as_image(picture())).pixels.shape == (SIDE, SIDE, 3)
 
 
 # ---- files from strangers
@@ -226,6 +266,10 @@ CHANGES = {
     "no pushes": dropped("pushes"),
     "upload": setting("upload", None),
     "upload's size": setting("upload", "size", [0, 0]),
+    "upload's size a lie": setting("upload", "size", [301, 200]),
+    "upload's size in words": setting("upload", "size", ["300", "200"]),
+    "upload's size as text": setting("upload", "size", "ab"),
+    "upload's corner in words": setting("upload", "corner", ["1", "2"]),
     "upload's place": setting("upload", "corner", [1e300, 0]),
     "upload's nan": setting("upload", "edge", [float("nan"), 1]),
     "upload's edge": setting("upload", "edge", [0, 0]),
@@ -249,6 +293,7 @@ TENSORS = {
     "no vector": {"pushes.0.vector": None},
     "no upload": {"upload": None},
     "upload of another kind": {"upload": torch.zeros(3)},
+    "upload of junk": {"upload": torch.arange(200, dtype=torch.uint8)},
     "one more": {"more": torch.zeros(1)},
     "another slot": {"pictures.6.photo": torch.zeros(SIDE, SIDE, 3, dtype=torch.uint8)},
     "a mask too small": {"patches.1.mask": torch.zeros(SIDE, SIDE - 1, dtype=torch.uint8)},
@@ -260,6 +305,19 @@ TENSORS = {
     "a vector too far": {"pushes.0.vector": torch.full((CHANNELS, CELLS, CELLS), float("inf"))},
     "labels unknown": {"pictures.0.labels": torch.full((SIDE, SIDE), 19, dtype=torch.uint8)},
 }
+
+
+def test_an_upload_too_large_for_this_server(made):
+    data = project.to_bytes(made)
+    with pytest.raises(InputError, match="300 x 200, more than 0.05 million pixels"):
+        project.load(data, most_pixels=50_000)
+
+
+def test_an_upload_that_is_turned(made):
+    """By its EXIF: stored 300 x 200, upright 200 x 300."""
+    turned = replace(made.photos["original"], size=(200, 300))
+    loaded = project.load(project.to_bytes(replace(made, photos={**made.photos, "original": turned})))
+    assert loaded.photos["original"].size == (200, 300)
 
 
 @pytest.mark.parametrize("tensors", TENSORS.values(), ids=TENSORS)

@@ -70,7 +70,7 @@ def _names(text: str, known, what: str) -> list[str]:
 
 def pair_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_PAIRS:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pairs, 1 to {MOST_PAIRS}")
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is not a number of pairs, 1 to {MOST_PAIRS}")
     return int(text)
 
 
@@ -93,8 +93,9 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError("--part needs the label maps of the pictures; add --parts")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise InputError(f"--out {arguments.out} is not a folder; name one")
-    if arguments.out.resolve() == Path(arguments.images).resolve():
-        raise InputError(f"--out {arguments.out} holds the pictures to read; name another folder")
+    # avatars are no folder, though one may be called so
+    read = [path for path in (arguments.images, arguments.parts) if path and path != "avatars"]
+    options.keep_inputs([arguments.out], read)
     model = options.load_model(arguments)
     side = model.config.resolution
     pictures = open_pictures(arguments, side)

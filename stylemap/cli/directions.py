@@ -3,19 +3,19 @@
 import argparse
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import images
-from stylemap.cli import encoding, options, sheets
+from stylemap import checkpoint, images
+from stylemap.cli import direction_files, encoding, options, photos, sheets
 from stylemap.datasets import labels
 from stylemap.datasets.labels import Question
-from stylemap.editing import directions, finding_directions
+from stylemap.editing import applying, directions, finding_directions
+from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Cells, Direction
 from stylemap.errors import InputError
 from stylemap.model import Model
-from stylemap.resources import PRETRAINED
+from stylemap.project import recipe
 
 STEPS = [float(k) for k in range(-3, 4)]
 MOST_STEPS = 50
@@ -41,7 +41,7 @@ def main(argv: list[str]) -> int:
     train.set_defaults(run=run_train)
 
     pca = verbs.add_parser("pca", help="principal components of stylemaps; needs no labels")
-    pca.add_argument("--components", type=int, default=8)
+    pca.add_argument("--components", type=int, default=8, help="how many, those of the largest variance first")
     pca.set_defaults(run=run_pca)
     for verb in (train, pca):
         encoding.add_options(verb)
@@ -49,19 +49,26 @@ def main(argv: list[str]) -> int:
         verb.add_argument("--add", action="store_true", help="keep the directions of other names that --out holds")
 
     apply = verbs.add_parser("apply", help="move a picture along a direction")
-    apply.add_argument("--image", required=True, metavar="A")
-    apply.add_argument("--direction", required=True, metavar="NAME")
-    apply.add_argument("--amount", type=float, default=2.0, help="in standard deviations of pictures; may be negative")
+    apply.add_argument("--image", required=True, metavar="A", help="photo to change")
+    apply.add_argument("--direction", required=True, metavar="NAME", help="see `stylemap directions list`")
+    apply.add_argument(
+        "--amount", type=options.amount, default=2.0, help="in standard deviations of pictures; may be negative"
+    )
     apply.add_argument("--mask", metavar="M", help="grey picture, white = move here")
     apply.add_argument("--cells", type=cells, metavar="Y,X,H,W", help="move this rectangle of cells alone")
     apply.add_argument("--space", choices=("w", "w+"), help="of the mask: w in cells; w+, the default, to the pixel")
     apply.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
+    photos.add_options(
+        apply, "the picture is a photo", "The mask is painted on the photo, or see --mask-on.", painted=True
+    )
     apply.set_defaults(run=run_apply)
 
     strip = verbs.add_parser("strip", help="pictures in rows, amounts in columns")
-    strip.add_argument("--image", required=True, nargs="+", metavar="A")
+    strip.add_argument("--image", required=True, nargs="+", metavar="A", help="photos, a row each")
     strip.add_argument("--direction", nargs="+", metavar="NAME", help="default: all of the file")
-    strip.add_argument("--amounts", type=amounts, default=STEPS, help="-3..3, or a list like -2,0,2.5; default: -3..3")
+    strip.add_argument(
+        "--amounts", type=amounts, default="-3..3", help="a range of whole numbers, or a list like -2,0,2.5"
+    )
     strip.set_defaults(run=run_strip)
     for verb in (apply, strip):
         verb.add_argument(
@@ -76,7 +83,8 @@ def main(argv: list[str]) -> int:
     convert = verbs.add_parser("convert", help="from and to InterFaceGAN's .npy")
     convert.add_argument("file", help=".safetensors or .npy")
     convert.add_argument("--name", help="the direction to write as .npy; what to call one that is read")
-    convert.add_argument("--out", type=lambda p: options.output(p, (*FILES, ".npy")), required=True)
+    convert.add_argument("--out", type=lambda p: options.output(p, (*FILES, ".npy")), required=True,
+                         help="the .npy to write of a .safetensors, or the other way round")  # fmt: skip
     convert.set_defaults(run=run_convert)
 
     for verb in (train, pca, apply, strip, listing, convert):
@@ -95,7 +103,8 @@ def run_train(arguments: argparse.Namespace) -> None:
         raise InputError("avatars know their attributes: give --attribute, such as smile glasses, and no --labels")
     if arguments.images != "avatars" and not arguments.labels:
         raise InputError("pictures need --labels, a CSV of file names and attributes; or see `stylemap directions pca`")
-    kept = kept_directions(arguments)
+    check_files(arguments)
+    kept = direction_files.kept_directions(arguments)
     table = labels.read(arguments.labels) if arguments.labels else {}
     columns = next(iter(table.values()), {})
     wanted = arguments.attribute or [Question(column, column, "", "") for column in columns]
@@ -132,7 +141,8 @@ def run_train(arguments: argparse.Namespace) -> None:
 
 
 def run_pca(arguments: argparse.Namespace) -> None:
-    kept = kept_directions(arguments)
+    check_files(arguments)
+    kept = direction_files.kept_directions(arguments)
     model = options.load_model(arguments)
     stylemaps, _ = encoding.encode(model, *encoding.open_pictures(arguments, model))
     found = finding_directions.pca(stylemaps, arguments.components)
@@ -145,93 +155,69 @@ def run_apply(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], [p for p in (arguments.image, arguments.mask, arguments.directions) if p])
     if not arguments.mask and (arguments.space or arguments.hard):
         raise InputError("--space and --hard go with --mask; add it or leave them away")
-    if not np.isfinite(arguments.amount):
-        raise InputError(f"--amount {arguments.amount} is not a number like 2 or -1.5")
     model = options.load_model(arguments)
     if arguments.cells:
         _check_cells(arguments.cells, model)
-    (direction,) = chosen(arguments, model, [arguments.direction])
-    mask = options.read_mask(arguments.mask, model) if arguments.mask else None
-    stylemap = model.encode(options.read_image(arguments.image, model))
-    settings = {"space": arguments.space or "w+", "hard": arguments.hard, "cells": arguments.cells}
-    images.write(arguments.out, directions.apply(model, stylemap, direction, arguments.amount, mask, **settings))
+    (direction,) = direction_files.chosen(arguments, model, [arguments.direction])
+    pictures = photos.open_photos(arguments, model)
+    original = pictures.original(arguments.image)
+    mask = pictures.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
+    # without a mask both spaces are one
+    space = (arguments.space or "w+") if arguments.mask else "w"
+
+    def maps_of(w: Tensor) -> list[Tensor]:
+        return in_space(model, w, space)
+
+    stylemap = model.encode(pictures.image(original))
+    settings = {"cells": arguments.cells, "mask": mask, "hard": arguments.hard}
+    step = directions.push(stylemap, direction, arguments.amount, maps_of, **settings)
+    edited = applying.apply(model, maps_of(stylemap), [step], space, pictures.paste)
+    pictures.write(arguments.out, original, edited)
     print(arguments.out)
 
 
 def run_strip(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], arguments.image)
     model = options.load_model(arguments)
-    selected = chosen(arguments, model, arguments.direction)
+    selected = direction_files.chosen(arguments, model, arguments.direction)
     x = torch.cat([options.read_image(path, model) for path in arguments.image])
     images.write(arguments.out, strips(model, x, selected, arguments.amounts))
     print(arguments.out)
 
 
 def run_list(arguments: argparse.Namespace) -> None:
-    show(list(directions.load(arguments.file or shipped(arguments.weights)).values()))
+    show(list(directions.load(arguments.file or direction_files.shipped(arguments.weights)).values()))
 
 
 def run_convert(arguments: argparse.Namespace) -> None:
-    options.keep_inputs([arguments.out], [arguments.file])
     if Path(arguments.file).suffix.lower() == ".npy":
+        options.keep_inputs([arguments.out], [arguments.file, checkpoint.find(arguments.weights)])
+        direction_files.check_overwriting(arguments.out)
         if arguments.out.suffix.lower() == ".npy":
             raise InputError("--out must end in .safetensors where a .npy is read")
-        directions.save(arguments.out, [read_npy(arguments.file, options.load_model(arguments), arguments.name)])
+        directions.save(
+            arguments.out, [direction_files.read_npy(arguments.file, options.load_model(arguments), arguments.name)]
+        )
     else:
         if arguments.out.suffix.lower() != ".npy" or not arguments.name:
             raise InputError("of a file of directions one becomes a .npy: give its --name and --out NAME.npy")
-        directions.write_npy(arguments.out, pick(directions.load(arguments.file), arguments.name, arguments.file))
+        options.keep_inputs([arguments.out], [arguments.file])
+        directions.write_npy(
+            arguments.out, direction_files.pick(directions.load(arguments.file), arguments.name, arguments.file)
+        )
     print(arguments.out)
 
 
 # ---- directions
 
 
-def chosen(arguments: argparse.Namespace, model: Model, names: list[str] | None) -> list[Direction]:
-    """The directions that are asked for; None = all. They fit the weights."""
-    path = arguments.directions or shipped(arguments.weights)
-    if Path(path).suffix.lower() == ".npy":
-        direction = read_npy(path, model)
-        found = {direction.name: direction}
-    else:
-        found = directions.load(path)
-    selected = [pick(found, name, path) for name in names or found]
-    for direction in selected:
-        if tuple(direction.vector.shape) != model.config.stylemap_shape:
-            raise InputError(
-                f"{path} is for stylemaps {list(direction.vector.shape)}, the weights have "
-                f"{list(model.config.stylemap_shape)}; find directions of these weights"
-            )
-    return selected
-
-
-def shipped(weights: str) -> Path:
-    """The directions that come with shipped weights."""
-    path = PRETRAINED / "directions" / f"{weights}.safetensors"
-    if not path.exists():
-        raise InputError(f"no directions are shipped for the weights {weights!r}; give a file of them")
-    return path
-
-
-def pick(found: dict[str, Direction], name: str, path: str | Path) -> Direction:
-    if name not in found:
-        raise InputError(f"{path} holds no direction {name!r}; there are {', '.join(found)}")
-    return found[name]
-
-
-def read_npy(path: str | Path, model: Model, name: str | None = None) -> Direction:
-    """A direction of InterFaceGAN's; its scale, which the file does not hold, is that of stylemaps mapped from noise."""
-    shape = model.config.stylemap_shape
-    vector = directions.read_npy(path, shape, name=name).vector
-    draws = torch.randn(1024, model.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
-    mapped = options.chunked(model.map, draws.to(model.device))
-    return directions.read_npy(path, shape, finding_directions.deviation(vector, mapped), name)
-
-
-def kept_directions(arguments: argparse.Namespace):
-    """A function of new directions: those that ``--out`` holds already and keeps."""
-    old = directions.load(arguments.out) if arguments.add and arguments.out.exists() else {}
-    return lambda new: [d for name, d in old.items() if name not in {n.name for n in new}]
+def check_files(arguments: argparse.Namespace) -> None:
+    """InputError if what a verb that finds directions reads would be written over."""
+    read = [checkpoint.find(arguments.weights), getattr(arguments, "labels", None)]
+    read += [arguments.images if arguments.images != "avatars" else None]
+    written = [arguments.out, getattr(arguments, "strip", None)]
+    options.keep_inputs([path for path in written if path], [path for path in read if path])
+    direction_files.check_overwriting(arguments.out)
 
 
 def show(found: list[Direction]) -> None:
@@ -274,8 +260,10 @@ def amounts(text: str) -> list[float]:
             found = [float(part) for part in text.split(",")]
     except ValueError:
         found = []
-    if not 1 <= len(found) <= MOST_STEPS or len(set(found)) < len(found) or not np.isfinite(found).all():
-        raise argparse.ArgumentTypeError(f"{text!r} are not amounts like -3..3 or -2,0,2, {MOST_STEPS} at most")
+    valid = all(abs(step) <= recipe.MOST_AMOUNT for step in found)  # NaN is not
+    if not 1 <= len(found) <= MOST_STEPS or len(set(found)) < len(found) or not valid:
+        known = f"-3..3 or -2,0,2, {MOST_STEPS} at most and none beyond {recipe.MOST_AMOUNT:g}"
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} are not amounts like {known}")
     return found
 
 
@@ -289,11 +277,7 @@ def question(text: str) -> Question:
 
 def cells(text: str) -> Cells:
     """ "5,2,2,4" -> (5, 2, 2, 4)."""
-    try:
-        y, x, height, width = (int(part) for part in text.split(","))
-    except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not y,x,height,width in cells, like 5,2,2,4") from None
-    return y, x, height, width
+    return options.whole_numbers(text, 4, "y,x,height,width in cells, like 5,2,2,4")
 
 
 def _file(path: str) -> Path:

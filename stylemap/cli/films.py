@@ -14,6 +14,7 @@ from stylemap.errors import InputError
 OUT = ".gif, lossless .webp or .png, or .mp4"
 EASES = {"linear": motion.linear, "smooth": motion.smooth}
 MOST_PIXELS = 4096  # a frame may be wide
+MOST_FRAMES = 100_000  # from a picture to the next
 FPS = 12.5
 SHEET_FRAMES, SHEET_COLUMNS = 16, 8
 
@@ -52,10 +53,12 @@ def check(arguments: argparse.Namespace) -> None:
     """InputError, naming the flag, if a number is out of range or two outputs are one."""
     if arguments.frames is not None and arguments.frames < 2:
         raise InputError(f"--frames {arguments.frames} must be at least 2")
+    if arguments.frames is not None and arguments.frames > MOST_FRAMES:
+        raise InputError(f"--frames {options.shortened(str(arguments.frames))} must be at most {MOST_FRAMES}")
     if not video.SLOWEST <= arguments.fps <= video.FASTEST:
         raise InputError(f"--fps {arguments.fps:g} must lie in {video.SLOWEST} .. {video.FASTEST}")
     if arguments.size is not None and not 1 <= arguments.size <= MOST_PIXELS:
-        raise InputError(f"--size {arguments.size} must lie in 1 .. {MOST_PIXELS}")
+        raise InputError(f"--size {options.shortened(str(arguments.size))} must lie in 1 .. {MOST_PIXELS}")
     if arguments.sheet and arguments.sheet.resolve() == arguments.out.resolve():
         raise InputError(f"--sheet {arguments.sheet} is --out as well; give it another name")
 

@@ -7,10 +7,11 @@ from pathlib import Path
 
 import torch
 
-from stylemap import devices
+from stylemap import checkpoint, datasets, devices
 from stylemap.config import ModelConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.networks import Discriminator, Encoder, Generator
+from stylemap.networks.discriminator import GROUP
 from stylemap.training import distributed, estimate, loop, perceptual, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 
@@ -32,13 +33,14 @@ def parameters(config: ModelConfig) -> str:
     )
 
 
-def foresee(config: TrainConfig) -> None:
+def foresee(config: TrainConfig, out: Path | None = None, resume: bool = False) -> None:
     """What a run will take, on stderr, and what is missing for it; no device is touched."""
     processes = int(os.environ["WORLD_SIZE"]) if distributed.launched() else 1
+    note("rehearsing an iteration, without a device ...")
     found = estimate.estimate(config, processes)
     for text in (parameters(config.model), *_memory(found), *_time(found, config)):
         note(text)
-    for text in _obstacles(found, config):
+    for text in (*_missing(config, out, resume), *_obstacles(found, config)):
         note(f"warning: {text}")
 
 
@@ -72,30 +74,49 @@ def _time(found: Estimate, config: TrainConfig) -> Iterator[str]:
     yield f"estimated, not measured: GPUs at {estimate.SHARE:.0%} of their data sheets; auto is bfloat16 where there is bfloat16"
 
 
-def _obstacles(found: Estimate, config: TrainConfig) -> Iterator[str]:
-    """What will stop the run, or could."""
-    try:
-        loop.passes(config, distributed.World(0, found.processes))
-    except InputError as err:
-        yield str(err)
-    if config.data != "avatars" and not Path(config.data).exists():
-        yield f"data {config.data} is not there"
+def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[str]:
+    """What the run asks for and there is not."""
+    for check in (
+        lambda: datasets.open_split(config.data, config.model.resolution, config.heldout),
+        lambda: config.init_from is None or resume or checkpoint.fitting(config.init_from, config.model),
+    ):
+        try:
+            check()
+        except InputError as err:
+            yield str(err)
+    if config.device.startswith("cuda") and not torch.cuda.is_available():
+        yield f"--device {config.device}: there is no NVIDIA GPU that PyTorch can use"
+    if out is not None and not resume and (out / loop.CONFIG_FILE).exists():
+        yield f"--out {out} holds another run; add --resume to go on with it, or give another"
     if config.loss.perceptual_network == "lpips" and not (vgg := _vgg(config)).is_file():
         yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {perceptual.VGG_URL} to that place"
+
+
+def _obstacles(found: Estimate, config: TrainConfig) -> Iterator[str]:
+    """What will stop the run, or could."""
+    world = distributed.World(0, found.processes)
+    try:
+        if text := loop.regrouped(config, world):
+            yield text
+    except InputError as err:
+        yield str(err)
     memory = found.needs[found.precision].memory
     if memory.on_card > min(found.fits) * rehearsal.GIB:
         ways = [f"{card} GiB {_way(fit, found, config)}" for card, fit in found.fits.items()]
         yield f"about {_gib(memory.on_card)} GiB with {found.precision}; cards of {', '.join(ways)}"
     if rehearsal.on_card(memory.tick) > min(found.fits) * rehearsal.GIB:
-        yield f"scoring held-out pictures takes {_gib(memory.tick)} GiB whatever --batch_gpu is; a lower --heldout can help"
+        yield f"scoring held-out pictures takes {_gib(memory.tick)} GiB whatever --batch-gpu is; a lower --heldout can help"
 
 
 def _way(fit: Fit | None, found: Estimate, config: TrainConfig) -> str:
     if fit is None:
         return "will not do"
-    flags = [f"--batch_gpu {fit.batch_gpu}"] if fit.batch_gpu < found.at_once else []
+    flags = [f"--batch-gpu {fit.batch_gpu}"] if fit.batch_gpu < found.at_once else []
     flags += ["--speed.checkpointing true"] if fit.checkpointing and not config.speed.checkpointing else []
-    return "with " + " ".join(flags) if flags else "will do"
+    groups = (
+        " (and smaller groups in the discriminator)" if fit.batch_gpu % GROUP and fit.batch_gpu < found.share else ""
+    )
+    return "with " + " ".join(flags) + groups if flags else "will do"
 
 
 def _vgg(config: TrainConfig) -> Path:

@@ -8,10 +8,12 @@ from torch import Tensor
 
 from stylemap import editing
 from stylemap.cli import batch_edit, options, photos, replay, selecting
-from stylemap.editing import blending, composing
+from stylemap.editing import applying, blending, composing, directions
+from stylemap.editing.blending import Space
 from stylemap.errors import InputError
 from stylemap.model import Model
 
+WHO = "original and reference are photos"
 REPEATED = ("mask", "part", "reference_parts", "half", "source", "target", "size", "shift", "scale", "flip")
 
 
@@ -38,7 +40,7 @@ def add_blend(verbs) -> None:
         "--reference", required=True, action="append", metavar="B", help="may repeat, each with a place of its own"
     )
     selecting.add_options(blend, union=True)
-    photos.add_options(blend, painted=True)
+    photos.add_options(blend, WHO, "A mask is painted on the original photo, or see --mask-on.", painted=True)
     add_common(blend)
     blend.set_defaults(run=run_blend)
 
@@ -51,7 +53,9 @@ def add_transplant(verbs) -> None:
         "--scale or --flip serves all. Later parts lie over earlier ones.",
     )
     transplant.add_argument("--original", required=True, metavar="A", help="photo to edit")
-    transplant.add_argument("--reference", required=True, action="append", metavar="B")
+    transplant.add_argument(
+        "--reference", required=True, action="append", metavar="B", help="photo to take parts from; may repeat"
+    )
     cells = transplant.add_argument_group("cells", "Whole cells of the stylemap.")
     for flag, name, metavar, text in (
         ("--from", "source", "Y,X", "upper left cell, reference"),
@@ -72,7 +76,7 @@ def add_transplant(verbs) -> None:
         metavar="yes|no",
         help="left-right",
     )
-    photos.add_options(transplant, painted=False)
+    photos.add_options(transplant, WHO, "Cells and masks are on the faces.", painted=False)
     add_common(transplant)
     transplant.set_defaults(run=run_transplant)
 
@@ -150,29 +154,24 @@ def transplant_cells(arguments: argparse.Namespace) -> None:
         )
     )
     check_files(arguments)
-    edit = Edit(arguments)
+    edit = Edit(arguments, space="w")
     boxes = [editing.Box(*corners) for corners in zip(sources, arguments.target, sizes, strict=True)]
     for box in boxes:
         try:
             box.check(edit.model.config.stylemap_size)
         except ValueError as err:
             raise InputError(f"{err}; change --from, --to or --size") from err
-    references = [edit.encode(edit.pictures.reference(path)) for path in names]
-    made = editing.transplant(
-        edit.model, edit.encode(edit.original), references, boxes=boxes, strength=arguments.strength
-    )
-    region = torch.cat([within(box, edit.model) for box in boxes]).amax(0, keepdim=True)
-    edit.pictures.write(arguments.out, edit.original, made, region)
-    print(arguments.out)
+    references = [edit.pictures.reference(path) for path in names]
+    edit.write([edit.patch(r, *over(box, edit.model)) for r, box in zip(references, boxes, strict=True)])
 
 
 class Edit:
     """What both verbs need: the model, the photos and the settings that the flags name."""
 
-    def __init__(self, arguments: argparse.Namespace):
+    def __init__(self, arguments: argparse.Namespace, space: Space = "w+"):
         if arguments.layers and arguments.space == "w":
             raise InputError("--layers chooses among the resized stylemaps of w+; leave it or --space w away")
-        self.arguments, self.space = arguments, arguments.space or "w+"
+        self.arguments, self.space = arguments, arguments.space or space
         self.model = options.load_model(arguments)
         most = 2 * self.model.config.doublings + 2
         if arguments.layers and arguments.layers[1] > most:
@@ -190,13 +189,15 @@ class Edit:
             maps = blending.mirrored(self.model, turned, self.space)
         else:
             maps = blending.in_space(self.model, self.encode(reference), self.space)
-        return composing.Patch(maps, mask, placement, settings.strength, settings.hard, settings.layers)
+        patch = composing.Patch(maps, mask, placement, settings.strength, settings.hard, settings.layers)
+        if not composing.region([patch], self.model.config.resolution).max() > 0:
+            raise InputError("a part leaves the frame altogether; shift it less")
+        return patch
 
     def write(self, patches: list[composing.Patch]) -> None:
-        resolution = self.model.config.resolution
         maps = blending.in_space(self.model, self.encode(self.original), self.space)
-        made = blending.render(self.model, composing.compose(maps, patches, resolution), self.space)
-        self.pictures.write(self.arguments.out, self.original, made, composing.region(patches, resolution))
+        edited = applying.apply(self.model, maps, patches, self.space, self.pictures.paste)
+        self.pictures.write(self.arguments.out, self.original, edited)
         print(self.arguments.out)
 
 
@@ -204,13 +205,13 @@ def check_files(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *selecting.files(arguments)])
 
 
-def within(box: editing.Box, model: Model) -> Tensor:
-    """Where the cells of a box go, [1, 1, R, R]."""
-    size = model.config.stylemap_size
-    cells = torch.zeros(1, 1, size, size)
-    (y, x), (height, width) = box.target, box.size
-    cells[..., y : y + height, x : x + width] = 1
-    return F.interpolate(cells, model.config.resolution)
+def over(box: editing.Box, model: Model) -> tuple[Tensor, composing.Placement]:
+    """The cells of a box as a mask over the reference, [1, 1, R, R], and where they go."""
+    size, resolution = model.config.stylemap_size, model.config.resolution
+    cells = directions.inside((*box.source, *box.size), size).to(model.device)
+    cell = resolution // size
+    shift = tuple(float(cell * (to - start)) for start, to in zip(box.source, box.target, strict=True))
+    return F.interpolate(cells[None, None], resolution), composing.Placement(shift)
 
 
 def layers(text: str) -> tuple[int, int]:
@@ -221,7 +222,7 @@ def layers(text: str) -> tuple[int, int]:
     except ValueError:
         low, high = 0, -1
     if not 0 <= low <= high:
-        raise argparse.ArgumentTypeError(f"{text!r} are no layers like 0-3 or 2")
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} are no layers like 0-3 or 2")
     return low, high + 1
 
 
@@ -231,10 +232,10 @@ def scale(text: str) -> float:
         return composing.Placement(scale=float(text)).scale
     except ValueError:
         low, high = composing.SMALLEST_SCALE, composing.LARGEST_SCALE
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from {low} to {high}") from None
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is not a number from {low} to {high}") from None
 
 
 def yes_or_no(text: str) -> bool:
     if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"{text!r} is neither yes nor no")
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is neither yes nor no")
     return text == "yes"

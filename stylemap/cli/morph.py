@@ -50,7 +50,7 @@ def main(argv: list[str]) -> int:
     transfer.add_argument("--neutral", required=True, metavar="B", help="a face without it, say without a smile")
     transfer.add_argument("--expressive", required=True, metavar="C", help="the same face with it")
     transfer.add_argument(
-        "--amount", type=float, default=1.0, help="of the difference; above 1 more, below 0 its opposite"
+        "--amount", type=options.amount, default=1.0, help="of the difference; above 1 more, below 0 its opposite"
     )
     transfer.add_argument("--mask", metavar="M", help="grey picture, white = where it is added")
     transfer.add_argument(
@@ -81,7 +81,9 @@ def span(text: str) -> tuple[float, float]:
     except ValueError:
         start = end = math.nan
     if not 0 <= start < end <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a start and a later end from 0 to 1 like 0,0.5")
+        raise argparse.ArgumentTypeError(
+            f"{options.shortened(text)!r} is not a start and a later end from 0 to 1 like 0,0.5"
+        )
     return start, end
 
 
@@ -114,9 +116,8 @@ def run_path(arguments: argparse.Namespace) -> None:
 def regions(arguments: argparse.Namespace, model: Model) -> list[motion.Region]:
     """Of the masks, and of the rest."""
     spans = arguments.when or [(0.0, 1.0)] * len(arguments.mask)
-    found = [
-        motion.Region(options.read_mask(path, model), *when) for path, when in zip(arguments.mask, spans, strict=True)
-    ]
+    selected = [options.read_mask(path, model, arguments.hard) for path in arguments.mask]
+    found = [motion.Region(mask, *when) for mask, when in zip(selected, spans, strict=True)]
     if arguments.rest:
         found.append(motion.Region(torch.ones_like(found[0].mask), *arguments.rest))
     return found
@@ -126,8 +127,6 @@ def run_transfer(arguments: argparse.Namespace) -> None:
     inputs = [arguments.target, arguments.neutral, arguments.expressive, arguments.mask]
     options.keep_inputs(films.outputs(arguments), [path for path in inputs if path])
     films.check(arguments)
-    if not math.isfinite(arguments.amount):
-        raise InputError(f"--amount {arguments.amount:g} must be a finite number")
     if arguments.hard and not arguments.mask:
         raise InputError("--hard goes with --mask; add one or leave it away")
     moving = arguments.frames is not None or arguments.out.suffix.lower() in ALWAYS_FILMS
@@ -138,7 +137,7 @@ def run_transfer(arguments: argparse.Namespace) -> None:
             raise InputError(f"--{name} goes with a film; add --frames 16, or leave --{name} away")
     model = options.load_model(arguments)
     target, neutral, expressive = (model.encode(options.read_image(path, model)) for path in inputs[:3])
-    mask = options.read_mask(arguments.mask, model) if arguments.mask else None
+    mask = options.read_mask(arguments.mask, model, arguments.hard) if arguments.mask else None
 
     def edit(amount: float | Tensor) -> Tensor:
         return mixing.transfer(model, target, neutral, expressive, amount, mask, arguments.space, arguments.hard)

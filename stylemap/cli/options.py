@@ -1,6 +1,7 @@
 """Options that several verbs share."""
 
 import argparse
+import math
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -11,12 +12,12 @@ from stylemap import checkpoint, devices, images
 from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.Parser)
 from stylemap.errors import InputError
 from stylemap.model import Model
+from stylemap.project import recipe
 
 DEFAULT_WEIGHTS = "avatars32"
 BATCH = 16  # images per pass; bounds the memory however many files are given
-
-
 MOST_SEEDS = 100_000
+ECHOED = 40  # characters of a value that is none
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -35,18 +36,62 @@ def read_image(path: str, model: Model) -> Tensor:
     return images.read(path, model.config.resolution).to(model.device)
 
 
-def read_mask(path: str, model: Model) -> Tensor:
-    """[1, 1, R, R] on the model's device."""
-    return images.read_mask(path, model.config.resolution).to(model.device)
+def read_mask(path: str, model: Model, hard: bool = False) -> Tensor:
+    """[1, 1, R, R] on the model's device.
+
+    Raises:
+        InputError: as `images.read_mask`, or as `selecting`.
+    """
+    return selecting(images.read_mask(path, model.config.resolution).to(model.device), path, hard)
+
+
+def selecting(mask: Tensor, path: str, hard: bool = False) -> Tensor:
+    """The mask, if it selects anything; with ``hard`` only what is lighter than middle grey counts.
+
+    Raises:
+        InputError: it does not, so that the edit would be none.
+    """
+    if not mask.max() > 0:
+        raise InputError(f"the mask {path} is black: paint white where the edit is to be")
+    if hard and not mask.max() > 0.5:
+        raise InputError(f"the mask {path} is too dark for --hard: paint white where the edit is to be")
+    return mask
 
 
 def pair(text: str) -> tuple[int, int]:
     """ "3,4" -> (3, 4)."""
+    return whole_numbers(text, 2, "two whole numbers like 3,4")
+
+
+def whole_numbers(text: str, count: int, what: str) -> tuple[int, ...]:
+    """ "3,4" -> (3, 4); pixels or cells, of which no picture has more than `recipe.FARTHEST`."""
     try:
-        first, second = (int(part) for part in text.split(","))
+        # Python reads no number of thousands of digits
+        numbers = tuple(int(part) for part in text.split(","))
     except ValueError:
-        raise argparse.ArgumentTypeError(f"{text!r} is not two whole numbers like 3,4") from None
-    return first, second
+        numbers = ()
+    if len(numbers) != count:
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not {what}")
+    if max(map(abs, numbers)) > recipe.FARTHEST:
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} goes beyond {recipe.FARTHEST:g} pixels or cells")
+    return numbers
+
+
+def shortened(text: str) -> str:
+    """What a message repeats of what was given."""
+    return text if len(text) <= ECHOED else text[:ECHOED] + "..."
+
+
+def amount(text: str) -> float:
+    """How far to go along a direction, or how many times to add a difference."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    most = recipe.MOST_AMOUNT
+    if not -most <= value <= most:
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number from {-most:g} to {most:g}")
+    return value
 
 
 def fraction(text: str) -> float:
@@ -56,7 +101,7 @@ def fraction(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value <= 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 0 to 1")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number from 0 to 1")
     return value
 
 
@@ -68,13 +113,13 @@ def integers(text: str) -> list[int]:
             first, dash, last = part.partition("-")
             low, high = int(first), int(last if dash else first)
             if high - low >= MOST_SEEDS:
-                raise argparse.ArgumentTypeError(f"{text!r} are more than {MOST_SEEDS} seeds")
+                raise argparse.ArgumentTypeError(f"{shortened(text)!r} are more than {MOST_SEEDS} seeds")
             numbers.extend(range(low, high + 1))
     except ValueError:
         numbers = []
     numbers = list(dict.fromkeys(numbers))
     if not numbers:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a list of seeds like 0-15 or 3,5,8")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a list of seeds like 0-15 or 3,5,8")
     return numbers
 
 
@@ -88,15 +133,21 @@ def output(path: str, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".we
 
 
 def keep_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
-    """Refuse to write over a picture that was given to be read.
+    """Refuse to write over a file that was given to be read, or into a folder of such files.
 
     Raises:
         InputError: naming it.
     """
-    read = {Path(path).resolve() for path in inputs}
+    read = {Path(path).resolve(): path for path in inputs}
+    folders = {path for path in read if path.is_dir()}
     for path in outputs:
-        if path.resolve() in read:
-            raise InputError(f"{path} is one of the pictures to read and would be overwritten; give another --out")
+        whole = path.resolve()
+        if whole in read and whole not in folders:
+            raise InputError(f"{path} is one of the files to read and would be overwritten; give another --out")
+        if inside := folders & {whole, *whole.parents}:
+            raise InputError(
+                f"{path} would be written into {read[inside.pop()]}, which is read; write to another folder"
+            )
 
 
 @torch.no_grad()

@@ -10,34 +10,35 @@ from PIL import Image
 from torch import Tensor
 
 from stylemap import decoding, faces, images
-from stylemap.cli import align
+from stylemap.cli import align, options
 from stylemap.editing import pasting
+from stylemap.editing.applying import Edited
 from stylemap.errors import InputError
 from stylemap.files import atomic
 from stylemap.model import Model
 
 
-def add_options(parser: argparse.ArgumentParser, painted: bool) -> None:
+def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: bool) -> None:
     """``--paste-back``, ``--align`` and what belongs to it.
 
     Args:
+        who: which of the verb's pictures ``--align`` is about.
+        frame: what to say of where its masks lie.
         painted: masks may be painted on the photo, otherwise only on the face.
     """
     parser.add_argument(
         "--paste-back",
         choices=("none", *pasting.WAYS),
         help="write the original at its full size with the edited region in it, instead of the picture the model made: feather "
-        "has a soft rim, poisson also takes over the photo's light and tint. With --align feather, otherwise none",
-    )
-    frame = (
-        "A mask is painted on the original photo, or see --mask-on." if painted else "Cells and masks are on the faces."
+        "has a soft rim, poisson also brings parts of references to the photo's light and tint. With --align feather, "
+        "otherwise none",
     )
     group = parser.add_argument_group(
         "unaligned photos",
         "With --align the largest face of each photo is found and cut out like FFHQ's faces, the edit is made on it and put "
-        f"back into the original at its full size. Only the edited region and a soft rim around it change. {frame}",
+        f"back into the original at its full size. Only the edited region and a soft rim around it change. {frame}".strip(),
     )
-    group.add_argument("--align", action="store_true", help="original and reference are photos with a face somewhere")
+    group.add_argument("--align", action="store_true", help=f"{who} with a face somewhere")
     align.add_finding(group)
     if painted:
         group.add_argument(
@@ -95,9 +96,13 @@ class Pictures:
         """[1, 3, R, R] on the model's device."""
         return images.from_uint8(torch.from_numpy(photo.picture)[None]).to(self.model.device)
 
-    def mask(self, path: str, photo: Photo) -> Tensor:
-        """A painted mask over a photo, [1, 1, R, R] on the model's device."""
-        return self.fitted(decoding.luminance(Path(path)), photo, path)
+    def mask(self, path: str, photo: Photo, hard: bool = False) -> Tensor:
+        """A painted mask over a photo, [1, 1, R, R] on the model's device.
+
+        Raises:
+            InputError: it cannot be read, does not fit or selects nothing.
+        """
+        return options.selecting(self.fitted(decoding.luminance(Path(path)), photo, path), path, hard)
 
     def fitted(self, values: np.ndarray, photo: Photo, name: str) -> Tensor:
         """What a mask, float32 [H, W] in [0, 1] over a photo, is over the part of it: [1, 1, R, R] on the model's device.
@@ -107,16 +112,14 @@ class Pictures:
         """
         return self._tensor(decoding.fit_mask(values, self.model.config.resolution))
 
-    def write(self, path: Path, original: Photo, edit: Tensor, region: Tensor) -> None:
-        """Write the edit [1, 3, R, R], alone or in the original; ``region`` [1, 1, R, R] is where it is to differ from it."""
-        if self.paste == "none":
-            images.write(path, edit)
-            return
-        edited = images.to_uint8(edit)[0].cpu().numpy()
-        where = region[0, 0].cpu().numpy()
-        pasted = pasting.paste(original.pixels, original.picture, edited, original.alignment, where, self.paste)
+    def write(self, path: Path, original: Photo, edited: Edited) -> None:
+        """Write the edit, made to be pasted as ``paste`` says: alone or in the original."""
+        pixels = edited.pixels
+        if self.paste != "none":
+            where = original.alignment, edited.region
+            pixels = pasting.paste(original.pixels, original.picture, pixels, *where, self.paste, edited.sources)
         with atomic(path) as temporary:  # not by images.write: as a float tensor a large photo takes 12 bytes a pixel
-            Image.fromarray(pasted).save(temporary, **images.STILL_FORMATS[path.suffix.lower()])
+            Image.fromarray(pixels).save(temporary, **images.STILL_FORMATS[path.suffix.lower()])
 
     def _open(self, path: str, whole: bool) -> Photo:
         side = self.model.config.resolution

@@ -3,8 +3,6 @@
 import argparse
 from pathlib import Path
 
-import torch
-
 from stylemap import checkpoint, decoding, devices, project
 from stylemap.cli import options, photos
 from stylemap.errors import InputError
@@ -29,7 +27,7 @@ def add(verbs) -> None:
     replay.add_argument(
         "--out", type=Path, required=True, help="the picture to write; or a folder, to write <photo>.png into"
     )
-    photos.add_options(replay, painted=False)
+    photos.add_options(replay, "each --original is a photo", "", painted=False)
     replay.add_argument(
         "--weights", help="those the project was made with; by default looked for among the shipped ones"
     )
@@ -43,15 +41,17 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError("--align goes with --original; the project's own picture is cut out already")
     targets = outputs(arguments.out, originals)
     options.keep_inputs(targets, [*originals, arguments.project])
+    for path in originals:
+        # before anything is written: one that is missing would else be found after hours of work on the others
+        decoding.check(Path(path))
     loaded = project.load(arguments.project)
     model = checkpoint.load(arguments.weights or shipped(loaded), devices.pick(arguments.device))
-    loaded.check_model(model)
+    replay = project.Replay(model, loaded)
     pictures = photos.open_photos(arguments, model)
     for target, path in zip(targets, originals or [None], strict=True):
         photo = own_photo(loaded, arguments.project) if path is None else pictures.original(path)
         image = None if path is None else pictures.image(photo)
-        edit, region = project.replay(model, loaded, image), project.region(model, loaded, image)
-        pictures.write(target, photo, edit, torch.from_numpy(region)[None, None])
+        pictures.write(target, photo, replay(image, pictures.paste))
         print(target)
 
 
@@ -63,8 +63,9 @@ def outputs(out: Path, originals: list[str]) -> list[Path]:
     """
     if len(originals) < 2 and out.suffix.lower() in SUFFIXES and not out.is_dir():
         return [out]
-    if not originals:
-        raise InputError(f"--out {out} must be a picture and end in {' or '.join(SUFFIXES)}")
+    if not originals or (out.suffix.lower() not in ("", *SUFFIXES) and not out.is_dir()):
+        folder = "" if not originals else ", or name a folder"
+        raise InputError(f"--out {out} must be a picture and end in {' or '.join(SUFFIXES)}{folder}")
     if out.suffix.lower() in SUFFIXES and not out.is_dir():
         raise InputError(f"--out {out} is one picture, for {len(originals)} photos; name a folder")
     named: dict[Path, str] = {}

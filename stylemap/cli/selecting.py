@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stylemap import decoding
+from stylemap.cli import options
 from stylemap.cli.photos import Photo, Pictures
 from stylemap.datasets import parts, sources
 from stylemap.editing import masks
@@ -21,8 +22,9 @@ def add_options(parser: argparse.ArgumentParser, union: bool) -> None:
     Args:
         union: of the original's part and the reference's, and halves as well; otherwise the reference's part alone.
     """
+    side, taken = ("original", "the reference there") if union else ("reference", "the part to take")
     group = parser.add_argument_group("where", "One of --mask, --part or --half." if union else None)
-    group.add_argument("--mask", action="append", metavar="M", help="grey picture, white = the reference")
+    group.add_argument("--mask", action="append", metavar="M", help=f"grey picture over the {side}, white = {taken}")
     group.add_argument(
         "--part",
         action="append",
@@ -63,7 +65,7 @@ def pixels(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels, 0 or more")
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is not a number of pixels, 0 or more")
     return value
 
 
@@ -72,7 +74,7 @@ def files(arguments: argparse.Namespace) -> list[str]:
     return [
         *arguments.mask,
         *arguments.reference_parts,
-        *([arguments.original_parts] if arguments.original_parts else []),
+        *(path for path in (arguments.parts, arguments.original_parts) if path),
     ]
 
 
@@ -119,7 +121,7 @@ def select(arguments: argparse.Namespace, pictures: Pictures, original: Photo, r
     count, resolution = len(references), pictures.model.config.resolution
     if arguments.mask:
         over = [original if arguments.union else r for r in references]
-        found = [pictures.mask(path, photo) for path, photo in zip(arguments.mask, over, strict=True)]
+        found = [pictures.mask(path, photo, arguments.hard) for path, photo in zip(arguments.mask, over, strict=True)]
     elif arguments.half:
         halves = spread("--half", arguments.half, count, "--reference")
         found = [masks.half(half, resolution).to(pictures.model.device) for half in halves]

@@ -1,6 +1,7 @@
 """``stylemap serve``: the web editor on this machine."""
 
 import argparse
+import errno
 import ipaddress
 import socket
 import sys
@@ -98,9 +99,9 @@ def find_finder(detector: str | None) -> faces.Finder | None:
     """What finds faces: the given model, or the one in the cache; None where there is none."""
     try:
         return faces.Finder(detector=detector)
-    except InputError:
+    except InputError as err:
         if detector is not None:
-            raise
+            raise InputError(f"--detector: {err}, or leave --detector away") from err
         return None
 
 
@@ -110,17 +111,22 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         InputError: the address is none of this machine's, or the port is in use.
     """
+    if not host:
+        raise InputError("--host names no address; leave it away for this machine alone, or give 0.0.0.0 for all")
+    elsewhere = f"--host {host} is no address of this machine; leave it away, or give 0.0.0.0 for all of them"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
     except OSError as err:
-        raise InputError(f"--host {host} is no address of this machine ({err.strerror or err})") from err
+        raise InputError(f"{elsewhere} ({err.strerror or err})") from err
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(where)
         listening.listen(BACKLOG)
     except OSError as err:
         listening.close()
+        if err.errno == errno.EADDRNOTAVAIL:
+            raise InputError(elsewhere) from err
         reason = err.strerror or str(err)
         raise InputError(f"cannot listen on {host} port {port}: {reason}; choose another --port, or 0") from err
     return listening
@@ -142,11 +148,11 @@ def is_loopback(host: str) -> bool:
 
 def port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is no port from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is no port from 0 to 65535")
     return int(text)
 
 
 def positive(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{text!r} is no whole number from 1 to 10000")
+        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is no whole number from 1 to 10000")
     return int(text)

@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import time
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
@@ -20,6 +21,8 @@ from stylemap.training import distributed, loop
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 RUNS = Path("runs")
+REPEATS_S = 5.0
+FORMERLY = {"augment": ["--augment.mode", "none"], "speed": ["--speed.precision", "float32"]}
 
 
 def main(argv: list[str]) -> int:
@@ -27,7 +30,7 @@ def main(argv: list[str]) -> int:
     if dry_run:
         if distributed.speaks():
             print(yaml.safe_dump(asdict(config), sort_keys=False), end="", flush=True)
-            foresight.foresee(config)
+            foresight.foresee(config, out, resume)
         return 0
     if out is None and distributed.launched():
         raise InputError("torchrun needs --out, the same folder for all processes")
@@ -112,7 +115,8 @@ def _with_recipe(argv: list[str]) -> list[str]:
         for part in (argument.split("=", 1) if argument.startswith("--config=") else [argument])
     ]
     if "--resume" in argv:
-        argv = ["--config", str(_config_of_run(argv)), *argv]
+        own = _config_of_run(argv)
+        argv = ["--config", str(own), *_as_before(own), *argv]
     elif "--config" not in argv:
         if {"-h", "--help"} & set(argv):
             return argv
@@ -127,6 +131,12 @@ def _with_recipe(argv: list[str]) -> list[str]:
         if flag == "--config" and not Path(argv[at]).exists():
             argv[at] = str(_recipe(argv[at]))
     return argv
+
+
+def _as_before(config: Path) -> list[str]:
+    """Flags for a run from before these settings were there, so that it goes on as it was."""
+    known = yaml.safe_load(config.read_text()) or {}
+    return [part for group, flags in FORMERLY.items() if group not in known for part in flags]
 
 
 def _recipe(name: str) -> Path:
@@ -196,6 +206,13 @@ class Stop:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        self.signal = number
-        self.__exit__()
+        if self.signal and time.monotonic() - self.noted < REPEATS_S and distributed.launched():
+            return  # torchrun and the terminal both pass a signal on
+        if self.signal:
+            self.__exit__()
+            os.kill(os.getpid(), number)
+            return
+        self.signal, self.noted = number, time.monotonic()
+        if not distributed.launched():
+            self.__exit__()
         print("\nsaving, then leaving (again to leave at once)", flush=True)

@@ -8,7 +8,7 @@ Source: StyleMapGAN (arXiv 2104.14754), 3.4 for the blend, 4.4 for parts that go
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Literal
 
 import torch
@@ -53,7 +53,7 @@ class Patch:
     """A part of a reference over the picture."""
 
     maps: Sequence[Tensor]  # blending.in_space(model, stylemap of the reference, space)
-    mask: Tensor  # [N|1, 1, R, R] in [0, 1], over the reference, where the part is there
+    mask: Tensor | None  # [N|1, 1, R, R] in [0, 1], over the reference, where the part is there; None: all of it
     placement: Placement = field(default_factory=Placement)
     strength: float = 1.0  # in [0, 1], the share of the reference where the mask is 1
     hard: bool = False  # take every touched cell whole, see `masks.resize`
@@ -101,7 +101,7 @@ def compose(maps: Sequence[Tensor], edits: Sequence[Patch | Push], resolution: i
                 result[i] = result[i] + (other[i] if share is None else share * other[i])
             else:
                 moved = place(other[i], edit.placement, resolution, about, "replicate")
-                result[i] = torch.lerp(result[i], moved, edit.strength * share)
+                result[i] = torch.lerp(result[i], moved, edit.strength if share is None else edit.strength * share)
     return result
 
 
@@ -128,6 +128,12 @@ def region(edits: Sequence[Patch | Push], resolution: int) -> Tensor:
     return result
 
 
+def everywhere(patch: Patch, resolution: int) -> Patch:
+    """All of the reference, lying as its part does: what the part was cut out of. For a mask of one sample."""
+    (centre,) = centres(patch, resolution)
+    return replace(patch, mask=None, placement=replace(patch.placement, centre=centre), strength=1.0)
+
+
 def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
     """(y, x) that a patch is mirrored and scaled about, for each sample of its mask or one for all.
 
@@ -136,6 +142,8 @@ def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
     """
     if patch.placement.centre is not None:
         return [patch.placement.centre]
+    if patch.mask is None:
+        return [(resolution / 2, resolution / 2)]
     found = []
     for mask in patch.mask:
         high = mask.max()
@@ -193,7 +201,7 @@ def check_maps(maps: Sequence[Tensor], other: Sequence[Tensor]) -> None:
 
 
 def _placed_mask(edit: Patch | Push, samples: int, resolution: int) -> Tensor | None:
-    """The mask where the part goes, checked; None where a push has none."""
+    """The mask where the part goes, checked; None where there is none."""
     if edit.mask is None:
         return None
     masks.check(edit.mask, samples, resolution)

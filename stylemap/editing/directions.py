@@ -6,7 +6,7 @@ has a place as well: it can be followed inside a mask or in some cells alone. `f
 
 import io
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from stylemap.editing import masks
+from stylemap.editing import composing
 from stylemap.editing.blending import Space, in_space, render
 from stylemap.errors import InputError
 from stylemap.files import write_bytes
@@ -93,6 +93,29 @@ def move(stylemap: Tensor, direction: Direction, amount: float, cells: Cells | N
     return stylemap + step
 
 
+def push(
+    stylemap: Tensor,
+    direction: Direction,
+    amount: float,
+    maps_of: Callable[[Tensor], list[Tensor]],
+    cells: Cells | None = None,
+    **settings,
+) -> composing.Push:
+    """A move along a direction as a step of an edit.
+
+    Args:
+        stylemap: [N, C, S, S], of the original.
+        amount, cells: as in `move`.
+        maps_of: gives the maps of a stylemap in the edit's space.
+        settings: of `composing.Push`, such as its mask.
+
+    Raises:
+        ValueError: as `move`.
+    """
+    moved = maps_of(move(stylemap, direction, amount, cells))
+    return composing.Push([a - b for a, b in zip(moved, maps_of(stylemap), strict=True)], **settings)
+
+
 def inside(cells: Cells, side: int) -> Tensor:
     """[S, S], 1 in the rectangle of cells, 0 elsewhere.
 
@@ -131,12 +154,14 @@ def apply(
     Raises:
         ValueError: as `move`; a mask of another shape or outside [0, 1], another space.
     """
-    moved = move(stylemap, direction, amount, cells)
     if mask is None:
-        return model.synthesize(moved)
-    masks.check(mask, len(stylemap), model.config.resolution)
-    pairs = zip(in_space(model, stylemap, space), in_space(model, moved, space), strict=True)
-    return render(model, [torch.lerp(a, b, masks.resize(mask, a.shape[-1], hard)) for a, b in pairs], space)
+        return model.synthesize(move(stylemap, direction, amount, cells))
+
+    def maps_of(w: Tensor) -> list[Tensor]:
+        return in_space(model, w, space)
+
+    step = push(stylemap, direction, amount, maps_of, cells, mask=mask, hard=hard)
+    return render(model, composing.compose(maps_of(stylemap), [step], model.config.resolution), space)
 
 
 def condition(direction: Direction, others: Sequence[Direction]) -> Direction:

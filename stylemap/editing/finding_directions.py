@@ -99,7 +99,8 @@ def pca(stylemaps: Tensor, components: int) -> list[Direction]:
     most = min(n - 1, size)
     if not 1 <= components <= most:
         raise InputError(
-            f"{components} components of {n} stylemaps of {size} numbers: must be 1 to {most}; give more pictures"
+            f"{components} components of {n} stylemaps of {size} numbers: must be 1 to {most}; "
+            + ("give more pictures or fewer components" if components > most else "take 1 or more")
         )
     x = x - x.mean(dim=0)
     variances, vectors = torch.linalg.eigh((x @ x.T if n < size else x.T @ x) / (n - 1))  # ascending

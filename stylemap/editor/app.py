@@ -16,6 +16,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from stylemap import faces, project
+from stylemap.editing import pasting
+from stylemap.editing.applying import Edited
 from stylemap.editor import pictures, requests
 from stylemap.editor.answers import describe, download, error, is_json, media_type, png
 from stylemap.editor.bodies import read_body
@@ -194,8 +196,8 @@ class Server:
         session = self.sessions.get(id)
         sent = await self._json(request, requests.Edit)
         began = time.perf_counter()
-        pixels = await self.model.run(request, self._render, sent, self._ready(session, sent))
-        answer = png(pixels)
+        edited = await self.model.run(request, self._render, sent, self._ready(session, sent))
+        answer = png(edited.pixels)
         answer.headers["x-milliseconds"] = f"{(time.perf_counter() - began) * 1000:.1f}"
         return answer
 
@@ -203,11 +205,8 @@ class Server:
         session = self.sessions.get(id)
         sent = await self._json(request, requests.Save)
         given = self._ready(session, sent)
-        edited = await self.model.run(request, self._render, sent, given)
-        if sent.paste_back == "none":
-            return download(pictures.png(edited), "edit.png", "image/png")
-        region = await self.model.run(request, self._region, sent, given)
-        data = await self.files.run(request, self._put_back, given[ORIGINAL], edited, region, sent.paste_back)
+        edited = await self.model.run(request, self._render, sent, given, sent.paste_back)
+        data = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent.paste_back)
         return download(data, "edit.png", "image/png")
 
     async def save_project(self, request: Request, id: str) -> Response:
@@ -221,7 +220,8 @@ class Server:
         session = self.sessions.get(id)
         async with session.incoming:
             most = project.most_bytes(self.studio.model.config, self.limits.upload_bytes)
-            opened = await self.files.run(request, project.load, await self._file(request, most))
+            data = await self._file(request, most)
+            opened = await self.files.run(request, project.load, data, self.limits.pixels)
             session.pictures = dict(await self.model.run(request, self.studio.open, opened))
             shown = {slot: describe(slot, picture) for slot, picture in session.pictures.items()}
         edit = await self.files.run(request, requests.as_json, opened.edit)
@@ -232,17 +232,16 @@ class Server:
     def _recipe(self, sent: requests.Edit) -> recipe.Edit:
         return sent.recipe(self.studio.model.config.resolution, self.studio.directions)
 
-    def _render(self, sent: requests.Edit, given: Pictures):
-        return self.studio.render(self._recipe(sent), given)
-
-    def _region(self, sent: requests.Edit, given: Pictures):
-        return self.studio.region(self._recipe(sent), given)
+    def _render(self, sent: requests.Edit, given: Pictures, how: pasting.How = "none") -> Edited:
+        return self.studio.render(self._recipe(sent), given, how)
 
     def _project(self, sent: requests.SaveProject, given: Pictures) -> bytes:
         return project.to_bytes(self.studio.project(self._recipe(sent), given, sent.page))
 
-    def _put_back(self, picture: Picture, edited, region, how: str) -> bytes:
-        return pictures.png(pictures.put_back(picture.photo, edited, region, how, self.limits.pixels))
+    def _file_of(self, picture: Picture, edited: Edited, how: pasting.How) -> bytes:
+        if how == "none":
+            return pictures.png(edited.pixels)
+        return pictures.png(pictures.put_back(picture.photo, edited, how, self.limits.pixels))
 
     # ---- what requests hold
 

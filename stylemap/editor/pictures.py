@@ -12,6 +12,7 @@ from stylemap import decoding, faces
 from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import pasting
+from stylemap.editing.applying import Edited
 from stylemap.errors import InputError
 from stylemap.project.recipe import Photo
 
@@ -96,15 +97,10 @@ def whole(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
     return Photo(pixels, None, (side, side), faces.Alignment.central(side, side, side), labels=labels)
 
 
-def put_back(photo: Photo, edited: np.ndarray, region: np.ndarray, how: pasting.How, most_pixels: int) -> np.ndarray:
-    """The upload at its full size with the edit in it, uint8 [H, W, 3]; what is outside the region stays byte for byte.
-
-    Args:
-        edited: uint8 [R, R, 3].
-        region: float32 [R, R] in [0, 1], where the edit is to show.
-    """
+def put_back(photo: Photo, edited: Edited, how: pasting.How, most_pixels: int) -> np.ndarray:
+    """The upload at its full size with the edit in it, uint8 [H, W, 3]; what is outside the region stays byte for byte."""
     full = photo.pixels if photo.upload is None else decoding.decode(photo.upload, "the picture", most_pixels)
-    return pasting.paste(full, photo.pixels, edited, photo.alignment, region, how)
+    return pasting.paste(full, photo.pixels, edited.pixels, photo.alignment, edited.region, how, edited.sources)
 
 
 def png(pixels: np.ndarray) -> bytes:

@@ -16,6 +16,30 @@ from stylemap.project import recipe
 
 MASK_CHARACTERS = 3_000_000  # base64 of 2 MB, more than a mask of 1024 px takes
 
+# what is wrong with a value, by pydantic's name of it; its own words are for programmers
+WRONG = {
+    "missing": "is missing",
+    "extra_forbidden": "is not known here",
+    "finite_number": "must be a number",
+    "literal_error": "must be {expected}",
+    "greater_than_equal": "must be at least {ge}",
+    "less_than_equal": "must be at most {le}",
+    "less_than": "must be below {lt}",
+    "too_long": "must hold at most {max_length}",
+    "string_too_long": "must have at most {max_length} characters",
+    "value_error": "{error}",
+}
+KINDS = {
+    "int": "a whole number",
+    "float": "a number",
+    "bool": "true or false",
+    "string": "text",
+    "list": "a list",
+    "tuple": "a list",
+    "dict": "an object with names",
+    "model": "an object with names",
+}
+
 T = TypeVar("T", bound=BaseModel)
 Number = Annotated[float, Field(ge=-recipe.FARTHEST, le=recipe.FARTHEST)]
 Mask = Annotated[str, Field(max_length=MASK_CHARACTERS)]
@@ -118,9 +142,17 @@ def parse(kind: type[T], body: bytes) -> T:
 def first_error(err: ValidationError | RequestValidationError) -> str:
     """Where and what, on one line; nothing of what was sent."""
     first = err.errors()[0]
-    where = ".".join(str(part) for part in first["loc"])[:100]
-    message = " ".join(first["msg"].split())[:200]
-    return f"{where}: {message}" if where else message
+    if first["type"] == "json_invalid":
+        return "the request is no JSON"
+    # where FastAPI found it, "path" or "query", is of no use to a person
+    names = first["loc"][1:] if first["loc"][:1] in (("path",), ("query",)) else first["loc"]
+    where = ".".join(str(part) for part in names)[:100] or "the request"
+    if first["type"] in WRONG:
+        wrong = WRONG[first["type"]].format(**first.get("ctx", {}))
+    else:
+        # as "int_type", "float_parsing"
+        wrong = f"must be {KINDS.get(first['type'].partition('_')[0], 'of another kind')}"
+    return f"{where} {wrong}"
 
 
 def as_json(edit: recipe.Edit) -> dict:

@@ -3,11 +3,12 @@
 import weakref
 from collections.abc import Mapping
 
-import numpy as np
 import torch
 from torch import Tensor
 
 from stylemap import images, project
+from stylemap.editing import pasting
+from stylemap.editing.applying import Edited
 from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Direction
 from stylemap.editor.sessions import Picture
@@ -48,18 +49,13 @@ class Studio:
         mse = float((result.clamp(-1, 1) - image).square().mean(dtype=torch.float64))
         return Picture(photo, stylemap, mirrored, images.to_uint8(result)[0].cpu().numpy(), mse)
 
-    def render(self, edit: Edit, pictures: Pictures) -> np.ndarray:
-        """The edited picture, uint8 [R, R, 3].
+    def render(self, edit: Edit, pictures: Pictures, how: pasting.How = "none") -> Edited:
+        """The edited picture, and what putting it back into its photo needs; ``how`` as in `applying.apply`.
 
         Raises:
             InputError: an edit of another model, or of slots that are empty.
         """
-        image = recipe.picture(self.model, edit, *self._inputs(edit, pictures))
-        return images.to_uint8(image)[0].cpu().numpy()
-
-    def region(self, edit: Edit, pictures: Pictures) -> np.ndarray:
-        """Where the edit is meant to show, float32 [R, R] in [0, 1]. Errors as of `render`."""
-        return recipe.region(self.model, edit, *self._inputs(edit, pictures))
+        return recipe.apply(self.model, edit, *self._inputs(edit, pictures), how)
 
     def project(self, edit: Edit, pictures: Pictures, page: dict) -> Project:
         """Everything that the edit is made of."""

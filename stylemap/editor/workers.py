@@ -1,6 +1,7 @@
 """Long work beside the event loop, one job at a time."""
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
@@ -12,10 +13,14 @@ T = TypeVar("T")
 
 
 class Worker:
-    """A thread that does jobs in turn. One, since a job of the model uses every core by itself and pictures take memory."""
+    """A thread that does jobs in turn. One, since a job of the model uses every core by itself and pictures take memory.
+
+    Args:
+        most: jobs that may hold their arguments in memory, the running one among them.
+    """
 
     def __init__(self, name: str, most: int):
-        self.most, self.pending = most, 0
+        self.free = threading.Semaphore(most)
         self.threads = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def run(self, request: Request, job: Callable[..., T], *arguments) -> T:
@@ -24,10 +29,13 @@ class Worker:
         Raises:
             HTTPException: 503 where too many jobs wait, 499 where nobody waits for the answer.
         """
-        if self.pending >= self.most:
+        if not self.free.acquire(blocking=False):
             raise HTTPException(503, "too much to do at the moment; try again in a few seconds")
-        self.pending += 1
-        future = asyncio.wrap_future(self.threads.submit(job, *arguments))
+        call = _Call(job, arguments)
+        submitted = self.threads.submit(call)
+        # not when the client leaves: a job that runs goes on and holds its memory until it is done
+        submitted.add_done_callback(lambda _: self.free.release())
+        future = asyncio.wrap_future(submitted)
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)
@@ -35,13 +43,27 @@ class Worker:
                 raise HTTPException(499, "the client went away")
             return future.result()
         finally:
-            self.pending -= 1
             gone.cancel()
-            future.cancel()
+            if submitted.cancel():
+                call.forget()
 
     def close(self) -> None:
         """Ends the thread after the job in hand."""
         self.threads.shutdown(wait=True, cancel_futures=True)
+
+
+class _Call:
+    """A job and its arguments, which a queue does not hold any longer than somebody waits: it keeps what was cancelled."""
+
+    def __init__(self, job: Callable, arguments: tuple):
+        self.payload = job, arguments
+
+    def __call__(self):
+        job, arguments = self.payload
+        return job(*arguments)
+
+    def forget(self) -> None:
+        self.payload = None
 
 
 async def _gone(request: Request) -> None:

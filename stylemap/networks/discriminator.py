@@ -11,14 +11,18 @@ GROUP = 4  # samples compared by the minibatch standard deviation
 STDDEV_EPS = 1e-8
 
 
+def group_size(n: int, group: int = GROUP) -> int:
+    """How many of ``n`` samples are compared with one another: ``group``, or the largest smaller number that divides n."""
+    return next(g for g in range(min(group, n), 0, -1) if n % g == 0)
+
+
 def minibatch_stddev(x: Tensor, group: int = GROUP, eps: float = STDDEV_EPS) -> Tensor:
     """[N, C, H, W] -> [N, C + 1, H, W]: the mean standard deviation over groups of samples as one more channel.
 
-    Sample i shares a group with i + k N / group (Progressive GAN, section 3). Where ``group`` does not divide N, the largest
-    smaller group that does is taken.
+    Sample i shares a group with i + k N / group (Progressive GAN, section 3), see `group_size`.
     """
     n, c, h, w = x.shape
-    group = next(g for g in range(min(group, n), 0, -1) if n % g == 0)
+    group = group_size(n, group)
     variance = x.reshape(group, n // group, c, h, w).var(dim=0, correction=0)  # [N/g, C, H, W]
     stddev = (variance + eps).sqrt().mean(dim=(1, 2, 3), keepdim=True)  # [N/g, 1, 1, 1]
     return torch.cat([x, stddev.repeat(group, 1, h, w)], dim=1)

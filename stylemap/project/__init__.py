@@ -12,15 +12,16 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load as deserialize
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from stylemap import images
+from stylemap import decoding, images
 from stylemap.config import ModelConfig
+from stylemap.editing import pasting
+from stylemap.editing.applying import Edited
 from stylemap.errors import InputError
 from stylemap.files import write_bytes
 from stylemap.model import Model
@@ -59,35 +60,35 @@ def fingerprint(model: Model) -> str:
     return digest.hexdigest()[:32]
 
 
-def replay(model: Model, project: Project, original: Tensor | None = None) -> Tensor:
-    """The project's edit once more: of its own original, or of another image [1, 3, R, R] -> [1, 3, R, R].
+class Replay:
+    """A project's edit, ready for any number of originals: weights are checked and references encoded once.
 
     Raises:
-        InputError: a project of other weights, or without an original where none is given.
+        InputError: a project of other weights.
     """
-    return recipe.picture(model, project.edit, *_stylemaps(model, project, original))
 
-
-def region(model: Model, project: Project, original: Tensor | None = None) -> np.ndarray:
-    """Where that edit is meant to show, float32 [R, R] in [0, 1]. Arguments and errors as of `replay`."""
-    return recipe.region(model, project.edit, *_stylemaps(model, project, original))
-
-
-@torch.inference_mode()
-def _stylemaps(model: Model, project: Project, original: Tensor | None) -> tuple[Tensor, dict[int, recipe.Reference]]:
-    """The original's [1, C, S, S], and the references by slot, on the model's device."""
-    project.check_model(model)
-    stylemaps = {slot: w.to(model.device) for slot, w in project.stylemaps.items()}
-    if original is not None:
-        stylemaps[ORIGINAL] = model.encode(original.to(model.device))
-    if ORIGINAL not in stylemaps:
-        raise InputError("the project holds no original; give one")
-    references = {}
-    for slot, w in stylemaps.items():
-        if slot != ORIGINAL:
+    @torch.inference_mode()
+    def __init__(self, model: Model, project: Project):
+        project.check_model(model)
+        self.model, self.edit = model, project.edit
+        stylemaps = {slot: w.to(model.device) for slot, w in project.stylemaps.items()}
+        self.original = stylemaps.pop(ORIGINAL, None)
+        self.references = {}
+        for slot, w in stylemaps.items():
             image = images.from_uint8(torch.from_numpy(project.photos[slot].pixels)[None]).to(model.device)
-            references[int(slot)] = recipe.Reference(w, model.encode(image.flip(3)))
-    return stylemaps[ORIGINAL], references
+            self.references[int(slot)] = recipe.Reference(w, model.encode(image.flip(3)))
+
+    @torch.inference_mode()
+    def __call__(self, original: Tensor | None = None, how: pasting.How = "none") -> Edited:
+        """The edit of the project's own original, or of another image [1, 3, R, R]; ``how`` as in `applying.apply`.
+
+        Raises:
+            InputError: a project without an original, where none is given.
+        """
+        stylemap = self.original if original is None else self.model.encode(original.to(self.model.device))
+        if stylemap is None:
+            raise InputError("the project holds no original; give one")
+        return recipe.apply(self.model, self.edit, stylemap, self.references, how=how)
 
 
 def most_bytes(config: ModelConfig, upload_bytes: int) -> int:
@@ -154,8 +155,11 @@ def _settings(part: Patch | Push) -> dict:
 # ---- from bytes
 
 
-def load(source: str | Path | bytes) -> Project:
+def load(source: str | Path | bytes, most_pixels: int = decoding.MAX_PIXELS) -> Project:
     """Read a project file, or its bytes.
+
+    Args:
+        most_pixels: of the original's upload.
 
     Raises:
         InputError: missing, damaged, no project, or a project with anything in it that does not fit.
@@ -171,7 +175,7 @@ def load(source: str | Path | bytes) -> Project:
     except (SafetensorError, KeyError, ValueError, TypeError, RuntimeError) as err:
         raise InputError("the project is damaged; save it again") from err
     try:
-        return Project(**Parser(header, tensors).fields())
+        return Project(**Parser(header, tensors, most_pixels).fields())
     except InputError as err:
         raise InputError(f"the project cannot be used: {err}") from err
     except (KeyError, TypeError, ValueError, OverflowError, RecursionError) as err:

@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylemap import decoding
 from stylemap.config import ModelConfig
 from stylemap.datasets.parts import Part
 from stylemap.editing.directions import Direction, Origin
@@ -48,8 +49,8 @@ def read_header(data: bytes) -> dict:
 class Parser:
     """Takes every tensor out once; what is left over belongs to no project."""
 
-    def __init__(self, header: dict, tensors: dict[str, Tensor]):
-        self.header, self.tensors = header, tensors
+    def __init__(self, header: dict, tensors: dict[str, Tensor], most_pixels: int):
+        self.header, self.tensors, self.most_pixels = header, tensors, most_pixels
         self.config = ModelConfig.from_dict(header["model"])
 
     def fields(self) -> dict[str, Any]:
@@ -123,15 +124,22 @@ class Parser:
         data = self.tensors.pop("upload")
         if data.dtype != torch.uint8 or data.dim() != 1:
             raise InputError("the upload must be bytes")
-        numbers = [float(x) for name in ("size", "corner", "edge") for x in settings[name]]
-        if len(numbers) != 6 or not all(abs(x) <= LONGEST_SIDE for x in numbers):  # NaN is not
-            raise InputError("the place of the picture in the upload must be six numbers")
-        width, height, x, y, right, down = numbers
-        if type(settings["aligned"]) is not bool or min(width, height) < 1 or math.hypot(right, down) < 1:
+        upload = data.numpy().tobytes()
+        stored = decoding.check(upload, "the upload", self.most_pixels)
+        size = settings["size"]
+        if not isinstance(size, list) or size not in (list(stored), list(stored[::-1])):
+            # turned by EXIF, width and height change places
+            raise InputError(f"the upload is {stored[0]} x {stored[1]} pixels, which the project does not say")
+        numbers = [x for name in ("corner", "edge") for x in settings[name]]
+        if len(numbers) != 4 or not all(
+            type(x) in (int, float) and abs(x) <= LONGEST_SIDE for x in numbers
+        ):  # NaN is not
+            raise InputError("the place of the picture in the upload must be four numbers")
+        x, y, right, down = map(float, numbers)
+        if type(settings["aligned"]) is not bool or math.hypot(right, down) < 1:
             raise InputError("the place of the picture in the upload is none")
         alignment = Alignment((x, y), (right, down), self.config.resolution)
-        size = (int(width), int(height))
-        return data.numpy().tobytes(), {"size": size, "alignment": alignment, "aligned": settings["aligned"]}
+        return upload, {"size": tuple(size), "alignment": alignment, "aligned": settings["aligned"]}
 
     def _page(self) -> dict:
         page = self.header["page"]

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor
 
 from stylemap.config import ModelConfig
-from stylemap.editing import composing, directions, masks
-from stylemap.editing.blending import Space, in_space, render
+from stylemap.editing import applying, composing, directions, masks, pasting
+from stylemap.editing.applying import Edited
+from stylemap.editing.blending import Space, in_space
 from stylemap.errors import InputError
 from stylemap.faces import Alignment
 from stylemap.model import Model
@@ -165,51 +166,35 @@ class Edit:
                     patch.layers,
                 )
             )
-        base = maps_of(stylemap) if self.pushes else []
         for push in self.pushes:
-            moved = maps_of(directions.move(stylemap, push.direction, push.amount))
-            delta = [a - b for a, b in zip(moved, base, strict=True)]
             mask = None if push.mask is None else _soft(push.mask, push.feather).to(stylemap.device)
-            steps.append(composing.Push(delta, mask, push.hard, push.layers))
+            settings = {"mask": mask, "hard": push.hard, "layers": push.layers}
+            steps.append(directions.push(stylemap, push.direction, push.amount, maps_of, **settings))
         return steps
 
 
 @torch.inference_mode()
-def picture(
+def apply(
     model: Model,
     edit: Edit,
     stylemap: Tensor,
     references: Mapping[int, Reference],
     maps_of: MapsOf | None = None,
-) -> Tensor:
-    """The edited image [1, 3, R, R], about [-1, 1]. Without patches and pushes it is the reconstruction.
+    how: pasting.How = "none",
+) -> Edited:
+    """The edited picture, and what putting it back into its photo needs. Without patches and pushes it is the reconstruction.
 
     Args:
         stylemap, references: as in `Edit.steps`.
         maps_of: a cache of maps, in place of computing them again.
+        how: as in `applying.apply`.
 
     Raises:
         InputError: an edit of another model, or a slot that is not there.
     """
     edit.check(model.config)
     maps_of = maps_of or (lambda w: in_space(model, w, edit.space))
-    steps = edit.steps(stylemap, references, maps_of)
-    return render(model, composing.compose(maps_of(stylemap), steps, model.config.resolution), edit.space)
-
-
-@torch.inference_mode()
-def region(
-    model: Model,
-    edit: Edit,
-    stylemap: Tensor,
-    references: Mapping[int, Reference],
-    maps_of: MapsOf | None = None,
-) -> np.ndarray:
-    """Where the edit is meant to show, float32 [R, R] in [0, 1]. Arguments and errors as of `picture`."""
-    edit.check(model.config)
-    maps_of = maps_of or (lambda w: in_space(model, w, edit.space))
-    steps = edit.steps(stylemap, references, maps_of)
-    return composing.region(steps, model.config.resolution)[0, 0].float().cpu().numpy()
+    return applying.apply(model, maps_of(stylemap), edit.steps(stylemap, references, maps_of), edit.space, how)
 
 
 def layers(config: ModelConfig) -> int:

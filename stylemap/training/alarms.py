@@ -27,7 +27,9 @@ def _collapsed(records: Sequence[dict]) -> str | None:
     values = [(r["sample_diversity"], r["images"]) for r in records if r.get("sample_diversity") is not None]
     if len(values) < 2:
         return None
-    best, when = max(values)
+    # More than real pictures have is the noise of an untrained generator.
+    best, when = max((min(value, 1.0), -images) for value, images in values)
+    when = -when
     now = values[-1][0]
     if best < ALIVE or now >= COLLAPSED * best:
         return None

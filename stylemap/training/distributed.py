@@ -7,8 +7,11 @@ alone writes and prints.
 import contextlib
 import datetime
 import os
+import socket
+import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TypeVar
 
 import torch
@@ -16,8 +19,11 @@ import torch.distributed as dist
 from torch import Tensor, nn
 
 from stylemap.errors import InputError
+from stylemap.files import write_text
 
 T = TypeVar("T")
+MARK = ".launch"  # in the folder of a run
+RETRY_S = 2.0
 PATIENCE = datetime.timedelta(minutes=10)  # with a process that hangs; that one has died is noticed at once
 
 
@@ -75,6 +81,24 @@ class World:
 ALONE = World()
 
 
+def _meet(backend: str) -> None:
+    """Join the group, at the second attempt where need be: after a restart the others may still be on their way.
+
+    Raises:
+        InputError: they do not come.
+    """
+    try:
+        dist.init_process_group(backend, timeout=PATIENCE)
+    except RuntimeError:
+        time.sleep(RETRY_S)
+        try:
+            dist.init_process_group(backend, timeout=PATIENCE)
+        except RuntimeError as err:
+            raise InputError(
+                f"the processes do not reach one another ({str(err).splitlines()[0][:200]}); see torchrun's --rdzv-endpoint"
+            ) from err
+
+
 def launched() -> bool:
     """Whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ or ("RANK" in os.environ and "WORLD_SIZE" in os.environ)
@@ -85,9 +109,22 @@ def speaks() -> bool:
     return int(os.environ.get("RANK", 0)) == 0
 
 
-def restarted() -> bool:
-    """Whether torchrun started it again after a failure: the run goes on then."""
-    return int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+def restarted(run: Path) -> bool:
+    """Whether torchrun started this process again after a failure of the very launch that works on ``run``: it goes on then."""
+    again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
+    return again and (run / MARK).exists() and (run / MARK).read_text() == _launch()
+
+
+def claim(run: Path) -> None:
+    """Note in the folder of a run which launch works on it. Without torchrun it notes nothing."""
+    if launched():
+        write_text(run / MARK, _launch())
+
+
+def _launch() -> str:
+    """Tells one call of torchrun from another: by its --rdzv-id, or where that is not given by the process that it is."""
+    given = os.environ.get("TORCHELASTIC_RUN_ID", "none")
+    return given if given != "none" else f"{socket.gethostname()}:{os.getppid()}"
 
 
 def local_device(name: str) -> str:
@@ -112,7 +149,7 @@ def joined(device: torch.device) -> Iterator[World]:
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    dist.init_process_group("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", timeout=PATIENCE)
+    _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
     world = World(dist.get_rank(), dist.get_world_size())
     try:
         yield world

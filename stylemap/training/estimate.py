@@ -12,6 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from stylemap.config import TrainConfig
+from stylemap.networks.discriminator import GROUP
 from stylemap.training import loop
 from stylemap.training.distributed import World
 from stylemap.training.rehearsal import GIB, PRECISIONS, Need, Stage
@@ -107,12 +108,13 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
 
 
 def _fit(stage: "Stage", precision: str, room: int) -> Fit | None:
-    """The largest pass that fits, without checkpointing where any does."""
-    for kept in dict.fromkeys((stage.config.speed.checkpointing, True)):
-        if stage.on_card(stage.share, precision, kept) <= room:  # mostly, and rehearsed already
-            return Fit(stage.share, kept)
-        if stage.on_card(1, precision, kept) <= room:
-            return next(Fit(n, kept) for n in _divisors(stage.share) if stage.on_card(n, precision, kept) <= room)
+    """The largest pass that fits; before smaller groups of samples that D compares, checkpointing."""
+    whole = [n for n in _divisors(stage.share) if n % GROUP == 0 or n == stage.share]
+    rest = [n for n in _divisors(stage.share) if n not in whole]
+    for sizes in (whole, rest):
+        for kept in dict.fromkeys((stage.config.speed.checkpointing, True)):
+            if sizes and stage.on_card(sizes[-1], precision, kept) <= room:
+                return next(Fit(n, kept) for n in sizes if stage.on_card(n, precision, kept) <= room)
     return None
 
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from stylemap import checkpoint, datasets, devices, files, images
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream
 from stylemap.errors import InputError
+from stylemap.networks.discriminator import GROUP, group_size
 from stylemap.training import augment, distributed, ema, perceptual, precision, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter
@@ -50,7 +52,8 @@ def train(
     with distributed.joined(device) as world, precision.tf32(config.speed.tf32):
         observer = observer if observer and world.first else Observer()
         with files.owned(run) if world.first else contextlib.nullcontext():
-            return _train(config, run, resume or distributed.restarted(), observer, stop, metrics or {}, device, world)
+            resume = resume or world.told(world.first and distributed.restarted(run))
+            return _train(config, run, resume, observer, stop, metrics or {}, device, world)
 
 
 def _train(
@@ -67,7 +70,10 @@ def _train(
     samples = stream.shares(config.batch, world.rank, world.size, passes(config, world))
     perceptual_term = perceptual.build(config.loss, device)
     config = settled(config, len(training))
-    trainee = replace(build(config, device), data=datasets.fingerprint(training, heldout))
+    if world.first and (text := regrouped(config, world)):
+        warnings.warn(text, stacklevel=2)
+    going_on = world.told(resume and state.begun(run))
+    trainee = replace(build(config, device, not going_on), data=datasets.fingerprint(training, heldout))
     seen = _enter(run, resume, config, trainee, world)
     speed_up(trainee.networks, config)
     cycle = Cycle(
@@ -100,16 +106,18 @@ def _train(
                 trainee.augment.adjust(max(config.augment.every, config.batch))
 
             if due(seen, config.batch, config.tick) or seen >= config.images:
-                _check_finite(meter, run, seen)
+                _check_finite(meter, run, seen, records)
                 values = meter.means() | {"images_per_second": meter.speed(config.batch)}  # means wait for the device
                 if records:
                     records.tick(seen, values, trainee)
                 meter.reset()
             if due(seen, config.batch, config.save_every) and seen < config.images:
-                _check_finite(meter, run, seen)
+                _check_finite(meter, run, seen, records)
                 _save(records, seen, trainee, world)
-        _check_finite(meter, run, seen)
+        _check_finite(meter, run, seen, records)
         _save(records, seen, trainee, world)
+    if world.first:
+        (run / distributed.MARK).unlink(missing_ok=True)
     return seen
 
 
@@ -132,7 +140,8 @@ def settled(config: TrainConfig, count: int) -> TrainConfig:
 
 
 def passes(config: TrainConfig, world: World) -> int:
-    """In how many equal passes a process computes its share of a batch.
+    """In how many equal passes a process computes its share of a batch: as few as ``batch_gpu`` allows, but with groups of
+    samples that D compares left whole where that can be.
 
     Raises:
         InputError: the processes cannot share the batch evenly.
@@ -142,8 +151,21 @@ def passes(config: TrainConfig, world: World) -> int:
             f"batch {config.batch} cannot be shared by {world.size} processes; make it a multiple of {world.size}"
         )
     share = config.batch // world.size
-    most = config.batch_gpu or share
-    return next(n for n in range(1, share + 1) if share % n == 0 and share // n <= most)
+    most = min(config.batch_gpu or share, share)
+    sizes = [size for size in range(most, 0, -1) if share % size == 0]
+    return share // next((size for size in sizes if size % GROUP == 0), sizes[0])
+
+
+def regrouped(config: TrainConfig, world: World) -> str | None:
+    """One line where passes or processes are so small that D compares smaller groups than with the batch at once."""
+    size = config.batch // world.size // passes(config, world)
+    ours, whole = group_size(size), group_size(config.batch)
+    if ours == whole:
+        return None
+    return (
+        f"with {size} pictures at once the discriminator compares groups of {ours} instead of {whole}, which is another training "
+        f"than with all {config.batch} at once; multiples of {GROUP} per pass and process are the same"
+    )
 
 
 def split(real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]], trainee: state.Trainee) -> list[Pass]:
@@ -162,12 +184,15 @@ def penalty_is_due(config: TrainConfig, seen: int) -> bool:
     return penalised and seen // config.batch % config.optim.r1_every == 0
 
 
-def build(config: TrainConfig, device: torch.device) -> state.Trainee:
-    """Networks with the initial weights of the seed or of ``init_from``, their running average, and the optimisers."""
+def build(config: TrainConfig, device: torch.device, new: bool = True) -> state.Trainee:
+    """Networks with the initial weights of the seed or of ``init_from``, their running average, and the optimisers.
+
+    A run that goes on takes its weights from its state, so ``new=False`` does not ask for ``init_from``.
+    """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         networks = Networks(config.model)
-    if config.init_from is not None:
+    if new and config.init_from is not None:
         checkpoint.load_into(config.init_from, networks.model, networks.discriminator)
     networks = networks.to(device)
     average = copy.deepcopy(networks.model).eval().requires_grad_(False)
@@ -208,15 +233,19 @@ def _enter(run: Path, resume: bool, config: TrainConfig, trainee: state.Trainee,
         if trainee.augment and not world.first:
             trainee.augment.sums.zero_()  # the state has those of all processes
     if world.first:
+        distributed.claim(run)
         files.write_text(run / CONFIG_FILE, yaml.safe_dump(asdict(config), sort_keys=False))
         if not state.paths(run):
             state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
     return seen or 0
 
 
-def _check_finite(meter: Meter, run: Path, seen: int) -> None:
+def _check_finite(meter: Meter, run: Path, seen: int, records: Records | None) -> None:
     if term := meter.failure():
-        raise InputError(
+        text = (
             f"{term} became infinite or NaN before image {seen}; nothing of it was saved: go on from the last good state "
             f"with --out {run} --resume and a lower --optim.lr or a higher --optim.r1_gamma"
         )
+        if records:
+            records.last_words(seen, text)
+        raise InputError(text)

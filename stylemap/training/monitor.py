@@ -86,9 +86,21 @@ class Monitor:
             for name, numbers in statistics.items():
                 self.board.add_histogram(name, numbers, seen)
             images.write(self.grids / f"{seen:010d}.png", grid)
+            for text in found:
+                self.board.add_text("alarms", text, seen)
             self.board.add_image("grid", images.to_uint8(grid[None])[0], seen, dataformats="HWC")
             self.board.flush()
         return found
+
+    def tell(self, seen: int, alarm: str) -> None:
+        """An alarm between two ticks, a line of its own."""
+        line = {"images": seen, "alarms": [alarm]}
+        self.records.append(line)
+        with self._writing():
+            with open(self.log, "a") as f:
+                f.write(json.dumps(line) + "\n")
+            self.board.add_text("alarms", alarm, seen)
+            self.board.flush()
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # every tick was flushed; what was wrong with the disk has been told

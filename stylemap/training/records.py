@@ -95,6 +95,12 @@ class Records:
         with contextlib.suppress(InputError):  # a page for people: nothing that a training should end for
             report.write(self.run)
 
+    def last_words(self, seen: int, alarm: str) -> None:
+        """Why the run ends, where people look for it."""
+        self.monitor.tell(seen, alarm)
+        with contextlib.suppress(InputError):
+            report.write(self.run)
+
     def close(self) -> None:
         self.monitor.close()
 

@@ -69,7 +69,8 @@ def save(run: Path, images: int, config: TrainConfig, trainee: Trainee) -> None:
     }
     with atomic(path(run, images)) as temporary:
         try:
-            torch.save(content, temporary)
+            with open(temporary, "wb") as file:  # given a path, torch writes its name into the file
+                torch.save(content, file)
         except RuntimeError as err:  # torch's zip writer reports a full disk in its own way
             raise OSError(0, f"writing failed, is the disk full? ({str(err).splitlines()[0]})") from err
 

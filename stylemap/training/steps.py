@@ -199,7 +199,9 @@ class Cycle:
             }
             total = terms["discriminator_real"] + terms["discriminator_fake"]
         total = total + weight * terms["discriminator_reconstruction"]
-        return total, {**terms, "real_sign": real.detach().sign().mean()}
+        if not self.relativistic:  # whose logits have no zero
+            terms["real_sign"] = real.detach().sign().mean()
+        return total, terms
 
     def _penalty(self, images: Tensor, part: Pass) -> Tensor:
         """[n]; D in the precision of its weights, through the augmentation."""

@@ -148,7 +148,12 @@ def test_mistakes(refused, flags, reason):
 
 
 @pytest.mark.parametrize(
-    ("out", "reason"), [("IN/file", "is not a folder"), ("IN/photos", "holds the pictures to read")]
+    ("out", "reason"),
+    [
+        ("IN/file", "is not a folder"),
+        ("IN/photos", "photos, which is read; write to another folder"),
+        ("IN/photos/edits", "photos, which is read; write to another folder"),
+    ],
 )
 def test_bad_out(refused, out, reason):
     line = f"local-edit batch --weights IN/w.safetensors --images IN/photos --all --half left --out {out}"

@@ -49,6 +49,13 @@ def faces(made, tmp_path) -> Avatars:
 
 
 @pytest.fixture
+def shades(tmp_path) -> None:
+    """Masks that select nothing, and nothing with --hard."""
+    for name, value in (("black", 0), ("grey", 100)):
+        Image.fromarray(np.full((SIDE, SIDE), value, np.uint8)).save(tmp_path / f"{name}.png")
+
+
+@pytest.fixture
 def way(tmp_path) -> directions.Direction:
     """A file with two directions for the random weights; the first of them."""
     found = [
@@ -166,14 +173,47 @@ class TestFinding:
             ("--images avatars --labels labels.csv --attribute smile --out d.safetensors", "avatars know"),
             ("--images avatars --attribute hair_colour --count 40 --out d.safetensors", "hair_colour is a word"),
             ("--images faces --labels labels.csv --out d.npy", "'d.npy' must end in .safetensors"),
-            ("--images faces --labels labels.csv --add --out IN/w.safetensors", "holds no directions"),
+            ("--images faces --labels labels.csv --add --out IN/foreign.safetensors", "holds no directions"),
         ],
     )
     def test_other_mistakes(self, refused, faces, line, reason):
         assert reason in refused(f"directions train {W}", line)
 
-    def test_too_many_components(self, refused, faces):
-        assert "must be 1 to 39" in refused(f"directions pca {W} --images faces --components 40 --out d.safetensors")
+    @pytest.mark.parametrize(
+        ("components", "repair"),
+        [("40", "give more pictures or fewer"), ("0", "take 1 or more"), ("-3", "take 1 or more")],
+    )
+    def test_components_that_there_are_not(self, refused, faces, components, repair):
+        line = refused(f"directions pca {W} --images faces --components {components} --out d.safetensors")
+        assert "must be 1 to 39" in line and repair in line
+
+    @pytest.mark.parametrize("add", ["", "--add"])
+    @pytest.mark.parametrize("verb", ["train", "pca"])
+    @pytest.mark.parametrize("name", ["w.safetensors", "notes.safetensors"])
+    def test_only_directions_are_overwritten(self, refused, inputs, faces, tmp_path, verb, name, add):
+        """Neither the weights that are read nor any other file that a wrong --out may name."""
+        (tmp_path / "w.safetensors").write_bytes((inputs / "w.safetensors").read_bytes())
+        (tmp_path / "notes.safetensors").write_text("mine")
+        asked = "--labels labels.csv" if verb == "train" else "--components 2"
+        line = refused(f"directions {verb} --weights w.safetensors --images faces {asked} --out {name} {add}")
+        assert name in line and "give another --out" in line
+
+    @pytest.mark.parametrize("flags", ["--out faces/d.safetensors", "--out d.safetensors --strip faces/01.png"])
+    def test_pictures_and_labels_are_kept(self, refused, faces, flags):
+        assert "faces, which is read" in refused(f"directions train {W} --images faces --labels labels.csv", flags)
+
+    def test_the_labels_are_kept(self, refused, faces, tmp_path):
+        (tmp_path / "labels.csv").rename(tmp_path / "labels.png")
+        line = refused(
+            f"directions train {W} --images faces --labels labels.png --out d.safetensors --strip labels.png"
+        )
+        assert "labels.png is one of the files to read" in line
+
+    def test_the_weights_of_a_run(self, refused, inputs, faces, tmp_path):
+        (tmp_path / "run").mkdir()
+        (tmp_path / "run/weights.safetensors").write_bytes((inputs / "w.safetensors").read_bytes())
+        line = refused("directions pca --weights run --images faces --out run/weights.safetensors")
+        assert "weights.safetensors is one of the files to read" in line
 
 
 class TestFollowing:
@@ -238,7 +278,11 @@ class TestFollowing:
         [
             ("--cells 7,0,2,1", "cells 7,0,2,1 (y, x, height, width) leave the map of 8 x 8 cells; change --cells"),
             ("--cells 1,2,3", "'1,2,3' is not y,x,height,width"),
-            ("--amount nan", "--amount nan"),
+            ("--amount nan", "--amount: 'nan' is not a number from -20 to 20"),
+            ("--amount 1e300", "--amount: '1e300' is not a number from -20 to 20"),
+            ("--mask black.png", "the mask black.png is black: paint white where"),
+            ("--mask grey.png --hard", "the mask grey.png is too dark for --hard"),
+            (f"--cells 0,0,1,{'9' * 400}", "beyond 4096"),
             ("--amount much", "--amount"),
             ("--hard", "--space and --hard go with --mask"),
             ("--space w", "--space and --hard go with --mask"),
@@ -247,8 +291,24 @@ class TestFollowing:
             ("--image IN/bob.png", "is given twice"),
         ],
     )
-    def test_mistakes(self, refused, way, arguments, reason):
+    def test_mistakes(self, refused, way, shades, arguments, reason):
         assert reason in refused(APPLY, arguments)
+
+    @pytest.mark.parametrize("where", ["", "--mask IN/mask.png", "--cells 5,2,2,4"])
+    def test_paste_back(self, stylemap, inputs, way, tmp_path, where):
+        """In a wide photo: what is beside the square stays, and what the direction leaves as it is does too."""
+        photo = np.full((64, 128, 3), 90, np.uint8)
+        photo[:, 32:96] = pixels(inputs / "ada.png").repeat(2, 0).repeat(2, 1)
+        Image.fromarray(photo).save(tmp_path / "wide.png")
+        line = APPLY.replace("IN/ada.png", "wide.png")
+        assert stylemap(line, where, "--paste-back feather --amount 3").code == 0
+        edit = pixels(tmp_path / "edit.png")
+        assert edit.shape == photo.shape and (edit != photo).any()
+        assert (edit[:, :32] == photo[:, :32]).all() and (edit[:, 96:] == photo[:, 96:]).all()
+        assert stylemap(line, where, "--paste-back feather --amount 0").code == 0
+        still = (pixels(tmp_path / "edit.png") == photo).all()
+        # a mask is pasted as it was painted
+        assert still == (where != "--mask IN/mask.png")
 
     @pytest.mark.parametrize(
         ("line", "reason"),
@@ -266,6 +326,8 @@ class TestFollowing:
             (f"directions strip {W} --image IN/ada.png --amounts 0..999 --out s.png", "'0..999' are not amounts"),
             ("directions list nothing.safetensors", "missing, damaged"),
             ("directions convert d.safetensors --out a.npy", "give its --name"),
+            (f"directions convert {W} x.npy --name a --out IN/w.safetensors", "files to read and would be overwritten"),
+            (f"directions convert {W} x.npy --name a --out IN/text.safetensors", "give another --out"),
             ("directions convert d.safetensors --name smile --out a.safetensors", "give its --name"),
             ("directions convert a.npy --out b.npy", "must end in .safetensors"),
             ("directions convert a.npy --out b.safetensors", "missing, damaged or no .npy"),

@@ -7,9 +7,9 @@ import pytest
 import torch
 import yaml
 
-from stylemap.cli import foresight, main
+from stylemap.cli import foresight, main, train
 from stylemap.config import TrainConfig
-from stylemap.training import perceptual, rehearsal
+from stylemap.training import distributed, loop, perceptual, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 
 
@@ -29,6 +29,30 @@ def test_dry_run_says_what_it_takes_and_touches_no_gpu(recipe, tmp_path, monkeyp
         assert word in err
     assert "this CPU" not in err and "warning" not in err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.parametrize(
+    "flags, words",
+    [
+        (["--init-from", "nowhere"], "no weights 'nowhere'"),
+        (["--init-from", "avatars32"], "has other networks; to start from it give --model.resolution 32"),
+        (["--device", "cuda:7"], "no NVIDIA GPU"),
+        (["--data", "EMPTY"], "empty"),
+        (["--batch-gpu", "2"], "groups of 2 instead of 4"),
+        (["--out", "HELD"], "holds another run"),
+    ],
+)
+def test_dry_run_says_what_would_stop_the_run(recipe, tmp_path, monkeypatch, capsys, flags, words):
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "held").mkdir()
+    (tmp_path / "held" / "config.yaml").touch()
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    flags = [flag.replace("EMPTY", str(tmp_path / "empty")).replace("HELD", str(tmp_path / "held")) for flag in flags]
+    config, out, resume, _ = train.parse(["--config", str(recipe), *flags, "--dry-run"])
+    world = distributed.World(0, 1)
+    found = [*foresight._missing(config, out, resume), loop.regrouped(config, world) or ""]
+    assert words in " ".join(found)
+    assert all("\n" not in text for text in found)
 
 
 def test_dry_run_times_this_cpu(recipe, capsys):

@@ -83,11 +83,16 @@ class TestBlend:
         assert (expected - swapped).abs().max() > 0.05
 
     def test_white_is_the_reference(self, stylemap, model, encoded, tmp_path):
-        for name, value in (("white", 255), ("black", 0)):
-            images.write(tmp_path / f"{name}.png", torch.full((3, 5, 9), value / 127.5 - 1))  # of any size
-            assert stylemap(BLEND, f"--reference IN/bob.png --mask {name}.png --out edit-{name}.png").code == 0
-        assert_written(tmp_path / "edit-white.png", model.synthesize(encoded["bob"]))
-        assert_written(tmp_path / "edit-black.png", model.synthesize(encoded["ada"]))
+        images.write(tmp_path / "white.png", torch.ones(3, 5, 9))  # of any size
+        assert stylemap(BLEND, "--reference IN/bob.png --mask white.png --out edit.png").code == 0
+        assert_written(tmp_path / "edit.png", model.synthesize(encoded["bob"]))
+
+    @pytest.mark.parametrize("flags", ["", "--hard"])
+    @pytest.mark.parametrize("line", [BLEND + " --reference IN/bob.png", TRANSPLANT + " --shift 1,1"])
+    def test_a_mask_that_selects_nothing(self, refused, tmp_path, line, flags):
+        images.write(tmp_path / "black.png", torch.full((3, 5, 9), -1.0 if not flags else -0.2))
+        line = refused(line, "--mask black.png --out edit.png", flags)
+        assert "the mask black.png is " in line and "paint white where the edit is to be" in line
 
     @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp", "PNG"])
     def test_other_formats(self, stylemap, tmp_path, suffix):
@@ -197,6 +202,11 @@ class TestTransplant:
             ("--mask IN/mask.png --shift 1,1 --from 0,0 --to 0,0 --size 1,1", "give either"),
             ("--mask IN/mask.png --shift 1,1 --to 0,0", "give either"),
             ("--mask IN/mask.png --shift 1", "--shift: '1' is not two whole numbers"),
+            ("--mask IN/mask.png --shift 0,32", "a part leaves the frame altogether; shift it less"),
+            ("--mask IN/mask.png --shift 4097,0", "'4097,0' goes beyond 4096"),
+            (f"--mask IN/mask.png --shift {'9' * 400},0", f"--shift: '{'9' * 40}...' goes beyond 4096"),
+            (f"--mask IN/mask.png --shift {'9' * 5000},0", "is not two whole numbers"),
+            (f"--from {'9' * 400},0 --to 0,0 --size 1,1", "--from"),
             ("--mask IN/text.png --shift 1,1", "text.png is not an image"),
             ("--from 0,0 --to 0,0 --size 1,1 --original IN/missing.png", "missing.png: no such file"),
             ("--from 0,0 --to 0,0 --size 1,1 --weights IN/cut.safetensors", "cut.safetensors is damaged"),

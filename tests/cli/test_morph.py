@@ -44,6 +44,11 @@ def film(batches) -> np.ndarray:
     return images.to_uint8(torch.cat(list(batches))).numpy()
 
 
+@pytest.fixture(autouse=True)
+def black(tmp_path) -> None:
+    Image.fromarray(np.zeros((SIDE, SIDE), np.uint8)).save(tmp_path / "black.png")
+
+
 class TestPath:
     @pytest.mark.parametrize(
         ("flags", "settings", "count"),
@@ -121,6 +126,8 @@ class TestPath:
         [
             ("--out f.gif --frames 1", "--frames 1 must be at least 2"),
             ("--out f.gif --frames x", "--frames"),
+            (f"--out f.gif --frames {'9' * 400}", f"--frames {'9' * 40}... must be at most 100000"),
+            (f"--out f.gif --size {'9' * 400}", f"--size {'9' * 40}... must lie in"),
             ("--out f.gif --fps 0", "--fps 0 must lie in 0.1 .. 50"),
             ("--out f.gif --fps nan", "--fps nan must lie in"),
             ("--out f.gif --size 0", "--size 0 must lie in 1 .. 4096"),
@@ -167,7 +174,7 @@ class TestPath:
         (tmp_path / "mask.png").write_bytes((inputs / "mask.png").read_bytes())
         other = "--sheet s.png" if flag == "--out" else "--out f.gif"
         run = f"morph path face.png IN/bob.png --mask mask.png {flag} {mine} {other}"
-        assert f"{mine} is one of the pictures to read" in refused(run, WEIGHTS)
+        assert f"{mine} is one of the files to read" in refused(run, WEIGHTS)
 
     def test_out_below_a_file(self, refused):
         assert "cannot write" in refused(PATH, "--out IN/file/film.gif")
@@ -224,7 +231,9 @@ class TestTransfer:
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("--out f.png --amount nan", "--amount nan must be a finite number"),
+            ("--out f.png --amount nan", "--amount: 'nan' is not a number from -20 to 20"),
+            ("--out f.png --amount 1e38", "--amount: '1e38' is not a number from -20 to 20"),
+            ("--out f.png --mask black.png", "the mask black.png is black: paint white where"),
             ("--out f.png --amount x", "--amount"),
             ("--out f.png --loop", "--loop goes with a film; add --frames 16"),
             ("--out f.png --sheet s.png", "--sheet goes with a film"),
@@ -249,7 +258,7 @@ class TestTransfer:
         rest = " ".join(f"--{name} {path}" for name, path in names.items() if name != missing)
         assert f"--{missing}" in refused("morph transfer", rest, WEIGHTS, "--out f.png")
         line = refused("morph transfer", rest, f"--{missing} mine.png --out mine.png", WEIGHTS)
-        assert "mine.png is one of the pictures to read" in line
+        assert "mine.png is one of the files to read" in line
 
 
 @pytest.mark.parametrize("arguments", ["morph --help", "morph path --help", "morph transfer -h"])

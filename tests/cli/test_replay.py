@@ -45,7 +45,7 @@ def test_own_original_is_as_the_editor_showed_it(stylemap, saved, tmp_path):
     path, studio, pictures, edit = saved
     ran = stylemap("local-edit replay", path, "--out edit.png --weights IN/w.safetensors")
     assert (ran.code, ran.out.strip()) == (0, "edit.png")
-    assert np.array_equal(pixels(tmp_path / "edit.png"), studio.render(edit, pictures))
+    assert np.array_equal(pixels(tmp_path / "edit.png"), studio.render(edit, pictures).pixels)
 
 
 @pytest.mark.parametrize("how", ["feather", "poisson"])
@@ -63,7 +63,7 @@ def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_
     path, studio, pictures, edit = saved
     assert stylemap("local-edit replay", path, "--original IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
     bob = studio.take(whole(decoding.load(inputs / "bob.png", SIDE)))
-    assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}))
+    assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}).pixels)
 
 
 def test_many_photos_go_into_a_folder(stylemap, saved, inputs, tmp_path):
@@ -106,6 +106,10 @@ def test_refusals(refused, saved, inputs):
     assert "name a folder" in refused(
         "local-edit replay", path, weights, "--out e.png --original IN/ada.png IN/bob.png"
     )
+    assert "or name a folder" in refused("local-edit replay", path, weights, "--out e.gif --original IN/ada.png")
+    for bad in ("none.png", "text.png", "empty.png"):
+        # nothing is written for the first either
+        assert bad in refused("local-edit replay", path, weights, f"--original IN/ada.png IN/{bad} --out out")
     twice = "--original IN/bob.png IN/photos/bob.png --out out"
     assert "both become" in refused("local-edit replay", path, weights, twice)
     assert "--align" in refused("local-edit replay", path, weights, "--align --out e.png")

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from stylemap.cli import serve
+from stylemap.errors import InputError
 
 
 @contextmanager
@@ -75,10 +76,14 @@ def test_refusals(refused, inputs):
     assert "--threads" in refused("serve --threads 0")
     assert "--upload-megabytes" in refused("serve --upload-megabytes -3")
     assert "--host" in refused("serve", weights, "--host no.such.host.invalid --port 0")
-    assert "cannot listen" in refused("serve", weights, "--host 192.0.2.1 --port 0")
+    line = refused("serve", weights, "--host 192.0.2.1 --port 0")
+    assert "--host 192.0.2.1 is no address of this machine; leave it away" in line and "--port" not in line
+    with pytest.raises(InputError, match="--host names no address; leave it away"):
+        serve.listen("", 0)
     assert "no.safetensors" in refused("serve --weights no.safetensors")
     assert "directions" in refused("serve", weights, "--directions IN/w.safetensors")
-    assert "none.onnx" in refused("serve", weights, "--detector none.onnx")
+    line = refused("serve", weights, "--detector none.onnx")
+    assert line.startswith("--detector: ") and "none.onnx" in line and "leave --detector away" in line
 
 
 def test_missing_packages_are_named(refused, monkeypatch):

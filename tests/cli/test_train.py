@@ -94,6 +94,18 @@ def test_default_run_folder(recipe, tmp_path, monkeypatch):
         assert (tmp_path / "runs" / expected / "weights.safetensors").exists()
 
 
+def test_a_run_from_before_a_setting_goes_on_without_it(recipe, tmp_path):
+    """Adaptive augmentation, say, must not set in because the program was updated."""
+    out = tmp_path / "run"
+    assert main(["train", "--config", str(recipe), "--out", str(out)]) == 0
+    known = yaml.safe_load((out / "config.yaml").read_text())
+    (out / "config.yaml").write_text(yaml.safe_dump({k: v for k, v in known.items() if k not in ("augment", "speed")}))
+    config, *_ = train.parse(["--resume", "--out", str(out)])
+    assert (config.augment.mode, config.speed.precision) == ("none", "float32")
+    config, *_ = train.parse(["--resume", "--out", str(out), "--augment.mode", "adaptive"])
+    assert config.augment.mode == "adaptive"
+
+
 def test_entry_script(recipe, tmp_path):
     command = [sys.executable, ROOT / "train.py", "--config", recipe, "--out", tmp_path / "run", "--images", "4"]
     result = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)

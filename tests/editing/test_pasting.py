@@ -20,15 +20,17 @@ def photo() -> np.ndarray:
     return np.rint(120 + 60 * waves + noise).astype(np.uint8)
 
 
-def setting() -> dict:
-    """A photo, its central square at the model's side, and an edit of another light and tint."""
+def setting(region: np.ndarray | None = None) -> dict:
+    """A photo, its central square at the model's side, and an edit: there another light and tint, of a reference."""
+    region = np.ones((SIDE, SIDE), bool) if region is None else region
     picture = decoding.fit(photo(), SIDE)
-    edited = picture.astype(np.float32) * 0.8 + (50, 0, -10)
+    reference = (picture.astype(np.float32) * 0.8 + (50, 0, -10)).clip(0, 255)
     return {
         "photo": photo(),
         "picture": picture,
-        "edited": edited.clip(0, 255),
+        "edited": np.where(region[..., None], reference, picture),
         "alignment": faces.Alignment.central(HEIGHT, WIDTH, SIDE),
+        "sources": [pasting.Source(reference, region, region.astype(np.float32))],
     }
 
 
@@ -54,7 +56,7 @@ class TestPaste:
     @pytest.mark.parametrize("name", REGIONS)
     def test_beyond_the_rim_it_is_the_photo_to_the_bit(self, how, name):
         region = REGIONS[name]
-        result = pasting.paste(**setting(), region=region.astype(np.float32), how=how)
+        result = pasting.paste(**setting(region), region=region.astype(np.float32), how=how)
         y, x = in_model()
         at = np.argwhere(region)
         distance = np.full((HEIGHT, WIDTH), np.inf)
@@ -63,7 +65,7 @@ class TestPaste:
         # grown and blurred by half the feather each, in a square; a pixel's weight reaches the next one's centre
         rim = 2 * round(FEATHER * SIDE / 2) + 1 + 1 / STEP
         np.testing.assert_array_equal(result[distance >= rim], photo()[distance >= rim])
-        assert (result[distance < 0.5] != photo()[distance < 0.5]).any(-1).mean() > 0.9
+        assert (result[distance < 0.5] != photo()[distance < 0.5]).any(-1).mean() > 0.8
         assert result.dtype == np.uint8 and result.shape == (HEIGHT, WIDTH, 3)
 
     @every_way
@@ -86,34 +88,10 @@ class TestPaste:
         arguments["edited"] = np.full((SIDE, SIDE, 3), 99, np.uint8)
         assert (pasting.paste(**arguments, region=np.ones((SIDE, SIDE)), how=how) == 99).all()
 
-    @pytest.mark.parametrize("name", REGIONS)
-    def test_poisson_jumps_less_at_the_border(self, name):
-        """Where the region ends, at the model's side: the edit against the picture, before and after its colours are matched."""
-        arguments, region = setting(), REGIONS[name]
-        matched = pasting.match(arguments["picture"], arguments["edited"], region)
-        jumps = []
-        for edit in (arguments["edited"], matched):
-            change = np.where(region[..., None], edit - arguments["picture"].astype(np.float32), 0)
-            jumps.append(np.concatenate([abs(np.diff(change, axis=a))[np.diff(region, axis=a)] for a in (0, 1)]).mean())
-        assert jumps[1] < (0.75 if name == "pixel" else 0.5) * jumps[0]
-
-    def test_poisson_keeps_detail(self):
-        """A bright dot in the edit stays as bright against what is around it."""
-        arguments = setting()
-        arguments["edited"][15, 15] += 60
-        matched = pasting.match(arguments["picture"], arguments["edited"], box(8, 8, 16, 16, SIDE))
-        np.testing.assert_allclose(
-            matched[15, 15] - matched[15, 13:18:4].mean(0),
-            arguments["edited"][15, 15] - arguments["edited"][15, 13:18:4].mean(0),
-            atol=2,
-        )
-
-    def test_poisson_undoes_a_change_of_light(self):
-        """An edit that is the picture, all of it brighter, becomes the picture: the correction is a constant."""
-        arguments = setting() | {"edited": setting()["picture"] + np.float32(40)}
-        matched = pasting.match(arguments["picture"], arguments["edited"], box(4, 6, 20, 17, SIDE))
-        inside = box(4, 6, 20, 17, SIDE)
-        np.testing.assert_allclose(matched[inside], arguments["picture"][inside], atol=0.5)
+    def test_a_direction_has_no_colours_to_bring(self):
+        region = REGIONS["middle"].astype(np.float32)
+        results = [pasting.paste(**setting() | {"sources": ()}, region=region, how=how) for how in pasting.WAYS]
+        np.testing.assert_array_equal(*results)
 
     @pytest.mark.parametrize(
         ("change", "message"),
@@ -127,6 +105,92 @@ class TestPaste:
     def test_mistakes(self, change, message):
         with pytest.raises(ValueError, match=message):
             pasting.paste(**setting() | {"region": np.zeros((SIDE, SIDE))} | change)
+
+
+def match(picture: np.ndarray, *parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
+    """Parts (picture of the reference, where) laid over a picture in turn, and their colours brought to it."""
+    edited, sources = picture.astype(np.float32), []
+    for reference, inside in parts:
+        edited = np.where(inside[..., None], reference, edited)
+        sources.append(pasting.Source(reference, inside, inside.astype(np.float32)))
+    return pasting.match(picture, edited, sources)
+
+
+# the residual of a membrane on its finest level, added up over the width of a region, is some ten times ENOUGH
+CLOSE = 0.5
+
+
+class TestMatch:
+    @pytest.mark.parametrize("name", REGIONS)
+    def test_another_light_becomes_the_photo_s(self, name):
+        picture = setting()["picture"]
+        matched = match(picture, (picture + np.float32((40, -40, 20)), REGIONS[name]))
+        np.testing.assert_allclose(matched, picture, atol=CLOSE)
+
+    def test_content_keeps_its_edge(self):
+        """Lips up to the border of the mask, on skin that is darker than the original's: lips on the original's skin."""
+        lips = box(12, 10, 6, 12, SIDE)
+        skin, dark, red = (np.float32(c) for c in ((220, 180, 160), (90, 60, 50), (40, -20, -10)))
+        picture = np.broadcast_to(skin, (SIDE, SIDE, 3)).copy()
+        reference = dark + lips[..., None] * red
+        np.testing.assert_allclose(match(picture, (reference, lips)), skin + lips[..., None] * red, atol=CLOSE)
+
+    def test_of_two_the_one_on_top(self):
+        picture = setting()["picture"]
+        first, second = picture + np.float32(30), picture - np.float32(50)
+        matched = match(picture, (first, box(4, 4, 16, 16, SIDE)), (second, box(12, 12, 14, 14, SIDE)))
+        np.testing.assert_allclose(matched, picture, atol=CLOSE)
+
+    def test_as_much_as_is_shown(self):
+        """An edit at half strength has half of the reference's tint to lose."""
+        picture = setting()["picture"].astype(np.float32)
+        reference, region = picture + 60, REGIONS["middle"]
+        edited = picture + 30 * region[..., None]
+        matched = pasting.match(picture, edited, [pasting.Source(reference, region, region / np.float32(2))])
+        np.testing.assert_allclose(matched, picture, atol=CLOSE)
+
+    def test_all_of_the_picture_has_no_border(self):
+        picture = setting()["picture"]
+        np.testing.assert_array_equal(match(picture, (picture * 0.5, np.ones((SIDE, SIDE), bool))), picture * 0.5)
+
+    def test_detail_stays(self):
+        """A bright dot in the reference stays as bright against what is around it."""
+        picture = setting()["picture"]
+        reference = picture + np.float32(20)
+        reference[15, 15] += 60
+        matched = match(picture, (reference, box(8, 8, 16, 16, SIDE)))
+        np.testing.assert_allclose(matched[15, 15] - picture[15, 15], 60, atol=CLOSE)
+
+
+class TestShown:
+    @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
+    def test_is_the_share(self, share):
+        before, source = setting()["picture"].astype(np.float32), 255 - setting()["picture"].astype(np.float32)
+        found = pasting.shown(before, before + share * (source - before), source)
+        np.testing.assert_allclose(found, share, atol=0.05)  # a pixel that is alike in both has none to tell
+
+    def test_nothing_to_tell_is_nothing(self):
+        before = setting()["picture"]
+        assert (pasting.shown(before, before, before) == 0).all()
+
+
+class TestChanged:
+    def test_is_where_the_change_can_be_seen(self):
+        before = setting()["picture"]
+        after = before.copy()
+        after[:16] ^= 3  # a repaint that nobody sees
+        after[20:24, 8:14, 1] ^= 128
+        found = pasting.changed(before, after)
+        assert found.dtype == np.float32 and set(np.unique(found)) == {0, 1}
+        assert (found[20:24, 8:14] == 1).all()
+        found[17:27, 5:17] = 0
+        assert not found.any()
+
+    @pytest.mark.parametrize("side", [4, 16, 256])
+    def test_of_every_side(self, side):
+        before = np.zeros((side, side, 3), np.uint8)
+        assert pasting.changed(before, before).sum() == 0
+        assert pasting.changed(before, before + np.uint8(100)).all()
 
 
 class TestMembrane:

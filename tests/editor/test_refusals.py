@@ -7,8 +7,10 @@ import zlib
 
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from safetensors.torch import load, save
 
 from stylemap.editor import app
 from stylemap.editor.security import Guard, bare, origin_host
@@ -259,6 +261,48 @@ def test_what_is_no_json(ready, refused, body):
     refused(ready.ask("POST", "/render", content=body, headers={"content-type": "application/json"}), 422)
 
 
+@pytest.mark.parametrize(
+    ("path", "edit", "message"),
+    [
+        ("/render", {"patches": [patch(scale="1")]}, "patches.0.scale must be a number"),
+        ("/render", {"patches": [patch(reference=1.5)]}, "patches.0.reference must be a whole number"),
+        ("/render", {"patches": [patch(strength=2)]}, "patches.0.strength must be at most 1"),
+        ("/render", {"patches": [patch(scale=0.1)]}, "patches.0.scale must be at least 0.25"),
+        ("/render", {"patches": [patch(shift=[0])]}, "patches.0.shift.1 is missing"),
+        ("/render", {"patches": [patch(flip=1)]}, "patches.0.flip must be true or false"),
+        ("/render", {"patches": [{"mask": MASK}]}, "patches.0.reference is missing"),
+        ("/render", {"patches": 3}, "patches must be a list"),
+        ("/render", {"patches": [patch()] * 33}, "patches must hold at most 32"),
+        ("/render", {"space": "z"}, "space must be 'w' or 'w+'"),
+        ("/render", {"tail": 1}, "tail is not known here"),
+        ("/render", [], "an object with names"),
+    ],
+)
+def test_messages_are_for_people(ready, refused, path, edit, message):
+    seen = refused(ready.ask("POST", path, **raw(edit)), 422, message)
+    assert "Input" not in seen and "path." not in seen and "body" not in seen
+
+
+def test_messages_of_addresses(client, ready, refused):
+    assert refused(client.get("/api/gallery/x.png"), 422) == "index must be a whole number"
+    assert refused(ready.ask("GET", "/pictures/original.png?view=x"), 422) == "view must be 'photo' or 'reconstruction'"
+    assert refused(ready.put("original", b"", "?align=perhaps"), 422) == "align must be true or false"
+    broken = {"content": b"{", "headers": {"content-type": "application/json"}}
+    assert refused(ready.ask("POST", "/render", **broken), 422) == "the request is no JSON"
+
+
+def test_a_project_with_an_upload_of_junk(ready, refused):
+    """Told when it is opened, where the person still knows the file, and not when the result is saved."""
+    ready.put("original", png(photo(90, 70)))
+    data = ready.ask("POST", "/project", json={}).content
+    tensors = load(data)
+    metadata = json.loads(data[8 : 8 + struct.unpack("<Q", data[:8])[0]])["__metadata__"]
+    tensors["upload"] = torch.zeros_like(tensors["upload"])
+    refused(
+        ready.ask("PUT", "/project", content=save(tensors, metadata)), 422, "the upload", "is really nothing but zeros"
+    )
+
+
 def test_empty_slots(page, refused):
     refused(page.render(), 409, "picture")
     page.put("original", 0)
@@ -310,7 +354,7 @@ def test_a_mistake_of_ours_shows_nothing(ready, refused, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(recipe, "picture", broken)
+    monkeypatch.setattr(recipe, "apply", broken)
     assert "secret" not in refused(ready.render(), 500)
     assert ready.render().headers["x-content-type-options"] == "nosniff"
 

@@ -1,16 +1,21 @@
 """Sessions end, make room and do not mix."""
 
+import asyncio
+import gc
 import threading
 import time
+import weakref
 
 import numpy as np
 import pytest
 from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
 
+from stylemap.editing.applying import Edited
 from stylemap.editor import app
 from stylemap.editor.limits import Limits
 from stylemap.editor.sessions import Sessions
+from stylemap.editor.workers import Worker
 from tests.editor.conftest import HOST, SIDE, Clock, Page, box, make_studio, patch, photo, pixels, png
 
 
@@ -157,7 +162,7 @@ def test_a_queue_that_is_full(studio, refused, monkeypatch):
     with TestClient(application, base_url=HOST, raise_server_exceptions=False) as client:
         page = Page(client)
         page.put("original", 0)
-        monkeypatch.setattr(studio, "render", lambda *_: busy.wait(5) and np.zeros((SIDE, SIDE, 3), np.uint8))
+        monkeypatch.setattr(studio, "render", lambda *_: busy.wait(5) and Edited(np.zeros((SIDE, SIDE, 3), np.uint8)))
         answers = []
         waiting = threading.Thread(target=lambda: answers.append(page.render()))
         waiting.start()
@@ -174,11 +179,11 @@ def test_who_went_away_is_not_rendered_for(studio, monkeypatch):
     began, go_on, rendered = threading.Event(), threading.Event(), []
     render = studio.render
 
-    def slow(edit, given):
+    def slow(edit, given, how):
         rendered.append(len(edit.patches))
         began.set()
         go_on.wait(5)
-        return render(edit, given)
+        return render(edit, given, how)
 
     application = app.create(studio)
     with TestClient(application, base_url=HOST) as client:
@@ -212,6 +217,60 @@ def test_who_went_away_is_not_rendered_for(studio, monkeypatch):
         assert page.render(patches=[patch()]).status_code == 200
     # the first and the last, and not the one between
     assert rendered == [0, 1]
+
+
+class Client:
+    """Stays, or goes away at once."""
+
+    def __init__(self, stays: bool):
+        self.stays = stays
+
+    async def receive(self) -> dict:
+        if self.stays:
+            await asyncio.sleep(60)
+        return {"type": "http.disconnect"}
+
+
+def test_memory_of_who_went_away_is_counted_until_it_is_free():
+    """A cancelled job gives its arguments back at once; one that runs counts until it is done."""
+    began, go_on = threading.Event(), threading.Event()
+
+    def running(_):
+        began.set()
+        go_on.wait(5)
+
+    async def story() -> list[str]:
+        worker, told = Worker("test", 2), []
+
+        async def ask(client: Client, job, argument) -> str:
+            try:
+                await worker.run(client, job, argument)
+            except HTTPException as err:
+                return str(err.status_code)
+            return "done"
+
+        first = asyncio.ensure_future(ask(Client(stays=False), running, np.zeros(9)))
+        told.append(await first)
+        began.wait(5)
+        payload = np.zeros(9)
+        held = weakref.ref(payload)
+        queued = ask(Client(stays=False), len, payload)
+        del payload
+        told.append(await queued)
+        del queued
+        gc.collect()
+        told.append("held" if held() is not None else "free")
+        # the running one and this one: two, and no third
+        waiting = asyncio.ensure_future(ask(Client(stays=True), len, ()))
+        await asyncio.sleep(0)
+        told.append(await ask(Client(stays=True), len, ()))
+        go_on.set()
+        told.append(await waiting)
+        told.append(await ask(Client(stays=True), len, ()))
+        worker.close()
+        return told
+
+    assert asyncio.run(story()) == ["499", "499", "free", "503", "done", "done"]
 
 
 def test_too_many_requests_at_a_time(studio, refused):

@@ -114,10 +114,72 @@ def test_a_batch_that_processes_cannot_share(config):
 
 @pytest.mark.parametrize(
     ("batch", "most", "world", "expected"),
-    [(16, None, 1, 1), (16, 4, 1, 4), (16, 5, 1, 4), (16, 4, 2, 2), (16, 1, 4, 4)],
+    [
+        (16, None, 1, 1),
+        (16, 4, 1, 4),
+        (16, 5, 1, 4),
+        (16, 4, 2, 2),
+        (16, 1, 4, 4),
+        (24, 6, 2, 3),
+        (12, 6, 1, 3),
+        (6, 3, 1, 2),
+    ],
 )
 def test_passes(config, batch, most, world, expected):
     assert loop.passes(replace(config, batch=batch, batch_gpu=most), distributed.World(0, world)) == expected
+
+
+@pytest.mark.parametrize(
+    ("batch", "most", "world", "groups"),
+    [
+        (16, None, 1, None),
+        (16, 4, 1, None),
+        (16, None, 4, None),
+        (6, None, 1, None),  # groups of 3 anyway
+        (16, 2, 1, "2 instead of 4"),
+        (8, None, 4, "2 instead of 4"),
+        (16, 1, 1, "1 instead of 4"),
+    ],
+)
+def test_smaller_groups_are_told(config, batch, most, world, groups):
+    text = loop.regrouped(replace(config, batch=batch, batch_gpu=most), distributed.World(0, world))
+    assert text is None if groups is None else f"compares groups of {groups}" in text
+
+
+class TestRestarts:
+    """A restart goes on with the run of its own launch, and with no other."""
+
+    @pytest.fixture(autouse=True)
+    def first_attempt(self, monkeypatch):
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "mine")
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+
+    def test_of_the_launch_that_began_the_run(self, tmp_path, monkeypatch):
+        distributed.claim(tmp_path)
+        assert not distributed.restarted(tmp_path)
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+        assert distributed.restarted(tmp_path)
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "another")
+        assert not distributed.restarted(tmp_path)
+
+    def test_without_a_run(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+        assert not distributed.restarted(tmp_path)
+
+    def test_launches_without_an_id_are_told_apart(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")
+        monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+        distributed.claim(tmp_path)
+        assert distributed.restarted(tmp_path)
+        monkeypatch.setattr(distributed.os, "getppid", lambda: 1)
+        assert not distributed.restarted(tmp_path)
+
+
+def test_without_torchrun_nothing_is_noted(tmp_path, monkeypatch):
+    for name in ("TORCHELASTIC_RUN_ID", "RANK", "WORLD_SIZE"):
+        monkeypatch.delenv(name, raising=False)
+    distributed.claim(tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 # ---- whole runs, by torchrun

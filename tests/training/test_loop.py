@@ -152,6 +152,12 @@ class TestInitFrom:
     def test_it_is_a_run_of_its_own(self, config, weights, tmp_path):
         assert loop.train(replace(config, init_from=weights, images=4), tmp_path / "second") == 4
 
+    def test_going_on_does_not_need_the_weights(self, config, weights, tmp_path):
+        second = replace(config, init_from=weights)
+        loop.train(second, tmp_path / "second", stop=stop_after(1))
+        shutil.rmtree(weights)
+        assert loop.train(second, tmp_path / "second", resume=True) == config.images
+
     def test_other_networks_are_named(self, config, weights):
         other = replace(config, init_from=weights, model=replace(config.model, channel_max=4))
         with pytest.raises(InputError, match=r"has other networks; to start from it give --model\.channel_max 8"):
@@ -270,6 +276,16 @@ def test_non_finite_loss_stops_with_its_name(config, tmp_path, monkeypatch, term
         loop.train(config, run, resume=True)
     assert "\n" not in str(info.value)
     assert {p.name: p.read_bytes() for p in state.paths(run)} == before
+    (alarm,) = read_log(run / "log.jsonl")[-1]["alarms"]
+    assert alarm == str(info.value)
+    assert f"{term} became infinite" in (run / "report.html").read_text()
+
+
+def test_equal_runs_leave_equal_bytes(config, tmp_path):
+    for name in ("a", "b"):
+        loop.train(config, tmp_path / name)
+    for name in ("weights.safetensors", "weights-best.safetensors", "state-0000000040.pt"):
+        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
 
 
 def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):

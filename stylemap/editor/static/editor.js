@@ -1,10 +1,10 @@
 /**
- * The state of the page: the edit with its history, the pictures, and how they are looked at.
+ * The state of the page: the edit with its pictures and its history, and how they are looked at.
  * Fires "edit", "view" and "pictures".
  */
 
 import { History } from "./history.js";
-import { newEdit, newPatch, withPatch } from "./edit.js";
+import { newEdit, withPatch, withoutPatches } from "./edit.js";
 import { isEmpty } from "./mask.js";
 import { settledCentre } from "./placement.js";
 
@@ -13,7 +13,6 @@ export class Editor extends EventTarget {
     super();
     this.info = info;
     this.side = info.resolution; // R, pixels
-    this.pictures = new Map(); // "original", 0, 1, ... -> what Session.putPicture answers
     this.history = new History(newEdit(info.references));
     this.saved = this.history.now;
     this.view = {
@@ -28,6 +27,11 @@ export class Editor extends EventTarget {
 
   get edit() {
     return this.history.now;
+  }
+
+  /** Part of the edit: a picture that is chosen or removed is a step of undo as any other. */
+  get pictures() {
+    return this.edit.pictures;
   }
 
   get patch() {
@@ -54,12 +58,16 @@ export class Editor extends EventTarget {
     return this.edit !== this.saved;
   }
 
+  /** Whether a picture that is painted on has labels: without them there are no parts to take. */
+  get knowsParts() {
+    const { pictures, view, edit } = this;
+    return Boolean(pictures.get(view.active)?.labels || (edit.limited && pictures.get("original")?.labels));
+  }
+
   /** @param {{commit?: boolean, since?: number}} how commit: a step of undo; since: when the person began it */
   change(changes, { commit = true, since } = {}) {
     const edit = { ...this.edit, ...changes };
-    if (commit) this.history.commit(edit);
-    else this.history.preview(edit);
-    this.#fire("edit", since);
+    this.#step(() => (commit ? this.history.commit(edit) : this.history.preview(edit)), since);
   }
 
   changePatch(changes, how = {}) {
@@ -70,23 +78,19 @@ export class Editor extends EventTarget {
 
   /** Makes what was shown a step of undo. */
   commit() {
-    this.history.commit();
-    this.#fire("edit");
+    this.#step(() => this.history.commit());
   }
 
   cancel() {
-    this.history.cancel();
-    this.#fire("edit");
+    this.#step(() => this.history.cancel());
   }
 
   undo() {
-    this.history.undo();
-    this.#fire("edit");
+    this.#step(() => this.history.undo());
   }
 
   redo() {
-    this.history.redo();
-    this.#fire("edit");
+    this.#step(() => this.history.redo());
   }
 
   look(changes) {
@@ -95,33 +99,50 @@ export class Editor extends EventTarget {
   }
 
   setPicture(slot, picture) {
-    this.pictures.set(slot, picture);
-    if (slot !== "original") this.view.active = slot;
-    this.#fire("pictures");
+    const pictures = new Map(this.pictures).set(slot, picture);
+    if (this.pictures.has("original") || slot !== "original") this.change({ pictures });
+    else this.replace({ ...this.edit, pictures }); // before the first original there is nothing to come back to
   }
 
   removeReference(slot) {
-    this.pictures.delete(slot);
-    this.change({ patches: withPatch(this.edit, slot, newPatch()).patches });
-    if (this.view.active === slot) this.view.active = this.references[0] ?? 0;
-    this.#fire("pictures");
+    const pictures = new Map(this.pictures);
+    pictures.delete(slot);
+    this.change({ ...withoutPatches(this.edit, slot), pictures });
   }
 
-  /** Everything anew, from a project. */
-  replace(edit, pictures) {
-    this.pictures = pictures;
+  /** Forgets the region of the reference that is painted on. */
+  clear() {
+    this.change(withoutPatches(this.edit, this.view.active));
+  }
+
+  /** Everything anew, without a past: at first, and from a project. */
+  replace(edit) {
     this.history = new History(edit);
     this.saved = edit;
+    this.view.tool = "brush";
     this.view.active = this.references.find((slot) => !isEmpty(edit.patches[slot].mask)) ?? this.references[0] ?? 0;
     this.#fire("pictures");
     this.#fire("edit");
   }
 
-  markSaved() {
-    this.saved = this.edit;
+  markSaved(edit) {
+    this.saved = edit;
+  }
+
+  #step(move, since) {
+    const before = this.pictures;
+    move();
+    if (this.pictures !== before) {
+      const { active } = this.view;
+      const fresh = this.references.find((slot) => this.pictures.get(slot) !== before.get(slot));
+      this.view.active = fresh ?? (this.pictures.has(active) ? active : (this.references[0] ?? 0));
+      this.#fire("pictures");
+    }
+    this.#fire("edit", since);
   }
 
   #fire(name, since) {
+    if (this.view.tool === "part" && !this.knowsParts) this.view.tool = "brush"; // the labels have gone
     this.dispatchEvent(Object.assign(new Event(name), { since }));
   }
 }

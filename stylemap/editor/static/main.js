@@ -2,7 +2,7 @@
 
 import { Silence, request } from "./api.js";
 import { Chooser } from "./chooser.js";
-import { forServer } from "./edit.js";
+import { forServer, newEdit } from "./edit.js";
 import { Editor } from "./editor.js";
 import { Mover } from "./mover.js";
 import { clearNotice, say, showNotice } from "./notices.js";
@@ -13,8 +13,9 @@ import { ResultPane } from "./result_pane.js";
 import { Saving } from "./saving.js";
 import { Session } from "./session.js";
 import { listen } from "./shortcuts.js";
+import { answerOf } from "./widgets.js";
 
-const FIRST = { original: 5, reference: 3 }; // avatars that differ in much: something to see at once
+const FIRST = [["original", 5], [0, 3]]; // avatars that differ in much: something to see at once
 const RETRY_MS = 1500;
 const find = (selector) => document.querySelector(selector);
 
@@ -31,14 +32,14 @@ const mover = new Mover(editor);
 const chooser = new Chooser(editor, (slot, source) => attempt(() => putPicture(slot, source)));
 const choose = (slot) => chooser.open(slot);
 const result = new ResultPane(editor, { mover, choose });
-new ReferencePane(editor, { choose, remove: (slot) => attempt(() => removeReference(slot)), mover });
+new ReferencePane(editor, { choose, remove: (slot) => editor.removeReference(slot), mover });
 const panels = new Panels(editor);
 const saving = new Saving(editor, session);
 
 // ---- the picture
 
 function render(edit) {
-  return session.render(forServer(edit, info.resolution, (slot) => editor.pictures.has(slot)));
+  return session.render(forServer(edit, info.resolution), edit.pictures);
 }
 
 let asked = null; // the edit whose picture was asked for last
@@ -78,20 +79,24 @@ function previewFailed(error) {
 async function putPicture(slot, source) {
   editor.setPicture(slot, await session.putPicture(slot, source));
   say(slot === "original" ? "The original is loaded." : `Reference ${slot + 1} is loaded.`);
-  refresh();
 }
 
-async function removeReference(slot) {
-  editor.removeReference(slot);
-  await session.removePicture(slot);
+async function openProject(file) {
+  if (editor.isUnsaved && (await answerOf(find("#discard"))) === null) return;
+  await attempt(async () => {
+    const kept = await saving.openProject(file);
+    if (kept === 0) return null;
+    return `This project holds changes that the page cannot show (${kept}). They stay in the picture and in what you save.`;
+  });
 }
 
-/** Does something that may fail, and tells the person why it did. */
+/** Does something that may fail, and tells the person why it did, or what it answers. */
 async function attempt(action) {
   try {
     document.body.setAttribute("aria-busy", true);
-    await action();
-    clearNotice();
+    const remark = await action();
+    if (remark) showNotice(remark);
+    else clearNotice();
   } catch (error) {
     failed(error);
   } finally {
@@ -110,7 +115,7 @@ const saveProject = () => attempt(() => saving.saveProject());
 const compare = () => editor.look({ before: editor.view.before > 0 ? 0 : 1 });
 const resize = (factor) => editor.look({ radius: Math.min(0.4, Math.max(0.02, editor.view.radius * factor)) });
 const soften = (step) => editor.look({ softness: Math.min(1, Math.max(0, editor.view.softness + step)) });
-const take = (tool) => editor.look({ tool });
+const take = (tool) => (tool !== "part" || editor.knowsParts) && editor.look({ tool });
 
 listen([
   { keys: ["b"], shown: "B", text: "Brush", run: () => take("brush") },
@@ -146,14 +151,16 @@ find("#open-project").addEventListener("click", () => find("#project-file").clic
 find("#project-file").addEventListener("change", ({ target }) => {
   const [file] = target.files;
   target.value = "";
-  if (file) attempt(() => saving.openProject(file));
+  if (file) openProject(file);
 });
 find("#undo").addEventListener("click", () => editor.undo());
 find("#redo").addEventListener("click", () => editor.redo());
 find("#help-button").addEventListener("click", () => find("#help").showModal());
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", ({ target }) => {
-    if (target === dialog || target.closest(".close")) dialog.close(); // beside it, or its cross
+    const button = target.closest("button[value]");
+    if (button) dialog.close(button.value);
+    else if (target === dialog || target.closest(".close")) dialog.close(); // beside it, or its cross
   });
 }
 
@@ -168,6 +175,7 @@ window.addEventListener("pagehide", () => session.close());
 await attempt(async () => {
   await session.open();
   if (!info.gallery) return choose("original");
-  const avatar = (index) => ({ avatar: Math.min(index, info.gallery - 1) });
-  await Promise.all([putPicture("original", avatar(FIRST.original)), putPicture(0, avatar(FIRST.reference))]);
+  const first = ([slot, index]) => session.putPicture(slot, { avatar: Math.min(index, info.gallery - 1) });
+  const [original, reference] = await Promise.all(FIRST.map(first));
+  editor.replace({ ...newEdit(info.references), pictures: new Map([["original", original], [0, reference]]) });
 });

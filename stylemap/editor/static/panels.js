@@ -1,11 +1,12 @@
 /** The panel and the tool bar: strength, scale, flip, directions, blending, tools. */
 
-import { newPatch } from "./edit.js";
+import { withoutPushes } from "./edit.js";
 import { isEmpty } from "./mask.js";
 import { nextScale } from "./placement.js";
 import { onSlide, radioGroup } from "./widgets.js";
 
 const MOST = 3; // standard deviations, at the ends of a direction's slider
+const PART = "Part: click an eye, the hair … (P)";
 const find = (selector) => document.querySelector(selector);
 
 export class Panels {
@@ -32,7 +33,7 @@ export class Panels {
   }
 
   clear() {
-    if (this.editor.isPainted) this.editor.changePatch(newPatch());
+    if (this.editor.isPainted) this.editor.clear();
   }
 
   /** The sheet of a phone; on a wide page the panel is always there. */
@@ -102,10 +103,14 @@ export class Panels {
       return { name, label, value, input };
     });
     find("#sliders").replaceChildren(...this.sliders.map(({ label }) => label));
-    find("#reset-sliders").addEventListener("click", () => editor.change({ amounts: {} }));
+    find("#reset-sliders").addEventListener("click", () => editor.change(withoutPushes(editor.edit)));
     find("#clear-selection").addEventListener("click", () => editor.change({ selection: null }));
     const where = find("#directions [role=radiogroup]");
-    this.markLimited = radioGroup(where, ({ dataset }) => editor.change({ limited: dataset.limited === "true" }));
+    this.markLimited = radioGroup(where, ({ dataset }) => {
+      const limited = dataset.limited === "true";
+      if (limited && ["part", "move"].includes(editor.view.tool)) editor.look({ tool: "brush" }); // what a region begins with
+      editor.change({ limited });
+    });
   }
 
   #refresh() {
@@ -123,6 +128,9 @@ export class Panels {
     find("#layers").hidden = edit.space === "w"; // which has but one map
     this.markSpace(({ dataset }) => dataset.space === edit.space);
     this.markTool(({ dataset }) => dataset.tool === view.tool);
+    const part = find("#tools [data-tool=part]");
+    part.disabled = !this.editor.knowsParts;
+    part.title = part.disabled ? "The parts of this picture are not known: take the brush" : PART;
     find("#size").value = Math.round(100 * view.radius);
     find("#softness").value = Math.round(100 * view.softness);
     this.#refreshDirections(edit);
@@ -131,6 +139,10 @@ export class Panels {
   #refreshDirections({ amounts, limited, selection }) {
     for (const { name, input, value } of this.sliders) {
       const amount = amounts[name] ?? 0;
+      if (Math.abs(amount) > input.max) {
+        input.max = Math.ceil(Math.abs(amount)); // a project may go further
+        input.min = -input.max;
+      }
       input.value = amount;
       value.textContent = `${amount > 0 ? "+" : ""}${Number(amount.toFixed(1))}`;
     }

@@ -1,7 +1,7 @@
 /** Pictures and project files, out and in. */
 
-import { forPage, forServer, fromServer } from "./edit.js";
-import { download } from "./widgets.js";
+import { countKept, forPage, forServer, fromServer } from "./edit.js";
+import { answerOf, download } from "./widgets.js";
 
 export class Saving {
   constructor(editor, session) {
@@ -9,57 +9,50 @@ export class Saving {
     this.dialog = document.querySelector("#save-as");
   }
 
-  get edit() {
-    return forServer(this.editor.edit, this.editor.side, (slot) => this.editor.pictures.has(slot));
-  }
-
   /** Asks how where there is a choice: a large photo can get the edit put back into it. */
   async savePicture() {
-    const { pictures, side } = this.editor;
+    const { edit, pictures, side } = this.editor;
     if (!pictures.has("original")) throw new Error("Choose a picture to edit first.");
     const { width, height } = pictures.get("original");
-    const pasteBack = Math.min(width, height) > side ? await this.#ask(width, height) : "none";
+    const sent = forServer(edit, side);
+    const isWhole = sent.pushes.some(({ mask }) => mask === null);
+    const pasteBack = Math.min(width, height) > side ? await this.#ask(width, height, isWhole) : "none";
     if (pasteBack === null) return;
-    download(await this.session.save(this.edit, pasteBack), pasteBack === "none" ? "edit.png" : "edited-photo.png");
-    this.editor.markSaved();
+    const name = pasteBack === "none" ? "edit.png" : "edited-photo.png";
+    download(await this.session.save(sent, pictures, pasteBack), name);
+    this.editor.markSaved(edit);
   }
 
   async saveProject() {
     const { edit, side, view } = this.editor;
     const { radius, softness } = view;
     const page = { ...forPage(edit, side), radius, softness };
-    download(await this.session.saveProject(this.edit, page), "edit.safetensors");
-    this.editor.markSaved();
+    download(await this.session.saveProject(forServer(edit, side), edit.pictures, page), "edit.safetensors");
+    this.editor.markSaved(edit);
   }
 
+  /** Answers how many of its changes the page cannot show. */
   async openProject(file) {
     const { edit, page, pictures } = await this.session.openProject(file);
-    const slots = [...pictures].map(([slot, picture]) => [slot === "original" ? slot : Number(slot), picture]);
     const { side, info } = this.editor;
-    this.editor.replace(await fromServer(edit, page, side, info.references), new Map(slots));
+    const opened = await fromServer(edit, page, pictures, side, info.references);
+    this.editor.replace(opened);
     const { radius, softness } = page;
     if (radius !== undefined && softness !== undefined) this.editor.look({ radius, softness });
+    return countKept(opened);
   }
 
-  #ask(width, height) {
+  #ask(width, height, isWhole) {
     const { side } = this.editor;
     const text = {
       none: `The result alone, ${side} × ${side}`,
       feather: `In the photo at full size, ${width} × ${height}, soft edge`,
       poisson: `In the photo at full size, ${width} × ${height}, colours matched`,
     };
-    const buttons = [...this.dialog.querySelectorAll("[data-paste]")];
-    document.querySelector("#save-as-text").textContent = "In the photo, pixels away from the edit stay as they are.";
-    return new Promise((resolve) => {
-      for (const button of buttons) {
-        button.textContent = text[button.dataset.paste];
-        button.onclick = () => {
-          resolve(button.dataset.paste);
-          this.dialog.close();
-        };
-      }
-      this.dialog.onclose = () => resolve(null);
-      this.dialog.showModal();
-    });
+    for (const button of this.dialog.querySelectorAll("button[value]")) button.textContent = text[button.value];
+    document.querySelector("#save-as-text").textContent = isWhole
+      ? "A slider works on the whole face: in the photo, all of the face's square is replaced by the model's picture."
+      : "In the photo, pixels away from the edit stay as they are.";
+    return answerOf(this.dialog);
   }
 }

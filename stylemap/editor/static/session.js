@@ -1,14 +1,18 @@
-/** The page's session on the server: its pictures, and bringing all back when the server has forgotten them. */
+/** The page's session on the server: its pictures, kept as the edit has them, also when the server has forgotten all. */
 
 import { Refusal, request, sendJson } from "./api.js";
 import { decodeGrey } from "./mask.js";
 
 const FORGOTTEN = [404, 410];
 
+/**
+ * A picture knows its source, enough to send it again: {avatar}, {file, align}, or {project} where it came out of a project
+ * file. That is sent whole, for it holds the photo at full size and its stylemap.
+ */
 export class Session {
   #id = null;
-  #restoring = null; // the promise of it, for several requests may find out at a time
-  #sources = new Map(); // slot -> {avatar} or {file, align}: enough to send the picture again
+  #turn = Promise.resolve(); // the end of the request that was asked for last
+  #held = new Map(); // slot -> the picture that the server has there; null: not known
 
   constructor(side) {
     this.side = side;
@@ -16,6 +20,7 @@ export class Session {
 
   async open() {
     this.#id = (await (await request("POST", "/api/sessions")).json()).id;
+    this.#held = new Map();
   }
 
   close() {
@@ -23,66 +28,91 @@ export class Session {
   }
 
   /** Puts a picture into a slot and answers all that the page shows of it. */
-  async putPicture(slot, source) {
-    const facts = await this.#recovering(() => this.#send(slot, source));
-    this.#sources.set(slot, source);
-    return this.#fetchViews(slot, facts);
+  putPicture(slot, source) {
+    return this.#inTurn(async () => {
+      const kept = source.file ? { ...source, file: await inMemory(source.file) } : source;
+      const facts = await this.#send(slot, kept);
+      const picture = { ...facts, ...(await this.#fetchViews(slot, facts)), source: kept };
+      this.#held.set(slot, picture);
+      return picture;
+    });
   }
 
-  async removePicture(slot) {
-    this.#sources.delete(slot);
-    await this.#recovering(() => request("DELETE", this.#path(`pictures/${slot}`)));
+  /** @param {Map} pictures those of the edit, which it is drawn with */
+  render(edit, pictures) {
+    return this.#post("render", edit, pictures);
   }
 
-  render(edit) {
-    return this.#post("render", edit);
+  save(edit, pictures, pasteBack) {
+    return this.#post("save", { ...edit, paste_back: pasteBack }, pictures);
   }
 
-  save(edit, pasteBack) {
-    return this.#post("save", { ...edit, paste_back: pasteBack });
-  }
-
-  saveProject(edit, page) {
-    return this.#post("project", { ...edit, page });
+  saveProject(edit, pictures, page) {
+    return this.#post("project", { ...edit, page }, pictures);
   }
 
   /** Replaces all pictures by those of a project file. */
-  async openProject(file) {
-    const answer = await this.#recovering(() => request("PUT", this.#path("project"), file, "application/octet-stream"));
-    const { edit, page, pictures } = await answer.json();
-    const shown = new Map();
-    this.#sources.clear();
-    for (const [slot, facts] of Object.entries(pictures)) {
-      const picture = await this.#fetchViews(slot, facts);
-      this.#sources.set(slot, { file: picture.file, align: false });
-      shown.set(slot, picture);
-    }
-    return { edit, page: page ?? {}, pictures: shown };
+  openProject(file) {
+    return this.#inTurn(async () => {
+      const project = { file: await inMemory(file), pictures: new Map() };
+      const { edit, page, pictures } = await this.#sendProject(project);
+      const slots = Object.entries(pictures).map(([name, facts]) => [name === "original" ? name : Number(name), facts]);
+      this.#held = new Map(slots.map(([slot]) => [slot, null])); // in case that a view does not arrive
+      for (const [slot, facts] of slots) {
+        project.pictures.set(slot, { ...facts, ...(await this.#fetchViews(slot, facts)), source: { project } });
+      }
+      this.#held = new Map(project.pictures);
+      return { edit, page: page ?? {}, pictures: project.pictures };
+    });
   }
 
-  async #post(what, value) {
-    const response = await this.#recovering(() => sendJson("POST", this.#path(what), value));
-    return response.blob();
+  #post(what, value, pictures) {
+    return this.#inTurn(async () => {
+      await this.#hold(pictures);
+      return (await sendJson("POST", this.#path(what), value)).blob();
+    });
+  }
+
+  /** Makes the server's pictures the edit's: undo may have changed them, or the server forgotten them. */
+  async #hold(pictures) {
+    const differs = (slot) => this.#held.get(slot) !== pictures.get(slot);
+    const lacking = [...pictures].filter(([slot]) => differs(slot)).map(([, { source }]) => source);
+    const { project } = lacking.find((source) => source.project) ?? {}; // opening another begins the history anew
+    if (project) {
+      await this.#sendProject(project);
+      this.#held = new Map(project.pictures);
+    }
+    for (const slot of new Set([...this.#held.keys(), ...pictures.keys()])) {
+      if (!differs(slot)) continue;
+      const picture = pictures.get(slot);
+      if (picture) {
+        await this.#send(slot, picture.source);
+        this.#held.set(slot, picture);
+      } else {
+        await request("DELETE", this.#path(`pictures/${slot}`));
+        this.#held.delete(slot);
+      }
+    }
   }
 
   async #send(slot, { avatar, file, align }) {
     const path = this.#path(`pictures/${slot}`);
+    this.#held.set(slot, null);
     if (avatar !== undefined) return (await sendJson("PUT", path, { avatar })).json();
     const type = file.type && !file.type.includes("json") ? file.type : "application/octet-stream";
     return (await request("PUT", path + (align ? "?align=1" : ""), file, type)).json();
   }
 
+  async #sendProject({ file }) {
+    for (const slot of this.#held.keys()) this.#held.set(slot, null);
+    return (await request("PUT", this.#path("project"), file, "application/octet-stream")).json();
+  }
+
   async #fetchViews(slot, facts) {
-    const view = async (name) => (await request("GET", this.#path(`pictures/${slot}.png?view=${name}`))).blob();
-    const [file, reconstruction] = await Promise.all([view("photo"), view("reconstruction")]);
-    const labels = facts.parts ? await this.#fetchLabels(slot) : null;
-    return {
-      ...facts,
-      file,
-      labels,
-      photo: await createImageBitmap(file),
-      reconstruction: await createImageBitmap(reconstruction),
-    };
+    const view = async (name) =>
+      createImageBitmap(await (await request("GET", this.#path(`pictures/${slot}.png?view=${name}`))).blob());
+    const [photo, reconstruction] = await Promise.all([view("photo"), view("reconstruction")]);
+    return { photo, reconstruction, labels: facts.parts ? await this.#fetchLabels(slot) : null };
   }
 
   async #fetchLabels(slot) {
@@ -90,24 +120,30 @@ export class Session {
     return decodeGrey(await answer.blob(), this.side);
   }
 
-  /** Does it; where the server has forgotten the session, opens another, sends the pictures and does it once more. */
+  /** One after the other, so that no picture changes between an edit's pictures and its result. */
+  #inTurn(action) {
+    const result = this.#turn.then(() => this.#recovering(action));
+    this.#turn = result.catch(() => {});
+    return result;
+  }
+
+  /** Does it; where the server has forgotten the session, opens another and does it once more. */
   async #recovering(action) {
     try {
       return await action();
     } catch (error) {
       if (!(error instanceof Refusal) || !FORGOTTEN.includes(error.status)) throw error;
     }
-    this.#restoring ??= this.#restore().finally(() => (this.#restoring = null));
-    await this.#restoring;
-    return action();
-  }
-
-  async #restore() {
     await this.open();
-    for (const [slot, source] of this.#sources) await this.#send(slot, source);
+    return action();
   }
 
   #path(rest) {
     return `/api/sessions/${this.#id}/${rest}`;
   }
+}
+
+/** A file may be moved or written over before it is sent again. */
+async function inMemory(file) {
+  return new Blob([await file.arrayBuffer()], { type: file.type });
 }

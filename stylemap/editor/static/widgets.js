@@ -36,24 +36,34 @@ export function onSlide(input, editor, show) {
  * @param {(button: HTMLButtonElement) => void} choose
  */
 export function radioGroup(group, choose) {
-  const buttons = [...group.querySelectorAll("[role=radio]")];
-  for (const button of buttons) button.addEventListener("click", () => choose(button));
+  const all = [...group.querySelectorAll("[role=radio]")];
+  for (const button of all) button.addEventListener("click", () => choose(button));
   group.addEventListener("keydown", (event) => {
     const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
     if (!step) return;
     event.preventDefault();
     event.stopPropagation();
+    const buttons = all.filter(({ disabled }) => !disabled);
     const next = buttons.at((buttons.indexOf(document.activeElement) + step) % buttons.length);
     next.focus();
     choose(next);
   });
   return (isChosen) => {
-    for (const button of buttons) {
+    for (const button of all) {
       const chosen = isChosen(button);
       button.setAttribute("aria-checked", chosen);
       button.tabIndex = chosen ? 0 : -1;
     }
   };
+}
+
+/** Opens a dialog; the value of the button that closes it, or null where it is closed without one. */
+export function answerOf(dialog) {
+  return new Promise((resolve) => {
+    dialog.returnValue = ""; // it would keep the answer before
+    dialog.onclose = () => resolve(dialog.returnValue || null);
+    dialog.showModal();
+  });
 }
 
 export function download(blob, name) {

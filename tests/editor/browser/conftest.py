@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -27,6 +28,15 @@ ARGUMENTS = [
 ]
 TIMEOUT = 20_000  # ms, for anything the page waits for; a busy machine is slow and not wrong
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
+
+ENLARGE = """async ([text, side]) => {
+    const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(text), letter => letter.charCodeAt(0))]));
+    const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
+    const context = canvas.getContext("2d");
+    context.imageSmoothingQuality = "high";
+    context.drawImage(picture, 0, 0, side, side);
+    return canvas.toDataURL().split(",")[1];
+}"""
 
 Point = tuple[float, float]  # (x, y) in a picture, shares of its side
 
@@ -166,9 +176,54 @@ class Editor:
         box = self.page.locator(f"#{pane}-stage").bounding_box()
         return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
 
+    def load(self, photo: Path) -> "Editor":
+        """An upload as the original: the chooser's first target."""
+        self.page.set_input_files("#file", photo)
+        self.page.wait_for_function(
+            "() => document.querySelector('#status').textContent.includes('original is loaded')"
+        )
+        return self.settle()
+
+    def save_project(self, path: Path) -> Path:
+        with self.page.expect_download() as download:
+            self.click("#save-project")
+        download.value.save_as(path)
+        return path
+
+    def open_project(self, path: Path) -> "Editor":
+        """In a page without unsaved work."""
+        with self.page.expect_response("**/project"):
+            self.page.set_input_files("#project-file", path)
+        return self.settle()
+
+    def save_in_photo(self) -> np.ndarray:
+        """What "in the photo at full size" gives."""
+        self.click("#save")
+        with self.page.expect_download() as download:
+            self.page.get_by_text("soft edge").click()
+        return pixels(download.value.path().read_bytes())
+
+    @property
+    def session(self) -> str:
+        """The address of the session that drew last."""
+        return self.renders[-1].url.removesuffix("/render")
+
+    def forget(self) -> str:
+        """Makes the server forget the session, as after half an hour; answers its address."""
+        self.expected.append("Failed to load resource")
+        session = self.session
+        urllib.request.urlopen(urllib.request.Request(session, method="DELETE")).close()
+        return session
+
     def paint_hair(self) -> "Editor":
         """A stroke over the upper middle of the reference, which is blue hair."""
         return self.drag("reference", [(0.4, 0.15), (0.6, 0.15)])
+
+
+def enlarged(editor: Editor, png: bytes, side: int) -> np.ndarray:
+    """A picture as the page shows it."""
+    text = editor.page.evaluate(ENLARGE, [base64.b64encode(png).decode(), side])
+    return pixels(base64.b64decode(text))
 
 
 def pixels(data: bytes) -> np.ndarray:

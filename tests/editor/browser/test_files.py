@@ -1,12 +1,11 @@
-"""Pictures in, pictures and projects out, and what goes wrong with them."""
+"""Pictures in and out, and what goes wrong with them."""
 
 import base64
-import urllib.request
 
 import numpy as np
 import pytest
 
-from tests.editor.browser.conftest import pixels
+from tests.editor.browser.conftest import enlarged, pixels
 
 GIVE_FILES = """([text, name, type, kind, selector]) => {
     const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
@@ -16,15 +15,6 @@ GIVE_FILES = """([text, name, type, kind, selector]) => {
     const how = { bubbles: true, cancelable: true };
     if (kind === "paste") target.dispatchEvent(new ClipboardEvent("paste", { ...how, clipboardData: data }));
     else for (const step of ["dragover", "drop"]) target.dispatchEvent(new DragEvent(step, { ...how, dataTransfer: data }));
-}"""
-
-ENLARGE = """async ([text, side]) => {
-    const picture = await createImageBitmap(new Blob([Uint8Array.from(atob(text), letter => letter.charCodeAt(0))]));
-    const canvas = Object.assign(document.createElement("canvas"), { width: side, height: side });
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(picture, 0, 0, side, side);
-    return canvas.toDataURL().split(",")[1];
 }"""
 
 
@@ -80,6 +70,7 @@ def test_a_wrong_file_is_told_and_changes_nothing(editor, tmp_path):
     assert "picture" in editor.notice()
     assert np.array_equal(editor.result(), before)
     editor.page.set_input_files("#project-file", text)
+    editor.page.get_by_role("button", name="Open and lose it").click()
     editor.page.wait_for_function("() => !document.querySelector('#notice p').innerText.includes('picture')")
     assert np.array_equal(editor.result(), before)
     editor.page.get_by_label("Dismiss").click()
@@ -93,49 +84,25 @@ def test_the_saved_picture_is_the_one_that_is_shown(editor):
     assert download.value.suggested_filename.endswith(".png")
     saved = download.value.path().read_bytes()
     assert pixels(saved).shape == (32, 32, 3)
-    enlarged = editor.page.evaluate(ENLARGE, [base64.b64encode(saved).decode(), len(shown)])
-    assert np.array_equal(pixels(base64.b64decode(enlarged)), shown)
+    assert np.array_equal(enlarged(editor, saved, len(shown)), shown)
 
 
 def test_a_large_photo_gets_its_edit_back_at_full_size(editor, photo):
-    editor.page.set_input_files("#file", photo)  # the chooser's first target is the original
-    editor.page.wait_for_function("() => document.querySelector('#status').textContent.includes('original is loaded')")
-    editor.paint_hair().click("#save")
-    with editor.page.expect_download() as download:
-        editor.page.get_by_text("soft edge").click()
-    saved = pixels(download.value.path().read_bytes())
+    saved = editor.load(photo).paint_hair().save_in_photo()
     assert saved.shape == (96, 96, 3)
     assert np.array_equal(saved[-10:], pixels(photo.read_bytes())[-10:]), "pixels away from the edit are the photo's"
 
 
-def test_a_project_gives_the_same_picture_in_another_page(editor, open_editor, tmp_path):
-    editor.paint_hair().drag("result", [(0.5, 0.15), (0.5, 0.5)])
-    editor.press("f").slide("[data-direction=beard]", 2)
-    picture = editor.result()
-    with editor.page.expect_download() as download:
-        editor.click("#save-project")
-    path = tmp_path / "edit.safetensors"
-    download.value.save_as(path)
-    other = open_editor()
-    assert not np.array_equal(other.result(), picture)
-    other.page.set_input_files("#project-file", path)
-    other.page.locator(".thumb.painted").wait_for()
-    assert np.array_equal(other.result(), picture)
-    assert np.array_equal(other.canvas("reference"), editor.canvas("reference"))
-    assert other.page.get_attribute("#flip", "aria-pressed") == "true"
-    assert other.page.input_value("[data-direction=beard]") == "2"
-    other.slide("[data-direction=beard]", 0)
-    assert np.array_equal(other.slide("[data-direction=beard]", 2).result(), picture)
-
-
-def test_a_session_that_the_server_forgot_is_made_again(editor):
-    editor.expected.append("Failed to load resource")
-    painted = editor.paint_hair().result()
-    editor.click("#undo").settle()
-    session = editor.renders[-1].url.removesuffix("/render")
-    urllib.request.urlopen(urllib.request.Request(session, method="DELETE")).close()
-    assert np.array_equal(editor.click("#redo").result(), painted)
-    assert editor.renders[-1].url.removesuffix("/render") != session
+def test_the_dialog_says_how_much_of_the_photo_changes(editor, photo):
+    text = editor.page.locator("#save-as-text")
+    editor.load(photo).paint_hair().click("#save")
+    assert "stay as they are" in text.inner_text()
+    editor.press("Escape").slide("[data-direction=beard]", 2).click("#save")
+    assert "whole face" in text.inner_text()
+    assert "stay as they are" not in text.inner_text()
+    editor.press("Escape").page.get_by_role("radio", name="Brushed region").click()
+    editor.drag("result", [(0.4, 0.7), (0.6, 0.7)]).click("#save")
+    assert "stay as they are" in text.inner_text()
 
 
 def test_a_server_that_is_away_for_a_while(editor):

@@ -1,6 +1,7 @@
 """The page as a whole: what it shows at first, narrow and dark, by keyboard alone, two at a time."""
 
 import numpy as np
+import pytest
 
 from tests.editor.browser.conftest import PHONE, WIDE
 
@@ -41,6 +42,7 @@ def test_a_phone_has_all_tools_in_reach_and_nothing_to_scroll_sideways(open_edit
     editor = open_editor(viewport=PHONE, has_touch=True)
     page = editor.page
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    assert page.evaluate("document.documentElement.scrollHeight") <= PHONE["height"]
     for pane in ("result", "reference"):
         box = page.locator(f"#{pane}-stage").bounding_box()
         assert box["width"] >= 240
@@ -68,6 +70,32 @@ def test_wide_needs_no_scrolling_for_the_pictures_and_tools(editor):
     for selector in ("#result-stage", "#reference-stage", "#tools", "#parts"):
         box = page.locator(selector).bounding_box()
         assert box["y"] + box["height"] <= WIDE["height"]
+
+
+@pytest.mark.parametrize("viewport", [PHONE, {"width": 990, "height": 700}, WIDE])
+def test_a_notice_leaves_undo_and_save_in_reach_and_goes_by_itself(open_editor, viewport, tmp_path):
+    editor = open_editor(viewport=viewport)
+    page, notice = editor.page, editor.page.locator("#notice")
+    page.clock.install()
+    editor.expected.append("Failed to load resource")
+    text = tmp_path / "letter.png"
+    text.write_text("dear sir or madam")
+    editor.paint_hair().page.set_input_files("#file", text)
+    assert editor.notice()
+    assert notice.get_attribute("role") == "alert"
+    for selector in ("#undo", "#save", "#open-project"):
+        page.click(selector, trial=True)  # fails where something lies over it
+    notice.hover()
+    page.clock.fast_forward(60_000)
+    assert notice.is_visible(), "it is being read"
+    page.mouse.move(2, 2)
+    page.get_by_label("Dismiss").focus()
+    page.clock.fast_forward(60_000)
+    assert notice.is_visible()
+    page.locator("#undo").focus()
+    page.clock.fast_forward(60_000)
+    notice.wait_for(state="hidden")
+    editor.settle()
 
 
 def test_dark_and_light_have_contrast(open_editor):

@@ -131,3 +131,40 @@ def test_a_direction_on_the_whole_face_and_in_a_brushed_region(editor):
     assert change(before, limited, MOUTH) < 3
     editor.click("#reset-sliders")
     assert np.array_equal(editor.result(), before)
+
+
+def test_part_is_off_where_no_parts_are_known(editor, photo):
+    part = editor.page.locator("#tools [data-tool=part]")
+    brush = editor.page.locator("#tools [data-tool=brush]")
+    editor.press("p")
+    assert part.get_attribute("aria-checked") == "true"
+    editor.click("#add-reference")
+    with editor.page.expect_file_chooser() as chosen:
+        editor.page.get_by_text("Upload a photo").click()
+    chosen.value.set_files(photo)
+    editor.page.locator("[data-slot='1'][aria-pressed=true]").wait_for()
+    assert part.is_disabled()
+    assert "not known" in part.get_attribute("title")
+    assert brush.get_attribute("aria-checked") == "true"
+    editor.press("p")
+    assert brush.get_attribute("aria-checked") == "true"
+    brush.focus()
+    for _ in range(3):
+        editor.press("ArrowRight")
+    assert editor.page.get_attribute("#tools [data-tool=move]", "aria-checked") == "true", "the arrows pass it by"
+    editor.click("[data-slot='0']")
+    assert part.is_enabled()
+    assert "click" in part.get_attribute("title")
+    editor.settle()
+
+
+def test_a_brushed_region_begins_with_the_brush(editor):
+    page = editor.slide("[data-direction=hat]", 3).page
+    for key in ("p", "v"):
+        editor.press(key)
+        page.get_by_role("radio", name="Brushed region").click()
+        assert page.get_attribute("#tools [data-tool=brush]", "aria-checked") == "true"
+        page.get_by_role("radio", name="Whole face").click()
+    page.get_by_role("radio", name="Brushed region").click()
+    empty = editor.result()
+    assert np.abs(editor.drag("result", [(0.3, 0.15), (0.4, 0.15)]).result() - empty).mean() > 0.5

@@ -1,0 +1,70 @@
+"""Files of directions: what is read of them, and that nothing else is written over."""
+
+import argparse
+from pathlib import Path
+
+import torch
+
+from stylemap.cli import options
+from stylemap.editing import directions, finding_directions
+from stylemap.editing.directions import Direction
+from stylemap.errors import InputError
+from stylemap.model import Model
+from stylemap.resources import PRETRAINED
+
+
+def chosen(arguments: argparse.Namespace, model: Model, names: list[str] | None) -> list[Direction]:
+    """The directions that are asked for; None = all. They fit the weights."""
+    path = arguments.directions or shipped(arguments.weights)
+    if Path(path).suffix.lower() == ".npy":
+        direction = read_npy(path, model)
+        found = {direction.name: direction}
+    else:
+        found = directions.load(path)
+    selected = [pick(found, name, path) for name in names or found]
+    for direction in selected:
+        if tuple(direction.vector.shape) != model.config.stylemap_shape:
+            raise InputError(
+                f"{path} is for stylemaps {list(direction.vector.shape)}, the weights have "
+                f"{list(model.config.stylemap_shape)}; find directions of these weights"
+            )
+    return selected
+
+
+def shipped(weights: str) -> Path:
+    """The directions that come with shipped weights."""
+    path = PRETRAINED / "directions" / f"{weights}.safetensors"
+    if not path.exists():
+        raise InputError(f"no directions are shipped for the weights {weights!r}; give a file of them")
+    return path
+
+
+def pick(found: dict[str, Direction], name: str, path: str | Path) -> Direction:
+    if name not in found:
+        raise InputError(f"{path} holds no direction {name!r}; there are {', '.join(found)}")
+    return found[name]
+
+
+def read_npy(path: str | Path, model: Model, name: str | None = None) -> Direction:
+    """A direction of InterFaceGAN's; its scale, which the file does not hold, is that of stylemaps mapped from noise."""
+    shape = model.config.stylemap_shape
+    vector = directions.read_npy(path, shape, name=name).vector
+    draws = torch.randn(1024, model.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
+    mapped = options.chunked(model.map, draws.to(model.device))
+    return directions.read_npy(path, shape, finding_directions.deviation(vector, mapped), name)
+
+
+def check_overwriting(out: Path) -> None:
+    """InputError if a file is there that holds no directions: weights have the same suffix."""
+    if not out.exists():
+        return
+    try:
+        directions.load(out)
+    except InputError as err:
+        raise InputError(f"{out} is there and holds no directions, and is kept; give another --out") from err
+
+
+def kept_directions(arguments: argparse.Namespace):
+    """A function of new directions: those that ``--out`` holds already and keeps."""
+    old = directions.load(arguments.out) if arguments.add and arguments.out.exists() else {}
+    return lambda new: [d for name, d in old.items() if name not in {n.name for n in new}]
