@@ -111,8 +111,9 @@ def test_durations_in_words(days, words):
     [
         (None, "will not do"),
         (Fit(16, False), "will do"),
-        (Fit(4, False), "with --batch_gpu 4"),
-        (Fit(1, True), "with --batch_gpu 1 --speed.checkpointing true"),
+        (Fit(4, False), "with --batch-gpu 4"),
+        (Fit(4, True), "with --batch-gpu 4 --speed.checkpointing true"),
+        (Fit(1, False), "with --batch-gpu 1 (and smaller groups in the discriminator)"),
     ],
 )
 def test_ways_to_fit(fit, words):

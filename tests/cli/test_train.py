@@ -28,7 +28,7 @@ def photos(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
 def test_recipes_are_complete_and_valid(path, capsys, monkeypatch):
-    monkeypatch.setattr(train.foresight, "foresee", lambda config: None)  # seconds each
+    monkeypatch.setattr(train.foresight, "foresee", lambda *_: None)  # seconds each
     assert main(["train", "--config", path.stem, "--dry-run"]) == 0
     resolved = yaml.safe_load(capsys.readouterr().out)
     given = yaml.safe_load(path.read_text())
