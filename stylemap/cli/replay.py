@@ -44,7 +44,8 @@ def run(arguments: argparse.Namespace) -> None:
     targets = outputs(arguments.out, originals)
     options.keep_inputs(targets, [*originals, arguments.project])
     loaded = project.load(arguments.project)
-    model = checkpoint.load(arguments.weights or shipped(loaded), devices.pick(arguments.device))
+    weights = arguments.weights or shipped(loaded)
+    model = options.stylemaps(checkpoint.load(weights, devices.pick(arguments.device)), weights)
     loaded.check_model(model)
     pictures = photos.open_photos(arguments, model)
     for target, path in zip(targets, originals or [None], strict=True):

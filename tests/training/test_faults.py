@@ -27,7 +27,7 @@ from stylemap.config import AugmentConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import loop, monitor, state
 from stylemap.training.monitor import read_log
-from stylemap.training.steps import TERMS
+from stylemap.training.phases import TERMS
 from tests.training.test_loop import assert_same, stop_after
 
 ROOT = Path(__file__).parents[2]
