@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from stylemap.stylegan import VectorModel
 
 DEFAULT_WEIGHTS = "avatars32"
-WITH_VECTORS = "stylemap evaluate, generate samples, generate reconstruct, train --init-from"
+WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
 BATCH = 16  # images per pass; bounds the memory however many files are given
 
 
