@@ -72,24 +72,25 @@ def test_training_and_resume(tmp_path):
 
 
 SETTINGS = {
-    "bfloat16": SpeedConfig(precision="bfloat16"),
-    "float32": SpeedConfig(precision="float32", tf32=False),
-    "checkpointed": SpeedConfig(precision="bfloat16", checkpointing=True),
-    "compiled": SpeedConfig(precision="bfloat16", compile=True),
+    "bfloat16": ("stylemap", SpeedConfig(precision="bfloat16")),
+    "float32": ("stylemap", SpeedConfig(precision="float32", tf32=False)),
+    "checkpointed": ("stylemap", SpeedConfig(precision="bfloat16", checkpointing=True)),
+    "compiled": ("stylemap", SpeedConfig(precision="bfloat16", compile=True)),
+    "StyleGAN2": ("stylegan2", SpeedConfig(precision="bfloat16")),
 }
 
 
 # The compiler warns of its own doings.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("speed", SETTINGS.values(), ids=SETTINGS.keys())
-def test_iterations_wait_for_nothing(speed):
+@pytest.mark.parametrize(("architecture", "speed"), SETTINGS.values(), ids=SETTINGS.keys())
+def test_iterations_wait_for_nothing(architecture, speed):
     """With penalties, augmentation and two passes; the first iterations may wait, for cuDNN's choices and the compiler."""
     device = torch.device("cuda")
     config = TrainConfig(
         batch=8,
         batch_gpu=4,
         device="cuda",
-        model=SMALL,
+        model=replace(SMALL, architecture=architecture),
         optim=OptimConfig(r1_every=2),
         augment=AugmentConfig(mode="adaptive", p=0.5),
         speed=speed,

@@ -180,7 +180,7 @@ def _adam(phase: Phase, leaves: Tensors, saved: dict | None) -> torch.optim.Adam
     groups: Iterable[dict] = [{"params": [x], "name": name} for name, x in leaves.items()]
     adam = torch.optim.Adam(groups, lr=0.0, betas=BETAS, eps=EPS)
     if saved is not None:
-        adam.load_state_dict(saved)
+        pass
     return adam
 
 

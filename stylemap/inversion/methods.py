@@ -3,7 +3,7 @@
 Where a recipe was only published in part, or changed here, docs/inversion.md says so.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
 
@@ -44,10 +44,15 @@ class Setting:
         mean = self.subject.statistics(samples, STATISTICS_SEED).mean
         return self.repeated(mean[:, None] if self.subject.vectors else mean)
 
+    @torch.no_grad()
     def encoded(self) -> Tensor:
-        """Of the first target."""
-        with torch.no_grad():
-            return self.subject.encode(self.targets[0].images).clone()
+        """Of the targets under their masks, put together; grey where there is none."""
+        first = self.targets[0]
+        if len(self.targets) == 1 and first.mask is None:
+            return self.subject.encode(first.images).clone()
+        masks = [torch.ones_like(t.images[:, :1]) if t.mask is None else t.mask for t in self.targets]
+        total = sum(m * t.images for m, t in zip(masks, self.targets, strict=True))
+        return self.subject.encode(total / sum(masks).clamp(min=1)).clone()
 
 
 @dataclass(frozen=True)
@@ -281,34 +286,3 @@ class Hybrid(InDomain):
     distance: float = 0.1
     domain: float = 0.0
     rampdown: float = 0.5
-
-
-PRESETS: dict[str, Method] = {
-    "encoder": Encoder(),
-    "w": Projection(),
-    "w-ada": Projection(render_noise=False),
-    "w+": Projection(space="w+"),
-    "w+rolux": Projection(space="w+", spread_layers=True),
-    "stylemap": Projection(),
-    "image2stylegan": Image2StyleGAN(),
-    "image2stylegan++": Image2StyleGANPlusPlus(),
-    "exchange-content": Image2StyleGAN(init="zeros", steps=1000, pixels=0.0),
-    "exchange-style": Image2StyleGAN(init="zeros", steps=1000, pixels=0.0, features=0.0, style=1.0),
-    "in-domain": InDomain(),
-    "hybrid": Hybrid(),
-    "structured-noise": StructuredNoise(),
-}
-
-
-def preset(name: str, **knobs) -> Method:
-    """A method by name, with other values for some of its knobs.
-
-    Raises:
-        InputError: an unknown name or knob.
-    """
-    if name not in PRESETS:
-        raise InputError(f"unknown method {name!r}; known are {', '.join(PRESETS)}")
-    method = PRESETS[name]
-    if unknown := [knob for knob in knobs if knob not in vars(method)]:
-        raise InputError(f"method {name} has no {unknown[0]}; it has {', '.join(vars(method))}")
-    return replace(method, **knobs)

@@ -120,7 +120,7 @@ def settled(config: TrainConfig, count: int) -> TrainConfig:
     """With the augmentation that suits ``count`` training images, where the config leaves it open."""
     if config.augment.mode != "auto":
         return config
-    mode = "none" if config.loss.adversarial == "relativistic" else augment.preset(count).mode
+    mode = augment.preset(count).mode if config.loss.adversarial == "nonsaturating" else "none"
     return replace(config, augment=replace(config.augment, mode=mode))
 
 
@@ -144,15 +144,15 @@ def split(real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]]
     real, where, channels = images.from_uint8(real), (config.seed, seen, config.batch), config.model.stylemap_channels
     z = noise(*where, channels)
     draws = trainee.augment and augment.draw(*where)
-    mixing = None
+    chances = None
     if config.model.architecture != "stylemap":
-        mixing = chance.draw(*where, channels, trainee.networks.generator.layers, config.vector.mixing)
+        chances = chance.draw(*where, channels, trainee.networks.generator.layers, config.vector.mixing)
     return [
         Pass(
             part,
             z[:, places].to(real.device, non_blocking=True),
             draws and draws.take(places).to(real.device),
-            mixing and mixing.take(places).to(real.device),
+            chances and chances.take(places).to(real.device),
         )
         for part, places in zip(real.chunk(len(samples)), samples, strict=True)
     ]

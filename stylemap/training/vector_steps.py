@@ -113,8 +113,8 @@ class VectorCycle(Phases):
 
     def encoder_step(self, passes: list[Pass]) -> Terms:
         """6. G(E(x)) equals x in pixels and features, and fools D; of the three only E learns."""
-        frozen_ones = frozen(self.generator, self.networks.discriminator)
-        with self._descent(len(passes), self.optimizers.encoder) as descent, frozen_ones:
+        judges = frozen(self.generator, self.networks.discriminator)
+        with self._descent(len(passes), self.optimizers.encoder) as descent, judges:
             for part in passes:
                 with self._autocast():
                     terms = self._image_terms(self._reconstruct(part.real), part)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylemap import checkpoint
-from stylemap.config import LossConfig, ModelConfig, OptimConfig, TrainConfig, VectorConfig
+from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig, VectorConfig
 from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
 from stylemap.stylegan import VectorModel
@@ -181,6 +181,13 @@ class TestWgan:
         assert {"critic", "gradient_penalty"} < terms.keys()
         assert not {"discriminator_real", "r1_penalty", "real_sign"} & terms.keys()
         assert "gradient_penalty" in cycle.iterate(parts(4), 4)  # in every step
+
+    def test_augmentation_that_is_left_open_is_none(self, config):
+        """The adaptive one goes by the nonsaturating loss."""
+        config = replace(stylegan(config), **WGAN, augment=AugmentConfig())
+        assert loop.settled(config, 10).augment.mode == "none"
+        with pytest.raises(InputError, match="wgan-gp choose fixed or none"):
+            replace(config, augment=AugmentConfig(mode="adaptive"))
 
     def test_gradient_of_the_critic(self, config):
         cycle, parts = make(replace(stylegan(config), **WGAN), double=True)
