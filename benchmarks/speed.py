@@ -29,7 +29,6 @@ from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
 from stylemap.datasets import stream
 from stylemap.training import ema, estimate, loop, perceptual, precision
 from stylemap.training.distributed import ALONE
-from stylemap.training.steps import Cycle
 
 ROOT = Path(__file__).resolve().parents[1]
 MATRIX = 8192  # side of the matrices whose product measures the card
@@ -66,7 +65,7 @@ class Training:
         term = perceptual.build(config.loss, device)
         kind = precision.pick(config.speed, device)
         trainee = self.trainee
-        self.cycle = Cycle(trainee.networks, trainee.optimizers, config, term, trainee.augment, ALONE, kind)
+        self.cycle = loop.cycle_of(config, trainee, term, kind=kind)
         self.samples = stream.shares(config.batch, passes=loop.passes(config, ALONE))
         side = config.model.resolution
         noise = torch.randint(0, 256, (config.batch, side, side, 3), generator=torch.Generator().manual_seed(1))
@@ -77,7 +76,7 @@ class Training:
         config, trainee = self.config, self.trainee
         with precision.tf32(config.speed.tf32):
             parts = loop.split(self.pictures, config, self.seen, self.samples, trainee)
-            self.cycle.iterate(parts, loop.penalty_is_due(config, self.seen))
+            self.cycle.iterate(parts, self.seen)
             self.seen += config.batch
             ema.update(trainee.average, trainee.networks.model, ema.decay(self.seen, config.batch, config.ema))
 

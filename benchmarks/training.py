@@ -42,7 +42,7 @@ from stylemap.config import TrainConfig
 from stylemap.model import Model
 from stylemap.networks.generator import Generator, Synthesis
 from stylemap.networks.layers import BLUR, EqualConv, ModulatedConv, same, upsample
-from stylemap.training import ema, loop, perceptual, steps
+from stylemap.training import ema, loop, perceptual, phases, steps
 from stylemap.training.optimizers import Optimizers
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -152,6 +152,14 @@ class NchwGenerator(Generator):
         return self.synthesis(self.resizer(stylemap.contiguous()))
 
 
+class NchwModel(Model):
+    def encode(self, images: Tensor) -> Tensor:
+        return self.encoder(images)
+
+    def synthesize(self, stylemap: Tensor) -> Tensor:
+        return self.generator.synthesize(stylemap)
+
+
 def make_plain(model: Model, choices: Choices) -> None:
     """Replace the layers of the generator by those of the choices; the weights keep their values."""
     if not (choices.joint_style and choices.shared_weights and choices.fused_modulation):
@@ -159,6 +167,7 @@ def make_plain(model: Model, choices: Choices) -> None:
         for parent, name in modulated:
             setattr(parent, name, PlainModulatedConv(getattr(parent, name), choices))
     if not choices.channels_last:
+        model.__class__ = NchwModel
         model.generator.__class__ = NchwGenerator
         model.generator.synthesis.__class__ = NchwSynthesis
 
@@ -179,7 +188,7 @@ class Version:
             make_plain(model, choices)
             model.to(memory_format=order, dtype=dtype)
         self.networks.discriminator.to(memory_format=order, dtype=dtype)
-        self.optimizers = Optimizers.build(self.networks, config.optim)
+        self.optimizers = Optimizers.build(self.networks, config)
         if not choices.fused_adam:
             self.optimizers = Optimizers(**{n: _not_fused(o) for n, o in vars(self.optimizers).items()})
         perceptual_term = perceptual.build(config.loss, device)
@@ -189,16 +198,16 @@ class Version:
         side = config.model.resolution
         real = torch.rand(config.batch, 3, side, side, generator=noise) * 2 - 1
         z = torch.randn(2, config.batch, config.model.stylemap_channels, generator=noise)
-        self.batch = steps.Pass(real.to(device, dtype).contiguous(memory_format=order), z.to(device, dtype))
+        self.batch = phases.Pass(real.to(device, dtype).contiguous(memory_format=order), z.to(device, dtype))
         self.done = 0  # iterations
 
-    def iterate(self) -> steps.Terms:
+    def iterate(self) -> phases.Terms:
         """One iteration of the cycle; the first and every 16th with R1."""
         config = self.config
         with contextlib.ExitStack() as stack:
             if not self.choices.frozen_discriminator:
                 stack.enter_context(mock.patch.object(steps, "frozen", contextlib.nullcontext))
-            terms = self.cycle.iterate([self.batch], loop.penalty_is_due(config, self.done * config.batch))
+            terms = self.cycle.iterate([self.batch], self.done * config.batch)
         self.done += 1
         ema.update(self.average, self.networks.model, ema.decay(self.done * config.batch, config.batch, config.ema))
         return terms
@@ -220,7 +229,7 @@ def _not_fused(optimizer: torch.optim.Adam) -> torch.optim.Adam:
 # ---- the check
 
 
-def recorded(version: Version) -> tuple[steps.Terms, list[dict[str, Tensor]]]:
+def recorded(version: Version) -> tuple[phases.Terms, list[dict[str, Tensor]]]:
     """The losses of one iteration at learning rate 0, and the gradients at every optimiser step, by our names."""
     names = {id(p): name for name, p in version.networks.named_parameters()}
     gradients: list[dict[str, Tensor]] = []

@@ -6,6 +6,7 @@ Training state (optimisers, position in the data) lives elsewhere: `stylemap.tra
 import json
 from dataclasses import asdict
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from safetensors import SafetensorError, safe_open
@@ -15,14 +16,20 @@ from torch import nn
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
 from stylemap.files import write_bytes
-from stylemap.model import Model
+from stylemap.model import Model, build
 from stylemap.networks import Discriminator
 from stylemap.resources import PRETRAINED
 
+if TYPE_CHECKING:
+    from stylemap.stylegan import VectorModel
+
 FORMAT = "stylemap-weights-1"
+ENCODER = "model.encoder."
 
 
-def save(path: str | Path, model: Model, discriminator: nn.Module | None = None, info: dict | None = None) -> None:
+def save(
+    path: str | Path, model: "Model | VectorModel", discriminator: nn.Module | None = None, info: dict | None = None
+) -> None:
     """Atomically write the weights, with ``info`` (anything JSON can hold: images seen, command, scores) in the header."""
     tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if discriminator is not None:
@@ -40,8 +47,10 @@ def _in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[start:]
 
 
-def load(weights: str | Path, device: str | torch.device = "cpu") -> Model:
+def load(weights: str | Path, device: str | torch.device = "cpu") -> "Model | VectorModel":
     """A model ready to encode and synthesise: evaluation mode, no gradients for its parameters.
+
+    Which kind it is, ``config.architecture`` says. A vector-latent one has an encoder if the file has.
 
     Args:
         weights: the name of shipped weights ("avatars32"), a ``.safetensors`` file, or the folder of a training run.
@@ -52,7 +61,7 @@ def load(weights: str | Path, device: str | torch.device = "cpu") -> Model:
     path = find(weights)
     config, tensors, _ = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
-        model = Model(config)
+        model = build(config, _has(tensors, ENCODER))
     _fill(model, tensors, "model.", path)
     return model.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
@@ -61,7 +70,7 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
     """The discriminator, where the file holds one."""
     path = find(weights)
     config, tensors, _ = _read(path)
-    if not any(name.startswith("discriminator.") for name in tensors):
+    if not _has(tensors, "discriminator."):
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
     with torch.device("meta"):
         discriminator = Discriminator(config)
@@ -69,15 +78,17 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
     return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
-def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
-    """Fill networks that exist with weights of the same config; the discriminator only if the file holds one.
+def load_into(weights: str | Path, model: "Model | VectorModel", discriminator: nn.Module) -> None:
+    """Fill networks that exist with weights of the same config; encoder and discriminator only if the file holds them.
 
     Raises:
         InputError: as `load`, or weights of another config, named setting by setting.
     """
     path, tensors = fitting(weights, model.config)
-    _fill(model, tensors, "model.", path, assign=False)
-    if any(name.startswith("discriminator.") for name in tensors):
+    _fill(model.generator, tensors, "model.generator.", path, assign=False)
+    if model.encoder is not None and _has(tensors, ENCODER):
+        _fill(model.encoder, tensors, ENCODER, path, assign=False)
+    if _has(tensors, "discriminator."):
         _fill(discriminator, tensors, "discriminator.", path, assign=False)
 
 
@@ -135,6 +146,10 @@ def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
         raise InputError(f"{path} has a header that cannot be used: {err}") from err
     except (KeyError, TypeError, ValueError) as err:
         raise InputError(f"{path} has a damaged header ({err}); copy it again") from err
+
+
+def _has(tensors: dict[str, torch.Tensor], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in tensors)
 
 
 def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path, assign: bool = True) -> None:

@@ -167,8 +167,9 @@ class LossConfig:
     """Reconstructions fool the discriminator."""
     discriminator_reconstruction: float = 1.0
     """The discriminator tells reconstructions from originals."""
-    adversarial: Literal["nonsaturating", "relativistic"] = "nonsaturating"
-    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1."""
+    adversarial: Literal["nonsaturating", "relativistic", "wgan-gp"] = "nonsaturating"
+    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1. wgan-gp:
+    the critic of the first StyleGAN, for vector-latent generators; it has a gradient penalty of its own in every step."""
     autoencoder_images: int = 0
     """For so many images at the start only the image cycle learns, without the discriminator; 0 = none, as published."""
     perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"
@@ -185,9 +186,29 @@ class LossConfig:
             f"loss.perceptual_network {self.perceptual_network!r} must be lpips, discriminator or none",
         )
         _check(
-            self.adversarial in ("nonsaturating", "relativistic"),
-            f"loss.adversarial {self.adversarial!r} must be nonsaturating or relativistic",
+            self.adversarial in ("nonsaturating", "relativistic", "wgan-gp"),
+            f"loss.adversarial {self.adversarial!r} must be nonsaturating, relativistic or wgan-gp",
         )
+
+
+@dataclass(frozen=True)
+class VectorConfig:
+    """What only the vector-latent generators are trained with (model.architecture stylegan2 or stylegan)."""
+
+    mixing: float = 0.9
+    """Share of samples whose finer layers take the latent of another z (StyleGAN, section 3.1)."""
+    path_weight: float = 2.0
+    """Strength of the path length penalty of stylegan2 (StyleGAN2, section 3.2); 0 = off."""
+    path_every: int = 4
+    """Iterations between path length penalties (each is made that much stronger)."""
+    encoder: bool = True
+    """Train an encoder beside the generator, which does not learn from it (in-domain inversion); false = there is none, and
+    nothing is reconstructed."""
+
+    def __post_init__(self):
+        _check(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
+        _check(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
+        _check(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -265,6 +286,9 @@ class AugmentConfig:
         _check(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
 
 
+VECTORS_LACK = ("loss.discriminator_reconstruction", "loss.autoencoder_images", "speed.checkpointing")
+
+
 @dataclass(frozen=True)
 class TrainConfig:
     """A whole training run, but for where it is written."""
@@ -287,6 +311,7 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     loss: LossConfig = field(default_factory=LossConfig)
+    vector: VectorConfig = field(default_factory=VectorConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
@@ -310,10 +335,41 @@ class TrainConfig:
         _check(
             self.augment.mode != "adaptive" or self.loss.adversarial == "nonsaturating",
             "augment.mode adaptive goes by what the nonsaturating loss makes of real images; with loss.adversarial "
-            "relativistic choose fixed or none",
+            f"{self.loss.adversarial} choose fixed or none",
         )
         _check(self.workers >= 0, f"workers {self.workers} must not be negative")
         _check(0 <= self.seed < 2**63, f"seed {self.seed} must lie in 0..2^63-1")
+        self._check_architecture()
+
+    def _check_architecture(self) -> None:
+        """What the training of this architecture knows nothing of stays at its default."""
+        architecture = self.model.architecture
+        path, wgan = ("vector.path_weight", "vector.path_every"), self.loss.adversarial == "wgan-gp"
+        strange = {
+            "stylemap": ("vector.mixing", *path, "vector.encoder"),
+            "stylegan2": VECTORS_LACK,
+            "stylegan": (*VECTORS_LACK, *path),
+        }[architecture]
+        for name in strange:
+            group, knob = name.split(".")
+            values = getattr(self, group)
+            _check(
+                getattr(values, knob) == getattr(type(values), knob),
+                f"{name} means nothing to model.architecture {architecture}; leave it out",
+            )
+        _check(
+            not wgan or architecture != "stylemap",
+            "loss.adversarial wgan-gp is for model.architecture stylegan2 or stylegan, not for stylemap",
+        )
+        _check(
+            not wgan or self.optim.r1_gamma == self.optim.r2_gamma == 0,
+            "loss.adversarial wgan-gp has a gradient penalty of its own; give optim.r1_gamma 0 and leave optim.r2_gamma out",
+        )
+
+    @property
+    def path_penalty(self) -> bool:
+        """Whether the lengths of paths are penalised."""
+        return self.model.architecture == "stylegan2" and self.vector.path_weight > 0
 
     @property
     def r1_gamma(self) -> float:

@@ -1,11 +1,28 @@
 """The model people use: generator and encoder with their config."""
 
+from typing import TYPE_CHECKING
+
 import torch
 from torch import Tensor, nn
 
 from stylemap.config import ModelConfig
-from stylemap.errors import InputError
 from stylemap.networks import Encoder, Generator
+
+if TYPE_CHECKING:
+    from stylemap.stylegan import VectorModel
+
+
+def build(config: ModelConfig, encoder: bool = True) -> "Model | VectorModel":
+    """The model a config means, with random weights.
+
+    Args:
+        encoder: False leaves it out, which only vector-latent models can.
+    """
+    if config.architecture == "stylemap":
+        return Model(config)
+    from stylemap.stylegan import VectorModel  # which builds on this module
+
+    return VectorModel(config, encoder)
 
 
 class Model(nn.Module):
@@ -19,7 +36,7 @@ class Model(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         if config.architecture != "stylemap":
-            raise InputError(f"model.architecture {config.architecture} is not trained or loaded yet, only stylemap is")
+            raise ValueError(f"model.architecture {config.architecture} has no stylemaps; see `build`")
         self.config = config
         self.generator = Generator(config)
         self.encoder = Encoder(config)
@@ -68,6 +85,8 @@ class Model(nn.Module):
             draws = torch.randn(4096, self.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
             z = draws.to(self.device)
         return self.map(z).mean(dim=0, keepdim=True)
+
+    mean_latent = mean_stylemap  # by the name that it has in every model
 
 
 def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:

@@ -16,6 +16,7 @@ from stylemap.config import ModelConfig
 from stylemap.errors import InputError
 from stylemap.model import Model
 from stylemap.networks import Discriminator
+from stylemap.stylegan import VectorModel
 
 CONFIG = ModelConfig(
     resolution=16,
@@ -276,3 +277,30 @@ class TestAtomic:
         with pytest.raises(TypeError):
             checkpoint.save(path, build(seed=5)[0], info={"x": object()})
         assert path.read_bytes() == before
+
+
+class TestVectorModels:
+    CONFIG = ModelConfig(
+        resolution=16, stylemap_channels=3, channel_base=64, channel_max=6, mapping_layers=2, architecture="stylegan2"
+    )
+
+    @pytest.mark.parametrize("encoder", [True, False])
+    def test_round_trip(self, tmp_path, encoder):
+        model = VectorModel(self.CONFIG, encoder)
+        model.generator.w_avg.fill_(0.5)
+        checkpoint.save(tmp_path / "v.safetensors", model, Discriminator(self.CONFIG))
+        loaded = checkpoint.load(tmp_path / "v.safetensors")
+        assert isinstance(loaded, VectorModel) and (loaded.encoder is not None) == encoder
+        assert loaded.config == self.CONFIG
+        ours, theirs = model.state_dict(), loaded.state_dict()
+        assert ours.keys() == theirs.keys() and all(torch.equal(ours[name], theirs[name]) for name in ours)
+        z = torch.randn(2, 3, generator=torch.Generator().manual_seed(0))
+        assert torch.equal(loaded.synthesize(loaded.map(z)), model.synthesize(model.map(z)))
+        assert not any(p.requires_grad for p in loaded.parameters()) and not loaded.training
+        checkpoint.load_discriminator(tmp_path / "v.safetensors")
+
+    def test_an_encoder_with_a_missing_entry(self, path, tmp_path):
+        checkpoint.save(path, VectorModel(self.CONFIG))
+        tensors = load_file(path)
+        del tensors["model.encoder.from_rgb.weight"]
+        assert "does not fit its own config" in refuse(rewrite(path, tensors))

@@ -17,7 +17,6 @@ from stylemap.model import Model
 from stylemap.training import ema, loop, perceptual, precision, rehearsal, state
 from stylemap.training.distributed import ALONE
 from stylemap.training.monitor import Meter, read_log
-from stylemap.training.steps import Cycle
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
@@ -73,24 +72,25 @@ def test_training_and_resume(tmp_path):
 
 
 SETTINGS = {
-    "bfloat16": SpeedConfig(precision="bfloat16"),
-    "float32": SpeedConfig(precision="float32", tf32=False),
-    "checkpointed": SpeedConfig(precision="bfloat16", checkpointing=True),
-    "compiled": SpeedConfig(precision="bfloat16", compile=True),
+    "bfloat16": ("stylemap", SpeedConfig(precision="bfloat16")),
+    "float32": ("stylemap", SpeedConfig(precision="float32", tf32=False)),
+    "checkpointed": ("stylemap", SpeedConfig(precision="bfloat16", checkpointing=True)),
+    "compiled": ("stylemap", SpeedConfig(precision="bfloat16", compile=True)),
+    "StyleGAN2": ("stylegan2", SpeedConfig(precision="bfloat16")),
 }
 
 
 # The compiler warns of its own doings.
 @pytest.mark.filterwarnings("ignore::UserWarning")
-@pytest.mark.parametrize("speed", SETTINGS.values(), ids=SETTINGS.keys())
-def test_iterations_wait_for_nothing(speed):
+@pytest.mark.parametrize(("architecture", "speed"), SETTINGS.values(), ids=SETTINGS.keys())
+def test_iterations_wait_for_nothing(architecture, speed):
     """With penalties, augmentation and two passes; the first iterations may wait, for cuDNN's choices and the compiler."""
     device = torch.device("cuda")
     config = TrainConfig(
         batch=8,
         batch_gpu=4,
         device="cuda",
-        model=SMALL,
+        model=replace(SMALL, architecture=architecture),
         optim=OptimConfig(r1_every=2),
         augment=AugmentConfig(mode="adaptive", p=0.5),
         speed=speed,
@@ -98,21 +98,14 @@ def test_iterations_wait_for_nothing(speed):
     trainee = loop.build(config, device)
     loop.speed_up(trainee.networks, config)
     kind = precision.pick(config.speed, device)
-    cycle = Cycle(
-        trainee.networks,
-        trainee.optimizers,
-        config,
-        perceptual.build(config.loss, device),
-        trainee.augment,
-        precision=kind,
-    )
+    cycle = loop.cycle_of(config, trainee, perceptual.build(config.loss, device), kind=kind)
     samples = datasets.stream.shares(config.batch, passes=2)
     pictures = datasets.stream.first(datasets.Avatars(32), 8).to(device)
     meter = Meter(device, ALONE)
 
     def iterate(seen: int) -> None:
         parts = loop.split(pictures, config, seen, samples, trainee)
-        meter.add(cycle.iterate(parts, loop.penalty_is_due(config, seen)))
+        meter.add(cycle.iterate(parts, seen))
         ema.update(trainee.average, trainee.networks.model, 0.99)
 
     with precision.tf32(config.speed.tf32):
@@ -141,11 +134,11 @@ def test_memory_is_about_what_was_foreseen():
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     trainee = loop.build(config, device)
-    cycle = Cycle(trainee.networks, trainee.optimizers, config, perceptual.build(config.loss, device), None)
+    cycle = loop.cycle_of(config, trainee, perceptual.build(config.loss, device))
     pictures = datasets.stream.first(datasets.Avatars(64), 8).to(device)
     for seen in (0, 8):
         parts = loop.split(pictures, config, seen, [list(range(8))], trainee)
-        cycle.iterate(parts, True)
+        cycle.iterate(parts, 0)
         del parts
     # Workspaces of cuDNN and what kernels take while they run come on top.
     assert torch.cuda.max_memory_allocated() - before == pytest.approx(expected.total, rel=0.3)

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from stylemap.config import ModelConfig
-from stylemap.errors import InputError
-from stylemap.model import Model, truncate
+from stylemap.model import Model, build, truncate
+from stylemap.stylegan import VectorModel
 
 CONFIG = ModelConfig(
     resolution=16, stylemap_size=4, stylemap_channels=3, channel_base=128, channel_max=8, mapping_layers=2
@@ -117,6 +117,10 @@ class TestTruncate:
         assert torch.allclose(truncate(w, mean, psi), mean + psi * (w - mean), rtol=0, atol=1e-14)
 
 
-def test_other_architectures_are_refused_not_ignored():
-    with pytest.raises(InputError, match="stylegan2 is not trained or loaded yet"):
-        Model(ModelConfig(resolution=32, stylemap_channels=8, channel_base=128, architecture="stylegan2"))
+def test_a_config_means_one_kind_of_model():
+    vectors = ModelConfig(resolution=32, stylemap_channels=8, channel_base=128, channel_max=8, architecture="stylegan2")
+    assert isinstance(build(CONFIG), Model)
+    assert isinstance(build(vectors), VectorModel)
+    assert build(vectors, encoder=False).encoder is None
+    with pytest.raises(ValueError, match="stylegan2 has no stylemaps"):
+        Model(vectors)

@@ -15,6 +15,8 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
     "train": ("stylemap.cli.train", "train generator, discriminator and encoder"),
     "generate": ("stylemap.cli.generate", "samples, reconstruct, interpolate, mix"),
     "local-edit": ("stylemap.cli.local_edit", "blend or transplant parts between photos"),
+    "project": ("stylemap.cli.project", "find the latents of photos: encoder, projection, Image2StyleGAN, and more"),
+    "latents": ("stylemap.cli.latents", "morph, edit and exchange what project found"),
     "morph": ("stylemap.cli.morph", "films from picture to picture, whole or part after part; expression transfer"),
     "directions": ("stylemap.cli.directions", "find directions such as a smile, and follow them"),
     "serve": ("stylemap.cli.serve", "edit in the browser"),

@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> None:
     for flag, path in (("--lpips-vgg", arguments.lpips_vgg), ("--inception", arguments.inception)):
         if path and not Path(path).is_file():
             raise InputError(f"{flag} {path} is no file; give the path of the weights, or leave it away")
-    model = options.load_model(arguments)
+    model = options.load_any(arguments)
     training, heldout = datasets.open_split(arguments.data, model.config.resolution, arguments.heldout)
     evaluation = Evaluation(
         model, training, heldout, arguments.count, arguments.pairs, arguments.seed, labels_of(heldout, arguments.parts),

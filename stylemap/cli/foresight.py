@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from stylemap import checkpoint, datasets, devices
-from stylemap.config import ModelConfig, TrainConfig
+from stylemap.config import TrainConfig
 from stylemap.errors import InputError
-from stylemap.networks import Discriminator, Encoder, Generator
 from stylemap.networks.discriminator import GROUP
 from stylemap.training import distributed, estimate, loop, perceptual, rehearsal
 from stylemap.training.estimate import Estimate, Fit
+from stylemap.training.optimizers import Networks
 
 
 def note(text: str) -> None:
@@ -21,27 +21,40 @@ def note(text: str) -> None:
     print(text, file=sys.stderr)
 
 
-def parameters(config: ModelConfig) -> str:
+def parameters(config: TrainConfig) -> str:
     """The size of the networks, in words."""
     with torch.device("meta"):  # shapes without memory
-        millions = [
-            sum(p.numel() for p in network(config).parameters()) / 1e6
-            for network in (Generator, Encoder, Discriminator)
-        ]
-    return "{} px, stylemap {s}x{s}, millions of parameters: generator {:.2f}, encoder {:.2f}, discriminator {:.2f}".format(
-        config.resolution, *millions, s=config.stylemap_size
-    )
+        networks = Networks(config)
+    sizes = [
+        f"{name} {sum(p.numel() for p in network.parameters()) / 1e6:.2f}"
+        for name in ("generator", "encoder", "discriminator")
+        if (network := getattr(networks, name)) is not None
+    ]
+    model = config.model
+    latent = f"stylemap {model.stylemap_size}x{model.stylemap_size}"
+    if model.architecture != "stylemap":
+        latent = f"{model.architecture}, {networks.generator.layers} vectors of {model.stylemap_channels}"
+    return f"{model.resolution} px, {latent}, millions of parameters: {', '.join(sizes)}"
 
 
 def foresee(config: TrainConfig, out: Path | None = None, resume: bool = False) -> None:
     """What a run will take, on stderr, and what is missing for it; no device is touched."""
-    processes = int(os.environ["WORLD_SIZE"]) if distributed.launched() else 1
+    if config.model.architecture != "stylemap":
+        note(parameters(config))
+        note(f"memory and time are not foreseen for model.architecture {config.model.architecture}, only for stylemap")
+        for text in (*_missing(config, out, resume), *_division(config, _processes())):
+            note(f"warning: {text}")
+        return
     note("rehearsing an iteration, without a device ...")
-    found = estimate.estimate(config, processes)
-    for text in (parameters(config.model), *_memory(found), *_time(found, config)):
+    found = estimate.estimate(config, _processes())
+    for text in (parameters(config), *_memory(found), *_time(found, config)):
         note(text)
     for text in (*_missing(config, out, resume), *_obstacles(found, config)):
         note(f"warning: {text}")
+
+
+def _processes() -> int:
+    return int(os.environ["WORLD_SIZE"]) if distributed.launched() else 1
 
 
 def _memory(found: Estimate) -> Iterator[str]:
@@ -92,14 +105,18 @@ def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[st
         yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {perceptual.VGG_URL} to that place"
 
 
-def _obstacles(found: Estimate, config: TrainConfig) -> Iterator[str]:
-    """What will stop the run, or could."""
-    world = distributed.World(0, found.processes)
+def _division(config: TrainConfig, processes: int) -> Iterator[str]:
+    """What is wrong with the way the batch is divided."""
     try:
-        if text := loop.regrouped(config, world):
+        if text := loop.regrouped(config, distributed.World(0, processes)):
             yield text
     except InputError as err:
         yield str(err)
+
+
+def _obstacles(found: Estimate, config: TrainConfig) -> Iterator[str]:
+    """What will stop the run, or could."""
+    yield from _division(config, found.processes)
     memory = found.needs[found.precision].memory
     if memory.on_card > min(found.fits) * rehearsal.GIB:
         ways = [f"{card} GiB {_way(fit, found, config)}" for card, fit in found.fits.items()]

@@ -57,18 +57,18 @@ def main(argv: list[str]) -> int:
 
 
 def run_samples(arguments: argparse.Namespace) -> None:
-    model = options.load_model(arguments)
+    model = options.load_any(arguments)
     channels = model.config.stylemap_channels
     z = np.stack([np.random.default_rng(seed).standard_normal(channels, np.float32) for seed in arguments.seeds])
-    stylemap = truncate(model.map(torch.from_numpy(z).to(model.device)), model.mean_stylemap(), arguments.truncation)
-    pictures = options.chunked(model.synthesize, stylemap)
+    latent = truncate(model.map(torch.from_numpy(z).to(model.device)), model.mean_latent(), arguments.truncation)
+    pictures = options.chunked(model.synthesize, latent)
     for seed, picture in zip(arguments.seeds, pictures, strict=True):
         images.write(arguments.out / f"seed{seed:04d}.png", picture)
     _write_grid(arguments.out, pictures, columns=4)
 
 
 def run_reconstruct(arguments: argparse.Namespace) -> None:
-    model = options.load_model(arguments)
+    model = options.load_any(arguments)
     paths = _pictures(arguments.images)
     names = _unique_names(paths)
     options.keep_inputs((arguments.out / f"{name}.png" for name in [*names, "grid"]), paths)

@@ -4,6 +4,7 @@ import argparse
 import math
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -14,7 +15,11 @@ from stylemap.errors import InputError
 from stylemap.model import Model
 from stylemap.project import recipe
 
+if TYPE_CHECKING:
+    from stylemap.stylegan import VectorModel
+
 DEFAULT_WEIGHTS = "avatars32"
+WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
 BATCH = 16  # images per pass; bounds the memory however many files are given
 MOST_SEEDS = 100_000
 ECHOED = 40  # characters of a value that is none
@@ -28,7 +33,30 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(arguments: argparse.Namespace) -> Model:
+    """Of stylemaps, which editing takes.
+
+    Raises:
+        InputError: the weights are of a vector-latent generator.
+    """
+    return stylemaps(load_any(arguments), arguments.weights)
+
+
+def load_any(arguments: argparse.Namespace) -> "Model | VectorModel":
     return checkpoint.load(arguments.weights, devices.pick(arguments.device))
+
+
+def stylemaps(model: "Model | VectorModel", weights: str | Path) -> Model:
+    """The model, if its latents have places that an edit can choose.
+
+    Raises:
+        InputError: they have none.
+    """
+    if model.config.architecture != "stylemap":
+        raise InputError(
+            f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; it goes with "
+            f"{WITH_VECTORS}"
+        )
+    return model
 
 
 def read_image(path: str, model: Model) -> Tensor:

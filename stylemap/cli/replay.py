@@ -45,7 +45,8 @@ def run(arguments: argparse.Namespace) -> None:
         # before anything is written: one that is missing would else be found after hours of work on the others
         decoding.check(Path(path))
     loaded = project.load(arguments.project)
-    model = checkpoint.load(arguments.weights or shipped(loaded), devices.pick(arguments.device))
+    weights = arguments.weights or shipped(loaded)
+    model = options.stylemaps(checkpoint.load(weights, devices.pick(arguments.device)), weights)
     replay = project.Replay(model, loaded)
     pictures = photos.open_photos(arguments, model)
     for target, path in zip(targets, originals or [None], strict=True):

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from stylemap import checkpoint, devices, faces
+from stylemap import checkpoint, faces
 from stylemap.cli import options
 from stylemap.editing import directions
 from stylemap.editor.limits import MEGA
@@ -53,7 +53,7 @@ def main(argv: list[str]) -> int:
     except ImportError as err:
         raise InputError(f"the editor needs {err.name or 'more packages'}: pip install 'stylemap[web]'") from err
     found = find_directions(arguments)
-    model = checkpoint.load(arguments.weights, devices.pick(arguments.device))
+    model = options.load_model(arguments)
     if arguments.threads or model.config.resolution <= SMALL:
         torch.set_num_threads(arguments.threads or 1)
     bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * MEGA)

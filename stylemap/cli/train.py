@@ -41,7 +41,7 @@ def run(config: TrainConfig, out: Path, resume: bool) -> int:
     """Train under a progress bar until done or stopped by a signal. Returns the exit code."""
     if not distributed.speaks():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
-    print(f"training on {config.data} into {out}: {foresight.parameters(config.model)}", flush=True)
+    print(f"training on {config.data} into {out}: {foresight.parameters(config)}", flush=True)
     progress = Progress()
     try:
         with Stop() as stop:
@@ -178,12 +178,20 @@ class Progress(loop.Observer):
         self.bar.update(batch)
 
     def tick(self, seen: int, values: dict[str, float]) -> None:
-        shown = {"rec": "image_reconstruction", "G": "generator_adversarial", "D": "discriminator_real"}
+        shown = {
+            "rec": "image_reconstruction",
+            "G": "generator_adversarial",
+            "D": "discriminator_real",
+            "critic": "critic",
+        }
         self.bar.set_postfix({short: f"{values[name]:.3f}" for short, name in shown.items() if name in values})
-        self.bar.write(
-            f"{seen:>9} images  {values['images_per_second']:6.1f}/s  held-out mse {values['heldout_mse']:.4f}  "
-            f"psnr {values['heldout_psnr']:.2f} dB  explained {values['heldout_explained']:.1%}"
-        )
+        line = f"{seen:>9} images  {values['images_per_second']:6.1f}/s"
+        if "heldout_mse" in values:  # without an encoder nothing is reconstructed
+            line += (
+                f"  held-out mse {values['heldout_mse']:.4f}  psnr {values['heldout_psnr']:.2f} dB  "
+                f"explained {values['heldout_explained']:.1%}"
+            )
+        self.bar.write(line)
 
     def alarm(self, text: str) -> None:
         self.bar.write(f"alarm: {text}")

@@ -1,6 +1,7 @@
-"""Held-out scores and the picture grid of a run."""
+"""Held-out scores and the picture grid of a run. A model is a `Model` or a `VectorModel`."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -8,7 +9,7 @@ from torch import Tensor
 
 from stylemap import images
 from stylemap.editing import blend
-from stylemap.model import Model
+from stylemap.stylegan import style_mixing
 
 MOST_COMPARED = 64  # pictures whose spread is looked at in a tick
 LEAST_TILE = 96  # pixels a picture of the grid is at least wide
@@ -30,7 +31,7 @@ def per_pass(side: int) -> int:
 
 
 @torch.no_grad()
-def score(model: Model, pictures: Tensor) -> Scores:
+def score(model, pictures: Tensor) -> Scores:
     """Reconstruct uint8 [N, R, R, 3] and compare."""
     chunks = pictures.split(per_pass(pictures.shape[1]))
     mean = sum(images.from_uint8(x).double().sum(dim=0) for x in chunks) / len(pictures)
@@ -46,7 +47,7 @@ def score(model: Model, pictures: Tensor) -> Scores:
 
 
 @torch.no_grad()
-def diversity(model: Model, pictures: Tensor, z: Tensor) -> float:
+def diversity(model, pictures: Tensor, z: Tensor) -> float:
     """How much samples differ from one another, relative to real pictures: variance about the mean image, 1 is as much.
 
     pictures: uint8 [N, R, R, 3]; z: [M, C]. 0 means that all samples are one; NaN that there is but one picture.
@@ -60,31 +61,49 @@ def diversity(model: Model, pictures: Tensor, z: Tensor) -> float:
 
 
 @torch.no_grad()
-def stylemap_statistics(model: Model, pictures: Tensor) -> dict[str, Tensor]:
-    """Standard deviations of the stylemaps of pictures: of all values [], by channel [C], by cell [S * S]."""
+def latent_statistics(model, pictures: Tensor) -> dict[str, Tensor]:
+    """Standard deviations of the latents of pictures: of all values [], by channel [C], and by cell [S * S] or layer [L]."""
     parts = images.from_uint8(pictures[:MOST_COMPARED]).split(per_pass(pictures.shape[1]))
     w = torch.cat([model.encode(x.to(model.device)).float().cpu() for x in parts])
+    stylemaps = w.ndim == 4
+    rows = w.flatten(2).transpose(1, 2) if stylemaps else w  # [N, S * S or L, C]
+    name, place = ("stylemap", "cells") if stylemaps else ("latent", "layers")
     return {
-        "stylemap_std": w.std(),
-        "stylemap_std_of_channels": w.transpose(0, 1).flatten(1).std(dim=1),
-        "stylemap_std_of_cells": w.flatten(2).permute(2, 0, 1).flatten(1).std(dim=1),
+        f"{name}_std": w.std(),
+        f"{name}_std_of_channels": rows.flatten(0, 1).std(dim=0),
+        f"{name}_std_of_{place}": rows.transpose(0, 1).flatten(1).std(dim=1),
     }
 
 
 @torch.no_grad()
-def picture_grid(model: Model, pictures: Tensor, z: Tensor) -> Tensor:
-    """A sheet [3, H, W] with a row per picture: original | reconstruction | local edit | sample.
+def picture_grid(model, pictures: Tensor, z: Tensor) -> Tensor:
+    """A sheet [3, H, W] with a row per picture: original | reconstruction | combination | sample.
 
-    The edit takes its lower half from the picture of the next row. pictures: uint8 [N, R, R, 3]; z: [N, C].
+    The combination has its lower half, or with a vector for each layer the finer half of the layers, from the picture of the
+    next row. What needs an encoder is grey where there is none. pictures: uint8 [N, R, R, 3]; z: [N, C].
     """
-    originals, n = images.from_uint8(pictures), per_pass(pictures.shape[1])
-    stylemap = torch.cat([model.encode(x.to(model.device)) for x in originals.split(n)])
-    mask = torch.zeros_like(originals[:1, :1], device=model.device)
-    mask[:, :, mask.shape[2] // 2 :] = 1
-    rows = []
-    parts = (t.split(n) for t in (originals, stylemap, stylemap.roll(-1, dims=0), z))
-    for x, w, other, noise in zip(*parts, strict=True):
-        columns = [x, model.synthesize(w), blend(model, w, other, mask), model.synthesize(model.map(noise))]
-        rows.append(torch.stack([column.float().cpu() for column in columns], dim=1))
-    tiles = torch.cat(rows).flatten(0, 1)  # [4 N, 3, R, R]
+    originals = images.from_uint8(pictures)
+    reconstructions = combinations = torch.zeros_like(originals)
+    if model.encoder is not None:
+        w = _in_parts(model, model.encode, originals)
+        reconstructions = _in_parts(model, model.synthesize, w)
+        combinations = _in_parts(model, _combiner(model), w, w.roll(-1, dims=0))
+    samples = _in_parts(model, lambda x: model.synthesize(model.map(x)), z)
+    tiles = torch.stack([originals, reconstructions, combinations, samples], dim=1).flatten(0, 1)  # [4 N, 3, R, R]
     return images.grid(images.enlarge(tiles, LEAST_TILE), columns=4)
+
+
+def _combiner(model) -> Callable[[Tensor, Tensor], Tensor]:
+    """Two latents -> images of both."""
+    if model.config.architecture != "stylemap":
+        return lambda w, other: model.synthesize(style_mixing(w, other, model.generator.layers // 2))
+    side = model.config.resolution
+    mask = torch.zeros(1, 1, side, side, device=model.device)
+    mask[:, :, side // 2 :] = 1
+    return lambda w, other: blend(model, w, other, mask)
+
+
+def _in_parts(model, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+    """``function`` on the model's device over as many samples as go at once; inputs and result are on the CPU."""
+    parts = zip(*(x.split(per_pass(model.config.resolution)) for x in inputs), strict=True)
+    return torch.cat([function(*(x.to(model.device) for x in part)).float().cpu() for part in parts])

@@ -1,4 +1,4 @@
-"""The training loop over a stream of images, counted in images; `steps.Cycle.iterate` is one iteration."""
+"""The training loop over a stream of images, counted in images; `iterate` of the model's `Phases` is one iteration."""
 
 import contextlib
 import copy
@@ -16,13 +16,15 @@ from stylemap.config import TrainConfig
 from stylemap.datasets import stream
 from stylemap.errors import InputError
 from stylemap.networks.discriminator import GROUP, group_size
-from stylemap.training import augment, distributed, ema, perceptual, precision, state
+from stylemap.training import augment, chance, distributed, ema, perceptual, precision, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter
 from stylemap.training.noise import noise
 from stylemap.training.optimizers import Networks, Optimizers
+from stylemap.training.phases import Pass, Phases
 from stylemap.training.records import Metric, Observer, Records
-from stylemap.training.steps import Cycle, Pass
+from stylemap.training.steps import Cycle
+from stylemap.training.vector_steps import VectorCycle
 
 CONFIG_FILE = "config.yaml"
 
@@ -76,15 +78,7 @@ def _train(
     trainee = replace(build(config, device, not going_on), data=datasets.fingerprint(training, heldout))
     seen = _enter(run, resume, config, trainee, world)
     speed_up(trainee.networks, config)
-    cycle = Cycle(
-        trainee.networks,
-        trainee.optimizers,
-        config,
-        perceptual_term,
-        trainee.augment,
-        world,
-        precision.pick(config.speed, device),
-    )
+    cycle = cycle_of(config, trainee, perceptual_term, world, precision.pick(config.speed, device))
     places = sum(samples, [])
     batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places)
     meter = Meter(device, world)
@@ -95,8 +89,7 @@ def _train(
             parts = split(next(batches).to(device, non_blocking=True), config, seen, samples, trainee)
             if config.optim.warmup:
                 trainee.optimizers.scale_lr(min(1.0, (seen + config.batch) / config.optim.warmup))
-            adversarial = seen >= config.loss.autoencoder_images
-            meter.add(cycle.iterate(parts, penalty_is_due(config, seen), adversarial))
+            meter.add(cycle.iterate(parts, seen))
 
             seen += config.batch
             ema.update(trainee.average, trainee.networks.model, ema.decay(seen, config.batch, config.ema))
@@ -135,7 +128,7 @@ def settled(config: TrainConfig, count: int) -> TrainConfig:
     """With the augmentation that suits ``count`` training images, where the config leaves it open."""
     if config.augment.mode != "auto":
         return config
-    mode = "none" if config.loss.adversarial == "relativistic" else augment.preset(count).mode
+    mode = augment.preset(count).mode if config.loss.adversarial == "nonsaturating" else "none"
     return replace(config, augment=replace(config.augment, mode=mode))
 
 
@@ -170,18 +163,33 @@ def regrouped(config: TrainConfig, world: World) -> str | None:
 
 def split(real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]], trainee: state.Trainee) -> list[Pass]:
     """uint8 [N, R, R, 3] of this process, and the noise that belongs to its samples, pass by pass."""
-    real = images.from_uint8(real)
-    z = noise(config.seed, seen, config.batch, config.model.stylemap_channels)
-    draws = trainee.augment and augment.draw(config.seed, seen, config.batch)
+    real, where, channels = images.from_uint8(real), (config.seed, seen, config.batch), config.model.stylemap_channels
+    z = noise(*where, channels)
+    draws = trainee.augment and augment.draw(*where)
+    chances = None
+    if config.model.architecture != "stylemap":
+        chances = chance.draw(*where, channels, trainee.networks.generator.layers, config.vector.mixing)
     return [
-        Pass(part, z[:, places].to(real.device, non_blocking=True), draws and draws.take(places).to(real.device))
+        Pass(
+            part,
+            z[:, places].to(real.device, non_blocking=True),
+            draws and draws.take(places).to(real.device),
+            chances and chances.take(places).to(real.device),
+        )
         for part, places in zip(real.chunk(len(samples)), samples, strict=True)
     ]
 
 
-def penalty_is_due(config: TrainConfig, seen: int) -> bool:
-    penalised = config.r1_gamma > 0 or config.optim.r2_gamma > 0
-    return penalised and seen // config.batch % config.optim.r1_every == 0
+def cycle_of(
+    config: TrainConfig,
+    trainee: state.Trainee,
+    perceptual_term: perceptual.Perceptual,
+    world: World = distributed.ALONE,
+    kind: torch.dtype = torch.float32,
+) -> Phases:
+    """The phases that train the model of this config, in passes of type ``kind``."""
+    cycle = Cycle if config.model.architecture == "stylemap" else VectorCycle
+    return cycle(trainee.networks, trainee.optimizers, config, perceptual_term, trainee.augment, world, kind)
 
 
 def build(config: TrainConfig, device: torch.device, new: bool = True) -> state.Trainee:
@@ -191,7 +199,7 @@ def build(config: TrainConfig, device: torch.device, new: bool = True) -> state.
     """
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
-        networks = Networks(config.model)
+        networks = Networks(config)
     if new and config.init_from is not None:
         checkpoint.load_into(config.init_from, networks.model, networks.discriminator)
     networks = networks.to(device)
@@ -200,16 +208,22 @@ def build(config: TrainConfig, device: torch.device, new: bool = True) -> state.
     return state.Trainee(
         networks,
         average,
-        Optimizers.build(networks, config.optim),
+        Optimizers.build(networks, config),
         augment.Augment(config.augment, device) if augmented else None,
     )
 
 
 def speed_up(networks: Networks, config: TrainConfig) -> None:
-    """Compile and checkpoint as the config says. The discriminator stays as it is: its penalty needs a second derivative."""
-    networks.generator.synthesis.checkpointing = config.speed.checkpointing
+    """Compile and checkpoint as the config says.
+
+    The discriminator stays as it is, and so do vector-latent generators: their penalties need a second derivative.
+    """
+    compiled = [networks.encoder] if networks.encoder is not None else []
+    if config.model.architecture == "stylemap":
+        networks.generator.synthesis.checkpointing = config.speed.checkpointing
+        compiled += [networks.generator.resizer, networks.generator.synthesis]
     if config.speed.compile:
-        for module in (networks.generator.resizer, networks.generator.synthesis, networks.encoder):
+        for module in compiled:
             module.compile()
 
 

@@ -15,7 +15,7 @@ from stylemap import files, images
 from stylemap.errors import InputError
 from stylemap.training.alarms import alarms
 from stylemap.training.distributed import ALONE, World
-from stylemap.training.steps import TERMS, Terms
+from stylemap.training.phases import TERMS, Terms
 
 
 class Meter:

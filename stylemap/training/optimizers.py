@@ -5,26 +5,32 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from stylemap.config import ModelConfig, OptimConfig
+from stylemap import model
+from stylemap.config import TrainConfig
 from stylemap.errors import InputError
-from stylemap.model import Model
 from stylemap.networks import Discriminator
 
 
 class Networks(nn.Module):
-    """Generator and encoder (together a `Model`) and discriminator."""
+    """Generator and encoder (together the model) and discriminator.
 
-    def __init__(self, config: ModelConfig):
+    Attributes:
+        path_length: buffer [], where path lengths are penalised: their running mean.
+    """
+
+    def __init__(self, config: TrainConfig):
         super().__init__()
-        self.model = Model(config)
-        self.discriminator = Discriminator(config).to(memory_format=torch.channels_last)
+        self.model = model.build(config.model, config.vector.encoder)
+        self.discriminator = Discriminator(config.model).to(memory_format=torch.channels_last)
+        if config.path_penalty:
+            self.register_buffer("path_length", torch.zeros(()))
 
     @property
     def generator(self) -> nn.Module:
         return self.model.generator
 
     @property
-    def encoder(self) -> nn.Module:
+    def encoder(self) -> nn.Module | None:
         return self.model.encoder
 
 
@@ -33,30 +39,41 @@ class Optimizers:
     """Adam for each network."""
 
     generator: torch.optim.Adam
-    encoder: torch.optim.Adam
+    encoder: torch.optim.Adam | None  # None where there is no encoder
     discriminator: torch.optim.Adam
 
     @classmethod
-    def build(cls, networks: Networks, config: OptimConfig) -> "Optimizers":
+    def build(cls, networks: Networks, config: TrainConfig) -> "Optimizers":
         """Also freezes the first layers of the discriminator, if the config says so.
 
         Raises:
             InputError: the discriminator has fewer layers.
         """
 
-        def adam(module: nn.Module, lazy: float = 1.0) -> torch.optim.Adam:
-            parameters = [p for p in module.parameters() if p.requires_grad]
-            betas = (config.beta1**lazy, config.beta2**lazy)
-            return torch.optim.Adam(parameters, lr=config.lr * lazy, betas=betas, fused=True)
+        optim = config.optim
 
-        freeze(networks.discriminator, config.freeze_d)
-        # D takes one more step every r1_every iterations; slower ones keep its pace (StyleGAN2, section 3.1).
-        penalised = config.r1_gamma != 0 or config.r2_gamma > 0
-        lazy = config.r1_every / (config.r1_every + 1) if penalised else 1.0
-        return cls(adam(networks.generator), adam(networks.encoder), adam(networks.discriminator, lazy))
+        def adam(module: nn.Module, every: int | None = None) -> torch.optim.Adam:
+            # Who takes one more step every so many iterations keeps its pace by slower ones (StyleGAN2, section 3.1).
+            lazy = every / (every + 1) if every else 1.0
+            parameters = [p for p in module.parameters() if p.requires_grad]
+            betas = (optim.beta1**lazy, optim.beta2**lazy)
+            return torch.optim.Adam(parameters, lr=optim.lr * lazy, betas=betas, fused=True)
+
+        freeze(networks.discriminator, optim.freeze_d)
+        penalised = optim.r1_gamma != 0 or optim.r2_gamma > 0
+        return cls(
+            adam(networks.generator, config.vector.path_every if config.path_penalty else None),
+            adam(networks.encoder) if networks.encoder is not None else None,
+            adam(networks.discriminator, optim.r1_every if penalised else None),
+        )
+
+    def named(self) -> dict[str, torch.optim.Adam]:
+        """Those there are."""
+        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: optimizer for name, optimizer in found.items() if optimizer is not None}
 
     def all(self) -> tuple[torch.optim.Adam, ...]:
-        return self.generator, self.encoder, self.discriminator
+        return tuple(self.named().values())
 
     def scale_lr(self, factor: float) -> None:
         """Learning rates become ``factor`` times those of the config."""
@@ -65,12 +82,11 @@ class Optimizers:
                 group["lr"] = factor * group.setdefault("full_lr", group["lr"])
 
     def state_dict(self) -> dict:
-        return {name: getattr(self, name).state_dict() for name in self.__dataclass_fields__}
+        return {name: optimizer.state_dict() for name, optimizer in self.named().items()}
 
     def load_state_dict(self, state: dict) -> None:
         """Restore the moments; learning rates and betas stay those of the config, which may have changed."""
-        for name in self.__dataclass_fields__:
-            optimizer = getattr(self, name)
+        for name, optimizer in self.named().items():
             wanted = [{key: group[key] for key in ("lr", "betas")} for group in optimizer.param_groups]
             optimizer.load_state_dict(state[name])
             for group, values in zip(optimizer.param_groups, wanted, strict=True):

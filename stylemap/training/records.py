@@ -7,18 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from stylemap import checkpoint, files
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures, stream
 from stylemap.errors import InputError
-from stylemap.model import Model
 from stylemap.training import evaluate, report, state
 from stylemap.training.monitor import Monitor
 from stylemap.training.noise import noise
 
-Metric = Callable[[Model, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]
+Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]
 GRID_ROWS = 8  # held-out pictures in the grid of a tick
 MOST_SAMPLES = 16  # samples whose spread is looked at
 
@@ -60,8 +59,11 @@ class Records:
 
     def tick(self, seen: int, values: dict[str, float], trainee: state.Trainee) -> None:
         """Measure the averaged model on held-out pictures, and write it all down."""
-        average = trainee.average
-        values |= {f"heldout_{name}": value for name, value in asdict(evaluate.score(average, self.pictures)).items()}
+        average, statistics = trainee.average, {}
+        if average.encoder is not None:
+            scores = asdict(evaluate.score(average, self.pictures))
+            values |= {f"heldout_{name}": value for name, value in scores.items()}
+            statistics = _attempt("latent statistics", evaluate.latent_statistics, average, self.pictures, {})
         if trainee.augment:
             values |= {"augment_p": trainee.augment.strength()}
         extras = {
@@ -70,9 +72,8 @@ class Records:
         }
         for name, metric in extras.items():
             values |= {name: _attempt(name, metric, average, self.pictures, math.nan)}
-        statistics = _attempt("stylemap statistics", evaluate.stylemap_statistics, average, self.pictures, {})
         values |= {name: float(numbers.mean()) for name, numbers in statistics.items()}
-        grid = evaluate.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows].to(average.device))
+        grid = evaluate.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows])
         for text in self.monitor.record(seen, values, grid, statistics):
             self.observer.alarm(text)
         self.observer.tick(seen, values)
@@ -105,7 +106,7 @@ class Records:
         self.monitor.close()
 
 
-def _attempt(name: str, metric: Callable, model: Model, pictures: Tensor, instead):
+def _attempt(name: str, metric: Callable, model: nn.Module, pictures: Tensor, instead):
     """What is only told must not end a training."""
     try:
         return metric(model, pictures)

@@ -31,7 +31,8 @@ from stylemap.training.augment import Augment, Draws
 from stylemap.training.distributed import World
 from stylemap.training.ledger import META, CudaAutocast, Ledger
 from stylemap.training.optimizers import Networks, freeze
-from stylemap.training.steps import Cycle, Judged, Pass, Terms
+from stylemap.training.phases import Judged, Pass, Terms
+from stylemap.training.steps import Cycle
 
 GIB = 2**30
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -87,7 +88,7 @@ class Stage:
         self.config, self.processes, self.share = config, processes, share
         self.ledger = Ledger()
         with self.ledger, META:
-            self.networks = Networks(config.model)
+            self.networks = Networks(config)
             freeze(self.networks.discriminator, config.optim.freeze_d)
             self.perceptual = _perceptual(config)
             self.weights = self.ledger.live
@@ -134,7 +135,7 @@ class Stage:
             part = Pass(real, torch.empty(2, n, channels, device=META), draws)
             data = ledger.live - between
             ledger.begin()
-            _Rehearsal(self, several, PRECISIONS[precision]).iterate([part], loop.penalty_is_due(config, 0))
+            _Rehearsal(self, several, PRECISIONS[precision]).iterate([part], _everything_is_due(config))
             peaks, operations = ledger.peaks, ledger.operations
             ledger.begin()
             self._tick()
@@ -276,6 +277,12 @@ class _Augment(Augment):
 
     def observe(self, real_logits: Tensor) -> None:
         pass
+
+
+def _everything_is_due(config: TrainConfig) -> int:
+    """Images seen when there is the penalty and no longer the autoencoder alone."""
+    every = config.batch * config.optim.r1_every
+    return math.ceil(config.loss.autoencoder_images / every) * every
 
 
 def _augment(config: TrainConfig) -> Augment | None:

@@ -18,7 +18,6 @@ from torch import nn
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
 from stylemap.files import atomic
-from stylemap.model import Model
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
 
@@ -30,7 +29,7 @@ class Trainee:
     """What training changes."""
 
     networks: Networks
-    average: Model  # the running average of networks.model
+    average: nn.Module  # the running average of networks.model
     optimizers: Optimizers
     augment: Augment | None = None  # of what D sees
     data: str = ""  # tells one set of training and held-out pictures from another
@@ -172,8 +171,9 @@ def _changed(saved: dict, wanted: dict) -> Iterator[str]:
     for name in saved["model"].keys() | wanted["model"].keys():
         if saved["model"].get(name) != wanted["model"].get(name):
             yield f"model.{name}"
-    if saved["optim"]["freeze_d"] != wanted["optim"]["freeze_d"]:
-        yield "optim.freeze_d"
+    for group, name in (("optim", "freeze_d"), ("vector", "encoder")):
+        if saved[group][name] != wanted[group][name]:
+            yield f"{group}.{name}"
 
 
 def _check_finite(networks: nn.Module) -> None:

@@ -11,6 +11,7 @@ import signal
 import subprocess
 import sys
 import time
+import zipfile
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -27,7 +28,7 @@ from stylemap.config import AugmentConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import loop, monitor, state
 from stylemap.training.monitor import read_log
-from stylemap.training.steps import TERMS
+from stylemap.training.phases import TERMS
 from tests.training.test_loop import assert_same, stop_after
 
 ROOT = Path(__file__).parents[2]
@@ -90,9 +91,11 @@ def zeros(run: Path) -> None:
 
 
 def flipped(run: Path) -> None:
-    """One bit in the middle: among the numbers."""
+    """One bit of a number; what lies between the entries of the file means nothing."""
     content = bytearray(newest(run).read_bytes())
-    content[len(content) // 2] ^= 1
+    with zipfile.ZipFile(newest(run)) as file:
+        numbers = file.read(max(file.infolist(), key=lambda entry: entry.file_size))
+    content[content.index(numbers) + len(numbers) // 2] ^= 1
     newest(run).write_bytes(content)
 
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from stylemap.training import monitor
-from stylemap.training.steps import TERMS
+from stylemap.training.phases import TERMS
 
 
 def terms(**values):

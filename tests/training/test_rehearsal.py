@@ -21,7 +21,6 @@ from stylemap.images import from_uint8
 from stylemap.training import ema, evaluate, loop, perceptual
 from stylemap.training.distributed import ALONE
 from stylemap.training.rehearsal import Memory, Need, Stage
-from stylemap.training.steps import Cycle
 
 SMALL = ModelConfig(
     resolution=32, stylemap_size=8, stylemap_channels=16, channel_base=1024, channel_max=32, mapping_layers=2
@@ -50,14 +49,14 @@ def train(config: TrainConfig, tick: bool = False) -> None:
     term = perceptual.build(config.loss, device)
     trainee = loop.build(config, device)
     loop.speed_up(trainee.networks, config)
-    cycle = Cycle(trainee.networks, trainee.optimizers, config, term, trainee.augment)
+    cycle = loop.cycle_of(config, trainee, term)
     size = config.batch // loop.passes(config, ALONE)
     places = torch.arange(config.batch).split(size)
     side = config.model.resolution
     for seen in (0, config.batch):
         pixels = torch.randint(0, 256, (config.batch, side, side, 3), dtype=torch.uint8)
         parts = loop.split(pixels, config, seen, [p.tolist() for p in places], trainee)
-        cycle.iterate(parts, True)
+        cycle.iterate(parts, 0)
         ema.update(trainee.average, trainee.networks.model, ema.decay(config.batch, config.batch, EmaConfig()))
         del parts
     if tick:

@@ -8,9 +8,10 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylemap.config import LossConfig, OptimConfig
 from stylemap.datasets.stream import shares
-from stylemap.training import loop, losses, perceptual, steps
+from stylemap.training import loop, losses, perceptual, phases
 from stylemap.training.monitor import Meter
-from stylemap.training.steps import Cycle, Pass
+from stylemap.training.phases import Pass
+from stylemap.training.steps import Cycle
 
 
 def make(config, precision=torch.float32):
@@ -53,6 +54,7 @@ def changed(networks, before) -> set[str]:
     return {part for part in parts if any(name.startswith(part) for name in names)}
 
 
+OF_OTHERS = {"r2_penalty", "path_penalty", "path_length", "critic", "gradient_penalty"}
 GENERATOR = {"model.generator.mapping", "model.generator.resizer", "model.generator.synthesis"}
 
 
@@ -83,14 +85,14 @@ def test_each_step_trains_its_networks(setup):
     # the image cycle does not pass through the mapping network
     assert changed(networks, before) == {"model.generator.resizer", "model.generator.synthesis", "model.encoder"}
 
-    assert tuple(terms) == tuple(t for t in steps.TERMS if t != "r2_penalty")  # in the order of the cycle
+    assert tuple(terms) == tuple(t for t in phases.TERMS if t not in OF_OTHERS)  # in the order of the cycle
     assert all(not value.requires_grad and value.dim() == 0 for value in terms.values())
     assert all(p.requires_grad for p in networks.parameters())
 
 
 def test_frozen_restores_after_an_error(setup):
     networks = setup[0].networks
-    with pytest.raises(RuntimeError), steps.frozen(networks.discriminator):
+    with pytest.raises(RuntimeError), phases.frozen(networks.discriminator):
         raise RuntimeError
     assert all(p.requires_grad for p in networks.discriminator.parameters())
 
@@ -104,7 +106,7 @@ def test_shared_reconstruction_gives_the_gradients_of_a_second_one(setup):
     gradients = []
     for reconstruction in (judged.reconstructions[0], fresh):
         networks.zero_grad(set_to_none=True)
-        with steps.frozen(networks.discriminator):
+        with phases.frozen(networks.discriminator):
             loss = losses.fools(networks.discriminator(reconstruction)).mean()
             loss = loss + losses.squared_error(reconstruction, part.real).mean()
             loss.backward()
@@ -157,7 +159,7 @@ def test_weights_of_the_image_cycle(config, name):
     networks, real = cycle.networks, part.real
     reconstruction = networks.generator.synthesize(networks.encoder(real))
     d = networks.discriminator
-    with steps.frozen(d):
+    with phases.frozen(d):
         term = {
             "image_reconstruction": lambda: losses.squared_error(reconstruction, real),
             "perceptual": lambda: losses.feature_distance(d.features(real), d.features(reconstruction)),
@@ -182,8 +184,8 @@ def test_discriminator_optimizer_is_lazy(config):
 def test_frozen_layers_of_the_discriminator_keep_their_weights(config):
     cycle, part = make(replace(config, optim=replace(config.optim, freeze_d=2)))
     before = snapshot(cycle.networks)
-    for penalty in (True, False):
-        cycle.iterate([part], penalty)
+    for seen in (0, 4):  # with the penalty, and without
+        cycle.iterate([part], seen)
     same = {name for name, p in cycle.networks.named_parameters() if torch.equal(p, before[name])}
     d = {name for name in before if name.startswith(("discriminator.from_rgb", "discriminator.blocks.0"))}
     assert same == d
@@ -208,13 +210,21 @@ class TestWarmups:
             optimizers.scale_lr(factor)
             assert [o.param_groups[0]["lr"] for o in optimizers.all()] == pytest.approx([factor * lr for lr in full])
 
-    def test_autoencoder(self, setup):
-        cycle, part = setup
-        before = snapshot(cycle.networks)
-        terms = cycle.iterate([part], penalty=True, adversarial=False)
-        assert set(terms) == {"image_reconstruction", "perceptual"}
-        assert "discriminator" not in changed(cycle.networks, before)
-        assert "model.encoder" in changed(cycle.networks, before)
+    def test_autoencoder(self, config):
+        cycle, part = make(replace(config, loss=replace(config.loss, autoencoder_images=8)))
+        for seen in (0, 4):
+            before = snapshot(cycle.networks)
+            assert set(cycle.iterate([part], seen)) == {"image_reconstruction", "perceptual"}
+            assert "discriminator" not in changed(cycle.networks, before)
+            assert "model.encoder" in changed(cycle.networks, before)
+        assert "discriminator_fake" in cycle.iterate([part], 8)
+
+
+def test_penalties_are_due_every_so_many_iterations(config):
+    """With batches of 4, every 4th iteration: at 0, 16, 32 images."""
+    cycle, part = make(config)
+    found = ["r1_penalty" in cycle.iterate([part], 4 * i) for i in range(9)]
+    assert found == [i % 4 == 0 for i in range(9)]
 
 
 class TestRelativistic:
@@ -222,7 +232,7 @@ class TestRelativistic:
         optim = OptimConfig(r1_gamma=1.0, r2_gamma=1.0, r1_every=1)
         cycle, part = make(replace(config, loss=replace(config.loss, adversarial="relativistic"), optim=optim))
         before = snapshot(cycle.networks)
-        terms = cycle.iterate([part], penalty=True)
+        terms = cycle.iterate([part], 0)
         assert "discriminator_real" not in terms and "r2_penalty" in terms
         assert changed(cycle.networks, before) == GENERATOR | {"model.encoder", "discriminator"}
 
@@ -251,8 +261,8 @@ class TestPasses:
             split = [
                 Pass(whole.real[places].double(), whole.z[:, places].double()) for places in shares(16, passes=parts)
             ]
-            for penalty in (True, False):
-                terms = cycle.iterate(split, penalty)
+            for seen in (0, 16):
+                terms = cycle.iterate(split, seen)
             results.append((terms, {n: p.grad for n, p in cycle.networks.named_parameters() if p.grad is not None}))
         (one, ours), (many, theirs) = results
         assert one.keys() == many.keys() and ours.keys() == theirs.keys()
@@ -324,8 +334,8 @@ def test_an_iteration_never_waits_for_the_device(config, monkeypatch):
     cycle, part = make(config)
     meter = Meter(torch.device("cpu"))
     with Waits(monkeypatch) as waits:
-        for penalty in (True, False):
-            meter.add(cycle.iterate([part], penalty))
+        for seen in (0, 4):
+            meter.add(cycle.iterate([part], seen))
             cycle.optimizers.scale_lr(0.5)
         assert waits.found == []
         meter.means()

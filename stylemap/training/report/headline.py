@@ -16,7 +16,7 @@ def headline(run: Path, config: dict, log: Log) -> str:
     facts = [
         f"data {config.get('data', '?')}",
         f"{model.get('resolution', '?')} px",
-        f"stylemap {model.get('stylemap_size', '?')} × {model.get('stylemap_size', '?')}",
+        _latent(model),
         f"batch {config.get('batch', '?')}",
         f"seed {config.get('seed', '?')}",
     ]
@@ -25,6 +25,13 @@ def headline(run: Path, config: dict, log: Log) -> str:
         f"<ul class='facts'>{''.join(f'<li>{wording.text(fact)}</li>' for fact in facts)}</ul>\n"
         f"{_progress(config, log)}\n{_verdict(log)}\n{_tiles(log)}"
     )
+
+
+def _latent(model: dict) -> str:
+    architecture = model.get("architecture", "stylemap")
+    if architecture != "stylemap":
+        return f"{architecture}, vectors of {model.get('stylemap_channels', '?')}"
+    return f"stylemap {model.get('stylemap_size', '?')} × {model.get('stylemap_size', '?')}"
 
 
 def _progress(config: dict, log: Log) -> str:

@@ -67,13 +67,23 @@ PLOTS = {
         ),
         Plot(
             "Latent reconstruction",
-            "How well the encoder finds the stylemap of a sample. Lower is better.",
+            "How well the encoder finds the latent of a sample. Lower is better.",
             {"latent_reconstruction": ("samples", SAMPLES)},
         ),
         Plot(
             "Gradient penalty",
             "Squared slope of the discriminator (R1 at real pictures, R2 at fakes).",
             {"r1_penalty": ("real", REAL), "r2_penalty": ("fakes", SAMPLES)},
+        ),
+        Plot(
+            "Path length",
+            "How far a step in the latent moves an image, and its variance, which is penalised.",
+            {"path_length": ("mean", SAMPLES), "path_penalty": ("penalty", TRAINING)},
+        ),
+        Plot(
+            "Critic",
+            "Rating of samples less that of real pictures (WGAN). 0: it knows no difference.",
+            {"critic": ("samples less real", SAMPLES), "gradient_penalty": ("gradient penalty", TRAINING)},
         ),
         Plot(
             "Verdict on real pictures",
@@ -94,6 +104,15 @@ PLOTS = {
                 "stylemap_std": ("all", REAL),
                 "stylemap_std_of_channels": ("by channel", SAMPLES),
                 "stylemap_std_of_cells": ("by cell", RECONSTRUCTIONS),
+            },
+        ),
+        Plot(
+            "Latents of held-out pictures",
+            "Standard deviation of their values.",
+            {
+                "latent_std": ("all", REAL),
+                "latent_std_of_channels": ("by channel", SAMPLES),
+                "latent_std_of_layers": ("by layer", RECONSTRUCTIONS),
             },
         ),
     ),

@@ -15,7 +15,7 @@ from stylemap.errors import InputError
 FRAMES = 24  # picture sheets, at most
 FRAME_WIDTH, FRAME_QUALITY = 512, 75  # pixels of a sheet in the slider; JPEG
 NEWEST_WIDTH, NEWEST_QUALITY = 1040, 88
-SHEET_COLUMNS = ("held-out", "reconstruction", "local edit", "sample")  # of `evaluate.picture_grid`
+SHEET_COLUMNS = ("held-out", "reconstruction", "combination", "sample")  # of `evaluate.picture_grid`
 SHEET_PAD = 2
 
 
@@ -123,7 +123,8 @@ def pictures(sheets: Sheets) -> str:
     )
     words = (
         "<b>Held-out</b>: a picture kept from training. <b>Reconstruction</b>: the same through encoder and generator. "
-        "<b>Local edit</b>: its upper half with the lower half of the next row’s picture. <b>Sample</b>: drawn from noise."
+        "<b>Combination</b>: its upper half with the lower half of the next row’s picture; of a vector-latent generator, its "
+        "coarser layers with the finer ones of that picture. <b>Sample</b>: drawn from noise."
     )
     return (
         f"<section id='pictures'><h2>Pictures <span id='when'>after {sheets.newest['images']:,} images</span></h2>"

@@ -1,0 +1,227 @@
+"""The one loop of all methods that optimise: Adam on some of the tensors, phase after phase."""
+
+import math
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from stylemap.errors import InputError
+from stylemap.inversion import noise_maps
+from stylemap.inversion.subject import Tensors
+
+BETAS, EPS = (0.9, 0.999), 1e-8  # of Adam, in all of the methods
+
+
+@dataclass(frozen=True)
+class Phase:
+    """So many steps of Adam on some tensors. Functions of t get the share of its steps that are done, in [0, 1)."""
+
+    name: str
+    steps: int
+    rates: dict[str, float]  # full learning rate by tensor; the others stand still
+    loss: Callable[[Tensors, Tensor], Tensor]  # what is optimised, its images [N, 3, R, R] -> [N]
+    schedule: Callable[[float], float] = lambda t: 1.0  # times the full rate
+    latent_noise: Callable[[float], float] = lambda t: (
+        0.0
+    )  # standard deviation of what is added to the latent to render it
+    standardise: bool = False  # put the noise maps that are optimised back to mean 0, variance 1 after every step
+
+
+@dataclass(frozen=True)
+class Stopping:
+    """When an image is done before its steps are; it is then left as it is. Off by default."""
+
+    error: float | None = None
+    """Mean squared error, pixels in [-1, 1], at which it is good enough."""
+    patience: int | None = None
+    """Steps without a loss that is lower by ``gain``."""
+    gain: float = 0.01
+    """Share of the lowest loss so far."""
+
+
+class Row(NamedTuple):
+    """Of the history: what the image was before a step, with the noise on its latent."""
+
+    phase: str
+    step: int  # of all phases, from 0
+    seconds: float  # from the start
+    loss: list[float]  # of each image
+    error: list[float]  # mean squared error to the targets, pixels in [-1, 1]
+
+
+@dataclass
+class State:
+    """Everything a resumed run needs to be the same run to the last bit; holds tensors and plain values alone.
+
+    The tensors are those that the next steps change: save them, or copy them.
+    """
+
+    tensors: Tensors
+    phase: int = 0
+    step: int = 0  # of the phase
+    adam: dict | None = None
+    history: list[Row] = field(default_factory=list)
+    ran: int = 0  # steps of all phases; fewer than there are where a phase stopped early
+    seconds: float = 0.0
+    cold: tuple[int, float] = (0, 0.0)  # steps and seconds that were spent warming up
+    lowest: list[float] | None = None  # of each image, loss of the phase
+    lowest_at: list[int] | None = None  # its step
+    done: Tensor | None = None  # bool [N]
+
+    def plain(self) -> dict:
+        """For `torch.save`, to be read with weights_only."""
+        return {**vars(self), "history": [tuple(row) for row in self.history]}
+
+    @classmethod
+    def of(cls, plain: dict) -> "State":
+        """From what `plain` gave."""
+        return cls(**{**plain, "history": [Row(*row) for row in plain["history"]]})
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What is optimised for what."""
+
+    phases: list[Phase]
+    render: Callable[[Tensors], Tensor]
+    error: Callable[[Tensor], Tensor]  # images -> [N]
+    seed: int = 0  # of the noise on the latent
+
+
+# The state after a step and the images before it.
+Tick = Callable[[State, Tensor], None]
+
+
+def optimise(
+    problem: Problem, state: State, stopping: Stopping | None = None, every: int = 10, tick: Tick | None = None
+) -> State:
+    """Run all phases from a state on, which is changed and returned.
+
+    No image depends on the others: losses are summed, Adam works on single numbers, and the noise on the latents is the same for
+    all. At the first step, at every ``every``-th and at the last of a phase a row is added to the history, `Stopping` is checked
+    and ``tick`` is called; the time that the latter two take is not counted.
+    """
+    total = sum(phase.steps for phase in problem.phases)
+    before = sum(phase.steps for phase in problem.phases[: state.phase])
+    with tqdm(total=total, initial=before + state.step, unit=" steps", leave=False, disable=None) as bar:
+        while state.phase < len(problem.phases):
+            _run(problem, state, before, stopping or Stopping(), every, tick, bar)
+            before += problem.phases[state.phase].steps
+            bar.update(before - bar.n)
+            state.phase, state.step, state.adam = state.phase + 1, 0, None
+            state.lowest = state.lowest_at = state.done = None
+    return state
+
+
+def seconds_per_step(state: State) -> float:
+    """Of the whole batch, without the first step, in which memory is found and kernels are chosen."""
+    cold_steps, cold_seconds = state.cold
+    if state.ran > cold_steps:
+        return (state.seconds - cold_seconds) / (state.ran - cold_steps)
+    return state.seconds / max(1, state.ran)
+
+
+def _run(problem: Problem, state: State, before: int, stopping: Stopping, every: int, tick: Tick | None, bar) -> None:
+    phase = problem.phases[state.phase]
+    leaves = {name: state.tensors[name].detach().requires_grad_() for name in phase.rates}
+    adam = _adam(phase, leaves, state.adam)
+    first = state.step
+    clock = time.perf_counter()
+    while state.step < phase.steps:
+        t = state.step / phase.steps
+        for group in adam.param_groups:
+            group["lr"] = phase.rates[group["name"]] * phase.schedule(t)
+        tensors = state.tensors | leaves
+        noisy = tensors | {
+            "latent": _noisy(tensors["latent"], phase.latent_noise(t), (problem.seed, state.phase, state.step))
+        }
+        images = problem.render(noisy)
+        losses = phase.loss(noisy, images)
+        _step(adam, leaves, losses, state.done)
+        if phase.standardise:
+            _standardise(leaves)
+        state.step, state.ran = state.step + 1, state.ran + 1
+        begins = state.step == first + 1
+        due = state.step == 1 or state.step % every == 0 or state.step == phase.steps
+        if not (begins or due):
+            continue
+        values = losses.tolist(), problem.error(images.detach()).tolist()  # waits for the device
+        now = time.perf_counter()
+        state.seconds += now - clock
+        if begins:
+            state.cold = (state.cold[0] + 1, state.cold[1] + now - clock)
+        if due:
+            _check_finite(values[0], phase, state.step)
+            state.history.append(Row(phase.name, before + state.step - 1, state.seconds, *values))
+            state.tensors = state.tensors | {name: x.detach() for name, x in leaves.items()}
+            state.adam = adam.state_dict()
+            finished = _check_done(state, stopping)
+            bar.update(before + state.step - bar.n)
+            bar.set_postfix(mse=f"{np.mean(values[1]):.4f}", refresh=False)
+            if tick:
+                tick(state, images.detach())
+            if finished:
+                break
+        clock = time.perf_counter()
+
+
+def _check_finite(losses: list[float], phase: Phase, step: int) -> None:
+    if not np.isfinite(losses).all():
+        raise InputError(f"{phase.name} diverged by step {step}: the loss is not finite; lower the learning rate")
+
+
+def _adam(phase: Phase, leaves: Tensors, saved: dict | None) -> torch.optim.Adam:
+    groups: Iterable[dict] = [{"params": [x], "name": name} for name, x in leaves.items()]
+    adam = torch.optim.Adam(groups, lr=0.0, betas=BETAS, eps=EPS)
+    if saved is not None:
+        adam.load_state_dict(saved)
+    return adam
+
+
+def _step(adam: torch.optim.Adam, leaves: Tensors, losses: Tensor, done: Tensor | None) -> None:
+    # not backward(), which would also fill the gradients of the networks
+    gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
+    kept = {name: x.detach().clone() for name, x in leaves.items()} if done is not None else {}
+    for leaf, gradient in zip(leaves.values(), gradients, strict=True):
+        leaf.grad = gradient
+    adam.step()
+    with torch.no_grad():
+        for name, old in kept.items():
+            leaves[name].copy_(torch.where(done.view(-1, *[1] * (old.dim() - 1)), old, leaves[name]))
+
+
+def _standardise(leaves: Tensors) -> None:
+    with torch.no_grad():
+        for name, x in leaves.items():
+            if name.startswith("noise."):
+                x.copy_(noise_maps.standardise(x))
+
+
+def _noisy(latent: Tensor, deviation: float, seeds: tuple[int, ...]) -> Tensor:
+    """With noise that is a pure function of the seeds, the same for every image: no place in a batch matters."""
+    if not deviation:
+        return latent
+    drawn = np.random.default_rng(seeds).standard_normal((1, *latent.shape[1:]), np.float32)
+    return latent + deviation * torch.from_numpy(drawn).to(latent)
+
+
+def _check_done(state: State, stopping: Stopping) -> bool:
+    """Note which images are done; whether all are."""
+    if stopping.error is None and stopping.patience is None:
+        return False
+    row, count = state.history[-1], len(state.history[-1].loss)
+    lowest, at = state.lowest or [math.inf] * count, state.lowest_at or [0] * count
+    better = [loss < (1 - stopping.gain) * low for loss, low in zip(row.loss, lowest, strict=True)]
+    state.lowest = [loss if b else low for b, loss, low in zip(better, row.loss, lowest, strict=True)]
+    state.lowest_at = [state.step if b else step for b, step in zip(better, at, strict=True)]
+    reached = [stopping.error is not None and error <= stopping.error for error in row.error]
+    stuck = [stopping.patience is not None and state.step - step >= stopping.patience for step in state.lowest_at]
+    done = torch.tensor([a or b for a, b in zip(reached, stuck, strict=True)], device=state.tensors["latent"].device)
+    state.done = done if state.done is None else done | state.done
+    return bool(state.done.all())

@@ -1,0 +1,185 @@
+"""Files of latents, and what is done with latents: exchange, morph, semantic edits by boundary files."""
+
+import io
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save as serialize
+from torch import Tensor
+
+from stylemap.errors import InputError
+from stylemap.files import write_bytes
+from stylemap.inversion.inverting import render
+from stylemap.inversion.subject import Tensors
+from stylemap.model import Model
+from stylemap.stylegan import VectorModel
+
+FORMAT = "stylemap-latent-1"
+SUFFIXES = (".npy", ".safetensors")
+EXCHANGED = (3, 4)  # layers, of the features of a face: Yang and Lim 2019, as StyleGAN_LatentEditor has them
+FRAMES_AT_ONCE = 16
+
+
+@dataclass(frozen=True)
+class Found:
+    """The latent of one image, and of what else the image is made."""
+
+    latent: Tensor  # [1, L, C] or [1, C, S, S]
+    extras: Tensors  # see `Inversion.extras`; [1, ...] each
+    info: dict  # what was noted of its origin
+
+    def image(self, model: Model | VectorModel) -> Tensor:
+        """[1, 3, R, R]."""
+        return render(model, self.latent, self.extras)
+
+
+def shape(model: Model | VectorModel) -> tuple[int, ...]:
+    """(L, C) or (C, S, S)."""
+    if isinstance(model, VectorModel):
+        return model.generator.layers, model.config.stylemap_channels
+    return model.config.stylemap_shape
+
+
+# ---- files
+
+
+def write(path: str | Path, found: Found) -> None:
+    """Atomically write a latent, by suffix: .npy, float32 [L, C] or [C, S, S], as other programs read it; .safetensors with
+    everything the image needs."""
+    latent = found.latent.detach().float().cpu()
+    if Path(path).suffix == ".npy":
+        buffer = io.BytesIO()
+        np.save(buffer, latent[0].numpy())
+        write_bytes(path, buffer.getvalue())
+        return
+    tensors = {name: x.detach().float().cpu().contiguous() for name, x in found.extras.items()}
+    # one entry: safetensors writes several in an order that changes from run to run
+    header = {FORMAT: json.dumps(found.info)}
+    write_bytes(path, serialize({"latent": latent.contiguous(), **tensors}, header))
+
+
+def read(path: str | Path, model: Model | VectorModel) -> Found:
+    """A latent of this model; of a .npy also one w [C], which is repeated for all layers.
+
+    Raises:
+        InputError: missing, damaged, or of another model.
+    """
+    if Path(path).suffix == ".npy":
+        return Found(_fit(_numbers(path), model, path).to(model.device), {}, {})
+    try:
+        with safe_open(path, "pt") as f:
+            header = f.metadata() or {}
+            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+        if FORMAT not in header:
+            raise InputError(f"{path} holds no latent; `stylemap project` makes such files")
+        info, latent = json.loads(header[FORMAT]), _fit(tensors.pop("latent"), model, path)
+    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as err:
+        raise InputError(f"{path} is missing, damaged or no file of latents ({err}); check the path") from err
+    return Found(latent.to(model.device), {name: x.to(model.device) for name, x in tensors.items()}, info)
+
+
+def read_boundary(path: str | Path, model: Model | VectorModel) -> Tensor:
+    """A direction to move latents along, [1, L, C] or [1, C, S, S], of length 1 in every layer, or over the stylemap.
+
+    InterFaceGAN's .npy files (arXiv 1907.10786) hold one vector for w, [1, C], which then moves every layer; ours [C, S, S] or
+    [1, C S S]; those of in-domain inversion hold pickled objects and are not read, as a pickle may run code.
+
+    Raises:
+        InputError: missing, damaged, pickled, of another shape, or a direction that points nowhere.
+    """
+    numbers = _numbers(path)
+    if not isinstance(model, VectorModel) and numbers.numel() == np.prod(shape(model)):
+        numbers = numbers.reshape(shape(model))
+    direction = _fit(numbers, model, path)
+    axes = 2 if isinstance(model, VectorModel) else (1, 2, 3)
+    length = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
+    if not (length.isfinite().all() and length.max() > 0):
+        raise InputError(f"{path} points nowhere; give another boundary")
+    # a layer without a direction stays where it is
+    return (direction / length.clamp(min=torch.finfo(length.dtype).tiny)).to(model.device)
+
+
+def _numbers(path: str | Path) -> Tensor:
+    try:
+        array = np.load(path, allow_pickle=False)  # with pickles a file could run code
+    except (OSError, ValueError, EOFError) as err:
+        raise InputError(f"{path} is missing, damaged, pickled or no .npy file ({err}); check the path") from err
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        raise InputError(f"{path} must hold one array of real numbers")
+    return torch.from_numpy(array.astype(np.float32))
+
+
+def _fit(x: Tensor, model: Model | VectorModel, path: str | Path) -> Tensor:
+    """[1, *shape], or InputError."""
+    wanted = shape(model)
+    if isinstance(model, VectorModel) and tuple(x.shape) in {wanted[1:], (1, *wanted[1:])}:
+        x = x.reshape(1, 1, -1).repeat(1, wanted[0], 1)
+    if tuple(x.shape) == wanted:
+        x = x[None]
+    if tuple(x.shape) != (1, *wanted):
+        raise InputError(f"{path} must hold {list(wanted)} numbers for these weights, not {list(x.shape)}")
+    return x
+
+
+# ---- edits
+
+
+def exchange(first: Tensor, second: Tensor, layers: Sequence[int] = EXCHANGED) -> tuple[Tensor, Tensor]:
+    """Both latents [N, L, C] with these layers of the other.
+
+    Raises:
+        ValueError: latents that differ in shape, or layers that they do not have.
+    """
+    if first.dim() != 3 or first.shape != second.shape:
+        raise ValueError(f"latents must be [N, L, C] alike, not {list(first.shape)} and {list(second.shape)}")
+    if not layers or min(layers) < 0 or max(layers) >= first.shape[1]:
+        raise ValueError(f"layers must lie in 0..{first.shape[1] - 1}, not {list(layers)}")
+    chosen = torch.zeros(first.shape[1], dtype=torch.bool, device=first.device)
+    chosen[list(layers)] = True
+    chosen = chosen[:, None]
+    return torch.where(chosen, second, first), torch.where(chosen, first, second)
+
+
+def move(latent: Tensor, boundary: Tensor, amount: float, layers: Sequence[int] | None = None) -> Tensor:
+    """``latent + amount boundary`` (InterFaceGAN, section 3.3).
+
+    Args:
+        latent: [N, L, C] or [N, C, S, S].
+        boundary: of `read_boundary`.
+        amount: -3 to 3 is usual.
+        layers: of [N, L, C], move these alone.
+
+    Raises:
+        ValueError: layers that the latent does not have.
+    """
+    if layers is not None:
+        if latent.dim() != 3 or not layers or min(layers) < 0 or max(layers) >= latent.shape[1]:
+            raise ValueError(f"latents {list(latent.shape)} have no layers {list(layers)}")
+        chosen = torch.zeros(latent.shape[1], 1, device=latent.device)
+        chosen[list(layers)] = 1
+        boundary = boundary * chosen
+    return latent + amount * boundary
+
+
+def morph(model: Model | VectorModel, first: Found, second: Found, shares: Tensor) -> Iterator[Tensor]:
+    """Images on the straight line from one latent to another, both with their noise maps if both have them.
+
+    Args:
+        shares: [K], 0 is the first and 1 the second.
+
+    Returns:
+        Batches [k, 3, R, R].
+    """
+    common = first.extras if first.extras.keys() == second.extras.keys() else {}
+    for part in shares.to(model.device).split(FRAMES_AT_ONCE):
+
+        def between(a: Tensor, b: Tensor, part: Tensor = part) -> Tensor:
+            return torch.lerp(a, b, part.view(-1, *[1] * (a.dim() - 1)))
+
+        extras = {name: between(x, second.extras[name]) for name, x in common.items()}
+        yield render(model, between(first.latent, second.latent), extras)

@@ -1,0 +1,288 @@
+"""The methods, each with every knob of its recipe: images -> latents.
+
+Where a recipe was only published in part, or changed here, docs/inversion.md says so.
+"""
+
+from dataclasses import dataclass
+from functools import partial
+from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
+
+import torch
+from torch import Tensor
+
+from stylemap.errors import InputError
+from stylemap.inversion import noise_maps, schedules
+from stylemap.inversion.engine import Phase
+from stylemap.inversion.losses import FOUR_LAYERS, Comparison, Target, Weights
+from stylemap.inversion.perceptual import VGG_LAYERS, Perceptual
+from stylemap.inversion.subject import Subject, Tensors, noises
+
+STATISTICS_SEED = 123  # of the z that the mean and spread of w come from
+# In-domain inversion weighs features of pixels in [0, 255] by 5e-5. VGG-16 sees pixels over 0.226 * 255 here, and features grow
+# with the pixels, so that their squared error is (0.226 * 255)^2 times smaller.
+DOMAIN_FEATURES = 5e-5 * (0.226 * 255) ** 2
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a method works on."""
+
+    subject: Subject
+    targets: list[Target]
+    perceptual: Perceptual
+
+    @property
+    def samples(self) -> int:
+        return len(self.targets[0].images)
+
+    def repeated(self, x: Tensor) -> Tensor:
+        """[1, ...] -> [N, ...], in memory of its own."""
+        return x.repeat(self.samples, *[1] * (x.dim() - 1))
+
+    def mean(self, samples: int) -> Tensor:
+        """Mean latent: [N, 1, C] or [N, C, S, S]."""
+        mean = self.subject.statistics(samples, STATISTICS_SEED).mean
+        return self.repeated(mean[:, None] if self.subject.vectors else mean)
+
+    @torch.no_grad()
+    def encoded(self) -> Tensor:
+        """Of the targets under their masks, put together; grey where there is none."""
+        first = self.targets[0]
+        if len(self.targets) == 1 and first.mask is None:
+            return self.subject.encode(first.images).clone()
+        masks = [torch.ones_like(t.images[:, :1]) if t.mask is None else t.mask for t in self.targets]
+        total = sum(m * t.images for m, t in zip(masks, self.targets, strict=True))
+        return self.subject.encode(total / sum(masks).clamp(min=1)).clone()
+
+
+@dataclass(frozen=True)
+class Method:
+    """Where to begin, and what to do then: fields are the knobs."""
+
+    source: ClassVar[str]
+    vectors: ClassVar[bool] = False  # whether it needs a generator with one vector per layer
+    perceptual: ClassVar[bool] = True  # whether the network of features is used
+
+    seed: int = 0
+    """Of all noise."""
+
+    def __post_init__(self):
+        for name, kind in get_type_hints(type(self)).items():
+            if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
+                raise InputError(f"{name}={getattr(self, name)} must be one of {', '.join(get_args(kind))}")
+        if unknown := [name for name in getattr(self, "layers", ()) if name not in VGG_LAYERS]:
+            raise InputError(f"layers: {unknown[0]} is none of VGG-16's, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
+        if getattr(self, "statistics_samples", 1) < 1:
+            raise InputError("statistics_samples must be 1 or more")
+
+    def start(self, setting: Setting) -> Tensors:
+        """What is optimised, and what stands still but is rendered."""
+        raise NotImplementedError
+
+    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+        """None for a method that does not optimise. ``start`` is what `start` gave."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True)
+class Encoder(Method):
+    """One pass of the encoder."""
+
+    source: ClassVar[str] = "StyleMapGAN, section 3.3 (arXiv 2104.14754)"
+    perceptual: ClassVar[bool] = False
+
+    def start(self, setting: Setting) -> Tensors:
+        return {"latent": setting.encoded()}
+
+    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+        return []
+
+
+@dataclass(frozen=True)
+class Projection(Method):
+    """The projector of StyleGAN2: from the mean, perceptual distance, noise on the latent, noise maps that stay noise."""
+
+    source: ClassVar[str] = "StyleGAN2, appendix D (arXiv 1912.04958)"
+
+    space: Literal["w", "w+"] = "w"
+    """One vector for all layers, or one each; a stylemap is what it is."""
+    steps: int = 1000
+    rate: float = 0.1
+    rampup: float = 0.05
+    """Share of the steps."""
+    rampdown: float = 0.25
+    """Share of the steps."""
+    noise: float = 0.05
+    """On the latent, in spreads of w."""
+    noise_ramp: float = 0.75
+    """Share of the steps after which there is none."""
+    spread_layers: bool = False
+    """Take the spread of w tiled to all layers, which is sqrt(L) times larger, as rolux's projector does."""
+    regularisation: float = 1e5
+    """Of the noise maps."""
+    statistics_samples: int = 10_000
+    pixels: float = 0.0
+    """Weight of the mean squared error of pixels."""
+    render_noise: bool = True
+    """Render the result with the noise maps that were found; StyleGAN2-ADA takes the constant ones."""
+
+    def start(self, setting: Setting) -> Tensors:
+        latent = setting.mean(self.statistics_samples)
+        if self.space == "w+" and setting.subject.vectors:
+            latent = setting.subject.tiled(latent).clone()
+        return {"latent": latent, **setting.subject.noise_drawn(setting.samples, self.seed)}
+
+    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+        spread = self.spread(setting)
+        compare = Comparison(setting.targets, setting.perceptual, Weights(distance=1.0, pixels=self.pixels))
+
+        def loss(tensors: Tensors, images: Tensor) -> Tensor:
+            maps = noises(tensors)
+            held = self.regularisation * noise_maps.correlation(maps) if maps and self.regularisation else 0.0
+            return compare(images) + held
+
+        phase = Phase(
+            "projection",
+            self.steps,
+            dict.fromkeys(start, self.rate),
+            loss,
+            partial(schedules.rate, rampup=self.rampup, rampdown=self.rampdown),
+            lambda t: spread * schedules.latent_noise(t, self.noise, self.noise_ramp),
+            standardise=True,
+        )
+        return [phase]
+
+    def spread(self, setting: Setting) -> float:
+        found = setting.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
+        layers = setting.subject.model.generator.layers if setting.subject.vectors and self.spread_layers else 1
+        return found * layers**0.5
+
+
+@dataclass(frozen=True)
+class StructuredNoise(Projection):
+    """Ours, in the manner of structured noise injection: the tensor that enters side 8, and one style for all layers.
+
+    That paper's generator takes an 8 x 8 tensor made of noise and has one style; no inversion of it was published.
+    """
+
+    source: ClassVar[str] = "this project, after Alharbi and Wonka (arXiv 2004.12411)"
+    vectors: ClassVar[bool] = True
+
+    def start(self, setting: Setting) -> Tensors:
+        tensors = super().start(setting)
+        return {**tensors, "input": setting.subject.input_of(tensors["latent"])}
+
+
+@dataclass(frozen=True)
+class Image2StyleGAN(Method):
+    """W+ by pixels and four layers of VGG-16, Adam at a constant rate."""
+
+    source: ClassVar[str] = "Image2StyleGAN, sections 4 and 5 (arXiv 1904.03189)"
+    vectors: ClassVar[bool] = True
+
+    init: Literal["mean", "zeros", "uniform", "encoder"] = "mean"
+    """Uniform is for what is no face, in [-1, 1]; zeros as StyleGAN_LatentEditor does."""
+    steps: int = 5000
+    rate: float = 0.01
+    pixels: float = 0.25
+    """Weight of the mean squared error of pixels in [-1, 1]: 1 of pixels in [0, 1]."""
+    features: float = 1.0
+    """Weight of each of the four layers."""
+    style: float = 0.0
+    """Weight of the Gram matrix of conv4_2, for the exchange of faces."""
+    layers: tuple[str, ...] = FOUR_LAYERS
+    statistics_samples: int = 10_000
+
+    def start(self, setting: Setting) -> Tensors:
+        if self.init == "encoder":
+            return {"latent": setting.encoded()}
+        if self.init == "mean":
+            return {"latent": setting.subject.tiled(setting.mean(self.statistics_samples)).clone()}
+        shape = (1, setting.subject.model.generator.layers, setting.subject.model.config.stylemap_channels)
+        rng = torch.Generator().manual_seed(self.seed)
+        latent = torch.zeros(shape) if self.init == "zeros" else torch.rand(shape, generator=rng) * 2 - 1
+        return {"latent": setting.repeated(latent.to(setting.subject.device))}
+
+    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+        weights = Weights(pixels=self.pixels, features=self.features, style=self.style, layers=self.layers)
+        compare = Comparison(setting.targets, setting.perceptual, weights)
+        return [Phase("latent", self.steps, {"latent": self.rate}, lambda _, images: compare(images))]
+
+
+@dataclass(frozen=True)
+class Image2StyleGANPlusPlus(Image2StyleGAN):
+    """Image2StyleGAN, and then the noise maps alone, for the pixels alone: together they do not converge well."""
+
+    source: ClassVar[str] = "Image2StyleGAN++, sections 3 and 4 (arXiv 1911.11544)"
+
+    noise_steps: int = 3000
+    noise_rate: float = 0.05
+    """Ours: a step of Adam is about as large as this, and the maps have deviation 1."""
+    noise_regularisation: float = 0.0
+    """As of the projector; it keeps the image out of the maps, which are to take its details here."""
+
+    def start(self, setting: Setting) -> Tensors:
+        return {**super().start(setting), **setting.subject.noise_constants(setting.samples)}
+
+    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+        maps = [f"noise.{i}" for i in range(len(setting.subject.noise_shapes()))]
+        compare = Comparison(setting.targets, setting.perceptual, Weights(pixels=1.0))
+
+        def loss(tensors: Tensors, images: Tensor) -> Tensor:
+            if not self.noise_regularisation:
+                return compare(images)
+            return compare(images) + self.noise_regularisation * noise_maps.correlation(noises(tensors))
+
+        rates = dict.fromkeys(maps, self.noise_rate)
+        down = partial(schedules.rate, rampup=0.0)
+        return [*super().phases(setting, start), Phase("noise", self.noise_steps, rates, loss, down)]
+
+
+@dataclass(frozen=True)
+class InDomain(Method):
+    """From the encoder on, by pixels, features, and that the encoder finds the latent in the image it makes."""
+
+    source: ClassVar[str] = "In-domain GAN inversion, section 3.2 (arXiv 2004.00049)"
+
+    steps: int = 100
+    rate: float = 0.01
+    pixels: float = 1.0
+    features: float = DOMAIN_FEATURES
+    """Weight of the mean squared error of conv4_3."""
+    distance: float = 0.0
+    """Weight of the perceptual distance."""
+    domain: float = 2.0
+    """Weight of the mean squared error of the latent to E(G(latent))."""
+    rampdown: float = 0.0
+    """Share of the steps."""
+
+    def start(self, setting: Setting) -> Tensors:
+        return {"latent": setting.encoded()}
+
+    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+        weights = Weights(self.distance, self.pixels, self.features, layers=("conv4_3",))
+        compare = Comparison(setting.targets, setting.perceptual, weights)
+
+        def loss(tensors: Tensors, images: Tensor) -> Tensor:
+            if not self.domain:
+                return compare(images)
+            latent = tensors["latent"]
+            again = setting.subject.encode(images)
+            return compare(images) + self.domain * (latent - again).square().flatten(1).mean(dim=1)
+
+        schedule = partial(schedules.rate, rampup=0.0, rampdown=self.rampdown)
+        return [Phase("latent", self.steps, {"latent": self.rate}, loss, schedule)]
+
+
+@dataclass(frozen=True)
+class Hybrid(InDomain):
+    """Ours: from the encoder on, a few steps on the stylemap by pixels and perceptual distance."""
+
+    source: ClassVar[str] = "this project"
+
+    steps: int = 50
+    rate: float = 0.05
+    features: float = 0.0
+    distance: float = 0.1
+    domain: float = 0.0
+    rampdown: float = 0.5

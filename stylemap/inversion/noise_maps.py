@@ -1,0 +1,43 @@
+"""Noise maps that are optimised must stay noise (StyleGAN2, appendix D): regularised, and put back to mean 0, variance 1."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+LAST_SIDE = 8  # of the pyramids
+EPS = 1e-12  # below any variance of noise
+
+
+def correlation(maps: list[Tensor]) -> Tensor:
+    """How much neighbours in the maps have in common: 0 for a map without, 2 per level for a constant 1.
+
+    Of each map and of its averages over 2 x 2 pixels down to side 8, the squared mean product with the map shifted cyclically by
+    one pixel, in x and in y; summed over everything.
+
+    Args:
+        maps: [N, 1, s, s] each.
+
+    Returns:
+        [N], so that no image depends on others in its batch.
+    """
+    total = maps[0].new_zeros(len(maps[0]))
+    for level in maps:
+        while True:
+            for axis in (2, 3):
+                total = total + (level * level.roll(1, axis)).mean(dim=(1, 2, 3)).square()
+            if level.shape[-1] <= LAST_SIDE:
+                break
+            level = F.avg_pool2d(level, 2)
+    return total
+
+
+def standardise(noise: Tensor) -> Tensor:
+    """[N, 1, s, s] -> the same with mean 0 and mean square 1 in every map; a constant map becomes 0."""
+    centred = noise - noise.mean(dim=(1, 2, 3), keepdim=True)
+    return centred * torch.rsqrt(centred.square().mean(dim=(1, 2, 3), keepdim=True) + EPS)
+
+
+def draw(shapes: list[tuple[int, ...]], samples: int, seed: int, device: torch.device) -> list[Tensor]:
+    """Standard normal maps [samples, 1, s, s], the same for every sample, so that none depends on its place in a batch."""
+    rng = torch.Generator().manual_seed(seed)
+    return [torch.randn(shape, generator=rng).to(device).repeat(samples, 1, 1, 1) for shape in shapes]

@@ -1,0 +1,72 @@
+"""What is random about samples of the vector-latent generators besides z, as a pure function of where it is."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+KEY = 0x57E_C7025  # z, augmentation and the order of the data have keys of their own, so no numbers are shared
+GENERATOR, DISCRIMINATOR, PATH = range(3)  # the steps that make samples
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The draws of N samples, for each of the three steps that make samples of them."""
+
+    path_z: Tensor
+    """[N, C]: the z of the path step; the other two steps have theirs in `phases.Pass`."""
+    partners: Tensor
+    """[3, N, C]: the z of the finer layers."""
+    crossovers: Tensor
+    """int64 [3, N]: the first layer that takes the partner, 1..L; L = none does."""
+    between: Tensor
+    """[N] in [0, 1): where on the line from fake to real the critic is penalised."""
+    seeds: tuple[tuple[int, ...], ...]
+    """4 rows of N: of the noise maps of the three steps, and of the direction in which paths are measured."""
+
+    def take(self, places: Sequence[int]) -> "Chance":
+        """Those of some samples, in that order: of a process or a pass."""
+        at = torch.as_tensor(list(places), dtype=torch.long)
+        return Chance(
+            self.path_z[at],
+            self.partners[:, at],
+            self.crossovers[:, at],
+            self.between[at],
+            tuple(tuple(row[i] for i in places) for row in self.seeds),
+        )
+
+    def to(self, device: torch.device) -> "Chance":
+        tensors = (self.path_z, self.partners, self.crossovers, self.between)
+        return Chance(*(x.to(device, non_blocking=True) for x in tensors), self.seeds)
+
+
+def draw(seed: int, seen: int, batch: int, channels: int, layers: int, mixing: float) -> Chance:
+    """For the ``batch`` samples (of all processes together) that follow ``seen`` images.
+
+    Args:
+        channels, layers: C and L of the latents.
+        mixing: the probability that a sample takes its layers from a crossover on, uniform in 1..L-1, from its partner.
+    """
+    rng = np.random.default_rng([KEY, seed, seen])
+    path_z = rng.standard_normal((batch, channels), np.float32)
+    partners = rng.standard_normal((3, batch, channels), np.float32)
+    mixed = rng.random((3, batch)) < mixing
+    crossovers = np.where(mixed, rng.integers(1, layers, (3, batch)), layers)
+    between = rng.random(batch, np.float32)
+    seeds = rng.integers(2**63, size=(4, batch)).tolist()
+    tensors = map(torch.from_numpy, (path_z, partners, crossovers, between))
+    return Chance(*tensors, tuple(map(tuple, seeds)))
+
+
+def normals(seeds: Sequence[int], shapes: Sequence[Sequence[int]], device: torch.device) -> list[Tensor]:
+    """Standard normal tensors [N, *shape[1:]] of each shape, sample i by its seed alone.
+
+    Drawn on the device, since at large sides they would take the host longer than the step takes: the numbers are the same
+    for any number of processes and passes, but not on devices of another kind.
+    """
+    rng = torch.Generator(device)
+    sizes = [int(np.prod(shape[1:])) for shape in shapes]
+    rows = torch.stack([torch.randn(sum(sizes), generator=rng.manual_seed(s), device=device) for s in seeds])
+    return [part.unflatten(1, tuple(shape[1:])) for part, shape in zip(rows.split(sizes, dim=1), shapes, strict=True)]

@@ -1,0 +1,91 @@
+"""Weights of vector-latent generators: what works with them, and one line from what does not."""
+
+import json
+
+import pytest
+import torch
+
+from stylemap import checkpoint
+from stylemap.cli import main
+from stylemap.config import ModelConfig
+from stylemap.metrics import latent_distance
+from stylemap.stylegan import VectorModel
+from tests.cli.conftest import SIDE
+
+VECTORS = ModelConfig(
+    resolution=SIDE, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2, architecture="stylegan2"
+)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """With an encoder in v.safetensors, without one in bare.safetensors."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for name, encoder in (("v", True), ("bare", False)):
+            checkpoint.save(tmp_path / f"{name}.safetensors", VectorModel(VECTORS, encoder))
+    return tmp_path
+
+
+def test_samples(stylemap, weights):
+    ran = stylemap("generate samples --seeds 0,1 --truncation 0.7 --out made --weights bare.safetensors")
+    assert (ran.code, ran.err) == (0, "")
+    assert (weights / "made" / "seed0001.png").read_bytes() != (weights / "made" / "seed0000.png").read_bytes()
+
+
+def test_reconstructions(stylemap, weights):
+    ran = stylemap("generate reconstruct --images IN/ada.png IN/bob.png --out made --weights v.safetensors")
+    assert (ran.code, ran.err) == (0, "")
+    assert sorted(json.loads((weights / "made" / "report.json").read_text())["images"]) == ["ada.png", "bob.png"]
+    ran = stylemap("generate reconstruct --images IN/ada.png --out other --weights bare.safetensors")
+    assert ran.code == 2
+    assert ran.err.startswith("error: these weights have no encoder") and ran.err.count("\n") == 1
+
+
+@pytest.mark.parametrize(("name", "found"), [("v", {"mse", "swd", "swd_lerp", "latent_distance"}), ("bare", {"swd"})])
+def test_evaluation(stylemap, weights, monkeypatch, name, found):
+    """What needs stylemaps, or an encoder that is not there, is listed with its reason."""
+    monkeypatch.setattr(latent_distance, "DRAWS", 100)
+    ran = stylemap(
+        "evaluate --metrics mse,mse_src,swd,swd_lerp,latent_distance --count 12 --heldout 8 --out report.json --weights",
+        f"{name}.safetensors",
+    )
+    assert (ran.code, ran.err) == (0, "")
+    metrics = json.loads((weights / "report.json").read_text())["metrics"]
+    assert {n for n, metric in metrics.items() if metric["value"] is not None} == found
+    assert all("\n" not in metric.get("reason", "") for metric in metrics.values())
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        "generate mix --coarse IN/ada.png --fine IN/bob.png --out m.png",
+        "generate interpolate --from IN/ada.png --to IN/bob.png --out m.gif",
+        "local-edit blend --original IN/ada.png --reference IN/bob.png --mask IN/mask.png --out m.png",
+        "serve --port 0",
+    ],
+)
+def test_editing_refuses_them(stylemap, weights, command):
+    ran = stylemap(command, "--weights v.safetensors")
+    assert ran.code == 2
+    assert ran.err.startswith("error: v.safetensors holds a stylegan2 generator") and ran.err.count("\n") == 1
+    assert "stylemap project, evaluate, generate samples" in ran.err
+    assert not list(weights.glob("m.*"))
+
+
+def test_dry_run_says_that_it_foresees_nothing(recipe, capsys):
+    flags = ["--model.architecture", "stylegan2", "--dry-run", "--batch", "5", "--data", "nowhere"]
+    assert main(["train", "--config", str(recipe), *flags]) == 0
+    err = capsys.readouterr().err
+    assert "16 px, stylegan2, 6 vectors of 4, millions of parameters: generator" in err
+    assert "memory and time are not foreseen for model.architecture stylegan2, only for stylemap" in err
+    assert "warning: nowhere: no such folder" in err
+
+
+def test_training_without_an_encoder_says_less(recipe, capsys, tmp_path):
+    flags = ["--model.architecture", "stylegan", "--vector.encoder", "false", "--out", str(tmp_path / "run")]
+    assert main(["train", "--config", str(recipe), *flags]) == 0
+    out = capsys.readouterr().out
+    assert "generator" in out and "encoder" not in out.splitlines()[0]
+    assert "images/s" not in out and "held-out" not in out
+    assert checkpoint.load(tmp_path / "run").config.architecture == "stylegan"
