@@ -4,6 +4,7 @@ Exit codes: 0 done, 2 input that cannot be used (one line on stderr), 130 stoppe
 """
 
 import importlib
+import os
 import sys
 import warnings
 
@@ -22,6 +23,7 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
     "serve": ("stylemap.cli.serve", "edit in the browser"),
     "data": ("stylemap.cli.data", "check, prepare and align pictures"),
     "evaluate": ("stylemap.cli.evaluate", "measure weights: reconstruction, samples, interpolations, edits"),
+    "benchmark": ("stylemap.cli.benchmark", "compare ways of inversion, or sides of stylemaps: table, plot, pictures"),
     "report": ("stylemap.cli.report", "one page for the browser about a run: scores, pictures, curves"),
     "import": ("stylemap.cli.import_published", "convert weights published with the paper"),
 }
@@ -52,16 +54,22 @@ def main(argv: list[str] | None = None) -> int:
             warnings.showwarning = _show_warning
             return importlib.import_module(VERBS[verb][0]).main(rest)
     except InputError as err:
-        print(f"error: {err}", file=sys.stderr)
+        _complain(str(err))
         return 2
     except BrokenPipeError:  # `stylemap train --help | head`
         sys.stderr.close()
         return 0
     except OSError as err:  # a disk that fills up or goes away, in a library's hands
-        print(f"error: {err.filename or 'a file'}: {err.strerror or err}", file=sys.stderr)
+        _complain(f"{err.filename or 'a file'}: {err.strerror or err}")
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def _complain(text: str) -> None:
+    """One line on stderr; of several processes that torchrun started each says which it is."""
+    several = os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ
+    print(f"error: {'process ' + os.environ['RANK'] + ': ' if several else ''}{text}", file=sys.stderr)
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:

@@ -1,6 +1,7 @@
 """``stylemap train``: every field of `TrainConfig` is a flag; values come from a recipe, then from the command line."""
 
 import os
+import re
 import signal
 import sys
 import time
@@ -22,6 +23,19 @@ from stylemap.training import distributed, loop
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 RUNS = Path("runs")
 REPEATS_S = 5.0
+UNFIT = (  # what jsonargparse says of a value that does not fit
+    r'Parser key "(?P<key>[^"]+)": Expected a (?P<kind>.+)\. Got value: (?P<value>.*)',
+    r'Parser key "(?P<key>[^"]+)": Does not validate against any of the Union subtypes Subtypes: \[(?P<kind>.+?)\] Errors: '
+    r".* Given value: (?P<value>.*)",
+)
+KINDS = {
+    r", <class 'NoneType'>": " or null",
+    r"<class 'int'>": "a whole number",
+    r"<class 'float'>": "a number",
+    r"<class 'bool'>": "true or false",
+    r"<class 'str'>": "a text",
+    r"typing\.Literal\[(.*?)\]": r"one of \1",
+}
 FORMERLY = {"augment": ["--augment.mode", "none"], "speed": ["--speed.precision", "float32"]}
 
 
@@ -93,9 +107,23 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
     except ArgumentError as err:
         recipes = [value for flag, value in zip(argv, argv[1:], strict=False) if flag == "--config"]
         where = f" (flags, or {', '.join(recipes)})" if recipes else ""
-        raise InputError(f"{' '.join(str(err).split())}{where}; see stylemap train --help") from err
+        raise InputError(f"{_plain(str(err))}{where}; see stylemap train --help") from err
     config = TrainConfig(**{f.name: getattr(arguments, f.name) for f in fields(TrainConfig)})
     return config, Path(arguments.out) if arguments.out else None, arguments.resume, arguments.dry_run
+
+
+def _plain(message: str) -> str:
+    """A message of jsonargparse without the words of a programmer."""
+    message = " ".join(message.split())
+    if group := re.fullmatch(r'Parser key "([^"]+)": Unable to load config .*', message):
+        return f"{group[1]} is a group of settings; give one of them, as --{group[1]}.NAME VALUE"
+    for pattern in UNFIT:
+        if wrong := re.fullmatch(pattern, message):
+            kind = wrong["kind"]
+            for type_name, words in KINDS.items():
+                kind = re.sub(type_name, words, kind)
+            return f"{wrong['key']}: {wrong['value']!r} is not {kind}"
+    return message
 
 
 def _with_underscores(argument: str) -> str:
@@ -173,6 +201,8 @@ class Progress(loop.Observer):
 
     def start(self, seen: int, total: int) -> None:
         self.bar = tqdm(total=total, initial=seen, unit="img", disable=None, dynamic_ncols=True, smoothing=0.05)
+        if seen >= total:
+            self.bar.write(f"all {total} images are done already; to go on give more of them: --images {2 * total}")
 
     def advance(self, batch: int) -> None:
         self.bar.update(batch)

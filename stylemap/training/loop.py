@@ -105,8 +105,9 @@ def _train(
                     records.tick(seen, values, trainee)
                 meter.reset()
             if due(seen, config.batch, config.save_every) and seen < config.images:
-                _check_finite(meter, run, seen, records)
-                _save(records, seen, trainee, world)
+                with meter.paused():
+                    _check_finite(meter, run, seen, records)
+                    _save(records, seen, trainee, world)
         _check_finite(meter, run, seen, records)
         _save(records, seen, trainee, world)
     if world.first:

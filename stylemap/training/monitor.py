@@ -45,6 +45,13 @@ class Meter:
         sums = (self.world.sum(self.sums.clone()) / self.world.size).tolist()
         return {name: s / n for name, s, n in zip(TERMS, sums, self.counts, strict=True) if n}
 
+    @contextlib.contextmanager
+    def paused(self) -> Iterator[None]:
+        """What is done meanwhile is no training and does not count as its time."""
+        start = time.perf_counter()
+        yield
+        self.started += time.perf_counter() - start
+
     def speed(self, batch: int) -> float:
         """Images per second since the last tick."""
         return self.iterations * batch / (time.perf_counter() - self.started)

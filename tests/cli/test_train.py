@@ -48,6 +48,31 @@ def test_published_recipes_have_the_published_settings():
         assert config.model.stylemap_size == (16 if config.model.light else 8)
 
 
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--images", "x"], "images: 'x' is not a whole number"),
+        (["--optim.lr", "fast"], "optim.lr: 'fast' is not a number"),
+        (["--optim.r1-gamma", "y"], "optim.r1_gamma: 'y' is not a number or null"),
+        (["--batch-gpu", "q"], "batch_gpu: 'q' is not a whole number or null"),
+        (["--speed.tf32", "7"], "speed.tf32: '7' is not true or false"),
+        (["--model.norm", "z"], "model.norm: 'z' is not one of 'layer', 'instance', 'batch', 'group'"),
+        (["--optim", "5"], "optim is a group of settings; give one of them, as --optim.NAME VALUE"),
+    ],
+    ids=lambda x: x[0] if isinstance(x, list) else "",
+)
+def test_values_that_do_not_fit_in_plain_words(recipe, capsys, flags, said):
+    assert main(["train", "--config", str(recipe), *flags]) == 2
+    assert capsys.readouterr().err == f"error: {said} (flags, or {recipe}); see stylemap train --help\n"
+
+
+def test_errors_of_several_processes_say_whose(capsys, monkeypatch):
+    monkeypatch.setenv("RANK", "3")
+    monkeypatch.setenv("WORLD_SIZE", "4")
+    assert main(["nothing"]) == 2
+    assert capsys.readouterr().err.startswith("error: process 3: unknown verb 'nothing'")
+
+
 def test_flags_override_the_recipe(recipe):
     config, out, resume, dry = train.parse(
         ["--config", str(recipe), "--optim.lr", "0.001", "--model.resolution=32", "--data", "x", "--out", "runs/a"]
@@ -85,6 +110,10 @@ def test_train_and_resume(recipe, photos, tmp_path, capsys):
     assert main(["train", "--resume", "--out", str(run), "--images", "16"]) == 0
     assert yaml.safe_load((run / "config.yaml").read_text())["images"] == 16
     assert (run / "state-0000000016.pt").exists()
+    capsys.readouterr()
+    assert main(["train", "--resume", "--out", str(run)]) == 0
+    captured = capsys.readouterr()
+    assert "all 16 images are done already; to go on give more of them: --images 32" in captured.out + captured.err
 
 
 def test_default_run_folder(recipe, tmp_path, monkeypatch):

@@ -32,3 +32,14 @@ def test_failure_names_the_first(bad):
     assert meter.failure() == "latent_reconstruction"
     meter.reset()
     assert meter.failure() is None
+
+
+def test_what_is_no_training_does_not_count_as_its_time(monkeypatch):
+    now = 100.0
+    monkeypatch.setattr(monitor.time, "perf_counter", lambda: now)
+    meter = monitor.Meter(torch.device("cpu"))
+    meter.add(terms())
+    now = 102.0
+    with meter.paused():
+        now = 150.0
+    assert meter.speed(8) == pytest.approx(4.0)
