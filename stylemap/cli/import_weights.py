@@ -1,0 +1,43 @@
+"""``stylemap import``: weights of other programs -> our weights file."""
+
+import argparse
+from pathlib import Path
+
+from stylemap import checkpoint, published
+from stylemap.cli import options
+from stylemap.stylegan import conversion
+
+
+def main(argv: list[str]) -> int:
+    parser = options.Parser(
+        prog="stylemap import",
+        description="Convert a checkpoint of another program; no code in it is run.",
+        epilog="What --stylegan reads has no encoder: `stylemap project` finds latents by optimisation, `stylemap generate samples` "
+        "draws pictures.",
+    )
+    source = parser.add_mutually_exclusive_group(required=True)
+    source.add_argument("--published", metavar="CHECKPOINT", help="a StyleMapGAN published with the paper, .pt")
+    source.add_argument(
+        "--stylegan",
+        metavar="FILE",
+        help="a StyleGAN or StyleGAN2: a network pickle of NVIDIA's programs, .pkl, or a checkpoint of rosinality's, .pt",
+    )
+    parser.add_argument("--out", required=True, type=_safetensors, help="the .safetensors file to write")
+    arguments = parser.parse_args(argv)
+    path = arguments.published or arguments.stylegan
+    options.keep_inputs([arguments.out], [path])
+    if arguments.published:
+        model, discriminator = published.load(path)
+        latent = f"stylemap {model.config.stylemap_size} x {model.config.stylemap_size}"
+    else:
+        model, discriminator = conversion.load(path), None
+        latent = f"{model.config.architecture}, {model.generator.layers} vectors of {model.config.stylemap_channels}"
+    checkpoint.save(arguments.out, model, discriminator, {"imported_from": Path(path).name})
+    print(f"{arguments.out}  ({model.config.resolution} px, {latent})")
+    return 0
+
+
+def _safetensors(path: str) -> Path:
+    if not path.endswith(".safetensors"):
+        raise argparse.ArgumentTypeError(f"{path!r} must end in .safetensors")
+    return Path(path)

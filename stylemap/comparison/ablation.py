@@ -1,0 +1,265 @@
+"""Stylemaps of several sides, trained alike: reconstruction and edit quality by side (an ablation of StyleMapGAN)."""
+
+import json
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+import yaml
+from torch import Tensor
+
+from stylemap import checkpoint, datasets, files, images
+from stylemap.comparison import chart, sheet
+from stylemap.comparison.chart import Axis, Series
+from stylemap.comparison.table import markdown, number
+from stylemap.config import TrainConfig
+from stylemap.datasets import Avatars, Pictures
+from stylemap.errors import InputError
+from stylemap.metrics import local_editing, provenance, streams, suite
+from stylemap.metrics.evaluation import Evaluation
+from stylemap.training import loop, state
+
+RESULT, TABLE, PLOT, SHEET, EDITS, MEASURES = (
+    "ablation.json",
+    "table.md",
+    "plot.png",
+    "sheet.webp",
+    "edits.webp",
+    "measures",
+)
+METRICS = {  # name -> title in table and plot
+    "mse": "MSE ↓",
+    "psnr": "PSNR, dB ↑",
+    "mse_src": "MSE_src ↓",
+    "mse_ref": "MSE_ref ↓",
+    "swd_lerp": "SWD_lerp ↓",
+}
+PLOTTED = {
+    "mse": "MSE of reconstructions",
+    "mse_src": "MSE_src: edits, outside the mask",
+    "mse_ref": "MSE_ref: edits, inside the mask",
+    "swd_lerp": "SWD_lerp of interpolations",
+}
+# What a run may be told anew without becoming another one.
+BOOKKEEPING = ("tick", "save_every", "keep_states", "workers", "device")
+SHOWN = 6  # pictures in the sheets
+SHOWN_PARTS = ("skin", "nose", "eye", "lip", "hair", "cloth")
+PANEL = (560, 360)  # pixels
+WIDE = 5  # from so many times the smallest value on an axis is logarithmic
+Status = Literal["new", "unfinished", "finished", "busy"]
+
+
+@dataclass(frozen=True)
+class Run:
+    side: int  # of the stylemap, S
+    seed: int
+    folder: Path
+    config: TrainConfig
+
+    @property
+    def name(self) -> str:
+        return self.folder.name
+
+    @property
+    def own_config(self) -> TrainConfig:
+        """What the folder says it was started with."""
+        return TrainConfig.from_dict(yaml.safe_load((self.folder / loop.CONFIG_FILE).read_text()))
+
+    def status(self) -> Status:
+        """Of the folder; "busy" where a living process trains in it.
+
+        Raises:
+            InputError: it holds another run.
+        """
+        if not (self.folder / loop.CONFIG_FILE).is_file():
+            return "busy" if self.busy() else "new"
+        try:
+            own = self.own_config
+        except (yaml.YAMLError, TypeError, AttributeError) as err:
+            raise InputError(f"{self.folder / loop.CONFIG_FILE} cannot be read ({err}); give another --out") from err
+        if different := differences(own, self.config):
+            raise InputError(
+                f"{self.folder} holds another run: {', '.join(different)}; give another --out or the same settings"
+            )
+        if (self.folder / "weights.safetensors").is_file() and self.seen() >= self.config.images:
+            return "finished"
+        return "busy" if self.busy() else "unfinished"
+
+    def seen(self) -> int:
+        """Images that the newest state has seen."""
+        return max((int(re.sub(r"\D", "", path.stem)) for path in state.paths(self.folder)), default=0)
+
+    def busy(self) -> bool:
+        """Whether another process owns the folder."""
+        if not (self.folder / ".lock").exists():
+            return False
+        try:
+            with files.owned(self.folder):
+                return False
+        except InputError:
+            return True
+
+
+def differences(own: TrainConfig, wanted: TrainConfig) -> list[str]:
+    """ "images 8000 instead of 11000" for every setting that makes them different runs."""
+    return [
+        f"{name} {mine[name]} instead of {theirs[name]}"
+        for mine, theirs in [(_flat(asdict(own)), _flat(asdict(wanted)))]
+        for name in mine
+        if name not in BOOKKEEPING and mine[name] != theirs[name]
+    ]
+
+
+def _flat(config: dict) -> dict:
+    found = {}
+    for name, value in config.items():
+        found |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
+    return found
+
+
+def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: Path) -> list[Run]:
+    """One for every side and seed, the first seed of all sides first; the folders may be there already.
+
+    Raises:
+        InputError: a side that does not fit, or a folder that holds another run.
+    """
+    training, _ = datasets.open_split(config.data, config.model.resolution, config.heldout)
+    config = loop.settled(config, len(training))
+    found = []
+    for seed in seeds:
+        for side in sides:
+            own = replace(config, seed=seed, model=replace(config.model, stylemap_size=side))
+            found.append(Run(side, seed, out / f"side{side}-seed{seed}", own))
+            found[-1].status()
+    return found
+
+
+@dataclass(frozen=True)
+class Measuring:
+    """How finished runs are measured."""
+
+    training: Pictures
+    heldout: Pictures
+    count: int  # interpolations and training pictures, for SWD_lerp
+    pairs: int  # edits of a part, at most
+    seed: int
+    device: torch.device
+    out: Path
+
+    def measure(self, run: Run) -> dict:
+        """name of a metric -> value, of this call or of an earlier one for the same weights."""
+        weights = run.folder / "weights.safetensors"
+        about = {
+            "weights_sha256": provenance.sha256(weights),
+            "count": self.count,
+            "pairs": self.pairs,
+            "seed": self.seed,
+        }
+        about |= {"heldout": len(self.heldout), "device": str(self.device), "threads": torch.get_num_threads()}
+        note = self.out / MEASURES / f"{run.name}.json"
+        try:
+            known = json.loads(note.read_text())
+        except (OSError, ValueError):
+            known = {}
+        if known.get("about") == about:
+            return known
+        evaluation = self.evaluation(run)
+        results = {name: suite.compute(evaluation, name) for name in METRICS}
+        found = {
+            "side": run.side,
+            "seed": run.seed,
+            "about": about,
+            "images": run.seen(),
+            **{name: result.value for name, result in results.items()},
+            "details": {name: result.details for name, result in results.items()},
+        }
+        files.write_text(note, json.dumps(found, indent=1, allow_nan=False) + "\n")
+        return found
+
+    def evaluation(self, run: Run) -> Evaluation:
+        model = checkpoint.load(run.folder, self.device)
+        labels = self.heldout.parts if isinstance(self.heldout, Avatars) else None
+        return Evaluation(model, self.training, self.heldout, self.count, self.pairs, self.seed, labels)
+
+    def sheets(self, finished: Sequence[Run]) -> tuple[Tensor, Tensor]:
+        """Reconstructions, and edits of several parts: a column for each side, all of the first seed that has it."""
+        by_side = {run.side: run for run in reversed(finished)}
+        originals = torch.from_numpy(np.stack([self.heldout[i] for i in range(min(SHOWN, len(self.heldout)))]))
+        made, edited = {"original": originals}, {}
+        for side, run in sorted(by_side.items()):
+            evaluation = self.evaluation(run)
+            latents = evaluation.latents
+            made[f"side {side}"] = torch.cat(list(streams.reconstructions(evaluation.model, latents[: len(originals)])))
+            edits = self.shown_edits(evaluation, latents)
+            if not edited:
+                edited = {
+                    "original": _stack(e.source for e in edits),
+                    "reference": _stack(e.reference for e in edits),
+                    "mask": _stack(np.repeat(np.uint8(255) * e.mask[..., None], 3, axis=2) for e in edits),
+                }
+            edited[f"side {side}"] = _stack(e.picture for e in edits)
+        return sheet.sheet(made), sheet.sheet(edited)
+
+    def shown_edits(self, evaluation: Evaluation, latents: Tensor) -> list[local_editing.Edit]:
+        """One of each of SHOWN_PARTS, or of each half: of all pairs the middle one, as the first are so alike that nothing would
+        change."""
+        tasks = evaluation.tasks(list(range(len(self.heldout))), self.pairs)
+        tasks = [task for task in tasks if task.name in SHOWN_PARTS] or tasks
+        middle = [task._replace(pairs=[task.pairs[len(task.pairs) // 2]]) for task in tasks[:SHOWN]]
+        return [e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, latents, task)]
+
+
+def _stack(pictures) -> Tensor:
+    return torch.from_numpy(np.stack(list(pictures)))
+
+
+def by_side(measures: Sequence[dict]) -> dict[int, list[dict]]:
+    """The measures of each side, ascending."""
+    return {side: [m for m in measures if m["side"] == side] for side in sorted({m["side"] for m in measures})}
+
+
+def table(measures: Sequence[dict], notes: Sequence[str]) -> str:
+    """Markdown: means over seeds, and in brackets each seed."""
+    rows = []
+    for side, some in by_side(measures).items():
+        row = [f"{side} x {side}", ", ".join(str(m["seed"]) for m in some)]
+        for name in METRICS:
+            values = [m[name] for m in some if m[name] is not None]
+            mean = number(sum(values) / len(values)) if values else number(None)
+            each = f" ({', '.join(map(number, values))})" if len(values) > 1 else ""
+            row.append(mean + each)
+        rows.append(row)
+    return markdown(["stylemap", "seeds", *METRICS.values()], rows) + "\n" + "".join(f"- {text}\n" for text in notes)
+
+
+def plot(measures: Sequence[dict]) -> Tensor:
+    """A panel for each of PLOTTED over the side: the line is the mean of the seeds, small dots are the seeds."""
+    panels = []
+    groups = by_side(measures)
+    across = Axis("side of the stylemap; line: mean, small marks: seeds", True, [(side, str(side)) for side in groups])
+    for name, title in PLOTTED.items():
+        known = {side: [m[name] for m in some if m[name] is not None] for side, some in groups.items()}
+        mean = [(side, sum(values) / len(values)) for side, values in known.items() if values]
+        each = [(side, value) for side, values in known.items() for value in values]
+        values = [value for _, value in each if value > 0]
+        wide = bool(values) and max(values) > WIDE * min(values)
+        title += " (logarithmic)" * wide
+        panels.append(chart.draw(title, across, Axis("", wide), [Series(title, mean, mean, each)], PANEL, legend=False))
+    return images.grid(torch.stack(panels), columns=math.ceil(len(panels) / 2), pad=0)
+
+
+def write(measures: Sequence[dict], about: dict, notes: Sequence[str], sheets: tuple[Tensor, Tensor], out: Path) -> str:
+    """All files of results; returns the table."""
+    text = table(measures, notes)
+    result = {**about, "notes": list(notes), "runs": list(measures)}
+    files.write_text(out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    files.write_text(out / TABLE, text)
+    images.write(out / PLOT, plot(measures))
+    for name, picture in zip((SHEET, EDITS), sheets, strict=True):
+        images.write(out / name, picture)
+    return text

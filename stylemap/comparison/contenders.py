@@ -1,0 +1,159 @@
+"""Which methods are compared, each with its knobs and the weights that it runs on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+
+from stylemap.errors import InputError
+from stylemap.inversion import Method, Subject, preset
+from stylemap.inversion.inverting import check
+from stylemap.inversion.methods import Encoder, InDomain
+
+STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
+KINDS = (STYLEMAP, VECTORS)
+OURS = ("encoder", "hybrid", "stylemap")  # run on stylemaps if nothing else is said
+COUNTS = ("steps", "noise_steps")  # knobs that count steps
+
+# Each number of steps is a run of its own: what a schedule does at step 100 of 1000 is not what it does at step 100 of 100.
+DEFAULT = (
+    "encoder",
+    "hybrid:steps=10,50",
+    "stylemap:steps=100,300,1000",
+    "encoder@vectors",
+    "in-domain",
+    "w:steps=100,300,1000",
+    "w+:steps=100,300,1000",
+    "image2stylegan:steps=1000,5000",
+    "structured-noise",
+)
+
+
+@dataclass(frozen=True)
+class Contender:
+    """One row of the table."""
+
+    name: str
+    """Equal for runs that differ in their steps alone."""
+    kind: str
+    """Of the weights: STYLEMAP or VECTORS."""
+    method: Method
+
+    @property
+    def steps(self) -> int:
+        """Of all phases; 0 for one that does not optimise."""
+        return sum(value for knob, value in vars(self.method).items() if knob in COUNTS)
+
+    @property
+    def title(self) -> str:
+        return f"{self.name}, {self.steps} steps" if self.steps else self.name
+
+    @property
+    def slug(self) -> str:
+        """A file name."""
+        plain = "".join(c if c.isalnum() or c in "+-." else "-" for c in self.name)
+        return f"{plain}-{self.steps}"
+
+    def shortened(self, steps: int) -> Method:
+        """The method with so many steps in each phase: what warms up."""
+        return replace(self.method, **{knob: steps for knob in COUNTS if knob in vars(self.method)})
+
+
+def parse(text: str, seed: int = 0) -> list[Contender]:
+    """``NAME[@KIND][:KNOB=VALUE]...``, such as ``w+:steps=100,1000:rate=0.05``; of several steps each gets a contender.
+
+    Raises:
+        InputError: an unknown method, kind or knob, or a value of another type.
+    """
+    head, *settings = text.split(":")
+    name, at, kind = head.partition("@")
+    kind = kind if at else STYLEMAP if name in OURS else VECTORS
+    if kind not in KINDS:
+        raise InputError(f"method {text}: weights are of kind {' or '.join(KINDS)}, not {kind!r}")
+    knobs = {"seed": seed} | dict(_knob(text, name, setting) for setting in settings)
+    others = {knob: value for knob, value in knobs.items() if knob not in ("seed", "steps")}
+    shown = [f"{knob}={value:g}" if isinstance(value, float) else f"{knob}={value}" for knob, value in others.items()]
+    counts = knobs.pop("steps", (None,))
+    methods = [preset(name, **knobs, **({"steps": n} if n else {})) for n in counts]
+    home = STYLEMAP if name in OURS else VECTORS
+    label = " ".join([name if kind == home else f"{name} ({kind})", *shown])
+    return [Contender(label, kind, method) for method in methods]
+
+
+def _knob(text: str, name: str, setting: str) -> tuple[str, object]:
+    knob, equals, value = setting.partition("=")
+    known = vars(preset(name))
+    if not equals or knob not in known:
+        raise InputError(f"method {text}: {setting!r} is not KNOB=VALUE; {name} has {', '.join(known)}")
+    if knob == "steps":
+        return knob, tuple(_whole(text, part) for part in value.split(","))
+    like = known[knob]
+    try:
+        if isinstance(like, bool):
+            return knob, {"true": True, "false": False}[value]
+        if isinstance(like, tuple):
+            return knob, tuple(value.split(","))
+        found = type(like)(value)
+    except (KeyError, ValueError):
+        raise InputError(f"method {text}: {knob} must be {type(like).__name__}, such as {like}") from None
+    if isinstance(found, (int, float)) and not 0 <= found < float("inf"):
+        raise InputError(f"method {text}: {knob} must be 0 or more")
+    return knob, found
+
+
+def _whole(text: str, part: str) -> int:
+    if not part.isdecimal() or int(part) < 1:
+        raise InputError(f"method {text}: steps must be whole numbers from 1, such as 100,1000; not {part!r}")
+    return int(part)
+
+
+def choose(
+    specs: Sequence[str] | None, subjects: Mapping[str, Subject], seed: int = 0
+) -> tuple[list[Contender], list[str]]:
+    """Contenders for the weights there are, by kind, and why others of the default ones were left out.
+
+    Args:
+        specs: see `parse`; None = those of DEFAULT that the weights allow.
+
+    Raises:
+        InputError: a method that was asked for and cannot run on the weights, or is given twice.
+    """
+    found: list[Contender] = []
+    left_out: list[str] = []
+    for spec in DEFAULT if specs is None else specs:
+        some = parse(spec, seed)
+        reason = next(filter(None, (unfit(contender, subjects) for contender in some)), None)
+        if reason is None:
+            found += some
+        elif specs is None:
+            left_out.append(reason)
+        else:
+            raise InputError(reason)
+    slugs = [contender.slug for contender in found]
+    if twice := [c.title for c in found if slugs.count(c.slug) > 1]:
+        raise InputError(f"method {twice[0]} is given twice")
+    if not found:
+        raise InputError(f"no method can run: {left_out[0] if left_out else 'none is given'}")
+    return found, left_out
+
+
+def unfit(contender: Contender, subjects: Mapping[str, Subject]) -> str | None:
+    """Why a contender cannot run, in one line; None if it can."""
+    if contender.kind not in subjects:
+        what = {STYLEMAP: "stylemap weights", VECTORS: "weights of a vector-latent generator (stylegan2 or stylegan)"}
+        return f"method {contender.name} needs {what[contender.kind]}; add them to --weights"
+    subject = subjects[contender.kind]
+    try:
+        check(contender.method, subject)
+    except InputError as err:
+        return f"method {contender.name}: {err}"
+    encoder = isinstance(contender.method, (Encoder, InDomain)) or vars(contender.method).get("init") == "encoder"
+    if encoder and subject.model.encoder is None:
+        return (
+            f"method {contender.name} begins at the encoder, and the {contender.kind} weights have none; leave it out"
+        )
+    return None
+
+
+def describe(contender: Contender) -> dict:
+    """For the record and for telling one setting from another."""
+    method = contender.method
+    return {"name": contender.name, "weights": contender.kind, "class": type(method).__name__, "knobs": asdict(method)}

@@ -1,0 +1,50 @@
+"""Results inside a document: what lies between two markers is replaced, and pictures are copied beside it."""
+
+from pathlib import Path
+
+from stylemap import files
+from stylemap.errors import InputError
+
+PICTURES = "images"  # folder beside the page
+
+
+def markers(name: str) -> tuple[str, str]:
+    return f"<!-- {name}: begin, written by stylemap benchmark -->", f"<!-- {name}: end -->"
+
+
+def check(page: Path, name: str) -> None:
+    """InputError if the page has no place for these results."""
+    _parts(page, name)
+
+
+def embed(page: Path, name: str, text: str, pictures: dict[Path, str]) -> None:
+    """Put text and pictures between the markers of ``name``.
+
+    Args:
+        pictures: file -> its description; in the page's folder of pictures it becomes comparison_<name>_<file>.
+
+    Raises:
+        InputError: no page, or no markers in it.
+    """
+    before, after = _parts(page, name)
+    begin, end = markers(name)
+    shown = []
+    for path, description in pictures.items():
+        file = f"comparison_{name}_{path.name}"
+        files.write_bytes(page.parent / PICTURES / file, path.read_bytes())
+        shown.append(f"![{description}]({PICTURES}/{file})\n")
+    files.write_text(page, before + "\n".join([begin, "", text, *shown, end]) + after)
+
+
+def _parts(page: Path, name: str) -> tuple[str, str]:
+    """What is before and after the markers."""
+    begin, end = markers(name)
+    try:
+        text = page.read_text()
+    except (OSError, UnicodeDecodeError) as err:
+        raise InputError(f"--docs {page} cannot be read ({err}); give a Markdown file") from err
+    before, found, rest = text.partition(begin)
+    _, closed, after = rest.partition(end)
+    if not (found and closed):
+        raise InputError(f"--docs {page} has no place for the results: put the lines {begin} and {end} into it")
+    return before, after

@@ -1,0 +1,131 @@
+"""How good what a method found is: images against the pictures, and what lies between the latents."""
+
+import functools
+import math
+from collections.abc import Callable, Iterator
+
+import torch
+from torch import Tensor
+
+from stylemap import images, inversion
+from stylemap.comparison.timing import Outcome
+from stylemap.datasets import Pictures
+from stylemap.errors import InputError
+from stylemap.inversion import Subject
+from stylemap.metrics import features, fid, latent_distance, lerp, lpips, ssim, streams, swd
+from stylemap.metrics.mse import mse, psnr
+
+METRICS = ("mse", "psnr", "ssim", "lpips", "swd_lerp", "fid_lerp", "latent_distance")
+
+
+class Judge:
+    """The same measures for all methods, as docs/metrics.md defines them.
+
+    Args:
+        originals: uint8 [N, R, R, 3], what is inverted.
+        training: pictures to compare interpolations with.
+        count: interpolations, and as many training pictures if there are.
+        vgg, inception: weights by path; None looks in torch's cache. What cannot be had is left out with the reason.
+    """
+
+    def __init__(
+        self,
+        originals: Tensor,
+        training: Pictures,
+        count: int,
+        seed: int = 0,
+        vgg: str | None = None,
+        inception: str | None = None,
+        device: str | torch.device = "cpu",
+    ):
+        self.originals, self.training, self.seed = images.from_uint8(originals), training, seed
+        self.chosen = streams.choose(len(training), min(count, swd.MOST_PICTURES), seed)
+        self.vgg, self.inception, self.device = vgg, inception, torch.device(device)
+        self.spreads: dict[int, latent_distance.Spread] = {}
+
+    def measure(self, subject: Subject, outcome: Outcome) -> dict:
+        """name -> value, of METRICS; "reasons" says why one is None."""
+        found: dict = {"reasons": {}}
+        for name in METRICS:
+            compute: Callable = getattr(self, f"_{name}")
+            try:
+                found[name] = compute(subject, outcome)
+            except InputError as err:
+                found[name], found["reasons"][name] = None, str(err)
+                continue
+            if not math.isfinite(found[name]):  # JSON knows no infinity
+                found[name], found["reasons"][name] = None, f"the value is {found[name]}"
+        return found
+
+    def errors(self, outcome: Outcome) -> Tensor:
+        """Mean squared error of every picture, [N]; pixels in [-1, 1]."""
+        return mse(images.from_uint8(outcome.pictures), self.originals)
+
+    def _mse(self, subject: Subject, outcome: Outcome) -> float:
+        return float(self.errors(outcome).mean())
+
+    def _psnr(self, subject: Subject, outcome: Outcome) -> float:
+        return float(psnr(self.errors(outcome)).mean())
+
+    def _ssim(self, subject: Subject, outcome: Outcome) -> float:
+        if self.originals.shape[-1] < ssim.WINDOW:
+            raise InputError(f"needs pictures of {ssim.WINDOW} pixels or more")
+        return float(ssim.ssim(images.from_uint8(outcome.pictures), self.originals).mean())
+
+    @torch.no_grad()
+    def _lpips(self, subject: Subject, outcome: Outcome) -> float:
+        function = self._distance.function
+        pairs = zip(images.from_uint8(outcome.pictures).split(8), self.originals.split(8), strict=True)
+        return float(torch.cat([function(a.to(self.device), b.to(self.device)).cpu() for a, b in pairs]).mean())
+
+    def _swd_lerp(self, subject: Subject, outcome: Outcome) -> float:
+        made = swd.describe(self._between(subject, outcome), self.seed)
+        levels = swd.swd(made, self._real_patches, self.seed)
+        return sum(levels.values()) / len(levels)
+
+    def _fid_lerp(self, subject: Subject, outcome: Outcome) -> float:
+        made = features.extract(self._extractor, self._between(subject, outcome))
+        return fid.fid(made, self._real_features)
+
+    def _latent_distance(self, subject: Subject, outcome: Outcome) -> float:
+        key = id(subject.model)
+        if key not in self.spreads:
+            self.spreads[key] = latent_distance.mapped(subject.model, self.seed)
+        return float(latent_distance.distance(outcome.latents, self.spreads[key]).mean())
+
+    def _between(self, subject: Subject, outcome: Outcome) -> Iterator[Tensor]:
+        return between(subject, outcome, len(self.chosen), self.seed)
+
+    @functools.cached_property
+    def _distance(self) -> lpips.Distance:
+        return lpips.load(self.vgg, self.device)
+
+    @functools.cached_property
+    def _extractor(self) -> features.Extractor:
+        return features.inception(self.inception, self.device)
+
+    @functools.cached_property
+    def _real_patches(self) -> dict[int, Tensor]:
+        return swd.describe(streams.real(self.training, self.chosen), self.seed)
+
+    @functools.cached_property
+    def _real_features(self) -> Tensor:
+        return features.extract(self._extractor, streams.real(self.training, self.chosen))
+
+
+@torch.no_grad()
+def between(subject: Subject, outcome: Outcome, count: int, seed: int) -> Iterator[Tensor]:
+    """Batches uint8 [n, R, R, 3] on straight lines between what was found for two pictures, pairs and places as `lerp.draw` has
+    them. Everything that the images are made of is interpolated, noise maps too, so that the ends are the reconstructions."""
+    drawn = [
+        x.split(streams.per_pass(subject.model.config.resolution)) for x in lerp.draw(len(outcome.latents), count, seed)
+    ]
+    parts = list(zip(*drawn, strict=True))
+    for first, second, amount in streams.progress(parts, None, "interpolations"):
+
+        def mixed(x: Tensor, first=first, second=second, amount=amount) -> Tensor:
+            weight = amount.view(-1, *[1] * (x.ndim - 1))
+            return torch.lerp(x[second], x[first], weight).to(subject.device)
+
+        made = {name: mixed(x) for name, x in outcome.extras.items()}
+        yield images.to_uint8(inversion.render(subject.model, mixed(outcome.latents), made)).cpu()

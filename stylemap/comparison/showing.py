@@ -1,0 +1,106 @@
+"""The comparison of inversions as a table and a plot."""
+
+import math
+from collections.abc import Sequence
+
+from torch import Tensor
+
+from stylemap.comparison import chart
+from stylemap.comparison.chart import Axis, Series
+from stylemap.comparison.quality import METRICS
+from stylemap.comparison.table import NONE, markdown, number
+
+PLOT_SIZE = (1100, 560)  # pixels
+MOST = 1e6  # from here on a number has an exponent
+NAMES = {
+    "mse": "MSE",
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "lpips": "LPIPS",
+    "swd_lerp": "SWD_lerp",
+    "fid_lerp": "FID_lerp",
+    "latent_distance": "latent distance",
+}
+BETTER = {"mse": " ↓", "psnr": " ↑", "ssim": " ↑", "lpips": " ↓", "swd_lerp": " ↓", "fid_lerp": " ↓"}
+DECIMALS = {"mse": 4, "psnr": 1, "ssim": 3, "lpips": 3, "swd_lerp": 1, "fid_lerp": 1, "latent_distance": 2}
+
+
+def table(rows: list[dict], about: dict, batch: int, pictures: int, notes: Sequence[str]) -> str:
+    """Markdown: the rows, and below what they were measured with."""
+    shown = [name for name in METRICS if any(row.get(name) is not None for row in rows)]
+    memory = any(row.get("memory_mib") is not None for row in rows)
+    header = ["method", "weights", "seconds", "ms / step", "speed-up", "time, encoder = 1"]
+    header += [NAMES[name] + BETTER.get(name, "") for name in shown] + ["peak memory, MiB"] * memory
+    lines = []
+    for row in rows:
+        line = [row["title"], row["weights"]]
+        if "failed" in row:
+            line.append(f"failed: {row['failed']}")
+            lines.append(line + [NONE] * (len(header) - len(line)))
+            continue
+        step = row["seconds_per_step"]
+        line += [number(row["seconds"]), number(step and 1000 * step), number(row["speedup"]), number(row["encoders"])]
+        line += [_fixed(row[name], DECIMALS[name]) for name in shown]
+        lines.append(line + [_fixed(row["memory_mib"], 0)] * memory)
+    below = remarks(rows, about, batch, pictures, notes)
+    return markdown(header, lines) + "\n" + "".join(f"- {text}\n" for text in below)
+
+
+def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Sequence[str]) -> list[str]:
+    """One line each: what the numbers mean here."""
+    done = [row for row in rows if "seconds" in row]
+    hardware, data = about["machine"], about["data"]
+    where = hardware["gpu"] or f"{hardware['processor']}, {hardware['threads']} of {hardware['cores']} cores"
+    found = [
+        f"{pictures} held-out pictures of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
+        f"{hardware['libraries'][0]}.",
+        f"Weights: {'; '.join(_of_weights(kind, note) for kind, note in about['weights'].items())}.",
+        "Time of one picture, from the picture to its latent and the image of that, also of a step; speed-up over the slowest.",
+    ]
+    if statistics := {row["weights"]: row["seconds_statistics"] for row in done if row["seconds_statistics"]}:
+        text = ", ".join(f"{number(value)} s ({kind})" for kind, value in statistics.items())
+        found.append(f"Not counted, as it is done once for weights: mean and spread of w, {text}.")
+    stand_in = about["perceptual"].get("stand_in")
+    network = f"a stand-in, {stand_in}" if stand_in else about["perceptual"]["network"]
+    found.append(f"The perceptual network that methods optimise by is {network}.")
+    reasons = {name: text for row in done for name, text in row["reasons"].items()}
+    found += [f"{NAMES[name]} was not measured: {_brief(text)}." for name, text in reasons.items()]
+    loads = [load[0] for row in done for load in (row["load_before"], row["load_after"]) if load]
+    if loads:
+        limits = f"{min(loads):.1f} to {max(loads):.1f} on {hardware['cores']} cores"
+        found.append(f"Load of the machine meanwhile: {limits}; this command alone makes {hardware['threads']}.")
+    if done:
+        found.append(f"Peak memory: {', '.join(sorted({row['memory'] for row in done}))}.")
+    return [*found, *notes]
+
+
+def plot(rows: list[dict]) -> Tensor:
+    """Time against error, [3, H, W]: of methods that optimise a curve, of their run of the most steps; marks for results."""
+    groups: dict[str, list[dict]] = {}
+    for row in rows:
+        if "seconds" in row:
+            groups.setdefault(row["name"], []).append(row)
+    series = []
+    for name, some in groups.items():
+        most = max(some, key=lambda row: row["steps"])
+        line = [(seconds, error) for _, seconds, error in most["history"] if math.isfinite(error)]
+        series.append(Series(name, line, [(row["seconds"], row["mse"]) for row in some]))
+    across = Axis("seconds for one picture", True)
+    up = Axis("mean squared error, pixels in [-1, 1]; mark: result of a run, line: on the way in the longest run", True)
+    return chart.draw("Time and error of inversion", across, up, series, PLOT_SIZE)
+
+
+def _fixed(value: float | None, decimals: int) -> str:
+    if value is None:
+        return NONE
+    return f"{value:,.{decimals}f}" if abs(value) < MOST else f"{value:.1e}"
+
+
+def _of_weights(kind: str, note: dict) -> str:
+    seen = note["info"].get("images")
+    return f"{kind}: {note['given']}, " + (f"{seen:,} training images seen" if seen else "training unknown")
+
+
+def _brief(reason: str) -> str:
+    """Without how to mend it, which the result has."""
+    return reason.partition(", not found")[0].partition(":")[0]

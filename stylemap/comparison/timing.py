@@ -1,0 +1,99 @@
+"""One method on all pictures, with the clock beside it.
+
+The time of a picture goes from the picture to its latent and the image of that: for an encoder two passes, for an optimisation
+its start, all its steps and the last image. Before, the same is done with two steps, so that memory is found, kernels are chosen
+and mean and spread of w are known: these are reported apart, as they belong to the weights and not to a picture.
+"""
+
+import statistics
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from stylemap import images
+from stylemap.comparison import machine
+from stylemap.comparison.contenders import Contender
+from stylemap.errors import InputError
+from stylemap.inversion import Inversion, Subject, Target, invert
+from stylemap.inversion.methods import STATISTICS_SEED, Setting
+from stylemap.inversion.perceptual import Perceptual
+
+WARM_STEPS = 2
+PASSES = 9  # of an encoder, of which the median counts: one is over too soon to be timed once
+POINTS = 50  # of the history, about
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a method made of N pictures, and what it took; tensors are on the CPU."""
+
+    pictures: Tensor  # uint8 [N, R, R, 3], the latents rendered
+    latents: Tensor  # [N, C, S, S] or [N, L, C]
+    extras: dict[str, Tensor]  # what else the pictures are made of, [N, ...]
+    seconds: float  # for one picture: all batches over all pictures
+    batches: list[float]  # seconds of each
+    seconds_per_step: float | None  # for one picture, warm; None where there are no steps
+    seconds_statistics: float | None  # mean and spread of w, not counted in the others; None where they are not needed
+    memory: machine.Peak
+    history: list[tuple[int, float, float]]  # (step, seconds for one picture, mean squared error) of all pictures
+    origin: dict  # see `Inversion.origin`
+
+
+def run(contender: Contender, subject: Subject, photos: Tensor, batch: int, perceptual: Perceptual) -> Outcome:
+    """Invert pictures, so many at once.
+
+    Args:
+        photos: [N, 3, R, R] in [-1, 1], on the CPU.
+
+    Raises:
+        InputError: it diverged.
+    """
+    parts = [part.to(subject.device) for part in photos.split(batch)]
+    for part in {len(part): part for part in parts}.values():  # other sizes choose other kernels
+        _timed(contender, contender.shortened(WARM_STEPS), subject, part, perceptual)
+    with machine.peak(subject.device) as memory:
+        done = [_timed(contender, contender.method, subject, part, perceptual) for part in parts]
+    found = [inversion for inversion, _ in done]
+    batches = [seconds for _, seconds in done]
+    if not all(inversion.image.isfinite().all() for inversion in found):
+        raise InputError("it diverged: an image is not finite; lower the rate")
+    known = subject.known.get((vars(contender.method).get("statistics_samples"), STATISTICS_SEED))
+    return Outcome(
+        torch.cat([images.to_uint8(inversion.image).cpu() for inversion in found]),
+        torch.cat([inversion.latent.cpu() for inversion in found]),
+        {name: torch.cat([inversion.extras[name].cpu() for inversion in found]) for name in found[0].extras},
+        sum(batches) / len(photos),
+        batches,
+        sum(inversion.seconds_per_step for inversion in found) / len(photos) if contender.steps else None,
+        known.seconds if known else None,
+        memory,
+        _history(found, len(photos)),
+        found[0].origin,
+    )
+
+
+def _timed(contender: Contender, method, subject: Subject, part: Tensor, perceptual: Perceptual):
+    """-> (inversion, seconds of the batch)."""
+    start = machine.seconds(subject.device)
+    found = invert(method, subject, part, perceptual, every=max(1, contender.steps // POINTS))
+    seconds = machine.seconds(subject.device) - start
+    if contender.steps:
+        return found, seconds
+    # `invert` passes twice, to warm up
+    return found, statistics.median(_pass(method, subject, part, perceptual) for _ in range(PASSES))
+
+
+@torch.no_grad()
+def _pass(method, subject: Subject, part: Tensor, perceptual: Perceptual) -> float:
+    start = machine.seconds(subject.device)
+    subject.render(method.start(Setting(subject, [Target(part)], perceptual)))
+    return machine.seconds(subject.device) - start
+
+
+def _history(found: list[Inversion], count: int) -> list[tuple[int, float, float]]:
+    """Over all batches, which have rows at the same steps."""
+    rows = zip(*(inversion.history for inversion in found), strict=True)
+    return [
+        (some[0].step, sum(r.seconds for r in some) / count, sum(sum(r.error) for r in some) / count) for some in rows
+    ]

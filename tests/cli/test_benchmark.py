@@ -1,0 +1,181 @@
+"""`stylemap benchmark`: the files it promises; mistakes cost one line and no work."""
+
+import json
+
+import pytest
+import torch
+
+from stylemap import checkpoint, cli
+from stylemap.cli import benchmark, train
+from stylemap.comparison import page, timing
+from stylemap.config import ModelConfig
+from stylemap.errors import InputError
+from stylemap.metrics import latent_distance
+from stylemap.stylegan import VectorModel
+from tests.cli.conftest import SIDE, tree
+
+WEIGHTS = "--weights IN/w.safetensors v.safetensors"
+QUICK = "--count 2 --batch 2 --interpolations 4 --perceptual none --device cpu"
+METHODS = "--methods encoder hybrid:steps=2 w:steps=2"
+VECTORS = ModelConfig(
+    resolution=SIDE, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2, architecture="stylegan2"
+)
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch):
+    monkeypatch.setattr(latent_distance, "DRAWS", 50)
+    monkeypatch.setattr(timing, "PASSES", 1)
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """v.safetensors, and bare.safetensors without an encoder, in the folder in which commands run."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for name, encoder in (("v", True), ("bare", False)):
+            checkpoint.save(tmp_path / f"{name}.safetensors", VectorModel(VECTORS, encoder))
+
+
+def test_inversion(stylemap, weights, tmp_path, monkeypatch):
+    before, end = page.markers("inversion")
+    (tmp_path / "page.md").write_text(f"# Words\n{before}\n{end}\nmore\n")
+    command = ("benchmark inversion", WEIGHTS, QUICK, METHODS, "--out made --docs page.md")
+    ran = stylemap(*command)
+    assert (ran.code, ran.err) == (0, "")
+    found = json.loads((tmp_path / "made" / "result.json").read_text())
+    assert [row["title"] for row in found["rows"]] == ["encoder", "hybrid, 2 steps", "w, 2 steps"]
+    assert set(found["weights"]) == {"stylemap", "vectors"} and found["data"]["resolution"] == SIDE
+    assert {f.name for f in (tmp_path / "made").iterdir()} == {
+        "result.json",
+        "table.md",
+        "plot.png",
+        "sheet.webp",
+        "rows",
+    }
+    table = (tmp_path / "made" / "table.md").read_text()
+    assert table in (tmp_path / "page.md").read_text() and "stylemap benchmark inversion --weights" in table
+    pictures = {f.name for f in (tmp_path / "images").iterdir()}
+    assert pictures == {"comparison_inversion_plot.png", "comparison_inversion_sheet.webp"}
+    # nothing is run again, and everything is the same
+    monkeypatch.setattr(timing, "run", lambda *_: pytest.fail("was run again"))
+    written = tree(tmp_path)
+    assert stylemap(*command).code == 0
+    assert tree(tmp_path) == written
+
+
+def test_held_out_pictures_do_not_depend_on_how_many(stylemap, tmp_path):
+    for count in (2, 3):
+        ran = stylemap("benchmark inversion --weights IN/w.safetensors", QUICK.replace("--count 2", f"--count {count}"),
+                       "--methods encoder --out", f"made{count}")  # fmt: skip
+        assert ran.code == 0
+    two, three = (json.loads((tmp_path / f"made{n}/result.json").read_text())["rows"][0]["errors"] for n in (2, 3))
+    assert two == pytest.approx(three[:2], rel=1e-3)
+
+
+def test_default_methods_are_those_that_the_weights_allow(stylemap, monkeypatch):
+    seen = []
+
+    def stop(contender, *_):
+        seen.append(contender.title)
+        raise InputError("enough")
+
+    monkeypatch.setattr(timing, "run", stop)
+    ran = stylemap("benchmark inversion --weights IN/w.safetensors", QUICK, "--out made")
+    assert seen == [
+        "encoder",
+        "hybrid, 10 steps",
+        "hybrid, 50 steps",
+        *(f"stylemap, {n} steps" for n in (100, 300, 1000)),
+    ]
+    assert ran.code == 2 and ran.err.splitlines()[-1] == "error: no method succeeded: enough"
+    assert "left out: method w needs weights of a vector-latent generator" in ran.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--methods magic", "unknown method 'magic'; known are encoder"),
+        ("--methods w:steps=0", "steps must be whole numbers"),
+        ("--methods w", "method w needs weights of a vector-latent generator"),
+        ("--methods in-domain --weights bare.safetensors", "the vectors weights have none"),
+        ("--weights IN/w.safetensors avatars32", "both of kind stylemap"),
+        ("--weights v.safetensors small.safetensors", "pictures of 16 and 32 pixels"),
+        ("--weights nowhere", "no weights 'nowhere'"),
+        ("--weights IN/text.safetensors", "damaged or no .safetensors"),
+        ("--images nowhere", "nowhere"),
+        ("--images IN/nothing", "is empty"),
+        ("--count 0", "not a whole number"),
+        ("--lpips-vgg nowhere.pth", "--lpips-vgg nowhere.pth is no file"),
+        ("--docs nowhere.md", "nowhere.md cannot be read"),
+        ("--perceptual discriminator", "give the weights that hold one"),
+        ("--device abacus", "abacus"),
+    ],
+)
+def test_mistakes_cost_nothing(refused, weights, tmp_path, monkeypatch, flags, says):
+    from tests.inversion import tiny
+
+    checkpoint.save(tmp_path / "small.safetensors", tiny.stylemaps())
+    monkeypatch.setattr(timing, "run", lambda *_: pytest.fail("work was done"))
+    weights_too = "" if "--weights" in flags else "--weights IN/w.safetensors"
+    assert says in refused("benchmark inversion --out made", weights_too, flags)
+
+
+def test_names(refused, stylemap):
+    assert "unknown benchmark 'speed'; known are inversion, ablation" in refused("benchmark speed")
+    for words in ("benchmark", "benchmark --help", "benchmark inversion --help", "benchmark ablation --help"):
+        assert stylemap(words).code == 0
+    assert "benchmark" in cli.USAGE and set(benchmark.NAMES) == {"inversion", "ablation"}
+
+
+def test_ablation(stylemap, recipe, tmp_path, monkeypatch):
+    command = "benchmark ablation --config tiny.yaml --sides 2 4 --seeds 0 --count 4 --pairs 1 --device cpu --out made"
+    ran = stylemap(command)
+    assert (ran.code, ran.err) == (0, "")
+    runs = json.loads((tmp_path / "made" / "ablation.json").read_text())["runs"]
+    assert [(run["side"], run["seed"], run["images"]) for run in runs] == [(2, 0, 8), (4, 0, 8)]
+    for name in ("table.md", "plot.png", "sheet.webp", "edits.webp"):
+        assert (tmp_path / "made" / name).is_file()
+    # finished ones are not trained again, one that was stopped goes on
+    (tmp_path / "made" / "side4-seed0" / "state-0000000008.pt").unlink()
+    trained, run = [], train.run
+    monkeypatch.setattr(
+        train, "run", lambda config, out, resume: trained.append((out.name, resume)) or run(config, out, resume)
+    )
+    finished = tree(tmp_path / "made" / "side2-seed0")
+    assert stylemap(command).code == 0
+    assert trained == [("side4-seed0", True)]
+    assert tree(tmp_path / "made" / "side2-seed0") == finished
+
+
+def test_ablation_without_training(stylemap, recipe, monkeypatch):
+    monkeypatch.setattr(train, "run", lambda *_: pytest.fail("was trained"))
+    ran = stylemap("benchmark ablation --config tiny.yaml --sides 4 --seeds 0 --no-train --device cpu --out made")
+    assert ran.code == 2
+    assert ran.err == "error: made holds no finished run to measure: side4-seed0 (not begun)\n"
+
+
+def test_a_training_that_fails_does_not_end_the_others(stylemap, recipe, monkeypatch):
+    def fail(config, out, resume):
+        raise InputError("it diverged")
+
+    monkeypatch.setattr(train, "run", fail)
+    ran = stylemap("benchmark ablation --config tiny.yaml --sides 2 4 --seeds 0 --device cpu --out made")
+    assert ran.out.splitlines() == ["side2-seed0 failed: it diverged", "side4-seed0 failed: it diverged"]
+    monkeypatch.setattr(train, "run", lambda *_: 130)
+    assert stylemap("benchmark ablation --config tiny.yaml --sides 2 --seeds 0 --device cpu --out made").code == 130
+
+
+@pytest.mark.parametrize(
+    ("flags", "says"),
+    [
+        ("--config nowhere", "no recipe 'nowhere'"),
+        ("--config avatars32_stylegan2", "has no stylemap"),
+        ("--config tiny.yaml --sides 3", "stylemap_size 3"),
+        ("--config tiny.yaml --sides 4 4", "given twice"),
+        ("--config tiny.yaml --docs nowhere.md", "nowhere.md"),
+    ],
+)
+def test_ablation_mistakes_cost_nothing(refused, recipe, monkeypatch, flags, says):
+    monkeypatch.setattr(train, "run", lambda *_: pytest.fail("was trained"))
+    assert says in refused("benchmark ablation --out made", flags)

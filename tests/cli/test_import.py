@@ -1,0 +1,66 @@
+"""``stylemap import --stylegan``: foreign generators become weights that the other verbs take. --published: tests/test_published.py."""
+
+import pytest
+import torch
+
+from stylemap import checkpoint, images
+from stylemap.cli import main
+from stylemap.stylegan import conversion
+from tests.stylegan.foreign import Ada, Rosinality
+
+
+@pytest.fixture(scope="module")
+def converted(tmp_path_factory):
+    """(foreign file, converted file, what was printed)."""
+    folder = tmp_path_factory.mktemp("foreign")
+    foreign = Ada.dump(Ada.entries(), folder / "net.pkl")
+    out = folder / "new" / "net.safetensors"
+    assert main(["import", "--stylegan", str(foreign), "--out", str(out)]) == 0
+    return foreign, out
+
+
+def test_writes_what_was_read(converted):
+    foreign, out = converted
+    wanted, found = conversion.load(foreign).state_dict(), checkpoint.load(out).state_dict()
+    assert list(wanted) == list(found)
+    assert all(torch.equal(wanted[name], found[name]) for name in wanted)
+    assert checkpoint.read_info(out) == {"imported_from": "net.pkl"}
+
+
+def test_says_what_it_is(converted, tmp_path, capsys):
+    model = checkpoint.load(converted[1])
+    out = tmp_path / "net.safetensors"
+    assert main(["import", "--stylegan", str(converted[0]), "--out", str(out)]) == 0
+    r, count, width = model.config.resolution, model.generator.layers, model.config.stylemap_channels
+    assert capsys.readouterr().out == f"{out}  ({r} px, stylegan2, {count} vectors of {width})\n"
+
+
+def test_samples_and_projects(converted, tmp_path):
+    photo = tmp_path / "photo.png"
+    images.write(photo, torch.zeros(3, 16, 16))
+    weights = ["--weights", str(converted[1])]
+    assert main(["generate", "samples", "--seeds", "0-1", "--out", str(tmp_path / "samples"), *weights]) == 0
+    flags = ["--method", "w", "--steps", "3", "--perceptual", "none", "--film", "none", "--images", str(photo)]
+    assert main(["project", *flags, "--out", str(tmp_path / "latents"), *weights]) == 0
+    assert list((tmp_path / "latents").glob("*.npy"))
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (["--stylegan", "gone.pkl", "--out", "a.safetensors"], "gone.pkl: no such file"),
+        (["--stylegan", "other.pt", "--out", "a.safetensors"], "g_ema"),
+        (["--stylegan", "a", "--published", "b", "--out", "a.safetensors"], "not allowed with argument"),
+        (["--stylegan", "x.safetensors", "--out", "x.safetensors"], "would be overwritten"),
+        (["--out", "a.safetensors"], "--stylegan"),
+    ],
+)
+def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, flags, said):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"weights": torch.zeros(3)}, "other.pt")
+    torch.save(Rosinality.entries(), "x.safetensors")
+    before = sorted(path.name for path in tmp_path.iterdir())
+    assert main(["import", *flags]) == 2
+    err = capsys.readouterr().err
+    assert said in err and err.count("\n") == 1
+    assert sorted(path.name for path in tmp_path.iterdir()) == before

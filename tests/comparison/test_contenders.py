@@ -1,0 +1,94 @@
+"""What is compared: names of rows, knobs, and what the weights allow."""
+
+import pytest
+
+from stylemap.comparison import contenders
+from stylemap.comparison.contenders import STYLEMAP, VECTORS, choose, parse
+from stylemap.errors import InputError
+from stylemap.inversion import Subject
+from tests.inversion import tiny
+
+
+@pytest.fixture(scope="module")
+def subjects():
+    return {STYLEMAP: Subject(tiny.stylemaps()), VECTORS: Subject(tiny.vectors())}
+
+
+def test_each_number_of_steps_is_a_run():
+    found = parse("w+:steps=10,300:rate=0.05", seed=4)
+    assert [c.steps for c in found] == [10, 300]
+    assert {c.name for c in found} == {"w+ rate=0.05"}
+    assert all((c.kind, c.method.space, c.method.rate, c.method.seed) == (VECTORS, "w+", 0.05, 4) for c in found)
+    assert len({c.slug for c in found} | {c.title for c in found}) == 4
+
+
+def test_steps_of_all_phases_count():
+    (found,) = parse("image2stylegan++:steps=7:noise_steps=5")
+    assert found.steps == 12
+    short = found.shortened(2)
+    assert (short.steps, short.noise_steps) == (2, 2)
+    assert parse("encoder")[0].steps == 0
+
+
+@pytest.mark.parametrize(
+    ("text", "kind"), [("encoder", STYLEMAP), ("in-domain", VECTORS), ("in-domain@stylemap", STYLEMAP)]
+)
+def test_home(text, kind):
+    assert parse(text)[0].kind == kind
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("magic", "unknown method 'magic'"),
+        ("w:steps=0", "steps must be whole numbers"),
+        ("w:steps=ten", "steps must be whole numbers"),
+        ("w:speed=3", "not KNOB=VALUE; w has seed, space"),
+        ("w:rate=fast", "rate must be float"),
+        ("w:rate=-1", "rate must be 0 or more"),
+        ("w:render_noise=maybe", "render_noise must be bool"),
+        ("w:space=z", "must be one of w, w\\+"),
+        ("w@pixels", "weights are of kind stylemap or vectors"),
+    ],
+)
+def test_mistakes(text, says):
+    with pytest.raises(InputError, match=says):
+        parse(text)
+
+
+def test_defaults_fit_both_kinds_of_weights(subjects):
+    found, left_out = choose(None, subjects)
+    assert left_out == []
+    assert {c.kind for c in found} == {STYLEMAP, VECTORS}
+    assert {(c.name, c.steps) for c in found} >= {(n, k) for n in ("w", "w+") for k in (100, 300, 1000)}
+    assert ("encoder", 0) in {(c.name, c.steps) for c in found}
+
+
+def test_defaults_that_do_not_fit_are_told(subjects):
+    found, left_out = choose(None, {STYLEMAP: subjects[STYLEMAP]})
+    assert {c.name for c in found} == set(contenders.OURS)
+    assert len(left_out) == len(contenders.DEFAULT) - len(contenders.OURS)
+    bare = Subject(tiny.vectors(encoder=False))
+    found, left_out = choose(None, {VECTORS: bare})
+    assert {c.name for c in found} == {"w", "w+", "image2stylegan", "structured-noise"}
+    assert any("begins at the encoder" in text for text in left_out)
+
+
+@pytest.mark.parametrize(
+    ("specs", "kinds", "says"),
+    [
+        (["w"], [STYLEMAP], "method w needs weights of a vector-latent generator"),
+        (["encoder"], [VECTORS], "method encoder needs stylemap weights"),
+        (["image2stylegan@stylemap"], [STYLEMAP], "one vector per layer"),
+        (["w:steps=5", "w:steps=9,5"], [VECTORS], "w, 5 steps is given twice"),
+    ],
+)
+def test_what_was_asked_for_must_fit(subjects, specs, kinds, says):
+    with pytest.raises(InputError, match=says):
+        choose(specs, {kind: subjects[kind] for kind in kinds})
+
+
+@pytest.mark.parametrize("spec", ["encoder@vectors", "in-domain", "image2stylegan:init=encoder"])
+def test_an_encoder_must_be_there(spec):
+    with pytest.raises(InputError, match="the vectors weights have none"):
+        choose([spec], {VECTORS: Subject(tiny.vectors(encoder=False))})

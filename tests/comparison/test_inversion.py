@@ -1,0 +1,143 @@
+"""The comparison as a whole: equal terms, going on, failing alone, and what is written."""
+
+import json
+
+import pytest
+import torch
+from PIL import Image
+
+from stylemap import images
+from stylemap.comparison import inversion, timing
+from stylemap.comparison.contenders import STYLEMAP, VECTORS, parse
+from stylemap.comparison.inversion import Benchmark, compared
+from stylemap.comparison.quality import Judge
+from stylemap.inversion import Subject, perceptual
+from stylemap.metrics import latent_distance
+from tests.inversion import tiny
+from tests.metrics.toys import Set
+
+QUICK = ("encoder", "hybrid:steps=3,5", "w:steps=3:statistics_samples=50")
+BAD = "w+:steps=4:rate=1e30:rampup=0:statistics_samples=50"
+ABOUT = {
+    "machine": {"gpu": None, "processor": "abacus", "threads": 1, "cores": 2, "libraries": ["torch 9"]},
+    "data": {"name": "toys", "resolution": tiny.SIDE},
+    "perceptual": {"network": "none", "stand_in": "pixels"},
+    "weights": {"stylemap": {"given": "abc", "info": {"images": 1234}}, "vectors": {"given": "def", "info": {}}},
+}
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path_factory):
+    monkeypatch.setattr(latent_distance, "DRAWS", 100)
+    monkeypatch.setattr(timing, "PASSES", 2)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path_factory.mktemp("no")))
+
+
+@pytest.fixture(scope="module")
+def subjects():
+    return {STYLEMAP: Subject(tiny.stylemaps()), VECTORS: Subject(tiny.vectors())}
+
+
+def benchmark(subjects, out, batch=2, about=ABOUT) -> Benchmark:
+    originals, training = (images.to_uint8(tiny.images(subjects[VECTORS].model, n, seed=n)) for n in (3, 8))
+    judge = Judge(originals, Set(training.numpy()), 6)
+    return Benchmark(originals, subjects, perceptual.load("none"), judge, batch, about, out)
+
+
+def chosen(*texts):
+    return [contender for text in texts for contender in parse(text)]
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list:
+    """What was really run, and on which pictures."""
+    seen, run = [], timing.run
+
+    def spy(contender, subject, photos, batch, network):
+        seen.append((contender.title, photos, batch, network))
+        return run(contender, subject, photos, batch, network)
+
+    monkeypatch.setattr(timing, "run", spy)
+    return seen
+
+
+def test_all_methods_get_the_same(subjects, tmp_path, calls):
+    one = benchmark(subjects, tmp_path)
+    rows = one.compare(chosen(*QUICK))
+    assert [title for title, *_ in calls] == [row["title"] for row in rows]
+    for _, photos, batch, network in calls:
+        assert torch.equal(photos, images.from_uint8(one.originals))
+        assert batch == 2 and network is one.perceptual
+    assert all(len(row["errors"]) == 3 for row in rows)
+
+
+def test_goes_on(subjects, tmp_path, calls):
+    first = benchmark(subjects, tmp_path).compare(chosen("encoder", "hybrid:steps=3"))
+    again = benchmark(subjects, tmp_path).compare(chosen("encoder", "hybrid:steps=3,5"))
+    assert [title for title, *_ in calls] == ["encoder", "hybrid, 3 steps", "hybrid, 5 steps"]
+    same = [{k: v for k, v in row.items() if k not in ("speedup", "encoders")} for row in again[:2]]
+    assert same == [json.loads(json.dumps({k: row[k] for k in like})) for row, like in zip(first, same, strict=True)]
+
+
+@pytest.mark.parametrize(
+    "change", [{"batch": 3}, {"about": ABOUT | {"seed": 1}}, {"text": "hybrid:steps=3:rate=0.01"}], ids=str
+)
+def test_other_settings_are_run_anew(subjects, tmp_path, calls, change):
+    text = change.pop("text", "hybrid:steps=3")
+    benchmark(subjects, tmp_path).compare(chosen("hybrid:steps=3"))
+    benchmark(subjects, tmp_path, **change).compare(chosen(text))
+    assert len(calls) == 2
+
+
+def test_a_damaged_or_missing_part_is_run_anew(subjects, tmp_path, calls):
+    for damage in (lambda f: f.unlink(), lambda f: f.write_text("{")):
+        benchmark(subjects, tmp_path).compare(chosen("encoder"))
+        damage(tmp_path / inversion.ROWS / "encoder-0.json")
+    benchmark(subjects, tmp_path).compare(chosen("encoder"))
+    (tmp_path / inversion.ROWS / "encoder-0.png").unlink()
+    benchmark(subjects, tmp_path).compare(chosen("encoder"))
+    assert len(calls) == 4
+
+
+def test_a_method_that_diverges_fails_alone(subjects, tmp_path, calls):
+    one, some, told = benchmark(subjects, tmp_path), chosen("encoder", BAD, "hybrid:steps=3"), []
+    rows = one.compare(some, told.append)
+    assert ["failed" in row for row in rows] == ["failed" in row for row in told] == [False, True, False]
+    assert "diverged" in rows[1]["failed"]
+    text = one.write(some, rows, [])
+    assert "diverged" in text and text.count("\n| ") == 4
+    benchmark(subjects, tmp_path).compare(some)  # it is tried again, and nothing else
+    assert [title for title, *_ in calls].count(rows[1]["title"]) == 2 and len(calls) == 4
+
+
+def test_speedup():
+    rows = [{"name": "encoder", "seconds": 0.5}, {"name": "w", "failed": "no"}, {"name": "w", "seconds": 40.0}]
+    found = compared(rows)
+    assert [(row.get("speedup"), row.get("encoders")) for row in found] == [(80, 1), (None, None), (1, 80)]
+    assert compared(rows[2:])[0]["encoders"] is None
+
+
+def test_files(subjects, tmp_path):
+    one, some = benchmark(subjects, tmp_path), chosen(*QUICK)
+    rows = one.compare(some)
+    text = one.write(some, rows, ["`the command`"])
+    result = json.loads((tmp_path / inversion.RESULT).read_text())
+    assert [row["title"] for row in result["rows"]] == [row["title"] for row in rows]
+    assert result["machine"] == ABOUT["machine"]
+    assert (tmp_path / inversion.TABLE).read_text() == text
+    header, _, *lines = text.splitlines()
+    assert all(line.count("|") == header.count("|") for line in lines[: len(rows)])
+    assert "LPIPS" not in header and "LPIPS was not measured: " in text
+    assert "stylemap: abc, 1,234 training images seen; vectors: def, training unknown" in text
+    assert "a stand-in, pixels" in text and "mean and spread of w" in text and "`the command`" in text
+    with Image.open(tmp_path / inversion.PLOT) as plot, Image.open(tmp_path / inversion.SHEET) as sheet:
+        assert plot.size == inversion.showing.PLOT_SIZE
+        assert sheet.width == 4 + 4 * (128 + 4)  # original and three names
+
+
+def test_the_sheet_shows_what_was_found(subjects, tmp_path):
+    one, some = benchmark(subjects, tmp_path), chosen("encoder")
+    one.compare(some)
+    (contender,) = some
+    found = timing.run(contender, subjects[STYLEMAP], images.from_uint8(one.originals), 2, one.perceptual)
+    assert torch.equal(inversion._cut(one.strip(contender), tiny.SIDE), found.pictures)

@@ -1,0 +1,99 @@
+"""Measures of results that are known."""
+
+import numpy as np
+import pytest
+import torch
+
+from stylemap import images
+from stylemap.comparison import machine, quality
+from stylemap.comparison.quality import METRICS, Judge
+from stylemap.comparison.timing import Outcome
+from stylemap.inversion import Subject, render
+from stylemap.metrics import latent_distance
+from stylemap.metrics.features import Extractor
+from stylemap.metrics.lpips import Distance
+from tests.inversion import tiny
+from tests.metrics.toys import Set
+
+COUNT = 12
+
+
+@pytest.fixture(autouse=True)
+def small(monkeypatch, tmp_path):
+    monkeypatch.setattr(latent_distance, "DRAWS", 100)
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
+
+
+@pytest.fixture(scope="module")
+def subject():
+    return Subject(tiny.vectors())
+
+
+def outcome(subject, shift: int = 0) -> Outcome:
+    """Mapped latents with noise maps; their images, brighter by ``shift`` of 255."""
+    latents = subject.model.map(tiny.randn(4, 12, seed=7))
+    extras = {name: x + 0.1 * tiny.randn(*x.shape, seed=3) for name, x in subject.noise_drawn(4, 0).items()}
+    made = images.to_uint8(render(subject.model, latents, extras)).int() + shift
+    return Outcome(made.clamp(0, 255).byte(), latents, extras, 1.0, [4.0], 0.1, 0.0, machine.Peak(), [], {})
+
+
+def judge(subject, originals=None, **knobs) -> Judge:
+    training = Set(images.to_uint8(tiny.images(subject.model, 16, seed=5)).numpy())
+    originals = outcome(subject).pictures if originals is None else originals
+    return Judge(originals, training, COUNT, **knobs)
+
+
+def test_what_cannot_be_had_is_left_out_with_a_reason(subject):
+    found = judge(subject).measure(subject, outcome(subject, 3))
+    assert found.keys() == {*METRICS, "reasons"}
+    assert {name for name in METRICS if found[name] is None} == {"lpips", "fid_lerp"} == found["reasons"].keys()
+    assert "VGG-16" in found["reasons"]["lpips"] and "Inception" in found["reasons"]["fid_lerp"]
+
+
+def test_perfect_pictures(subject):
+    found = judge(subject).measure(subject, outcome(subject))
+    assert found["mse"] == 0 and found["ssim"] == pytest.approx(1)
+    assert found["psnr"] is None and found["reasons"]["psnr"] == "the value is inf"
+
+
+def test_error_is_of_pixels_from_minus_one_to_one(subject):
+    grey = torch.full((4, tiny.SIDE, tiny.SIDE, 3), 100, dtype=torch.uint8)
+    result = outcome(subject)
+    result = Outcome(**{**vars(result), "pictures": grey + 51})
+    found = judge(subject, grey).measure(subject, result)
+    assert found["mse"] == pytest.approx(0.4**2)  # 51 of 127.5
+    assert found["psnr"] == pytest.approx(10 * np.log10(4 / 0.16))
+
+
+def test_networks_that_are_there_are_used(subject, monkeypatch):
+    def brightness(a, b):
+        return (a - b).abs().mean(dim=(1, 2, 3))
+
+    means = Extractor(lambda x: x.float().mean(dim=(1, 2)), {})
+    monkeypatch.setattr(quality.lpips, "load", lambda vgg, device: Distance(brightness, {}))
+    monkeypatch.setattr(quality.features, "inception", lambda path, device: means)
+    grey = torch.full((4, tiny.SIDE, tiny.SIDE, 3), 100, dtype=torch.uint8)
+    result = Outcome(**{**vars(outcome(subject)), "pictures": grey + 51})
+    found = judge(subject, grey).measure(subject, result)
+    assert found["lpips"] == pytest.approx(0.4)
+    assert found["fid_lerp"] > 0
+
+
+def test_ends_of_interpolations_are_the_reconstructions(subject, monkeypatch):
+    """With everything that they are made of; and every picture in between is of the same two."""
+    result = outcome(subject)
+    first, second = torch.tensor([0, 1, 2]), torch.tensor([3, 2, 2])
+    monkeypatch.setattr(quality.lerp, "draw", lambda *_: (first, second, torch.tensor([1.0, 0.0, 0.5])))
+    made = torch.cat(list(quality.between(subject, result, 3, 0)))
+    expected = result.pictures[torch.tensor([0, 2, 2])]
+    assert (made.int() - expected.int()).abs().max() <= 1  # float sums in another order
+
+
+def test_interpolations_of_all_methods_have_the_same_places(subject, monkeypatch):
+    seen = []
+    draw = quality.lerp.draw
+    monkeypatch.setattr(quality.lerp, "draw", lambda *a: seen.append(draw(*a)) or seen[-1])
+    one = judge(subject, seed=2)
+    for shift in (0, 5):
+        one.measure(subject, outcome(subject, shift))
+    assert len(seen) == 2 and all(torch.equal(a, b) for a, b in zip(*seen, strict=True))
