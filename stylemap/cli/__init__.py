@@ -25,7 +25,10 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
     "evaluate": ("stylemap.cli.evaluate", "measure weights: reconstruction, samples, interpolations, edits"),
     "benchmark": ("stylemap.cli.benchmark", "compare ways of inversion, or sides of stylemaps: table, plot, pictures"),
     "report": ("stylemap.cli.report", "one page for the browser about a run: scores, pictures, curves"),
-    "import": ("stylemap.cli.import_weights", "convert weights of other programs: published StyleMapGANs, StyleGAN, StyleGAN2"),
+    "import": (
+        "stylemap.cli.import_weights",
+        "convert weights of other programs: published StyleMapGANs, StyleGAN, StyleGAN2",
+    ),
 }
 
 USAGE = "usage: stylemap VERB [OPTIONS]   (stylemap VERB --help for more)\n\n" + "\n".join(

@@ -12,7 +12,7 @@ def main(argv: list[str]) -> int:
     parser = options.Parser(
         prog="stylemap import",
         description="Convert a checkpoint of another program; no code in it is run.",
-        epilog="What --stylegan reads has no encoder: `stylemap project` finds latents by optimisation, `stylemap generate samples` "
+        epilog="What --stylegan reads has no encoder: `stylemap project` optimises latents, `stylemap generate samples` "
         "draws pictures.",
     )
     source = parser.add_mutually_exclusive_group(required=True)

@@ -34,7 +34,7 @@ class Inversion:
     steps: int
     """That were taken."""
     seconds: float
-    """All steps, and what precedes them but the statistics of w."""
+    """All steps; of an encoder, one pass."""
     seconds_per_step: float
     """Of the whole batch, when warm. Of an encoder, of a pass."""
     seconds_statistics: float
