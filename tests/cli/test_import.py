@@ -1,4 +1,4 @@
-"""``stylemap import --stylegan``: foreign generators become weights that other verbs take; --published is in test_published.py."""
+"""``stylemap import --stylegan``: foreign generators become weights for other verbs. --published: test_published.py."""
 
 import pytest
 import torch
