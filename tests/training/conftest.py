@@ -1,20 +1,24 @@
-"""A run small enough to train in a second."""
+"""A run small enough to train in a second, and one that is trained already."""
+
+import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.training import loop
 
 TINY = ModelConfig(
     resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
 )
 
 
-@pytest.fixture
-def pictures(tmp_path):
-    """12 pictures, one of them held out: with batches of 4, epochs of 11 end inside a batch."""
-    folder = tmp_path / "pictures"
+@pytest.fixture(scope="session")
+def pictures(tmp_path_factory) -> Path:
+    """12 pictures, one of them held out: with batches of 4, epochs of 11 end inside a batch. To be left as they are."""
+    folder = tmp_path_factory.mktemp("training") / "pictures"
     folder.mkdir()
     rng = np.random.default_rng(0)
     for i in range(12):
@@ -22,8 +26,8 @@ def pictures(tmp_path):
     return folder
 
 
-@pytest.fixture
-def config(pictures):
+@pytest.fixture(scope="session")
+def config(pictures) -> TrainConfig:
     return TrainConfig(
         data=str(pictures),
         heldout=1,
@@ -38,3 +42,26 @@ def config(pictures):
         loss=LossConfig(perceptual_network="discriminator"),
         augment=AugmentConfig(mode="none"),
     )
+
+
+@pytest.fixture(scope="session")
+def whole(config, tmp_path_factory) -> Path:
+    """A run of `config` from its beginning to its end, with states at 16, 32 and 40. To be left as it is."""
+    folder = tmp_path_factory.mktemp("whole") / "run"
+    loop.train(config, folder)
+    return folder
+
+
+@pytest.fixture
+def run(whole, tmp_path) -> Path:
+    """A copy of `whole`, to do anything to."""
+    return shutil.copytree(whole, tmp_path / "run")
+
+
+@pytest.fixture(scope="session")
+def begun(config, tmp_path_factory) -> Path:
+    """A run of `config` that was stopped at 16 images. To be left as it is."""
+    folder = tmp_path_factory.mktemp("begun") / "run"
+    iterations = iter(range(4))
+    loop.train(config, folder, stop=lambda: next(iterations, None) is None)
+    return folder

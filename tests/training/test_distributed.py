@@ -1,5 +1,7 @@
 """Several processes train as one does: the same gradients, weights and log, and no hang when one dies."""
 
+import contextlib
+import functools
 import os
 import signal
 import subprocess
@@ -11,39 +13,19 @@ from pathlib import Path
 import pytest
 import torch
 import torch.distributed as dist
-import torch.multiprocessing as mp
 import yaml
 
+from stylemap import cli
 from stylemap.config import OptimConfig, TrainConfig
 from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
 from stylemap.training import distributed, loop, perceptual, state
 from stylemap.training.monitor import read_log
 from stylemap.training.phases import Pass
+from tests.training.processes import spawn
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
 ROOT = Path(__file__).parents[2]
-
-
-def free_port() -> int:
-    import socket
-
-    with socket.socket() as s:
-        s.bind(("127.0.0.1", 0))
-        return s.getsockname()[1]
-
-
-def spawn(function, world: int, *arguments) -> None:
-    """``function(*arguments)`` in ``world`` processes that see what torchrun would tell them."""
-    mp.start_processes(_started, (function, world, free_port(), arguments), world, start_method="spawn")
-
-
-def _started(rank: int, function, world: int, port: int, arguments: tuple) -> None:
-    torch.set_num_threads(1)
-    os.environ.update(
-        RANK=str(rank), LOCAL_RANK=str(rank), WORLD_SIZE=str(world), MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port)
-    )
-    function(*arguments)
 
 
 # ---- gradients and weights
@@ -81,6 +63,19 @@ def in_float64(part: Pass) -> Pass:
     return replace(part, real=part.real.double(), z=part.z.double(), chance=chance)
 
 
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """What one process makes of a config."""
+
+    @functools.cache
+    def results(config: TrainConfig) -> tuple[dict, dict]:
+        folder = tmp_path_factory.mktemp("alone")
+        five_iterations(config, folder)
+        return torch.load(folder / "1-0.pt")
+
+    return results
+
+
 @pytest.mark.parametrize(
     ("world", "changes"),
     [
@@ -98,15 +93,14 @@ def in_float64(part: Pass) -> Pass:
         "StyleGAN2, 2 with 2 passes each",
     ],
 )
-def test_same_gradients_and_weights_as_one_process(config, tmp_path, world, changes):
+def test_same_gradients_and_weights_as_one_process(config, alone, tmp_path, world, changes):
     config = replace(config, batch=16, optim=OptimConfig(r1_every=2, clip=5.0))
     if "augment.mode" in changes:
         config = replace(config, augment=replace(config.augment, mode="fixed", p=0.5))
     if "architecture" in changes:
         config = replace(config, model=replace(config.model, architecture=changes["architecture"]))
-    five_iterations(replace(config), tmp_path)
     spawn(five_iterations, world, replace(config, batch_gpu=changes.get("batch_gpu")), tmp_path)
-    gradients, weights = torch.load(tmp_path / "1-0.pt")
+    gradients, weights = alone(config)
     for rank in range(world):
         theirs, after = torch.load(tmp_path / f"{world}-{rank}.pt")
         assert theirs.keys() == gradients.keys()
@@ -192,7 +186,7 @@ def test_without_torchrun_nothing_is_noted(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-# ---- whole runs, by torchrun
+# ---- whole runs, most of them by torchrun
 
 
 def write_config(config: TrainConfig, path: Path) -> Path:
@@ -220,6 +214,12 @@ def finished(process: subprocess.Popen, within: float = 120) -> tuple[int, str]:
     return process.returncode, out
 
 
+def train_command(folder: Path, *arguments: str) -> None:
+    """``stylemap train`` in this process; what it prints goes to a file."""
+    with open(folder / f"{os.environ['RANK']}.txt", "w") as file, contextlib.redirect_stdout(file):
+        assert cli.main(["train", *arguments]) == 0
+
+
 @pytest.mark.parametrize("then", [1, pytest.param(4, marks=pytest.mark.slow)])
 def test_a_run_of_two_goes_on_as_one_or_four(config, tmp_path, then):
     """And ends where a run of one process ends, but for the rounding of float32 that Adam enlarges."""
@@ -227,14 +227,18 @@ def test_a_run_of_two_goes_on_as_one_or_four(config, tmp_path, then):
         config, batch=8, images=48, tick=16, save_every=16, augment=replace(config.augment, mode="adaptive")
     )
     short = write_config(replace(config, images=24), tmp_path / "short.yaml")
-    code, out = finished(torchrun(2, "--config", short, "--out", tmp_path / "run"))
-    assert code == 0, out
+    arguments = ("--config", short, "--out", tmp_path / "run")
+    if then == 1:
+        spawn(train_command, 2, tmp_path, *map(str, arguments))
+        out = "".join((tmp_path / f"{rank}.txt").read_text() for rank in range(2))
+    else:
+        code, out = finished(torchrun(2, *arguments))
+        assert code == 0, out
     assert out.count("weights.safetensors") == 1  # one process prints
-    arguments = ("--out", tmp_path / "run", "--resume", "--images", 48)
     if then == 1:
         assert loop.train(config, tmp_path / "run", resume=True) == 48
     else:
-        code, out = finished(torchrun(then, *arguments))
+        code, out = finished(torchrun(then, "--out", tmp_path / "run", "--resume", "--images", 48))
         assert code == 0, out
     loop.train(config, tmp_path / "alone")
     several, alone = (read_log(tmp_path / name / "log.jsonl") for name in ("run", "alone"))

@@ -1,38 +1,41 @@
 """What a run is said to take, from what an iteration takes."""
 
+import functools
 from dataclasses import replace
 
 import pytest
 
-from stylemap.config import OptimConfig
+from stylemap.config import OptimConfig, TrainConfig
 from stylemap.training import estimate
 from stylemap.training.estimate import Device
 from stylemap.training.rehearsal import Memory, Need, Stage
 from tests.training.test_rehearsal import PLAIN, expected, need
 
 
-@pytest.fixture
-def no_cards(monkeypatch):
+@functools.cache
+def without_cards(config: TrainConfig, processes: int = 1) -> estimate.Estimate:
     """What fits on which card takes several rehearsals more."""
-    monkeypatch.setattr(estimate, "CARDS", ())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(estimate, "CARDS", ())
+        return estimate.estimate(config, processes)
 
 
-def test_less_at_once_takes_less_memory_and_no_less_arithmetic(no_cards):
-    whole, halves = (estimate.estimate(replace(PLAIN, batch_gpu=n)) for n in (None, 2))
+def test_less_at_once_takes_less_memory_and_no_less_arithmetic():
+    whole, halves = (without_cards(replace(PLAIN, batch_gpu=n)) for n in (None, 2))
     assert (whole.at_once, halves.at_once) == (4, 2)
     assert halves.needs["float32"].memory.activations < whole.needs["float32"].memory.activations
     assert halves.needs["float32"].float32 > whole.needs["float32"].float32  # reconstructions are computed twice
 
 
-def test_processes_share_the_batch(no_cards):
-    two = estimate.estimate(PLAIN, processes=2)
+def test_processes_share_the_batch():
+    two = without_cards(PLAIN, processes=2)
     assert (two.share, two.at_once) == (2, 2)
     # The message of gradients is small and comes when the activations have gone, so the peak is that of half the batch.
     assert two.needs["float32"].memory == expected(replace(PLAIN, batch=2))
     device = Device(float32=1.0)
-    one = estimate.estimate(PLAIN)
+    one = without_cards(PLAIN)
     assert two.days(device, "float32") == pytest.approx(one.days(device, "float32") / 2)
-    assert estimate.estimate(PLAIN, processes=3).share == 1  # cannot be shared: told elsewhere, rounded down here
+    assert without_cards(PLAIN, processes=3).share == 1  # cannot be shared: told elsewhere, rounded down here
 
 
 def test_fits_are_the_largest_that_fit():
@@ -47,8 +50,8 @@ def test_fits_are_the_largest_that_fit():
     assert estimate._fit(stage, "float32", small - 1) is None
 
 
-def test_bfloat16_is_for_all_but_the_penalty(no_cards):
-    needs = estimate.estimate(PLAIN).needs
+def test_bfloat16_is_for_all_but_the_penalty():
+    needs = without_cards(PLAIN).needs
     assert needs["float32"].bfloat16 == 0
     penalty = needs["float32"].float32 - need(replace(PLAIN, optim=OptimConfig(r1_gamma=0))).float32
     assert needs["bfloat16"].float32 == pytest.approx(penalty)

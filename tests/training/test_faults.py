@@ -51,13 +51,6 @@ def adaptive(config, tmp_path) -> TrainConfig:
     return replace(config, data=str(folder), heldout=2, augment=augment, optim=optim)
 
 
-@pytest.fixture
-def run(config, tmp_path) -> Path:
-    """A finished one, with states at 16, 32 and 40."""
-    loop.train(config, tmp_path / "run")
-    return tmp_path / "run"
-
-
 def newest(run: Path) -> Path:
     return state.paths(run)[0]
 
@@ -131,8 +124,7 @@ def nothing(run: Path) -> None:
 
 
 @pytest.mark.parametrize("damage", [truncated, zeros, flipped, emptied])
-def test_a_damaged_state_is_noticed_and_passed_over(config, run, tmp_path, damage):
-    whole = shutil.copytree(run, tmp_path / "whole")
+def test_a_damaged_state_is_noticed_and_passed_over(config, run, whole, damage):
     damage(run)
     with pytest.warns(UserWarning, match=r"state-0000000040\.pt cannot be read .* now state-0000000040\.damaged"):
         assert state.load_newest(run)["images"] == 32
@@ -216,9 +208,9 @@ def test_removed_weights_come_back(config, run):
 
 
 @pytest.mark.parametrize("call", range(0, 26, 5))
-def test_a_disk_that_is_full_from_some_write_on(config, run, tmp_path, monkeypatch, call):
+def test_a_disk_that_is_full_from_some_write_on(config, whole, tmp_path, monkeypatch, call):
     """Whichever file it is that cannot be written: one line, no temporary file, and the run goes on."""
-    whole, run, calls, fsync = run, tmp_path / "full", iter(range(1000)), os.fsync
+    run, calls, fsync = tmp_path / "full", iter(range(1000)), os.fsync
 
     def full(handle):
         if next(calls) >= call:
@@ -235,13 +227,13 @@ def test_a_disk_that_is_full_from_some_write_on(config, run, tmp_path, monkeypat
 
 
 @pytest.mark.parametrize("broken", ["open", "add_scalar", "flush", "close"])
-def test_a_log_that_cannot_be_written_is_named(config, run, tmp_path, monkeypatch, broken):
+def test_a_log_that_cannot_be_written_is_named(config, whole, tmp_path, monkeypatch, broken):
     """TensorBoard, too, which writes in a thread of its own and tells of a full disk at any later call."""
 
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    whole, run = run, tmp_path / "full"
+    run = tmp_path / "full"
     with monkeypatch.context() as patch:
         patch.setattr(monitor if broken == "open" else monitor.SummaryWriter, broken, full, raising=False)
         if broken == "close":

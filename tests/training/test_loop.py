@@ -16,10 +16,12 @@ import torch
 import yaml
 
 from stylemap import checkpoint, files
-from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
+from stylemap.config import AugmentConfig, LossConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import loop, losses, perceptual, state
 from stylemap.training.monitor import read_log
+from tests.training.conftest import TINY
+from tests.training.processes import Command
 
 ROOT = Path(__file__).parents[2]
 
@@ -47,13 +49,12 @@ def assert_same(a, b, where="state"):
 
 
 @pytest.mark.parametrize("stops", [[5], [1, 2], [4, 3], [9]], ids=str)
-def test_resume_is_exact(config, tmp_path, stops):
+def test_resume_is_exact(config, whole, tmp_path, stops):
     # 10 iterations of 4 over 11 images: epochs end inside batches, and R1 (every 4th) is before and after each stop.
-    assert loop.train(config, tmp_path / "whole") == 40
     for i, iterations in enumerate(stops):
         loop.train(config, tmp_path / "parts", resume=i > 0, stop=stop_after(iterations))
-    loop.train(config, tmp_path / "parts", resume=True)
-    assert_same(state.load_newest(tmp_path / "whole"), state.load_newest(tmp_path / "parts"))
+    assert loop.train(config, tmp_path / "parts", resume=True) == 40
+    assert_same(state.load_newest(whole), state.load_newest(tmp_path / "parts"))
 
 
 def test_resume_keeps_the_strength_of_the_augmentation(config, tmp_path):
@@ -71,6 +72,8 @@ def test_resume_keeps_the_strength_of_the_augmentation(config, tmp_path):
 
 
 def test_a_resume_with_other_pictures_is_told(config, pictures, tmp_path):
+    pictures = shutil.copytree(pictures, tmp_path / "pictures")
+    config = replace(config, data=str(pictures))
     loop.train(config, tmp_path / "run", stop=stop_after(2))
     (pictures / "0.png").rename(pictures / "another.png")
     with pytest.warns(UserWarning, match="pictures holds other pictures than when this run was stopped"):
@@ -96,26 +99,27 @@ class TestWhatIsKept:
         assert state.prune(tmp_path, 1, {}, seen=20).all == {20}
         assert state.path(tmp_path, 30).exists()
 
-    def test_best_weights_of_a_run(self, config, tmp_path):
-        loop.train(config, tmp_path / "run")
-        records = {r["images"]: r["heldout_mse"] for r in read_log(tmp_path / "run" / "log.jsonl")}
+    def test_best_weights_of_a_run(self, whole):
+        records = {r["images"]: r["heldout_mse"] for r in read_log(whole / "log.jsonl")}
         best = min(records, key=records.get)
-        assert checkpoint.read_info(tmp_path / "run" / "weights-best.safetensors")["images"] == best
+        assert checkpoint.read_info(whole / "weights-best.safetensors")["images"] == best
 
 
 @pytest.mark.filterwarnings("always:.*could not be measured")
 def test_a_metric_that_fails_does_not_stop_a_training(config, tmp_path):
     metrics = {"brightness": lambda model, pictures: float(pictures.float().mean()), "broken": lambda *_: 1 / 0}
     with pytest.warns(UserWarning, match=r"broken could not be measured \(ZeroDivisionError: division by zero\)"):
-        assert loop.train(config, tmp_path / "run", metrics=metrics) == 40
-    for record in read_log(tmp_path / "run" / "log.jsonl"):
+        assert loop.train(replace(config, images=8, tick=4), tmp_path / "run", metrics=metrics) == 8
+    records = read_log(tmp_path / "run" / "log.jsonl")
+    assert len(records) == 2
+    for record in records:
         assert 0 < record["brightness"] < 255
         assert record["broken"] is None
 
 
 class TestOlderStates:
-    def test_missing_settings_get_their_defaults(self, config, tmp_path):
-        loop.train(config, tmp_path / "run", stop=stop_after(4))
+    def test_missing_settings_get_their_defaults(self, config, begun, tmp_path):
+        shutil.copytree(begun, tmp_path / "run")
         path = state.paths(tmp_path / "run")[0]
         content = torch.load(path, weights_only=True)
         for name in ("augment", "speed", "init_from", "batch_gpu"):
@@ -124,8 +128,8 @@ class TestOlderStates:
         torch.save(content, path)
         assert loop.train(config, tmp_path / "run", resume=True) == 40
 
-    def test_settings_of_a_newer_version_are_named(self, config, tmp_path):
-        loop.train(config, tmp_path / "run", stop=stop_after(4))
+    def test_settings_of_a_newer_version_are_named(self, config, begun, tmp_path):
+        shutil.copytree(begun, tmp_path / "run")
         path = state.paths(tmp_path / "run")[0]
         content = torch.load(path, weights_only=True)
         content["config"]["optim"]["momentum"] = 0.5
@@ -136,9 +140,8 @@ class TestOlderStates:
 
 class TestInitFrom:
     @pytest.fixture
-    def weights(self, config, tmp_path):
-        loop.train(config, tmp_path / "first", stop=stop_after(2))
-        return str(tmp_path / "first")
+    def weights(self, begun):
+        return str(begun)
 
     def test_all_networks_start_from_the_weights(self, config, weights):
         trainee = loop.build(replace(config, init_from=weights, seed=9), torch.device("cpu"))
@@ -153,10 +156,11 @@ class TestInitFrom:
         assert loop.train(replace(config, init_from=weights, images=4), tmp_path / "second") == 4
 
     def test_going_on_does_not_need_the_weights(self, config, weights, tmp_path):
-        second = replace(config, init_from=weights)
+        weights = shutil.copytree(weights, tmp_path / "first")
+        second = replace(config, init_from=str(weights))
         loop.train(second, tmp_path / "second", stop=stop_after(1))
         shutil.rmtree(weights)
-        assert loop.train(second, tmp_path / "second", resume=True) == config.images
+        assert loop.train(replace(second, images=8), tmp_path / "second", resume=True) == 8
 
     def test_other_networks_are_named(self, config, weights):
         other = replace(config, init_from=weights, model=replace(config.model, channel_max=4))
@@ -207,9 +211,8 @@ def test_a_run_depends_on_its_seed(config, tmp_path):
     assert not torch.equal(one, other)
 
 
-def test_run_folder(config, tmp_path):
-    run = tmp_path / "run"
-    loop.train(config, run)
+def test_run_folder(config, whole):
+    run = whole
     assert TrainConfig.from_dict(yaml.safe_load((run / "config.yaml").read_text())) == config
     records = read_log(run / "log.jsonl")
     assert [r["images"] for r in records] == [16, 32, 40]
@@ -234,17 +237,17 @@ def test_run_folder(config, tmp_path):
 
 def test_training_learns(tmp_path):
     """Held-out faces are reconstructed better than by the mean face after a few hundred images."""
-    from stylemap.config import LossConfig, ModelConfig
-
+    # Small batches of much weight on the images get there soonest; two seeds explained 0.30 and 0.31.
     config = TrainConfig(
         heldout=32,
-        images=1600,
-        batch=8,
-        tick=800,
+        images=400,
+        batch=4,
+        tick=200,
         workers=0,
         device="cpu",
-        model=ModelConfig(resolution=16, stylemap_size=4, stylemap_channels=8, channel_base=256, channel_max=16),
-        loss=LossConfig(image_reconstruction=10),
+        model=replace(TINY, stylemap_channels=8, channel_base=256, channel_max=16),
+        optim=OptimConfig(lr=0.005),
+        loss=LossConfig(image_reconstruction=50),
     )
     loop.train(config, tmp_path / "run")
     first, last = (r["heldout_mse"] for r in read_log(tmp_path / "run" / "log.jsonl"))
@@ -263,9 +266,8 @@ def test_log_forgets_what_the_state_does_not_know(config, tmp_path):
 
 
 @pytest.mark.parametrize("term", ["perceptual", "generator_adversarial"])
-def test_non_finite_loss_stops_with_its_name(config, tmp_path, monkeypatch, term):
-    run = tmp_path / "run"
-    loop.train(config, run, stop=stop_after(4))
+def test_non_finite_loss_stops_with_its_name(config, begun, tmp_path, monkeypatch, term):
+    run = shutil.copytree(begun, tmp_path / "run")
     before = {p.name: p.read_bytes() for p in state.paths(run)}
     if term == "perceptual":
         broken = lambda real, *_: real.new_full((len(real),), float("nan"))  # noqa: E731
@@ -281,11 +283,10 @@ def test_non_finite_loss_stops_with_its_name(config, tmp_path, monkeypatch, term
     assert f"{term} became infinite" in (run / "report.html").read_text()
 
 
-def test_equal_runs_leave_equal_bytes(config, tmp_path):
-    for name in ("a", "b"):
-        loop.train(config, tmp_path / name)
+def test_equal_runs_leave_equal_bytes(config, whole, tmp_path):
+    loop.train(config, tmp_path / "again")
     for name in ("weights.safetensors", "weights-best.safetensors", "state-0000000040.pt"):
-        assert (tmp_path / "a" / name).read_bytes() == (tmp_path / "b" / name).read_bytes(), name
+        assert (whole / name).read_bytes() == (tmp_path / "again" / name).read_bytes(), name
 
 
 def test_weights_that_are_not_finite_are_not_saved(config, tmp_path):
@@ -314,9 +315,7 @@ def test_resume_of_another_model_is_refused(config, tmp_path):
 
 
 @pytest.mark.parametrize("damage", [b"", b"not a state", None], ids=["empty", "text", "truncated"])
-def test_damaged_newest_state(config, tmp_path, damage):
-    run = tmp_path / "run"
-    loop.train(config, run)
+def test_damaged_newest_state(config, run, damage):
     newest = state.paths(run)[0]
     newest.write_bytes(newest.read_bytes()[:-1000] if damage is None else damage)
     with pytest.warns(UserWarning, match="cannot be read"):
@@ -332,14 +331,12 @@ def test_no_intact_state(tmp_path):
         state.load_newest(tmp_path)
 
 
-def test_resume_takes_the_learning_rate_of_the_config(config, tmp_path):
+def test_resume_takes_the_learning_rate_of_the_config(config, begun, whole, tmp_path):
     """It is what a run that diverged is told to change."""
-    loop.train(config, tmp_path / "a", stop=stop_after(4))
-    shutil.copytree(tmp_path / "a", tmp_path / "b")
+    shutil.copytree(begun, tmp_path / "slow")
     slow = replace(config, optim=replace(config.optim, lr=1e-5))
-    loop.train(config, tmp_path / "a", resume=True)
-    loop.train(slow, tmp_path / "b", resume=True)
-    a, b = (state.load_newest(tmp_path / name) for name in "ab")
+    loop.train(slow, tmp_path / "slow", resume=True)
+    a, b = state.load_newest(whole), state.load_newest(tmp_path / "slow")
     assert b["optimizers"]["generator"]["param_groups"][0]["lr"] == 1e-5
     name = "model.encoder.from_rgb.weight"
     assert not torch.equal(a["networks"][name], b["networks"][name])
@@ -362,12 +359,13 @@ def test_killed_before_the_first_state(config, tmp_path, monkeypatch):
         patch.setattr(state, "save", killed)
         loop.train(config, tmp_path / "run")
     assert [p.name for p in (tmp_path / "run").iterdir()] == ["config.yaml"]
-    assert loop.train(config, tmp_path / "run", resume=True) == config.images
+    assert loop.train(replace(config, images=8), tmp_path / "run", resume=True) == 8
 
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_data_that_vanishes_is_one_line(config, pictures, tmp_path, workers):
-    config = replace(config, workers=workers, images=10**6)
+    pictures = shutil.copytree(pictures, tmp_path / "pictures")
+    config = replace(config, data=str(pictures), workers=workers, images=10**6)
 
     def stop():
         for path in pictures.iterdir():
@@ -379,25 +377,20 @@ def test_data_that_vanishes_is_one_line(config, pictures, tmp_path, workers):
     assert "\n" not in str(info.value)
 
 
-def test_one_process_at_a_time(config, tmp_path):
-    run = tmp_path / "run"
-    loop.train(replace(config, images=4), run)
+def test_one_process_at_a_time(config, run):
     with files.owned(run), pytest.raises(InputError, match="in use by another process"):
         loop.train(config, run, resume=True)
     assert loop.train(config, run, resume=True) == config.images  # the lock went with its owner
 
 
-def test_leftovers_of_a_kill_are_removed(config, tmp_path):
-    run = tmp_path / "run"
-    loop.train(replace(config, images=4), run)
+def test_leftovers_of_a_kill_are_removed(config, run):
     (run / f".0123{files.TEMPORARY_SUFFIX}.pt").write_bytes(b"half a state")
     loop.train(config, run, resume=True)
     assert not list(run.glob(".*"))
 
 
-def test_full_disk_keeps_the_last_state(config, tmp_path, monkeypatch):
-    run = tmp_path / "run"
-    loop.train(config, run, stop=stop_after(4))
+def test_full_disk_keeps_the_last_state(config, begun, tmp_path, monkeypatch):
+    run = shutil.copytree(begun, tmp_path / "run")
     before = [p.name for p in state.paths(run)]
 
     def full(*_):
@@ -411,13 +404,21 @@ def test_full_disk_keeps_the_last_state(config, tmp_path, monkeypatch):
 
 
 def start(config: TrainConfig, run: Path, *flags: str) -> subprocess.Popen:
-    recipe = run.with_suffix(".yaml")
-    recipe.write_text(yaml.safe_dump(asdict(config)))
-    command = [sys.executable, ROOT / "train.py", "--config", recipe, "--out", run, *flags]
+    command = [sys.executable, ROOT / "train.py", "--config", recipe_of(config, run), "--out", run, *flags]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def wait_for(run: Path, process: subprocess.Popen, ticks: int, seconds: float = 120) -> None:
+def start_forked(config: TrainConfig, run: Path) -> Command:
+    return Command(run.parent, "train", "--config", recipe_of(config, run), "--out", run)
+
+
+def recipe_of(config: TrainConfig, run: Path) -> Path:
+    recipe = run.with_suffix(".yaml")
+    recipe.write_text(yaml.safe_dump(asdict(config)))
+    return recipe
+
+
+def wait_for(run: Path, process: subprocess.Popen | Command, ticks: int, seconds: float = 120) -> None:
     end = time.monotonic() + seconds
     while not (run / "log.jsonl").exists() or len(read_log(run / "log.jsonl")) < ticks:
         assert process.poll() is None, process.communicate()
@@ -425,9 +426,17 @@ def wait_for(run: Path, process: subprocess.Popen, ticks: int, seconds: float = 
         time.sleep(0.05)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
-@pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
-def test_signal_saves_and_leaves(config, tmp_path, number, code, workers):
+@pytest.mark.parametrize(
+    ("number", "code", "workers", "start"),
+    [
+        # the only one whose interpreter is shut down in the end; starting it takes as long as all else here
+        (signal.SIGINT, 130, 1, start),
+        (signal.SIGINT, 130, 0, start_forked),
+        (signal.SIGTERM, 143, 0, start_forked),
+        (signal.SIGTERM, 143, 1, start_forked),
+    ],
+)
+def test_signal_saves_and_leaves(config, tmp_path, number, code, workers, start):
     run = tmp_path / "run"
     process = start(replace(config, images=10**9, save_every=10**8, workers=workers), run)
     wait_for(run, process, ticks=1)

@@ -1,5 +1,6 @@
 """Memory and arithmetic of an iteration, rehearsed, against what one takes."""
 
+import functools
 from dataclasses import asdict, replace
 
 import pytest
@@ -84,13 +85,21 @@ def expected(config: TrainConfig) -> Memory:
     return need(config).memory
 
 
+@functools.cache
 def need(config: TrainConfig) -> Need:
     """In float32; what `estimate` asks for."""
     at_once = config.batch // loop.passes(config, ALONE)
     return Stage(config, 1, config.batch).need(at_once, at_once < config.batch, "float32", config.speed.checkpointing)
 
 
-@pytest.mark.parametrize("config", VARIANTS.values(), ids=VARIANTS.keys())
+# what each of these adds to the plain one is in "four passes, checkpointing", too
+SLOW = {"checkpointing", "two passes"}
+
+
+@pytest.mark.parametrize(
+    "config",
+    [pytest.param(c, id=name, marks=[pytest.mark.slow] * (name in SLOW)) for name, c in VARIANTS.items()],
+)
 def test_memory_is_what_the_allocator_gives(config):
     measured = peak(lambda: train(config))
     assert expected(config).total == pytest.approx(measured, rel=MARGIN)
