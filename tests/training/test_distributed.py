@@ -22,7 +22,7 @@ from stylemap.errors import InputError
 from stylemap.training import distributed, loop, perceptual, state
 from stylemap.training.monitor import read_log
 from stylemap.training.phases import Pass
-from tests.training.processes import spawn
+from tests.training.processes import spawn, start
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
 ROOT = Path(__file__).parents[2]
@@ -216,8 +216,10 @@ def finished(process: subprocess.Popen, within: float = 120) -> tuple[int, str]:
 
 def train_command(folder: Path, *arguments: str) -> None:
     """``stylemap train`` in this process; what it prints goes to a file."""
-    with open(folder / f"{os.environ['RANK']}.txt", "w") as file, contextlib.redirect_stdout(file):
-        assert cli.main(["train", *arguments]) == 0
+    path = folder / f"{os.environ['RANK']}.txt"
+    with open(path, "w") as file, contextlib.redirect_stdout(file), contextlib.redirect_stderr(file):
+        code = cli.main(["train", *arguments])
+    sys.exit(code)
 
 
 @pytest.mark.parametrize("then", [1, pytest.param(4, marks=pytest.mark.slow)])
@@ -264,10 +266,30 @@ def test_torchrun_needs_a_folder_that_all_agree_on(monkeypatch):
         train.main(["--config", "avatars32"])
 
 
-def test_a_process_that_dies_ends_the_others_within_a_minute(config, tmp_path):
+def test_a_process_that_dies_ends_the_others(config, tmp_path):
+    """By themselves, and they say why."""
+    config = replace(config, images=10**6, tick=10**6, save_every=16)
+    recipe = write_config(config, tmp_path / "c.yaml")
+    processes = start(train_command, 2, tmp_path, "--config", str(recipe), "--out", str(tmp_path / "run"))
+    try:
+        wait_for(lambda: len(state.paths(tmp_path / "run")) > 1)
+        processes[1].kill()
+        processes[0].join(60)
+        assert processes[0].exitcode == 2
+    finally:
+        for process in processes:
+            process.kill()
+            process.join()
+    assert "process 0 of 2 lost another one" in (tmp_path / "0.txt").read_text()
+    assert state.load_newest(tmp_path / "run")["images"] >= 16
+
+
+@pytest.mark.slow  # the test above has the same without torchrun, which takes 12 s of three processes to begin with
+def test_a_process_that_dies_ends_the_others_within_a_minute(config, tmp_path, request):
     config = replace(config, images=10**6, tick=10**6, save_every=16)
     arguments = ("--config", write_config(config, tmp_path / "c.yaml"), "--out", tmp_path / "run")
     process = torchrun(2, *arguments, start_new_session=True)
+    request.addfinalizer(lambda: end(process))
     wait_for(lambda: len(state.paths(tmp_path / "run")) > 1)
     started = time.monotonic()
     os.kill(workers_of(process.pid)[-1], signal.SIGKILL)
@@ -278,10 +300,11 @@ def test_a_process_that_dies_ends_the_others_within_a_minute(config, tmp_path):
 
 
 @pytest.mark.slow
-def test_torchrun_starts_again_and_the_run_goes_on(config, tmp_path):
+def test_torchrun_starts_again_and_the_run_goes_on(config, tmp_path, request):
     config = replace(config, images=10**6, tick=10**6, save_every=16)
     arguments = ("--config", write_config(config, tmp_path / "c.yaml"), "--out", tmp_path / "run")
     process = torchrun(2, *arguments, restarts=1, start_new_session=True)
+    request.addfinalizer(lambda: end(process))
     wait_for(lambda: len(state.paths(tmp_path / "run")) > 1)
     before = state.load_newest(tmp_path / "run")["images"]
     first = workers_of(process.pid)
@@ -292,6 +315,13 @@ def test_torchrun_starts_again_and_the_run_goes_on(config, tmp_path):
     wait_for(lambda: state.load_newest(tmp_path / "run")["images"] > newest)
     os.kill(process.pid, signal.SIGTERM)
     finished(process)
+
+
+def end(process: subprocess.Popen) -> None:
+    """Whatever a test that failed has left of torchrun and its processes, each of which leads a group of its own."""
+    for pid in [*workers_of(process.pid), process.pid] if process.poll() is None else []:
+        os.kill(pid, signal.SIGKILL)
+    process.communicate()
 
 
 def wait_for(condition, within: float = 90) -> None:
