@@ -10,10 +10,10 @@ demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edi
 	$(BIN)/stylemap demo --out demo
 
 test: lint chromium       ## lint and the quick tests
-	$(BIN)/python -m pytest -q -n auto -m "not slow"
+	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
 
 test-all: lint chromium   ## the slow tests too
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist worksteal
 
 # The editor's page is tested in a real browser; root can install one, elsewhere these tests are skipped and say why.
 chromium:

@@ -8,7 +8,6 @@ import contextlib
 import datetime
 import os
 import socket
-import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,10 +19,10 @@ from torch import Tensor, nn
 
 from stylemap.errors import InputError
 from stylemap.files import write_text
+from stylemap.training import rendezvous
 
 T = TypeVar("T")
 MARK = ".launch"  # in the folder of a run
-RETRY_S = 2.0
 PATIENCE = datetime.timedelta(minutes=10)  # with a process that hangs; that one has died is noticed at once
 
 
@@ -81,24 +80,6 @@ class World:
 ALONE = World()
 
 
-def _meet(backend: str) -> None:
-    """Join the group, at the second attempt where need be: after a restart the others may still be on their way.
-
-    Raises:
-        InputError: they do not come.
-    """
-    try:
-        dist.init_process_group(backend, timeout=PATIENCE)
-    except RuntimeError:
-        time.sleep(RETRY_S)
-        try:
-            dist.init_process_group(backend, timeout=PATIENCE)
-        except RuntimeError as err:
-            raise InputError(
-                f"the processes do not reach one another ({str(err).splitlines()[0][:200]}); see torchrun's --rdzv-endpoint"
-            ) from err
-
-
 def launched() -> bool:
     """Whether torchrun started this process."""
     return "TORCHELASTIC_RUN_ID" in os.environ or ("RANK" in os.environ and "WORLD_SIZE" in os.environ)
@@ -142,14 +123,19 @@ def joined(device: torch.device) -> Iterator[World]:
     which then fail in their next message.
 
     Raises:
-        InputError: another process has died.
+        InputError: another process has died, or they do not reach one another.
     """
     if not launched():
         yield ALONE
         return
     if device.type == "cuda":
         torch.cuda.set_device(device)
-    _meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo")
+    try:
+        rendezvous.meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
+    except RuntimeError as err:
+        raise InputError(
+            f"the processes do not reach one another ({str(err).splitlines()[0][:200]}); see torchrun's --rdzv-endpoint"
+        ) from err
     world = World(dist.get_rank(), dist.get_world_size())
     try:
         yield world
