@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# One more than there are cores: some tests wait for a browser or for another process.
+PARALLEL := -q -n $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1))) --dist worksteal
 
 .PHONY: demo test test-all lint chromium clean
 
@@ -10,10 +12,10 @@ demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edi
 	$(BIN)/stylemap demo --out demo
 
 test: lint chromium       ## lint and the quick tests
-	$(BIN)/python -m pytest -q -n auto --dist worksteal -m "not slow"
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
 
 test-all: lint chromium   ## the slow tests too
-	$(BIN)/python -m pytest -q -n auto --dist worksteal
+	$(BIN)/python -m pytest $(PARALLEL)
 
 # The editor's page is tested in a real browser; root can install one, elsewhere these tests are skipped and say why.
 chromium:
