@@ -3,8 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
-# One more than there are cores: some tests wait for a browser or for another process.
-PARALLEL := -q -n $(shell echo $$(($$(nproc 2>/dev/null || echo 2) + 1))) --dist worksteal
+PARALLEL := -q -n auto --dist worksteal
 
 .PHONY: demo test test-all lint chromium clean
 
