@@ -1,6 +1,5 @@
 """Up-sample by zeros, filter, down-sample: the resampling every StyleGAN-like network is built from."""
 
-import functools
 from collections.abc import Sequence
 
 import torch
@@ -43,10 +42,16 @@ def upfirdn2d(
     return y if down == 1 else y[..., ::down, ::down]
 
 
-@functools.lru_cache(maxsize=64)
+# Not functools.lru_cache, which torch.compile warns about. As many as there are filters in a program, on its devices.
+_KERNELS: dict[tuple, Tensor] = {}
+
+
 def _kernel(taps: tuple[float, ...], gain: float, device: torch.device, dtype: torch.dtype) -> Tensor:
     """[1, 1, K, K], flipped because conv2d correlates."""
-    with torch.inference_mode(False):  # a cached inference tensor could not take part in autograd later
-        line = torch.tensor(taps, dtype=torch.float64).flip(0)
-        line /= line.sum()
-        return (torch.outer(line, line) * gain).to(device, dtype)[None, None]
+    key = (taps, gain, device, dtype)
+    if key not in _KERNELS:
+        with torch.inference_mode(False):  # a cached inference tensor could not take part in autograd later
+            line = torch.tensor(taps, dtype=torch.float64).flip(0)
+            line /= line.sum()
+            _KERNELS[key] = (torch.outer(line, line) * gain).to(device, dtype)[None, None]
+    return _KERNELS[key]
