@@ -11,7 +11,7 @@ import torch
 from stylemap import checkpoint, datasets, devices, files
 from stylemap.cli import benchmark_ablation as ablation
 from stylemap.cli import options
-from stylemap.cli.evaluate import number, seed
+from stylemap.cli.evaluate import number
 from stylemap.comparison import contenders, machine, page
 from stylemap.comparison.contenders import STYLEMAP, VECTORS
 from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
@@ -59,7 +59,7 @@ def inversion(argv: list[str]) -> int:
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="see below")
     parser.add_argument("--out", type=Path, required=True, help="folder")
     parser.add_argument("--batch", type=number, default=4, help="pictures at once, for all methods")
-    parser.add_argument("--seed", type=seed, default=0, help="of all that is drawn at random")
+    parser.add_argument("--seed", type=options.seed, default=0, help="of all that is drawn at random")
     parser.add_argument("--perceptual", choices=networks.NAMES, default="auto", help="auto: lpips if VGG-16 is found, else the "
                         "discriminator of the first weights that have one, else random weights")  # fmt: skip
     parser.add_argument("--lpips-vgg", metavar="PATH", help="vgg16-397923af.pth; by default in torch's cache")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from stylemap import datasets, devices, files
 from stylemap.cli import options, train
-from stylemap.cli.evaluate import number, seed
+from stylemap.cli.evaluate import number
 from stylemap.comparison import ablation, machine, page
 from stylemap.comparison.ablation import EDITS, PLOT, SHEET, TABLE, Measuring, Run
 from stylemap.errors import InputError
@@ -26,7 +26,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--sides", type=number, nargs="+", default=[1, 2, 4, 8, 16], metavar="S", help="of the stylemap, in cells"
     )
-    parser.add_argument("--seeds", type=seed, nargs="+", default=[0, 1], metavar="K")
+    parser.add_argument("--seeds", type=options.seed, nargs="+", default=[0, 1], metavar="K")
     parser.add_argument("--images", type=number, help="training images of every run; default: as the recipe says")
     parser.add_argument("--out", type=Path, required=True, help="folder")
     parser.add_argument("--no-train", action="store_true", help="measure what is finished, train nothing")
@@ -34,7 +34,7 @@ def main(argv: list[str]) -> int:
         "--count", type=number, default=1000, help="interpolations, for SWD_lerp, and training pictures to compare"
     )
     parser.add_argument("--pairs", type=number, default=250, help="edits for each part or half, at most")
-    parser.add_argument("--seed", type=seed, default=0, help="of what is drawn at random to measure")
+    parser.add_argument("--seed", type=options.seed, default=0, help="of what is drawn at random to measure")
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
     parser.add_argument(
         "--docs", type=Path, metavar="PAGE", help="Markdown file to put the results into, between its markers"

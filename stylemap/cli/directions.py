@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
     train.add_argument("--method", choices=tuple(finding_directions.METHODS), default="means")
     train.add_argument("--conditional-on", nargs="+", type=question, metavar="A", default=[],
                        help="attributes whose directions are projected out")  # fmt: skip
-    train.add_argument("--seed", type=int, default=0, help="of the choice of held-out pictures")
+    train.add_argument("--seed", type=options.seed, default=0, help="of the choice of held-out pictures")
     train.add_argument("--strip", type=options.output, help="also draw the first pictures moved along all directions")
     train.set_defaults(run=run_train)
 

@@ -45,7 +45,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--heldout", type=number, default=TrainConfig.heldout, help="pictures to reconstruct and edit, of "
                         "those that training held out; not more than it did")  # fmt: skip
     parser.add_argument("--pairs", type=number, default=250, help="edits for each part or half, at most")
-    parser.add_argument("--seed", type=seed, default=0, help="of all that is drawn at random")
+    parser.add_argument("--seed", type=options.seed, default=0, help="of all that is drawn at random")
     parser.add_argument("--lpips-vgg", metavar="PATH", help="vgg16-397923af.pth; by default in torch's cache")
     parser.add_argument("--inception", metavar="PATH", help="weights-inception-2015-12-05-6726825d.pth; the same")
     parser.add_argument("--workers", type=parsing.processes, default=0, help="processes that read training pictures")
@@ -67,12 +67,6 @@ def names(text: str) -> list[str]:
 def number(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST:
         raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 to {MOST}")
-    return int(text)
-
-
-def seed(text: str) -> int:
-    if not text.isdecimal() or int(text) >= 2**63:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a seed, a whole number from 0")
     return int(text)
 
 

@@ -182,3 +182,10 @@ def keep_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
 def chunked(function, x: Tensor) -> Tensor:
     """``function`` over ``x`` in chunks of BATCH samples."""
     return torch.cat([function(part) for part in x.split(BATCH)])
+
+
+def seed(text: str) -> int:
+    """What random numbers begin with."""
+    if not text.isdecimal() or int(text) >= 2**63:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a seed, a whole number from 0")
+    return int(text)

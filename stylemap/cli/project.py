@@ -38,7 +38,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--out", type=Path, required=True, help="folder")
     parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="of the method; may repeat")
     parser.add_argument("--steps", type=number, help="the same as --set steps=N")
-    parser.add_argument("--seed", type=int, default=0, help="of all that is drawn at random")
+    parser.add_argument("--seed", type=options.seed, default=0, help="of all that is drawn at random")
     parser.add_argument("--mask", metavar="M", help="only what is white counts: the rest is made up")
     parser.add_argument("--crossover", metavar="PATH", help="this picture counts where the mask is black")
     parser.add_argument("--perceptual", choices=networks.NAMES, default="auto", help="auto: lpips if VGG-16 is found, else the "

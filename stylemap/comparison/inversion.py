@@ -59,8 +59,8 @@ class Benchmark:
             photos = images.from_uint8(self.originals)
             outcome = timing.run(contender, subject, photos, self.batch, self.perceptual)
             measures = self.judge.measure(subject, outcome)
-        except (InputError, torch.OutOfMemoryError) as err:
-            return about | {"failed": str(err).splitlines()[0]}
+        except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too
+            return about | {"failed": next(iter(str(err).splitlines()), type(err).__name__)}
         row = about | {
             "seconds": outcome.seconds,
             "seconds_of_batches": outcome.batches,

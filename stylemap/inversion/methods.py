@@ -117,7 +117,7 @@ class Projection(Method):
     noise_ramp: float = 0.75
     """Share of the steps after which there is none."""
     spread_layers: bool = False
-    """Take the spread of w tiled to all layers, which is sqrt(L) times larger, as rolux's projector does."""
+    """Take the spread of all layers or cells, which is sqrt(L) or S times larger, as rolux's projector does."""
     regularisation: float = 1e5
     """Of the noise maps."""
     statistics_samples: int = 10_000
@@ -154,8 +154,7 @@ class Projection(Method):
 
     def spread(self, setting: Setting) -> float:
         found = setting.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
-        layers = setting.subject.model.generator.layers if setting.subject.vectors and self.spread_layers else 1
-        return found * layers**0.5
+        return found * setting.subject.places**0.5 if self.spread_layers else found
 
 
 @dataclass(frozen=True)

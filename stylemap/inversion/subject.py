@@ -26,7 +26,7 @@ class Statistics(NamedTuple):
     """Of mapped latents."""
 
     mean: Tensor  # [1, C] or [1, C, S, S]
-    spread: float  # root of the mean squared distance to it, summed over the latent's numbers
+    spread: float  # root of the mean squared distance to it, summed over the numbers of one vector
     seconds: float  # that it took
 
 
@@ -59,7 +59,12 @@ class Subject:
         z = torch.randn(samples, self.model.config.stylemap_channels, generator=rng).to(self.device).split(CHUNK)
         mean = sum(self.model.map(part).sum(dim=0, keepdim=True) for part in z) / samples
         square = sum((self.model.map(part) - mean).square().sum() for part in z) / samples
-        return Statistics(mean, math.sqrt(square), time.perf_counter() - start)
+        return Statistics(mean, math.sqrt(square / self.places), time.perf_counter() - start)
+
+    @property
+    def places(self) -> int:
+        """How many vectors a latent has: layers of W+, or cells of a stylemap."""
+        return self.model.generator.layers if self.vectors else self.model.config.stylemap_size**2
 
     def noise_shapes(self) -> list[tuple[int, ...]]:
         """(1, 1, s, s) of every noise map; a StyleMapGAN has none."""
