@@ -12,7 +12,6 @@ import json
 import math
 import os
 import re
-import shutil
 import statistics
 import subprocess
 import sys
@@ -20,18 +19,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+from benchmarks.browser import ARGUMENTS, find
 from benchmarks.machine import machine
 from stylemap import files
 
-BROWSER = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 WATCH = """() => {
     window.latencies = [];
     const stage = document.querySelector("#result-stage");
@@ -85,11 +76,11 @@ class Page:
 def measure(url: str, moves: int, hertz: float) -> dict:
     from playwright.sync_api import sync_playwright
 
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = find()
     if chromium is None:
         raise SystemExit("error: there is no Chromium: apt-get install chromium")
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=BROWSER)
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
         page = Page(browser.new_page(viewport={"width": 1280, "height": 800}), url, hertz)
         page.drag("#reference-stage", circle((0.5, 0.2), 0.1, 30))  # warms up, and leaves a region to move
         page.server_ms.clear()

@@ -6,3 +6,8 @@ class InputError(ValueError):
 
     The command line prints it as ``error: ...`` and exits with 2; library users catch a ValueError.
     """
+
+
+def brief(err: Exception) -> str:
+    """What a library's error says, on one line that is not too long."""
+    return " ".join(str(err).split())[:200]

@@ -49,7 +49,7 @@ class Model(nn.Module):
     def encode(self, images: Tensor) -> Tensor:
         """Images -> stylemaps, in one pass."""
         r = self.config.resolution
-        _check_shape("images", images, (3, r, r))
+        check_shape("images", images, (3, r, r))
         return self.encoder(images.contiguous(memory_format=torch.channels_last))
 
     def synthesize(self, stylemap: Tensor) -> Tensor:
@@ -58,7 +58,7 @@ class Model(nn.Module):
 
     def resize(self, stylemap: Tensor) -> list[Tensor]:
         """Stylemaps -> styles: 2 log2(R / S) + 2 maps, two at each side from S to R."""
-        _check_shape("stylemap", stylemap, self.config.stylemap_shape)
+        check_shape("stylemap", stylemap, self.config.stylemap_shape)
         return self.generator.resizer(stylemap.contiguous(memory_format=torch.channels_last))
 
     def render(self, styles: list[Tensor]) -> Tensor:
@@ -69,14 +69,14 @@ class Model(nn.Module):
         samples = max(len(s) for s in styles)
         for i, (style, width) in enumerate(zip(styles, widths, strict=True)):
             side = config.stylemap_size << (i // 2)
-            _check_shape(f"styles[{i}]", style, (width, side, side))
+            check_shape(f"styles[{i}]", style, (width, side, side))
             if len(style) not in (1, samples):
                 raise ValueError(f"styles must be of as many samples each, not {[len(s) for s in styles]}")
         return self.generator.synthesis(styles)
 
     def map(self, z: Tensor) -> Tensor:
         """z -> stylemaps."""
-        _check_shape("z", z, (self.config.stylemap_channels,))
+        check_shape("z", z, (self.config.stylemap_channels,))
         return self.generator.mapping(z)
 
     def mean_stylemap(self, z: Tensor | None = None) -> Tensor:
@@ -94,6 +94,7 @@ def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:
     return torch.lerp(mean, stylemap, psi)
 
 
-def _check_shape(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+def check_shape(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+    """ValueError unless ``x`` is [N, *shape]."""
     if x.dim() != len(shape) + 1 or tuple(x.shape[1:]) != shape:
         raise ValueError(f"{name} must be [N, {', '.join(map(str, shape))}], not {list(x.shape)}")

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from stylemap.config import ModelConfig
-from stylemap.errors import InputError
+from stylemap.errors import InputError, brief
 from stylemap.model import Model
 from stylemap.networks import Discriminator
 
@@ -111,7 +111,7 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
         what = f" ({found[1]})" if found else ""
         raise InputError(f"{path} holds more than tensors{what} or is damaged; nothing in it was run") from err
     except Exception as err:  # damage comes out as nearly any type: IndexError, struct.error, AssertionError ...
-        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({_brief(err)}); copy it again") from err
+        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({brief(err)}); copy it again") from err
     wanted = ("g_ema", "e_ema", "discriminator", "train_args")
     missing = [name for name in wanted if not isinstance(saved, dict) or name not in saved]
     if missing:
@@ -125,7 +125,7 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
     except InputError as err:  # of the config or of an entry: it does not know the file
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: {err}") from err
     except (TypeError, KeyError, AttributeError, IndexError, RuntimeError) as err:
-        raise InputError(f"{path} is no published StyleMapGAN checkpoint: {type(err).__name__} {_brief(err)}") from err
+        raise InputError(f"{path} is no published StyleMapGAN checkpoint: {type(err).__name__} {brief(err)}") from err
     return model, discriminator
 
 
@@ -143,7 +143,3 @@ def convert_args(args: dict) -> ModelConfig:
         norm=NORMS[args.get("normalize_mode", "LayerNorm")],
         light=bool(args.get("small_generator", False)),
     )
-
-
-def _brief(err: Exception) -> str:
-    return " ".join(str(err).split())[:200]

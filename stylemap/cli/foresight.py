@@ -101,7 +101,7 @@ def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[st
         yield f"--device {config.device}: there is no NVIDIA GPU that PyTorch can use"
     if out is not None and not resume and (out / loop.CONFIG_FILE).exists():
         yield f"--out {out} holds another run; add --resume to go on with it, or give another"
-    if config.loss.perceptual_network == "lpips" and not (vgg := _vgg(config)).is_file():
+    if config.loss.perceptual_network == "lpips" and not (vgg := perceptual.vgg_file(config.loss.vgg)).is_file():
         yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {perceptual.VGG_URL} to that place"
 
 
@@ -134,12 +134,6 @@ def _way(fit: Fit | None, found: Estimate, config: TrainConfig) -> str:
         " (and smaller groups in the discriminator)" if fit.batch_gpu % GROUP and fit.batch_gpu < found.share else ""
     )
     return "with " + " ".join(flags) + groups if flags else "will do"
-
-
-def _vgg(config: TrainConfig) -> Path:
-    if config.loss.vgg is not None:
-        return Path(config.loss.vgg)
-    return Path(torch.hub.get_dir()) / "checkpoints" / perceptual.VGG_FILE
 
 
 def _row(name: str, values: Iterable[str]) -> str:

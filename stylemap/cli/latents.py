@@ -6,7 +6,7 @@ from pathlib import Path
 
 import torch
 
-from stylemap import checkpoint, devices, images, video
+from stylemap import images, video
 from stylemap.cli import options
 from stylemap.cli.project import number
 from stylemap.errors import InputError
@@ -77,14 +77,14 @@ def span(text: str) -> tuple[float, float]:
 
 def run_morph(arguments: argparse.Namespace) -> None:
     check(arguments)
-    model = load(arguments)
+    model = options.load_any(arguments)
     first, second = latents.read(arguments.first, model), latents.read(arguments.second, model)
     show(arguments, latents.morph(model, first, second, torch.linspace(0, 1, arguments.frames)))
 
 
 def run_edit(arguments: argparse.Namespace) -> None:
     check(arguments)
-    model = load(arguments)
+    model = options.load_any(arguments)
     found = latents.read(arguments.first, model)
     boundary = latents.read_boundary(arguments.boundary, model)
     check_layers(arguments.layers, found)
@@ -93,7 +93,7 @@ def run_edit(arguments: argparse.Namespace) -> None:
 
 
 def run_exchange(arguments: argparse.Namespace) -> None:
-    model = load(arguments)
+    model = options.load_any(arguments)
     pair = [latents.read(path, model) for path in (arguments.first, arguments.second)]
     check_layers(arguments.layers, pair[0])
     made = latents.exchange(pair[0].latent, pair[1].latent, arguments.layers)
@@ -105,10 +105,6 @@ def run_exchange(arguments: argparse.Namespace) -> None:
         for suffix in latents.SUFFIXES:
             latents.write(arguments.out / f"{name}{suffix}", result)
         print(arguments.out / f"{name}.png")
-
-
-def load(arguments: argparse.Namespace):
-    return checkpoint.load(arguments.weights, devices.pick(arguments.device))
 
 
 def check(arguments: argparse.Namespace) -> None:

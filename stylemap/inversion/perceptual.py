@@ -178,11 +178,10 @@ def _first_found(device: str | torch.device, vgg: str | None, weights: str | Pat
 
 def _vgg(device: str | torch.device, path: str | None) -> Vgg:
     weights = training.vgg_weights(path)
-    file = Path(path) if path else Path(torch.hub.get_dir()) / "checkpoints" / training.VGG_FILE
     origin = {
         "network": "VGG-16; distance LPIPS v0.1, linear",
         "library": provenance.version("lpips"),
-        "weights_sha256": provenance.sha256(file),
+        "weights_sha256": provenance.sha256(training.vgg_file(path)),
         "stand_in": None,
     }
     return from_torchvision(weights, lpips_weights(), origin, device)

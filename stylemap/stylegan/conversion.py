@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from stylemap.errors import InputError
+from stylemap.errors import InputError, brief
 from stylemap.stylegan import layouts, pickles
 from stylemap.stylegan.model import VectorModel
 
@@ -48,7 +48,7 @@ def load(path: str | Path) -> VectorModel:
         raise InputError(f"{path} holds no StyleGAN2 or StyleGAN generator that can be used: {err}") from err
     except Exception as err:  # what is not where it belongs comes out as nearly any type
         raise InputError(
-            f"{path} holds no StyleGAN2 or StyleGAN generator that can be used: {type(err).__name__} {_brief(err)}"
+            f"{path} holds no StyleGAN2 or StyleGAN generator that can be used: {type(err).__name__} {brief(err)}"
         ) from err
     return model.to(memory_format=torch.channels_last).eval().requires_grad_(False)
 
@@ -82,8 +82,4 @@ def _load_torch(path: Path) -> Any:
         what = f" ({found[1]})" if found else ""
         raise InputError(f"{path} holds more than tensors{what} or is damaged; nothing in it was run") from err
     except Exception as err:  # damage comes out as nearly any type
-        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({_brief(err)}); copy it again") from err
-
-
-def _brief(err: Exception) -> str:
-    return " ".join(str(err).split())[:200]
+        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({brief(err)}); copy it again") from err

@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
+from stylemap.model import check_shape
 from stylemap.networks.layers import EqualConv, EqualLinear, down_blocks
 from stylemap.stylegan.generator import Generator
 from stylemap.stylegan.noise import Noise
@@ -58,7 +59,7 @@ class VectorModel(nn.Module):
             InputError: the model has no encoder.
         """
         r = self.config.resolution
-        _check_shape("images", images, (3, r, r))
+        check_shape("images", images, (3, r, r))
         if self.encoder is None:
             raise InputError("these weights have no encoder; invert pictures by optimisation")
         return self.generator.w_avg + self.encoder(images.contiguous(memory_format=torch.channels_last))
@@ -70,12 +71,12 @@ class VectorModel(nn.Module):
             noise: maps of `Generator.noise_shapes`, the first axis 1 or N; None for the constant ones, so that the image
                 depends on the latent alone; RANDOM for new ones, from ``rng``.
         """
-        _check_shape("latent", latent, (self.generator.layers, self.config.stylemap_channels))
+        check_shape("latent", latent, (self.generator.layers, self.config.stylemap_channels))
         return self.generator.synthesis(latent, noise, rng)
 
     def map(self, z: Tensor) -> Tensor:
         """z -> latents, the same vector for every layer."""
-        _check_shape("z", z, (self.config.stylemap_channels,))
+        check_shape("z", z, (self.config.stylemap_channels,))
         return self.generator.tile(self.generator.mapping(z))
 
     def mean_latent(self, z: Tensor | None = None) -> Tensor:
@@ -83,8 +84,3 @@ class VectorModel(nn.Module):
         if z is None:
             return self.generator.tile(self.generator.w_avg[None])
         return self.map(z).mean(dim=0, keepdim=True)
-
-
-def _check_shape(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
-    if x.dim() != len(shape) + 1 or tuple(x.shape[1:]) != shape:
-        raise ValueError(f"{name} must be [N, {', '.join(map(str, shape))}], not {list(x.shape)}")

@@ -72,13 +72,18 @@ def _fill_vgg(network: nn.Module, vgg: dict[str, Tensor]) -> None:
     network.net.load_state_dict({name: vgg["features." + name.split(".", 1)[1]] for name in own})
 
 
+def vgg_file(path: str | None) -> Path:
+    """Where VGG-16 weights are looked for: the given path, else torch's cache."""
+    return Path(path) if path else Path(torch.hub.get_dir()) / "checkpoints" / VGG_FILE
+
+
 def vgg_weights(path: str | None) -> dict[str, Tensor]:
     """torchvision's VGG-16 weights from a file or torch's cache.
 
     Raises:
         InputError: not there, or not those weights; says where to put them.
     """
-    file = Path(path) if path else Path(torch.hub.get_dir()) / "checkpoints" / VGG_FILE
+    file = vgg_file(path)
     if not file.is_file():
         raise InputError(
             f"LPIPS needs VGG-16 weights, not found at {file}: download {VGG_URL} to that place (or give loss.vgg), or train "

@@ -11,6 +11,7 @@ from stylemap.editing.blending import in_space, mirrored, render
 from stylemap.editing.composing import Patch, Placement, Push, centres, compose, place, region
 from tests.editing import tiny
 from tests.editing.tiny import CELL, CHANNELS, SIDE, assert_differ, assert_same, box_mask, random_mask, stylemaps
+from tests.editing.translations import between, by_loops
 
 MIDDLE = [(SIDE / 2, SIDE / 2)]
 EXACT = {"rtol": 0, "atol": 2e-6}  # a few float32 roundings of values up to 1
@@ -22,31 +23,6 @@ def noise(samples: int = 2, channels: int = 3, side: int = SIDE, seed: int = 0) 
 
 def moved(x: Tensor, edge: str = "replicate", about=MIDDLE, resolution: int = SIDE, **settings) -> Tensor:
     return place(x, Placement(**settings), resolution, about, edge)
-
-
-def by_loops(x: Tensor, down: int, right: int, edge: str) -> Tensor:
-    """Translation by whole pixels, pixel by pixel."""
-    side = x.shape[-1]
-    result = torch.zeros_like(x)
-    for i in range(side):
-        for j in range(side):
-            y, z = i - down, j - right
-            if edge == "replicate":
-                y, z = min(max(y, 0), side - 1), min(max(z, 0), side - 1)
-            if 0 <= y < side and 0 <= z < side:
-                result[:, :, i, j] = x[:, :, y, z]
-    return result
-
-
-def between(x: Tensor, down: float, right: float, edge: str) -> Tensor:
-    """Translation by fractions: the weighted mean of the four whole ones around it."""
-    total = torch.zeros_like(x)
-    floor_y, floor_x = int(down // 1), int(right // 1)
-    for y, weight_y in ((floor_y, floor_y + 1 - down), (floor_y + 1, down - floor_y)):
-        for z, weight_x in ((floor_x, floor_x + 1 - right), (floor_x + 1, right - floor_x)):
-            if weight_y * weight_x:
-                total += weight_y * weight_x * by_loops(x, y, z, edge)
-    return total
 
 
 class TestShift:

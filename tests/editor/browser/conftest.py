@@ -4,7 +4,6 @@ import base64
 import io
 import os
 import re
-import shutil
 import subprocess
 import sys
 import urllib.request
@@ -15,17 +14,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.browser import ARGUMENTS, find
 from stylemap.datasets.avatars import Avatars
 
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
 TIMEOUT = 20_000  # ms, for anything the page waits for; a busy machine is slow and not wrong
 WIDE, PHONE = {"width": 1280, "height": 800}, {"width": 400, "height": 800}
 
@@ -66,7 +57,7 @@ def server() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def browser():
     api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    chromium = find()
     if chromium is None:
         pytest.skip("there is no Chromium: apt-get install chromium")
     with api.sync_playwright() as playwright:
