@@ -14,8 +14,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import datasets, images
-from stylemap.cli import options, sheets
+from stylemap import datasets, images, sheets
+from stylemap.cli import options
 from stylemap.datasets import Avatars, ImageFolder, folder, parts
 from stylemap.editing import blend, masks, pairing
 from stylemap.errors import InputError

@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap import checkpoint, images
-from stylemap.cli import options, sheets, train
+from stylemap import checkpoint, images, sheets
+from stylemap.cli import options, train
 from stylemap.config import TrainConfig
 from stylemap.datasets import Avatars, stream
 from stylemap.datasets.avatars import Part

@@ -6,8 +6,8 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, images
-from stylemap.cli import direction_files, encoding, options, photos, sheets
+from stylemap import checkpoint, images, sheets
+from stylemap.cli import direction_files, encoding, options, photos
 from stylemap.datasets import labels
 from stylemap.datasets.labels import Question
 from stylemap.editing import applying, directions, finding_directions

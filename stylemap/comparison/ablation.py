@@ -13,8 +13,8 @@ import torch
 import yaml
 from torch import Tensor
 
-from stylemap import checkpoint, datasets, files, images
-from stylemap.comparison import chart, sheet
+from stylemap import checkpoint, datasets, files, images, sheets
+from stylemap.comparison import chart
 from stylemap.comparison.chart import Axis, Series
 from stylemap.comparison.table import markdown, number
 from stylemap.config import TrainConfig
@@ -203,7 +203,7 @@ class Measuring:
                     "mask": _stack(np.repeat(np.uint8(255) * e.mask[..., None], 3, axis=2) for e in edits),
                 }
             edited[f"side {side}"] = _stack(e.picture for e in edits)
-        return sheet.sheet(made), sheet.sheet(edited)
+        return _sheet(made), _sheet(edited)
 
     def shown_edits(self, evaluation: Evaluation, latents: Tensor) -> list[local_editing.Edit]:
         """One of each of SHOWN_PARTS, or of each half: of all pairs the middle one, as the first are so alike that nothing would
@@ -212,6 +212,11 @@ class Measuring:
         tasks = [task for task in tasks if task.name in SHOWN_PARTS] or tasks
         middle = [task._replace(pairs=[task.pairs[len(task.pairs) // 2]]) for task in tasks[:SHOWN]]
         return [e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, latents, task)]
+
+
+def _sheet(columns: dict[str, Tensor]) -> Tensor:
+    """Of uint8 [N, R, R, 3]."""
+    return sheets.sheet({title: images.from_uint8(x) for title, x in columns.items()})
 
 
 def _stack(pictures) -> Tensor:
@@ -253,13 +258,13 @@ def plot(measures: Sequence[dict]) -> Tensor:
     return images.grid(torch.stack(panels), columns=math.ceil(len(panels) / 2), pad=0)
 
 
-def write(measures: Sequence[dict], about: dict, notes: Sequence[str], sheets: tuple[Tensor, Tensor], out: Path) -> str:
+def write(measures: Sequence[dict], about: dict, notes: Sequence[str], shown: tuple[Tensor, Tensor], out: Path) -> str:
     """All files of results; returns the table."""
     text = table(measures, notes)
     result = {**about, "notes": list(notes), "runs": list(measures)}
     files.write_text(out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
     files.write_text(out / TABLE, text)
     images.write(out / PLOT, plot(measures))
-    for name, picture in zip((SHEET, EDITS), sheets, strict=True):
+    for name, picture in zip((SHEET, EDITS), shown, strict=True):
         images.write(out / name, picture)
     return text

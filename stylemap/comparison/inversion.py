@@ -12,8 +12,8 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from stylemap import files, images
-from stylemap.comparison import contenders, machine, sheet, showing, timing
+from stylemap import files, images, sheets
+from stylemap.comparison import contenders, machine, showing, timing
 from stylemap.comparison.contenders import Contender
 from stylemap.comparison.quality import Judge
 from stylemap.errors import InputError
@@ -115,7 +115,7 @@ class Benchmark:
         for contender in longest(chosen):
             if (path := self.strip(contender)).is_file() and self.written(contender, self.key(contender)):
                 columns[contender.title] = _cut(path, self.originals.shape[1])
-        images.write(self.out / SHEET, sheet.sheet(columns))
+        images.write(self.out / SHEET, sheets.sheet({title: images.from_uint8(x) for title, x in columns.items()}))
         return text
 
 

@@ -1,10 +1,10 @@
-"""Numbers, charts, sheets and pages."""
+"""Numbers, charts and pages."""
 
 import numpy as np
 import pytest
 import torch
 
-from stylemap.comparison import chart, page, sheet
+from stylemap.comparison import chart, page
 from stylemap.comparison.chart import Axis, Series, linear_ticks, log_ticks
 from stylemap.comparison.table import markdown, number
 from stylemap.errors import InputError
@@ -75,20 +75,6 @@ def test_higher_is_higher():
 
     assert place(8.0) < place(5.0) < place(2.0)
     assert place(5.0) == pytest.approx((place(8.0) + place(2.0)) / 2, abs=1)
-
-
-def test_a_sheet_keeps_its_pictures_and_titles():
-    picture = torch.arange(3 * 16 * 16 * 3, dtype=torch.uint8).view(3, 16, 16, 3)
-    made = sheet.sheet({"original": picture, "a title of several words": picture, "Averyverylongwordindeed": picture})
-    tile, pad = sheet.TILE, sheet.PAD
-    assert made.shape[2] == 3 * (tile + pad) + pad
-    body = made[:, made.shape[1] - 3 * (tile + pad) - pad :]
-    first = body[:, pad : pad + tile, pad : pad + tile]
-    assert torch.equal(first[:, 4::8, 4::8], picture[0].permute(2, 0, 1) / 127.5 - 1)
-    header = bright(made[:, : made.shape[1] - body.shape[1]])
-    assert not (header[0].any() or header[:, 0].any() or header[:, -1].any())
-    for k in range(1, 3):  # titles stay over their columns
-        assert not header[:, k * (tile + pad) + 1].any()
 
 
 PAGE = "# Words\n\n{}\nold\n{}\n\nmore words\n"
