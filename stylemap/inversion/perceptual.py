@@ -54,7 +54,7 @@ class Perceptual(ABC):
 
     @abstractmethod
     def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """Features [N, C, h, w] after the ReLU of these convolutions of VGG-16, "conv1_1" to "conv5_3"."""
+        """Features [N, C, h, w] after the ReLU of these convolutions of VGG-16, "conv1_1" to "conv5_3", in their order."""
 
 
 class Vgg(Perceptual):
@@ -106,8 +106,10 @@ class ByDiscriminator(Perceptual):
         return [_unit(x) / math.sqrt(len(found)) for x in found]
 
     def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """As many of its blocks as there are layers, from the end of finest detail; it has no layers of VGG-16."""
-        return self.discriminator.features(images)[: len(layers)]
+        """What stands in for layers of VGG-16: the block that sees the image at the same side, or its last one."""
+        found = self.discriminator.features(images)
+        blocks = [int(layer.removeprefix("conv").partition("_")[0]) for layer in layers]
+        return [found[min(block, len(found)) - 1] for block in blocks]
 
 
 class Nothing(Perceptual):

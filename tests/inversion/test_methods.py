@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from stylemap import checkpoint
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, perceptual, preset, render
 from tests.inversion import tiny
@@ -57,6 +58,19 @@ def test_error_falls_on_stylemaps(maps, name):
     found = invert(preset(name, **knobs), maps, tiny.images(maps), perceptual.Nothing())
     assert (found.error < LEFT * torch.tensor(found.history[0].error)).all()
     assert found.latent.shape == (2, 8, 4, 4) and not found.extras
+
+
+def test_encoder_finds_what_its_generator_made():
+    """Trained weights, which have learned that E(G(stylemap)) is the stylemap: against the mean latent, from which others start."""
+    subject = Subject(checkpoint.load("avatars32"))
+    with torch.no_grad():
+        known = subject.model.map(tiny.randn(4, subject.model.config.stylemap_channels))
+        images = subject.render({"latent": known})
+        mean = subject.statistics(2000, 0).mean
+        start = (subject.render({"latent": mean}) - images).square().mean(dim=(1, 2, 3))
+    found = invert(preset("encoder"), subject, images, perceptual.Nothing())
+    assert (found.error < LEFT * start).all()
+    assert (found.latent - known).square().mean() < (mean - known).square().mean()
 
 
 @pytest.mark.parametrize("name", ["w+", "image2stylegan", "exchange-style", "in-domain", "hybrid", "structured-noise"])

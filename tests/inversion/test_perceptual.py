@@ -75,8 +75,25 @@ def test_nothing_compares_pixels():
 def test_discriminator_of_shipped_weights():
     network = perceptual.load("discriminator", weights="avatars32")
     assert len(network.normalised(randn(1, 3, 32, 32))) == 4
-    assert len(network.activations(randn(1, 3, 32, 32), ("conv4_3",))) == 1
     assert "discriminator" in network.origin["stand_in"]
+
+
+@pytest.mark.parametrize("network", [perceptual.random(), perceptual.load("discriminator", weights="avatars32")])
+def test_stand_ins_see_what_vgg_sees_at_the_same_side(network):
+    """A pixel that changes is seen in a few places of the first block, and all over the fourth and fifth."""
+    images = randn(1, 3, 32, 32)
+    layers = (*FOUR_LAYERS, "conv4_3", "conv5_3")
+    found = network.activations(images, layers)
+    assert [x.shape[-1] for x in found[:5]] == [32, 32, 8, 4, 4]
+    assert found[5].shape[-1] <= 4
+    changed = images.clone()
+    changed[..., 16, 16] += 1
+    for layer, before, after in zip(layers, found, network.activations(changed, layers), strict=True):
+        share = ((before - after).abs().amax(dim=1) > 0).float().mean()
+        if layer.startswith("conv1"):
+            assert 0 < share < 0.03
+        elif not layer.startswith("conv3"):
+            assert share == 1
 
 
 def test_auto_takes_what_there_is(tmp_path, monkeypatch):
