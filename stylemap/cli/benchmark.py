@@ -45,7 +45,8 @@ def inversion(argv: list[str]) -> int:
     parser = options.Parser(
         prog="stylemap benchmark inversion",
         description="Invert the same held-out pictures by every method and compare time, error and quality. Writes result.json, "
-        f"{TABLE}, {PLOT} and {SHEET}; called again with the same settings it runs only what is not done.",
+        f"{TABLE}, {PLOT} and {SHEET}; called again with the same settings it runs only what is not done. Exit code "
+        "1 if a method failed.",
         epilog="METHOD is NAME[@stylemap|@vectors][:KNOB=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is "
         f"a run. Without --methods: {' '.join(contenders.DEFAULT)}, as far as the weights allow. docs/comparison.md says more.",
     )
@@ -54,6 +55,7 @@ def inversion(argv: list[str]) -> int:
     parser.add_argument(
         "--count", type=number, default=16, help="pictures to invert; all held-out ones if there are fewer"
     )
+    parser.add_argument("--heldout", type=number, default=TrainConfig.heldout, help="as the training had it")
     parser.add_argument("--weights", nargs="+", default=[options.DEFAULT_WEIGHTS], metavar="W", help="stylemap weights and "
                         "those of a vector-latent generator, either or both")  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="see below")
@@ -70,11 +72,10 @@ def inversion(argv: list[str]) -> int:
     parser.add_argument(
         "--docs", type=Path, metavar="PAGE", help="Markdown file to put the results into, between its markers"
     )
-    run(parser.parse_args(argv), argv)
-    return 0
+    return run(parser.parse_args(argv), argv)
 
 
-def run(arguments: argparse.Namespace, argv: list[str]) -> None:
+def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     if arguments.docs:
         page.check(arguments.docs, NAME)
     for flag, path in (("--lpips-vgg", arguments.lpips_vgg), ("--inception", arguments.inception)):
@@ -88,7 +89,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> None:
     chosen, left_out = contenders.choose(arguments.methods, subjects, arguments.seed)
     network, origin = perceptual(arguments, device)
     side = next(iter(subjects.values())).model.config.resolution
-    training, heldout = datasets.open_split(arguments.images, side, TrainConfig.heldout)
+    training, heldout = datasets.open_split(arguments.images, side, arguments.heldout)
     originals = torch.from_numpy(np.stack([heldout[i] for i in range(min(arguments.count, len(heldout)))]))
     judge = Judge(
         originals, training, arguments.interpolations, arguments.seed, arguments.lpips_vgg, arguments.inception, device
@@ -108,17 +109,20 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> None:
     with files.owned(arguments.out):
         benchmark = Benchmark(originals, subjects, network, judge, arguments.batch, about, arguments.out)
         rows = benchmark.compare(chosen, lambda row: print(line(row), flush=True))
-        command = "stylemap benchmark inversion " + " ".join(argv)
-        notes = [*(f"Left out: {text}." for text in left_out), f"`{command}`"]
+        notes = [*(f"Left out: {text}." for text in left_out), page.command("stylemap benchmark inversion", argv)]
         text = benchmark.write(chosen, rows, notes)
     if arguments.docs:
         pictures = {PLOT: "Time against error of every method", SHEET: "Reconstructions: original, then every method"}
         page.embed(arguments.docs, NAME, text, {arguments.out / file: words for file, words in pictures.items()})
     for text in left_out:
         print(f"left out: {text}", file=sys.stderr)
-    if all("failed" in row for row in rows):
+    failed = [row for row in rows if "failed" in row]
+    for row in failed:
+        print(f"{row['title']} failed: {row['failed']}", file=sys.stderr)
+    if len(failed) == len(rows):
         raise InputError(f"no method succeeded: {rows[0]['failed']}")
     print(arguments.out / TABLE)
+    return 1 if failed else 0
 
 
 def opened(paths: list[str], device: torch.device) -> tuple[dict[str, Subject], dict[str, dict]]:
@@ -147,6 +151,7 @@ def opened(paths: list[str], device: torch.device) -> tuple[dict[str, Subject], 
             "given": path,
             "sha256": provenance.sha256(file),
             "info": checkpoint.read_info(file),
+            "parameters": {name: sum(x.numel() for x in part.parameters()) for name, part in model.named_children()},
             "model": asdict(model.config),
         }
     return subjects, notes

@@ -1,6 +1,8 @@
 """``stylemap benchmark ablation``: train stylemaps of several sides alike, and measure them."""
 
 import argparse
+import sys
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 
@@ -18,7 +20,8 @@ def main(argv: list[str]) -> int:
     parser = options.Parser(
         prog="stylemap benchmark ablation",
         description="Train a stylemap of every side with every seed into OUT/side<S>-seed<K>, then measure reconstruction and "
-        "edits by side. Finished runs are not trained again, unfinished ones go on, those of other processes are left.",
+        "edits by side. Finished runs are not trained again, unfinished ones go on, those of other processes are left. "
+        "Exit code 1 if a training failed.",
     )
     parser.add_argument(
         "--config", required=True, metavar="RECIPE", help="of the training: a name in configs/, or a YAML file"
@@ -55,18 +58,20 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         raise InputError(f"--config {arguments.config} trains {config.model.architecture}, which has no stylemap")
     device = devices.pick(arguments.device)
     runs = ablation.runs(config, arguments.sides, arguments.seeds, arguments.out)
+    failed: dict[str, str] = {}
     if not arguments.no_train:
         for one in runs:
             try:
                 code = trained(one)
             except InputError as err:  # one that diverges must not end the others
-                print(f"{one.name} failed: {err}", flush=True)
+                failed[one.name] = str(err)
+                print(f"{one.name} failed: {err}", file=sys.stderr, flush=True)
                 continue
             if code:
                 return code
     finished = [one for one in runs if one.status() == "finished"]
     if not finished:
-        raise InputError(f"{arguments.out} holds no finished run to measure: {', '.join(told(runs))}")
+        raise InputError(f"{arguments.out} holds no finished run to measure: {', '.join(told(runs, failed))}")
     training, heldout = datasets.open_split(config.data, config.model.resolution, config.heldout)
     how = Measuring(training, heldout, arguments.count, arguments.pairs, arguments.seed, device, arguments.out)
     with files.owned(arguments.out / ablation.MEASURES):
@@ -80,18 +85,18 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             f"Recipe {arguments.config}, {' and '.join(f'{n:,}' for n in seen)} images each; {len(heldout)} held-out pictures of "
             f"{config.data}, {config.model.resolution} px; edits of {masks}, at most {arguments.pairs} pairs each; "
             f"{arguments.count} interpolations.",
-            *(f"Not finished: {text}." for text in told(runs)),
-            f"`stylemap benchmark ablation {' '.join(argv)}`",
+            *(f"Not finished: {text}." for text in told(runs, failed)),
+            page.command("stylemap benchmark ablation", argv),
         ]
         about = {"machine": machine.describe(device), "config": asdict(config), "load": machine.load()}
         text = ablation.write(measures, about, notes, how.sheets(finished), arguments.out)
     if arguments.docs:
         words = {PLOT: "Error by side of the stylemap", SHEET: "Reconstructions by side", EDITS: "Edits by side"}
         page.embed(arguments.docs, NAME, text, {arguments.out / file: word for file, word in words.items()})
-    for text in told(runs):
-        print(f"not finished: {text}")
+    for text in told(runs, failed):
+        print(f"not finished: {text}", file=sys.stderr)
     print(arguments.out / TABLE)
-    return 0
+    return 1 if failed else 0
 
 
 def trained(one: Run) -> int:
@@ -104,10 +109,12 @@ def trained(one: Run) -> int:
     return 0
 
 
-def told(runs: list[Run]) -> list[str]:
-    """The runs that cannot be measured yet."""
+def told(runs: list[Run], failed: Mapping[str, str]) -> list[str]:
+    """The runs that cannot be measured, and why."""
     words = {"busy": "another process trains it", "new": "not begun", "unfinished": "stopped"}
-    return [f"{one.name} ({words[status]})" for one in runs if (status := one.status()) != "finished"]
+    return [
+        f"{one.name} ({failed.get(one.name, words[status])})" for one in runs if (status := one.status()) != "finished"
+    ]
 
 
 def line(measure: dict) -> str:

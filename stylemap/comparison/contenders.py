@@ -1,5 +1,6 @@
 """Which methods are compared, each with its knobs and the weights that it runs on."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 
@@ -23,6 +24,7 @@ DEFAULT = (
     "w:steps=100,300,1000",
     "w+:steps=100,300,1000",
     "image2stylegan:steps=1000,5000",
+    "image2stylegan++",
     "structured-noise",
 )
 
@@ -38,19 +40,24 @@ class Contender:
     method: Method
 
     @property
+    def phases(self) -> list[int]:
+        """Steps of each."""
+        return [value for knob, value in vars(self.method).items() if knob in COUNTS]
+
+    @property
     def steps(self) -> int:
         """Of all phases; 0 for one that does not optimise."""
-        return sum(value for knob, value in vars(self.method).items() if knob in COUNTS)
+        return sum(self.phases)
 
     @property
     def title(self) -> str:
-        return f"{self.name}, {self.steps} steps" if self.steps else self.name
+        return f"{self.name}, {' + '.join(map(str, self.phases))} steps" if self.phases else self.name
 
     @property
     def slug(self) -> str:
         """A file name."""
         plain = "".join(c if c.isalnum() or c in "+-." else "-" for c in self.name)
-        return f"{plain}-{self.steps}"
+        return "-".join([plain, *map(str, self.phases or [0])])
 
     def shortened(self, steps: int) -> Method:
         """The method with so many steps in each phase: what warms up."""
@@ -68,8 +75,9 @@ def parse(text: str, seed: int = 0) -> list[Contender]:
     kind = kind if at else STYLEMAP if name in OURS else VECTORS
     if kind not in KINDS:
         raise InputError(f"method {text}: weights are of kind {' or '.join(KINDS)}, not {kind!r}")
-    knobs = {"seed": seed} | dict(_knob(text, name, setting) for setting in settings)
-    others = {knob: value for knob, value in knobs.items() if knob not in ("seed", "steps")}
+    given = dict(_knob(text, name, setting) for setting in settings)
+    knobs = {"seed": seed} | given
+    others = {knob: value for knob, value in given.items() if knob not in COUNTS}
     shown = [f"{knob}={value:g}" if isinstance(value, float) else f"{knob}={value}" for knob, value in others.items()]
     counts = knobs.pop("steps", (None,))
     methods = [preset(name, **knobs, **({"steps": n} if n else {})) for n in counts]
@@ -127,9 +135,10 @@ def choose(
             left_out.append(reason)
         else:
             raise InputError(reason)
-    slugs = [contender.slug for contender in found]
-    if twice := [c.title for c in found if slugs.count(c.slug) > 1]:
-        raise InputError(f"method {twice[0]} is given twice")
+    for a, b in itertools.combinations(found, 2):
+        if (a.kind, a.method) == (b.kind, b.method):
+            same = "is given twice" if a.title == b.title else f"and {b.title} are one and the same; leave one out"
+            raise InputError(f"method {a.title} {same}")
     if not found:
         raise InputError(f"no method can run: {left_out[0] if left_out else 'none is given'}")
     return found, left_out

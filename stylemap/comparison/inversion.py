@@ -1,5 +1,6 @@
 """The comparison of inversions: the same pictures through every method, one row each, kept in a folder as they are finished."""
 
+import datetime
 import hashlib
 import json
 from collections.abc import Callable, Mapping, Sequence
@@ -53,7 +54,7 @@ class Benchmark:
         if (row := self.written(contender, key)) is not None:
             return row
         about = {"key": key, "title": contender.title, "steps": contender.steps, **contenders.describe(contender)}
-        load = machine.load()
+        load, date = machine.load(), datetime.datetime.now(datetime.UTC)
         subject = self.subjects[contender.kind]
         try:
             photos = images.from_uint8(self.originals)
@@ -66,6 +67,7 @@ class Benchmark:
             "seconds_of_batches": outcome.batches,
             "seconds_per_step": outcome.seconds_per_step,
             "seconds_statistics": outcome.seconds_statistics,
+            "date": date.isoformat(timespec="seconds"),
             "load_before": load,
             "load_after": machine.load(),
             "memory_mib": outcome.memory.mib,

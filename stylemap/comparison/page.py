@@ -1,5 +1,7 @@
 """Results inside a document: what lies between two markers is replaced, and pictures are copied beside it."""
 
+import shlex
+from collections.abc import Sequence
 from pathlib import Path
 
 from stylemap import files
@@ -10,6 +12,12 @@ PICTURES = "images"  # folder beside the page
 
 def markers(name: str) -> tuple[str, str]:
     return f"<!-- {name}: begin, written by stylemap benchmark -->", f"<!-- {name}: end -->"
+
+
+def command(name: str, argv: Sequence[str]) -> str:
+    """What to type for the same results, as code in Markdown; not where they are put."""
+    kept = [word for k, word in enumerate(argv) if "--docs" not in (word.partition("=")[0], argv[k - 1] if k else "")]
+    return f"`{name} {shlex.join(kept)}`"
 
 
 def check(page: Path, name: str) -> None:

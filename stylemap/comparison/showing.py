@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from stylemap.comparison import chart
+from stylemap.comparison import chart, unseen
 from stylemap.comparison.chart import Axis, Series
 from stylemap.comparison.quality import METRICS
 from stylemap.comparison.table import NONE, markdown, number
@@ -29,16 +29,17 @@ def table(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seque
     """Markdown: the rows, and below what they were measured with."""
     shown = [name for name in METRICS if any(row.get(name) is not None for row in rows)]
     memory = any(row.get("memory_mib") is not None for row in rows)
-    header = ["method", "weights", "seconds", "ms / step", "speed-up", "time, encoder = 1"]
+    header = ["method", "weights", "numbers", "seconds", "ms / step", "speed-up", "time, encoder = 1"]
     header += [NAMES[name] + BETTER.get(name, "") for name in shown] + ["peak memory, MiB"] * memory
     lines = []
     for row in rows:
         line = [row["title"], row["weights"]]
         if "failed" in row:
-            line.append(f"failed: {row['failed']}")
+            line += [NONE, f"failed: {row['failed']}"]
             lines.append(line + [NONE] * (len(header) - len(line)))
             continue
         step = row["seconds_per_step"]
+        line.append(_numbers(row))
         line += [number(row["seconds"]), number(step and 1000 * step), number(row["speedup"]), number(row["encoders"])]
         line += [_fixed(row[name], DECIMALS[name]) for name in shown]
         lines.append(line + [_fixed(row["memory_mib"], 0)] * memory)
@@ -55,6 +56,8 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
         f"{pictures} held-out pictures of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
         f"{hardware['libraries'][0]}.",
         f"Weights: {'; '.join(_of_weights(kind, note) for kind, note in about['weights'].items())}.",
+        *_doubts(about),
+        "Numbers: of the latent; + those of noise maps, and of the input tensor, where they are found too and make the image.",
         "Time of one picture, from the picture to its latent and the image of that, also of a step; speed-up over the slowest.",
     ]
     if statistics := {row["weights"]: row["seconds_statistics"] for row in done if row["seconds_statistics"]}:
@@ -66,6 +69,8 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
     reasons = {name: text for row in done for name, text in row["reasons"].items()}
     found += [f"{NAMES[name]} was not measured: {_brief(text)}." for name, text in reasons.items()]
     loads = [load[0] for row in done for load in (row["load_before"], row["load_after"]) if load]
+    if dates := sorted(row["date"] for row in done):
+        found.append(f"Rows were begun from {_date(dates[0])} to {_date(dates[-1])}.")
     if loads:
         limits = f"{min(loads):.1f} to {max(loads):.1f} on {hardware['cores']} cores"
         found.append(f"Load of the machine meanwhile: {limits}; this command alone makes {hardware['threads']}.")
@@ -98,7 +103,30 @@ def _fixed(value: float | None, decimals: int) -> str:
 
 def _of_weights(kind: str, note: dict) -> str:
     seen = note["info"].get("images")
-    return f"{kind}: {note['given']}, " + (f"{seen:,} training images seen" if seen else "training unknown")
+    text = f"{kind}: {note['given']}, " + (f"{seen:,} training images seen" if seen else "training unknown")
+    return f"{text}, parameters: {', '.join(f'{name} {count:,}' for name, count in note['parameters'].items())}"
+
+
+def _doubts(about: dict) -> list[str]:
+    """What speaks against that the weights never saw the pictures."""
+    data = about["data"]
+    found = {
+        note["given"]: unseen.doubt(note["info"], data["name"], data["names_sha256"])
+        for note in about["weights"].values()
+    }
+    return [f"Not certain that {given} never saw these pictures: {text}." for given, text in found.items() if text]
+
+
+def _numbers(row: dict) -> str:
+    """ "64 + 2,704"."""
+    counts = dict(row["origin"]["numbers"])
+    latent, others = counts.pop("latent"), sum(counts.values())
+    return f"{latent:,}" + (f" + {others:,}" if others else "")
+
+
+def _date(iso: str) -> str:
+    """In UTC, to the minute."""
+    return f"{iso[:16].replace('T', ' ')} UTC"
 
 
 def _brief(reason: str) -> str:

@@ -13,7 +13,7 @@ from stylemap.inversion.engine import Problem, Row, State, Stopping, Tick
 from stylemap.inversion.losses import Target
 from stylemap.inversion.methods import Method, Setting
 from stylemap.inversion.perceptual import Perceptual
-from stylemap.inversion.subject import Subject, Tensors, noises
+from stylemap.inversion.subject import Subject, Tensors
 from stylemap.model import Model
 from stylemap.stylegan import VectorModel
 
@@ -40,7 +40,7 @@ class Inversion:
     seconds_statistics: float
     """For mean and spread of w, which can be kept; 0 where they were known or are not needed."""
     origin: dict
-    """The method, its knobs, its source and the perceptual network."""
+    """The method, its knobs, its source, the perceptual network, and how many numbers each tensor has that makes an image."""
 
 
 def invert(
@@ -101,7 +101,7 @@ def invert(
         seconds,
         per_step,
         spent,
-        describe(method, perceptual) | {"noise_maps": "optimised" if noises(shown) else "constant or none"},
+        describe(method, perceptual) | {"numbers": {name: x[0].numel() for name, x in shown.items()}},
     )
 
 

@@ -83,7 +83,7 @@ class Records:
         scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
         state.save(self.run, seen, self.config, trainee)
         newest = self.run / f"weights-{seen:010d}.safetensors"
-        info = {"images": seen, "data": self.config.data, "seed": self.config.seed}
+        info = {"images": seen, "data": self.config.data, "seed": self.config.seed, "names_sha256": trainee.data}
         checkpoint.save(newest, trainee.average, trainee.networks.discriminator, info)
         files.copy(newest, self.run / "weights.safetensors")
         kept = state.prune(self.run, self.config.keep_states, scores, seen)

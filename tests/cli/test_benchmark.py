@@ -148,6 +148,51 @@ def test_ablation(stylemap, recipe, tmp_path, monkeypatch):
     assert tree(tmp_path / "made" / "side2-seed0") == finished
 
 
+def test_a_failed_training_is_told_beside_the_others(stylemap, recipe, tmp_path, monkeypatch):
+    run = train.run
+
+    def fail(config, out, resume):
+        if config.model.stylemap_size == 4:
+            raise InputError("it diverged")
+        return run(config, out, resume)
+
+    monkeypatch.setattr(train, "run", fail)
+    ran = stylemap(
+        "benchmark ablation --config tiny.yaml --sides 2 4 --seeds 0 --count 4 --pairs 1 --device cpu --out made"
+    )
+    assert ran.code == 1 and "side4-seed0 failed: it diverged" in ran.err
+    assert "Not finished: side4-seed0 (it diverged)." in (tmp_path / "made" / "table.md").read_text()
+
+
+def test_a_failed_method_is_told(stylemap, monkeypatch):
+    monkeypatch.setattr(timing, "run", failing := Failing(timing.run))
+    ran = stylemap(
+        "benchmark inversion --weights IN/w.safetensors", QUICK, "--methods encoder hybrid:steps=2 --out made"
+    )
+    assert ran.code == 1 and ran.err == "hybrid, 2 steps failed: it diverged\n"
+    failing.fails = False
+    assert (
+        stylemap(
+            "benchmark inversion --weights IN/w.safetensors", QUICK, "--methods encoder hybrid:steps=2 --out made"
+        ).code
+        == 0
+    )
+
+
+class Failing:
+    """Optimisation diverges."""
+
+    fails = True
+
+    def __init__(self, run):
+        self.run = run
+
+    def __call__(self, contender, *arguments):
+        if self.fails and contender.steps:
+            raise InputError("it diverged")
+        return self.run(contender, *arguments)
+
+
 def test_ablation_without_training(stylemap, recipe, monkeypatch):
     monkeypatch.setattr(train, "run", lambda *_: pytest.fail("was trained"))
     ran = stylemap("benchmark ablation --config tiny.yaml --sides 4 --seeds 0 --no-train --device cpu --out made")
@@ -161,7 +206,11 @@ def test_a_training_that_fails_does_not_end_the_others(stylemap, recipe, monkeyp
 
     monkeypatch.setattr(train, "run", fail)
     ran = stylemap("benchmark ablation --config tiny.yaml --sides 2 4 --seeds 0 --device cpu --out made")
-    assert ran.out.splitlines() == ["side2-seed0 failed: it diverged", "side4-seed0 failed: it diverged"]
+    assert ran.code == 2 and ran.err.splitlines() == [
+        "side2-seed0 failed: it diverged",
+        "side4-seed0 failed: it diverged",
+        "error: made holds no finished run to measure: side2-seed0 (it diverged), side4-seed0 (it diverged)",
+    ]
     monkeypatch.setattr(train, "run", lambda *_: 130)
     assert stylemap("benchmark ablation --config tiny.yaml --sides 2 --seeds 0 --device cpu --out made").code == 130
 

@@ -24,7 +24,7 @@ def test_each_number_of_steps_is_a_run():
 
 def test_steps_of_all_phases_count():
     (found,) = parse("image2stylegan++:steps=7:noise_steps=5")
-    assert found.steps == 12
+    assert found.steps == 12 and found.title == "image2stylegan++, 7 + 5 steps"
     short = found.shortened(2)
     assert (short.steps, short.noise_steps) == (2, 2)
     assert parse("encoder")[0].steps == 0
@@ -70,7 +70,7 @@ def test_defaults_that_do_not_fit_are_told(subjects):
     assert len(left_out) == len(contenders.DEFAULT) - len(contenders.OURS)
     bare = Subject(tiny.vectors(encoder=False))
     found, left_out = choose(None, {VECTORS: bare})
-    assert {c.name for c in found} == {"w", "w+", "image2stylegan", "structured-noise"}
+    assert {c.name for c in found} == {"w", "w+", "image2stylegan", "image2stylegan++", "structured-noise"}
     assert any("begins at the encoder" in text for text in left_out)
 
 
@@ -81,11 +81,23 @@ def test_defaults_that_do_not_fit_are_told(subjects):
         (["encoder"], [VECTORS], "method encoder needs stylemap weights"),
         (["image2stylegan@stylemap"], [STYLEMAP], "one vector per layer"),
         (["w:steps=5", "w:steps=9,5"], [VECTORS], "w, 5 steps is given twice"),
+        (["w:rate=0.1", "w"], [VECTORS], "w rate=0.1, 1000 steps and w, 1000 steps are one and the same"),
+        (
+            ["w-ada", "w:render_noise=false"],
+            [VECTORS],
+            "w-ada, 1000 steps and w render_noise=False, 1000 steps are one",
+        ),
     ],
 )
 def test_what_was_asked_for_must_fit(subjects, specs, kinds, says):
     with pytest.raises(InputError, match=says):
         choose(specs, {kind: subjects[kind] for kind in kinds})
+
+
+def test_seeds_are_runs_of_their_own(subjects):
+    found, _ = choose(["w:seed=1:steps=5", "w:seed=2:steps=5", "w:steps=5"], {VECTORS: subjects[VECTORS]}, seed=3)
+    assert [c.method.seed for c in found] == [1, 2, 3]
+    assert len({c.slug for c in found}) == len({c.title for c in found}) == 3
 
 
 @pytest.mark.parametrize("spec", ["encoder@vectors", "in-domain", "image2stylegan:init=encoder"])

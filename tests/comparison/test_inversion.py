@@ -20,9 +20,16 @@ QUICK = ("encoder", "hybrid:steps=3,5", "w:steps=3:statistics_samples=50")
 BAD = "w+:steps=4:rate=1e30:rampup=0:statistics_samples=50"
 ABOUT = {
     "machine": {"gpu": None, "processor": "abacus", "threads": 1, "cores": 2, "libraries": ["torch 9"]},
-    "data": {"name": "toys", "resolution": tiny.SIDE},
+    "data": {"name": "toys", "resolution": tiny.SIDE, "names_sha256": "ab"},
     "perceptual": {"network": "none", "stand_in": "pixels"},
-    "weights": {"stylemap": {"given": "abc", "info": {"images": 1234}}, "vectors": {"given": "def", "info": {}}},
+    "weights": {
+        "stylemap": {
+            "given": "abc",
+            "info": {"images": 1234, "data": "toys", "names_sha256": "ab"},
+            "parameters": {"generator": 9876, "encoder": 54},
+        },
+        "vectors": {"given": "def", "info": {}, "parameters": {"generator": 10}},
+    },
 }
 
 
@@ -128,7 +135,13 @@ def test_files(subjects, tmp_path):
     header, _, *lines = text.splitlines()
     assert all(line.count("|") == header.count("|") for line in lines[: len(rows)])
     assert "LPIPS" not in header and "LPIPS was not measured: " in text
-    assert "stylemap: abc, 1,234 training images seen; vectors: def, training unknown" in text
+    assert "stylemap: abc, 1,234 training images seen, parameters: generator 9,876, encoder 54; vectors: def, " in text
+    assert "Not certain that def never saw these pictures: what they were trained on is not known." in text
+    assert "that abc" not in text
+    maps = sum(side**2 for *_, side in subjects[VECTORS].noise_shapes())
+    numbers = [line.split(" | ")[2] for line in lines[: len(rows)]]
+    assert numbers == ["128", "128", "128", f"12 + {maps}"]
+    assert f"Rows were begun from {rows[0]['date'][:16].replace('T', ' ')} UTC to {rows[-1]['date'][:10]} " in text
     assert "a stand-in, pixels" in text and "mean and spread of w" in text and "`the command`" in text
     with Image.open(tmp_path / inversion.PLOT) as plot, Image.open(tmp_path / inversion.SHEET) as sheet:
         assert plot.size == inversion.showing.PLOT_SIZE

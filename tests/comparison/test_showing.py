@@ -80,6 +80,12 @@ def test_higher_is_higher():
 PAGE = "# Words\n\n{}\nold\n{}\n\nmore words\n"
 
 
+@pytest.mark.parametrize("docs", [["--docs", "page.md"], ["--docs=page.md"]], ids=str)
+def test_a_command_can_be_typed_again_and_has_no_page(docs):
+    found = page.command("stylemap benchmark", ["--out", "two words", *docs, "--count", "2"])
+    assert found == "`stylemap benchmark --out 'two words' --count 2`"
+
+
 def test_a_page_keeps_everything_else(tmp_path):
     path, picture = tmp_path / "page.md", tmp_path / "plot.png"
     picture.write_bytes(b"pixels")
