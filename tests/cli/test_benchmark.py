@@ -165,32 +165,19 @@ def test_a_failed_training_is_told_beside_the_others(stylemap, recipe, tmp_path,
 
 
 def test_a_failed_method_is_told(stylemap, monkeypatch):
-    monkeypatch.setattr(timing, "run", failing := Failing(timing.run))
-    ran = stylemap(
-        "benchmark inversion --weights IN/w.safetensors", QUICK, "--methods encoder hybrid:steps=2 --out made"
-    )
-    assert ran.code == 1 and ran.err == "hybrid, 2 steps failed: it diverged\n"
-    failing.fails = False
-    assert (
-        stylemap(
-            "benchmark inversion --weights IN/w.safetensors", QUICK, "--methods encoder hybrid:steps=2 --out made"
-        ).code
-        == 0
-    )
+    run, diverges = timing.run, [True]
 
-
-class Failing:
-    """Optimisation diverges."""
-
-    fails = True
-
-    def __init__(self, run):
-        self.run = run
-
-    def __call__(self, contender, *arguments):
-        if self.fails and contender.steps:
+    def fail(contender, *arguments):
+        if contender.steps and diverges[0]:
             raise InputError("it diverged")
-        return self.run(contender, *arguments)
+        return run(contender, *arguments)
+
+    monkeypatch.setattr(timing, "run", fail)
+    command = ("benchmark inversion --weights IN/w.safetensors --out made", QUICK, "--methods encoder hybrid:steps=2")
+    ran = stylemap(*command)
+    assert ran.code == 1 and ran.err == "hybrid, 2 steps failed: it diverged\n"
+    diverges[0] = False
+    assert stylemap(*command).code == 0
 
 
 def test_ablation_without_training(stylemap, recipe, monkeypatch):
