@@ -1,6 +1,8 @@
 """``stylemap import``: weights of other programs -> our weights file."""
 
 import argparse
+import sys
+import warnings
 from pathlib import Path
 
 from stylemap import checkpoint, published
@@ -30,7 +32,11 @@ def main(argv: list[str]) -> int:
         model, discriminator = published.load(path)
         latent = f"stylemap {model.config.stylemap_size} x {model.config.stylemap_size}"
     else:
-        model, discriminator = conversion.load(path), None
+        with warnings.catch_warnings(record=True) as found:
+            warnings.simplefilter("always", UserWarning)
+            model, discriminator = conversion.load(path), None
+        for warning in found:
+            print(f"note: {path}: {warning.message}", file=sys.stderr)
         latent = f"{model.config.architecture}, {model.generator.layers} vectors of {model.config.stylemap_channels}"
     checkpoint.save(arguments.out, model, discriminator, {"imported_from": Path(path).name})
     print(f"{arguments.out}  ({model.config.resolution} px, {latent})")

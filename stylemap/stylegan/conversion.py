@@ -27,6 +27,8 @@ def load(path: str | Path) -> VectorModel:
 
     The mean w is the file's. Where it has none (rosinality's training writes none) it is taken over 10,000 fixed draws.
 
+    Warns where images will not be quite those of the program that it comes from.
+
     Raises:
         InputError: missing, damaged, another kind of network, or one that would run code.
     """
@@ -54,7 +56,7 @@ def load(path: str | Path) -> VectorModel:
 
 
 def _convert(saved: Any) -> layouts.Converted:
-    if isinstance(saved, (tuple, list)) and len(saved) == 3:
+    if isinstance(saved, (tuple, list)) and len(saved) == 3 and isinstance(saved[2], pickles.Holder):
         return layouts.tensorflow(saved[2])  # G, D, Gs
     if isinstance(saved, dict) and isinstance(saved.get("G_ema"), pickles.Holder):
         return layouts.ada(saved["G_ema"])

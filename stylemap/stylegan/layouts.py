@@ -13,6 +13,7 @@ but where a function says so. What does differ:
 
 import math
 import re
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -123,13 +124,20 @@ def ada(network: Holder) -> Converted:
     """StyleGAN2 of a StyleGAN2-ADA PyTorch pickle: its "G_ema".
 
     Its demodulated kernels have no run-time scale, which the demodulation takes out again. Trained with float16 it clamps
-    activations at 256, which ours does not.
+    activations, at 256 as published, which ours does not: a warning says so.
     """
     modules = _modules(network)
     for name, state in modules.items():
         for key, allowed in {"activation": ("lrelu", "linear"), "architecture": ("skip",)}.items():
             if state.get(key, allowed[0]) not in allowed:
                 raise InputError(f"{name}.{key} is {state[key]}, not {' or '.join(allowed)}")
+    if limits := {float(state["conv_clamp"]) for state in modules.values() if state.get("conv_clamp") is not None}:
+        text = " and ".join(f"{limit:g}" for limit in sorted(limits))
+        warnings.warn(
+            f"it was trained with float16 and clamps activations at {text}, which is not done here: images differ where an "
+            "activation is larger",
+            stacklevel=2,
+        )
     entries, ours = Entries(_tensors(modules)), {}
     mapping = entries.count(r"mapping\.fc\d+\.weight")
     for i in range(mapping):

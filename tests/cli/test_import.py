@@ -35,6 +35,13 @@ def test_says_what_it_is(converted, tmp_path, capsys):
     assert capsys.readouterr().out == f"{out}  ({r} px, stylegan2, {count} vectors of {width})\n"
 
 
+def test_says_what_is_not_as_it_was(tmp_path, capsys):
+    foreign = Ada.dump(Ada.entries(), tmp_path / "net.pkl", conv_clamp=256)
+    assert main(["import", "--stylegan", str(foreign), "--out", str(tmp_path / "net.safetensors")]) == 0
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"note: {foreign}: ") and "clamps activations at 256, which is not done here" in line
+
+
 def test_samples_and_projects(converted, tmp_path):
     photo = tmp_path / "photo.png"
     images.write(photo, torch.zeros(3, 16, 16))
@@ -50,6 +57,7 @@ def test_samples_and_projects(converted, tmp_path):
     [
         (["--stylegan", "gone.pkl", "--out", "a.safetensors"], "gone.pkl: no such file"),
         (["--stylegan", "other.pt", "--out", "a.safetensors"], "g_ema"),
+        (["--stylegan", "list.pt", "--out", "a.safetensors"], "neither G, D, Gs nor G_ema nor g_ema"),
         (["--stylegan", "a", "--published", "b", "--out", "a.safetensors"], "not allowed with argument"),
         (["--stylegan", "x.safetensors", "--out", "x.safetensors"], "would be overwritten"),
         (["--out", "a.safetensors"], "--stylegan"),
@@ -58,6 +66,7 @@ def test_samples_and_projects(converted, tmp_path):
 def test_mistakes_are_one_line(tmp_path, monkeypatch, capsys, flags, said):
     monkeypatch.chdir(tmp_path)
     torch.save({"weights": torch.zeros(3)}, "other.pt")
+    torch.save([1, 2, 3], "list.pt")
     torch.save(Rosinality.entries(), "x.safetensors")
     before = sorted(path.name for path in tmp_path.iterdir())
     assert main(["import", *flags]) == 2
