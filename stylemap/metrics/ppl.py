@@ -33,6 +33,9 @@ def ppl(
 ) -> PathLength:
     """The mean of ``distance(image(t), image(t + epsilon)) / epsilon^2`` over random paths, epsilon = 1e-4.
 
+    Noise maps are drawn for every path and the same at both of its ends. What StyleGAN2-ADA calls ppl2_wend is space "w",
+    sampling "end", without crop.
+
     Args:
         distance: images [N, 3, R, R] in about [-1, 1], twice, -> [N]; the published is LPIPS.
         space: "z" goes along the sphere between two z and maps, "w" straight between two mapped latents (stylemaps before
@@ -60,7 +63,7 @@ def path_lengths(
     t = t if sampling == "full" else torch.zeros_like(t)
     size = max(1, streams.per_pass(model.config.resolution) // 2)
     parts = list(zip(first.split(size), second.split(size), t.split(size), strict=True))
-    found = []
+    found, done = [], 0
     for part in streams.progress(parts, None, f"path length, {space} {sampling}"):
         a, b, start = part
         if space == "z":
@@ -71,7 +74,10 @@ def path_lengths(
             a, b, start = (model.map(a.to(model.device)), model.map(b.to(model.device)), start.float().to(model.device))
             weight = start.to(a.dtype).view(-1, *[1] * (a.ndim - 1))
             latents = torch.cat([torch.lerp(a, b, weight), torch.lerp(a, b, weight + EPSILON)])
-        pictures = prepared(model.synthesize(latents), crop)
+        # twice the same path: noise is no part of what changes
+        maps = streams.noise_maps(model, [*range(done, done + len(a))] * 2, seed, PATHS + 1)
+        done += len(a)
+        pictures = prepared(model.synthesize(latents, **maps), crop)
         found.append(distance(*pictures.chunk(2)).cpu().double() / EPSILON**2)
     return torch.cat(found)
 

@@ -12,10 +12,12 @@ from tqdm import tqdm
 
 from stylemap import images, parallel
 from stylemap.datasets import Pictures
+from stylemap.stylegan import VectorModel
 from stylemap.training import evaluate
 
 # What a random number is for, beside the seed, so that no two uses share their draws.
 CHOICE, SAMPLES, PAIRS = range(3)
+MAPS = 1  # of noise, beside the z of the same use
 
 MOST = 64  # pictures in a batch
 
@@ -54,12 +56,27 @@ def noise(model, count: int, seed: int = 0, use: int = SAMPLES) -> Tensor:
     return torch.from_numpy(draws)
 
 
+def noise_maps(model, indices: Iterable[int], seed: int = 0, use: int = SAMPLES) -> dict:
+    """What `synthesize` of a vector-latent generator takes beside latents: for each index maps of its own, as published for
+    samples and path lengths. Nothing for a generator without noise inputs."""
+    if not isinstance(model, VectorModel):
+        return {}
+    sides = [shape[-1] for shape in model.generator.noise_shapes()]
+    drawn = []
+    for index in indices:
+        rng = np.random.default_rng([seed, use, MAPS, index])
+        drawn.append([torch.from_numpy(rng.standard_normal((1, side, side), np.float32)) for side in sides])
+    return {"noise": [torch.stack(maps).to(model.device) for maps in zip(*drawn, strict=True)]}
+
+
 @torch.no_grad()
 def samples(model, count: int, seed: int = 0) -> Iterator[Tensor]:
-    """Pictures of random z, no truncation, as 8 bits hold them."""
-    z = noise(model, count, seed)
-    for part in progress(z.split(per_pass(model.config.resolution)), None, "samples"):
-        yield rendered(model, model.map(part.to(model.device)))
+    """Pictures of random z and noise maps, no truncation, as 8 bits hold them."""
+    done = 0
+    for part in progress(noise(model, count, seed).split(per_pass(model.config.resolution)), None, "samples"):
+        maps = noise_maps(model, range(done, done + len(part)), seed)
+        yield images.to_uint8(model.synthesize(model.map(part.to(model.device)), **maps)).cpu()
+        done += len(part)
 
 
 @torch.no_grad()

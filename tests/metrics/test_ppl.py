@@ -2,6 +2,7 @@ import pytest
 import torch
 
 from stylemap.metrics import ppl, streams
+from tests.inversion import tiny
 from tests.metrics import toys
 
 COUNT = 40
@@ -40,6 +41,30 @@ def test_arcs(sampling):
     found = ppl.path_lengths(Colours(), toys.distance().function, COUNT, "z", sampling)
     # z is float32: rounding to 1e-7 of a step of 1e-4.
     torch.testing.assert_close(found, angle.square(), rtol=2e-2, atol=0)
+
+
+@pytest.mark.parametrize("space", ["z", "w"])
+def test_noise_is_that_of_the_path(space, monkeypatch):
+    """Different on every path, and the same at both ends: it does not lengthen paths."""
+    model = tiny.vectors()
+    seen, synthesize = [], model.synthesize
+
+    def spy(latents, noise):
+        seen.append(noise)
+        return synthesize(latents, noise)
+
+    monkeypatch.setattr(model, "synthesize", spy)
+    lengths = ppl.path_lengths(model, toys.distance().function, 5, space, "full")
+    monkeypatch.setattr(streams, "MOST", 4)
+    again = ppl.path_lengths(model, toys.distance().function, 5, space, "full")
+    for maps in seen:
+        for one in maps:
+            first, second = one.chunk(2)
+            assert torch.equal(first, second)
+            assert len(first) < 2 or not torch.equal(first[0], first[1])
+    assert len(seen) == 4
+    # a difference of 1e-4 in float32: its square is known to about a hundredth
+    torch.testing.assert_close(again, lengths, rtol=0.1, atol=0)
 
 
 def test_slerp():

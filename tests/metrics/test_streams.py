@@ -1,7 +1,9 @@
+import pytest
 import torch
 
 from stylemap.metrics import streams
 from tests.editing import tiny
+from tests.inversion import tiny as vectors
 from tests.metrics import toys
 
 
@@ -32,6 +34,17 @@ def test_samples(monkeypatch):
     assert whole.shape == (10, 8, 8, 3) and whole.dtype == torch.uint8
     monkeypatch.setattr(streams, "MOST", 4)
     assert torch.equal(torch.cat(list(streams.samples(toys.Flat(), 10, seed=1))), whole)
+
+
+@pytest.mark.parametrize("architecture", ["stylegan2", "stylegan"])
+def test_samples_of_vectors_have_noise_of_their_own(architecture, monkeypatch):
+    model = vectors.vectors(architecture)
+    monkeypatch.setattr(model, "map", lambda z: torch.zeros(len(z), model.generator.layers, z.shape[1]))
+    whole = torch.cat(list(streams.samples(model, 5, seed=1))).int()
+    assert (whole[0] - whole[1]).abs().max() > 10
+    monkeypatch.setattr(streams, "MOST", 2)
+    # up to the order of float sums
+    assert (torch.cat(list(streams.samples(model, 5, seed=1))).int() - whole).abs().max() <= 1
 
 
 def test_large_pictures_come_in_small_batches():
