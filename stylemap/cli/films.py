@@ -17,6 +17,7 @@ MOST_PIXELS = 4096  # a frame may be wide
 MOST_FRAMES = 100_000  # from a picture to the next
 FPS = 12.5
 SHEET_FRAMES, SHEET_COLUMNS = 16, 8
+SEEN = 256  # pixels; a picture at least so wide can be seen
 
 
 def add_options(parser: argparse.ArgumentParser, ease: str, frames: int | None = 16) -> None:

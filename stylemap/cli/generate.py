@@ -134,12 +134,12 @@ def _pictures(paths: list[str]) -> list[Path]:
     return found
 
 
-def _unique_names(paths: list[Path]) -> list[str]:
-    """The stem of each path; of equal ones the later get a number, so that none overwrites another."""
+def _unique_names(paths: list[Path], taken: str = "grid") -> list[str]:
+    """The stem of each path; of equal ones the later get a number, so that none overwrites another, or what else is written."""
     names: list[str] = []
     for path in paths:
         name, number = path.stem, 2
-        while name in names or name == "grid":
+        while name in (*names, taken):
             name, number = f"{path.stem}-{number}", number + 1
         names.append(name)
     return names

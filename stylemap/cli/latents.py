@@ -2,16 +2,21 @@
 
 import argparse
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import torch
+from torch import Tensor
 
-from stylemap import images, video
-from stylemap.cli import options
+from stylemap import checkpoint, images, video
+from stylemap.cli import films, options
 from stylemap.cli.project import number
 from stylemap.errors import InputError
 from stylemap.inversion import latents
 from stylemap.inversion.latents import Found
+from stylemap.metrics import provenance
+from stylemap.model import Model
+from stylemap.stylegan import VectorModel
 
 FILMS = (".gif", ".webp", ".mp4")
 MOST_FRAMES = 10_000
@@ -78,14 +83,14 @@ def span(text: str) -> tuple[float, float]:
 def run_morph(arguments: argparse.Namespace) -> None:
     check(arguments)
     model = options.load_any(arguments)
-    first, second = latents.read(arguments.first, model), latents.read(arguments.second, model)
+    first, second = read(arguments, model, "first", "second")
     show(arguments, latents.morph(model, first, second, torch.linspace(0, 1, arguments.frames)))
 
 
 def run_edit(arguments: argparse.Namespace) -> None:
     check(arguments)
     model = options.load_any(arguments)
-    found = latents.read(arguments.first, model)
+    (found,) = read(arguments, model, "first")
     boundary = latents.read_boundary(arguments.boundary, model)
     check_layers(arguments.layers, found)
     ends = [Found(latents.move(found.latent, boundary, a, arguments.layers), found.extras, {}) for a in arguments.span]
@@ -94,17 +99,26 @@ def run_edit(arguments: argparse.Namespace) -> None:
 
 def run_exchange(arguments: argparse.Namespace) -> None:
     model = options.load_any(arguments)
-    pair = [latents.read(path, model) for path in (arguments.first, arguments.second)]
+    pair = read(arguments, model, "first", "second")
     check_layers(arguments.layers, pair[0])
     made = latents.exchange(pair[0].latent, pair[1].latent, arguments.layers)
     written = [arguments.out / f"{name}{suffix}" for name in ("first", "second") for suffix in latents.SUFFIXES]
     options.keep_inputs(written, [arguments.first, arguments.second])
     for name, latent, found in zip(("first", "second"), made, pair, strict=True):
-        result = Found(latent, found.extras, {"exchanged": arguments.layers, "of": [arguments.first, arguments.second]})
+        info = {"exchanged": arguments.layers, "of": [arguments.first, arguments.second]}
+        # those of the latent that keeps most of its layers
+        info |= {name: found.info[name] for name in ("weights_sha256",) if name in found.info}
+        result = Found(latent, found.extras, info)
         images.write(arguments.out / f"{name}.png", result.image(model))
         for suffix in latents.SUFFIXES:
             latents.write(arguments.out / f"{name}{suffix}", result)
         print(arguments.out / f"{name}.png")
+
+
+def read(arguments: argparse.Namespace, model: Model | VectorModel, *names: str) -> list[Found]:
+    """The latents given by these arguments."""
+    digest = provenance.sha256(checkpoint.find(arguments.weights))
+    return [latents.read(getattr(arguments, name), model, digest) for name in names]
 
 
 def check(arguments: argparse.Namespace) -> None:
@@ -123,7 +137,8 @@ def check_layers(layers: list[int] | None, found: Found) -> None:
         raise InputError(f"--layers must lie in 0..{found.latent.shape[1] - 1} for these weights")
 
 
-def show(arguments: argparse.Namespace, frames) -> None:
+def show(arguments: argparse.Namespace, frames: Iterable[Tensor]) -> None:
+    frames = (images.enlarge(batch, films.SEEN) for batch in frames)
     if arguments.out.suffix.lower() in FILMS:
         video.write(arguments.out, frames, arguments.fps)
     else:

@@ -25,11 +25,14 @@ class Phase:
     name: str
     steps: int
     rates: dict[str, float]  # full learning rate by tensor; the others stand still
-    loss: Callable[[Tensors, Tensor], Tensor]  # what is optimised, its images [N, 3, R, R] -> [N]
+    loss: Callable[[Tensors, Tensor], Tensor]  # of what is optimised and its images [N, 3, R, R] -> [N]
     schedule: Callable[[float], float] = lambda t: 1.0  # times the full rate
     latent_noise: Callable[[float], float] = lambda t: (
         0.0
     )  # standard deviation of what is added to the latent to render it
+    regulariser: Callable[[Tensors], Tensor] | None = (
+        None  # [N], added to the loss; says nothing of how good the images are
+    )
     standardise: bool = False  # put the noise maps that are optimised back to mean 0, variance 1 after every step
 
 
@@ -40,7 +43,7 @@ class Stopping:
     error: float | None = None
     """Mean squared error, pixels in [-1, 1], at which it is good enough."""
     patience: int | None = None
-    """Steps without a loss that is lower by ``gain``."""
+    """Steps without a loss, regulariser aside, that is lower by ``gain``."""
     gain: float = 0.01
     """Share of the lowest loss so far."""
 
@@ -51,8 +54,9 @@ class Row(NamedTuple):
     phase: str
     step: int  # of all phases, from 0
     seconds: float  # from the start
-    loss: list[float]  # of each image
+    loss: list[float]  # of each image, without the regulariser
     error: list[float]  # mean squared error to the targets, pixels in [-1, 1]
+    regulariser: list[float]  # of each image; 0 where there is none
 
 
 @dataclass
@@ -143,7 +147,8 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
         }
         images = problem.render(noisy)
         losses = phase.loss(noisy, images)
-        _step(adam, leaves, losses, state.done)
+        held = phase.regulariser(noisy) if phase.regulariser else torch.zeros_like(losses)
+        _step(adam, leaves, losses + held, state.done)
         if phase.standardise:
             _standardise(leaves)
         state.step, state.ran = state.step + 1, state.ran + 1
@@ -151,13 +156,14 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
         due = state.step == 1 or state.step % every == 0 or state.step == phase.steps
         if not (begins or due):
             continue
-        values = losses.tolist(), problem.error(images.detach()).tolist()  # waits for the device
+        # waits for the device
+        values = losses.tolist(), problem.error(images.detach()).tolist(), held.tolist()
         now = time.perf_counter()
         state.seconds += now - clock
         if begins:
             state.cold = (state.cold[0] + 1, state.cold[1] + now - clock)
         if due:
-            _check_finite(values[0], phase, state.step)
+            _check_finite(values[0] + values[2], phase, state.step)
             state.history.append(Row(phase.name, before + state.step - 1, state.seconds, *values))
             state.tensors = state.tensors | {name: x.detach() for name, x in leaves.items()}
             state.adam = adam.state_dict()

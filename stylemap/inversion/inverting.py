@@ -73,7 +73,7 @@ def invert(
     setting = Setting(subject, targets, perceptual)
     known = len(subject.known)
     start = method.start(setting)
-    phases = method.phases(setting, start)
+    phases = [phase for phase in method.phases(setting, start) if phase.steps]
     spent = sum(found.seconds for found in list(subject.known.values())[known:])
 
     def error(images: Tensor) -> Tensor:

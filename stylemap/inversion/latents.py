@@ -2,6 +2,7 @@
 
 import io
 import json
+import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,8 +64,12 @@ def write(path: str | Path, found: Found) -> None:
     write_bytes(path, serialize({"latent": latent.contiguous(), **tensors}, header))
 
 
-def read(path: str | Path, model: Model | VectorModel) -> Found:
+def read(path: str | Path, model: Model | VectorModel, weights_sha256: str | None = None) -> Found:
     """A latent of this model; of a .npy also one w [C], which is repeated for all layers.
+
+    Args:
+        weights_sha256: of the file that the model is from. A latent that was found with another one is read with a warning:
+            weights that were trained on may still have an image for it.
 
     Raises:
         InputError: missing, damaged, or of another model.
@@ -80,6 +85,9 @@ def read(path: str | Path, model: Model | VectorModel) -> Found:
         info, latent = json.loads(header[FORMAT]), _fit(tensors.pop("latent"), model, path)
     except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as err:
         raise InputError(f"{path} is missing, damaged or no file of latents ({err}); check the path") from err
+    theirs = info.get("weights_sha256")
+    if weights_sha256 and theirs and theirs != weights_sha256:
+        warnings.warn(f"{path} was found with other weights; these may make another picture of it", stacklevel=2)
     return Found(latent.to(model.device), {name: x.to(model.device) for name, x in tensors.items()}, info)
 
 

@@ -3,6 +3,7 @@
 Where a recipe was only published in part, or changed here, docs/inversion.md says so.
 """
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
@@ -15,7 +16,7 @@ from stylemap.inversion import noise_maps, schedules
 from stylemap.inversion.engine import Phase
 from stylemap.inversion.losses import FOUR_LAYERS, Comparison, Target, Weights
 from stylemap.inversion.perceptual import VGG_LAYERS, Perceptual
-from stylemap.inversion.subject import Subject, Tensors, noises
+from stylemap.inversion.subject import Subject, Tensors
 
 STATISTICS_SEED = 123  # of the z that the mean and spread of w come from
 # In-domain inversion weighs features of pixels in [0, 255] by 5e-5. VGG-16 sees pixels over 0.226 * 255 here, and features grow
@@ -55,6 +56,14 @@ class Setting:
         return self.subject.encode(total / sum(masks).clamp(min=1)).clone()
 
 
+def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors], Tensor] | None:
+    """Of the noise maps among these tensors; None where there is nothing to hold."""
+    maps = [name for name in names if name.startswith("noise.")]
+    if not (weight and maps):
+        return None
+    return lambda tensors: weight * noise_maps.correlation([tensors[name] for name in maps])
+
+
 @dataclass(frozen=True)
 class Method:
     """Where to begin, and what to do then: fields are the knobs."""
@@ -62,6 +71,7 @@ class Method:
     source: ClassVar[str]
     vectors: ClassVar[bool] = False  # whether it needs a generator with one vector per layer
     perceptual: ClassVar[bool] = True  # whether the network of features is used
+    terms: ClassVar[tuple[str, ...]] = ()  # knobs that weigh the terms of its loss, if all of them may be 0
 
     seed: int = 0
     """Of all noise."""
@@ -72,6 +82,10 @@ class Method:
                 raise InputError(f"{name}={getattr(self, name)} must be one of {', '.join(get_args(kind))}")
         if unknown := [name for name in getattr(self, "layers", ()) if name not in VGG_LAYERS]:
             raise InputError(f"layers: {unknown[0]} is none of VGG-16's, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
+        if self.terms and not any(getattr(self, name) for name in self.terms):
+            raise InputError(
+                f"{', '.join(self.terms)} are all 0, so that there is nothing to make small: set one above 0"
+            )
         if getattr(self, "statistics_samples", 1) < 1:
             raise InputError("statistics_samples must be 1 or more")
 
@@ -135,19 +149,15 @@ class Projection(Method):
     def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
         spread = self.spread(setting)
         compare = Comparison(setting.targets, setting.perceptual, Weights(distance=1.0, pixels=self.pixels))
-
-        def loss(tensors: Tensors, images: Tensor) -> Tensor:
-            maps = noises(tensors)
-            held = self.regularisation * noise_maps.correlation(maps) if maps and self.regularisation else 0.0
-            return compare(images) + held
-
+        rates = dict.fromkeys(setting.subject.rendered(start), self.rate)
         phase = Phase(
             "projection",
             self.steps,
-            dict.fromkeys(start, self.rate),
-            loss,
+            rates,
+            lambda _, images: compare(images),
             partial(schedules.rate, rampup=self.rampup, rampdown=self.rampdown),
             lambda t: spread * schedules.latent_noise(t, self.noise, self.noise_ramp),
+            noise_regulariser(self.regularisation, rates),
             standardise=True,
         )
         return [phase]
@@ -178,6 +188,7 @@ class Image2StyleGAN(Method):
 
     source: ClassVar[str] = "Image2StyleGAN, sections 4 and 5 (arXiv 1904.03189)"
     vectors: ClassVar[bool] = True
+    terms: ClassVar[tuple[str, ...]] = ("pixels", "features", "style")
 
     init: Literal["mean", "zeros", "uniform", "encoder"] = "mean"
     """Uniform is for what is no face, in [-1, 1]; zeros as StyleGAN_LatentEditor does."""
@@ -224,17 +235,18 @@ class Image2StyleGANPlusPlus(Image2StyleGAN):
         return {**super().start(setting), **setting.subject.noise_constants(setting.samples)}
 
     def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
-        maps = [f"noise.{i}" for i in range(len(setting.subject.noise_shapes()))]
+        rates = {name: self.noise_rate for name in start if name.startswith("noise.")}
         compare = Comparison(setting.targets, setting.perceptual, Weights(pixels=1.0))
 
-        def loss(tensors: Tensors, images: Tensor) -> Tensor:
-            if not self.noise_regularisation:
-                return compare(images)
-            return compare(images) + self.noise_regularisation * noise_maps.correlation(noises(tensors))
-
-        rates = dict.fromkeys(maps, self.noise_rate)
-        down = partial(schedules.rate, rampup=0.0)
-        return [*super().phases(setting, start), Phase("noise", self.noise_steps, rates, loss, down)]
+        phase = Phase(
+            "noise",
+            self.noise_steps,
+            rates,
+            lambda _, images: compare(images),
+            partial(schedules.rate, rampup=0.0),
+            regulariser=noise_regulariser(self.noise_regularisation, rates),
+        )
+        return [*super().phases(setting, start), phase]
 
 
 @dataclass(frozen=True)
@@ -242,6 +254,7 @@ class InDomain(Method):
     """From the encoder on, by pixels, features, and that the encoder finds the latent in the image it makes."""
 
     source: ClassVar[str] = "In-domain GAN inversion, section 3.2 (arXiv 2004.00049)"
+    terms: ClassVar[tuple[str, ...]] = ("pixels", "features", "distance", "domain")
 
     steps: int = 100
     rate: float = 0.01

@@ -92,6 +92,15 @@ class Subject:
         with self._input(tensors.get("input")):
             return self.model.synthesize(latent, noise=noises(tensors) or None)
 
+    @torch.enable_grad()
+    def rendered(self, tensors: Tensors) -> list[str]:
+        """Names of those that the image depends on. Where an input is given, noise maps before it are not seen."""
+        if "input" not in tensors:
+            return list(tensors)
+        leaves = {name: x[:1].detach().requires_grad_() for name, x in tensors.items()}
+        gradients = torch.autograd.grad(self.render(leaves).sum(), list(leaves.values()), allow_unused=True)
+        return [name for name, gradient in zip(leaves, gradients, strict=True) if gradient is not None]
+
     def encode(self, images: Tensor) -> Tensor:
         return self.model.encode(images)
 

@@ -9,6 +9,7 @@ from PIL import Image
 
 from stylemap import checkpoint, images
 from stylemap.inversion import engine, invert, latents, perceptual, preset
+from stylemap.metrics import provenance
 from tests.cli.conftest import SIDE, pixels
 from tests.cli.test_morph import frames_of
 from tests.inversion import tiny
@@ -22,6 +23,12 @@ def vectors(tmp_path, stylemap):
     """The small generator in the folder in which commands run."""
     checkpoint.save(tmp_path / "v.safetensors", tiny.vectors())
     return checkpoint.load(tmp_path / "v.safetensors")
+
+
+def enlarged(picture: np.ndarray) -> np.ndarray:
+    """[..., r, r, 3] -> [..., 256, 256, 3]: every pixel repeated."""
+    factor = 256 // picture.shape[-2]
+    return picture.repeat(factor, -2).repeat(factor, -3)
 
 
 def photos(inputs, side=SIDE):
@@ -62,38 +69,189 @@ def test_vectors(stylemap, vectors, tmp_path, method):
     read = latents.read(tmp_path / "made/ada.safetensors", vectors)
     np.testing.assert_array_equal(images.to_uint8(read.image(vectors))[0].numpy(), pixels(tmp_path / "made/ada.png"))
     film = frames_of(tmp_path / "made/ada.film.png")
-    assert film.shape[1:] == (tiny.SIDE, 2 * tiny.SIDE, 3)
-    assert (film[0, :, : tiny.SIDE] == film[-1, :, : tiny.SIDE]).all()  # the photo
-    np.testing.assert_array_equal(film[-1, :, tiny.SIDE :], pixels(tmp_path / "made/ada.png"))
+    assert film.shape[1:] == (256, 512, 3)
+    assert (film[0, :, :256] == film[-1, :, :256]).all()  # the photo
+    np.testing.assert_array_equal(film[-1, :, 256:], enlarged(pixels(tmp_path / "made/ada.png")))
 
 
-def test_goes_on_where_it_was_killed(stylemap, vectors, tmp_path, monkeypatch):
-    run = f"{VECTORS} --method w+ --every 4 --save-every 4"
-    assert stylemap(run.replace("made", "whole")).code == 0
+@pytest.fixture
+def begun(monkeypatch):
+    """How each run of the loop begins: (images at once, steps that were done)."""
+    optimise, seen = engine.optimise, []
+
+    def noted(problem, state, *rest):
+        seen.append((len(state.tensors["latent"]), state.ran))
+        return optimise(problem, state, *rest)
+
+    monkeypatch.setattr(engine, "optimise", noted)
+    return seen
+
+
+@pytest.fixture
+def killed(stylemap, monkeypatch):
+    """Runs a command and stops it by Ctrl-C after so many steps. Returns its last words."""
     optimise = engine.optimise
 
-    def killed(problem, state, stopping, every, tick):
-        def last(state, shown):
-            tick(state, shown)
-            if state.ran == 8:
-                raise KeyboardInterrupt
+    def run(*arguments, after: int) -> str:
+        def until(problem, state, stopping, every, tick):
+            def last(state, shown):
+                tick(state, shown)
+                if state.ran == after:
+                    raise KeyboardInterrupt
 
-        return optimise(problem, state, stopping, every, last)
+            return optimise(problem, state, stopping, every, last)
 
-    monkeypatch.setattr(engine, "optimise", killed)
-    assert stylemap(run).code == 130
-    assert (tmp_path / "made/state.pt").exists()
-    begun = []
-    monkeypatch.setattr(
-        engine, "optimise", lambda p, state, *rest: [begun.append(state.ran), optimise(p, state, *rest)][1]
-    )
-    assert stylemap(run).code == 0
-    assert begun == [8]
+        with monkeypatch.context() as patch:
+            patch.setattr(engine, "optimise", until)
+            ran = stylemap(*arguments)
+        assert ran.code == 130
+        return ran.err.splitlines()[-1]
+
+    return run
+
+
+WPLUS = f"{VECTORS} --method w+ --every 4 --save-every 4"
+BOTH = WPLUS.replace("IN/ada.png", "IN/ada.png IN/bob.png IN/cyd.png")
+
+
+def test_goes_on_where_it_was_killed(stylemap, vectors, tmp_path, killed, begun):
+    assert stylemap(WPLUS.replace("made", "whole")).code == 0
+    says = killed(WPLUS, after=8)
+    assert says == "stopped with 0 of 1 photos done; the same command goes on from step 8 of 12"
+    begun.clear()
+    ran = stylemap(WPLUS)
+    assert (ran.code, ran.err, begun) == (0, "resuming at step 8 of 12\n", [(1, 8)])
+    assert not (tmp_path / "made/state.pt").exists()
     for name in ("ada.png", "ada.npy", "ada.safetensors", "ada.gif"):
         assert (tmp_path / "made" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes()
-    # done is done: nothing is optimised again, unless something else is asked for
-    assert stylemap(run).code == 0 and begun == [8]
-    assert stylemap(run, "--seed 1").code == 0 and begun == [8, 0]
+    # done is done
+    assert stylemap(WPLUS).code == 0 and len(begun) == 1
+
+
+def test_a_state_goes_on_whatever_the_batch_and_the_order(stylemap, vectors, tmp_path, killed, begun):
+    assert "1 of 3" not in killed(BOTH, "--batch 2", after=8)
+    begun.clear()
+    other = BOTH.replace("IN/ada.png IN/bob.png IN/cyd.png", "IN/cyd.png IN/bob.png IN/ada.png")
+    ran = stylemap(other, "--batch 1")
+    assert (ran.code, ran.err, begun) == (0, "resuming at step 8 of 12\n", [(2, 8), (1, 0)])
+    assert stylemap(BOTH.replace("made", "whole"), "--batch 2").code == 0
+    for name in ("ada", "bob"):
+        assert (tmp_path / f"made/{name}.npy").read_bytes() == (tmp_path / f"whole/{name}.npy").read_bytes()
+
+
+def test_what_is_done_is_told_and_kept(stylemap, vectors, tmp_path, killed, begun):
+    one = WPLUS.replace("IN/ada.png", "IN/bob.png")
+    assert stylemap(one).code == 0
+    says = killed(BOTH, "--batch 1", after=4)
+    assert says == "stopped with 1 of 3 photos done; the same command goes on from step 4 of 12"
+    begun.clear()
+    assert stylemap(BOTH, "--batch 3").code == 0
+    assert begun == [(1, 4), (1, 0)]
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda run: run.replace("--steps 12", "--steps 20"), "steps 12, not 20"),
+        (lambda run: run.replace("--every 4", "--every 2"), "every 4, not 2"),
+        (lambda run: run.replace("w+", "w"), "preset w+, not w"),
+        (lambda run: f"{run} --patience 3", "stopping"),
+        (lambda run: run.replace("IN/ada.png", "IN/bob.png"), "of other photos"),
+    ],
+)
+def test_a_state_of_another_run_is_kept(refused, vectors, killed, change, says):
+    killed(WPLUS, after=4)
+    line = refused(change(WPLUS))
+    assert "state.pt is of a run that was stopped" in line and says in line and "delete the file" in line
+
+
+def test_a_state_that_cannot_be_read_is_kept(refused, vectors, tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/state.pt").write_bytes(b"cut")
+    assert "state.pt cannot be read" in refused(WPLUS)
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        (lambda run: f"{run} --seed 1", "holds another result, method w+, steps=12 (seed 0, not 1)"),
+        (lambda run: run.replace("w+", "w"), "(preset w+, not w)"),
+        (lambda run: run.replace("IN/ada.png", "other/ada.png"), "(another photo)"),
+    ],
+)
+def test_results_of_another_run_are_kept(stylemap, refused, vectors, inputs, tmp_path, change, says):
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other/ada.png").write_bytes((inputs / "bob.png").read_bytes())
+    assert stylemap(WPLUS).code == 0
+    line = refused(change(WPLUS))
+    assert "made/ada.json" in line and says in line and "give another --out" in line
+
+
+def test_notes_of_others_are_kept(refused, vectors, tmp_path):
+    (tmp_path / "made").mkdir()
+    (tmp_path / "made/ada.json").write_text("[1]")
+    assert "ada.json is no note" in refused(WPLUS)
+
+
+@pytest.mark.parametrize("lost", ["png", "npy", "safetensors", "gif"])
+def test_a_file_that_is_gone_is_made_again(stylemap, vectors, tmp_path, lost):
+    assert stylemap(WPLUS).code == 0
+    path = tmp_path / f"made/ada.{lost}"
+    before = path.read_bytes()
+    path.unlink()
+    assert stylemap(WPLUS).code == 0
+    assert path.read_bytes() == before
+
+
+def test_a_film_that_is_asked_for_later_is_made(stylemap, vectors, tmp_path, begun):
+    assert stylemap(WPLUS, "--film none").code == 0
+    latent, few = (tmp_path / "made/ada.npy").read_bytes(), len(begun)
+    assert not (tmp_path / "made/ada.gif").exists()
+    assert stylemap(WPLUS).code == 0 and len(begun) == few + 1
+    frames = len(frames_of(tmp_path / "made/ada.gif"))
+    # another pace is another film, of the same latent
+    assert stylemap(WPLUS.replace("--every 4", "--every 2")).code == 0
+    assert len(frames_of(tmp_path / "made/ada.gif")) > frames
+    assert (tmp_path / "made/ada.npy").read_bytes() == latent
+    assert len(begun) == few + 2
+    # and none is not asked for
+    assert stylemap(WPLUS, "--film none").code == 0 and len(begun) == few + 2
+
+
+def test_every_decides_where_photos_are_left(stylemap, refused, vectors):
+    """Without stopping it changes no latent, and what is done is done."""
+    run = f"{WPLUS} --film none"
+    assert stylemap(run).code == 0
+    assert stylemap(run.replace("--every 4", "--every 3")).code == 0
+    stopping = run.replace("made", "stopped") + " --patience 3"
+    assert stylemap(stopping).code == 0
+    assert "every 4, not 3" in refused(stopping.replace("--every 4", "--every 3"))
+
+
+def test_a_photo_may_be_called_like_the_report(stylemap, vectors, inputs, tmp_path):
+    (tmp_path / "report.png").write_bytes((inputs / "ada.png").read_bytes())
+    run = WPLUS.replace("IN/ada.png", "report.png")
+    for _ in range(2):
+        assert stylemap(run).code == 0
+    assert json.loads((tmp_path / "made/report.json").read_text())["images"].keys() == {"report-2.png"}
+
+
+def test_no_steps_are_the_encoder(stylemap, tmp_path):
+    for flags in (
+        "--method encoder --out a",
+        "--method hybrid --out b --steps 0",
+        "--method hybrid --out c --set steps=0",
+    ):
+        assert stylemap("project --images IN/ada.png", flags).code == 0
+    files = [(tmp_path / f"{folder}/ada.npy").read_bytes() for folder in "abc"]
+    assert files[0] == files[1] == files[2]
+    assert not (tmp_path / "b/ada.gif").exists()
+
+
+def test_history_has_the_regulariser(stylemap, vectors, tmp_path):
+    assert stylemap(WPLUS).code == 0
+    rows = json.loads((tmp_path / "made/ada.json").read_text())["history"]
+    assert all(row["regulariser"] > 0 and row["loss"] == pytest.approx(row["error"], rel=0.2) for row in rows)
 
 
 def test_masks_and_crossover(stylemap, tmp_path):
@@ -114,10 +272,13 @@ def test_masks_and_crossover(stylemap, tmp_path):
         ("--method image2stylegan --set layers=conv1_1,x", "x is none of VGG-16's"),
         ("--method image2stylegan", "one vector per layer"),
         ("--method magic", "--method"),
-        ("--method w --steps 0", "'0' is not a whole number from 1"),
+        ("--method w --steps -1", "'-1' is not a whole number from 0"),
+        ("--method hybrid --set pixels=0 --set distance=0", "pixels, features, distance, domain are all 0"),
         ("--method w --stop-error 0", "--stop-error 0 must be above 0"),
         ("--method w --crossover IN/bob.png", "--crossover needs --mask"),
-        ("--method w --mask IN/missing.png", "missing.png"),
+        ("--method w --mask IN/missing.png --weights missing", "--mask: "),
+        ("--method w --mask IN/mask.png --crossover IN/missing.png --weights missing", "--crossover: "),
+        ("--method w --mask made/ada.png", "--mask: "),
         ("--method w --perceptual lpips --lpips-vgg IN/text.png", "VGG-16"),
         ("--method w --perceptual discriminator --weights IN/w.safetensors", "holds no discriminator"),
         ("--method w --weights IN/text.safetensors", "text.safetensors"),
@@ -150,7 +311,7 @@ def test_latents_morph(stylemap, vectors, pair, tmp_path):
     film = frames_of(tmp_path / "m.webp")
     assert len(film) == 5
     for frame, end in ((film[0], pair[0]), (film[-1], pair[1])):
-        np.testing.assert_array_equal(frame, images.to_uint8(end.image(vectors))[0].numpy())
+        np.testing.assert_array_equal(frame, enlarged(images.to_uint8(end.image(vectors))[0].numpy()))
 
 
 def test_latents_edit(stylemap, vectors, pair, tmp_path):
@@ -159,8 +320,8 @@ def test_latents_edit(stylemap, vectors, pair, tmp_path):
     boundary = latents.read_boundary(tmp_path / "boundary.npy", vectors)
     last = vectors.synthesize(latents.move(pair[0].latent, boundary, 2, [0, 1]))
     with Image.open(tmp_path / "e.png") as sheet:
-        assert sheet.size == (3 * 18 + 2, 20)
-        np.testing.assert_array_equal(np.asarray(sheet)[2:18, 38:54], images.to_uint8(last)[0].numpy())
+        assert sheet.size == (3 * 258 + 2, 260)
+        np.testing.assert_array_equal(np.asarray(sheet)[2:258, 518:774], enlarged(images.to_uint8(last)[0].numpy()))
 
 
 def test_latents_exchange(stylemap, vectors, pair, tmp_path):
@@ -171,6 +332,22 @@ def test_latents_exchange(stylemap, vectors, pair, tmp_path):
     np.testing.assert_array_equal(
         pixels(tmp_path / "made/first.png"), images.to_uint8(vectors.synthesize(first))[0].numpy()
     )
+
+
+@pytest.mark.filterwarnings("always:.*found with other weights")
+@pytest.mark.parametrize("verb", ["morph a.safetensors b.npy --out m.gif", "exchange b.npy a.safetensors --out m"])
+def test_latents_of_other_weights_are_told(stylemap, vectors, tmp_path, pair, verb):
+    assert stylemap(VECTORS, "--method w+").code == 0
+    (tmp_path / "made/ada.safetensors").replace(tmp_path / "a.safetensors")
+    run = f"latents {verb} --weights"
+    assert stylemap(run, "v.safetensors").err == ""
+    checkpoint.save(tmp_path / "tuned.safetensors", tiny.vectors(seed=1))
+    ran = stylemap(run, "tuned.safetensors")
+    assert (ran.code, len(ran.err.splitlines())) == (0, 1)
+    assert ran.err.startswith("warning: a.safetensors was found with other weights")
+    if (made := tmp_path / "m/second.safetensors").exists():  # the weights of a latent stay noted
+        digest = provenance.sha256(tmp_path / "v.safetensors")
+        assert latents.read(made, vectors).info["weights_sha256"] == digest
 
 
 @pytest.mark.parametrize(

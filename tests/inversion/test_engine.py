@@ -130,6 +130,34 @@ def test_patience_ends_what_gets_no_better():
     assert state.ran == 21 + 4  # better at step 1 alone; looked at every 5
 
 
+@pytest.mark.parametrize("by_step", [0.0, 0.1])
+def test_patience_does_not_look_at_the_regulariser(by_step):
+    """It may rise while the image gets better, or fall while the image does not."""
+    drawn = []
+
+    def regulariser(tensors):
+        drawn.append(None)
+        return torch.full((2,), 1000.0 + (1 if by_step else -10) * len(drawn))
+
+    state = engine.optimise(
+        problem(phase(rates={"latent": by_step}, steps=30, regulariser=regulariser)),
+        start(),
+        Stopping(patience=6),
+        every=3,
+    )
+    assert (state.ran < 30) == (not by_step)
+    first = state.history[0]
+    assert first.loss == pytest.approx(TARGET.square().sum(1).tolist())
+    assert first.regulariser == [1001.0 if by_step else 990.0] * 2
+
+
+def test_regulariser_is_made_small_too():
+    held = phase(steps=200, regulariser=lambda tensors: 1e6 * tensors["latent"].square().sum(dim=1))
+    state = engine.optimise(problem(held), start())
+    assert state.tensors["latent"].abs().max() < 0.1
+    assert engine.optimise(problem(phase(steps=1)), start()).history[0].regulariser == [0, 0]
+
+
 def test_a_loss_that_is_not_finite_is_refused():
     with pytest.raises(InputError, match="diverged by step 1"):
         engine.optimise(problem(phase(loss=lambda _, x: loss(_, x) / 0)), start())

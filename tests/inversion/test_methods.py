@@ -5,7 +5,7 @@ import torch
 
 from stylemap import checkpoint
 from stylemap.errors import InputError
-from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, perceptual, preset, render
+from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, noise_maps, perceptual, preset, render
 from tests.inversion import tiny
 
 # Fewer steps than the recipes', and higher rates where those are low.
@@ -98,6 +98,63 @@ def test_structured_noise_begins_where_the_latent_leads(architecture, network):
     expected = subject.render({"latent": latent})
     torch.testing.assert_close(subject.render({"latent": latent, "input": given}), expected)
     assert (subject.render({"latent": latent, "input": given + 1}) - expected).abs().max() > 0.01
+
+
+@pytest.mark.parametrize("architecture", ["stylegan2", "stylegan"])
+@pytest.mark.parametrize("regularisation", [0.0, 1e5])
+def test_maps_that_a_given_input_hides_stand_still(architecture, regularisation):
+    subject = Subject(tiny.vectors(architecture))
+    images = tiny.images(subject.model)
+    found = invert(
+        preset("structured-noise", steps=3, regularisation=regularisation), subject, images, perceptual.Nothing()
+    )
+    drawn = subject.noise_drawn(2, 0)
+    for name, noise in drawn.items():
+        hidden = torch.equal(found.extras[name], noise)
+        other = found.extras | {name: -found.extras[name]}
+        assert hidden == torch.equal(render(subject.model, found.latent, other), found.image)
+    assert any(torch.equal(found.extras[name], noise) for name, noise in drawn.items())
+
+
+def test_history_tells_the_regulariser_from_the_loss(model, network):
+    row, free = (
+        invert(preset("w", steps=1, regularisation=weight), model, tiny.images(model), network).history[0]
+        for weight in (1e5, 0.0)
+    )
+    assert row.loss == pytest.approx(free.loss)
+    assert free.regulariser == [0, 0]
+    drawn = Subject(model).noise_drawn(1, 0)
+    assert row.regulariser == pytest.approx([1e5 * noise_maps.correlation(list(drawn.values())).item()] * 2)
+
+
+@pytest.mark.parametrize(
+    ("name", "like", "knobs"),
+    [
+        ("hybrid", "encoder", {}),
+        ("in-domain", "encoder", {}),
+        ("image2stylegan++", "image2stylegan", {"noise_steps": 0}),
+    ],
+)
+def test_no_steps_are_where_it_begins(model, network, name, like, knobs):
+    steps = 0 if like == "encoder" else 2
+    found = invert(preset(name, steps=steps, **knobs), model, tiny.images(model), network)
+    expected = invert(preset(like, **({"steps": steps} if steps else {})), model, tiny.images(model), network)
+    assert torch.equal(found.image, expected.image) and torch.equal(found.latent, expected.latent)
+    assert (found.steps, len(found.history)) == (expected.steps, len(expected.history))
+
+
+@pytest.mark.parametrize(
+    ("name", "zero"),
+    [
+        ("hybrid", "pixels distance"),
+        ("in-domain", "pixels features domain"),
+        ("image2stylegan", "pixels features"),
+        ("exchange-style", "style"),
+    ],
+)
+def test_nothing_to_make_small_is_refused(name, zero):
+    with pytest.raises(InputError, match="pixels, features.* are all 0"):
+        preset(name, **dict.fromkeys(zero.split(), 0.0))
 
 
 def test_encoder_is_one_pass(model, maps, network):
