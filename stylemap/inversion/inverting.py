@@ -101,7 +101,7 @@ def invert(
         seconds,
         per_step,
         spent,
-        describe(method, perceptual) | {"numbers": {name: x[0].numel() for name, x in shown.items()}},
+        describe(method, perceptual) | {"numbers": {name: shown[name][0].numel() for name in subject.rendered(shown)}},
     )
 
 
