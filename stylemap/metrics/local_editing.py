@@ -90,7 +90,7 @@ def part_tasks(
                 both = _unpacked(bits[[place[a], place[b]]], side)
             else:
                 both = np.stack([_mask(labels(i), name, side) for i in (a, b)])
-            return torch.from_numpy(both.any(axis=0)).float()[None, None]
+            return masks.union(*torch.from_numpy(both).float()[:, None, None])
 
         tasks.append(Task(name, list(overlap), overlap, mask, "w+"))
     return tasks
