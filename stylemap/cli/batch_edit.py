@@ -10,7 +10,6 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from stylemap import datasets, images, sheets
@@ -140,7 +139,7 @@ def write_edits(task: Task, edits: Iterable[Edit], pictures: datasets.Pictures, 
     """Write the edits of a part and a sheet of the first; returns what the report says of it."""
     rows, compared, first = [], [], []
     for number, (pair, edit) in enumerate(zip(task.pairs, edits, strict=True)):
-        images.write(out / f"{number:04d}-{task.name}.png", as_images([edit.picture]))
+        images.write(out / f"{number:04d}-{task.name}.png", images.from_arrays([edit.picture]))
         compared.append(local_editing.compare(edit))
         rows.append(describe(task, pair, pictures) | errors(compared[-1:]))
         if number < SHOWN:
@@ -166,9 +165,4 @@ def sheet(edits: list[Edit]) -> Tensor:
         "mask": [np.repeat(np.uint8(255) * edit.mask[..., None], 3, axis=2) for edit in edits],
         "edit": [edit.picture for edit in edits],
     }
-    return sheets.sheet({title: as_images(column) for title, column in columns.items()})
-
-
-def as_images(pictures: list[np.ndarray]) -> Tensor:
-    """uint8 [R, R, 3] each -> [N, 3, R, R]."""
-    return images.from_uint8(torch.from_numpy(np.stack(pictures)))
+    return sheets.sheet({title: images.from_arrays(column) for title, column in columns.items()})

@@ -18,6 +18,7 @@ from stylemap.training import evaluate
 CHOICE, SAMPLES, PAIRS = range(3)
 
 MOST = 64  # pictures in a batch
+MAPPED = 500  # z in a batch
 
 
 def per_pass(side: int) -> int:
@@ -52,6 +53,13 @@ def noise(model, count: int, seed: int = 0, use: int = SAMPLES) -> Tensor:
     """z [count, C], standard normal; of more draws with the same seed these are the first."""
     draws = np.random.default_rng([seed, use]).standard_normal((count, model.config.stylemap_channels), np.float32)
     return torch.from_numpy(draws)
+
+
+@torch.no_grad()
+def mapped(model, z: Tensor) -> Iterator[Tensor]:
+    """The latents of z [N, C] in batches, on the model's device."""
+    for part in z.split(MAPPED):
+        yield model.map(part.to(model.device))
 
 
 @torch.no_grad()
