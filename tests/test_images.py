@@ -68,6 +68,10 @@ class TestPixelConvention:
         assert y[0, 2, 3, 1].item() == pytest.approx(x[0, 3, 1, 2].item() / 127.5 - 1, abs=1e-6)
         assert images.to_uint8(y).is_contiguous()
 
+    def test_arrays_are_stacked(self):
+        x = torch.arange(2 * 3 * 4 * 3, dtype=torch.uint8).reshape(2, 3, 4, 3)
+        assert torch.equal(images.from_arrays(picture.numpy() for picture in x), images.from_uint8(x))
+
     def test_clamps_rounds_and_leaves_its_input(self):
         # 127.5 * (x + 1) is 100.4, 100.6, beyond, below, infinite; 0.1 from half-way is far above float32's error
         values = [100.4 / 127.5 - 1, 100.6 / 127.5 - 1, 1.5, -7.0, float("inf"), -float("inf")]
