@@ -14,7 +14,6 @@ import itertools
 import json
 import statistics
 import tempfile
-import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,6 +26,7 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision.io import decode_image
 from torchvision.transforms import v2
 
+from benchmarks import timing
 from benchmarks.machine import machine
 from stylemap import decoding, files
 from stylemap.datasets import Avatars, ImageFolder, stream
@@ -96,12 +96,6 @@ def store(pictures: list[bytes], side: int, folder: Path) -> dict[str, Path]:
 # ---- the measurement
 
 
-def seconds(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
-    work()
-    return time.perf_counter() - start
-
-
 def in_turns(
     versions: dict[str, Callable[[], object]],
     rounds: int,
@@ -113,7 +107,7 @@ def in_turns(
 
     def timed(name: str) -> float:
         before(name)
-        return seconds(versions[name])
+        return timing.seconds(versions[name])
 
     times = [{name: timed(name) for name in versions} for _ in range(rounds + 1)][1:]
     return {
@@ -184,7 +178,7 @@ def table(report: dict) -> Iterator[str]:
             worker = part["in_worker"][name]
             yield (
                 f"| {name} | {core['images_per_second']:.0f} | {core['ratio']:.2f} | "
-                f"{worker['images_per_second']:.0f} | {_ratio(worker)} |"
+                f"{worker['images_per_second']:.0f} | {timing.ratio(worker)} |"
             )
         slowest = min(row["images_per_second"] for name, row in part["in_worker"].items() if name != "plain")
         yield (
@@ -193,11 +187,7 @@ def table(report: dict) -> Iterator[str]:
         )
         yield "| decoder | images/s | Pillow = 1 |\n|---|---:|---:|"
         for name, row in part["decoders"].items():
-            yield f"| {name} | {row['images_per_second']:.0f} | {_ratio(row)} |"
-
-
-def _ratio(row: dict) -> str:
-    return f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
+            yield f"| {name} | {row['images_per_second']:.0f} | {timing.ratio(row)} |"
 
 
 def main() -> None:

@@ -10,19 +10,15 @@ the card's bfloat16 matrix rate, measured in the same run, the arithmetic of the
 
 import argparse
 import json
-import resource
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
 import torch
-import yaml
-from tqdm import trange
 
+from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
 from stylemap import devices, files
 from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
@@ -30,7 +26,6 @@ from stylemap.datasets import stream
 from stylemap.training import ema, estimate, loop, perceptual, precision
 from stylemap.training.distributed import ALONE
 
-ROOT = Path(__file__).resolve().parents[1]
 MATRIX = 8192  # side of the matrices whose product measures the card
 
 
@@ -59,7 +54,7 @@ class Training:
     """Networks, optimisers and a batch, under one config."""
 
     def __init__(self, config: TrainConfig, device: torch.device):
-        self.config, self.device = config, device
+        self.config = config
         self.trainee = loop.build(config, device)
         loop.speed_up(self.trainee.networks, config)
         term = perceptual.build(config.loss, device)
@@ -80,49 +75,20 @@ class Training:
             self.seen += config.batch
             ema.update(trainee.average, trainee.networks.model, ema.decay(self.seen, config.batch, config.ema))
 
-    def seconds(self) -> float:
-        """Of one iteration."""
-        start = time.perf_counter()
-        self.iterate()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter() - start
-
 
 def compare(config: TrainConfig, other: TrainConfig, device: torch.device, rounds: int, name: str) -> dict:
     """Images per second of both, in turns, and how many times as fast the other is in every round."""
     versions = Training(config, device), Training(other, device)
     iterations = config.optim.r1_every
-    times = []
-    for _ in trange(rounds + 1, desc=name, disable=None, leave=False):  # the first warms up
-        pairs = [(versions[0].seconds(), versions[1].seconds()) for _ in range(iterations)]
-        times.append([sum(column) for column in zip(*pairs, strict=True)])
+    times = timing.alternating(versions[0].iterate, versions[1].iterate, device, iterations, rounds, name)
     images = iterations * config.batch
-    base, changed = zip(*times[1:], strict=True)
+    base, changed = zip(*times, strict=True)
     return {
         "base_images_per_second": images / statistics.median(base),
         "images_per_second": images / statistics.median(changed),
-        "ratio": statistics.median(b / c for b, c in times[1:]),
-        "ratios": [b / c for b, c in times[1:]],
+        "ratio": statistics.median(b / c for b, c in times),
+        "ratios": [b / c for b, c in times],
     }
-
-
-def peak_memory(config: TrainConfig, device: torch.device) -> float:
-    """MiB beyond what the process had before the networks were made: weights, moments and activations. Call it once."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
-    training = Training(config, device)
-    for _ in range(3):
-        training.iterate()
-    if device.type == "cuda":
-        return torch.cuda.max_memory_allocated(device) / 2**20
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024 - before
-
-
-def peak_memory_elsewhere(arguments: argparse.Namespace, name: str) -> float:
-    command = [sys.executable, "-m", "benchmarks.speed", "--config", arguments.config, "--device", arguments.device]
-    command += ["--threads", str(arguments.threads), "--memory-of", name]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout)
 
 
 def matrix_rate(device: torch.device) -> float:
@@ -147,9 +113,8 @@ def table(report: dict) -> Iterator[str]:
     yield "\n| setting | images/s | without it, beside | speed, without = 1 | peak memory, MiB |\n|---|---:|---:|---:|---:|"
     yield f"| float32 | | | 1 | {report['memory']['plain']:.0f} |"
     for name, row in report["settings"].items():
-        ratio = f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
         speeds = f"{row['images_per_second']:.1f} | {row['base_images_per_second']:.1f}"
-        yield f"| {name} | {speeds} | {ratio} | {report['memory'][name]:.0f} |"
+        yield f"| {name} | {speeds} | {timing.ratio(row)} | {report['memory'][name]:.0f} |"
     yield f"\n{report['operations'] / 1e12:.3g} TFLOP per image."
     if "matrix_rate" in report:
         fastest = max(row["images_per_second"] for row in report["settings"].values())
@@ -160,7 +125,7 @@ def table(report: dict) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default=str(ROOT / "configs/avatars32.yaml"), help="recipe, a YAML file")
+    parser.add_argument("--config", default=recipes.DEFAULT, help="recipe, a YAML file")
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -169,17 +134,15 @@ def main() -> None:
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     device = devices.pick(arguments.device)
-    config = TrainConfig.from_dict(yaml.safe_load(Path(arguments.config).read_text()))
-    if config.loss.perceptual_network == "lpips":  # its weights are a download
-        config = replace(config, loss=replace(config.loss, perceptual_network="discriminator"))
-    config = plain(config)
+    config = plain(recipes.read(arguments.config))
     settings = SETTINGS | (CUDA_SETTINGS if device.type == "cuda" else {})
     if arguments.memory_of:
         change = settings.get(arguments.memory_of, lambda config: config)
-        print(json.dumps(peak_memory(change(config), device)))
+        peak, idle = memory.peak(lambda: Training(change(config), device), device)
+        print(json.dumps(peak - idle))
         return
     report = {"machine": machine(device), "config": Path(arguments.config).stem}
-    report["memory"] = {name: peak_memory_elsewhere(arguments, name) for name in ("plain", *settings)}
+    report["memory"] = {name: memory.elsewhere("benchmarks.speed", arguments, name) for name in ("plain", *settings)}
     report["operations"] = estimate.estimate(config).needs["float32"].float32
     report["settings"] = {
         name: compare(config, change(config), device, arguments.rounds, name) for name, change in settings.items()

@@ -19,11 +19,7 @@ of a fresh process for each version. The pictures are noise, made beforehand: lo
 import argparse
 import contextlib
 import json
-import resource
 import statistics
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
@@ -31,10 +27,9 @@ from unittest import mock
 
 import torch
 import torch.nn.functional as F
-import yaml
 from torch import Tensor, nn
-from tqdm import trange
 
+from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
 from op import upfirdn2d
 from stylemap import devices, files
@@ -45,7 +40,6 @@ from stylemap.networks.layers import BLUR, EqualConv, ModulatedConv, same, upsam
 from stylemap.training import ema, loop, perceptual, phases, steps
 from stylemap.training.optimizers import Optimizers
 
-ROOT = Path(__file__).resolve().parents[1]
 TOLERANCE = 1e-9  # of float64 losses and gradients, relative to the largest of a tensor
 
 
@@ -179,7 +173,7 @@ class Version:
     """Networks, optimisers and a batch, for one set of choices; every version starts from the same weights."""
 
     def __init__(self, config: TrainConfig, choices: Choices, device: torch.device, dtype: torch.dtype = torch.float32):
-        self.config, self.choices, self.device = config, choices, device
+        self.config, self.choices = config, choices
         config = replace(config, augment=replace(config.augment, mode="none"))
         trainee = loop.build(config, device)
         self.networks, self.average = trainee.networks, trainee.average
@@ -211,14 +205,6 @@ class Version:
         self.done += 1
         ema.update(self.average, self.networks.model, ema.decay(self.done * config.batch, config.batch, config.ema))
         return terms
-
-    def seconds(self) -> float:
-        """The time of one iteration."""
-        start = time.perf_counter()
-        self.iterate()
-        if self.device.type == "cuda":
-            torch.cuda.synchronize(self.device)
-        return time.perf_counter() - start
 
 
 def _not_fused(optimizer: torch.optim.Adam) -> torch.optim.Adam:
@@ -282,11 +268,7 @@ def compare(config: TrainConfig, choices: Choices, device: torch.device, rounds:
     """Ours and the choices in turns: images per second of both, and the ratio of their times in every round."""
     ours, other = Version(config, OURS, device), Version(config, choices, device)
     iterations = config.optim.r1_every
-    seconds = []  # [rounds + 1, 2]
-    for _ in trange(rounds + 1, desc=description, disable=None, leave=False):
-        pairs = [(ours.seconds(), other.seconds()) for _ in range(iterations)]
-        seconds.append([sum(times) for times in zip(*pairs, strict=True)])
-    del seconds[0]  # warm-up
+    seconds = timing.alternating(ours.iterate, other.iterate, device, iterations, rounds, description)
     images = iterations * config.batch
     mine, others = zip(*seconds, strict=True)
     ratios = [b / a for a, b in seconds]
@@ -296,33 +278,6 @@ def compare(config: TrainConfig, choices: Choices, device: torch.device, rounds:
         "ratio": statistics.median(ratios),
         "ratios": ratios,
     }
-
-
-def peak_memory(config: TrainConfig, choices: Choices, device: torch.device) -> dict[str, float]:
-    """MiB: the most this process ever held, and how much of that was there before the networks. Call it once."""
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024  # Linux counts in KiB
-    version = Version(config, choices, device)
-    for _ in range(3):
-        version.iterate()
-    if device.type == "cuda":
-        return {"peak_mib": torch.cuda.max_memory_allocated(device) / 2**20, "idle_mib": 0.0}
-    return {"peak_mib": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "idle_mib": before}
-
-
-def peak_memory_elsewhere(arguments: argparse.Namespace, version: str) -> dict[str, float]:
-    """`peak_memory` in a fresh process."""
-    command = [sys.executable, "-m", "benchmarks.training", "--config", arguments.config, "--device", arguments.device]
-    command += ["--threads", str(arguments.threads), "--memory-of", version]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    return json.loads(done.stdout)
-
-
-def read_config(path: str) -> TrainConfig:
-    """A recipe, as the command line reads it, but never with LPIPS: its weights are a download, and float32 only."""
-    config = TrainConfig.from_dict(yaml.safe_load(Path(path).read_text()))
-    if config.loss.perceptual_network == "lpips":
-        return replace(config, loss=replace(config.loss, perceptual_network="discriminator"))
-    return config
 
 
 # ---- the report
@@ -339,25 +294,21 @@ def table(report: dict) -> Iterator[str]:
         **report["check"]
     )
     yield "float32 losses {float32_losses:.1e}, gradients {float32_gradients:.1e}.\n".format(**report["check"])
-    plain, memory = report["plain"], report["memory"]
+    plain, peaks = report["plain"], report["memory"]
     yield "| training step | images/s | peak memory, MiB | of that the step's, MiB |\n|---|---:|---:|---:|"
     for name, speed in (("ours", plain["ours_images_per_second"]), ("plain", plain["images_per_second"])):
-        peak, idle = memory[name]["peak_mib"], memory[name]["idle_mib"]
+        peak, idle = peaks[name]["peak_mib"], peaks[name]["idle_mib"]
         yield f"| {name} | {speed:.1f} | {peak:.0f} | {peak - idle:.0f} |"
-    yield f"| ratio | {_ratio(plain)} | | |\n"
+    yield f"| ratio | {timing.ratio(plain)} | | |\n"
     yield "| one choice undone | images/s | ours beside it | time, ours = 1 |\n|---|---:|---:|---:|"
     for name, row in report["undone"].items():
         speeds = f"{row['images_per_second']:.1f} | {row['ours_images_per_second']:.1f}"
-        yield f"| {LABELS[name]} | {speeds} | {_ratio(row)} |"
-
-
-def _ratio(row: dict) -> str:
-    return f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
+        yield f"| {LABELS[name]} | {speeds} | {timing.ratio(row)} |"
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--config", default=str(ROOT / "configs/avatars32.yaml"), help="recipe, a YAML file")
+    parser.add_argument("--config", default=recipes.DEFAULT, help="recipe, a YAML file")
     parser.add_argument("--rounds", type=int, default=5, help="periods of R1 of each version in a comparison")
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
@@ -365,13 +316,15 @@ def main() -> None:
     parser.add_argument("--memory-of", choices=("ours", "plain"), help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    device, config = devices.pick(arguments.device), read_config(arguments.config)
+    device, config = devices.pick(arguments.device), recipes.read(arguments.config)
     if arguments.memory_of:
-        print(json.dumps(peak_memory(config, {"ours": OURS, "plain": PLAIN}[arguments.memory_of], device)))
+        choices = {"ours": OURS, "plain": PLAIN}[arguments.memory_of]
+        peak, idle = memory.peak(lambda: Version(config, choices, device), device)
+        print(json.dumps({"peak_mib": peak, "idle_mib": idle}))
         return
     report = {"machine": machine(device), "config": arguments.config}
     # First, while this process is small: Linux starts a child's peak at what its parent holds.
-    report["memory"] = {name: peak_memory_elsewhere(arguments, name) for name in ("ours", "plain")}
+    report["memory"] = {name: memory.elsewhere("benchmarks.training", arguments, name) for name in ("ours", "plain")}
     report["check"] = check(config, PLAIN, device)
     report["plain"] = compare(config, PLAIN, device, arguments.rounds, "plain")
     report["undone"] = {

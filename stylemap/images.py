@@ -4,8 +4,10 @@ Inside the project a picture is float32 RGB in [-1, 1], sRGB-coded, shaped [N, 3
 shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else is that formula written.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from PIL import Image
@@ -36,6 +38,11 @@ def from_uint8(x: Tensor) -> Tensor:
     if x.dtype != torch.uint8 or x.ndim != 4 or x.shape[3] != 3:
         raise ValueError(f"pixels must be uint8 [N, H, W, 3], got {x.dtype} {list(x.shape)}")
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)  # [N, 3, H, W]
+
+
+def from_arrays(pictures: Iterable[np.ndarray]) -> Tensor:
+    """uint8 [H, W, 3] each -> float32 [N, 3, H, W] in [-1, 1]; see `from_uint8`."""
+    return from_uint8(torch.from_numpy(np.stack(list(pictures))))
 
 
 def to_uint8(x: Tensor) -> Tensor:
@@ -90,12 +97,12 @@ def enlarge(images: Tensor, least: int) -> Tensor:
 
 
 def read(path: str | Path, side: int) -> Tensor:
-    """Read a picture file as float32 [1, 3, side, side] in [-1, 1]: ``load``, then ``from_uint8``.
+    """Read a picture file as float32 [1, 3, side, side] in [-1, 1]: `decoding.load`, then `from_arrays`.
 
     Raises:
         InputError: one line that names the file: it is missing, no picture, damaged or too large.
     """
-    return from_uint8(torch.from_numpy(decoding.load(Path(path), side))[None])
+    return from_arrays([decoding.load(Path(path), side)])
 
 
 def read_mask(path: str | Path, side: int) -> Tensor:

@@ -35,7 +35,7 @@ def _header(titles: list[str], tile: int, width: int) -> Tensor:
         centre = PAD + k * (tile + PAD) + tile / 2
         for row, text in enumerate(reversed(lines)):
             pen.text((centre, header.height - first / 2 - row * line), text, INK, font, anchor="mm")
-    return images.from_uint8(torch.from_numpy(np.array(header))[None])[0]
+    return images.from_arrays([np.array(header)])[0]
 
 
 def _wrapped(title: str, width: int) -> tuple[list[str], ImageFont.FreeTypeFont]:

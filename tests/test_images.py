@@ -1,9 +1,6 @@
 """Pictures of every mode and format against expected pixels; tolerances are derived where they are not zero."""
 
-import io
 import os
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
@@ -15,38 +12,8 @@ from stylemap import decoding, images
 from stylemap.errors import InputError
 
 
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
 def noise(h: int, w: int, channels: int = 3, seed: int = 0) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (h, w, channels), dtype=np.uint8)
-
-
-def smooth(h: int, w: int) -> np.ndarray:
-    """uint8 [h, w, 3]: red grows downwards, green to the right, blue along neither twice."""
-    y, x = np.mgrid[:h, :w]
-    return np.stack([255 * y / (h - 1), 255 * x / (w - 1), 60 + 120 * (y / (h - 1)) ** 2], -1).round().astype(np.uint8)
-
-
-def png(width: int, height: int, depth: int, colour_type: int, rows: bytes) -> bytes:
-    """A PNG written by hand, for what Pillow cannot write. ``rows`` are the raw big-endian samples without filters."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    stride = len(rows) // height
-    filtered = b"".join(b"\0" + rows[i * stride : (i + 1) * stride] for i in range(height))
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(filtered)) + chunk(b"IEND", b"")
-
-
-def over_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
-    """float [H, W, 3] in 0..255 from colour [H, W, 3] and alpha [H, W] in 0..255."""
-    a = alpha[..., None] / 255
-    return a * colour + (1 - a) * 255
 
 
 class TestPixelConvention:
@@ -67,6 +34,10 @@ class TestPixelConvention:
         assert y.is_contiguous(memory_format=torch.channels_last)
         assert y[0, 2, 3, 1].item() == pytest.approx(x[0, 3, 1, 2].item() / 127.5 - 1, abs=1e-6)
         assert images.to_uint8(y).is_contiguous()
+
+    def test_arrays_are_stacked(self):
+        x = torch.arange(2 * 3 * 4 * 3, dtype=torch.uint8).reshape(2, 3, 4, 3)
+        assert torch.equal(images.from_arrays(picture.numpy() for picture in x), images.from_uint8(x))
 
     def test_clamps_rounds_and_leaves_its_input(self):
         # 127.5 * (x + 1) is 100.4, 100.6, beyond, below, infinite; 0.1 from half-way is far above float32's error

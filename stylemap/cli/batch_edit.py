@@ -6,23 +6,21 @@ both parts from the reference. Halves: pairs by chance. Differences are to the p
 
 import argparse
 import json
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from stylemap import datasets, images, sheets
 from stylemap.cli import options
 from stylemap.datasets import Avatars, ImageFolder, folder, parts
-from stylemap.editing import blend, masks, pairing
+from stylemap.editing import masks
 from stylemap.errors import InputError
 from stylemap.files import write_text
-from stylemap.model import Model
+from stylemap.metrics import local_editing, streams
+from stylemap.metrics.local_editing import Differences, Edit, Task
 
-PAIRING_SIDE = 256  # pixels, of the part masks that are compared
 SHOWN = 8  # pairs on a sheet
 MOST_PAIRS = 2500  # every picture is compared with every other
 
@@ -74,16 +72,6 @@ def pair_count(text: str) -> int:
     return int(text)
 
 
-@dataclass(frozen=True)
-class Task:
-    """The edits of one part or half."""
-
-    name: str
-    pairs: list[tuple[int, int]]
-    overlap: list[float] | None  # of the parts of each pair, None for halves
-    mask: Callable[[int, int], Tensor]  # of a pair, [1, 1, R, R], values 0 and 1
-
-
 def run(arguments: argparse.Namespace) -> None:
     if bool(arguments.part) == bool(arguments.half):
         raise InputError("give --part or --half, one of the two")
@@ -99,28 +87,24 @@ def run(arguments: argparse.Namespace) -> None:
     model = options.load_model(arguments)
     side = model.config.resolution
     pictures = open_pictures(arguments, side)
-    count = min(arguments.pairs, len(pictures) // 2)
-    if count == 0:
+    if len(pictures) < 2:
         raise InputError(
             f"{arguments.images} has {len(pictures)} picture to pair and two are needed; add some or use --all"
         )
-    label = labels_of(pictures, arguments.parts)
-    tasks = part_tasks(arguments.part, label, len(pictures), count, side) if arguments.part else None
-    tasks = tasks or [half_task(name, len(pictures), count, side) for name in arguments.half]
-    space = arguments.space or ("w+" if arguments.part else "w")
-    stylemaps = encode(model, pictures)
+    tasks = find_tasks(arguments, pictures, side)
+    latents = streams.latents_of(model, pictures)
     report = {
-        "weights": str(arguments.weights), "images": str(arguments.images), "resolution": side, "space": space,
+        "weights": str(arguments.weights), "images": str(arguments.images), "resolution": side, "space": tasks[0].space,
         "hard": not arguments.soft, "parts": {},
     }  # fmt: skip
     for task in tasks:
-        measured = edit(task, model, pictures, stylemaps, space, not arguments.soft, arguments.out)
+        edits = local_editing.edits(model, pictures, latents, task, hard=not arguments.soft)
+        measured = write_edits(task, edits, pictures, arguments.out)
         report["parts"][task.name] = measured
         print(f"{task.name:<12}{len(task.pairs)} pairs   MSE_src {shown(measured['mse_src'])}   "
               f"MSE_ref {shown(measured['mse_ref'])}")  # fmt: skip
     for name in ("mse_src", "mse_ref"):
-        values = [measured[name] for measured in report["parts"].values() if measured[name] is not None]
-        report[name] = float(np.mean(values)) if values else None
+        report[name] = local_editing.average(measured[name] for measured in report["parts"].values())
     write_text(arguments.out / "report.json", json.dumps(report, indent=1) + "\n")
     print(f"{'mean':<12}MSE_src {shown(report['mse_src'])}   MSE_ref {shown(report['mse_ref'])}\n"
           f"{arguments.out / 'report.json'}")  # fmt: skip
@@ -141,87 +125,44 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> datasets.Pictures
     return ImageFolder(arguments.images, side, sorted(names))
 
 
-def labels_of(pictures: datasets.Pictures, path: str | None) -> Callable[[int], np.ndarray]:
-    """What gives the part labels of picture i, uint8 [H, W]."""
-    if isinstance(pictures, Avatars):
-        return pictures.parts
-    labels = parts.PartLabels(path) if path else None
-    return lambda i: labels.labels(pictures.name(i))
+def find_tasks(arguments: argparse.Namespace, pictures: datasets.Pictures, side: int) -> list[Task]:
+    every = range(len(pictures))
+    if arguments.part:
+        labels = datasets.labels_of(pictures, arguments.parts)
+        tasks = local_editing.part_tasks(labels, every, arguments.pairs, side, arguments.part)
+    else:
+        tasks = local_editing.half_tasks(every, arguments.pairs, side, names=arguments.half)
+    return [task._replace(space=arguments.space) for task in tasks] if arguments.space else tasks
 
 
-def part_tasks(names: list[str], labels: Callable[[int], np.ndarray], size: int, count: int, side: int) -> list[Task]:
-    """Labels are read twice, once small to compare them and once for the masks of an edit: memory stays small."""
-    compared = min(side, PAIRING_SIDE)
-    small = np.empty((len(names), size, -(-(compared**2) // 8)), np.uint8)  # a bit a pixel
-    for i in range(size):
-        label = labels(i)
-        for k, name in enumerate(names):
-            small[k, i] = np.packbits((masks.from_parts(label, parts.GROUPS[name], compared) > 0.5).numpy())
-    tasks = []
-    for name, packed in zip(names, small, strict=True):
-        own = np.unpackbits(packed, axis=1).view(bool)
-        scores = pairing.iou(own, own)
-        pairs = pairing.pair(scores, count)
-
-        def mask(a: int, b: int, ids=parts.GROUPS[name]) -> Tensor:
-            union = masks.union(*(masks.from_parts(labels(i), ids, side) for i in (a, b)))
-            return (union > 0.5).float()
-
-        tasks.append(Task(name, pairs, [float(scores[p]) for p in pairs], mask))
-    return tasks
-
-
-def half_task(name: masks.Half, size: int, count: int, side: int) -> Task:
-    half = (masks.half(name, side) > 0.5).float()
-    return Task(name, pairing.pair_by_chance(size, count), None, lambda a, b: half)
-
-
-def encode(model: Model, pictures: datasets.Pictures) -> Tensor:
-    """The stylemaps of all, on the CPU: they are small."""
-    found = []
-    for start in range(0, len(pictures), options.BATCH):
-        batch = [torch.from_numpy(pictures[i]) for i in range(start, min(start + options.BATCH, len(pictures)))]
-        found.append(model.encode(images.from_uint8(torch.stack(batch)).to(model.device)).cpu())
-    return torch.cat(found)
-
-
-def edit(
-    task: Task, model: Model, pictures: datasets.Pictures, stylemaps: Tensor, space: str, hard: bool, out: Path
-) -> dict:
+def write_edits(task: Task, edits: Iterable[Edit], pictures: datasets.Pictures, out: Path) -> dict:
     """Write the edits of a part and a sheet of the first; returns what the report says of it."""
-    rows, outside, inside = [], [], []
-    for start in range(0, len(task.pairs), options.BATCH):
-        chunk = task.pairs[start : start + options.BATCH]
-        selected = torch.cat([task.mask(*pair) for pair in chunk]).to(model.device)
-        first, second = (stylemaps[[pair[k] for pair in chunk]].to(model.device) for k in (0, 1))
-        made = images.to_uint8(blend(model, first, second, selected, space, hard)).cpu()
-        for k, (a, b) in enumerate(chunk):
-            where, picture = selected[k, 0].cpu().numpy() > 0.5, made[k].numpy()
-            outside.append(pairing.squared_errors(picture, pictures[a], ~where))
-            inside.append(pairing.squared_errors(picture, pictures[b], where))
-            images.write(out / f"{start + k:04d}-{task.name}.png", images.from_uint8(made[k : k + 1]))
-            rows.append(describe(task, start + k, pictures, outside[-1], inside[-1]))
-        if start == 0:
-            images.write(out / f"sheet-{task.name}.png", sheet(chunk[:SHOWN], pictures, selected, made))
-    return {"mse_src": pairing.pooled(outside), "mse_ref": pairing.pooled(inside), "pairs": rows}
+    rows, compared, first = [], [], []
+    for number, (pair, edit) in enumerate(zip(task.pairs, edits, strict=True)):
+        images.write(out / f"{number:04d}-{task.name}.png", images.from_arrays([edit.picture]))
+        compared.append(local_editing.compare(edit))
+        rows.append(describe(task, pair, pictures) | errors(compared[-1:]))
+        if number < SHOWN:
+            first.append(edit)
+    images.write(out / f"sheet-{task.name}.png", sheet(first))
+    return errors(compared) | {"pairs": rows}
 
 
-def describe(
-    task: Task, number: int, pictures: datasets.Pictures, outside: tuple[float, int], inside: tuple[float, int]
-) -> dict:
-    a, b = task.pairs[number]
-    row = {"original": pictures.name(a), "reference": pictures.name(b)}
-    if task.overlap is not None:
-        row["iou"] = task.overlap[number]
-    for name, (error, values) in (("mse_src", outside), ("mse_ref", inside)):
-        row[name] = error / values if values else None  # nothing is outside or inside
-    return row
+def describe(task: Task, pair: tuple[int, int], pictures: datasets.Pictures) -> dict:
+    row = {"original": pictures.name(pair[0]), "reference": pictures.name(pair[1])}
+    return row if task.overlap is None else row | {"iou": task.overlap[pair]}
 
 
-def sheet(pairs: list[tuple[int, int]], pictures: datasets.Pictures, selected: Tensor, made: Tensor) -> Tensor:
-    originals, references = (
-        images.from_uint8(torch.stack([torch.from_numpy(pictures[pair[k]]) for pair in pairs])) for k in (0, 1)
-    )
-    shown = selected[: len(pairs)].cpu().expand(-1, 3, -1, -1) * 2 - 1
-    edits = images.from_uint8(made[: len(pairs)])
-    return sheets.sheet({"original": originals, "reference": references, "mask": shown, "edit": edits})
+def errors(compared: list[Differences]) -> dict:
+    found = local_editing.pool(compared)
+    return {"mse_src": found.src, "mse_ref": found.ref}
+
+
+def sheet(edits: list[Edit]) -> Tensor:
+    columns = {
+        "original": [edit.source for edit in edits],
+        "reference": [edit.reference for edit in edits],
+        "mask": [np.repeat(np.uint8(255) * edit.mask[..., None], 3, axis=2) for edit in edits],
+        "edit": [edit.picture for edit in edits],
+    }
+    return sheets.sheet({title: images.from_arrays(column) for title, column in columns.items()})

@@ -1,6 +1,5 @@
 """``stylemap demo``: train on drawn faces from scratch, then reconstruct and edit faces that training never saw."""
 
-from collections.abc import Iterable
 from pathlib import Path
 
 import numpy as np
@@ -86,7 +85,7 @@ def draw_sheets(model: Model, folder: Path) -> None:
 
 def reconstruction_sheet(model: Model, faces: Avatars) -> Tensor:
     """Original and reconstruction, two pairs a row."""
-    first, second = (_pictures(faces, range(k, k + ROWS)) for k in (0, ROWS))
+    first, second = (images.from_arrays(faces[i] for i in range(k, k + ROWS)) for k in (0, ROWS))
     a, b = (model.synthesize(model.encode(x)) for x in (first, second))
     return sheets.sheet({"original": first, "reconstruction": a, "original ": second, "reconstruction ": b})
 
@@ -94,7 +93,7 @@ def reconstruction_sheet(model: Model, faces: Avatars) -> Tensor:
 def local_edit_sheet(model: Model, faces: Avatars) -> Tensor:
     """Eyes, mouth, and both, taken from the reference."""
     pairs = contrasting_pairs(faces)
-    originals, references = (_pictures(faces, indices) for indices in zip(*pairs, strict=True))
+    originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
     original, reference = model.encode(originals), model.encode(references)
     eyes, mouth = (torch.cat([part_mask(faces, a, b, parts) for a, b in pairs]) for parts in (EYES, MOUTH))
     return sheets.sheet(
@@ -112,7 +111,7 @@ def local_edit_sheet(model: Model, faces: Avatars) -> Tensor:
 def transplant_sheet(model: Model, faces: Avatars) -> Tensor:
     """Parts of the reference at places where they do not belong: by masks moved in pixels, and by cells of the stylemap."""
     pairs = contrasting_pairs(faces)
-    originals, references = (_pictures(faces, indices) for indices in zip(*pairs, strict=True))
+    originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
     original, reference = model.encode(originals), model.encode(references)
     eyes, mouth = (torch.cat([part_mask(faces, b, b, parts) for _, b in pairs]) for parts in (EYES, MOUTH))
     step, resolution = (
@@ -157,8 +156,3 @@ def part_mask(faces: Avatars, original: int, reference: int, parts: tuple[Part, 
     mask = torch.from_numpy(np.isin(labels, parts).any(axis=0)).float()[None, None]
     margin = max(1, faces.side // 32)
     return F.max_pool2d(mask, 2 * margin + 1, stride=1, padding=margin)
-
-
-def _pictures(faces: Avatars, indices: Iterable[int]) -> Tensor:
-    """[N, 3, R, R]."""
-    return images.from_uint8(torch.from_numpy(np.stack([faces[i] for i in indices])))

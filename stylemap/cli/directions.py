@@ -135,7 +135,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     show(found)
     print(arguments.out)
     if arguments.strip:
-        x = encoding.pixels(pictures, usable[:STRIP_PICTURES]).to(model.device)
+        x = images.from_arrays(pictures[i] for i in usable[:STRIP_PICTURES]).to(model.device)
         images.write(arguments.strip, strips(model, x, found, STEPS))
         print(arguments.strip)
 

@@ -3,7 +3,6 @@
 import argparse
 from collections.abc import Sequence
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -37,14 +36,9 @@ def encode(model: Model, pictures: Pictures, indices: Sequence[int]) -> tuple[Te
     parts, usable = [], []
     for start in range(0, len(indices), options.BATCH):
         batch = indices[start : start + options.BATCH]
-        x = pixels(pictures, batch)
+        x = images.from_arrays(pictures[i] for i in batch)
         # in the place of a damaged picture another came, to which neither its name nor its label belongs
         whole = [k for k, i in enumerate(batch) if pictures.name(i) not in getattr(pictures, "skipped", ())]
         usable += [batch[k] for k in whole]
         parts.append(model.encode(x.to(model.device)).cpu()[whole])
     return torch.cat(parts), usable
-
-
-def pixels(pictures: Pictures, indices: Sequence[int]) -> Tensor:
-    """[N, 3, R, R]."""
-    return images.from_uint8(torch.from_numpy(np.stack([pictures[i] for i in indices])))

@@ -3,17 +3,14 @@
 import argparse
 import json
 import platform
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from stylemap import __version__, checkpoint, datasets, files
 from stylemap.cli import options, parsing
 from stylemap.config import TrainConfig
-from stylemap.datasets import Avatars, Pictures, parts
 from stylemap.errors import InputError
 from stylemap.metrics import provenance, suite
 from stylemap.metrics.evaluation import Evaluation
@@ -83,7 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
     model = options.load_any(arguments)
     training, heldout = datasets.open_split(arguments.data, model.config.resolution, arguments.heldout)
     evaluation = Evaluation(
-        model, training, heldout, arguments.count, arguments.pairs, arguments.seed, labels_of(heldout, arguments.parts),
+        model, training, heldout, arguments.count, arguments.pairs, arguments.seed, datasets.labels_of(heldout, arguments.parts),
         arguments.lpips_vgg, arguments.inception, arguments.workers,
     )  # fmt: skip
     report = describe(arguments, evaluation)
@@ -98,16 +95,6 @@ def run(arguments: argparse.Namespace) -> None:
     if len(reasons) == len(report["metrics"]):
         raise InputError(f"no metric could be computed: {reasons[0]}")
     print(arguments.out)
-
-
-def labels_of(pictures: Pictures, path: str | None) -> Callable[[int], np.ndarray] | None:
-    """What gives the part labels of picture i, if there are any."""
-    if isinstance(pictures, Avatars):
-        return pictures.parts
-    if path is None:
-        return None
-    labels = parts.PartLabels(path)
-    return lambda i: labels.labels(pictures.name(i))
 
 
 def describe(arguments: argparse.Namespace, evaluation: Evaluation) -> dict:

@@ -94,7 +94,7 @@ class Pictures:
 
     def image(self, photo: Photo) -> Tensor:
         """[1, 3, R, R] on the model's device."""
-        return images.from_uint8(torch.from_numpy(photo.picture)[None]).to(self.model.device)
+        return images.from_arrays([photo.picture]).to(self.model.device)
 
     def mask(self, path: str, photo: Photo, hard: bool = False) -> Tensor:
         """A painted mask over a photo, [1, 1, R, R] on the model's device.

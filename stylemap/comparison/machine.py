@@ -14,6 +14,7 @@ import torch
 from stylemap import __version__
 from stylemap.metrics import provenance
 
+CPUINFO = Path("/proc/cpuinfo")
 RESET = Path("/proc/self/clear_refs")  # 5 written to it forgets the peak of resident memory (Linux, proc(5))
 STATUS = Path("/proc/self/status")
 MIB = 2**20
@@ -29,13 +30,11 @@ class Peak:
 
 def describe(device: torch.device) -> dict:
     """Hardware and versions, and how busy the machine is."""
-    cpuinfo = Path("/proc/cpuinfo")
-    models = re.findall(r"model name\s*: (.*)", cpuinfo.read_text()) if cpuinfo.exists() else []
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "device": str(device),
         "gpu": gpu,
-        "processor": models[0].strip() if models else platform.processor() or platform.machine(),
+        "processor": processor(),
         "cores": os.cpu_count(),
         "threads": torch.get_num_threads(),
         "system": platform.system(),
@@ -43,6 +42,12 @@ def describe(device: torch.device) -> dict:
         "stylemap": __version__,
         "libraries": [provenance.version(name) for name in ("torch", "numpy", "lpips")],
     }
+
+
+def processor() -> str:
+    """Its model, or as much as the system says."""
+    models = re.findall(r"model name\s*: (.*)", CPUINFO.read_text()) if CPUINFO.exists() else []
+    return models[0].strip() if models else platform.processor() or platform.machine()
 
 
 def load() -> list[float] | None:

@@ -2,14 +2,16 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from typing import Protocol
 
 import numpy as np
 
 from stylemap.datasets.avatars import Avatars
 from stylemap.datasets.folder import ImageFolder, split
+from stylemap.datasets.parts import PartLabels
 
-__all__ = ["Avatars", "ImageFolder", "Pictures", "fingerprint", "open_split", "split"]
+__all__ = ["Avatars", "ImageFolder", "Pictures", "fingerprint", "labels_of", "open_split", "split"]
 
 
 class Pictures(Protocol):
@@ -25,6 +27,23 @@ def open_split(data: str, side: int, heldout: int) -> tuple[Pictures, Pictures]:
     if data == "avatars":
         return Avatars(side), Avatars(side, count=heldout, split="heldout")
     return split(data, side, heldout)
+
+
+def labels_of(pictures: Pictures, path: str | None) -> Callable[[int], np.ndarray] | None:
+    """What gives the part labels of picture i, uint8 [H, W] of `parts.Part`: avatars have their own.
+
+    Args:
+        path: folder or zip of the labels of other pictures; None = these have none.
+
+    Raises:
+        InputError: the folder or zip holds no labels; giving labels raises as `parts.PartLabels.labels`.
+    """
+    if isinstance(pictures, Avatars):
+        return pictures.parts
+    if path is None:
+        return None
+    labels = PartLabels(path)
+    return lambda i: labels.labels(pictures.name(i))
 
 
 def fingerprint(training: Pictures, heldout: Pictures) -> str:

@@ -11,7 +11,7 @@ import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from stylemap import decoding
-from stylemap.datasets.sources import SPLITS, Source, open_source
+from stylemap.datasets.sources import SPLITS, Source, open_source, without_extension
 from stylemap.errors import InputError
 
 
@@ -147,7 +147,7 @@ class PartLabels:
         """
         found = self._find(name)
         if found is None:
-            stem = PurePosixPath(_stem(name)).name
+            stem = PurePosixPath(without_extension(name)).name
             wanted = f"{stem}.png or {stem}_skin.png and so on"
             raise InputError(f"{self.source.path} holds no part labels of {name}: no {wanted}; add them")
         return found.files
@@ -189,7 +189,7 @@ class PartLabels:
         return decoding.fit_mask(np.isin(self.labels(name), ids).astype(np.float32), side)
 
     def _find(self, name: str) -> _Labels | None:
-        path = _stem(name)
+        path = without_extension(name)
         stem = PurePosixPath(path).name
         levels = [(self._by_path, path), (self._by_stem, stem)]
         if _is_number(stem):
@@ -213,7 +213,7 @@ class PartLabels:
             path = PurePosixPath(name)
             if path.suffix.lower() != ".png" or (self._folder and self._folder not in path.parts[:-1]):
                 continue
-            picture, part = _split_part(_stem(name))
+            picture, part = _split_part(without_extension(name))
             if part is WHOLE:
                 maps[picture] = {WHOLE: name}
             else:
@@ -267,12 +267,6 @@ def _values(picture: PngImageFile, name: str) -> np.ndarray:
     if any((colour != grey).any() for colour in colours):
         raise InputError(f"{name} is coloured; the grey values of a label map are ids of parts, convert it")
     return grey
-
-
-def _stem(name: str) -> str:
-    """A path without extension, if it is one of a picture: the names of an LMDB have none."""
-    path = PurePosixPath(name)
-    return str(path.with_suffix("")) if path.suffix.lower() in decoding.EXTENSIONS else name
 
 
 def _split_part(path: str) -> tuple[str, Part | None]:

@@ -6,7 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Literal
 
 import PIL
@@ -16,7 +16,7 @@ from stylemap import __version__, decoding
 from stylemap.datasets import packing
 from stylemap.datasets.folder import LARGEST_SIDE, given_splits, smallest_hashes
 from stylemap.datasets.packing import Entry
-from stylemap.datasets.sources import FORMAT, SPLITS, Source
+from stylemap.datasets.sources import FORMAT, SPLITS, Source, without_extension
 from stylemap.errors import InputError
 
 KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader of zips can decode
@@ -139,7 +139,7 @@ def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
         InputError: two pictures would get the same name even so.
     """
     full = {source: _utf8(place) for source, place in places.items()}
-    stems = {source: _stem(place) for source, place in full.items()}
+    stems = {source: without_extension(place) for source, place in full.items()}
     while clashing := {s for s, stem in stems.items() if Counter(stems.values())[stem] > 1 and stem != full[s]}:
         stems |= {source: full[source] for source in clashing}
     taken: dict[str, str] = {}
@@ -148,12 +148,6 @@ def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
             raise InputError(f"{taken[stem]} and {source} would both be stored as {stem}; rename one")
         taken[stem] = source
     return sorted(stems.items(), key=lambda item: item[1])
-
-
-def _stem(name: str) -> str:
-    """Without the extension, if it is one of a picture: the names of an LMDB have none."""
-    path = PurePosixPath(name)
-    return str(path.with_suffix("")) if path.suffix.lower() in decoding.EXTENSIONS else name
 
 
 def _utf8(name: str) -> str:

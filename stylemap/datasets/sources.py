@@ -113,6 +113,12 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     return Archive(path)
 
 
+def without_extension(name: str) -> str:
+    """A path without its extension, if that is one of a picture: the names of an LMDB have none."""
+    path = PurePosixPath(name)
+    return str(path.with_suffix("")) if path.suffix.lower() in decoding.EXTENSIONS else name
+
+
 def _hidden(name: str) -> bool:
     return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in PurePosixPath(name).parts)
 

@@ -42,7 +42,7 @@ class Studio:
     @torch.inference_mode()
     def take(self, photo: Photo, stylemap: Tensor | None = None) -> Picture:
         """Encode a photo, or go on from a stylemap [1, C, S, S] of it, and reconstruct."""
-        image = images.from_uint8(torch.from_numpy(photo.pixels)[None]).to(self.model.device)
+        image = images.from_arrays([photo.pixels]).to(self.model.device)
         stylemap = self.model.encode(image) if stylemap is None else stylemap.to(self.model.device)
         mirrored = self.model.encode(image.flip(3))
         result = self.model.synthesize(stylemap)

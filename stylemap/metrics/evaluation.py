@@ -74,7 +74,7 @@ class Evaluation:
         for made in streams.reconstructions(self.model, self.latents):
             own = [self.heldout[i] for i in range(start, start + len(made))]
             start += len(made)
-            yield images.from_uint8(torch.from_numpy(np.stack(own))), images.from_uint8(made)
+            yield images.from_arrays(own), images.from_uint8(made)
 
     def chosen(self, most: int | None = None) -> list[int]:
         """The real pictures that generated ones are compared with."""

@@ -8,14 +8,12 @@ Latents far out render, but edits of them (directions, interpolations) leave wha
 
 from typing import NamedTuple
 
-import torch
 from torch import Tensor
 
 from stylemap.errors import InputError
 from stylemap.metrics import streams
 
 DRAWS = 10_000  # as in the projector of StyleGAN2
-CHUNK = 500
 
 
 class Spread(NamedTuple):
@@ -36,12 +34,11 @@ def layers(latents: Tensor) -> Tensor:
     raise ValueError(f"latents must be [N, C, S, S] or [N, L, C], not {list(latents.shape)}")
 
 
-@torch.no_grad()
 def mapped(model, seed: int = 0, count: int = DRAWS) -> Spread:
     """Mean and deviation over ``count`` mapped z."""
-    parts = streams.noise(model, count, seed).to(model.device).split(CHUNK)
-    mean = sum(layers(model.map(z)).cpu().double().sum(dim=0) for z in parts) / count
-    square = sum((layers(model.map(z)).cpu().double() - mean).square().sum(dim=(0, 2)) for z in parts) / count
+    z = streams.noise(model, count, seed)
+    mean = sum(layers(w).cpu().double().sum(dim=0) for w in streams.mapped(model, z)) / count
+    square = sum((layers(w).cpu().double() - mean).square().sum(dim=(0, 2)) for w in streams.mapped(model, z)) / count
     return Spread(mean, square.sqrt())
 
 

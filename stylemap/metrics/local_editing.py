@@ -29,6 +29,7 @@ class Task(NamedTuple):
 
     name: str
     pairs: list[tuple[int, int]]  # (source, reference)
+    overlap: dict[tuple[int, int], float] | None  # IoU of the parts of each pair; None for halves
     mask: Callable[[int, int], Tensor]  # of a pair, [1, 1, R, R], 0 and 1
     space: str
 
@@ -42,6 +43,13 @@ class Edit(NamedTuple):
     mask: np.ndarray
 
 
+class Differences(NamedTuple):
+    """Of one edit: sums of squared differences of pixels in [-1, 1], each with the number of values."""
+
+    outside: tuple[float, int]  # the mask, to the source
+    inside: tuple[float, int]  # to the reference
+
+
 class Errors(NamedTuple):
     """Mean squared errors, pixels in [-1, 1]; None where no pixel was to be compared."""
 
@@ -51,49 +59,61 @@ class Errors(NamedTuple):
     ref_exact: float | None
 
 
-def part_tasks(labels: Labels, subset: Sequence[int], pairs: int, side: int) -> list[Task]:
-    """For each of the ten published parts: the pairs of pictures whose parts overlap most, and the union of both as mask.
+def part_tasks(
+    labels: Labels, subset: Sequence[int], pairs: int, side: int, names: Sequence[str] = tuple(GROUPS)
+) -> list[Task]:
+    """For each part: the pairs of pictures whose parts overlap most, blended in w+ by the union of both.
 
     Args:
         labels: of any picture of the subset.
         subset: indices of pictures; each is in one pair of a part at most.
         pairs: at most so many for each part.
         side: R.
+        names: keys of `GROUPS`; default: the ten published parts.
     """
     compared = min(side, COMPARED_SIDE)
-    small = np.empty((len(GROUPS), len(subset), compared, compared), bool)
+    packed = np.empty((len(names), len(subset), -(-(compared**2) // 8)), np.uint8)  # a bit a pixel
     for k, index in enumerate(streams.progress(subset, None, "part labels")):
         label = labels(index)
-        for part, ids in enumerate(GROUPS.values()):
-            small[part, k] = _mask(label, ids, compared)
+        for part, name in enumerate(names):
+            packed[part, k] = np.packbits(_mask(label, name, compared))
     place = {index: k for k, index in enumerate(subset)}
     tasks = []
-    for name, own in zip(GROUPS, small, strict=True):
-        found = pairing.pair(pairing.iou(own, own), min(pairs, len(subset) // 2))
+    for name, bits in zip(names, packed, strict=True):
+        own = _unpacked(bits, compared)
+        scores = pairing.iou(own, own)
+        found = pairing.pair(scores, min(pairs, len(subset) // 2))
+        overlap = {(subset[a], subset[b]): float(scores[a, b]) for a, b in found}
 
-        def mask(a: int, b: int, name=name, own=own) -> Tensor:
+        def mask(a: int, b: int, name=name, bits=bits) -> Tensor:
             if compared == side:
-                union = own[place[a]] | own[place[b]]
+                both = _unpacked(bits[[place[a], place[b]]], side)
             else:
-                union = _mask(labels(a), GROUPS[name], side) | _mask(labels(b), GROUPS[name], side)
-            return torch.from_numpy(union).float()[None, None]
+                both = np.stack([_mask(labels(i), name, side) for i in (a, b)])
+            return masks.union(*torch.from_numpy(both).float()[:, None, None])
 
-        tasks.append(Task(name, [(subset[a], subset[b]) for a, b in found], mask, "w+"))
+        tasks.append(Task(name, list(overlap), overlap, mask, "w+"))
     return tasks
 
 
-def _mask(label: np.ndarray, ids: Iterable[int], side: int) -> np.ndarray:
-    return (masks.from_parts(label, ids, side) > 0.5)[0, 0].numpy()
+def _mask(label: np.ndarray, name: str, side: int) -> np.ndarray:
+    """bool [side, side]."""
+    return (masks.from_parts(label, GROUPS[name], side) > 0.5)[0, 0].numpy()
 
 
-def half_tasks(subset: Sequence[int], pairs: int, side: int, seed: int = 0) -> list[Task]:
-    """For the right and the lower half: pairs by chance, blended in the stylemap itself."""
-    tasks = []
-    for name in HALVES:
-        half = (masks.half(name, side) > 0.5).float()
-        drawn = pairing.pair_by_chance(len(subset), min(pairs, len(subset) // 2), seed)
-        tasks.append(Task(name, [(subset[a], subset[b]) for a, b in drawn], lambda a, b, half=half: half, "w"))
-    return tasks
+def _unpacked(bits: np.ndarray, side: int) -> np.ndarray:
+    """[N, bytes] -> bool [N, side, side]."""
+    return np.unpackbits(bits, axis=1, count=side**2).view(bool).reshape(-1, side, side)
+
+
+def half_tasks(
+    subset: Sequence[int], pairs: int, side: int, seed: int = 0, names: Sequence[masks.Half] = HALVES
+) -> list[Task]:
+    """For each half: pairs by chance, blended in the stylemap itself."""
+    drawn = pairing.pair_by_chance(len(subset), min(pairs, len(subset) // 2), seed)
+    chosen = [(subset[a], subset[b]) for a, b in drawn]
+    halves = {name: (masks.half(name, side) > 0.5).float() for name in names}
+    return [Task(name, chosen, None, lambda a, b, half=half: half, "w") for name, half in halves.items()]
 
 
 def check(model) -> None:
@@ -103,29 +123,40 @@ def check(model) -> None:
 
 
 @torch.no_grad()
-def edits(model, pictures: Pictures, latents: Tensor, task: Task) -> Iterator[Edit]:
-    """Of every pair, as 8 bits hold them; every cell that the mask touches is taken whole, as published.
+def edits(model, pictures: Pictures, latents: Tensor, task: Task, hard: bool = True) -> Iterator[Edit]:
+    """Of every pair, as 8 bits hold them.
 
     Args:
         latents: stylemaps of all pictures, [N, C, S, S].
+        hard: every cell that the mask touches is taken whole, as published; see `masks.resize`.
     """
     size = streams.per_pass(model.config.resolution)
     for pairs in streams.batched(streams.progress(task.pairs, None, f"edits, {task.name}"), size):
         selected = torch.cat([task.mask(*pair) for pair in pairs])
         source, reference = (latents[[pair[k] for pair in pairs]].to(model.device) for k in (0, 1))
-        made = blend(model, source, reference, selected.to(model.device), task.space, hard=True)
+        made = blend(model, source, reference, selected.to(model.device), task.space, hard)
         made = images.to_uint8(made).cpu().numpy()
         for (a, b), picture, mask in zip(pairs, made, selected[:, 0].numpy() > 0.5, strict=True):
             yield Edit(pictures[a], pictures[b], picture, mask)
 
 
-def measure(found: Iterable[Edit]) -> Errors:
+def compare(edit: Edit) -> Differences:
+    """An edit with its source and its reference."""
+    return Differences(
+        pairing.squared_errors(edit.picture, edit.source, ~edit.mask),
+        pairing.squared_errors(edit.picture, edit.reference, edit.mask),
+    )
+
+
+def pool(found: Iterable[Differences]) -> Errors:
     """The errors of the edits of one task, pooled as published (see `pairing.pooled`) and over all pixels alike."""
-    outside, inside = [], []
-    for edit in found:
-        outside.append(pairing.squared_errors(edit.picture, edit.source, ~edit.mask))
-        inside.append(pairing.squared_errors(edit.picture, edit.reference, edit.mask))
+    outside, inside = ([each[k] for each in found] for k in (0, 1))
     return Errors(pairing.pooled(outside), pairing.pooled(inside), _exact(outside), _exact(inside))
+
+
+def measure(found: Iterable[Edit]) -> Errors:
+    """The errors of the edits of one task."""
+    return pool([compare(edit) for edit in found])
 
 
 def _exact(errors: list[tuple[float, int]]) -> float | None:

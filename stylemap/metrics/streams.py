@@ -20,6 +20,7 @@ CHOICE, SAMPLES, PAIRS = range(3)
 MAPS = 1  # of noise, beside the z of the same use
 
 MOST = 64  # pictures in a batch
+MAPPED = 500  # z in a batch
 
 
 def per_pass(side: int) -> int:
@@ -67,6 +68,13 @@ def noise_maps(model, indices: Iterable[int], seed: int = 0, use: int = SAMPLES)
         rng = np.random.default_rng([seed, use, MAPS, index])
         drawn.append([torch.from_numpy(rng.standard_normal((1, side, side), np.float32)) for side in sides])
     return {"noise": [torch.stack(maps).to(model.device) for maps in zip(*drawn, strict=True)]}
+
+
+@torch.no_grad()
+def mapped(model, z: Tensor) -> Iterator[Tensor]:
+    """The latents of z [N, C] in batches, on the model's device."""
+    for part in z.split(MAPPED):
+        yield model.map(part.to(model.device))
 
 
 @torch.no_grad()

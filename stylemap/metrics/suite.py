@@ -139,9 +139,8 @@ def _ppl(e: Evaluation, space: str, sampling: str) -> tuple[float, dict]:
 
 
 def _latent_distance(e: Evaluation) -> tuple[float, dict]:
-    z = streams.noise(e.model, e.count, e.seed).to(e.model.device).split(latent_distance.CHUNK)
-    with torch.no_grad():
-        mapped = torch.cat([latent_distance.distance(e.model.map(x), e.spread) for x in z])
+    z = streams.noise(e.model, e.count, e.seed)
+    mapped = torch.cat([latent_distance.distance(w, e.spread) for w in streams.mapped(e.model, z)])
     found = latent_distance.distance(e.latents, e.spread)
     details = {
         "definition": "of stylemap, see docs/metrics.md",
@@ -158,12 +157,7 @@ def _latent_distance(e: Evaluation) -> tuple[float, dict]:
 def _separability(e: Evaluation, space: str) -> tuple[float, dict]:
     provenance.library("sklearn.svm")
     logits, z = e.attribute_logits, streams.noise(e.model, e.count, e.seed)
-    if space == "w":
-        with torch.no_grad():
-            parts = z.split(latent_distance.CHUNK)
-            latents = torch.cat([e.model.map(x.to(e.model.device)).cpu() for x in parts])
-    else:
-        latents = z
+    latents = torch.cat([w.cpu() for w in streams.mapped(e.model, z)]) if space == "w" else z
     value, entropies = separability.separability(latents, logits)
     bits = dict(zip(QUESTIONS, entropies, strict=True))
     positive = dict(zip(QUESTIONS, (logits > 0).float().mean(dim=0).tolist(), strict=True))

@@ -75,7 +75,7 @@ class Replay:
         self.original = stylemaps.pop(ORIGINAL, None)
         self.references = {}
         for slot, w in stylemaps.items():
-            image = images.from_uint8(torch.from_numpy(project.photos[slot].pixels)[None]).to(model.device)
+            image = images.from_arrays([project.photos[slot].pixels]).to(model.device)
             self.references[int(slot)] = recipe.Reference(w, model.encode(image.flip(3)))
 
     @torch.inference_mode()

@@ -8,12 +8,6 @@ import math
 import torch
 from torch import Tensor
 
-PATH_WEIGHT = 2.0
-"""Of `path_length_penalty` in the published trainings."""
-PATH_EVERY = 4
-"""Generator steps between path length penalties, each then taken so many times its weight (lazy regularisation, StyleGAN2
-section 3.1): the penalty changes slowly and its double backward costs more than the step, so computing it rarely loses
-nothing. The published trainings compute it every 4th step."""
 PATH_DECAY = 0.99
 """Of the running mean of path lengths."""
 WGAN_GRADIENT_WEIGHT = 10.0
@@ -49,7 +43,11 @@ def running_length(mean: Tensor, lengths: Tensor, decay: float = PATH_DECAY) -> 
 
 
 def path_length_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
-    """``(length - a)^2``, ``a`` from `running_length` (StyleGAN2, equation 4). [N], [] -> [N]."""
+    """``(length - a)^2``, ``a`` from `running_length` (StyleGAN2, equation 4). [N], [] -> [N].
+
+    It changes slowly and its double backward costs more than the generator's step, so computing it rarely, and then so many
+    times its weight, loses nothing (lazy regularisation, section 3.1).
+    """
     return (lengths - mean).square()
 
 

@@ -15,6 +15,7 @@ from stylemap import checkpoint, cli
 from stylemap.config import ModelConfig
 from stylemap.datasets import avatars
 from stylemap.model import Model
+from stylemap.stylegan import VectorModel
 
 SIDE = 32  # R
 CELLS = 8  # S
@@ -71,6 +72,25 @@ def inputs(tmp_path_factory) -> Path:
     (folder / "photos" / "notes.txt").write_text("left aside")
     (folder / "nothing").mkdir()
     return folder
+
+
+@pytest.fixture
+def vectors(tmp_path) -> Path:
+    """Tiny random weights of a vector-latent generator in v.safetensors, without an encoder in bare.safetensors, in the
+    folder in which commands run."""
+    config = ModelConfig(
+        resolution=SIDE,
+        stylemap_channels=16,
+        channel_base=512,
+        channel_max=32,
+        mapping_layers=2,
+        architecture="stylegan2",
+    )
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        for name, encoder in (("v", True), ("bare", False)):
+            checkpoint.save(tmp_path / f"{name}.safetensors", VectorModel(config, encoder))
+    return tmp_path
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ from stylemap import blend, checkpoint, images
 from stylemap.cli import options
 from stylemap.datasets import Avatars, avatars, parts
 from stylemap.editing import masks, pairing
+from stylemap.metrics import streams
 from tests.cli.conftest import SIDE, pixels
 
 BATCH = "local-edit batch --weights IN/w.safetensors --out made"
@@ -32,7 +33,7 @@ def mask(faces: Avatars, i: int, name: str) -> torch.Tensor:
 
 def test_parts(stylemap, model, faces, tmp_path, monkeypatch):
     """More pairs than a chunk, so that chunks meet. Pairs, edits and numbers are worked out again from the definitions."""
-    monkeypatch.setattr(options, "BATCH", 4)
+    monkeypatch.setattr(streams, "MOST", 4)
     ran = stylemap(AVATARS, "--part hair,eye --pairs 6")
     assert (ran.code, ran.err) == (0, "")
     assert [line.split()[0] for line in ran.out.splitlines()[:3]] == ["hair", "eye", "mean"]

@@ -3,23 +3,17 @@
 import json
 
 import pytest
-import torch
 
 from stylemap import checkpoint, cli
 from stylemap.cli import benchmark, train
 from stylemap.comparison import page, timing
-from stylemap.config import ModelConfig
 from stylemap.errors import InputError
 from stylemap.metrics import latent_distance
-from stylemap.stylegan import VectorModel
 from tests.cli.conftest import SIDE, tree
 
 WEIGHTS = "--weights IN/w.safetensors v.safetensors"
 QUICK = "--count 2 --batch 2 --interpolations 4 --perceptual none --device cpu"
 METHODS = "--methods encoder hybrid:steps=2 w:steps=2"
-VECTORS = ModelConfig(
-    resolution=SIDE, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2, architecture="stylegan2"
-)
 
 
 @pytest.fixture(autouse=True)
@@ -28,16 +22,7 @@ def small(monkeypatch):
     monkeypatch.setattr(timing, "PASSES", 1)
 
 
-@pytest.fixture
-def weights(tmp_path):
-    """v.safetensors, and bare.safetensors without an encoder, in the folder in which commands run."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for name, encoder in (("v", True), ("bare", False)):
-            checkpoint.save(tmp_path / f"{name}.safetensors", VectorModel(VECTORS, encoder))
-
-
-def test_inversion(stylemap, weights, tmp_path, monkeypatch):
+def test_inversion(stylemap, vectors, tmp_path, monkeypatch):
     before, end = page.markers("inversion")
     (tmp_path / "page.md").write_text(f"# Words\n{before}\n{end}\nmore\n")
     command = ("benchmark inversion", WEIGHTS, QUICK, METHODS, "--out made --docs page.md")
@@ -112,7 +97,7 @@ def test_default_methods_are_those_that_the_weights_allow(stylemap, monkeypatch)
         ("--device abacus", "abacus"),
     ],
 )
-def test_mistakes_cost_nothing(refused, weights, tmp_path, monkeypatch, flags, says):
+def test_mistakes_cost_nothing(refused, vectors, tmp_path, monkeypatch, flags, says):
     from tests.inversion import tiny
 
     checkpoint.save(tmp_path / "small.safetensors", tiny.stylemaps())

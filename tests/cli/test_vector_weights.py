@@ -3,47 +3,29 @@
 import json
 
 import pytest
-import torch
 
 from stylemap import checkpoint
 from stylemap.cli import main
-from stylemap.config import ModelConfig
 from stylemap.metrics import latent_distance
-from stylemap.stylegan import VectorModel
-from tests.cli.conftest import SIDE
-
-VECTORS = ModelConfig(
-    resolution=SIDE, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2, architecture="stylegan2"
-)
 
 
-@pytest.fixture
-def weights(tmp_path):
-    """With an encoder in v.safetensors, without one in bare.safetensors."""
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        for name, encoder in (("v", True), ("bare", False)):
-            checkpoint.save(tmp_path / f"{name}.safetensors", VectorModel(VECTORS, encoder))
-    return tmp_path
-
-
-def test_samples(stylemap, weights):
+def test_samples(stylemap, vectors):
     ran = stylemap("generate samples --seeds 0,1 --truncation 0.7 --out made --weights bare.safetensors")
     assert (ran.code, ran.err) == (0, "")
-    assert (weights / "made" / "seed0001.png").read_bytes() != (weights / "made" / "seed0000.png").read_bytes()
+    assert (vectors / "made" / "seed0001.png").read_bytes() != (vectors / "made" / "seed0000.png").read_bytes()
 
 
-def test_reconstructions(stylemap, weights):
+def test_reconstructions(stylemap, vectors):
     ran = stylemap("generate reconstruct --images IN/ada.png IN/bob.png --out made --weights v.safetensors")
     assert (ran.code, ran.err) == (0, "")
-    assert sorted(json.loads((weights / "made" / "report.json").read_text())["images"]) == ["ada.png", "bob.png"]
+    assert sorted(json.loads((vectors / "made" / "report.json").read_text())["images"]) == ["ada.png", "bob.png"]
     ran = stylemap("generate reconstruct --images IN/ada.png --out other --weights bare.safetensors")
     assert ran.code == 2
     assert ran.err.startswith("error: these weights have no encoder") and ran.err.count("\n") == 1
 
 
 @pytest.mark.parametrize(("name", "found"), [("v", {"mse", "swd", "swd_lerp", "latent_distance"}), ("bare", {"swd"})])
-def test_evaluation(stylemap, weights, monkeypatch, name, found):
+def test_evaluation(stylemap, vectors, monkeypatch, name, found):
     """What needs stylemaps, or an encoder that is not there, is listed with its reason."""
     monkeypatch.setattr(latent_distance, "DRAWS", 100)
     ran = stylemap(
@@ -51,7 +33,7 @@ def test_evaluation(stylemap, weights, monkeypatch, name, found):
         f"{name}.safetensors",
     )
     assert (ran.code, ran.err) == (0, "")
-    metrics = json.loads((weights / "report.json").read_text())["metrics"]
+    metrics = json.loads((vectors / "report.json").read_text())["metrics"]
     assert {n for n, metric in metrics.items() if metric["value"] is not None} == found
     assert all("\n" not in metric.get("reason", "") for metric in metrics.values())
 
@@ -65,12 +47,12 @@ def test_evaluation(stylemap, weights, monkeypatch, name, found):
         "serve --port 0",
     ],
 )
-def test_editing_refuses_them(stylemap, weights, command):
+def test_editing_refuses_them(stylemap, vectors, command):
     ran = stylemap(command, "--weights v.safetensors")
     assert ran.code == 2
     assert ran.err.startswith("error: v.safetensors holds a stylegan2 generator") and ran.err.count("\n") == 1
     assert "stylemap project, evaluate, generate samples" in ran.err
-    assert not list(weights.glob("m.*"))
+    assert not list(vectors.glob("m.*"))
 
 
 def test_dry_run_says_that_it_foresees_nothing(recipe, capsys):

@@ -2,7 +2,6 @@
 
 import importlib.util
 import io
-import random
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -39,23 +38,6 @@ def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
 
 def mean_colour(data: bytes) -> np.ndarray:
     return np.asarray(Image.open(io.BytesIO(data)).convert("RGB"), float).mean(axis=(0, 1))
-
-
-def pack(path: Path, content: dict[str, bytes]) -> Path:
-    """A zip whose listing is in no order."""
-    names = sorted(content)
-    random.Random(0).shuffle(names)
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in names:
-            archive.writestr(name, content[name])
-    return path
-
-
-def fill(folder: Path, content: dict[str, bytes]) -> Path:
-    for name, data in content.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
 
 
 def stored(path: Path) -> dict[str, bytes]:

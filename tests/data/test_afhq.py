@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from stylemap.datasets import split
-from tests.data import colour, fill, mean_colour, of, pack, picture, refused, script, stored
+from tests.archives import fill, pack_shuffled
+from tests.data import colour, mean_colour, of, picture, refused, script, stored
 
 afhq = script("afhq")
 V1 = afhq.Release("AFHQ", "val", (9, 8, 7), (6, 6, 6), val=5, test=5)
@@ -48,7 +49,7 @@ def test_the_published_numbers():
         assert all(count >= 2 * 167 for count in release.heldout_count)
 
 
-@pytest.mark.parametrize("make", [pack, fill])
+@pytest.mark.parametrize("make", [pack_shuffled, fill])
 @pytest.mark.parametrize(("release", "prefix"), [(V1, "afhq/"), (V2, ""), (V2, "deep/down/")])
 def test_splits(tmp_path, release, prefix, make):
     files = content(release, prefix)
@@ -67,17 +68,17 @@ def test_splits(tmp_path, release, prefix, make):
 
 
 def test_training_finds_the_splits(tmp_path):
-    run(pack(tmp_path / "in.zip", content()), tmp_path / "out.zip")
+    run(pack_shuffled(tmp_path / "in.zip", content()), tmp_path / "out.zip")
     training, heldout = split(tmp_path / "out.zip", 8, 100)
     assert (len(training), len(heldout)) == (sum(V1.train_count) + sum(V1.heldout_count) - 10, 5)
 
 
 def test_the_choice_depends_on_names_only(tmp_path):
     """Neither on container, folder and extension, nor on the classes chosen."""
-    run(pack(tmp_path / "a.zip", content()), tmp_path / "all.zip")
+    run(pack_shuffled(tmp_path / "a.zip", content()), tmp_path / "all.zip")
     renamed = {name.replace("afhq/", "x/y/").replace(".jpg", ".jpeg"): data for name, data in content().items()}
     run(fill(tmp_path / "b", renamed), tmp_path / "again.zip")
-    run(pack(tmp_path / "c.zip", content()), tmp_path / "some.zip", "--classes", "wild", "cat")
+    run(pack_shuffled(tmp_path / "c.zip", content()), tmp_path / "some.zip", "--classes", "wild", "cat")
     everything, again, some = (stored(tmp_path / f"{name}.zip") for name in ("all", "again", "some"))
     assert again == everything
     assert some == {name: data for name, data in everything.items() if "/dog/" not in name}
@@ -86,7 +87,7 @@ def test_the_choice_depends_on_names_only(tmp_path):
 def test_known_answer(tmp_path):
     # by sha1sum of "cat/flickr_cat_000000" and so on: 3 0558..., 0 183b..., 5 4021..., 1 72c0..., 4 73ae..., 2 7e6c...;
     # pinned, so that splits made years apart agree
-    run(pack(tmp_path / "in.zip", content()), tmp_path / "out.zip")
+    run(pack_shuffled(tmp_path / "in.zip", content()), tmp_path / "out.zip")
     for part, numbers in (("val", (0, 3)), ("test", (1, 5))):
         found = of(part, stored(tmp_path / "out.zip"))
         assert {name for name in found if name.startswith("cat")} == {f"cat/flickr_cat_{i:06d}" for i in numbers}
@@ -94,7 +95,7 @@ def test_known_answer(tmp_path):
 
 class TestWrong:
     def wrong(self, tmp_path, capsys, files: dict[str, bytes], *flags) -> str:
-        source = pack(tmp_path / "in.zip", files)
+        source = pack_shuffled(tmp_path / "in.zip", files)
         error = refused(afhq.main, [source, "--out", tmp_path / "out.zip", *FLAGS, *flags], RELEASES, capsys)
         assert os.listdir(tmp_path) == ["in.zip"]
         return error
@@ -109,7 +110,7 @@ class TestWrong:
 
     def test_counts_of_classes_that_are_not_chosen_do_not_matter(self, tmp_path):
         files = {name: data for name, data in content().items() if "/dog/" not in name}
-        assert run(pack(tmp_path / "in.zip", files), tmp_path / "out.zip", "--classes", "cat", "wild") == 0
+        assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--classes", "cat", "wild") == 0
 
     def test_other_folders(self, tmp_path, capsys):
         error = self.wrong(tmp_path, capsys, content() | {"afhq/train/fox/a.jpg": picture(0), "b.jpg": picture(0)})
@@ -133,7 +134,7 @@ class TestWrong:
 
     def test_partial(self, tmp_path, capsys):
         files = dict(list(content().items())[::3])  # of each held-out class 2 pictures, fewer than are held out
-        assert run(pack(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
+        assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
         assert "note: " in capsys.readouterr().out
         found = stored(tmp_path / "out.zip")
         assert len(found) == len(files)

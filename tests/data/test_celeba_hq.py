@@ -10,7 +10,8 @@ import pytest
 from stylemap.datasets import packing, split
 from stylemap.datasets.parts import Part, PartLabels
 from stylemap.datasets.published_sets import Counts
-from tests.data import colour, encoded, fill, mean_colour, of, pack, picture, refused, script, stored
+from tests.archives import fill, pack_shuffled
+from tests.data import colour, encoded, mean_colour, of, picture, refused, script, stored
 
 celeba = script("celeba_hq")
 COUNTS = Counts(train=9, val=2, test=3)
@@ -56,14 +57,14 @@ def table(path) -> list[dict]:
 
 @pytest.fixture
 def archive(tmp_path):
-    return pack(tmp_path / "in.zip", content())
+    return pack_shuffled(tmp_path / "in.zip", content())
 
 
 def test_the_published_numbers():
     assert Counts(29_000, 500, 500) == celeba.COUNTS
 
 
-@pytest.mark.parametrize("make", [pack, fill])
+@pytest.mark.parametrize("make", [pack_shuffled, fill])
 def test_pictures_labels_and_table(tmp_path, make):
     assert run(make(tmp_path / "in", content()), tmp_path / "out.zip") == 0
     pictures, maps = stored(tmp_path / "out.zip"), stored(tmp_path / "out-labels.zip")
@@ -141,7 +142,7 @@ def test_what_another_command_wrote_is_kept(tmp_path, archive, capsys):
 
 class TestWrong:
     def wrong(self, tmp_path, capsys, files: dict[str, bytes], *flags) -> str:
-        source = pack(tmp_path / "in.zip", files)
+        source = pack_shuffled(tmp_path / "in.zip", files)
         error = refused(celeba.main, [source, "--out", tmp_path / "out.zip", *FLAGS, *flags], COUNTS, capsys)
         assert os.listdir(tmp_path) == ["in.zip"]
         return error
@@ -198,7 +199,7 @@ class TestWrong:
 class TestPartial:
     def made(self, tmp_path, *lost: str):
         files = {name: data for name, data in content().items() if not any(word in name for word in lost)}
-        assert run(pack(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
+        assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
         return table(tmp_path / "out.csv")
 
     def test_pictures_and_labels(self, tmp_path, capsys):
@@ -227,7 +228,7 @@ class TestPartial:
         files = content()
         for name in ("CelebA-HQ-img/3.jpg", "CelebAMask-HQ-mask-anno/1/00004_hair.png"):
             files[f"{ROOT}/{name}"] = files[f"{ROOT}/{name}"][:40]
-        assert run(pack(tmp_path / "in.zip", files), tmp_path / "out.zip") == 0
+        assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip") == 0
         told = capsys.readouterr().out
         assert "1 left out:" in told
         assert "1 left out, the first: CelebAMask-HQ/CelebAMask-HQ-mask-anno/1/00004_hair.png is" in told

@@ -11,7 +11,8 @@ import pytest
 
 from stylemap.datasets import packing, split
 from stylemap.datasets.published_sets import Counts
-from tests.data import ROOT, colour, fill, mean_colour, of, pack, picture, refused, script, stored
+from tests.archives import fill, pack_shuffled
+from tests.data import ROOT, colour, mean_colour, of, picture, refused, script, stored
 
 COUNTS = Counts(train=20, val=3, test=4)
 PICTURES = {i: picture(i) for i in range(27)}
@@ -55,7 +56,7 @@ def test_the_published_numbers():
 
 
 @pytest.mark.parametrize("layout", LAYOUTS)
-@pytest.mark.parametrize("make", [pack, fill])
+@pytest.mark.parametrize("make", [pack_shuffled, fill])
 def test_layouts(tmp_path, layout, make):
     source = make(tmp_path / "ffhq.zip", content(layout))
     if make is fill:  # with what else a whole download holds
@@ -73,20 +74,20 @@ def test_layouts(tmp_path, layout, make):
 def test_of_a_whole_download_the_aligned_pictures_are_taken(tmp_path):
     others = {f"thumbnails128x128/00000/{i:05d}.png": picture(400) for i in range(27)}
     others |= {f"in-the-wild-images/00000/{i:05d}.png": picture(401) for i in range(27)}
-    assert run(pack(tmp_path / "in.zip", content("folders") | others), tmp_path / "out.zip") == 0
+    assert run(pack_shuffled(tmp_path / "in.zip", content("folders") | others), tmp_path / "out.zip") == 0
     for name, data in stored(tmp_path / "out.zip").items():
         assert np.allclose(mean_colour(data), colour(int(name.split("/")[1][:5])), atol=2)
 
 
 def test_training_finds_the_splits(tmp_path):
-    run(pack(tmp_path / "in.zip", content()), tmp_path / "out.zip")
+    run(pack_shuffled(tmp_path / "in.zip", content()), tmp_path / "out.zip")
     training, heldout = split(tmp_path / "out.zip", 8, 100)
     assert (len(training), len(heldout)) == (20, 3)
 
 
 def test_an_unfinished_start_is_continued(tmp_path, monkeypatch, capsys):
     monkeypatch.setattr(packing, "CHUNK", 4)
-    source = pack(tmp_path / "in.zip", content())
+    source = pack_shuffled(tmp_path / "in.zip", content())
     assert run(source, tmp_path / "whole.zip") == 0
     with monkeypatch.context() as patch:
         patch.setattr(packing, "_assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
@@ -102,7 +103,7 @@ def test_an_unfinished_start_is_continued(tmp_path, monkeypatch, capsys):
 
 class TestIncomplete:
     def wrong(self, tmp_path, capsys, files: dict[str, bytes], *flags) -> str:
-        source = pack(tmp_path / "in.zip", files)
+        source = pack_shuffled(tmp_path / "in.zip", files)
         error = refused(ffhq.main, [source, "--out", tmp_path / "out.zip", *FLAGS, *flags], COUNTS, capsys)
         assert os.listdir(tmp_path) == ["in.zip"]
         return error
@@ -130,7 +131,7 @@ class TestIncomplete:
     def test_partial(self, tmp_path, capsys):
         files = content() | {"teaser.png": picture(0)}
         del files["00003.png"]
-        assert run(pack(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
+        assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
         assert "note: " in (out := capsys.readouterr().out)
         assert "missing pictures: 1 (00003); pictures too many: 1 (teaser.png); taken as it is" in out
         found = stored(tmp_path / "out.zip")
@@ -146,7 +147,7 @@ class TestIncomplete:
 
     def test_an_existing_zip_is_kept(self, tmp_path, capsys):
         (tmp_path / "out.zip").write_text("precious")
-        source = pack(tmp_path / "in.zip", content())
+        source = pack_shuffled(tmp_path / "in.zip", content())
         assert "out.zip exists" in refused(ffhq.main, [source, "--out", tmp_path / "out.zip", *FLAGS], COUNTS, capsys)
         assert (tmp_path / "out.zip").read_text() == "precious"
 
@@ -167,7 +168,7 @@ class TestMetadata:
         assert sorted(os.listdir(tmp_path)) == ["in", "v2.json"]
 
     def test_partial_leaves_damaged_ones_out(self, tmp_path):
-        source = pack(tmp_path / "in.zip", content() | {"00005.png": picture(6)})
+        source = pack_shuffled(tmp_path / "in.zip", content() | {"00005.png": picture(6)})
         json_file = metadata(tmp_path / "v2.json", records())
         assert run(source, tmp_path / "out.zip", "--metadata", json_file, "--partial") == 0
         assert of("train", stored(tmp_path / "out.zip")) == {f"{i:05d}" for i in range(20) if i != 5}
@@ -175,12 +176,18 @@ class TestMetadata:
     @pytest.mark.parametrize("text", ["", "[]", "{", '{"0": {}}', '{"0": {"image": {"file_path": "x.png"}}}'])
     def test_another_file(self, tmp_path, capsys, text):
         (tmp_path / "v2.json").write_text(text)
-        source = pack(tmp_path / "in.zip", content())
+        source = pack_shuffled(tmp_path / "in.zip", content())
         argv = [source, "--out", tmp_path / "out.zip", *FLAGS, "--metadata", tmp_path / "v2.json"]
         assert "v2.json is not FFHQ's ffhq-dataset-v2.json" in refused(ffhq.main, argv, COUNTS, capsys)
 
     def test_missing_file(self, tmp_path, capsys):
-        argv = [pack(tmp_path / "in.zip", content()), "--out", tmp_path / "out.zip", "--metadata", tmp_path / "none"]
+        argv = [
+            pack_shuffled(tmp_path / "in.zip", content()),
+            "--out",
+            tmp_path / "out.zip",
+            "--metadata",
+            tmp_path / "none",
+        ]
         assert "none cannot be read: No such file" in refused(ffhq.main, argv, COUNTS, capsys)
 
 

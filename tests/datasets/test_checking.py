@@ -20,6 +20,7 @@ from stylemap.datasets import checking, preparing
 from stylemap.datasets.checking import check, spread
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
+from tests.archives import fill
 
 R = 16
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -33,14 +34,6 @@ def encoded(kind: str = "PNG", w: int = R, h: int = R, seed: int = 0, mode: str 
     buffer = io.BytesIO()
     Image.fromarray(pixels).convert(mode).save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def fill(folder: Path, content: dict[str, bytes]) -> Path:
-    folder.mkdir(exist_ok=True)
-    for name, data in content.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
 
 
 def checked(tmp_path: Path, content: dict[str, bytes], **options) -> checking.Report:

@@ -1,6 +1,5 @@
 """Folders and zips of pictures: what is found, in which order, what is skipped, and what a worker process sees."""
 
-import io
 import os
 import pickle
 import warnings
@@ -9,35 +8,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from torch.utils.data import DataLoader
 
 from stylemap import decoding
 from stylemap.datasets.folder import ImageFolder, split
 from stylemap.errors import InputError
+from tests.archives import fill, pack, picture
 
 SIDE = 8
-
-
-def picture(seed: int, kind: str = "PNG", side: int = 16) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
-
-
-def fill(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
-
-
-def pack(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
 
 
 def names(data: ImageFolder) -> list[str]:

@@ -1,23 +1,15 @@
 """Splits given by folders: train/, val/, test/ are taken as they are, and only when nothing lies beside them."""
 
-import io
-import zipfile
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from stylemap.datasets import ImageFolder, split
 from stylemap.datasets.folder import given_splits, smallest_hashes
+from tests.archives import fill, pack, picture
 
 SIDE = 4
-
-
-def picture(seed: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(np.random.default_rng(seed).integers(0, 256, (6, 6, 3), dtype=np.uint8)).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 @pytest.fixture(params=["folder", "zip"])
@@ -25,16 +17,10 @@ def put(request, tmp_path):
     """A function that makes a data set with pictures of these names."""
 
     def make(names: list[str], broken: tuple[str, ...] = ()) -> Path:
-        files = {name: picture(i) for i, name in enumerate(names)} | dict.fromkeys(broken, b"no picture")
+        files = {name: picture(i, side=6) for i, name in enumerate(names)} | dict.fromkeys(broken, b"no picture")
         if request.param == "zip":
-            with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
-                for name, data in files.items():
-                    archive.writestr(name, data)
-            return tmp_path / "set.zip"
-        for name, data in files.items():
-            (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
-            (tmp_path / "set" / name).write_bytes(data)
-        return tmp_path / "set"
+            return pack(tmp_path / "set.zip", files)
+        return fill(tmp_path / "set", files)
 
     return make
 

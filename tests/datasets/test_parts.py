@@ -5,7 +5,6 @@ import json
 import multiprocessing
 import os
 import pickle
-import random
 import zipfile
 from pathlib import Path
 
@@ -19,6 +18,7 @@ from stylemap.datasets import avatars
 from stylemap.datasets.parts import FILE_PARTS, GROUPS, Part, PartLabels, members
 from stylemap.datasets.preparing_parts import prepare_parts
 from stylemap.errors import InputError
+from tests.archives import pack_shuffled
 
 SIDE = 8
 
@@ -41,17 +41,8 @@ def white(rows: slice) -> bytes:
     return png(mask)
 
 
-def pack(path: Path, content: dict[str, bytes]) -> Path:
-    names = sorted(content)
-    random.Random(0).shuffle(names)  # the listing of a zip is in any order
-    with zipfile.ZipFile(path, "w") as archive:
-        for name in names:
-            archive.writestr(name, content[name])
-    return path
-
-
 def opened(tmp_path: Path, content: dict[str, bytes], folder: str = "") -> PartLabels:
-    return PartLabels(pack(tmp_path / "labels.zip", content), folder)
+    return PartLabels(pack_shuffled(tmp_path / "labels.zip", content), folder)
 
 
 def found(labels: PartLabels, name: str) -> list[str]:

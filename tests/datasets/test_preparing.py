@@ -16,6 +16,7 @@ from stylemap.datasets import ImageFolder, preparing, split
 from stylemap.datasets.preparing import Options, held_out, prepare, targets
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
+from tests.archives import fill
 
 SIDE = 16
 
@@ -30,13 +31,6 @@ def encoded(kind: str, h: int = SIDE, w: int = SIDE, seed: int = 0, mode: str = 
     buffer = io.BytesIO()
     Image.fromarray(pixels(h, w, seed)).convert(mode).save(buffer, kind, **options)
     return buffer.getvalue()
-
-
-def fill(folder: Path, content: dict[str, bytes]) -> Path:
-    for name, data in content.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
 
 
 def made(tmp_path: Path, content: dict[str, bytes], places=None, **options):

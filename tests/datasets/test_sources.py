@@ -1,7 +1,6 @@
 """Where bytes come from: LMDB in the published layout, zips of others, and folders with awkward names and files."""
 
 import builtins
-import io
 import json
 import os
 import pickle
@@ -14,22 +13,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 from torch.utils.data import DataLoader
 
 from stylemap import decoding
 from stylemap.datasets import ImageFolder, split
 from stylemap.datasets.sources import LARGEST_FILE, Folder, Lmdb, open_source
 from stylemap.errors import InputError
+from tests.archives import fill, pack, picture
 
 SIDE = 8
-
-
-def picture(seed: int, kind: str = "PNG", side: int = 16) -> bytes:
-    pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
 
 
 def store(path: Path, entries: dict[str, bytes], subdir: bool = True) -> Path:
@@ -46,20 +38,6 @@ def published(count: int, *sides: int, seed: int = 0) -> dict[str, bytes]:
     """The entries that the published preparation writes: JPEGs of every side, and their number."""
     pictures = {f"{s}-{i:05d}": picture(seed + i, "JPEG", s) for s in sides or (16,) for i in range(count)}
     return {**pictures, "length": str(count).encode()}
-
-
-def pack(path: Path, files: dict[str, bytes], compression: int = zipfile.ZIP_DEFLATED) -> Path:
-    with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in files.items():
-            archive.writestr(name, data)
-    return path
-
-
-def fill(folder: Path, files: dict[str, bytes]) -> Path:
-    for name, data in files.items():
-        (folder / name).parent.mkdir(parents=True, exist_ok=True)
-        (folder / name).write_bytes(data)
-    return folder
 
 
 def names(data: ImageFolder) -> list[str]:

@@ -50,6 +50,13 @@ class TestTasks:
         assert tasks["nose"].pairs == [(4, 5)]
         assert torch.equal(tasks["nose"].mask(4, 5)[0, 0] > 0, torch.from_numpy(label(5) == Part.NOSE))
 
+    def test_overlap(self):
+        """Noses of a pair are 6 and 7 columns wide, from the same one on; nobody has hair."""
+        hair, nose = local_editing.part_tasks(label, range(8), 250, SIDE, names=["hair", "nose"])
+        assert (hair.name, nose.name) == ("hair", "nose")
+        assert nose.overlap == dict.fromkeys(nose.pairs, pytest.approx(6 / 7))
+        assert set(hair.overlap.values()) == {0}
+
     def test_halves(self):
         right, lower = local_editing.half_tasks([3, 5, 7, 9], 250, SIDE, seed=1)
         assert {i for pair in right.pairs for i in pair} == {3, 5, 7, 9}

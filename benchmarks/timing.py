@@ -1,0 +1,32 @@
+"""Times of work done in turns, and their ratios: a machine that slows down slows all alike."""
+
+import time
+from collections.abc import Callable
+
+import torch
+from tqdm import trange
+
+
+def seconds(work: Callable[[], object], device: torch.device | None = None) -> float:
+    """Of the work, with all that it asked of the device."""
+    start = time.perf_counter()
+    work()
+    if device is not None and device.type == "cuda":
+        torch.cuda.synchronize(device)
+    return time.perf_counter() - start
+
+
+def alternating(
+    first: Callable[[], object], second: Callable[[], object], device: torch.device, count: int, rounds: int, label: str
+) -> list[tuple[float, float]]:
+    """Seconds of each for ``count`` calls, in turns call by call, in every round; one round before them warms up."""
+    times = []
+    for _ in trange(rounds + 1, desc=label, disable=None, leave=False):
+        pairs = [(seconds(first, device), seconds(second, device)) for _ in range(count)]
+        times.append(tuple(sum(column) for column in zip(*pairs, strict=True)))
+    return times[1:]
+
+
+def ratio(row: dict) -> str:
+    """Of a report: the median over rounds, and their range."""
+    return f"{row['ratio']:.2f} ({min(row['ratios']):.2f} to {max(row['ratios']):.2f})"
