@@ -9,9 +9,6 @@ import json
 from collections.abc import Iterable
 from pathlib import Path
 
-import numpy as np
-from torch import Tensor
-
 from stylemap import datasets, images, sheets
 from stylemap.cli import options
 from stylemap.datasets import Avatars, ImageFolder, folder, parts
@@ -144,7 +141,7 @@ def write_edits(task: Task, edits: Iterable[Edit], pictures: datasets.Pictures, 
         rows.append(describe(task, pair, pictures) | errors(compared[-1:]))
         if number < SHOWN:
             first.append(edit)
-    images.write(out / f"sheet-{task.name}.png", sheet(first))
+    images.write(out / f"sheet-{task.name}.png", sheets.sheet(local_editing.columns(first)))
     return errors(compared) | {"pairs": rows}
 
 
@@ -156,13 +153,3 @@ def describe(task: Task, pair: tuple[int, int], pictures: datasets.Pictures) -> 
 def errors(compared: list[Differences]) -> dict:
     found = local_editing.pool(compared)
     return {"mse_src": found.src, "mse_ref": found.ref}
-
-
-def sheet(edits: list[Edit]) -> Tensor:
-    columns = {
-        "original": [edit.source for edit in edits],
-        "reference": [edit.reference for edit in edits],
-        "mask": [np.repeat(np.uint8(255) * edit.mask[..., None], 3, axis=2) for edit in edits],
-        "edit": [edit.picture for edit in edits],
-    }
-    return sheets.sheet({title: images.from_arrays(column) for title, column in columns.items()})

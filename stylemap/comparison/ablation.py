@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 import yaml
 from torch import Tensor
@@ -18,7 +17,7 @@ from stylemap.comparison import chart
 from stylemap.comparison.chart import Axis, Series
 from stylemap.comparison.table import markdown, number
 from stylemap.config import TrainConfig
-from stylemap.datasets import Avatars, Pictures
+from stylemap.datasets import Pictures
 from stylemap.errors import InputError
 from stylemap.metrics import local_editing, provenance, streams, suite
 from stylemap.metrics.evaluation import Evaluation
@@ -183,27 +182,24 @@ class Measuring:
 
     def evaluation(self, run: Run) -> Evaluation:
         model = checkpoint.load(run.folder, self.device)
-        labels = self.heldout.parts if isinstance(self.heldout, Avatars) else None
+        labels = datasets.labels_of(self.heldout, None)
         return Evaluation(model, self.training, self.heldout, self.count, self.pairs, self.seed, labels)
 
     def sheets(self, finished: Sequence[Run]) -> tuple[Tensor, Tensor]:
         """Reconstructions, and edits of several parts: a column for each side, all of the first seed that has it."""
         by_side = {run.side: run for run in reversed(finished)}
-        originals = torch.from_numpy(np.stack([self.heldout[i] for i in range(min(SHOWN, len(self.heldout)))]))
-        made, edited = {"original": originals}, {}
+        originals = images.from_arrays([self.heldout[i] for i in range(min(SHOWN, len(self.heldout)))])
+        made: dict[str, Tensor] = {"original": originals}
+        edited: dict[str, Tensor] = {}
         for side, run in sorted(by_side.items()):
             evaluation = self.evaluation(run)
             latents = evaluation.latents
-            made[f"side {side}"] = torch.cat(list(streams.reconstructions(evaluation.model, latents[: len(originals)])))
-            edits = self.shown_edits(evaluation, latents)
-            if not edited:
-                edited = {
-                    "original": _stack(e.source for e in edits),
-                    "reference": _stack(e.reference for e in edits),
-                    "mask": _stack(np.repeat(np.uint8(255) * e.mask[..., None], 3, axis=2) for e in edits),
-                }
-            edited[f"side {side}"] = _stack(e.picture for e in edits)
-        return _sheet(made), _sheet(edited)
+            pictures = torch.cat(list(streams.reconstructions(evaluation.model, latents[: len(originals)])))
+            made[f"side {side}"] = images.from_uint8(pictures)
+            columns = local_editing.columns(self.shown_edits(evaluation, latents))
+            edit = columns.pop("edit")
+            edited = {**columns, **edited, f"side {side}": edit}
+        return sheets.sheet(made), sheets.sheet(edited)
 
     def shown_edits(self, evaluation: Evaluation, latents: Tensor) -> list[local_editing.Edit]:
         """One of each of SHOWN_PARTS, or of each half: of all pairs the middle one, as the first are so alike that nothing would
@@ -212,15 +208,6 @@ class Measuring:
         tasks = [task for task in tasks if task.name in SHOWN_PARTS] or tasks
         middle = [task._replace(pairs=[task.pairs[len(task.pairs) // 2]]) for task in tasks[:SHOWN]]
         return [e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, latents, task)]
-
-
-def _sheet(columns: dict[str, Tensor]) -> Tensor:
-    """Of uint8 [N, R, R, 3]."""
-    return sheets.sheet({title: images.from_uint8(x) for title, x in columns.items()})
-
-
-def _stack(pictures) -> Tensor:
-    return torch.from_numpy(np.stack(list(pictures)))
 
 
 def by_side(measures: Sequence[dict]) -> dict[int, list[dict]]:

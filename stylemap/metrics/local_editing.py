@@ -148,7 +148,7 @@ def compare(edit: Edit) -> Differences:
     )
 
 
-def pool(found: Iterable[Differences]) -> Errors:
+def pool(found: Sequence[Differences]) -> Errors:
     """The errors of the edits of one task, pooled as published (see `pairing.pooled`) and over all pixels alike."""
     outside, inside = ([each[k] for each in found] for k in (0, 1))
     return Errors(pairing.pooled(outside), pairing.pooled(inside), _exact(outside), _exact(inside))
@@ -162,6 +162,17 @@ def measure(found: Iterable[Edit]) -> Errors:
 def _exact(errors: list[tuple[float, int]]) -> float | None:
     values = sum(n for _, n in errors)
     return sum(error for error, _ in errors) / values if values else None
+
+
+def columns(found: Sequence[Edit]) -> dict[str, Tensor]:
+    """For a picture sheet: title -> [N, 3, R, R]."""
+    parts = {
+        "original": [edit.source for edit in found],
+        "reference": [edit.reference for edit in found],
+        "mask": [np.repeat(np.uint8(255) * edit.mask[..., None], 3, axis=2) for edit in found],
+        "edit": [edit.picture for edit in found],
+    }
+    return {title: images.from_arrays(pictures) for title, pictures in parts.items()}
 
 
 def average(values: Iterable[float | None]) -> float | None:
