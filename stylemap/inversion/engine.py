@@ -136,8 +136,9 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
     leaves = {name: state.tensors[name].detach().requires_grad_() for name in phase.rates}
     adam = _adam(phase, leaves, state.adam)
     first = state.step
+    finished = state.done is not None and bool(state.done.all())
     clock = time.perf_counter()
-    while state.step < phase.steps:
+    while state.step < phase.steps and not finished:
         t = state.step / phase.steps
         for group in adam.param_groups:
             group["lr"] = phase.rates[group["name"]] * phase.schedule(t)
@@ -172,8 +173,6 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
             bar.set_postfix(mse=f"{np.mean(values[1]):.4f}", refresh=False)
             if tick:
                 tick(state, images.detach())
-            if finished:
-                break
         clock = time.perf_counter()
 
 

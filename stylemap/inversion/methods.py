@@ -19,6 +19,7 @@ from stylemap.inversion.perceptual import VGG_LAYERS, Perceptual
 from stylemap.inversion.subject import Subject, Tensors
 
 STATISTICS_SEED = 123  # of the z that the mean and spread of w come from
+MEAN_SAMPLES = 10_000
 # In-domain inversion weighs features of pixels in [0, 255] by 5e-5. VGG-16 sees pixels over 0.226 * 255 here, and features grow
 # with the pixels, so that their squared error is (0.226 * 255)^2 times smaller.
 DOMAIN_FEATURES = 5e-5 * (0.226 * 255) ** 2
@@ -47,13 +48,17 @@ class Setting:
 
     @torch.no_grad()
     def encoded(self) -> Tensor:
-        """Of the targets under their masks, put together; grey where there is none."""
+        """Of the targets under their masks, put together, and the picture of the mean latent where there is none: no loss looks
+        into a hole, so that it mostly stays as it begins.
+        """
         first = self.targets[0]
         if len(self.targets) == 1 and first.mask is None:
             return self.subject.encode(first.images).clone()
         masks = [torch.ones_like(t.images[:, :1]) if t.mask is None else t.mask for t in self.targets]
         total = sum(m * t.images for m, t in zip(masks, self.targets, strict=True))
-        return self.subject.encode(total / sum(masks).clamp(min=1)).clone()
+        seen = sum(masks)
+        mean = self.subject.render({"latent": self.mean(MEAN_SAMPLES)[:1]}).clamp(-1, 1)
+        return self.subject.encode(total / seen.clamp(min=1) + (1 - seen).clamp(min=0) * mean).clone()
 
 
 def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors], Tensor] | None:
@@ -134,7 +139,7 @@ class Projection(Method):
     """Take the spread of all layers or cells, which is sqrt(L) or S times larger, as rolux's projector does."""
     regularisation: float = 1e5
     """Of the noise maps."""
-    statistics_samples: int = 10_000
+    statistics_samples: int = MEAN_SAMPLES
     pixels: float = 0.0
     """Weight of the mean squared error of pixels."""
     render_noise: bool = True
@@ -201,7 +206,7 @@ class Image2StyleGAN(Method):
     style: float = 0.0
     """Weight of the Gram matrix of conv4_2, for the exchange of faces."""
     layers: tuple[str, ...] = FOUR_LAYERS
-    statistics_samples: int = 10_000
+    statistics_samples: int = MEAN_SAMPLES
 
     def start(self, setting: Setting) -> Tensors:
         if self.init == "encoder":

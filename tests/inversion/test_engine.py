@@ -125,6 +125,18 @@ def test_an_image_that_is_good_enough_is_left_alone():
     assert len({row[1] for row in rows[first_good + 1 :]}) == 1
 
 
+def test_a_run_killed_when_all_was_done_takes_no_further_step():
+    kept = io.BytesIO()
+    whole = engine.optimise(
+        problem(phase(rates={"latent": 0.0}, steps=100)), start(), Stopping(patience=20), every=5,
+        tick=lambda state, _: (kept.seek(0), torch.save(state.plain(), kept)),
+    )  # fmt: skip
+    kept.seek(0)
+    state = State.of(torch.load(kept, weights_only=True))
+    resumed = engine.optimise(problem(phase(rates={"latent": 0.0}, steps=100)), state, Stopping(patience=20), every=5)
+    assert (resumed.ran, len(resumed.history)) == (whole.ran, len(whole.history))
+
+
 def test_patience_ends_what_gets_no_better():
     state = engine.optimise(problem(phase(rates={"latent": 0.0}, steps=100)), start(), Stopping(patience=20), every=5)
     assert state.ran == 21 + 4  # better at step 1 alone; looked at every 5

@@ -230,6 +230,18 @@ def test_a_crossover_begins_at_both_targets(maps):
     torch.testing.assert_close(found.latent, maps.encode(images))
 
 
+@pytest.mark.parametrize("kind", ["model", "maps"])
+def test_a_hole_begins_as_the_mean_picture(kind, request):
+    model = request.getfixturevalue(kind)
+    images, mask = tiny.images(model), torch.ones(1, 1, tiny.SIDE, tiny.SIDE)
+    mask[..., 4:9, 6:12] = 0
+    mask[..., 0] = 0.25
+    mean = Subject(model).statistics(10_000, 123).mean
+    picture = render(model, mean[:, None] if kind == "model" else mean, {}).clamp(-1, 1)
+    found = invert(preset("encoder"), model, [Target(images, mask)], perceptual.Nothing())
+    torch.testing.assert_close(found.latent, model.encode(torch.lerp(picture, images, mask)))
+
+
 def test_crossover_is_near_both_targets(maps):
     one, two = tiny.images(maps, 1), tiny.images(maps, 1, seed=8)
     left = torch.zeros(1, 1, tiny.SIDE, tiny.SIDE)
