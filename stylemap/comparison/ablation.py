@@ -230,10 +230,10 @@ def table(measures: Sequence[dict], notes: Sequence[str]) -> str:
 
 
 def plot(measures: Sequence[dict]) -> Tensor:
-    """A panel for each of PLOTTED over the side: the line is the mean of the seeds, small dots are the seeds."""
+    """A panel for each of PLOTTED over the side: the line is the mean of the seeds, dots are the seeds."""
     panels = []
     groups = by_side(measures)
-    across = Axis("side of the stylemap; line: mean, small marks: seeds", True, [(side, str(side)) for side in groups])
+    across = Axis("side of the stylemap; line: mean, dots: seeds", True, [(side, str(side)) for side in groups])
     for name, title in PLOTTED.items():
         known = {side: [m[name] for m in some if m[name] is not None] for side, some in groups.items()}
         mean = [(side, sum(values) / len(values)) for side, values in known.items() if values]
@@ -241,7 +241,7 @@ def plot(measures: Sequence[dict]) -> Tensor:
         values = [value for _, value in each if value > 0]
         wide = bool(values) and max(values) > WIDE * min(values)
         title += " (logarithmic)" * wide
-        panels.append(chart.draw(title, across, Axis("", wide), [Series(title, mean, mean, each)], PANEL, legend=False))
+        panels.append(chart.draw(title, across, Axis("", wide), [Series(title, mean, each)], PANEL, legend=False))
     return images.grid(torch.stack(panels), columns=math.ceil(len(panels) / 2), pad=0)
 
 

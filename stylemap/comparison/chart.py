@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -30,7 +30,6 @@ class Series:
     label: str
     line: Sequence[tuple[float, float]] = ()
     dots: Sequence[tuple[float, float]] = ()
-    faint: Sequence[tuple[float, float]] = field(default=())  # small dots
 
 
 @dataclass(frozen=True)
@@ -116,7 +115,7 @@ class _Chart:
     def place(self) -> None:
         """The frame, as large as the labels around it allow."""
         pad, letter = PAD * FINE, SIZE * FINE
-        points = [p for s in self.series for p in (*s.line, *s.dots, *s.faint)]
+        points = [p for s in self.series for p in (*s.line, *s.dots)]
         finite = [(x, y) for x, y in points if self._shown(self.across, x) and self._shown(self.up, y)]
         above = 2 * pad + int(2.6 * letter)  # title, and the label of the vertical axis below it
         below = self.height - 2 * pad - int(2.4 * letter)
@@ -156,9 +155,8 @@ class _Chart:
         line = [self.at(p) for p in one.line if self.inside(p)]
         if len(line) > 1:
             self.pen.line(line, colour, LINE * FINE, joint="curve")
-        for points, size in ((one.dots, DOT), (one.faint, 0.6 * DOT)):  # the small ones are not to be hidden
-            for point in filter(self.inside, points):
-                self.mark(self.at(point), size * FINE, colour, shape)
+        for point in filter(self.inside, one.dots):
+            self.mark(self.at(point), DOT * FINE, colour, shape)
 
     def inside(self, point: tuple[float, float]) -> bool:
         return self.x.shows(point[0]) and self.y.shows(point[1])
