@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylemap import decoding, editing, files, images
-from stylemap.cli import films, options
+from stylemap import editing, files, images
+from stylemap.cli import films, inputs, options
 from stylemap.editing import motion
 from stylemap.errors import InputError
 from stylemap.model import truncate
@@ -69,8 +69,8 @@ def run_samples(arguments: argparse.Namespace) -> None:
 
 def run_reconstruct(arguments: argparse.Namespace) -> None:
     model = options.load_any(arguments)
-    paths = _pictures(arguments.images)
-    names = _unique_names(paths)
+    paths = inputs.pictures(arguments.images)
+    names = inputs.unique_names(paths, "grid")
     options.keep_inputs((arguments.out / f"{name}.png" for name in [*names, "grid"]), paths)
     originals = torch.cat([images.read(path, model.config.resolution) for path in paths])
     reconstructions = options.chunked(lambda x: model.synthesize(model.encode(x.to(model.device))).cpu(), originals)
@@ -119,30 +119,6 @@ def layer_range(text: str) -> tuple[int, int]:
     if not first.isdecimal() or (dash and not last.isdecimal()) or (dash and int(last) < int(first)):
         raise argparse.ArgumentTypeError(f"{text!r} is neither a number of layers nor a range like 2-3")
     return (int(first), int(last) + 1) if dash else (0, int(first))
-
-
-def _pictures(paths: list[str]) -> list[Path]:
-    """The files given, and those in the folders given."""
-    found: list[Path] = []
-    for path in map(Path, paths):
-        inside = (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in decoding.EXTENSIONS) if path.is_dir() else [path]
-        )
-        if not inside:
-            raise InputError(f"{path} holds no JPEG, PNG or WebP pictures")
-        found += inside
-    return found
-
-
-def _unique_names(paths: list[Path], taken: str = "grid") -> list[str]:
-    """The stem of each path; of equal ones the later get a number, so that none overwrites another, or what else is written."""
-    names: list[str] = []
-    for path in paths:
-        name, number = path.stem, 2
-        while name in (*names, taken):
-            name, number = f"{path.stem}-{number}", number + 1
-        names.append(name)
-    return names
 
 
 def _write_grid(folder: Path, pictures: torch.Tensor, columns: int) -> None:

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, decoding, devices, files, images, video
-from stylemap.cli import films, generate, options
+from stylemap.cli import films, inputs, options
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Inversion, Method, State, Stopping, Subject, Target, invert, latents, preset
 from stylemap.inversion import perceptual as networks
@@ -77,8 +77,8 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError("--crossover needs --mask: white is taken from --images, black from --crossover")
     if arguments.stop_error is not None and not arguments.stop_error > 0:
         raise InputError(f"--stop-error {arguments.stop_error:g} must be above 0")
-    paths = generate._pictures(arguments.images)
-    names = generate._unique_names(paths, REPORT)
+    paths = inputs.pictures(arguments.images)
+    names = inputs.unique_names(paths, REPORT)
     for path in paths:
         decoding.check(path)
     others = [path for flag in ("mask", "crossover") if (path := checked(arguments, flag))]
