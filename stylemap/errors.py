@@ -1,5 +1,7 @@
 """The one error that is the user's to mend."""
 
+ECHOED = 40  # characters of a value that is none
+
 
 class InputError(ValueError):
     """Input that cannot be used: one line that names the file or flag and the repair.
@@ -11,3 +13,8 @@ class InputError(ValueError):
 def brief(err: Exception) -> str:
     """What a library's error says, on one line that is not too long."""
     return " ".join(str(err).split())[:200]
+
+
+def shortened(text: str) -> str:
+    """What a message repeats of what was given."""
+    return text if len(text) <= ECHOED else text[:ECHOED] + "..."

@@ -13,7 +13,7 @@ from stylemap import datasets, images, sheets
 from stylemap.cli import options
 from stylemap.datasets import Avatars, ImageFolder, folder, parts
 from stylemap.editing import masks
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 from stylemap.files import write_text
 from stylemap.metrics import local_editing, streams
 from stylemap.metrics.local_editing import Differences, Edit, Task
@@ -65,7 +65,7 @@ def _names(text: str, known, what: str) -> list[str]:
 
 def pair_count(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= MOST_PAIRS:
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is not a number of pairs, 1 to {MOST_PAIRS}")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number of pairs, 1 to {MOST_PAIRS}")
     return int(text)
 
 

@@ -13,7 +13,7 @@ from stylemap.datasets.labels import Question
 from stylemap.editing import applying, directions, finding_directions
 from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Cells, Direction
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 from stylemap.model import Model
 from stylemap.project import recipe
 
@@ -263,7 +263,7 @@ def amounts(text: str) -> list[float]:
     valid = all(abs(step) <= recipe.MOST_AMOUNT for step in found)  # NaN is not
     if not 1 <= len(found) <= MOST_STEPS or len(set(found)) < len(found) or not valid:
         known = f"-3..3 or -2,0,2, {MOST_STEPS} at most and none beyond {recipe.MOST_AMOUNT:g}"
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} are not amounts like {known}")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} are not amounts like {known}")
     return found
 
 

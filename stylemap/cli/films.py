@@ -9,7 +9,7 @@ from torch import Tensor
 from stylemap import images, video
 from stylemap.cli import options
 from stylemap.editing import motion
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 
 OUT = ".gif, lossless .webp or .png, or .mp4"
 EASES = {"linear": motion.linear, "smooth": motion.smooth}
@@ -17,7 +17,6 @@ MOST_PIXELS = 4096  # a frame may be wide
 MOST_FRAMES = 100_000  # from a picture to the next
 FPS = 12.5
 SHEET_FRAMES, SHEET_COLUMNS = 16, 8
-SEEN = 256  # pixels; a picture at least so wide can be seen
 
 
 def add_options(parser: argparse.ArgumentParser, ease: str, frames: int | None = 16) -> None:
@@ -55,11 +54,11 @@ def check(arguments: argparse.Namespace) -> None:
     if arguments.frames is not None and arguments.frames < 2:
         raise InputError(f"--frames {arguments.frames} must be at least 2")
     if arguments.frames is not None and arguments.frames > MOST_FRAMES:
-        raise InputError(f"--frames {options.shortened(str(arguments.frames))} must be at most {MOST_FRAMES}")
+        raise InputError(f"--frames {shortened(str(arguments.frames))} must be at most {MOST_FRAMES}")
     if not video.SLOWEST <= arguments.fps <= video.FASTEST:
         raise InputError(f"--fps {arguments.fps:g} must lie in {video.SLOWEST} .. {video.FASTEST}")
     if arguments.size is not None and not 1 <= arguments.size <= MOST_PIXELS:
-        raise InputError(f"--size {options.shortened(str(arguments.size))} must lie in 1 .. {MOST_PIXELS}")
+        raise InputError(f"--size {shortened(str(arguments.size))} must lie in 1 .. {MOST_PIXELS}")
     if arguments.sheet and arguments.sheet.resolve() == arguments.out.resolve():
         raise InputError(f"--sheet {arguments.sheet} is --out as well; give it another name")
 

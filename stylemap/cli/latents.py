@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, images, video
-from stylemap.cli import films, options
+from stylemap.cli import options
 from stylemap.cli.project import number
 from stylemap.errors import InputError
 from stylemap.inversion import latents
@@ -138,7 +138,7 @@ def check_layers(layers: list[int] | None, found: Found) -> None:
 
 
 def show(arguments: argparse.Namespace, frames: Iterable[Tensor]) -> None:
-    frames = (images.enlarge(batch, films.SEEN) for batch in frames)
+    frames = (images.enlarge(batch, video.SEEN) for batch in frames)
     if arguments.out.suffix.lower() in FILMS:
         video.write(arguments.out, frames, arguments.fps)
     else:

@@ -10,7 +10,7 @@ from stylemap import editing
 from stylemap.cli import batch_edit, options, photos, replay, selecting
 from stylemap.editing import applying, blending, composing, directions
 from stylemap.editing.blending import Space
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 from stylemap.model import Model
 
 WHO = "original and reference are photos"
@@ -222,7 +222,7 @@ def layers(text: str) -> tuple[int, int]:
     except ValueError:
         low, high = 0, -1
     if not 0 <= low <= high:
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} are no layers like 0-3 or 2")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} are no layers like 0-3 or 2")
     return low, high + 1
 
 
@@ -232,10 +232,10 @@ def scale(text: str) -> float:
         return composing.Placement(scale=float(text)).scale
     except ValueError:
         low, high = composing.SMALLEST_SCALE, composing.LARGEST_SCALE
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is not a number from {low} to {high}") from None
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number from {low} to {high}") from None
 
 
 def yes_or_no(text: str) -> bool:
     if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is neither yes nor no")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is neither yes nor no")
     return text == "yes"

@@ -10,7 +10,7 @@ from torch import Tensor
 from stylemap import images, video
 from stylemap.cli import films, options
 from stylemap.editing import mixing, motion
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 from stylemap.model import Model
 
 ALWAYS_FILMS = (".gif", ".mp4")
@@ -81,9 +81,7 @@ def span(text: str) -> tuple[float, float]:
     except ValueError:
         start = end = math.nan
     if not 0 <= start < end <= 1:
-        raise argparse.ArgumentTypeError(
-            f"{options.shortened(text)!r} is not a start and a later end from 0 to 1 like 0,0.5"
-        )
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a start and a later end from 0 to 1 like 0,0.5")
     return start, end
 
 

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from stylemap import checkpoint, devices, images
 from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.Parser)
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 from stylemap.model import Model
 from stylemap.project import recipe
 
@@ -22,7 +22,6 @@ DEFAULT_WEIGHTS = "avatars32"
 WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
 BATCH = 16  # images per pass; bounds the memory however many files are given
 MOST_SEEDS = 100_000
-ECHOED = 40  # characters of a value that is none
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -103,11 +102,6 @@ def whole_numbers(text: str, count: int, what: str) -> tuple[int, ...]:
     if max(map(abs, numbers)) > recipe.FARTHEST:
         raise argparse.ArgumentTypeError(f"{shortened(text)!r} goes beyond {recipe.FARTHEST:g} pixels or cells")
     return numbers
-
-
-def shortened(text: str) -> str:
-    """What a message repeats of what was given."""
-    return text if len(text) <= ECHOED else text[:ECHOED] + "..."
 
 
 def amount(text: str) -> float:

@@ -9,11 +9,10 @@ import torch
 from torch import Tensor
 
 from stylemap import decoding
-from stylemap.cli import options
 from stylemap.cli.photos import Photo, Pictures
 from stylemap.datasets import parts, sources
 from stylemap.editing import masks
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 
 
 def add_options(parser: argparse.ArgumentParser, union: bool) -> None:
@@ -65,7 +64,7 @@ def pixels(text: str) -> float:
     except ValueError:
         value = -1.0
     if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is not a number of pixels, 0 or more")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number of pixels, 0 or more")
     return value
 
 

@@ -15,7 +15,7 @@ from stylemap import checkpoint, faces
 from stylemap.cli import options
 from stylemap.editing import directions
 from stylemap.editor.limits import MEGA
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 from stylemap.resources import PRETRAINED
 
 GRACE = 3  # seconds that open requests are given at the end
@@ -148,11 +148,11 @@ def is_loopback(host: str) -> bool:
 
 def port(text: str) -> int:
     if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is no port from 0 to 65535")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is no port from 0 to 65535")
     return int(text)
 
 
 def positive(text: str) -> int:
     if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{options.shortened(text)!r} is no whole number from 1 to 10000")
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is no whole number from 1 to 10000")
     return int(text)

@@ -7,12 +7,12 @@ from dataclasses import asdict, dataclass, replace
 from stylemap.errors import InputError
 from stylemap.inversion import Method, Subject, preset
 from stylemap.inversion.inverting import check
-from stylemap.inversion.methods import Encoder, InDomain
+from stylemap.inversion.methods import COUNTS, Encoder, InDomain
+from stylemap.inversion.presets import knob_value
 
 STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
 KINDS = (STYLEMAP, VECTORS)
 OURS = ("encoder", "hybrid", "stylemap")  # run on stylemaps if nothing else is said
-COUNTS = ("steps", "noise_steps")  # knobs that count steps
 
 # Each number of steps is a run of its own: what a schedule does at step 100 of 1000 is not what it does at step 100 of 100.
 DEFAULT = (
@@ -40,28 +40,24 @@ class Contender:
     method: Method
 
     @property
-    def phases(self) -> list[int]:
-        """Steps of each."""
-        return [value for knob, value in vars(self.method).items() if knob in COUNTS]
-
-    @property
     def steps(self) -> int:
         """Of all phases; 0 for one that does not optimise."""
-        return sum(self.phases)
+        return sum(self.method.counts.values())
 
     @property
     def title(self) -> str:
-        return f"{self.name}, {' + '.join(map(str, self.phases))} steps" if self.phases else self.name
+        counts = " + ".join(map(str, self.method.counts.values()))
+        return f"{self.name}, {counts} steps" if counts else self.name
 
     @property
     def slug(self) -> str:
         """A file name."""
         plain = "".join(c if c.isalnum() or c in "+-." else "-" for c in self.name)
-        return "-".join([plain, *map(str, self.phases or [0])])
+        return "-".join([plain, *map(str, self.method.counts.values() or [0])])
 
     def shortened(self, steps: int) -> Method:
         """The method with so many steps in each phase: what warms up."""
-        return replace(self.method, **{knob: steps for knob in COUNTS if knob in vars(self.method)})
+        return replace(self.method, **dict.fromkeys(self.method.counts, steps))
 
 
 def parse(text: str, seed: int = 0) -> list[Contender]:
@@ -93,18 +89,10 @@ def _knob(text: str, name: str, setting: str) -> tuple[str, object]:
         raise InputError(f"method {text}: {setting!r} is not KNOB=VALUE; {name} has {', '.join(known)}")
     if knob == "steps":
         return knob, tuple(_whole(text, part) for part in value.split(","))
-    like = known[knob]
     try:
-        if isinstance(like, bool):
-            return knob, {"true": True, "false": False}[value]
-        if isinstance(like, tuple):
-            return knob, tuple(value.split(","))
-        found = type(like)(value)
-    except (KeyError, ValueError):
-        raise InputError(f"method {text}: {knob} must be {type(like).__name__}, such as {like}") from None
-    if isinstance(found, (int, float)) and not 0 <= found < float("inf"):
-        raise InputError(f"method {text}: {knob} must be 0 or more")
-    return knob, found
+        return knob, knob_value(knob, value, known[knob])
+    except InputError as err:
+        raise InputError(f"method {name}: {err}") from None
 
 
 def _whole(text: str, part: str) -> int:

@@ -18,6 +18,7 @@ from stylemap.inversion.losses import FOUR_LAYERS, Comparison, Target, Weights
 from stylemap.inversion.perceptual import VGG_LAYERS, Perceptual
 from stylemap.inversion.subject import Subject, Tensors
 
+COUNTS = ("steps", "noise_steps")  # knobs that count steps
 STATISTICS_SEED = 123  # of the z that the mean and spread of w come from
 MEAN_SAMPLES = 10_000
 # In-domain inversion weighs features of pixels in [0, 255] by 5e-5. VGG-16 sees pixels over 0.226 * 255 here, and features grow
@@ -93,6 +94,11 @@ class Method:
             )
         if getattr(self, "statistics_samples", 1) < 1:
             raise InputError("statistics_samples must be 1 or more")
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """Steps of each phase, by knob; none for a method that does not optimise."""
+        return {name: value for name, value in vars(self).items() if name in COUNTS}
 
     def start(self, setting: Setting) -> Tensors:
         """What is optimised, and what stands still but is rendered."""

@@ -43,3 +43,19 @@ def preset(name: str, **knobs) -> Method:
     if unknown := [knob for knob in knobs if knob not in vars(method)]:
         raise InputError(f"method {name} has no {unknown[0]}; it has {', '.join(vars(method))}")
     return replace(method, **knobs)
+
+
+def knob_value(name: str, text: str, like) -> object:
+    """A value of the same kind as the default.
+
+    Raises:
+        InputError: a text of another kind, or a number below 0.
+    """
+    kinds = {bool: {"true": True, "false": False}.__getitem__, tuple: lambda x: tuple(x.split(","))}
+    try:
+        value = kinds.get(type(like), type(like))(text)
+    except (KeyError, ValueError):
+        raise InputError(f"{name}={text} must be {type(like).__name__}, such as {like}") from None
+    if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
+        raise InputError(f"{name}={text} must be 0 or more")
+    return value

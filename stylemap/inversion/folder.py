@@ -1,0 +1,216 @@
+"""What is kept of an inversion of many photos: the results of each, and the state from which unfinished ones go on.
+
+Nothing is written over that belongs to other settings, and nothing counts as done of which a file is missing.
+"""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from stylemap import files, images, video
+from stylemap.errors import InputError, shortened
+from stylemap.inversion import latents
+from stylemap.inversion.engine import State
+from stylemap.inversion.inverting import Inversion
+from stylemap.inversion.methods import COUNTS
+from stylemap.inversion.perceptual import shrink
+from stylemap.metrics import provenance
+
+STATE = "state.pt"
+FilmKind = Literal["gif", "webp", "png", "mp4", "none"]
+FILM_FRAMES, FILM_SIDE, FPS = 64, 512, 12.5
+
+
+class Photo(NamedTuple):
+    path: Path
+    name: str  # of its files, without a suffix
+    key: str  # of everything its latent depends on, see `Folder.key`
+
+
+class Begun(NamedTuple):
+    """Photos at once, on their way."""
+
+    photos: list[Photo]
+    state: State | None = None
+    frames: tuple[Tensor, ...] = ()
+
+
+class Film:
+    """Reconstructions on the way: about FILM_FRAMES at most, no larger than FILM_SIDE, as bytes."""
+
+    def __init__(self, stride: int, frames: Iterable[Tensor] = ()):
+        self.stride = stride  # in rows of the history
+        self.frames = list(frames)  # uint8 [N, r, r, 3]
+
+    def see(self, state: State, shown: Tensor) -> None:
+        if (len(state.history) - 1) % self.stride == 0:
+            self.add(shown)
+
+    def add(self, shown: Tensor) -> None:
+        self.frames.append(_small(shown))
+
+    def of(self, i: int, photo: Tensor) -> Iterator[Tensor]:
+        """Photo and reconstruction side by side, large enough to be seen, [1, 3, s, 2 s] each."""
+        beside = _small(photo[None])
+        for frame in self.frames:
+            pair = images.from_uint8(torch.cat([beside, frame[i : i + 1]], dim=2))
+            yield images.enlarge(pair, 2 * video.SEEN)
+
+
+def _small(shown: Tensor) -> Tensor:
+    return images.to_uint8(shrink(shown, FILM_SIDE)).cpu()
+
+
+@dataclass(frozen=True)
+class Folder:
+    """Results of one method with one group of settings.
+
+    Args:
+        settings: everything latents depend on but the photo, as JSON gives it back; "preset" and "knobs" name the method.
+        steps: of the method; 0 for one that has no way to make a film of.
+        every: steps between rows of the history, on which state and film depend.
+    """
+
+    path: Path
+    settings: dict
+    steps: int
+    every: int
+    kind: FilmKind
+    device: torch.device
+
+    def key(self, photo: Path) -> str:
+        """Of everything the latent of a photo depends on."""
+        text = json.dumps(self.settings | {"photo": provenance.sha256(photo)}, sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    # ---- the state
+
+    @property
+    def state_settings(self) -> dict:
+        return self.settings | {"every": self.every}
+
+    def film(self, frames: Iterable[Tensor] = ()) -> Film:
+        return Film(max(1, -(-self.steps // (self.every * FILM_FRAMES))), frames)
+
+    def save(self, photos: list[Photo], state: State, film: Film) -> None:
+        """Write the state from which these photos go on."""
+        keys = [photo.key for photo in photos]
+        whole = {"settings": self.state_settings, "photos": keys, "state": state.plain(), "frames": film.frames}
+        with files.atomic(self.path / STATE) as temporary:
+            torch.save(whole, temporary)
+
+    def drop_state(self) -> None:
+        (self.path / STATE).unlink(missing_ok=True)
+
+    def begun(self, photos: list[Photo]) -> Begun | None:
+        """Those of the photos that an earlier call did not finish.
+
+        Raises:
+            InputError: it had other settings or photos.
+        """
+        path = self.path / STATE
+        if not path.exists():
+            return None
+        remedy = "go on with the same settings, give another --out, or delete the file"
+        try:
+            saved = torch.load(path, map_location=self.device, weights_only=True)
+            settings, keys = saved["settings"], saved["photos"]
+        except Exception as err:  # torch.load raises many kinds
+            raise InputError(f"{path} cannot be read ({type(err).__name__}); {remedy}") from err
+        if why := difference(settings, self.state_settings):
+            raise InputError(f"{path} is of a run that was stopped, {title(settings)} ({why}); {remedy}")
+        left, found = list(photos), []
+        for key in keys:
+            photo = next((photo for photo in left if photo.key == key), None)
+            if photo is None:
+                raise InputError(f"{path} is of a run that was stopped, of other photos; {remedy}")
+            left.remove(photo)
+            found.append(photo)
+        return Begun(found, State.of(saved["state"]), tuple(frame.cpu() for frame in saved["frames"]))
+
+    # ---- the results
+
+    def film_file(self, photo: Photo) -> dict | None:
+        """What is noted of the film; None where there is none."""
+        if self.kind == "none" or not self.steps:
+            return None
+        return {"file": f"{photo.name}.{'film.png' if self.kind == 'png' else self.kind}", "every": self.every}
+
+    def written(self, photo: Photo) -> dict | None:
+        """The note of an earlier call, if it did this photo and all that is wanted of it is still there.
+
+        Raises:
+            InputError: it is of other settings or of another photo.
+        """
+        path = self.path / f"{photo.name}.json"
+        if not path.exists():
+            return None
+        try:
+            note = json.loads(path.read_text())
+            key, origin, about = note["key"], note["origin"], title(note["origin"])
+        except (OSError, ValueError, KeyError, TypeError) as err:
+            raise InputError(f"{path} is no note of `stylemap project`; give another --out") from err
+        if key != photo.key:
+            why = difference(origin, self.settings) or "another photo"
+            raise InputError(f"{path} holds another result, {about} ({why}); give another --out, or delete it")
+        wanted = [f"{photo.name}{suffix}" for suffix in (".png", *latents.SUFFIXES)]
+        if film := self.film_file(photo):
+            if film != note.get("film"):
+                return None
+            wanted.append(film["file"])
+        return note if all((self.path / name).exists() for name in wanted) else None
+
+    def write(self, i: int, photo: Photo, picture: Tensor, found: Inversion, film: Film) -> dict:
+        """The files of photo i of an inversion; the note comes last, as it says that the others are there. Returns the note."""
+        columns = ("phase", "step", "seconds", "loss", "regulariser", "error")
+        of_one = ("loss", "regulariser", "error")
+        note = {
+            "key": photo.key,
+            "source": str(photo.path),
+            "error": found.error[i].item(),
+            "steps": found.steps,
+            "seconds": found.seconds,
+            "seconds_per_step": found.seconds_per_step,
+            "seconds_statistics": found.seconds_statistics,
+            "batch": len(found.error),
+            "device": str(self.device),
+            "film": self.film_file(photo),
+            "origin": self.settings | found.origin,
+            "history": [
+                {name: getattr(row, name)[i] if name in of_one else getattr(row, name) for name in columns}
+                for row in found.history
+            ],
+        }
+        images.write(self.path / f"{photo.name}.png", found.image[i])
+        extras = {k: x[i : i + 1] for k, x in found.extras.items()}
+        latent = latents.Found(found.latent[i : i + 1], extras, {"error": note["error"], **note["origin"]})
+        for suffix in latents.SUFFIXES:
+            latents.write(self.path / f"{photo.name}{suffix}", latent)
+        if note["film"]:
+            video.write(self.path / note["film"]["file"], film.of(i, picture), FPS)
+        files.write_text(self.path / f"{photo.name}.json", json.dumps(note, indent=1) + "\n")
+        return note
+
+
+def title(settings: dict) -> str:
+    """What a result or a state is, for a message."""
+    counts = [f"{name}={value}" for name, value in settings["knobs"].items() if name in COUNTS]
+    return ", ".join([f"method {settings['preset']}", *counts])
+
+
+def difference(theirs: dict, ours: dict) -> str:
+    """The first of our settings that they have otherwise; empty if there is none."""
+    for name, value in ours.items():
+        other = theirs.get(name)
+        if isinstance(value, dict) and isinstance(other, dict):
+            if inner := difference(other, value):
+                return inner
+        elif value != other:
+            return f"{name} {shortened(str(other))}, not {shortened(str(value))}"
+    return ""
