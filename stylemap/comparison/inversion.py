@@ -82,8 +82,9 @@ class Benchmark:
         return row
 
     def key(self, contender: Contender) -> str:
-        """Of everything the row depends on."""
-        content = [contenders.describe(contender), self.batch, self.about, _hash(self.originals)]
+        """Of everything the row depends on; where the weights lie is none of it."""
+        weights = {kind: {**note, "given": None} for kind, note in self.about["weights"].items()}
+        content = [contenders.describe(contender), self.batch, self.about | {"weights": weights}, _hash(self.originals)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def note(self, contender: Contender) -> Path:

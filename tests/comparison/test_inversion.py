@@ -86,6 +86,13 @@ def test_goes_on(subjects, tmp_path, calls):
     assert same == [json.loads(json.dumps({k: row[k] for k in like})) for row, like in zip(first, same, strict=True)]
 
 
+def test_weights_may_be_moved(subjects, tmp_path, calls):
+    moved = {kind: note | {"given": f"elsewhere/{kind}"} for kind, note in ABOUT["weights"].items()}
+    for about in (ABOUT, ABOUT | {"weights": moved}):
+        benchmark(subjects, tmp_path, about=about).compare(chosen("encoder"))
+    assert len(calls) == 1
+
+
 @pytest.mark.parametrize(
     "change", [{"batch": 3}, {"about": ABOUT | {"seed": 1}}, {"text": "hybrid:steps=3:rate=0.01"}], ids=str
 )
