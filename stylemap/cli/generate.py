@@ -70,7 +70,7 @@ def run_samples(arguments: argparse.Namespace) -> None:
 def run_reconstruct(arguments: argparse.Namespace) -> None:
     model = options.load_any(arguments)
     paths = inputs.pictures(arguments.images)
-    names = inputs.unique_names(paths, "grid")
+    names = inputs.unique_names(paths, ["grid.png"])
     options.keep_inputs((arguments.out / f"{name}.png" for name in [*names, "grid"]), paths)
     originals = torch.cat([images.read(path, model.config.resolution) for path in paths])
     reconstructions = options.chunked(lambda x: model.synthesize(model.encode(x.to(model.device))).cpu(), originals)

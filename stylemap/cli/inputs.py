@@ -1,5 +1,6 @@
 """Pictures named on the command line, and the names of what is made of them."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from stylemap import decoding
@@ -23,12 +24,19 @@ def pictures(paths: list[str]) -> list[Path]:
     return found
 
 
-def unique_names(paths: list[Path], taken: str) -> list[str]:
-    """The stem of each path; of equal ones the later get a number, so that none overwrites another, or what is ``taken``."""
-    names: list[str] = []
+def unique_names(
+    paths: list[Path], taken: Iterable[str], files: Callable[[str], Iterable[str]] = lambda name: [f"{name}.png"]
+) -> list[str]:
+    """The stem of each path, or that with a number, so that none overwrites the files of another or what is ``taken``.
+
+    Args:
+        files: all that are written under a name.
+    """
+    names, used = [], set(taken)
     for path in paths:
         name, number = path.stem, 2
-        while name in (*names, taken):
+        while not used.isdisjoint(files(name)):
             name, number = f"{path.stem}-{number}", number + 1
         names.append(name)
+        used.update(files(name))
     return names

@@ -15,12 +15,12 @@ from stylemap.cli import inputs, options
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Method, State, Stopping, Subject, Target, invert, preset
 from stylemap.inversion import perceptual as networks
-from stylemap.inversion.folder import Begun, FilmKind, Folder, Photo
+from stylemap.inversion.folder import STATE, Begun, FilmKind, Folder, Photo, names_of
 from stylemap.inversion.inverting import check, describe
 from stylemap.inversion.presets import knob_value
 from stylemap.metrics import provenance
 
-REPORT = "report"
+REPORT = "report.json"
 
 
 def main(argv: list[str]) -> int:
@@ -76,11 +76,16 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.stop_error is not None and not arguments.stop_error > 0:
         raise InputError(f"--stop-error {arguments.stop_error:g} must be above 0")
     paths = inputs.pictures(arguments.images)
-    names = inputs.unique_names(paths, REPORT)
+
+    def files_of(name: str) -> list[str]:
+        return names_of(name, arguments.film)
+
+    names = inputs.unique_names(paths, [REPORT, STATE], files_of)
     for path in paths:
         decoding.check(path)
     others = [path for flag in ("mask", "crossover") if (path := checked(arguments, flag))]
-    options.keep_inputs((arguments.out / f"{name}.png" for name in names), [*paths, *others])
+    written = [REPORT, STATE, *(file for name in names for file in files_of(name))]
+    options.keep_inputs([arguments.out / file for file in written], [*paths, *others])
     model = checkpoint.load(arguments.weights, devices.pick(arguments.device))
     network = networks.load(arguments.perceptual, model.device, arguments.lpips_vgg, arguments.weights)
     subject = Subject(model)
@@ -132,6 +137,27 @@ def configured(arguments: argparse.Namespace) -> Method:
     return preset(arguments.method, **knobs)
 
 
+def read_mask(arguments: argparse.Namespace, subject: Subject) -> Tensor | None:
+    """[1, 1, R, R].
+
+    Raises:
+        InputError: it is black.
+    """
+    if not arguments.mask:
+        return None
+    mask = images.read_mask(arguments.mask, subject.model.config.resolution)
+    if not mask.max() > 0:
+        raise InputError(f"--mask {arguments.mask} is black: paint white what counts; the rest is made up")
+    return mask.to(subject.device)
+
+
+def read_other(arguments: argparse.Namespace, subject: Subject) -> Tensor | None:
+    """What counts where the mask is black, [1, 3, R, R]."""
+    if not arguments.crossover:
+        return None
+    return images.read(arguments.crossover, subject.model.config.resolution).to(subject.device)
+
+
 class Job:
     """One command: photos in chunks, each of which is written when it is done."""
 
@@ -141,6 +167,7 @@ class Job:
         self.steps = sum(method.counts.values())
         self.done = 0  # photos
         self.step = 0  # at which those of the chunk would go on
+        self.mask, self.other = read_mask(arguments, subject), read_other(arguments, subject)
         # --every decides when a photo is looked at, and so when it is left; it changes no latent otherwise
         stops = self.stopping != Stopping()
         settings = {
@@ -206,13 +233,11 @@ class Job:
         return f"stopped with {self.done} of {total} photos done; the same command goes on from step {self.step} of {self.steps}"
 
     def targets(self, photos: Tensor) -> list[Target]:
-        if not self.arguments.mask:
+        if self.mask is None:
             return [Target(photos)]
-        mask = options.read_mask(self.arguments.mask, self.subject.model)
-        if not self.arguments.crossover:
-            return [Target(photos, mask)]
-        other = options.read_image(self.arguments.crossover, self.subject.model)
-        return [Target(photos, mask), Target(other.expand_as(photos), 1 - mask)]
+        if self.other is None:
+            return [Target(photos, self.mask)]
+        return [Target(photos, self.mask), Target(self.other.expand_as(photos), 1 - self.mask)]
 
 
 def report(arguments: argparse.Namespace, job: Job, notes: dict[str, dict]) -> None:
@@ -224,11 +249,11 @@ def report(arguments: argparse.Namespace, job: Job, notes: dict[str, dict]) -> N
         **job.folder.settings,
         "images": {f"{k}.png": n["error"] for k, n in notes.items()},
     }
-    files.write_text(arguments.out / f"{REPORT}.json", json.dumps(about, indent=2) + "\n")
+    files.write_text(arguments.out / REPORT, json.dumps(about, indent=2) + "\n")
     pace = next(iter(notes.values()))
     features = job.network.origin if job.method.perceptual else {}
     stand_in = f"; perceptual: {features['stand_in']}" if features.get("stand_in") else ""
     print(
         f"mean squared error {mean:.4f} over {len(errors)} images, pixels in [-1, 1]; {pace['seconds_per_step'] * 1000:.1f} ms "
-        f"a step of {pace['batch']}{stand_in}"
+        f"a {'step' if pace['steps'] else 'pass'} of {pace['batch']}{stand_in}"
     )

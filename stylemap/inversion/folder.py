@@ -138,9 +138,8 @@ class Folder:
 
     def film_file(self, photo: Photo) -> dict | None:
         """What is noted of the film; None where there is none."""
-        if self.kind == "none" or not self.steps:
-            return None
-        return {"file": f"{photo.name}.{'film.png' if self.kind == 'png' else self.kind}", "every": self.every}
+        file = film_name(photo.name, self.kind) if self.steps else None
+        return file and {"file": file, "every": self.every}
 
     def written(self, photo: Photo) -> dict | None:
         """The note of an earlier call, if it did this photo and all that is wanted of it is still there.
@@ -159,11 +158,10 @@ class Folder:
         if key != photo.key:
             why = difference(origin, self.settings) or "another photo"
             raise InputError(f"{path} holds another result, {about} ({why}); give another --out, or delete it")
-        wanted = [f"{photo.name}{suffix}" for suffix in (".png", *latents.SUFFIXES)]
-        if film := self.film_file(photo):
-            if film != note.get("film"):
-                return None
-            wanted.append(film["file"])
+        film = self.film_file(photo)
+        if film and film != note.get("film"):
+            return None
+        wanted = names_of(photo.name, self.kind if film else "none")
         return note if all((self.path / name).exists() for name in wanted) else None
 
     def write(self, i: int, photo: Photo, picture: Tensor, found: Inversion, film: Film) -> dict:
@@ -196,6 +194,16 @@ class Folder:
             video.write(self.path / note["film"]["file"], film.of(i, picture), FPS)
         files.write_text(self.path / f"{photo.name}.json", json.dumps(note, indent=1) + "\n")
         return note
+
+
+def names_of(name: str, kind: FilmKind) -> list[str]:
+    """The files of a photo."""
+    film = film_name(name, kind)
+    return [f"{name}{suffix}" for suffix in (".png", *latents.SUFFIXES, ".json")] + ([film] if film else [])
+
+
+def film_name(name: str, kind: FilmKind) -> str | None:
+    return None if kind == "none" else f"{name}.{'film.png' if kind == 'png' else kind}"
 
 
 def title(settings: dict) -> str:

@@ -32,7 +32,7 @@ class Inversion:
     """[N], mean squared error of the image, clamped, to the targets where their masks are; pixels in [-1, 1]."""
     history: list[Row]
     steps: int
-    """That were taken."""
+    """That were taken; 0 of an encoder."""
     seconds: float
     """All steps; of an encoder, one pass."""
     seconds_per_step: float
@@ -97,7 +97,7 @@ def invert(
         {name: x for name, x in shown.items() if name != "latent"},
         error(image),
         state.history,
-        state.ran or 1,
+        state.ran,
         seconds,
         per_step,
         spent,
@@ -119,9 +119,15 @@ def describe(method: Method, perceptual: Perceptual) -> dict:
 
 def check(method: Method, subject: Subject) -> None:
     """InputError if the method is not for this kind of generator."""
-    if method.vectors and not subject.vectors:
-        name = type(method).__name__
-        raise InputError(f"{name} needs a generator with one vector per layer, not stylemaps; take another method")
+    if method.latents == "vectors" and not subject.vectors:
+        raise InputError(
+            "it needs a generator with one vector per layer (stylegan2 or stylegan), and these weights have stylemaps; take "
+            "encoder, hybrid or stylemap, or other weights"
+        )
+    if method.latents == "stylemaps" and subject.vectors:
+        raise InputError(
+            "it needs stylemaps, and these weights have one vector per layer; take w or w+, or other weights"
+        )
 
 
 def _check_targets(subject: Subject, targets: list[Target]) -> None:

@@ -100,6 +100,8 @@ def read_boundary(path: str | Path, model: Model | VectorModel) -> Tensor:
     Raises:
         InputError: missing, damaged, pickled, of another shape, or a direction that points nowhere.
     """
+    if Path(path).suffix != ".npy":
+        raise InputError(f"{path} is no .npy file; directions of this project are for `stylemap directions apply`")
     numbers = _numbers(path)
     if not isinstance(model, VectorModel) and numbers.numel() == np.prod(shape(model)):
         numbers = numbers.reshape(shape(model))
@@ -115,8 +117,13 @@ def read_boundary(path: str | Path, model: Model | VectorModel) -> Tensor:
 def _numbers(path: str | Path) -> Tensor:
     try:
         array = np.load(path, allow_pickle=False)  # with pickles a file could run code
+    except FileNotFoundError:
+        raise InputError(f"{path}: no such file") from None
     except (OSError, ValueError, EOFError) as err:
-        raise InputError(f"{path} is missing, damaged, pickled or no .npy file ({err}); check the path") from err
+        # numpy's own words for a pickle advise reading it unsafely
+        raise InputError(
+            f"{path} is damaged, or holds pickled objects, which may run code; save the array alone"
+        ) from err
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
         raise InputError(f"{path} must hold one array of real numbers")
     return torch.from_numpy(array.astype(np.float32))

@@ -19,6 +19,8 @@ from stylemap.inversion.perceptual import VGG_LAYERS, Perceptual
 from stylemap.inversion.subject import Subject, Tensors
 
 COUNTS = ("steps", "noise_steps")  # knobs that count steps
+PROJECTOR = "StyleGAN2, appendix D (arXiv 1912.04958)"
+Kind = Literal["any", "vectors", "stylemaps"]  # of latents
 STATISTICS_SEED = 123  # of the z that the mean and spread of w come from
 MEAN_SAMPLES = 10_000
 # In-domain inversion weighs features of pixels in [0, 255] by 5e-5. VGG-16 sees pixels over 0.226 * 255 here, and features grow
@@ -74,8 +76,8 @@ def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors]
 class Method:
     """Where to begin, and what to do then: fields are the knobs."""
 
-    source: ClassVar[str]
-    vectors: ClassVar[bool] = False  # whether it needs a generator with one vector per layer
+    source: ClassVar[str]  # where the recipe is from
+    latents: ClassVar[Kind] = "any"  # what the generator's are to be
     perceptual: ClassVar[bool] = True  # whether the network of features is used
     terms: ClassVar[tuple[str, ...]] = ()  # knobs that weigh the terms of its loss, if all of them may be 0
 
@@ -127,10 +129,8 @@ class Encoder(Method):
 class Projection(Method):
     """The projector of StyleGAN2: from the mean, perceptual distance, noise on the latent, noise maps that stay noise."""
 
-    source: ClassVar[str] = "StyleGAN2, appendix D (arXiv 1912.04958)"
-
-    space: Literal["w", "w+"] = "w"
-    """One vector for all layers, or one each; a stylemap is what it is."""
+    space: Literal["w", "w+", "stylemap"] = "w"
+    """One vector for all layers, one each, or a stylemap."""
     steps: int = 1000
     rate: float = 0.1
     rampup: float = 0.05
@@ -151,9 +151,23 @@ class Projection(Method):
     render_noise: bool = True
     """Render the result with the noise maps that were found; StyleGAN2-ADA takes the constant ones."""
 
+    @property
+    def latents(self) -> Kind:
+        return "stylemaps" if self.space == "stylemap" else "vectors"
+
+    @property
+    def source(self) -> str:
+        if self.space == "stylemap":
+            return f"this project, after {PROJECTOR}"
+        if self.spread_layers:
+            return f"rolux's projector, after {PROJECTOR}"
+        if not self.render_noise:
+            return f"StyleGAN2-ADA's projector, after {PROJECTOR}"
+        return PROJECTOR if self.space == "w" else f"{PROJECTOR}, on W+ as is common"
+
     def start(self, setting: Setting) -> Tensors:
         latent = setting.mean(self.statistics_samples)
-        if self.space == "w+" and setting.subject.vectors:
+        if self.space == "w+":
             latent = setting.subject.tiled(latent).clone()
         return {"latent": latent, **setting.subject.noise_drawn(setting.samples, self.seed)}
 
@@ -186,7 +200,6 @@ class StructuredNoise(Projection):
     """
 
     source: ClassVar[str] = "this project, after Alharbi and Wonka (arXiv 2004.12411)"
-    vectors: ClassVar[bool] = True
 
     def start(self, setting: Setting) -> Tensors:
         tensors = super().start(setting)
@@ -197,8 +210,7 @@ class StructuredNoise(Projection):
 class Image2StyleGAN(Method):
     """W+ by pixels and four layers of VGG-16, Adam at a constant rate."""
 
-    source: ClassVar[str] = "Image2StyleGAN, sections 4 and 5 (arXiv 1904.03189)"
-    vectors: ClassVar[bool] = True
+    latents: ClassVar[Kind] = "vectors"
     terms: ClassVar[tuple[str, ...]] = ("pixels", "features", "style")
 
     init: Literal["mean", "zeros", "uniform", "encoder"] = "mean"
@@ -213,6 +225,12 @@ class Image2StyleGAN(Method):
     """Weight of the Gram matrix of conv4_2, for the exchange of faces."""
     layers: tuple[str, ...] = FOUR_LAYERS
     statistics_samples: int = MEAN_SAMPLES
+
+    @property
+    def source(self) -> str:
+        if self.pixels:
+            return "Image2StyleGAN, sections 4 and 5 (arXiv 1904.03189)"
+        return "StyleGAN_LatentEditor's exchange of faces, after Image2StyleGAN (arXiv 1904.03189)"
 
     def start(self, setting: Setting) -> Tensors:
         if self.init == "encoder":

@@ -20,7 +20,7 @@ PRESETS: dict[str, Method] = {
     "w-ada": Projection(render_noise=False),
     "w+": Projection(space="w+"),
     "w+rolux": Projection(space="w+", spread_layers=True),
-    "stylemap": Projection(),
+    "stylemap": Projection(space="stylemap"),
     "image2stylegan": Image2StyleGAN(),
     "image2stylegan++": Image2StyleGANPlusPlus(),
     "exchange-content": Image2StyleGAN(init="zeros", steps=1000, pixels=0.0),

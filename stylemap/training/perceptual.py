@@ -86,8 +86,8 @@ def vgg_weights(path: str | None) -> dict[str, Tensor]:
     file = vgg_file(path)
     if not file.is_file():
         raise InputError(
-            f"LPIPS needs VGG-16 weights, not found at {file}: download {VGG_URL} to that place (or give loss.vgg), or train "
-            "with --loss.perceptual_network discriminator, which needs no download"
+            "LPIPS needs VGG-16 weights: give their path (--lpips-vgg; to a training --loss.vgg), or take the perceptual network "
+            f"discriminator where there is that choice; they are not at {file}, and come from {VGG_URL}"
         )
     try:
         weights = torch.load(file, map_location="cpu", weights_only=True)

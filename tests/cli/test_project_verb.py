@@ -236,6 +236,32 @@ def test_a_photo_may_be_called_like_the_report(stylemap, vectors, inputs, tmp_pa
     assert json.loads((tmp_path / "made/report.json").read_text())["images"].keys() == {"report-2.png"}
 
 
+@pytest.mark.parametrize(
+    ("photo", "flags"),
+    [
+        ("me.webp", "--images me.webp --film webp"),
+        ("me.png", "--images me.png"),
+        ("me.film.png", "--images photos/me.png --mask me.film.png --film png"),
+    ],
+)
+def test_no_photo_is_written_over(refused, inputs, tmp_path, photo, flags):
+    """The results beside the photos: whatever is written, not the picture alone."""
+    images.write(tmp_path / photo, images.read(inputs / "ada.png", SIDE))
+    images.write(tmp_path / "photos/me.png", images.read(inputs / "ada.png", SIDE))
+    said = refused("project --method hybrid --steps 2 --out .", flags)
+    assert said.startswith(f"{photo} is one of the files to read and would be overwritten")
+
+
+def test_films_and_pictures_do_not_collide(stylemap, inputs, tmp_path):
+    for name in ("b.png", "b.film.png"):
+        (tmp_path / name).write_bytes((inputs / "ada.png").read_bytes())
+    run = "project --method hybrid --steps 2 --images b.png b.film.png --film png --out made"
+    assert stylemap(run).code == 0
+    assert json.loads((tmp_path / "made/report.json").read_text())["images"].keys() == {"b.png", "b.film-2.png"}
+    assert pixels(tmp_path / "made/b.film.png").shape == (256, 512, 3)
+    assert pixels(tmp_path / "made/b.film-2.png").shape == (32, 32, 3)
+
+
 def test_no_steps_are_the_encoder(stylemap, tmp_path):
     for flags in (
         "--method encoder --out a",
@@ -271,20 +297,24 @@ def test_masks_and_crossover(stylemap, tmp_path):
         ("--method w --set space=z", "space=z must be one of w, w+"),
         ("--method image2stylegan --set layers=conv1_1,x", "x is none of VGG-16's"),
         ("--method image2stylegan", "one vector per layer"),
+        ("--method w+", "these weights have stylemaps; take encoder, hybrid or stylemap"),
+        ("--method w-ada", "these weights have stylemaps"),
+        ("--method hybrid --mask black.png", "is black: paint white what counts"),
         ("--method magic", "--method"),
         ("--method w --steps -1", "'-1' is not a whole number from 0"),
         ("--method hybrid --set pixels=0 --set distance=0", "pixels, features, distance, domain are all 0"),
-        ("--method w --stop-error 0", "--stop-error 0 must be above 0"),
+        ("--method hybrid --stop-error 0", "--stop-error 0 must be above 0"),
         ("--method w --crossover IN/bob.png", "--crossover needs --mask"),
         ("--method w --mask IN/missing.png --weights missing", "--mask: "),
         ("--method w --mask IN/mask.png --crossover IN/missing.png --weights missing", "--crossover: "),
         ("--method w --mask made/ada.png", "--mask: "),
-        ("--method w --perceptual lpips --lpips-vgg IN/text.png", "VGG-16"),
-        ("--method w --perceptual discriminator --weights IN/w.safetensors", "holds no discriminator"),
+        ("--method hybrid --perceptual lpips --lpips-vgg IN/text.png", "VGG-16"),
+        ("--method hybrid --perceptual discriminator --weights IN/w.safetensors", "holds no discriminator"),
         ("--method w --weights IN/text.safetensors", "text.safetensors"),
     ],
 )
-def test_refusals(refused, flags, says):
+def test_refusals(refused, tmp_path, flags, says):
+    images.write(tmp_path / "black.png", -torch.ones(3, 8, 8))
     assert says in refused("project --images IN/ada.png --out made", flags)
 
 
@@ -359,7 +389,13 @@ def test_latents_of_other_weights_are_told(stylemap, vectors, tmp_path, pair, ve
         ("edit a.npy --boundary boundary.npy --layers 4-9 --out e.png", "--layers must lie in 0..5"),
         ("edit a.npy --boundary boundary.npy --span 3 --out e.png", "two numbers"),
         ("exchange a.npy b.npy --layers 6 --out made", "--layers must lie in 0..5"),
+        (
+            "edit a.npy --boundary a.safetensors --out e.png",
+            "a.safetensors is no .npy file; directions of this project",
+        ),
+        ("edit a.npy --boundary pickled.npy --out e.png", "damaged, or holds pickled objects"),
     ],
 )
-def test_latents_refusals(refused, pair, arguments, says):
+def test_latents_refusals(refused, pair, tmp_path, arguments, says):
+    np.save(tmp_path / "pickled.npy", np.array([{"direction": 1}], dtype=object))
     assert says in refused("latents", arguments, "--weights v.safetensors")
