@@ -25,6 +25,7 @@ from stylemap.metrics import provenance
 from stylemap.metrics.features import INCEPTION_FILE
 from stylemap.training.perceptual import VGG_FILE
 
+VECTOR_WEIGHTS = "avatars32_stylegan2"  # shipped, trained on the same terms as the default ones
 NAME = "inversion"  # of its place in a document
 NAMES = {"inversion": "ways to find the latents of pictures: time, error, quality",
          "ablation": "stylemaps of several sides, trained alike"}  # fmt: skip
@@ -56,7 +57,7 @@ def inversion(argv: list[str]) -> int:
         "--count", type=number, default=16, help="pictures to invert; all held-out ones if there are fewer"
     )
     parser.add_argument("--heldout", type=number, default=TrainConfig.heldout, help="as the training had it")
-    parser.add_argument("--weights", nargs="+", default=[options.DEFAULT_WEIGHTS], metavar="W", help="stylemap weights and "
+    parser.add_argument("--weights", nargs="+", default=[options.DEFAULT_WEIGHTS, VECTOR_WEIGHTS], metavar="W", help="stylemap weights and "
                         "those of a vector-latent generator, either or both")  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="see below")
     parser.add_argument("--out", type=Path, required=True, help="folder")

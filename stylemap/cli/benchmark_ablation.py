@@ -29,7 +29,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--sides", type=number, nargs="+", default=[1, 2, 4, 8, 16], metavar="S", help="of the stylemap, in cells"
     )
-    parser.add_argument("--seeds", type=options.seed, nargs="+", default=[0, 1], metavar="K")
+    parser.add_argument("--seeds", type=options.seed, nargs="+", default=[0, 1], metavar="K", help="of each run: a run for "
+                        "every side and seed")  # fmt: skip
     parser.add_argument("--images", type=number, help="training images of every run; default: as the recipe says")
     parser.add_argument("--out", type=Path, required=True, help="folder")
     parser.add_argument("--no-train", action="store_true", help="measure what is finished, train nothing")

@@ -28,13 +28,14 @@ def main(argv: list[str]) -> int:
     verbs = parser.add_subparsers(dest="verb", required=True, parser_class=options.Parser)
 
     morph = verbs.add_parser("morph", help="a film from one latent to another, on the straight line")
-    morph.add_argument("first", metavar="A")
-    morph.add_argument("second", metavar="B")
+    morph.add_argument("first", metavar="A", help="latent of the first picture")
+    morph.add_argument("second", metavar="B", help="and of the last")
     morph.set_defaults(run=run_morph, frames=50)
 
-    edit = verbs.add_parser("edit", help="along a boundary file of InterFaceGAN, or a direction of stylemaps")
-    edit.add_argument("first", metavar="A")
-    edit.add_argument("--boundary", required=True, metavar="B.npy")
+    edit = verbs.add_parser("edit", help="along a boundary file, such as InterFaceGAN's")
+    edit.add_argument("first", metavar="A", help="latent")
+    edit.add_argument("--boundary", required=True, metavar="B.npy", help="a direction for each layer, one for all layers, or "
+                      "one of a stylemap's shape")  # fmt: skip
     edit.add_argument("--span", type=span, default="-3,3", help="first and last amount, in units of the latent")
     edit.add_argument("--layers", type=options.integers, help="move these alone, such as 2-5; default: all")
     edit.set_defaults(run=run_edit, frames=10)
@@ -49,9 +50,10 @@ def main(argv: list[str]) -> int:
         )
 
     exchange = verbs.add_parser("exchange", help="each of two latents with some layers of the other")
-    exchange.add_argument("first", metavar="A")
-    exchange.add_argument("second", metavar="B")
-    exchange.add_argument("--layers", type=options.integers, default=",".join(map(str, latents.EXCHANGED)))
+    exchange.add_argument("first", metavar="A", help="latent")
+    exchange.add_argument("second", metavar="B", help="latent")
+    exchange.add_argument("--layers", type=options.integers, default=",".join(map(str, latents.EXCHANGED)),
+                          help="that are exchanged, such as 2-5")  # fmt: skip
     exchange.add_argument(
         "--out", type=Path, required=True, help="folder: first and second, each .png, .npy, .safetensors"
     )

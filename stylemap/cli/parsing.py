@@ -10,7 +10,12 @@ class Help(argparse.ArgumentDefaultsHelpFormatter):
     """Shows defaults, where there is one to show."""
 
     def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default in (None, False) else super()._get_help_string(action)
+        default = action.default
+        if default is None or default is False or default == []:
+            return action.help
+        if isinstance(default, list) and action.help:
+            return f"{action.help} (default: {' '.join(map(str, default))})"
+        return super()._get_help_string(action)
 
 
 class Parser(argparse.ArgumentParser):

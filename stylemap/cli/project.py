@@ -26,17 +26,19 @@ REPORT = "report.json"
 def main(argv: list[str]) -> int:
     parser = options.Parser(
         prog="stylemap project",
-        description="Find the latents of photos, by the encoder, by optimisation or by both. Writes for each photo NAME.png, "
-        "the latent as NAME.npy and, with noise maps, as NAME.safetensors, NAME.json with the history, and a film; and "
-        "report.json. Goes on where it was stopped when it is called again; never writes over the results of other settings.",
+        description="Find the latents of photos, by the encoder, by optimisation or by both. Writes for each photo NAME.png at the "
+        "resolution of the weights, the latent as NAME.npy and, with noise maps, as NAME.safetensors, NAME.json with the history, "
+        "and a film; and report.json. Goes on where it was stopped when it is called again; never writes over the results of "
+        "other settings.",
         epilog="methods: "
         + "; ".join(f"{name}: {method.source}" for name, method in PRESETS.items())
         + ". docs/inversion.md describes them and their knobs.",
     )
     parser.add_argument("--method", choices=PRESETS, required=True, metavar="NAME", help=", ".join(PRESETS))
     parser.add_argument("--images", nargs="+", required=True, metavar="PATH", help="pictures, or folders of them")
-    parser.add_argument("--out", type=Path, required=True, help="folder")
-    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="of the method; may repeat")
+    parser.add_argument("--out", type=Path, required=True, help="folder to write into")
+    parser.add_argument("--set", action="append", default=[], metavar="KNOB=VALUE", help="of the method; may repeat; "
+                        "a wrong name is answered with those there are")  # fmt: skip
     parser.add_argument("--steps", type=steps, help="the same as --set steps=N; 0 = where the method begins")
     parser.add_argument("--seed", type=options.seed, default=0, help="of all that is drawn at random")
     parser.add_argument("--mask", metavar="M", help="only what is white counts: the rest is made up")
@@ -47,7 +49,10 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--batch", type=number, default=4, help="photos at once; the results do not depend on it")
     parser.add_argument("--stop-error", type=float, metavar="MSE", help="leave a photo at this mean squared error")
     parser.add_argument(
-        "--patience", type=number, metavar="STEPS", help="leave a photo that gets no better for so long"
+        "--patience",
+        type=number,
+        metavar="STEPS",
+        help="leave a photo whose loss has not become 1 %% lower for so long",
     )
     parser.add_argument("--every", type=number, default=10, help="steps between rows of the history")
     parser.add_argument("--save-every", type=number, default=100, help="steps between states to go on from")
