@@ -57,8 +57,8 @@ def inversion(argv: list[str]) -> int:
         "--count", type=number, default=16, help="pictures to invert; all held-out ones if there are fewer"
     )
     parser.add_argument("--heldout", type=number, default=TrainConfig.heldout, help="as the training had it")
-    parser.add_argument("--weights", nargs="+", default=[options.DEFAULT_WEIGHTS, VECTOR_WEIGHTS], metavar="W", help="stylemap weights and "
-                        "those of a vector-latent generator, either or both")  # fmt: skip
+    parser.add_argument("--weights", nargs="+", default=[options.DEFAULT_WEIGHTS, VECTOR_WEIGHTS], metavar="W", help="stylemap "
+                        "weights and those of a vector-latent generator, either or both")  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="see below")
     parser.add_argument("--out", type=Path, required=True, help="folder")
     parser.add_argument("--batch", type=number, default=4, help="pictures at once, for all methods")

@@ -26,10 +26,10 @@ REPORT = "report.json"
 def main(argv: list[str]) -> int:
     parser = options.Parser(
         prog="stylemap project",
-        description="Find the latents of photos, by the encoder, by optimisation or by both. Writes for each photo NAME.png at the "
-        "resolution of the weights, the latent as NAME.npy and, with noise maps, as NAME.safetensors, NAME.json with the history, "
-        "and a film; and report.json. Goes on where it was stopped when it is called again; never writes over the results of "
-        "other settings.",
+        description="Find the latents of photos, by the encoder, by optimisation or by both. Writes for each photo NAME.png at "
+        "the resolution of the weights, the latent as NAME.npy and, with noise maps, as NAME.safetensors, NAME.json with the "
+        "history, and a film; and report.json. Goes on where it was stopped when it is called again; never writes over the "
+        "results of other settings.",
         epilog="methods: "
         + "; ".join(f"{name}: {method.source}" for name, method in PRESETS.items())
         + ". docs/inversion.md describes them and their knobs.",
