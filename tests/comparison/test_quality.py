@@ -9,7 +9,7 @@ from stylemap.comparison import machine, quality
 from stylemap.comparison.quality import METRICS, Judge
 from stylemap.comparison.timing import Outcome
 from stylemap.inversion import Subject, render
-from stylemap.metrics import latent_distance
+from stylemap.metrics import features, latent_distance, streams, swd
 from stylemap.metrics.features import Extractor
 from stylemap.metrics.lpips import Distance
 from tests.inversion import tiny
@@ -97,3 +97,36 @@ def test_interpolations_of_all_methods_have_the_same_places(subject, monkeypatch
     for shift in (0, 5):
         one.measure(subject, outcome(subject, shift))
     assert len(seen) == 2 and all(torch.equal(a, b) for a, b in zip(*seen, strict=True))
+
+
+class TestWhatInterpolationsAreComparedWith:
+    """Training pictures, of 16 as many as interpolations."""
+
+    SEED = 5
+
+    def test_the_seed_chooses(self, subject):
+        one, same, other = (judge(subject, seed=seed) for seed in (self.SEED, self.SEED, 6))
+        assert one.chosen == same.chosen == streams.choose(16, COUNT, self.SEED)
+        assert one.chosen != other.chosen and list(range(COUNT)) not in (one.chosen, other.chosen)
+
+    def test_patches(self, subject, monkeypatch):
+        one, seen, compared = judge(subject, seed=self.SEED), [], swd.swd
+        monkeypatch.setattr(quality.swd, "swd", lambda *a: seen.append(a) or compared(*a))
+        found = one.measure(subject, outcome(subject))["swd_lerp"]
+        real = swd.describe(streams.real(one.training, one.chosen), self.SEED)
+        made = swd.describe(quality.between(subject, outcome(subject), COUNT, self.SEED), self.SEED)
+        ((first, second, _),) = seen
+        assert torch.equal(second[tiny.SIDE], real[tiny.SIDE])
+        assert torch.equal(first[tiny.SIDE], made[tiny.SIDE])
+        assert found == pytest.approx(compared(made, real, self.SEED)[tiny.SIDE])
+
+    def test_features(self, subject, monkeypatch):
+        means = Extractor(lambda x: x.float().mean(dim=(1, 2)), {})
+        one, seen = judge(subject, seed=self.SEED), []
+        monkeypatch.setattr(quality.features, "inception", lambda *_: means)
+        monkeypatch.setattr(quality.fid, "fid", lambda *a: seen.append(a) or 1.0)
+        one.measure(subject, outcome(subject))
+        made = quality.between(subject, outcome(subject), COUNT, self.SEED)
+        ((first, second),) = seen
+        assert torch.equal(second, features.extract(means, streams.real(one.training, one.chosen)))
+        assert torch.equal(first, features.extract(means, made))

@@ -50,14 +50,21 @@ def pairs(count: int, seed: int, edit) -> tuple[torch.Tensor, torch.Tensor]:
     return real, edit(real)
 
 
-def test_edits_that_show(short):
-    def grid(x):
-        x = x.clone()
-        x[:, ::2] += 40
-        return x
+def grid(x):
+    x = x.clone()
+    x[:, ::2] += 40
+    return x
 
+
+def test_edits_that_show(short):
     found = detectability.detectability(pairs(60, 0, grid), pairs(40, 1, grid))
     assert found.judged > 0.95 and found.fitted > 0.95
+
+
+def test_judged_on_the_other_pictures(short):
+    """Where the answers are exchanged, what was learned is as wrong as it is right at home."""
+    found = detectability.detectability(pairs(60, 0, grid), pairs(40, 1, grid)[::-1])
+    assert found.judged < 0.5 < 0.95 < found.fitted
 
 
 def test_edits_that_do_not_show(short):

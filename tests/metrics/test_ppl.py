@@ -43,6 +43,47 @@ def test_arcs(sampling):
     torch.testing.assert_close(found, angle.square(), rtol=2e-2, atol=0)
 
 
+class TestEnds:
+    """Of the paths, as they are rendered. Lengths are divided by the step, so that they do not tell how long it was."""
+
+    @pytest.fixture(params=["full", "end"])
+    def sampling(self, request):
+        return request.param
+
+    @pytest.fixture
+    def ends(self, monkeypatch, sampling):
+        """space -> latents float64 [N, 6], at t and one step on."""
+
+        def of(space):
+            seen, synthesize = [], Colours.synthesize
+            monkeypatch.setattr(Colours, "synthesize", lambda model, w: seen.append(w[:, 0]) or synthesize(model, w))
+            ppl.path_lengths(Colours(), toys.distance().function, COUNT, space, sampling)
+            return (torch.cat(x) for x in zip(*(w.chunk(2) for w in seen), strict=True))
+
+        return of
+
+    def test_of_straight_paths(self, ends, sampling):
+        """A step of 1e-4 (b - a), from a at the "end" and from a place of its own everywhere "full"; in float64."""
+        a, b = endpoints()
+        first, second = ends("w")
+        torch.testing.assert_close(second - first, 1e-4 * (b - a), rtol=0, atol=1e-14)
+        if sampling == "end":
+            assert torch.equal(first, a)
+        else:
+            t = ((first - a) / (b - a)).mean(dim=1)
+            torch.testing.assert_close(first, torch.lerp(a, b, t[:, None]), rtol=0, atol=1e-12)
+            # 40 uniform numbers: their mean is off by 5 deviations at most, 5 / sqrt(12 40)
+            assert t.min() >= 0 and t.max() < 1 and len(set(t.tolist())) == COUNT
+            assert float(t.mean()) == pytest.approx(0.5, abs=0.23)
+
+    def test_of_arcs(self, ends):
+        """A chord of 1e-4 of the angle. z is float32: each of 6 coordinates of 2 or 3 is off by 1.2e-7 at both ends."""
+        a, b = (torch.nn.functional.normalize(x, dim=1) for x in endpoints())
+        angle = torch.acos((a * b).sum(dim=1))
+        first, second = ends("z")
+        torch.testing.assert_close((second - first).norm(dim=1), 1e-4 * angle * 6**0.5, rtol=0, atol=6**0.5 * 2.4e-7)
+
+
 @pytest.mark.parametrize("space", ["z", "w"])
 def test_noise_is_that_of_the_path(space, monkeypatch):
     """Different on every path, and the same at both ends: it does not lengthen paths."""

@@ -1,15 +1,36 @@
 """The table of measures: all of them on a tiny model, with stand-ins for what has to be downloaded."""
 
 import json
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 import torch
 
+from stylemap import images
 from stylemap.datasets import Avatars
 from stylemap.errors import InputError
-from stylemap.metrics import classifier, latent_distance, suite
+from stylemap.metrics import (
+    classifier,
+    detectability,
+    features,
+    latent_distance,
+    lerp,
+    local_editing,
+    ppl,
+    separability,
+    ssim,
+    streams,
+    suite,
+    swd,
+)
 from stylemap.metrics import evaluation as module
-from stylemap.metrics.evaluation import Evaluation
+from stylemap.metrics.evaluation import QUESTIONS, Evaluation
+from stylemap.metrics.fid import fid
+from stylemap.metrics.kid import kid
+from stylemap.metrics.lpips import Distance
+from stylemap.metrics.mse import mse, psnr
+from stylemap.metrics.precision_recall import precision_recall
 from tests.editing import tiny
 from tests.metrics import toys
 
@@ -135,3 +156,165 @@ def test_one_picture():
     alone.heldout = Avatars(tiny.SIDE, 1, "heldout")
     assert "two held-out pictures" in suite.compute(alone, "mse_ref").details["reason"]
     assert isinstance(suite.compute(alone, "swd_lerp").value, float)
+
+
+class Curved(toys.Flat):
+    """Neither mapping nor synthesis is straight, so that z and w, and places on a path, are told apart."""
+
+    config = SimpleNamespace(resolution=16, stylemap_channels=toys.CHANNELS)
+
+    def map(self, z):
+        return super().map(z * z.roll(1, dims=1))
+
+    def synthesize(self, latents):
+        return latents[:, 0, :3, None, None].sin().expand(-1, -1, 16, 16)
+
+
+def coloured(count: int, seed: int) -> np.ndarray:
+    """uint8 [count, 16, 16, 3]: each of a dim colour of its own, with some noise."""
+    colour = toys.noise(count, 1, seed, low=40, high=160)
+    return (colour + toys.noise(count, 16, seed + 1, high=12)).numpy()
+
+
+def weighted(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """A distance that is not the squared error."""
+    return ((a - b).square().mean(dim=(2, 3)) * torch.tensor([1.0, 2.0, 4.0])).sum(dim=1)
+
+
+class Apart:
+    """The inputs of all measures of `Curved`, made without `Evaluation`, and what the measures' own functions say of them."""
+
+    SEED, GENERATED, FITTED, TESTED = 3, 60, 90, 9
+
+    def __init__(self):
+        self.model, self.seed, self.count = Curved(), self.SEED, self.GENERATED
+        self.training, self.heldout = toys.Set(coloured(self.FITTED, 10)), toys.Set(coloured(self.TESTED, 20))
+        self.network = torch.nn.Sequential(
+            torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten(), torch.nn.Linear(3, len(QUESTIONS))
+        ).requires_grad_(False)
+        self.network[2].weight.copy_(torch.randn(6, 3, generator=torch.Generator().manual_seed(0)))
+        self.network[2].bias.zero_()
+
+        given = torch.from_numpy(self.heldout.pictures)
+        self.latents = self.model.encode(images.from_uint8(given))
+        again = images.to_uint8(self.model.synthesize(self.latents))
+        self.original, self.again = images.from_uint8(given), images.from_uint8(again)
+        chosen = streams.choose(self.FITTED, self.count, self.seed)
+        self.real = torch.from_numpy(self.training.pictures[chosen])
+        self.z = streams.noise(self.model, self.count, self.seed)
+        self.w = self.model.map(self.z)
+        self.samples = images.to_uint8(self.model.synthesize(self.w))
+        self.between = torch.cat(list(lerp.interpolations(self.model, self.latents, self.count, self.seed)))
+
+    def evaluation(self) -> Evaluation:
+        made = Evaluation(
+            self.model, self.training, self.heldout, count=self.count, seed=self.seed,
+            load_distance=lambda *_: Distance(weighted, {}), load_extractor=lambda *_: toys.extractor(),
+        )  # fmt: skip
+        made.attribute_network, made.attribute_accuracy = self.network, [0.5] * len(QUESTIONS)
+        return made
+
+    def extracted(self, pictures) -> torch.Tensor:
+        return features.extract(toys.extractor(), [pictures])
+
+    def swd(self, pictures) -> float:
+        """Thousandths, as the paper prints them; at 16 pixels there is one level."""
+        made, real = (swd.describe([x], self.seed) for x in (pictures, self.real))
+        return 1000 * swd.sliced(made[16], real[16], self.seed)
+
+    def precision_recall(self):
+        return precision_recall(self.extracted(self.samples), self.extracted(self.real))
+
+    def ppl(self, space, sampling) -> float:
+        return ppl.ppl(self.model, weighted, self.count, space, sampling, seed=self.seed).mean
+
+    def separability(self, latents) -> float:
+        return separability.separability(latents, classifier.logits(self.network, self.samples))[0]
+
+    def latent_distance(self) -> float:
+        return latent_distance.distance(self.latents, latent_distance.mapped(self.model, self.seed)).mean()
+
+
+DIRECTLY = {
+    "mse": lambda a: mse(a.original, a.again).mean(),
+    "psnr": lambda a: psnr(mse(a.original, a.again)).mean(),
+    "ssim": lambda a: ssim.ssim(a.original, a.again).mean(),
+    "lpips": lambda a: weighted(a.original, a.again).mean(),
+    "swd": lambda a: a.swd(a.samples),
+    "swd_lerp": lambda a: a.swd(a.between),
+    "fid": lambda a: fid(a.extracted(a.samples), a.extracted(a.real)),
+    "kid": lambda a: kid(a.extracted(a.samples), a.extracted(a.real), a.seed)[0],
+    "precision": lambda a: a.precision_recall().precision,
+    "recall": lambda a: a.precision_recall().recall,
+    "fid_lerp": lambda a: fid(a.extracted(a.between), a.extracted(a.real)),
+    "ppl_zfull": lambda a: a.ppl("z", "full"),
+    "ppl_wfull": lambda a: a.ppl("w", "full"),
+    "ppl_zend": lambda a: a.ppl("z", "end"),
+    "ppl_wend": lambda a: a.ppl("w", "end"),
+    "latent_distance": Apart.latent_distance,
+    "separability_z": lambda a: a.separability(a.z),
+    "separability_w": lambda a: a.separability(a.w),
+}
+
+
+@pytest.fixture(scope="module")
+def apart():
+    """What `suite.compute` gives for the inputs, and what the functions themselves do: both by name."""
+    inputs = Apart()
+    shared = inputs.evaluation()
+    found = {name: suite.compute(shared, name).value for name in DIRECTLY}
+    return found, {name: float(function(inputs)) for name, function in DIRECTLY.items()}
+
+
+class TestEachMeasureIsItsOwn:
+    @pytest.mark.parametrize("name", DIRECTLY)
+    def test_of_the_inputs_it_names(self, apart, name):
+        """The number is that of the measure's function on inputs made by hand: floats of the same sums, perhaps in batches."""
+        found, expected = (values[name] for values in apart)
+        assert found == pytest.approx(expected, rel=1e-5)
+
+    def test_none_passes_for_another(self, apart):
+        """All differ by ten times the tolerance or more: a measure in another's place shows."""
+        values = sorted(apart[1].values())
+        assert (np.diff(values) > 1e-4 * np.abs(values[1:])).all()
+
+    def test_all_but_edits(self):
+        assert suite.METRICS.keys() - DIRECTLY.keys() == {"mse_src", "mse_ref", "detectability"}
+
+    def test_edits(self):
+        """Outside the mask it is the source and inside the reference, averaged over the halves."""
+        shared = evaluation(labels=None, seed=3)
+        latents = streams.latents_of(shared.model, shared.heldout)
+        tasks = local_editing.half_tasks(range(HELDOUT), 20, tiny.SIDE, 3)
+        errors = [local_editing.measure(local_editing.edits(shared.model, shared.heldout, latents, t)) for t in tasks]
+        src, ref = (np.mean([getattr(e, which) for e in errors]) for which in ("src", "ref"))
+        assert src != pytest.approx(ref, rel=1e-3)
+        assert suite.compute(shared, "mse_src").value == pytest.approx(src)
+        assert suite.compute(shared, "mse_ref").value == pytest.approx(ref)
+
+
+@pytest.mark.parametrize("parts", [True, False], ids=["parts", "halves"])
+def test_detectability_is_judged_on_pictures_that_were_not_trained_on(monkeypatch, parts):
+    """No picture of an edit judged, source or reference, is in an edit that the classifier is trained on; that is the value."""
+    pairs, seen = {}, []
+    edits = local_editing.edits
+
+    def recorded(model, pictures, latents, task):
+        for pair, edit in zip(task.pairs, edits(model, pictures, latents, task), strict=True):
+            pairs[edit.picture.tobytes()] = pair
+            yield edit
+
+    def spy(fitted, judged, *_):
+        seen.extend((fitted, judged))
+        return detectability.Detectability(judged=0.25, fitted=0.75)
+
+    monkeypatch.setattr(suite.local_editing, "edits", recorded)
+    monkeypatch.setattr(suite.detectability, "detectability", spy)
+    shared = evaluation() if parts else evaluation(labels=None)
+    assert suite.compute(shared, "detectability").value == 0.25
+    used = []
+    for real, edited in seen:
+        own = [pairs[x.numpy().tobytes()] for x in edited]
+        assert all(np.array_equal(x, shared.heldout[a]) for x, (a, _) in zip(real, own, strict=True))
+        used.append({i for pair in own for i in pair})
+    assert all(used) and used[0].isdisjoint(used[1])
