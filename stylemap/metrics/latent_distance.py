@@ -34,8 +34,9 @@ def layers(latents: Tensor) -> Tensor:
     raise ValueError(f"latents must be [N, C, S, S] or [N, L, C], not {list(latents.shape)}")
 
 
-def mapped(model, seed: int = 0, count: int = DRAWS) -> Spread:
-    """Mean and deviation over ``count`` mapped z."""
+def mapped(model, seed: int = 0, count: int | None = None) -> Spread:
+    """Mean and deviation over ``count`` mapped z, by default DRAWS."""
+    count = count or DRAWS
     z = streams.noise(model, count, seed)
     mean = sum(layers(w).cpu().double().sum(dim=0) for w in streams.mapped(model, z)) / count
     square = sum((layers(w).cpu().double() - mean).square().sum(dim=(0, 2)) for w in streams.mapped(model, z)) / count
