@@ -37,6 +37,22 @@ def test_first_step_of_adam_has_the_length_of_the_rate():
     torch.testing.assert_close(state.tensors["latent"], 0.1 * TARGET.sign())
 
 
+def steered(*gradients: float) -> Phase:
+    """The gradient of every number of the latent at each step is the one given."""
+    left = iter(gradients)
+    return phase(steps=len(gradients), loss=lambda _, images: next(left) * images.sum(dim=1))
+
+
+def test_adam_is_that_of_the_papers():
+    """Betas 0.9 and 0.999: two steps in closed form, of gradients 1 and 0. Eps 1e-8: it halves a step of a gradient as small."""
+    moved = engine.optimise(problem(steered(1.0, 0.0)), start()).tensors["latent"]
+    mean = 0.9 * (1 - 0.9) / (1 - 0.9**2)
+    square = 0.999 * (1 - 0.999) / (1 - 0.999**2)
+    torch.testing.assert_close(moved, torch.full((2, 2), -0.1 - 0.1 * mean / square**0.5))
+    moved = engine.optimise(problem(steered(1e-8)), start()).tensors["latent"]
+    torch.testing.assert_close(moved, torch.full((2, 2), -0.05))
+
+
 def test_schedule_multiplies_the_rate_and_sees_the_share_of_steps():
     seen = []
 

@@ -73,11 +73,38 @@ def test_encoder_finds_what_its_generator_made():
     assert (found.latent - known).square().mean() < (mean - known).square().mean()
 
 
-@pytest.mark.parametrize("name", ["w+", "image2stylegan", "exchange-style", "in-domain", "hybrid", "structured-noise"])
-def test_loss_falls_with_features(model, network, name):
-    found = invert(preset(name, **(RUNS.get(name, {"rate": 0.1}) | {"steps": 30})), model, tiny.images(model), network)
+def tinted(images: torch.Tensor, targets: torch.Tensor) -> torch.Tensor:
+    """[N, 3, R, R] -> the same, with every colour that mixture of its colours and a constant which is nearest to the target's."""
+    own = torch.cat([images, torch.ones_like(images[:, :1])], dim=1).flatten(2).transpose(1, 2)
+    mixture = torch.linalg.lstsq(own, targets.flatten(2).transpose(1, 2)).solution
+    return (own @ mixture).transpose(1, 2).view_as(images)
+
+
+@pytest.mark.parametrize("name", sorted(set(PRESETS) - {"encoder", "exchange-style"}))
+def test_error_falls_with_features(model, maps, network, name):
+    """Each method by its own loss, on images that the generator made (of the encoder, see the test above).
+
+    The random network compares unit features, which hardly depend on tint and contrast, so that a projection of many numbers is
+    free to change them: of those, the error that counts is that of the image with the best tint.
+    """
+    subject = Subject(maps if name == "stylemap" else model)
+    images = tiny.images(subject.model)
+    knobs = RUNS.get(name, {}) | {"steps": 30}
+    none = dict.fromkeys(preset(name).counts, 0)
+    begun, found = (invert(preset(name, **each), subject, images, network) for each in (knobs | none, knobs))
+    errors = [begun.error, found.error]
+    if name in ("w+", "w+rolux", "structured-noise"):
+        errors = [(tinted(each.image, images) - images).square().mean(dim=(1, 2, 3)) for each in (begun, found)]
+    # 1 to 44 % were left when this was written
+    assert (errors[1] < 0.5 * errors[0]).all()
+
+
+def test_exchange_style_lowers_its_own_loss(model, network):
+    """A Gram matrix does not know places, so that it says nothing of pixels: the error need not fall."""
+    found = invert(preset("exchange-style", steps=30, rate=0.1), model, tiny.images(model), network)
     first, last = (torch.tensor(found.history[k].loss) for k in (0, -1))
-    assert (last < 0.8 * first).all()
+    # 19 and 22 % were left when this was written
+    assert ((last >= 0) & (last < 0.5 * first)).all()
 
 
 def test_w_is_found_where_it_is_known(model):
@@ -98,6 +125,18 @@ def test_structured_noise_begins_where_the_latent_leads(architecture, network):
     expected = subject.render({"latent": latent})
     torch.testing.assert_close(subject.render({"latent": latent, "input": given}), expected)
     assert (subject.render({"latent": latent, "input": given + 1}) - expected).abs().max() > 0.01
+
+
+def test_structured_noise_moves_the_input_and_the_maps_after_it(model, network):
+    """For the image alone: by more than one full step of Adam, beside what standardising does to a map of normal draws."""
+    subject, images = Subject(model), tiny.images(model)
+    method = preset("structured-noise", steps=10, regularisation=0.0)
+    found = invert(method, subject, images, network)
+    start = subject.noise_drawn(2, 0) | {"input": subject.input_of(subject.statistics(10_000, 123).mean[:, None])}
+    for name in ("input", "noise.2", "noise.3", "noise.4"):
+        begun = noise_maps.standardise(start[name]) if name != "input" else start[name]
+        moved = (found.extras[name] - begun).square().mean(dim=(1, 2, 3)).sqrt()
+        assert (moved > method.rate).all(), name
 
 
 @pytest.mark.parametrize("architecture", ["stylegan2", "stylegan"])
@@ -308,11 +347,3 @@ def test_refusals(model, maps, network):
         invert(preset("stylemap"), maps, images[..., :8], network)
     with pytest.raises(ValueError, match="a mask must be"):
         invert(preset("stylemap"), maps, [Target(images, torch.ones(1, 3, 16, 16))], network)
-
-
-def test_presets_are_the_published_numbers():
-    w, i2s, domain = PRESETS["w"], PRESETS["image2stylegan"], PRESETS["in-domain"]
-    assert (w.steps, w.rate, w.rampup, w.rampdown, w.noise, w.noise_ramp) == (1000, 0.1, 0.05, 0.25, 0.05, 0.75)
-    assert (w.regularisation, w.statistics_samples) == (1e5, 10_000)
-    assert (i2s.steps, i2s.rate) == (5000, 0.01)
-    assert (domain.steps, domain.rate, domain.pixels, domain.domain) == (100, 0.01, 1.0, 2.0)
