@@ -22,8 +22,8 @@ from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.inversion import perceptual as networks
 from stylemap.metrics import provenance
-from stylemap.metrics.features import INCEPTION_FILE
-from stylemap.training.perceptual import VGG_FILE
+from stylemap.metrics.features import inception_file
+from stylemap.training.perceptual import vgg_file
 
 VECTOR_WEIGHTS = "avatars32_stylegan2"  # shipped, trained on the same terms as the default ones
 NAME = "inversion"  # of its place in a document
@@ -79,9 +79,7 @@ def inversion(argv: list[str]) -> int:
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     if arguments.docs:
         page.check(arguments.docs, NAME)
-    for flag, path in (("--lpips-vgg", arguments.lpips_vgg), ("--inception", arguments.inception)):
-        if path and not Path(path).is_file():
-            raise InputError(f"{flag} {path} is no file; give the path of the weights, or leave it away")
+    options.check_networks(arguments)
     if arguments.methods:
         for spec in arguments.methods:  # mistakes before weights are read
             contenders.parse(spec)
@@ -96,8 +94,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         originals, training, arguments.interpolations, arguments.seed, arguments.lpips_vgg, arguments.inception, device
     )
     data = {"name": arguments.images, "resolution": side, "training": len(training), "heldout": len(heldout)}
-    cache = Path(torch.hub.get_dir()) / "checkpoints"
-    known_files = (arguments.lpips_vgg or cache / VGG_FILE, arguments.inception or cache / INCEPTION_FILE)
+    known_files = (vgg_file(arguments.lpips_vgg), inception_file(arguments.inception))
     about = {
         "machine": machine.describe(device),
         "weights": weights,
@@ -105,7 +102,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         "perceptual": origin,
         "interpolations": arguments.interpolations,
         "seed": arguments.seed,
-        "files": {Path(path).name: provenance.sha256(path) for path in known_files if Path(path).is_file()},
+        "files": {path.name: provenance.sha256(path) for path in known_files if path.is_file()},
     }
     with files.owned(arguments.out):
         benchmark = Benchmark(originals, subjects, network, judge, arguments.batch, about, arguments.out)

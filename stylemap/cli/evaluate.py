@@ -74,9 +74,7 @@ def report_file(text: str) -> Path:
 def run(arguments: argparse.Namespace) -> None:
     if arguments.parts and arguments.data == "avatars":
         raise InputError("--parts goes with pictures of files; avatars have their own labels")
-    for flag, path in (("--lpips-vgg", arguments.lpips_vgg), ("--inception", arguments.inception)):
-        if path and not Path(path).is_file():
-            raise InputError(f"{flag} {path} is no file; give the path of the weights, or leave it away")
+    options.check_networks(arguments)
     model = options.load_any(arguments)
     training, heldout = datasets.open_split(arguments.data, model.config.resolution, arguments.heldout)
     evaluation = Evaluation(

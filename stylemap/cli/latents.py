@@ -10,7 +10,6 @@ from torch import Tensor
 
 from stylemap import checkpoint, images, video
 from stylemap.cli import options
-from stylemap.cli.project import number
 from stylemap.errors import InputError
 from stylemap.inversion import latents
 from stylemap.inversion.latents import Found
@@ -42,7 +41,7 @@ def main(argv: list[str]) -> int:
 
     for verb in (morph, edit):
         verb.add_argument(
-            "--frames", type=number, default=verb.get_default("frames"), help="pictures, both ends included"
+            "--frames", type=options.number, default=verb.get_default("frames"), help="pictures, both ends included"
         )
         verb.add_argument("--fps", type=float, default=12.5, help="frames per second of a film, 0.1 to 50")
         verb.add_argument(

@@ -22,6 +22,7 @@ DEFAULT_WEIGHTS = "avatars32"
 WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
 BATCH = 16  # images per pass; bounds the memory however many files are given
 MOST_SEEDS = 100_000
+EDITED = "where the edit is to be"  # what white is in a mask
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -58,28 +59,44 @@ def stylemaps(model: "Model | VectorModel", weights: str | Path) -> Model:
     return model
 
 
-def read_image(path: str, model: Model) -> Tensor:
+def check_networks(arguments: argparse.Namespace) -> None:
+    """InputError if ``--lpips-vgg`` or ``--inception`` names no file."""
+    for flag, path in (("--lpips-vgg", arguments.lpips_vgg), ("--inception", arguments.inception)):
+        if path and not Path(path).is_file():
+            raise InputError(f"{flag} {path} is no file; give the path of the weights, or leave it away")
+
+
+def number(text: str, least: int = 1) -> int:
+    if not text.isdecimal() or int(text) < least:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
+    return int(text)
+
+
+def read_image(path: str, model: "Model | VectorModel") -> Tensor:
     """[1, 3, R, R] on the model's device."""
     return images.read(path, model.config.resolution).to(model.device)
 
 
-def read_mask(path: str, model: Model, hard: bool = False) -> Tensor:
+def read_mask(path: str, model: "Model | VectorModel", hard: bool = False, white: str = EDITED) -> Tensor:
     """[1, 1, R, R] on the model's device.
 
     Raises:
         InputError: as `images.read_mask`, or as `selecting`.
     """
-    return selecting(images.read_mask(path, model.config.resolution).to(model.device), path, hard)
+    return selecting(images.read_mask(path, model.config.resolution).to(model.device), path, hard, white)
 
 
-def selecting(mask: Tensor, path: str, hard: bool = False) -> Tensor:
+def selecting(mask: Tensor, path: str, hard: bool = False, white: str = EDITED) -> Tensor:
     """The mask, if it selects anything; with ``hard`` only what is lighter than middle grey counts.
+
+    Args:
+        white: what is to be painted so, for the message.
 
     Raises:
         InputError: it does not, so that the edit would be none.
     """
     if not mask.max() > 0:
-        raise InputError(f"the mask {path} is black: paint white where the edit is to be")
+        raise InputError(f"the mask {path} is black: paint white {white}")
     if hard and not mask.max() > 0.5:
         raise InputError(f"the mask {path} is too dark for --hard: paint white where the edit is to be")
     return mask

@@ -46,16 +46,18 @@ def main(argv: list[str]) -> int:
     parser.add_argument("--perceptual", choices=networks.NAMES, default="auto", help="auto: lpips if VGG-16 is found, else the "
                         "discriminator if the weights have one, else random weights")  # fmt: skip
     parser.add_argument("--lpips-vgg", metavar="PATH", help="vgg16-397923af.pth; by default in torch's cache")
-    parser.add_argument("--batch", type=number, default=4, help="photos at once; the results do not depend on it")
+    parser.add_argument(
+        "--batch", type=options.number, default=4, help="photos at once; the results do not depend on it"
+    )
     parser.add_argument("--stop-error", type=float, metavar="MSE", help="leave a photo at this mean squared error")
     parser.add_argument(
         "--patience",
-        type=number,
+        type=options.number,
         metavar="STEPS",
         help="leave a photo whose loss has not become 1 %% lower for so long",
     )
-    parser.add_argument("--every", type=number, default=10, help="steps between rows of the history")
-    parser.add_argument("--save-every", type=number, default=100, help="steps between states to go on from")
+    parser.add_argument("--every", type=options.number, default=10, help="steps between rows of the history")
+    parser.add_argument("--save-every", type=options.number, default=100, help="steps between states to go on from")
     parser.add_argument(
         "--film", choices=get_args(FilmKind), default="gif", help="photo and reconstruction side by side"
     )
@@ -63,14 +65,8 @@ def main(argv: list[str]) -> int:
     return run(parser.parse_args(argv))
 
 
-def number(text: str, least: int = 1) -> int:
-    if not text.isdecimal() or int(text) < least:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number from {least}")
-    return int(text)
-
-
 def steps(text: str) -> int:
-    return number(text, 0)
+    return options.number(text, 0)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -142,27 +138,6 @@ def configured(arguments: argparse.Namespace) -> Method:
     return preset(arguments.method, **knobs)
 
 
-def read_mask(arguments: argparse.Namespace, subject: Subject) -> Tensor | None:
-    """[1, 1, R, R].
-
-    Raises:
-        InputError: it is black.
-    """
-    if not arguments.mask:
-        return None
-    mask = images.read_mask(arguments.mask, subject.model.config.resolution)
-    if not mask.max() > 0:
-        raise InputError(f"--mask {arguments.mask} is black: paint white what counts; the rest is made up")
-    return mask.to(subject.device)
-
-
-def read_other(arguments: argparse.Namespace, subject: Subject) -> Tensor | None:
-    """What counts where the mask is black, [1, 3, R, R]."""
-    if not arguments.crossover:
-        return None
-    return images.read(arguments.crossover, subject.model.config.resolution).to(subject.device)
-
-
 class Job:
     """One command: photos in chunks, each of which is written when it is done."""
 
@@ -172,7 +147,9 @@ class Job:
         self.steps = sum(method.counts.values())
         self.done = 0  # photos
         self.step = 0  # at which those of the chunk would go on
-        self.mask, self.other = read_mask(arguments, subject), read_other(arguments, subject)
+        model, mask, other = subject.model, arguments.mask, arguments.crossover
+        self.mask = mask and options.read_mask(mask, model, white="what counts; the rest is made up")
+        self.other = other and options.read_image(other, model)
         # --every decides when a photo is looked at, and so when it is left; it changes no latent otherwise
         stops = self.stopping != Stopping()
         settings = {

@@ -23,6 +23,11 @@ class Extractor(NamedTuple):
     provenance: dict
 
 
+def inception_file(path: str | None) -> Path:
+    """Where Inception weights are looked for: the given path, else torch's cache."""
+    return Path(path) if path else Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
+
+
 def inception(path: str | None, device: torch.device) -> Extractor:
     """The 2048 pooled features of the Inception network of 2015, as FID is defined with, by torch-fidelity.
 
@@ -33,7 +38,7 @@ def inception(path: str | None, device: torch.device) -> Extractor:
         InputError: torch-fidelity is not installed, or the weights are not there or are others.
     """
     fidelity = provenance.library("torch_fidelity")
-    file = Path(path) if path else Path(torch.hub.get_dir()) / "checkpoints" / INCEPTION_FILE
+    file = inception_file(path)
     if not file.is_file():
         raise InputError(f"needs Inception weights, not found at {file}: download {INCEPTION_URL} and give --inception")
     try:

@@ -2,7 +2,6 @@
 
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 from typing import NamedTuple
 
 import torch
@@ -36,10 +35,9 @@ def load(vgg: str | None, device: torch.device) -> Distance:
         # lpips asks torchvision for its network in a way that is deprecated.
         warnings.simplefilter("ignore")
         term = perceptual.lpips_vgg(weights, device)
-    file = Path(vgg) if vgg else Path(torch.hub.get_dir()) / "checkpoints" / perceptual.VGG_FILE
     origin = {
         "network": "LPIPS v0.1, VGG-16, linear",
         "library": provenance.version("lpips"),
-        "weights_sha256": provenance.sha256(file),
+        "weights_sha256": provenance.sha256(perceptual.vgg_file(vgg)),
     }
     return Distance(lambda a, b: term(a, b, [], list), origin)
