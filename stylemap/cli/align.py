@@ -141,8 +141,7 @@ def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) 
     stems = dict(preparing.targets({name: name for name in names}))
     done = already_done(path, aligner, stems)
     items = [(name, stem, _given(finder, name)) for name, stem in stems.items() if name not in done]
-    for leftover in aligner.out.rglob(f".*{files.TEMPORARY_SUFFIX}.png"):  # of a killed run
-        leftover.unlink()
+    remove_leftovers(aligner.out)
     workers = min(workers, len(items)) if len(items) > 1 else 0
     with (
         open(path, "a", encoding="utf-8") as records,
@@ -160,7 +159,15 @@ def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) 
                 ) from err
             done[record["source"]] = record
             bar.update()
+    # again, as processes of a killed run may have outlived it for a moment, and have left theirs since
+    remove_leftovers(aligner.out)
     return [done[name] for name in stems]
+
+
+def remove_leftovers(out: Path) -> None:
+    """Pictures that a killed run has written in part."""
+    for leftover in out.rglob(f".*{files.TEMPORARY_SUFFIX}.png"):
+        leftover.unlink()
 
 
 def already_done(path: Path, aligner: Aligner, stems: dict[str, str]) -> dict[str, Record]:

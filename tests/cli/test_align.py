@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap import cli, decoding, files
+from stylemap import cli, decoding, files, parallel
 from stylemap.cli import align as verb
 from stylemap.faces import align, detection, quad
 from tests.cli.conftest import half, pixels, png, tree
@@ -242,6 +242,18 @@ class TestGoingOn:
         (tmp_path / "out").mkdir()
         (tmp_path / "out/faces.jsonl").write_text(line)
         assert "line 1 is no record of this program" in refused(RUN)
+
+    def test_what_outlived_a_killed_run_is_removed(self, photos, stylemap, tmp_path, monkeypatch):
+        """Its processes end a moment after it, and may leave a picture in part when the next run has begun."""
+        imap, left = parallel.imap, tmp_path / "out/.0f.part.png"
+
+        def beside_a_dying_process(*arguments):
+            left.touch()
+            return imap(*arguments)
+
+        monkeypatch.setattr(parallel, "imap", beside_a_dying_process)
+        stylemap(RUN)
+        assert not left.exists()
 
     @pytest.mark.skipif(sys.platform == "win32", reason="signals")
     def test_killed_for_real(self, photos, stylemap, tmp_path):
