@@ -105,7 +105,7 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
     try:
         arguments = parser.instantiate(parser.parse_args(argv))
     except ArgumentError as err:
-        recipes = [value for flag, value in zip(argv, argv[1:], strict=False) if flag == "--config"]
+        recipes = _parted(argv)[0]
         where = f" (flags, or {', '.join(recipes)})" if recipes else ""
         raise InputError(f"{_plain(str(err))}{where}; see stylemap train --help") from err
     config = TrainConfig(**{f.name: getattr(arguments, f.name) for f in fields(TrainConfig)})
@@ -136,29 +136,44 @@ def _with_underscores(argument: str) -> str:
 
 
 def _with_recipe(argv: list[str]) -> list[str]:
-    """The arguments with the recipe resolved to a file: the run's own on --resume, else one that fits the machine."""
-    argv = [
-        part
-        for argument in argv
-        for part in (argument.split("=", 1) if argument.startswith("--config=") else [argument])
-    ]
-    if "--resume" in argv:
-        own = _config_of_run(argv)
-        argv = ["--config", str(own), *_as_before(own), *argv]
-    elif "--config" not in argv:
-        if {"-h", "--help"} & set(argv):
-            return argv
+    """The arguments with recipes first, so that flags win wherever they stand: the run's own recipe on --resume, those given, or
+    one that fits the machine.
+
+    Raises:
+        InputError: no such recipe, nothing to resume, or a flag that is given twice.
+    """
+    recipes, flags = _parted(argv)
+    named = [flag.partition("=")[0] for flag in flags if flag.startswith("--")]
+    if twice := [flag for flag in named if named.count(flag) > 1]:
+        raise InputError(f"{twice[0]} is given twice; see stylemap train --help")
+    recipes = [recipe if Path(recipe).is_file() else str(_recipe(recipe)) for recipe in recipes]
+    before: list[str] = []
+    if "--resume" in flags:
+        own = _config_of_run(flags)
+        before = ["--config", str(own), *_as_before(own)]
+    elif not recipes and not {"-h", "--help"} & set(flags):
         if torch.cuda.is_available():
             foresight.note(
                 "no --config given: taking the defaults, a long run at 256 px; --config NAME chooses another"
             )
-            return argv
-        foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
-        return ["--config", str(_recipe(RECIPE_WITHOUT_GPU)), *argv]
-    for at, flag in enumerate(argv[:-1], start=1):
-        if flag == "--config" and not Path(argv[at]).exists():
-            argv[at] = str(_recipe(argv[at]))
-    return argv
+        else:
+            foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
+            recipes = [str(_recipe(RECIPE_WITHOUT_GPU))]
+    return [*before, *(part for recipe in recipes for part in ("--config", recipe)), *flags]
+
+
+def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
+    """The values of --config, and all other arguments."""
+    recipes, others, rest = [], [], iter(argv)
+    for argument in rest:
+        name, equals, value = argument.partition("=")
+        if name != "--config":
+            others.append(argument)
+        elif value := value if equals else next(rest, ""):
+            recipes.append(value)
+        else:
+            raise InputError("--config needs the name of a recipe, or a YAML file; see stylemap train --help")
+    return recipes, others
 
 
 def _as_before(config: Path) -> list[str]:

@@ -1,5 +1,6 @@
 """`stylemap train` from the outside: recipes, flags and mistakes."""
 
+import itertools
 import subprocess
 import sys
 from pathlib import Path
@@ -80,6 +81,28 @@ def test_flags_override_the_recipe(recipe):
     assert (config.optim.lr, config.model.resolution, config.data, out) == (0.001, 32, "x", Path("runs/a"))
     assert config.model.stylemap_size == 4  # from the recipe
     assert not resume and not dry
+
+
+def test_flags_override_the_recipe_wherever_it_stands(recipe):
+    flags = [["--data", "x"], ["--batch=8"], ["--optim.lr", "0.001"]]
+    given = [["--config", str(recipe)], [f"--config={recipe}"]]
+    orders = [order for form in given for order in itertools.permutations([form, *flags])]
+    found = {train.parse(sum(order, [])) for order in orders}
+    ((config, *_),) = found  # one and the same
+    assert (config.data, config.batch, config.optim.lr, config.model.stylemap_size) == ("x", 8, 0.001, 4)
+
+
+def test_of_two_recipes_the_later_wins(recipe, tmp_path):
+    second = tmp_path / "second.yaml"
+    second.write_text("batch: 12\n")
+    config, *_ = train.parse(["--config", str(recipe), "--images", "5", "--config", str(second)])
+    assert (config.batch, config.images, config.model.stylemap_size) == (12, 5, 4)
+
+
+def test_a_recipe_is_not_hidden_by_a_folder_of_its_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "avatars32").mkdir()
+    assert train.parse(["--config", "avatars32"])[0].model.resolution == 32
 
 
 def test_dashes_do_for_underscores(recipe):
@@ -166,6 +189,8 @@ def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
         "text file": (["--data", str(folder / "note.txt")], "note.txt"),
         "unknown flag": (["--modle.resolution", "64"], "modle"),
         "abbreviated flag": (["--image", "64"], "--image"),
+        "flag given twice": (["--batch", "4", "--batch=8"], "--batch is given twice"),
+        "recipe without a name": (["--config"], "--config needs the name of a recipe"),
         "unknown key": (["--config", str(folder / "unknown.yaml")], "modell"),
         "broken yaml": (["--config", str(folder / "notyaml.yaml")], "notyaml"),
         "unknown recipe": (["--config", "celebs"], "celeba_hq256"),
@@ -185,7 +210,8 @@ def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
 
 
 NAMES = [
-    "missing data", "empty data", "no pictures", "broken zip", "text file", "unknown flag", "abbreviated flag", "unknown key",
+    "missing data", "empty data", "no pictures", "broken zip", "text file", "unknown flag", "abbreviated flag",
+    "flag given twice", "recipe without a name", "unknown key",
     "broken yaml", "unknown recipe", "no number", "resolution", "stylemap larger than image", "norm", "negative",
     "lpips without weights", "device", "another run", "out is a file",
 ]  # fmt: skip
