@@ -10,6 +10,10 @@ class InputError(ValueError):
     """
 
 
+class Note(UserWarning):
+    """What was assumed about input, or could not be kept of it: one line. The command line prints it as ``note: ...``."""
+
+
 def brief(err: Exception) -> str:
     """What a library's error says, on one line that is not too long."""
     return " ".join(str(err).split())[:200]

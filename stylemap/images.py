@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from stylemap import decoding
+from stylemap import decoding, maskfiles
 from stylemap.errors import InputError
 from stylemap.files import atomic
 
@@ -105,17 +105,20 @@ def read(path: str | Path, side: int) -> Tensor:
     return from_arrays([decoding.load(Path(path), side)])
 
 
-def read_mask(path: str | Path, side: int) -> Tensor:
-    """Read a mask of any size as float32 [1, 1, side, side] in [0, 1], 1 = white = take the reference.
+def read_mask(path: str | Path, side: int, hard: bool = False, white: str = maskfiles.EDITED) -> Tensor:
+    """Read a mask of any size as float32 [1, 1, side, side] in [0, 1], 1 = take the reference.
 
-    Colours count by their luminance (Rec. 601 weights), transparent pixels as black, 16-bit grey at full precision. The
-    mask is turned upright and cut to its central square like a photo, so a mask painted on a photo stays aligned with
-    it; then it is resized by area, which keeps the mean, whether it shrinks or grows.
+    What is selected: see `maskfiles.read`. The mask is turned upright and cut to its central square like a photo, so a mask
+    painted on a photo stays aligned with it; then it is resized by area, which keeps the mean, whether it shrinks or grows.
+
+    Args:
+        hard, white: see `maskfiles.selecting`.
 
     Raises:
-        InputError: one line that names the file: it is missing, no picture, damaged or too large.
+        InputError: one line that names the file: it is missing, no picture, damaged or too large; no mask; or it selects
+            nearly nothing.
     """
-    return torch.from_numpy(decoding.fit_mask(decoding.luminance(Path(path)), side))[None, None]
+    return torch.from_numpy(maskfiles.fit(maskfiles.read(Path(path)), side, path, hard, white))[None, None]
 
 
 def write(path: str | Path, images: Tensor) -> None:

@@ -9,7 +9,7 @@ import sys
 import warnings
 
 from stylemap import __version__
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 VERBS = {  # verb -> (module, what it does); a module is imported when its verb is used
     "demo": ("stylemap.cli.demo", "train on drawn faces in minutes, reconstruct and edit them"),
@@ -55,6 +55,7 @@ def main(argv: list[str] | None = None) -> int:
             raise InputError(f"unknown verb {verb!r}; known are {', '.join(VERBS)}")
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
+            warnings.simplefilter("always", Note)
             return importlib.import_module(VERBS[verb][0]).main(rest)
     except InputError as err:
         _complain(str(err))
@@ -77,4 +78,4 @@ def _complain(text: str) -> None:
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """One plain line: where in the source a warning arose is no use to a person at the command line."""
-    print(f"warning: {message}", file=sys.stderr)
+    print(f"{'note' if issubclass(category, Note) else 'warning'}: {message}", file=sys.stderr)

@@ -114,7 +114,7 @@ def run_path(arguments: argparse.Namespace) -> None:
 def regions(arguments: argparse.Namespace, model: Model) -> list[motion.Region]:
     """Of the masks, and of the rest."""
     spans = arguments.when or [(0.0, 1.0)] * len(arguments.mask)
-    selected = [options.read_mask(path, model, arguments.hard) for path in arguments.mask]
+    selected = [options.read_mask(path, model, arguments.pictures, arguments.hard) for path in arguments.mask]
     found = [motion.Region(mask, *when) for mask, when in zip(selected, spans, strict=True)]
     if arguments.rest:
         found.append(motion.Region(torch.ones_like(found[0].mask), *arguments.rest))
@@ -135,7 +135,7 @@ def run_transfer(arguments: argparse.Namespace) -> None:
             raise InputError(f"--{name} goes with a film; add --frames 16, or leave --{name} away")
     model = options.load_model(arguments)
     target, neutral, expressive = (model.encode(options.read_image(path, model)) for path in inputs[:3])
-    mask = options.read_mask(arguments.mask, model, arguments.hard) if arguments.mask else None
+    mask = arguments.mask and options.read_mask(arguments.mask, model, [arguments.target], arguments.hard)
 
     def edit(amount: float | Tensor) -> Tensor:
         return mixing.transfer(model, target, neutral, expressive, amount, mask, arguments.space, arguments.hard)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, devices, images
+from stylemap import checkpoint, devices, images, maskfiles, stored
 from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.Parser)
 from stylemap.errors import InputError, shortened
 from stylemap.model import Model
@@ -22,7 +22,6 @@ DEFAULT_WEIGHTS = "avatars32"
 WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
 BATCH = 16  # images per pass; bounds the memory however many files are given
 MOST_SEEDS = 100_000
-EDITED = "where the edit is to be"  # what white is in a mask
 
 
 def add_weights(parser: argparse.ArgumentParser) -> None:
@@ -77,29 +76,22 @@ def read_image(path: str, model: "Model | VectorModel") -> Tensor:
     return images.read(path, model.config.resolution).to(model.device)
 
 
-def read_mask(path: str, model: "Model | VectorModel", hard: bool = False, white: str = EDITED) -> Tensor:
-    """[1, 1, R, R] on the model's device.
+def read_mask(
+    path: str,
+    model: "Model | VectorModel",
+    photos: Iterable[str | Path],
+    hard: bool = False,
+    white: str = maskfiles.EDITED,
+) -> Tensor:
+    """A mask over some photos, [1, 1, R, R] on the model's device.
 
     Raises:
-        InputError: as `images.read_mask`, or as `selecting`.
+        InputError: as `images.read_mask`, or it has another shape than a photo.
     """
-    return selecting(images.read_mask(path, model.config.resolution).to(model.device), path, hard, white)
-
-
-def selecting(mask: Tensor, path: str, hard: bool = False, white: str = EDITED) -> Tensor:
-    """The mask, if it selects anything; with ``hard`` only what is lighter than middle grey counts.
-
-    Args:
-        white: what is to be painted so, for the message.
-
-    Raises:
-        InputError: it does not, so that the edit would be none.
-    """
-    if not mask.max() > 0:
-        raise InputError(f"the mask {path} is black: paint white {white}")
-    if hard and not mask.max() > 0.5:
-        raise InputError(f"the mask {path} is too dark for --hard: paint white where the edit is to be")
-    return mask
+    size = stored.size(Path(path))
+    for photo in photos:
+        maskfiles.check_over(size, stored.size(Path(photo)), path)
+    return images.read_mask(path, model.config.resolution, hard, white).to(model.device)
 
 
 def pair(text: str) -> tuple[int, int]:

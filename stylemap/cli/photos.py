@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylemap import decoding, faces, images
-from stylemap.cli import align, options
+from stylemap import decoding, faces, images, maskfiles, stored
+from stylemap.cli import align
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError
@@ -73,7 +73,7 @@ class Photo:
 
     path: str
     pixels: np.ndarray | None  # uint8 [H, W, 3], all of it; None where it will not be written
-    size: tuple[int, int]  # H, W
+    size: tuple[int, int] | None  # H, W; None where nobody has looked
     picture: np.ndarray  # uint8 [R, R, 3], the part
     alignment: faces.Alignment  # where that lies
 
@@ -102,15 +102,20 @@ class Pictures:
         Raises:
             InputError: it cannot be read, does not fit or selects nothing.
         """
-        return options.selecting(self.fitted(decoding.luminance(Path(path)), photo, path), path, hard)
+        return self._tensor(maskfiles.selecting(self.over(maskfiles.read(Path(path)), photo, path), path, hard))
 
     def fitted(self, values: np.ndarray, photo: Photo, name: str) -> Tensor:
-        """What a mask, float32 [H, W] in [0, 1] over a photo, is over the part of it: [1, 1, R, R] on the model's device.
+        """`over` as [1, 1, R, R] on the model's device."""
+        return self._tensor(self.over(values, photo, name))
+
+    def over(self, values: np.ndarray, photo: Photo, name: str) -> np.ndarray:
+        """What a mask, float32 [H, W] in [0, 1] over a photo, is over the part of it: float32 [R, R].
 
         Raises:
             InputError: calling it ``name``, where it does not fit.
         """
-        return self._tensor(decoding.fit_mask(values, self.model.config.resolution))
+        maskfiles.check_over(values.shape, photo.size or stored.size(Path(photo.path)), name)
+        return decoding.fit_mask(values, self.model.config.resolution)
 
     def write(self, path: Path, original: Photo, edited: Edited) -> None:
         """Write the edit, made to be pasted as ``paste`` says: alone or in the original."""
@@ -124,9 +129,7 @@ class Pictures:
     def _open(self, path: str, whole: bool) -> Photo:
         side = self.model.config.resolution
         if not whole:  # the faster way, which does not decode all pixels of a large JPEG
-            return Photo(
-                path, None, (side, side), decoding.load(Path(path), side), faces.Alignment.central(side, side, side)
-            )
+            return Photo(path, None, None, decoding.load(Path(path), side), faces.Alignment.central(side, side, side))
         pixels = decoding.decode(Path(path))
         size = pixels.shape[:2]
         return Photo(path, pixels, size, decoding.fit(pixels, side), faces.Alignment.central(*size, side))
@@ -142,17 +145,14 @@ class Faces(Pictures):
         super().__init__(model, paste)
         self.finder, self.on_photo = finder, on_photo
 
-    def fitted(self, values: np.ndarray, photo: Photo, name: str) -> Tensor:
+    def over(self, values: np.ndarray, photo: Photo, name: str) -> np.ndarray:
         """Over the photo or over the face that was cut out of it."""
+        side = self.model.config.resolution
         if not self.on_photo:
-            return super().fitted(values, photo, name)
-        (height, width), (photo_height, photo_width) = values.shape, photo.size
-        factor = max(width, height) / max(photo_width, photo_height)
-        if abs(width - factor * photo_width) > 1 or abs(height - factor * photo_height) > 1:
-            raise InputError(
-                f"the mask {name} is {width} x {height} and the photo {photo_width} x {photo_height}: paint it on the photo, "
-                "or give one of the aligned face with --mask-on face"
-            )
+            maskfiles.check_over(values.shape, (side, side), name)
+            return decoding.fit_mask(values, side)
+        maskfiles.check_over(values.shape, photo.size, name, "give one of the aligned face with --mask-on face")
+        factor = max(values.shape) / max(photo.size)
         mask = faces.align_mask(values, photo.alignment.scaled(factor))
         if mask.max() == 0:
             (left, top), (right, bottom) = photo.alignment.quad.min(0).round(), photo.alignment.quad.max(0).round()
@@ -160,7 +160,7 @@ class Faces(Pictures):
                 f"the mask {name} does not touch the face, which lies within x {left:.0f} to {right:.0f}, y {top:.0f} to "
                 f"{bottom:.0f} of the photo; paint it there"
             )
-        return self._tensor(mask)
+        return mask
 
     def _open(self, path: str, whole: bool) -> Photo:
         pixels = decoding.decode(Path(path))

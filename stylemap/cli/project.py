@@ -91,7 +91,7 @@ def run(arguments: argparse.Namespace) -> int:
     network = networks.load(arguments.perceptual, model.device, arguments.lpips_vgg, arguments.weights)
     subject = Subject(model)
     check(method, subject)
-    job = Job(arguments, method, subject, network)
+    job = Job(arguments, method, subject, network, paths)
     with files.owned(arguments.out):
         try:
             notes = job.run(paths, names)
@@ -141,14 +141,21 @@ def configured(arguments: argparse.Namespace) -> Method:
 class Job:
     """One command: photos in chunks, each of which is written when it is done."""
 
-    def __init__(self, arguments: argparse.Namespace, method: Method, subject: Subject, network: networks.Perceptual):
+    def __init__(
+        self,
+        arguments: argparse.Namespace,
+        method: Method,
+        subject: Subject,
+        network: networks.Perceptual,
+        paths: list[Path],
+    ):
         self.arguments, self.method, self.subject, self.network = arguments, method, subject, network
         self.stopping = Stopping(arguments.stop_error, arguments.patience)
         self.steps = sum(method.counts.values())
         self.done = 0  # photos
         self.step = 0  # at which those of the chunk would go on
         model, mask, other = subject.model, arguments.mask, arguments.crossover
-        self.mask = mask and options.read_mask(mask, model, white="what counts; the rest is made up")
+        self.mask = mask and options.read_mask(mask, model, paths, white="what counts; the rest is made up")
         self.other = other and options.read_image(other, model)
         # --every decides when a photo is looked at, and so when it is left; it changes no latent otherwise
         stops = self.stopping != Stopping()

@@ -102,8 +102,9 @@ class PartLabels:
     """The part labels of pictures, in a folder or zip of PNG files of either layout.
 
     - A label map for each picture, ``<picture>.png``: its grey values, or palette indices, are ids of `Part`.
-    - The files of CelebAMask-HQ, one for each part, ``<picture>_<part>.png``: white is the part. They are laid over one
-      another in the order of their ids, as is usual for this data set: a pixel of several parts is of the last.
+    - The files of CelebAMask-HQ, one for each part, ``<picture>_<part>.png``: white is the part, or the lighter of any
+      two values. They are laid over one another in the order of their ids, as is usual for this data set: a pixel of several
+      parts is of the last.
 
     Labels belong to a picture by name, never by the order of a listing: those of the same relative path (extensions aside);
     if there are none, of the same file name; if there are none either and the name is a number, of the same number:
@@ -167,7 +168,7 @@ class PartLabels:
             return self._map(files[WHOLE])
         labels = None
         for part, file in files.items():
-            white = np.asarray(_opened(self.source.read(file), file).convert("L")) >= 128
+            white = _white(_opened(self.source.read(file), file), file)
             labels = np.zeros(white.shape, np.uint8) if labels is None else labels
             if white.shape != labels.shape:
                 other = next(iter(files.values()))
@@ -256,6 +257,19 @@ def _opened(data: bytes, name: str) -> PngImageFile:
     except decoding.DAMAGED as err:
         raise InputError(f"{name} is damaged, cut short or no PNG; copy or export it again") from err
     return picture
+
+
+def _white(picture: PngImageFile, name: str) -> np.ndarray:
+    """Where the file of one part has it, bool [H, W]: white, or the lighter of any two values, such as 0 and 1."""
+    grey = np.asarray(picture.convert("L"))
+    low, high = grey.min(), grey.max()
+    if low < 128 <= high:
+        return grey >= 128
+    if not ((grey == low) | (grey == high)).all():
+        raise InputError(
+            f"{name} holds values from {low} to {high}; the file of a part is black and white, or of two values"
+        )
+    return (grey == high) & (high > 0)
 
 
 def _values(picture: PngImageFile, name: str) -> np.ndarray:

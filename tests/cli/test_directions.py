@@ -281,7 +281,7 @@ class TestFollowing:
             ("--amount nan", "--amount: 'nan' is not a number from -20 to 20"),
             ("--amount 1e300", "--amount: '1e300' is not a number from -20 to 20"),
             ("--mask black.png", "the mask black.png is black: paint white where"),
-            ("--mask grey.png --hard", "the mask grey.png is too dark for --hard"),
+            ("--mask grey.png --hard", "the mask grey.png is too dark or too thin for --hard"),
             (f"--cells 0,0,1,{'9' * 400}", "beyond 4096"),
             ("--amount much", "--amount"),
             ("--hard", "--space and --hard go with --mask"),

@@ -204,6 +204,25 @@ class TestLabels:
         found = opened(tmp_path, {"a_l_eye.png": png(mask, mode)}).labels("a.jpg")
         assert np.array_equal(found, np.where(mask, Part.LEFT_EYE, 0))
 
+    @pytest.mark.parametrize(
+        ("low", "high", "kind"),
+        [(0, 1, np.uint8), (1, 2, np.uint8), (0, 38, np.uint8), (0, 1, np.uint16), (0, 255, np.uint16)],
+    )
+    def test_a_part_is_the_lighter_of_two_values(self, tmp_path, low, high, kind):
+        inside = np.zeros((SIDE, SIDE), bool)
+        inside[2:5] = True
+        found = opened(tmp_path, {"a_nose.png": png(np.where(inside, high, low).astype(kind))}).labels("a.jpg")
+        assert np.array_equal(found, np.where(inside, Part.NOSE, 0))
+
+    @pytest.mark.parametrize(("value", "part"), [(0, Part.BACKGROUND), (1, Part.NOSE), (255, Part.NOSE)])
+    def test_a_part_that_is_nowhere_or_everywhere(self, tmp_path, value, part):
+        assert (opened(tmp_path, {"a_nose.png": uniform(value)}).labels("a.jpg") == part).all()
+
+    def test_a_file_of_a_part_of_several_dark_values(self, tmp_path):
+        grey = np.uint8(np.arange(SIDE * SIDE).reshape(SIDE, SIDE))
+        with pytest.raises(InputError, match="a_nose.png holds values from 0 to 63; the file of a part is black and"):
+            opened(tmp_path, {"a_nose.png": png(grey)}).labels("a.jpg")
+
     def test_every_part(self, tmp_path):
         labels = opened(tmp_path, {f"{part}/x_{name}.png": white(slice(0, 8)) for name, part in FILE_PARTS.items()})
         with pytest.raises(InputError, match="could both be part labels"):  # of one picture they lie in one folder

@@ -1,0 +1,202 @@
+"""What mask files select. Programs write masks in many ways; what one means is found out here, and said where it is a guess.
+
+A mask is float32 [H, W] in [0, 1], 1 = selected. Knows no torch.
+"""
+
+import warnings
+from pathlib import Path
+
+import numpy as np
+
+from stylemap import decoding, stored
+from stylemap.errors import InputError, Note
+
+EDITED = "where the edit is to be"  # what white is in a mask
+FAINT = 0.1  # a mask below this everywhere makes an edit that nobody sees
+MOST = 0.75  # of the picture; a mask that selects more may be inverted
+WEIGHTS = np.float32(0.299), np.float32(0.587), np.float32(0.114)  # of red, green and blue in luminance (Rec. 601)
+TINTED = 10 / 255  # a picture is grey if its channels are this close,
+NEARLY_ALL = 0.999  # in this share of its pixels
+OFF_LINE = {
+    True: 2 / 255,
+    False: 0.1,
+}  # how far colours may lie from the line between two, in exact files and in others
+ENDS = {True: 2.5 / 255, False: 8.5 / 255}  # what counts as black, and as white, where plain black and white prevail
+LABELS = 8  # so few values in an exact file may be the labels of parts
+
+
+def read(path: Path) -> np.ndarray:
+    """What a mask file selects, float32 [H, W] in [0, 1], upright.
+
+    - Grey counts by the file's depth: half of white is a half. White is selected.
+    - Of two values the lighter is selected, whatever they are: 0 and 1, 0 and 255 in 16 bits, black and a class colour.
+    - So is the lighter of two colours with blends of them in between.
+    - Transparent pixels are black. In one colour on a transparent ground, the opaque is selected.
+    - Where black and white prevail, what is nearly so is so: JPEG makes 3 of 0 and 253 of 255.
+
+    A `Note` is warned of where that is an assumption. Colour profiles are ignored: a mask is data, not colour.
+
+    Raises:
+        InputError: as of `decoding.decode`; a picture of many colours; numbers that have no range.
+    """
+    found = stored.read(path)
+    colour, alpha, full = _fractions(found, path)
+    grounded = None
+    if alpha is not None:
+        seen = colour[alpha > 0]
+        if len(seen) and alpha.min() < alpha.max() and (np.ptp(seen, axis=0) <= ENDS[found.exact]).all():
+            if not (seen > 0.9).all():
+                _note(f"{path} is of one colour on a transparent ground; what is opaque is taken as white")
+            grounded, full = alpha, 65535.0 if found.alpha.dtype == np.uint16 else 255.0
+        else:
+            colour = colour * alpha[..., None]
+    grey = _grey(colour, path, found.exact) if grounded is None else grounded
+    return _levels(grey, path, found.exact, full)
+
+
+def fit(mask: np.ndarray, side: int, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
+    """The central square of a mask at another side, as `decoding.fit_mask`, if it selects anything: see `selecting`."""
+    return selecting(decoding.fit_mask(mask, side), path, hard, white)
+
+
+def selecting(mask: np.ndarray, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
+    """The mask over the model's picture, if it selects anything; with ``hard`` only what is lighter than middle grey counts.
+
+    Args:
+        white: what is to be painted so, for the message.
+
+    Raises:
+        InputError: it does not, or hardly, so that the edit would be none.
+    """
+    lightest = mask.max()
+    if not lightest > 0:
+        raise InputError(f"the mask {path} is black: paint white {white}")
+    if hard and not lightest > 0.5:
+        raise InputError(f"the mask {path} is too dark or too thin for --hard: paint white {white}, and broader")
+    if lightest < FAINT:
+        raise InputError(
+            f"the mask {path} selects nearly nothing, {lightest:.1%} at most: paint white {white}; the parts of a label map "
+            "are chosen by --part"
+        )
+    if mask.mean() > MOST:
+        _note(f"{path} selects {mask.mean():.0%} of the picture; white is {white}")
+    return mask
+
+
+def two_valued(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    """The first and another of the values [N, C], if there are just these two."""
+    other = (values != values[0]).any(-1)
+    if not other.any():
+        return None
+    first, second = values[0], values[np.argmax(other)]
+    return None if (values[other] != second).any() else (first, second)
+
+
+def check_over(mask: tuple[int, int], photo: tuple[int, int], name: str | Path, unless: str | None = None) -> None:
+    """That a mask of (height, width) has the shape of its photo, or is square: then it lies over the central square.
+
+    Args:
+        name: of the mask.
+        unless: what else can be done where a square one is not taken, for the message.
+
+    Raises:
+        InputError: it has another shape.
+    """
+    (height, width), (photo_height, photo_width) = mask, photo
+    factor = max(mask) / max(photo)
+    slack = max(1.0, factor)  # a pixel of either
+    if abs(width - factor * photo_width) <= slack and abs(height - factor * photo_height) <= slack:
+        return
+    sizes = f"is {width} x {height} and the photo {photo_width} x {photo_height}"
+    if unless or abs(height - width) > 1:
+        raise InputError(f"the mask {name} {sizes}: paint it on the photo, or {unless or 'on its central square'}")
+    _note(f"{name} {sizes}; it is taken to lie over the photo's central square")
+
+
+# ---- what a file means
+
+
+def _fractions(found: stored.Stored, path: Path) -> tuple[np.ndarray, np.ndarray | None, float]:
+    """Colours [H, W, 1 or 3] and alpha [H, W] as shares, float32, and what in the file 1 is."""
+    values, full = found.colour, found.full
+    if values.dtype in (np.int32, np.float32):
+        values, full = _ranged(values, path)
+    colour = values.astype(np.float32) / np.float32(full)
+    if colour.shape[2] == 4:
+        colour = (1 - colour[..., :3]) * (1 - colour[..., 3:])  # CMYK
+    alpha = None if found.alpha is None else found.alpha.astype(np.float32) / np.float32(found.full)
+    return colour, alpha, full
+
+
+def _ranged(values: np.ndarray, path: Path) -> tuple[np.ndarray, float]:
+    """Whole numbers of 32 bits, and floats, with what stands for white among them."""
+    low, high = values.min(), values.max()
+    if not (np.isfinite(low) and np.isfinite(high)):
+        raise InputError(f"the mask {path} holds values that are not finite; export it again")
+    if two_valued(values.reshape(-1, 1)) is not None:
+        return (values == high) * np.float32(1), 1.0
+    if values.dtype == np.float32 and low >= 0 and high <= 1:
+        return values, 1.0
+    raise InputError(f"the mask {path} holds values from {low:g} to {high:g}; export it with 8 bits, or in 0 to 1")
+
+
+def _grey(colour: np.ndarray, path: Path, exact: bool) -> np.ndarray:
+    """Shares [H, W, C] -> [H, W]."""
+    spread = np.ptp(colour, axis=2)
+    if not spread.any():
+        return colour[..., 0]
+    # by hand, as a matrix product may round one value in two ways
+    light = sum(weight * colour[..., c] for c, weight in enumerate(WEIGHTS))
+    if np.mean(spread <= TINTED) >= NEARLY_ALL:
+        return light.round(5)
+    dark, bright = (colour[light == end].mean(0) for end in (light.min(), light.max()))
+    line = bright - dark
+    along = ((colour - dark) @ line / max(line @ line, 1e-9)).clip(0, 1)  # [H, W]
+    away = np.linalg.norm(colour - dark - along[..., None] * line, axis=-1)
+    straight = np.mean(away <= OFF_LINE[exact]) >= (1 if exact else 0.98)
+    # a muted photo may lie near a line, but is seldom at its ends
+    if light.max() <= light.min() or not straight or (not exact and np.mean((along < 0.1) | (along > 0.9)) < 0.8):
+        raise InputError(
+            f"the mask {path} has colours that do not say what is selected: give a grey picture, white {EDITED}; the parts of "
+            "a label map are chosen by --part"
+        )
+    _note(f"{path} is of two colours, {_shown(dark)} and {_shown(bright)}; the second is taken as white")
+    return along.round(5)  # so that the two colours are 0 and 1
+
+
+def _levels(grey: np.ndarray, path: Path, exact: bool, full: float) -> np.ndarray:
+    """The greys of a file -> what they select."""
+    low, high = grey.min(), grey.max()
+    if two_valued(grey.reshape(-1, 1)) is not None and (exact or low < 1 - FAINT):
+        if (low, high) != (0, 1):
+            _note(f"{path} holds just the values {low * full:g} and {high * full:g}; {high * full:g} is taken as white")
+        return (grey == high).astype(np.float32)
+    if high < FAINT:
+        return grey  # to be refused, and not as black
+    end = ENDS[exact]
+    black, white = grey <= end, grey >= 1 - end
+    if np.mean(black | white) >= 0.5:
+        grey = np.where(black, np.float32(0), np.where(white, np.float32(1), grey))
+    if exact and len(few := _few(grey)) > 2:
+        listed = ", ".join(f"{value * full:g}" for value in few)
+        _note(
+            f"{path} holds the {len(few)} values {listed}; they are taken as shares of {full:g}, not as labels of parts"
+        )
+    elif low < high and np.mean((grey < 0.1) | (grey > 0.9)) < 0.2:
+        _note(f"{path} is hardly anywhere black or white; its greys are taken as shares")
+    return grey.clip(0, 1)
+
+
+def _few(grey: np.ndarray) -> np.ndarray:
+    """The values, if there are few."""
+    rows = np.unique(grey[:: max(1, len(grey) // 64)])  # of most pictures these are too many already
+    values = rows if len(rows) > LABELS else np.unique(grey)
+    return values if len(values) <= LABELS else values[:0]
+
+
+def _shown(colour: np.ndarray) -> str:
+    return "#" + "".join(f"{round(float(c) * 255):02x}" for c in colour)
+
+
+def _note(text: str) -> None:
+    warnings.warn(f"the mask {text}", Note, stacklevel=3)
