@@ -29,7 +29,7 @@ def upfirdn2d(
     before, after = pad
     if not (0 <= before < span and 0 <= after < span):
         raise ValueError(f"pad {pad} must lie in 0..{span - 1} for {span} taps")
-    kernel = _kernel(tuple(taps), gain, x.device, x.dtype).expand(channels, 1, span, span)
+    kernel = _kernel(tuple(taps), gain, x).expand(channels, 1, span, span)
     if up == 1:
         if before == after:
             return F.conv2d(x, kernel, stride=down, padding=before, groups=channels)
@@ -46,12 +46,23 @@ def upfirdn2d(
 _KERNELS: dict[tuple, Tensor] = {}
 
 
-def _kernel(taps: tuple[float, ...], gain: float, device: torch.device, dtype: torch.dtype) -> Tensor:
-    """[1, 1, K, K], flipped because conv2d correlates."""
-    key = (taps, gain, device, dtype)
-    if key not in _KERNELS:
-        with torch.inference_mode(False):  # a cached inference tensor could not take part in autograd later
-            line = torch.tensor(taps, dtype=torch.float64).flip(0)
-            line /= line.sum()
-            _KERNELS[key] = (torch.outer(line, line) * gain).to(device, dtype)[None, None]
-    return _KERNELS[key]
+def _kernel(taps: tuple[float, ...], gain: float, x: Tensor) -> Tensor:
+    """[1, 1, K, K] for ``x``, flipped because conv2d correlates.
+
+    Only plain tensors meet the cache. The fake tensors of FakeTensorMode and torch.export mix with no others, and their filters
+    are made anew.
+    """
+    key = (taps, gain, x.device, x.dtype)
+    if key in _KERNELS and _is_plain(x):
+        return _KERNELS[key]
+    with torch.inference_mode(False):  # a cached inference tensor could not take part in autograd later
+        line = torch.tensor(taps, dtype=torch.float64, device="cpu").flip(0)  # whatever the default device is
+        line /= line.sum()
+        kernel = (torch.outer(line, line) * gain).to(x.device, x.dtype)[None, None]
+    if _is_plain(kernel) and not torch.jit.is_tracing():  # a trace would differ from its repetition
+        _KERNELS[key] = kernel
+    return kernel
+
+
+def _is_plain(x: Tensor) -> bool:
+    return type(x) in (Tensor, torch.nn.Parameter)

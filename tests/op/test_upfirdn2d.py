@@ -7,6 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch._subclasses.fake_tensor import FakeTensorMode
+from torch.fx.experimental.proxy_tensor import make_fx
 
 from op import upfirdn2d
 
@@ -161,3 +163,50 @@ def test_first_use_in_inference_mode_does_not_spoil_training():
     upfirdn2d(x, taps).sum().backward()
     # 4 outputs of a filter that sums to 1, each in float32
     assert abs(x.grad.sum().item() - 4) <= 4 * 9 * EPS[torch.float32]
+
+
+class Filter(torch.nn.Module):
+    taps: tuple[float, ...]
+
+    def forward(self, x: Tensor) -> Tensor:
+        return upfirdn2d(x, self.taps)
+
+
+def fake(module: Filter, x: Tensor) -> None:
+    with FakeTensorMode() as mode:
+        module(mode.from_tensor(x))
+
+
+def default_device(module: Filter, x: Tensor) -> None:
+    with torch.device("meta"):
+        module(x)
+
+
+MODES = {
+    "fake": fake,
+    "export": lambda module, x: torch.export.export(module, (x,)),
+    "compile": lambda module, x: torch.compile(module, backend="eager", fullgraph=True)(x),
+    "make_fx": lambda module, x: make_fx(module, tracing_mode="fake")(x),
+    "trace": lambda module, x: torch.jit.trace(module, (x,)),
+    "vmap": lambda module, x: torch.vmap(module)(x[None]),
+    "grad": lambda module, x: torch.func.grad(lambda y: module(y).sum())(x),
+    "default device": default_device,
+}
+
+
+@pytest.mark.filterwarnings("ignore:.*torch.jit:FutureWarning", "ignore:.*torch.jit:DeprecationWarning")
+@pytest.mark.filterwarnings("ignore:torch.tensor results are registered")
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("first", ["mode", "use"])
+def test_a_filter_is_the_same_before_and_after_any_mode(mode, first):
+    """The filters are cached by their taps, and each case has taps of its own."""
+    module = Filter()
+    module.taps = (1, 3 + list(MODES).index(mode), 5 + len(first))
+    x = randn(1, 2, 5, 5)
+    if first == "use":
+        module(x)
+    MODES[mode](module, x)
+    found = module(x)
+    assert type(found) is Tensor
+    expected = literal(x, module.taps, 1, 1, (0, 0), 1.0)
+    assert (found - expected).abs().max() <= bound(x, module.taps, 1.0, EPS[torch.float64])
