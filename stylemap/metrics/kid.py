@@ -1,5 +1,7 @@
 """Kernel distance of features (Bińkowski et al. 2018), computed by torch-fidelity."""
 
+from typing import NamedTuple
+
 from torch import Tensor
 
 from stylemap.errors import InputError
@@ -8,23 +10,39 @@ from stylemap.metrics import provenance
 SUBSETS, SUBSET_SIZE = 100, 1000  # torch-fidelity's defaults
 
 
-def kid(generated: Tensor, real: Tensor, seed: int = 0) -> tuple[float, float]:
+class Kid(NamedTuple):
+    mean: float  # over subsets of min(N, M, 1000) pictures
+    deviation: float  # of the estimates from subsets of ``spread_over`` pictures
+    spread_over: int  # min(N // 2, M // 2, 1000)
+
+
+def kid(generated: Tensor, real: Tensor, seed: int = 0) -> Kid:
     """Unbiased squared MMD with the kernel ``(x . y / D + 1)^3``: mean and standard deviation over 100 random subsets.
 
-    Symmetric in what is estimated. Subsets have 1000 pictures, or as many as the smaller set; unlike FID it does not depend
-    on the number in the mean, and may be a little below 0.
+    Symmetric in what is estimated. Unlike FID it does not depend on the number of pictures in the mean, and it may be a little
+    below 0. Subsets of the deviation hold half of the smaller set at most: larger ones share most of their pictures, and their
+    estimates hardly differ. Halves of a set differ from each other by as much as sets of that size differ (the delete-half
+    jackknife, Shao and Wu 1989), so that below 2000 pictures in each set the deviation is the standard error of the mean, or
+    more than that where one set is larger. From 2000 on it is that of 1000 pictures, as it is published.
 
     Args:
         generated, real: [N, D] and [M, D].
 
     Raises:
-        InputError: torch-fidelity is not installed, or fewer than two pictures.
+        InputError: torch-fidelity is not installed, or fewer than four pictures.
     """
     module = provenance.library("torch_fidelity.metric_kid")
-    size = min(len(generated), len(real), SUBSET_SIZE)
-    if size < 2:
-        raise InputError("KID needs two pictures or more in each set")
-    found = module.kid_features_to_metric(
-        generated, real, kid_subsets=SUBSETS, kid_subset_size=size, rng_seed=seed, verbose=False
-    )
-    return found[module.KEY_METRIC_KID_MEAN], found[module.KEY_METRIC_KID_STD]
+    smaller, larger = sorted((len(generated), len(real)))
+    if smaller < 4:
+        raise InputError("KID needs four pictures or more in each set")
+
+    def over(size: int) -> tuple[float, float]:
+        subsets = 1 if size == larger else SUBSETS  # all of both sets is one subset
+        found = module.kid_features_to_metric(
+            generated, real, kid_subsets=subsets, kid_subset_size=size, rng_seed=seed, verbose=False
+        )
+        return found[module.KEY_METRIC_KID_MEAN], found[module.KEY_METRIC_KID_STD]
+
+    size, half = min(smaller, SUBSET_SIZE), min(smaller // 2, SUBSET_SIZE)
+    mean, deviation = over(size)
+    return Kid(mean, deviation if half == size else over(half)[1], half)

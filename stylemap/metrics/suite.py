@@ -100,8 +100,8 @@ def _fid(e: Evaluation) -> tuple[float, dict]:
 
 
 def _kid(e: Evaluation) -> tuple[float, dict]:
-    mean, deviation = kid.kid(e.sample_features, e.real_features, e.seed)
-    return mean, _features(e) | {"deviation_of_subsets": deviation}
+    found = kid.kid(e.sample_features, e.real_features, e.seed)
+    return found.mean, _features(e) | {"deviation_of_subsets": found.deviation, "pictures_of_a_subset": found.spread_over}
 
 
 def _precision(e: Evaluation) -> tuple[float, dict]:
