@@ -16,6 +16,7 @@ from stylemap.inversion.perceptual import Perceptual
 from stylemap.inversion.subject import Subject, Tensors
 from stylemap.model import Model
 from stylemap.stylegan import VectorModel
+from stylemap.training.precision import in_float32
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,7 @@ class Inversion:
     """The method, its knobs, its source, the perceptual network, and how many numbers each tensor has that makes an image."""
 
 
+@in_float32
 def invert(
     method: Method,
     model: Model | VectorModel | Subject,
@@ -53,7 +55,7 @@ def invert(
     every: int = 10,
     tick: Tick | None = None,
 ) -> Inversion:
-    """Latents of images.
+    """Latents of images, found in float32 whatever autocast the caller has opened.
 
     Args:
         model: a `Subject` keeps the statistics of w from one call to the next.

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.inversion.perceptual import Perceptual
+from stylemap.training.precision import in_float32
 
 FOUR_LAYERS = ("conv1_1", "conv1_2", "conv3_2", "conv4_2")  # Image2StyleGAN, section 5.1
 STYLE_LAYER = "conv4_2"
@@ -84,6 +85,7 @@ class Comparison:
         return found
 
 
+@in_float32
 def squared_error(a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
     """Mean squared difference of each image, over what is in the mask; 0 for an empty one. [N, C, h, w] -> [N]."""
     square = (a - b).square()
@@ -94,6 +96,7 @@ def squared_error(a: Tensor, b: Tensor, mask: Tensor | None = None) -> Tensor:
     return (square.mean(dim=1, keepdim=True) * cells).sum(dim=(1, 2, 3)) / area
 
 
+@in_float32
 def gram(features: Tensor, mask: Tensor | None = None) -> Tensor:
     """Products of channels, over their number and the number of places: [N, C, h, w] -> [N, C, C]."""
     if mask is not None:

@@ -4,10 +4,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylemap.training.precision import in_float32
+
 LAST_SIDE = 8  # of the pyramids
 EPS = 1e-12  # below any variance of noise
 
 
+@in_float32
 def correlation(maps: list[Tensor]) -> Tensor:
     """How much neighbours in the maps have in common: 0 for a map without, 2 per level for a constant 1.
 

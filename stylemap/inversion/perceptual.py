@@ -19,6 +19,7 @@ from stylemap.errors import InputError
 from stylemap.metrics import provenance
 from stylemap.networks import Discriminator
 from stylemap.training import perceptual as training
+from stylemap.training.precision import in_float32
 
 Name = Literal["auto", "lpips", "discriminator", "random", "none"]
 NAMES: tuple[Name, ...] = ("auto", "lpips", "discriminator", "random", "none")
@@ -75,10 +76,12 @@ class Vgg(Perceptual):
         self.mean, self.deviation = (torch.tensor(x, device=device).view(1, 3, 1, 1) for x in (MEAN, DEVIATION))
         self.origin = origin
 
+    @in_float32
     def normalised(self, images: Tensor) -> list[Tensor]:
         found = self.activations(images, LPIPS_LAYERS)
         return [_unit(x) * root for x, root in zip(found, self.roots, strict=True)]
 
+    @in_float32
     def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         last = max(layers)
         x = ((shrink(images, SIDE) + 1) / 2 - self.mean) / self.deviation
@@ -101,10 +104,12 @@ class ByDiscriminator(Perceptual):
         self.discriminator = discriminator
         self.origin = origin or {"network": "discriminator", "stand_in": "discriminator instead of VGG-16"}
 
+    @in_float32
     def normalised(self, images: Tensor) -> list[Tensor]:
         found = self.discriminator.features(images)
         return [_unit(x) / math.sqrt(len(found)) for x in found]
 
+    @in_float32
     def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
         """What stands in for layers of VGG-16: the block that sees the image at the same side, or its last one."""
         found = self.discriminator.features(images)

@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylemap import images
+from stylemap.training.precision import in_float32
 
 LARGEST = 256  # pixels; larger pictures are averaged down
 WIDTHS = (16, 32, 64, 128, 128, 128, 128)
@@ -32,6 +33,7 @@ def reduced(pictures: Tensor) -> Tensor:
     return images.to_uint8(F.adaptive_avg_pool2d(images.from_uint8(pictures), LARGEST))
 
 
+@in_float32
 def fit(pictures: Tensor, answers: Tensor, seed: int = 0, device: torch.device | str = "cpu") -> nn.Module:
     """Train a network to give the answers. The same seed and inputs give the same network on a CPU.
 
@@ -59,6 +61,7 @@ def fit(pictures: Tensor, answers: Tensor, seed: int = 0, device: torch.device |
     return network.eval().requires_grad_(False)
 
 
+@in_float32
 @torch.no_grad()
 def logits(network: nn.Module, pictures: Tensor) -> Tensor:
     """Of uint8 [N, R, R, 3], see `reduced`: [N, K] on the CPU."""

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stylemap.errors import InputError
 from stylemap.metrics import provenance
+from stylemap.training.precision import in_float32
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"
@@ -59,6 +60,7 @@ def inception(path: str | None, device: torch.device) -> Extractor:
     return Extractor(lambda x: network(x.to(device).permute(0, 3, 1, 2))[0], origin)
 
 
+@in_float32
 @torch.no_grad()
 def extract(extractor: Extractor, batches: Iterable[Tensor]) -> Tensor:
     """Features of all pictures, float64 [N, D] on the CPU. batches: uint8 [n, R, R, 3].

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from stylemap.errors import InputError
 from stylemap.metrics import streams
+from stylemap.training.precision import in_float32
 
 DRAWS = 10_000  # as in the projector of StyleGAN2
 
@@ -34,6 +35,7 @@ def layers(latents: Tensor) -> Tensor:
     raise ValueError(f"latents must be [N, C, S, S] or [N, L, C], not {list(latents.shape)}")
 
 
+@in_float32
 def mapped(model, seed: int = 0, count: int | None = None) -> Spread:
     """Mean and deviation over ``count`` mapped z, by default DRAWS."""
     count = count or DRAWS

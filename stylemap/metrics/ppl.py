@@ -9,6 +9,7 @@ from torch import Tensor
 
 from stylemap.metrics import streams
 from stylemap.metrics.lpips import Function
+from stylemap.training.precision import in_float32
 
 EPSILON = 1e-4
 LOWEST, HIGHEST = 1, 99  # percentiles; what lies outside is discarded
@@ -53,6 +54,7 @@ def ppl(
     return PathLength(float(kept.mean()), float(kept.std(correction=0)), len(kept))
 
 
+@in_float32
 @torch.no_grad()
 def path_lengths(
     model, distance: Function, count: int, space: str, sampling: str, crop: bool = False, seed: int = 0

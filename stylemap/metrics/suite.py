@@ -28,6 +28,7 @@ from stylemap.metrics import (
 )
 from stylemap.metrics.evaluation import LABELLED, QUESTIONS, Evaluation
 from stylemap.metrics.mse import psnr
+from stylemap.training.precision import in_float32
 
 RANGE = "[-1, 1]"  # of pixels
 
@@ -101,7 +102,10 @@ def _fid(e: Evaluation) -> tuple[float, dict]:
 
 def _kid(e: Evaluation) -> tuple[float, dict]:
     found = kid.kid(e.sample_features, e.real_features, e.seed)
-    return found.mean, _features(e) | {"deviation_of_subsets": found.deviation, "pictures_of_a_subset": found.spread_over}
+    return found.mean, _features(e) | {
+        "deviation_of_subsets": found.deviation,
+        "pictures_of_a_subset": found.spread_over,
+    }
 
 
 def _precision(e: Evaluation) -> tuple[float, dict]:
@@ -223,6 +227,7 @@ METRICS = {
 DEFAULT = tuple(name for name, metric in METRICS.items() if not metric.needs)  # no download, no extra
 
 
+@in_float32
 def compute(evaluation: Evaluation, name: str) -> Result:
     """One measure by its name. What cannot be had leaves a reason in the details and stops nothing else."""
     started = time.monotonic()

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import images
+from stylemap.training.precision import in_float32
 
 PATCH = 7  # pixels
 PATCHES = 128  # of each picture and level
@@ -21,6 +22,7 @@ SCALE = 1000  # as the paper prints it
 MOST_PICTURES = 16_384  # of each set, as in the paper; 147 floats for each patch are held
 
 
+@in_float32
 def describe(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
     """Random patches of a set of pictures, by the side of their level, normalised.
 
@@ -66,6 +68,7 @@ def swd(first: dict[int, Tensor], second: dict[int, Tensor], seed: int = 0) -> d
     return {side: SCALE * sliced(first[side], second[side], seed) for side in first}
 
 
+@in_float32
 def sliced(a: Tensor, b: Tensor, seed: int = 0) -> float:
     """The mean of `wasserstein` over 512 random directions. [M, D] twice."""
     rng = np.random.default_rng(seed)

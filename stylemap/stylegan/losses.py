@@ -8,6 +8,8 @@ import math
 import torch
 from torch import Tensor
 
+from stylemap.training.precision import full, in_float32
+
 PATH_DECAY = 0.99
 """Of the running mean of path lengths."""
 WGAN_GRADIENT_WEIGHT = 10.0
@@ -33,15 +35,17 @@ def path_lengths(images: Tensor, latent: Tensor, noise: Tensor) -> Tensor:
         [N], >= 0.
     """
     y = noise / math.sqrt(images.shape[2] * images.shape[3])
-    (gradient,) = torch.autograd.grad((images * y).sum(), latent, create_graph=True)  # [N, L, C]
-    return (gradient.square().sum(dim=2).mean(dim=1) + NORM_EPS).sqrt()
+    (gradient,) = torch.autograd.grad((full(images) * y).sum(), latent, create_graph=True)  # [N, L, C]
+    return (full(gradient).square().sum(dim=2).mean(dim=1) + NORM_EPS).sqrt()
 
 
+@in_float32
 def running_length(mean: Tensor, lengths: Tensor, decay: float = PATH_DECAY) -> Tensor:
     """The running mean ``a`` after a batch: the lengths' target, for their scale is not known beforehand. [], [N] -> []."""
     return torch.lerp(lengths.detach().mean(), mean, decay)
 
 
+@in_float32
 def path_length_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
     """``(length - a)^2``, ``a`` from `running_length` (StyleGAN2, equation 4). [N], [] -> [N].
 
@@ -51,11 +55,13 @@ def path_length_penalty(lengths: Tensor, mean: Tensor) -> Tensor:
     return (lengths - mean).square()
 
 
+@in_float32
 def wgan_generator(logits: Tensor) -> Tensor:
     """Small where the critic rates fakes high (Arjovsky et al. 2017). [N, 1] -> [N]."""
     return -logits.squeeze(1)
 
 
+@in_float32
 def wgan_critic(real: Tensor, fake: Tensor, drift: float = WGAN_DRIFT) -> Tensor:
     """``fake - real + drift real^2``; the last term keeps the critic's zero in place. [N, 1], [N, 1] -> [N]."""
     return (fake - real + drift * real.square()).squeeze(1)
@@ -75,5 +81,5 @@ def wgan_gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
     [N, 3, R, R], [N, 1] -> [N]; can be differentiated again.
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    norm = (gradient.square().flatten(1).sum(dim=1) + NORM_EPS).sqrt()
+    norm = (full(gradient).square().flatten(1).sum(dim=1) + NORM_EPS).sqrt()
     return (norm - 1).square()

@@ -22,6 +22,7 @@ from torch import Tensor
 
 from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
+from stylemap.training.precision import float32
 
 SMALL_DATA = 20_000  # images; see `preset`
 GENERATOR_KEY = 0xA09_3E47  # noise and the order of the data have keys without it, so no numbers are shared
@@ -161,7 +162,7 @@ class Augment:
         images = images.to(torch.promote_types(images.dtype, torch.float32))
         if not self.groups:
             return images
-        with torch.autocast(images.device.type, enabled=False):
+        with float32():
             with torch.no_grad():
                 values = {k: v.to(images.dtype) for k, v in self.values(draws).items()}
             if "geometry" in self.groups:

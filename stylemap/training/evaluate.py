@@ -10,6 +10,7 @@ from torch import Tensor
 from stylemap import images
 from stylemap.editing import blend
 from stylemap.stylegan import style_mixing
+from stylemap.training.precision import in_float32
 
 MOST_COMPARED = 64  # pictures whose spread is looked at in a tick
 LEAST_TILE = 96  # pixels a picture of the grid is at least wide
@@ -30,6 +31,7 @@ def per_pass(side: int) -> int:
     return max(1, CHUNK_PIXELS // side**2)
 
 
+@in_float32
 @torch.no_grad()
 def score(model, pictures: Tensor) -> Scores:
     """Reconstruct uint8 [N, R, R, 3] and compare."""
@@ -46,6 +48,7 @@ def score(model, pictures: Tensor) -> Scores:
     return Scores(mse, psnr, 1 - mse / variance if variance > 0 else math.nan)
 
 
+@in_float32
 @torch.no_grad()
 def diversity(model, pictures: Tensor, z: Tensor) -> float:
     """How much samples differ from one another, relative to real pictures: variance about the mean image, 1 is as much.
@@ -60,6 +63,7 @@ def diversity(model, pictures: Tensor, z: Tensor) -> float:
     return float(samples.var(dim=0, correction=1).mean() / variance.clamp_min(1e-12))
 
 
+@in_float32
 @torch.no_grad()
 def latent_statistics(model, pictures: Tensor) -> dict[str, Tensor]:
     """Standard deviations of the latents of pictures: of all values [], by channel [C], and by cell [S * S] or layer [L]."""

@@ -58,7 +58,10 @@ class Ledger(TorchDispatchMode):
 
 
 class CudaAutocast(TorchFunctionMode):
-    """bfloat16 autocast as CUDA does it, on any device: the functions this project uses, from torch's "op reference"."""
+    """bfloat16 autocast as CUDA does it, on any device: the functions this project uses, from torch's "op reference".
+
+    While it is on, torch takes CUDA's own autocast for enabled, so that what leaves that (`precision.float32`) leaves this.
+    """
 
     LOWER = frozenset(("conv2d", "conv_transpose2d", "linear", "matmul", "__matmul__", "mm", "bmm", "addmm"))
     FLOAT32 = frozenset(
@@ -79,8 +82,19 @@ class CudaAutocast(TorchFunctionMode):
     )
     WIDEST = frozenset(("addcmul", "addcdiv", "grid_sample"))
 
+    def __enter__(self):
+        self.before = torch.is_autocast_enabled("cuda")
+        torch.set_autocast_enabled("cuda", True)
+        return super().__enter__()
+
+    def __exit__(self, *error):
+        torch.set_autocast_enabled("cuda", self.before)
+        return super().__exit__(*error)
+
     def __torch_function__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
+        if not torch.is_autocast_enabled("cuda"):
+            return func(*args, **kwargs)
         name = getattr(func, "__name__", "")
         if name in self.LOWER:
             args = [_cast(x, torch.bfloat16) for x in args]

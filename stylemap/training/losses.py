@@ -1,13 +1,17 @@
 """The terms of the cyclic scheme as pure functions: tensors in, one value per sample out [N].
 
-Weights, means and gradients belong to `steps`. D's logits are positive for real.
+Weights, means and gradients belong to `steps`. D's logits are positive for real. All are float32 (float64 of float64), whatever
+the passes of the networks are.
 """
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylemap.training.precision import full, in_float32
 
+
+@in_float32
 def fools(logits: Tensor, rival: Tensor | None = None) -> Tensor:
     """Non-saturating generator loss: small where the discriminator takes a fake for real. [N, 1] -> [N].
 
@@ -17,16 +21,19 @@ def fools(logits: Tensor, rival: Tensor | None = None) -> Tensor:
     return F.softplus(-logits if rival is None else rival - logits).squeeze(1)
 
 
+@in_float32
 def is_real(logits: Tensor) -> Tensor:
     """Discriminator loss on real images. [N, 1] -> [N]. The same formula as `fools`, seen from the other side."""
     return F.softplus(-logits).squeeze(1)
 
 
+@in_float32
 def is_fake(logits: Tensor) -> Tensor:
     """Discriminator loss on fakes. [N, 1] -> [N]."""
     return F.softplus(logits).squeeze(1)
 
 
+@in_float32
 def squared_error(a: Tensor, b: Tensor) -> Tensor:
     """Mean squared difference of each sample. [N, ...] -> [N]."""
     return (a - b).square().flatten(1).mean(dim=1)
@@ -39,15 +46,15 @@ def gradient_penalty(images: Tensor, logits: Tensor) -> Tensor:
     ``logits`` come from them; the result can be differentiated again. [N, 3, R, R], [N, 1] -> [N].
     """
     (gradient,) = torch.autograd.grad(logits.sum(), images, create_graph=True)
-    return gradient.square().flatten(1).sum(dim=1)
+    return full(gradient).square().flatten(1).sum(dim=1)
 
 
+@in_float32
 def feature_distance(a: list[Tensor], b: list[Tensor]) -> Tensor:
     """Squared distance of unit feature vectors, mean over places and layers; between 0 and 4. lists of [N, C, H, W] -> [N].
 
     The form of LPIPS (Zhang et al. 2018) without learned weights, for features of any network.
     """
-    a, b = ([x if x.dtype == torch.float64 else x.float() for x in features] for features in (a, b))
     layers = [(_unit(x) - _unit(y)).square().sum(dim=1).flatten(1).mean(dim=1) for x, y in zip(a, b, strict=True)]
     return torch.stack(layers).mean(dim=0)
 

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from stylemap.config import LossConfig
 from stylemap.errors import InputError
 from stylemap.training.losses import feature_distance
+from stylemap.training.precision import in_float32
 
 # (real [N, 3, R, R], reconstruction [N, 3, R, R], the discriminator's features of the reconstruction, and of the real images
 # when asked for) -> [N]. The former are at hand because the adversarial term needs them too.
@@ -58,6 +59,7 @@ def lpips_vgg(vgg: dict[str, Tensor] | None, device: torch.device) -> Perceptual
         _fill_vgg(network, vgg)
     network = network.eval().requires_grad_(False).to(device, memory_format=torch.channels_last)
 
+    @in_float32
     def distance(
         real: Tensor, reconstruction: Tensor, features: list[Tensor], of_real: Callable[[], list[Tensor]]
     ) -> Tensor:

@@ -19,6 +19,7 @@ from stylemap.training.chance import Chance
 from stylemap.training.distributed import ALONE, World
 from stylemap.training.optimizers import Networks, Optimizers
 from stylemap.training.perceptual import Perceptual
+from stylemap.training.precision import float32, full
 
 Terms = dict[str, Tensor]  # name -> scalar
 TERMS = (  # all of them, in the order in which they come up
@@ -185,11 +186,12 @@ class Phases:
 
     @contextlib.contextmanager
     def _descent(self, passes: int, *optimizers: torch.optim.Optimizer) -> Iterator["_Gradients"]:
-        """Collect gradients over passes and processes, then step."""
+        """Collect gradients over passes and processes, then step. What is not in `_autocast` is float32."""
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         gradients = _Gradients(passes)
-        yield gradients
+        with float32():
+            yield gradients
         parameters = [p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]]
         self.world.average_gradients(parameters)
         for optimizer in optimizers:
@@ -222,8 +224,3 @@ def frozen(*modules: nn.Module) -> Iterator[None]:
     finally:
         for p in parameters:
             p.requires_grad_(True)
-
-
-def full(x: Tensor) -> Tensor:
-    """What autocast made half as precise, in float32 again."""
-    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x

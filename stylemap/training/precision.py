@@ -1,12 +1,16 @@
-"""How precisely a run computes: bfloat16 passes, TF32 products."""
+"""How precisely a run computes: bfloat16 passes, TF32 products, and what is float32 whatever the passes are."""
 
 import contextlib
-from collections.abc import Iterator
+import functools
+from collections.abc import Callable, Iterator
 
 import torch
+from torch import Tensor
 
 from stylemap.config import SpeedConfig
 from stylemap.errors import InputError
+
+AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 
 
 def pick(config: SpeedConfig, device: torch.device) -> torch.dtype:
@@ -37,3 +41,43 @@ def tf32(allowed: bool) -> Iterator[None]:
     finally:
         for backend, value in zip(backends, before, strict=True):
             backend.fp32_precision = value
+
+
+# ---- float32, whatever the passes are
+
+
+def full(x: Tensor) -> Tensor:
+    """What autocast made half as precise, in float32 again."""
+    return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
+
+
+@contextlib.contextmanager
+def float32() -> Iterator[None]:
+    """No autocast reaches inside, whoever opened it."""
+    reaching = [device for device in AUTOCAST_DEVICES if torch.is_autocast_enabled(device)]
+    for device in reaching:
+        torch.set_autocast_enabled(device, False)
+    try:
+        yield
+    finally:
+        for device in reaching:
+            torch.set_autocast_enabled(device, True)
+
+
+def in_float32(function: Callable) -> Callable:
+    """Decorate a loss, a measure or a perceptual network: it takes bfloat16 and float16 in float32, and computes in `float32`.
+
+    Arguments are tensors, lists of them, or anything else.
+    """
+
+    def taken(x):
+        if isinstance(x, Tensor):
+            return full(x)
+        return [taken(each) for each in x] if isinstance(x, list) else x
+
+    @functools.wraps(function)
+    def inside(*args, **kwargs):
+        with float32():
+            return function(*map(taken, args), **{name: taken(x) for name, x in kwargs.items()})
+
+    return inside

@@ -221,7 +221,6 @@ class _Rehearsal(Cycle):
 
     @contextlib.contextmanager
     def _phase(self, name: str, casts: bool = True) -> Iterator[None]:
-        """The casts last for all of it: what a phase computes outside of autocast is float32 already."""
         self.ledger.phase = name
         if not casts or self.precision == torch.float32:
             yield
@@ -230,13 +229,13 @@ class _Rehearsal(Cycle):
         # By themselves, too: inside of a backward pass, where checkpointing calls them, no mode is on.
         for block in blocks:
             block.forward = _with(CudaAutocast(), block.forward)
-        with CudaAutocast():
-            yield
+        yield
         for block in blocks:
             del block.forward
 
     def _autocast(self) -> contextlib.AbstractContextManager:
-        return contextlib.nullcontext()  # torch's knows no meta device
+        # torch's knows no meta device
+        return contextlib.nullcontext() if self.precision == torch.float32 else CudaAutocast()
 
 
 class _Still:

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from stylemap.training import losses
-from stylemap.training.phases import Judged, Pass, Phases, Terms, frozen, full
+from stylemap.training.phases import Judged, Pass, Phases, Terms, frozen
+from stylemap.training.precision import full
 
 
 class Cycle(Phases):

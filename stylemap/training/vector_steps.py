@@ -19,7 +19,8 @@ from stylemap.stylegan import losses as vector_losses
 from stylemap.stylegan.generator import Generator
 from stylemap.training import chance
 from stylemap.training.chance import DISCRIMINATOR, GENERATOR, PATH
-from stylemap.training.phases import Judged, Pass, Phases, Terms, frozen, full
+from stylemap.training.phases import Judged, Pass, Phases, Terms, frozen
+from stylemap.training.precision import full
 
 
 class VectorCycle(Phases):

@@ -87,7 +87,6 @@ class TestKid:
         ]
         assert abs(np.mean(values)) < 3 * np.std(values) / 20**0.5
 
-
     def test_too_few(self):
         with pytest.raises(InputError, match="four pictures"):
             kid(gaussian(50), gaussian(50)[:3])

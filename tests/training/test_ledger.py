@@ -6,6 +6,7 @@ import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 
 from stylemap.training.ledger import META, CudaAutocast, Ledger
+from stylemap.training.precision import float32
 
 
 def test_arithmetic_of_a_convolution():
@@ -62,3 +63,13 @@ def test_casts_are_those_of_cuda(name, dtype):
             assert ours == call("cuda")
         finally:
             torch.set_autocast_enabled("cuda", False)
+
+
+def test_what_leaves_autocast_is_not_cast():
+    x = torch.empty(2, 2, device=META)
+    with CudaAutocast():
+        with float32():
+            assert (x @ x).dtype == torch.float32
+        assert (x @ x).dtype == torch.bfloat16
+    assert (x @ x).dtype == torch.float32
+    assert not torch.is_autocast_enabled("cuda")

@@ -65,6 +65,8 @@ def test_lpips_uses_the_weights_of_the_file(vgg, tmp_path):
     assert torch.equal(term(images, images, [], list), torch.zeros(2))
     again = perceptual.lpips_vgg(vgg, torch.device("cpu"))
     torch.testing.assert_close(again(images, other, [], list), distance, rtol=0, atol=0)
+    with torch.autocast("cpu", torch.bfloat16):  # float32 all the same
+        torch.testing.assert_close(again(images, other, [], list), distance, rtol=0, atol=0)
 
 
 def test_missing_vgg_says_where_to_put_it(tmp_path):

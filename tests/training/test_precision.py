@@ -1,0 +1,129 @@
+"""What is float32 whatever the passes are: it is the same in autocast as outside, and of bfloat16 as of the same numbers."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from stylemap import inversion
+from stylemap.config import OptimConfig
+from stylemap.inversion import losses as inversion_losses
+from stylemap.inversion import noise_maps
+from stylemap.inversion import perceptual as networks
+from stylemap.metrics import classifier, features, latent_distance, ppl, ssim, suite, swd
+from stylemap.metrics.evaluation import Evaluation
+from stylemap.metrics.mse import mse
+from stylemap.networks import Discriminator
+from stylemap.stylegan import losses as vector_losses
+from stylemap.training import evaluate, losses
+from tests.inversion import tiny
+from tests.metrics import toys
+from tests.training.test_steps import make
+
+
+def images(seed: int = 0, count: int = 2) -> Tensor:
+    """[count, 3, 16, 16] of numbers that bfloat16 holds exactly."""
+    return toys.images(count, tiny.SIDE, seed).bfloat16().float()
+
+
+OTHER, MASK = images(1), images(2)[:, :1].abs()
+
+
+def gradient_penalty(x: Tensor) -> Tensor:
+    x = x.clone().requires_grad_()
+    return losses.gradient_penalty(x, (x * x.detach()).flatten(1).sum(dim=1, keepdim=True))
+
+
+def path_lengths(x: Tensor) -> Tensor:
+    latent = torch.ones(2, 3, 16, dtype=x.dtype, requires_grad=True)
+    return vector_losses.path_lengths(latent[:, :, None] * x, latent, OTHER)
+
+
+LOSSES = {
+    "fools": lambda x: losses.fools(x[:, 0, 0, :1], OTHER[:, 0, 0, :1]),
+    "is_real": lambda x: losses.is_real(x[:, 0, 0, :1]),
+    "is_fake": lambda x: losses.is_fake(x[:, 0, 0, :1]),
+    "squared_error": lambda x: losses.squared_error(x, OTHER),
+    "feature_distance": lambda x: losses.feature_distance([x], [OTHER]),
+    "gradient_penalty": gradient_penalty,
+    "wgan_critic": lambda x: vector_losses.wgan_critic(x[:, 0, 0, :1], OTHER[:, 0, 0, :1]),
+    "path_lengths": path_lengths,
+    "path_length_penalty": lambda x: vector_losses.path_length_penalty(x[:, 0, 0, 0], OTHER[0, 0, 0, 0]),
+    "inversion's error": lambda x: inversion_losses.squared_error(x, OTHER, MASK),
+    "inversion's gram": lambda x: inversion_losses.gram(x, MASK),
+    "inversion's noise": lambda x: noise_maps.correlation([x[:, :1]]),
+    "mse": lambda x: mse(x, OTHER),
+    "ssim": lambda x: ssim.ssim(x, OTHER),
+}
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_losses_take_bfloat16_in_float32(name):
+    expected, found = LOSSES[name](images()), LOSSES[name](images().bfloat16())
+    assert found.dtype == expected.dtype
+    # but for gradients that are bfloat16, as their images are: 8 bits of each, and twice as much of a square
+    assert torch.allclose(found, expected, rtol=2 * 2**-8 if "gradient" in name or "path_l" in name else 0, atol=0)
+
+
+MODEL, VECTORS = tiny.stylemaps(), tiny.vectors()
+with torch.random.fork_rng(devices=[]):
+    torch.manual_seed(0)
+    DISCRIMINATOR = Discriminator(MODEL.config).requires_grad_(False)
+
+
+def features_of() -> Tensor:
+    kernel = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
+    extractor = features.Extractor(lambda x: torch.conv2d(x.permute(0, 3, 1, 2).float(), kernel).flatten(1), {})
+    return features.extract(extractor, [toys.noise(2, 16)])
+
+
+def inverted() -> Tensor:
+    method = inversion.preset("hybrid", steps=2)
+    return inversion.invert(method, MODEL, images(), networks.random()).latent
+
+
+def measured(name: str, model=MODEL) -> float:
+    pictures = toys.Set(toys.noise(4, 16).numpy())
+    load = {"load_distance": lambda *_: toys.distance(), "load_extractor": lambda *_: toys.extractor()}
+    return suite.compute(Evaluation(model, pictures, pictures, 4, 2, **load), name).value
+
+
+MEASURES = {
+    "inversion's VGG": lambda: networks.random().normalised(images())[0],
+    "inversion's discriminator": lambda: networks.ByDiscriminator(DISCRIMINATOR).normalised(images())[-1],
+    "swd": lambda: swd.swd(*(swd.describe([toys.noise(2, 16, seed)]) for seed in (0, 1)))[16],
+    "classifier": lambda: classifier.logits(classifier._build(16, 2, 0), toys.noise(2, 16)),
+    "features": features_of,
+    "path length": lambda: ppl.path_lengths(MODEL, toys.distance().function, 3, "z", "full"),
+    "latent distance": lambda: latent_distance.mapped(MODEL, count=50).deviation,
+    "held-out score": lambda: evaluate.score(MODEL, toys.noise(2, 16)).mse,
+    "diversity": lambda: evaluate.diversity(MODEL, toys.noise(2, 16), tiny.randn(3, 8)),
+    "inversion": inverted,
+    **{
+        f"suite: {name}": lambda name=name: measured(name) for name in ("mse", "fid", "swd_lerp", "mse_src", "ppl_wend")
+    },
+    "suite, vectors": lambda: measured("swd_lerp", VECTORS),
+}
+
+
+@pytest.mark.parametrize("name", [*LOSSES, *MEASURES])
+def test_autocast_does_not_reach_inside(name):
+    function = MEASURES.get(name) or (lambda: LOSSES[name](images()))
+    expected = function()
+    with torch.autocast("cpu", torch.bfloat16):
+        found = function()
+        assert torch.is_autocast_enabled("cpu")
+        assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.bfloat16  # for the caller it goes on
+    assert np.array_equal(found, expected)
+
+
+def test_a_run_in_float32_is_so_in_a_callers_autocast(config):
+    expected, found = ({}, {})
+    for terms, enabled in ((expected, False), (found, True)):
+        cycle, part = make(replace(config, optim=OptimConfig(r2_gamma=1.0)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            terms.update(cycle.iterate([part], 0))
+    assert "r1_penalty" in found
+    assert found == expected
