@@ -18,7 +18,6 @@ from stylemap.editor.limits import MEGA
 from stylemap.errors import InputError, shortened
 from stylemap.resources import PRETRAINED
 
-GRACE = 3  # seconds that open requests are given at the end
 SMALL = 64  # pixels; up to here a thread that waits for another, which the browser holds up, costs more than it gains
 BACKLOG = 128  # connections that wait to be taken
 
@@ -49,7 +48,7 @@ def main(argv: list[str]) -> int:
     try:
         import uvicorn
 
-        from stylemap.editor import app, limits, studio
+        from stylemap.editor import app, connections, limits, studio
     except ImportError as err:
         raise InputError(f"the editor needs {err.name or 'more packages'}: pip install 'stylemap[web]'") from err
     found = find_directions(arguments)
@@ -73,15 +72,7 @@ def main(argv: list[str]) -> int:
         print(f"The editor is at {url} (Ctrl-C ends it)", flush=True)
         if arguments.open:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        config = uvicorn.Config(
-            application,
-            log_level="warning",
-            access_log=False,
-            server_header=False,
-            ws="none",
-            timeout_graceful_shutdown=GRACE,
-        )
-        uvicorn.Server(config).run(sockets=[listening])
+        uvicorn.Server(connections.configured(application, bounds)).run(sockets=[listening])
     return 0
 
 

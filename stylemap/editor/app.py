@@ -57,7 +57,7 @@ def create(
         clock: seconds; what sessions expire by.
     """
     server = Server(studio, limits, finder, clock)
-    app = FastAPI(lifespan=server.lifespan, docs_url=None, redoc_url=None, openapi_url=None)
+    app = FastAPI(lifespan=server.lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for method, path, answer in server.routes():
         app.add_api_route(path, answer, methods=[method], response_model=None)
     app.add_exception_handler(HTTPException, lambda request, err: error(err.status_code, err.detail))
@@ -161,7 +161,8 @@ class Server:
 
     async def put_picture(self, request: Request, id: str, slot: str, align: bool = False) -> dict:
         session = self._session(id, slot)
-        async with session.incoming:
+        with session.sending(self.limits.at_once):
+            turn = session.begin()
             if is_json(request):
                 avatar = requests.parse(requests.Avatar, await self._body(request, SMALL_BODY)).avatar
                 photo = await self.files.run(request, self.gallery.photo, avatar)
@@ -171,11 +172,13 @@ class Server:
             if slot != ORIGINAL:
                 # an edit goes back into the original alone
                 photo = replace(photo, upload=None)
-            session.pictures[slot] = await self.model.run(request, self.studio.take, photo)
-        return describe(slot, session.pictures[slot])
+            picture = await self.model.run(request, self.studio.take, photo)
+            session.change(turn, {slot: picture})
+        return describe(slot, picture)
 
     async def delete_picture(self, id: str, slot: str) -> Response:
-        self._session(id, slot).pictures.pop(slot, None)
+        session = self._session(id, slot)
+        session.change(session.begin(), {slot: None})
         return Response(status_code=204)
 
     async def show(
@@ -194,37 +197,42 @@ class Server:
 
     async def render(self, request: Request, id: str) -> Response:
         session = self.sessions.get(id)
-        sent = await self._json(request, requests.Edit)
-        began = time.perf_counter()
-        edited = await self.model.run(request, self._render, sent, self._ready(session, sent))
+        with session.sending(self.limits.at_once):
+            sent = await self._json(request, requests.Edit)
+            began = time.perf_counter()
+            edited = await self.model.run(request, self._render, sent, self._ready(session, sent))
         answer = png(edited.pixels)
         answer.headers["x-milliseconds"] = f"{(time.perf_counter() - began) * 1000:.1f}"
         return answer
 
     async def save(self, request: Request, id: str) -> Response:
         session = self.sessions.get(id)
-        sent = await self._json(request, requests.Save)
-        given = self._ready(session, sent)
-        edited = await self.model.run(request, self._render, sent, given, sent.paste_back)
-        data = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent.paste_back)
+        with session.sending(self.limits.at_once):
+            sent = await self._json(request, requests.Save)
+            given = self._ready(session, sent)
+            edited = await self.model.run(request, self._render, sent, given, sent.paste_back)
+            data = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent.paste_back)
         return download(data, "edit.png", "image/png")
 
     async def save_project(self, request: Request, id: str) -> Response:
         session = self.sessions.get(id)
-        sent = await self._json(request, requests.SaveProject)
-        given = self._ready(session, sent)
-        data = await self.files.run(request, self._project, sent, given)
+        with session.sending(self.limits.at_once):
+            sent = await self._json(request, requests.SaveProject)
+            given = self._ready(session, sent)
+            data = await self.files.run(request, self._project, sent, given)
         return download(data, "project.safetensors", "application/octet-stream")
 
     async def open_project(self, request: Request, id: str) -> dict:
         session = self.sessions.get(id)
-        async with session.incoming:
+        with session.sending(self.limits.at_once):
+            turn = session.begin()
             most = project.most_bytes(self.studio.model.config, self.limits.upload_bytes)
             data = await self._file(request, most)
             opened = await self.files.run(request, project.load, data, self.limits.pixels)
-            session.pictures = dict(await self.model.run(request, self.studio.open, opened))
-            shown = {slot: describe(slot, picture) for slot, picture in session.pictures.items()}
-        edit = await self.files.run(request, requests.as_json, opened.edit)
+            pictures = await self.model.run(request, self.studio.open, opened)
+            session.change(turn, dict.fromkeys(SLOTS) | pictures)
+            edit = await self.files.run(request, requests.as_json, opened.edit)
+        shown = {slot: describe(slot, picture) for slot, picture in pictures.items()}
         return {"edit": edit, "page": opened.page, "pictures": shown}
 
     # ---- in the threads

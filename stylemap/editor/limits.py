@@ -18,6 +18,14 @@ class Limits:
     idle_s: float = 1800.0  # after which a session is gone
     evict_s: float = 300.0  # after which it gives way to a new one, when there are no free ones
     waiting: int = 64  # jobs that wait for the model or for a picture to be read, each
-    requests: int = 128  # at a time
+    at_once: int = 4  # requests of a session that send something
+    spare: int = 32  # requests besides those: of pages that load
+    connections: int = 240  # open at a time; macOS gives a process 256 files
+    head_s: float = 20.0  # for the headers of a request to arrive
     body_s: float = 60.0  # for a body to arrive
     maps_bytes: int = 512 << 20  # of resized stylemaps that are kept, over all sessions
+
+    @property
+    def requests(self) -> int:
+        """At a time. No session can take the place of others, however slowly it sends."""
+        return self.sessions * self.at_once + self.spare

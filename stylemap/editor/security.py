@@ -62,11 +62,8 @@ class Guard:
         if not self.knows(host):
             shown = bare(host)[:100] or "without a name"
             return _refused(403, f"this server does not answer as {shown!r}; start it with --allow-host NAME")
-        if scope["method"] not in SAFE_METHODS:
-            origin = headers.get("origin")
-            foreign = headers.get("sec-fetch-site") in ("cross-site", "same-site")
-            if foreign or (origin is not None and origin_host(origin) != host.lower()):
-                return _refused(403, "another site may not change anything here")
+        if scope["method"] not in SAFE_METHODS and is_foreign(headers):
+            return _refused(403, "another site may not change anything here")
         if self.running >= self.most:
             return _refused(503, "too many requests at a time; try again in a moment")
         return None
@@ -88,6 +85,20 @@ class Guard:
     def headers(path: str) -> dict[str, str]:
         cached = "no-store" if path.startswith("/api/") else "no-cache"
         return {**HEADERS, "cache-control": cached}
+
+
+def is_foreign(headers: dict[str, str]) -> bool:
+    """Whether a page of another site made a browser ask. Nobody but a browser says where a page is from.
+
+    Browsers say so themselves, except to plain http: addresses of other machines. Then the page's origin must be this server,
+    by the name that the browser used; a proxy that asks under a name of its own passes that one on. No foreign page can set
+    either header without the leave that this server never gives (CORS).
+    """
+    site, origin = headers.get("sec-fetch-site"), headers.get("origin")
+    if site is not None or origin is None:
+        return site in ("cross-site", "same-site")
+    names = {headers.get("host", "").lower(), headers.get("x-forwarded-host", "").partition(",")[0].strip().lower()}
+    return origin_host(origin) not in names
 
 
 def bare(host: str) -> str:

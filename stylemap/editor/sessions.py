@@ -1,9 +1,9 @@
 """Who is here: pictures in memory under names that cannot be guessed, for a while."""
 
-import asyncio
+import contextlib
 import secrets
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -34,8 +34,39 @@ class Session:
     id: str
     used: float  # time of the clock
     pictures: dict[str, Picture] = field(default_factory=dict)  # slot -> picture
-    # held while a picture or project comes in: of two, the one that began last stays
-    incoming: asyncio.Lock = field(default_factory=asyncio.Lock)
+    running: int = 0  # requests that send something
+    turns: int = 0  # changes of pictures that have begun
+    changed: dict[str, int] = field(default_factory=dict)  # slot -> the turn of its last change
+
+    @contextlib.contextmanager
+    def sending(self, most: int) -> Iterator[None]:
+        """While a request sends something and is worked on.
+
+        Raises:
+            HTTPException: 429, there are too many already.
+        """
+        if self.running >= most:
+            raise HTTPException(429, f"this page sends more than {most} things at a time; wait for an answer first")
+        self.running += 1
+        try:
+            yield
+        finally:
+            self.running -= 1
+
+    def begin(self) -> int:
+        """The turn of a change of pictures that begins: its upload may take any time."""
+        self.turns += 1
+        return self.turns
+
+    def change(self, turn: int, pictures: Mapping[str, Picture | None]) -> None:
+        """Fill slots, or empty them (None). What began later stays: the order in which uploads arrive says nothing."""
+        for slot, picture in pictures.items():
+            if self.changed.get(slot, 0) > turn:
+                continue
+            self.changed[slot] = turn
+            self.pictures.pop(slot, None)
+            if picture is not None:
+                self.pictures[slot] = picture
 
 
 class Sessions:
@@ -57,8 +88,9 @@ class Sessions:
         self.expire()
         now = self.clock()
         if len(self._sessions) >= self.limits.sessions:
-            oldest = min(self._sessions.values(), key=lambda session: session.used)
-            if now - oldest.used < self.limits.evict_s or oldest.incoming.locked():
+            idle = [session for session in self._sessions.values() if not session.running]
+            oldest = min(idle, key=lambda session: session.used, default=None)
+            if oldest is None or now - oldest.used < self.limits.evict_s:
                 raise HTTPException(503, "too many people edit here at the moment; try again in some minutes")
             self.close(oldest.id)
         session = Session(secrets.token_hex(ID_BYTES), now)
@@ -86,5 +118,5 @@ class Sessions:
         """Forget sessions that nobody has used for long."""
         limit = self.clock() - self.limits.idle_s
         for session in list(self._sessions.values()):
-            if session.used < limit and not session.incoming.locked():
+            if session.used < limit and not session.running:
                 self.close(session.id)

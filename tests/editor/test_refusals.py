@@ -398,6 +398,19 @@ def test_other_sites_change_nothing(client, refused):
     client.delete(f"/api/sessions/{ours.json()['id']}")
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"origin": "https://hub.example", "sec-fetch-site": "same-origin"},
+        {"origin": "https://hub.example", "x-forwarded-host": "hub.example"},
+    ],
+)
+def test_a_proxy_may_ask_under_a_name_of_its_own(client, headers):
+    answer = client.post("/api/sessions", headers=headers)
+    assert answer.status_code == 201
+    client.delete(f"/api/sessions/{answer.json()['id']}")
+
+
 def test_no_other_site_reads_answers(client):
     answer = client.get("/api/info", headers={"origin": "http://evil.example"})
     assert not [name for name in answer.headers if name.startswith("access-control")]

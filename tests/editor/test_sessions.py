@@ -62,6 +62,17 @@ def test_the_longest_idle_gives_way(clock):
         sessions.get(first.id)
 
 
+def test_an_upload_keeps_its_session_and_no_newcomer_out(clock):
+    sessions = Sessions(Limits(sessions=2, evict_s=10, idle_s=1000), clock)
+    first, second = sessions.create(), sessions.create()
+    with first.sending(1):
+        clock.now = 11
+        third = sessions.create()
+    assert sessions.get(first.id) and sessions.get(third.id)
+    with pytest.raises(HTTPException):
+        sessions.get(second.id)
+
+
 def test_over_http(studio, refused, clock):
     limits = Limits(sessions=2, idle_s=100, evict_s=50)
     application = app.create(studio, limits, clock=clock)
@@ -277,5 +288,5 @@ def test_memory_of_who_went_away_is_counted_until_it_is_free():
 
 
 def test_too_many_requests_at_a_time(studio, refused):
-    with TestClient(app.create(studio, Limits(requests=0)), base_url=HOST) as client:
+    with TestClient(app.create(studio, Limits(sessions=0, spare=0)), base_url=HOST) as client:
         refused(client.get("/api/info"), 503)

@@ -32,7 +32,7 @@ export class Chooser {
       const button = document.createElement("button");
       button.className = "thumb";
       button.setAttribute("aria-label", `Avatar ${avatar}`);
-      const image = Object.assign(new Image(), { src: `/api/gallery/${avatar}.png`, loading: "lazy", alt: "" });
+      const image = Object.assign(new Image(), { src: `api/gallery/${avatar}.png`, loading: "lazy", alt: "" });
       button.append(image);
       button.addEventListener("click", () => this.#done({ avatar }));
       return button;

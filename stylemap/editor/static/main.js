@@ -19,7 +19,7 @@ const FIRST = [["original", 5], [0, 3]]; // avatars that differ in much: somethi
 const RETRY_MS = 1500;
 const find = (selector) => document.querySelector(selector);
 
-const info = await request("GET", "/api/info")
+const info = await request("GET", "api/info")
   .then((response) => response.json())
   .catch((error) => {
     failed(error);

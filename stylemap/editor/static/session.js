@@ -19,12 +19,12 @@ export class Session {
   }
 
   async open() {
-    this.#id = (await (await request("POST", "/api/sessions")).json()).id;
+    this.#id = (await (await request("POST", "api/sessions")).json()).id;
     this.#held = new Map();
   }
 
   close() {
-    if (this.#id) navigator.sendBeacon(`/api/sessions/${this.#id}/close`);
+    if (this.#id) navigator.sendBeacon(`api/sessions/${this.#id}/close`);
   }
 
   /** Puts a picture into a slot and answers all that the page shows of it. */
@@ -139,7 +139,7 @@ export class Session {
   }
 
   #path(rest) {
-    return `/api/sessions/${this.#id}/${rest}`;
+    return `api/sessions/${this.#id}/${rest}`;
   }
 }
 

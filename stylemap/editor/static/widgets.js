@@ -7,7 +7,7 @@ export function iconButton(icon, label) {
   button.setAttribute("aria-label", label);
   const svg = document.createElementNS("http://www.w3.org/2000/svg", "svg");
   const use = document.createElementNS("http://www.w3.org/2000/svg", "use");
-  use.setAttribute("href", `/static/icons.svg#${icon}`);
+  use.setAttribute("href", `static/icons.svg#${icon}`);
   svg.append(use);
   button.append(svg);
   return button;

@@ -1,9 +1,15 @@
 """The page as a whole: what it shows at first, narrow and dark, by keyboard alone, two at a time."""
 
+import http.client
+import threading
+from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import urlsplit
+
 import numpy as np
 import pytest
 
-from tests.editor.browser.conftest import PHONE, WIDE
+from tests.editor.browser.conftest import PHONE, WIDE, Editor
 
 # all but a dialog that is written when it opens
 CONTROLS = ":is(button, input, canvas[tabindex], label.button):not(#save-as *, [aria-hidden])"
@@ -160,6 +166,53 @@ def test_two_pages_do_not_mix(open_editor):
     two.drag("reference", [(0.4, 0.7), (0.6, 0.7)])
     assert np.array_equal(two.press("Control+z").result(), before)
     assert one.renders[-1].url != two.renders[-1].url
+
+
+@pytest.fixture
+def proxy(server) -> Iterator[str]:
+    """The address of the editor behind a proxy that adds a path, and knows no other."""
+
+    class Proxy(BaseHTTPRequestHandler):
+        def pass_on(self):
+            if not self.path.startswith("/user/me/proxy/"):
+                self.send_error(404)
+                return
+            body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            headers = {
+                name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
+            }
+            connection = http.client.HTTPConnection(urlsplit(server).netloc)
+            connection.request(self.command, self.path.removeprefix("/user/me/proxy"), body, headers)
+            with connection.getresponse() as answer:
+                self.send_response(answer.status)
+                for name, value in answer.getheaders():
+                    self.send_header(name, value)
+                self.end_headers()
+                self.wfile.write(answer.read())
+            connection.close()
+
+        do_GET = do_POST = do_PUT = do_DELETE = pass_on
+
+        def log_message(self, *_):
+            pass
+
+    listening = ThreadingHTTPServer(("127.0.0.1", 0), Proxy)
+    thread = threading.Thread(target=listening.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    yield f"http://127.0.0.1:{listening.server_port}/user/me/proxy/"
+    listening.shutdown()
+    listening.server_close()
+    thread.join()
+
+
+def test_behind_a_proxy_that_adds_a_path(desktop, proxy):
+    editor = Editor(desktop.new_page(), proxy).open()
+    before = editor.result()
+    assert not np.array_equal(editor.paint_hair().result(), before)
+    editor.click("#change-original").page.locator("#gallery img >> nth=2").evaluate("image => image.decode()")
+    assert [url for url in editor.requests if not url.startswith((proxy, "blob:", "data:"))] == []
+    assert editor.errors == []
+    editor.page.close()
 
 
 def luminance(color: str) -> float:

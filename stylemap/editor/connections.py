@@ -1,0 +1,102 @@
+"""Connections to the server, and how long each may take: a client that sends or reads at a crawl keeps nothing for itself."""
+
+import asyncio
+import functools
+import math
+
+import h11
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from stylemap.editor.limits import Limits
+
+GRACE = 3.0  # seconds for the work in hand when the server stops, and to take in what was refused
+LEAST_RATE = 10_000  # bytes a second that an answer must be taken at
+
+
+def configured(application: ASGIApp, limits: Limits) -> uvicorn.Config:
+    """How uvicorn runs the application."""
+    return uvicorn.Config(
+        application,
+        log_level="warning",
+        access_log=False,
+        server_header=False,
+        ws="none",
+        http=functools.partial(Connection, limits=limits),
+        timeout_graceful_shutdown=math.ceil(2 * GRACE),
+    )
+
+
+class Connection(H11Protocol):
+    """uvicorn's, which waits for headers, bodies and readers for ever by itself."""
+
+    def __init__(self, *args, limits: Limits, **kwargs):
+        super().__init__(*args, **kwargs)
+        self.limits = limits
+        self.awaited = None  # what the client is to send
+        self.since = 0.0  # when it began to be waited for
+        self.sending = self.reading = None  # the timers of both ways
+
+    def connection_made(self, transport: asyncio.Transport) -> None:
+        super().connection_made(transport)
+        self._watch()
+        if len(self.connections) > self.limits.connections:
+            silent = [other for other in self.connections if other.awaited == (h11.IDLE, False)]
+            min(silent, key=lambda other: other.since).transport.abort()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._watch()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        for timer in (self.sending, self.reading):
+            if timer:
+                timer.cancel()
+
+    def shutdown(self) -> None:
+        """The server stops: work that has begun gets a little time, and who still sends gets none."""
+        super().shutdown()
+        if self.conn.their_state is h11.SEND_BODY:
+            self.transport.abort()
+        else:
+            self.loop.call_later(GRACE, self.transport.abort)
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self.reading = self.loop.call_later(self.limits.body_s, self._look, self.transport.get_write_buffer_size())
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self.reading:
+            self.reading.cancel()
+
+    def _watch(self) -> None:
+        """Begins or ends the time that the client has, by what it is to send next."""
+        answered = self.cycle is not None and self.cycle.response_complete
+        awaited = self.conn.their_state, answered and self.conn.their_state is h11.SEND_BODY
+        if awaited == self.awaited:
+            return
+        self.awaited, self.since = awaited, self.loop.time()
+        if self.sending:
+            self.sending.cancel()
+        # a body that is late is answered by who reads it, a moment before the connection ends
+        seconds = {
+            (h11.IDLE, False): self.limits.head_s,
+            (h11.SEND_BODY, False): self.limits.body_s + GRACE,
+            (h11.SEND_BODY, True): GRACE,
+        }.get(awaited)
+        self.sending = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
+
+    def _look(self, before: int) -> None:
+        """Whether an answer is being taken."""
+        left = self.transport.get_write_buffer_size()
+        if before - left < LEAST_RATE * self.limits.body_s:
+            self.transport.abort()
+        else:
+            self.reading = self.loop.call_later(self.limits.body_s, self._look, left)
