@@ -12,7 +12,6 @@ EXTRAS = {
     # What later parts use; the core below trains, generates and edits without them.
     "fast": ["simplejpeg>=1.7"],
     "heic": ["pi-heif>=0.20"],
-    "lmdb": ["lmdb>=1.4"],
     "web": ["fastapi>=0.115", "uvicorn>=0.30"],
     "onnx": ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.20"],
     "video": ["av>=14"],

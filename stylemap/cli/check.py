@@ -9,7 +9,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stylemap import files, parallel
+from stylemap import files, naming, parallel
 from stylemap.cli import parsing
 from stylemap.cli.prepare import Bar
 from stylemap.datasets import checking
@@ -22,10 +22,6 @@ LABEL = 13  # columns that labels take
 NAMED = 5  # names spelled out of a list; all are in the JSON
 REASONS = 10  # kinds of damage spelled out
 WORKERS = 2  # that training starts by default
-CONVERTIBLE = frozenset(  # extensions of what a person would miss
-    {".gif", ".bmp", ".tif", ".tiff", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw"}
-    | {".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp"}
-)
 MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "palette", "I;16": "16-bit grey"}
 
 
@@ -117,9 +113,8 @@ def _rows(report: Report) -> Iterator[str]:
         yield from _row("copies", _copies(report.duplicates))
         yield from _groups(report.duplicates)
     if report.others:
-        others = {extension or "no extension": count for extension, count in report.others.items()}
-        repair = "; convert them" if CONVERTIBLE & report.others.keys() else ""
-        yield from _row("other files", f"{_listed(others)}: not pictures this project reads{repair}")
+        repair = "; convert them" if naming.missed(report.others) else ""
+        yield from _row("other files", f"{naming.in_words(report.others)}: not pictures this project reads{repair}")
     if report.images_per_second:
         yield from _row("loading", _loading(report))
         what = f"about {report.prepared_bytes / 1e6:.1f} MB as a zip at {report.resolution} px, made by prepare"

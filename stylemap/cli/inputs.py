@@ -1,42 +1,54 @@
 """Pictures named on the command line, and the names of what is made of them."""
 
+import sys
 from collections.abc import Callable, Iterable
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from stylemap import decoding
+from stylemap import decoding, naming
 from stylemap.errors import InputError
 
 
 def pictures(paths: list[str]) -> list[Path]:
-    """The files given, and those in the folders given.
+    """The files given, and those in the folders given; a note tells of what is passed over there.
 
     Raises:
         InputError: a folder without pictures.
     """
     found: list[Path] = []
     for path in map(Path, paths):
-        inside = (
-            sorted(p for p in path.iterdir() if p.suffix.lower() in decoding.EXTENSIONS) if path.is_dir() else [path]
-        )
-        if not inside:
-            raise InputError(f"{path} holds no JPEG, PNG or WebP pictures")
-        found += inside
+        found += _inside(path) if path.is_dir() else [path]
     return found
+
+
+def _inside(folder: Path) -> list[Path]:
+    entries = sorted(entry for entry in folder.iterdir() if not naming.hidden(naming.canonical(entry.name)))
+    files = [entry for entry in entries if not entry.is_dir()]
+    inside = [file for file in files if naming.extension(file.name) in decoding.EXTENSIONS]
+    others = naming.missed(naming.kinds(file.name for file in files if file not in inside))
+    if not inside:
+        raise InputError(f"{folder} holds no JPEG, PNG or WebP pictures" + (f"; {others}" if others else ""))
+    deeper = len(entries) - len(files)
+    notes = [others, f"passed over {deeper} folder{'s' * (deeper != 1)} in it" if deeper else None]
+    for note in filter(None, notes):
+        print(f"note: {folder}: {note}", file=sys.stderr)
+    return inside
 
 
 def unique_names(
     paths: list[Path], taken: Iterable[str], files: Callable[[str], Iterable[str]] = lambda name: [f"{name}.png"]
 ) -> list[str]:
-    """The stem of each path, or that with a number, so that none overwrites the files of another or what is ``taken``.
+    """The stem of each path, or that with a number, so that none overwrites the files of another or what is ``taken``, also
+    where the file system takes no notice of case.
 
     Args:
         files: all that are written under a name.
     """
-    names, used = [], set(taken)
+    names, used = [], set(map(naming.folded, taken))
     for path in paths:
-        name, number = path.stem, 2
-        while not used.isdisjoint(files(name)):
-            name, number = f"{path.stem}-{number}", number + 1
+        stem = PurePosixPath(naming.canonical(path.name)).stem
+        name, number = stem, 2
+        while not used.isdisjoint(map(naming.folded, files(name))):
+            name, number = f"{stem}-{number}", number + 1
         names.append(name)
-        used.update(files(name))
+        used.update(map(naming.folded, files(name)))
     return names

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stylemap import parallel
+from stylemap import naming, parallel
 from stylemap.cli import parsing
 from stylemap.datasets import preparing
 from stylemap.datasets.packing import unfinished
@@ -79,6 +79,9 @@ def describe(out: Path, summary: preparing.Summary) -> str:
     lines.append(f"{summary.images} pictures: {converted} converted, {summary.kept} kept byte for byte")
     if summary.splits:
         lines.append("splits: " + ", ".join(f"{name} {count}" for name, count in summary.splits.items()))
+    if summary.passed_over:
+        counts = naming.in_words(summary.passed_over)
+        lines.append(f"passed over, since they are not pictures this project reads: {counts}")
     if summary.enlarged:
         lines.append(f"{summary.enlarged} were smaller and had to be enlarged; --skip-small leaves such pictures out")
     if summary.duplicates:

@@ -10,18 +10,18 @@ import warnings
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from pathlib import PurePosixPath
 
 import cv2
 import numpy as np
 from PIL import Image
 
-from stylemap import decoding, parallel
+from stylemap import decoding, naming, parallel
 from stylemap.datasets import preparing
 from stylemap.datasets.folder import LARGEST_SIDE, given_splits
-from stylemap.datasets.sources import MANIFEST, SPLITS, Archive, Lmdb, Source
+from stylemap.datasets.sources import Archive, Lmdb, Source
 from stylemap.decoding import Description
 from stylemap.errors import InputError
+from stylemap.naming import SPLITS, split_of
 
 SAMPLE = 64  # pictures, at most, that speed and size are measured on
 GPU_SPEED = 500  # images/s; what the number of workers is reckoned for
@@ -96,8 +96,7 @@ def check(
     """
     if not 1 <= resolution <= LARGEST_SIDE:
         raise InputError(f"--resolution must be 1 to {LARGEST_SIDE} pixels, got {resolution}")
-    names = source.names()
-    pictures = source.pictures()
+    pictures, others = source.listing()
     total = len(pictures) + min(SAMPLE, len(pictures))
     findings: dict[str, Finding] = {}
     with contextlib.closing(parallel.imap(Inspector(source), pictures, workers)) as results:
@@ -132,7 +131,7 @@ def check(
         profiles=sum(d.profile for d in all_described),
         ready=sum(_ready(d, resolution) for d in all_described),
         unreadable={name: finding.reason for name, finding in findings.items() if finding.reason},
-        others=_counted(_extension(name) for name in set(names).difference(pictures) if name != MANIFEST),
+        others=naming.kinds(others),
         splits={split: sum(name in found for name in splits[split]) for split in SPLITS if split in splits},
         outside_splits=_outside(list(found)),
         duplicates=duplicates,
@@ -278,10 +277,6 @@ def _small(found: dict[str, Finding], resolution: int) -> dict[str, tuple[int, i
     return dict(sorted(small.items(), key=lambda item: (min(item[1]), item[0])))
 
 
-def _extension(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
-
-
 def _copies(found: dict[str, Finding], splits: dict[str, list[str]]) -> tuple[list[list[str]], list[list[str]]]:
     """-> groups of equal files that lie in one split, and those that lie in several."""
     groups: dict[bytes, list[str]] = {}
@@ -297,7 +292,8 @@ def _copies(found: dict[str, Finding], splits: dict[str, list[str]]) -> tuple[li
 
 def _outside(names: list[str]) -> list[str]:
     """The pictures because of which folders named like splits do not count as such."""
-    tops = {name.split("/", 1)[0] for name in names if "/" in name}
-    if given_splits(names) or "train" not in tops or len(tops & set(SPLITS)) < 2:
+    splits = {name: split_of(name.split("/", 1)[0]) if "/" in name else None for name in names}
+    found = set(splits.values())
+    if given_splits(names) or "train" not in found or len(found & set(SPLITS)) < 2:
         return []
-    return [name for name in names if "/" not in name or name.split("/", 1)[0] not in SPLITS]
+    return [name for name, split in splits.items() if split is None]

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from stylemap import decoding
-from stylemap.datasets.sources import SPLITS, open_source
+from stylemap import decoding, naming
+from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
+from stylemap.naming import SPLITS, split_of
 
 LARGEST_SIDE = 4096  # pixels
 NAMED = 5  # unreadable files that one warning spells out
@@ -20,15 +21,17 @@ HOLDOUT_SHARE = 10  # at most one image in this many is held out
 class ImageFolder:
     """The pictures below a folder, inside a zip or an LMDB, in the order of their relative posix paths.
 
-    Found by file name (JPEG, PNG, WebP, HEIC); hidden files and folders, ``__MACOSX`` and other extensions are passed over,
-    links are followed, and a folder that can be reached twice is read once. Every header is read at the start, but for
-    what `stylemap data prepare` wrote; files that fail are left out and one warning names them. A file whose pixels turn
+    Found by file name (JPEG, PNG, WebP, HEIC ...); hidden files and what systems leave behind are passed over, and so are
+    other files, of which one warning tells where they may be pictures. Links are followed, and a folder that can be reached
+    twice is read once. Every header is read at the start, but for what `stylemap data prepare` wrote; files that fail are
+    left out and one warning names them. A file whose pixels turn
     out damaged when asked for is named by a warning, once in each process, and the next readable image in index order
     takes its place: index i gives the same pixels in every process, whatever was asked before. A file that can no longer
     be read from disk is an error and never replaced.
 
     Attributes:
         path, side: as given.
+        passed_over: endings in lower case -> how many files that are no pictures have them.
         skipped: name -> reason, for the files left out at the start and those found damaged later by this process.
     """
 
@@ -49,6 +52,7 @@ class ImageFolder:
         self.path = Path(path)
         self.side = side
         self.skipped: dict[str, str] = {}
+        self.passed_over: dict[str, int] = {}
         self._source = open_source(self.path, side)
         self._names = self._readable(self._pictures() if names is None else self._known(names))
 
@@ -76,14 +80,16 @@ class ImageFolder:
         return self._names[i]
 
     def _pictures(self) -> list[str]:
-        names = self._source.pictures()
-        files = names or self._source.names()
-        if not files:
+        pictures, others = self._source.listing()
+        if not pictures and not others:
             raise InputError(f"{self.path} is empty; put JPEG, PNG or WebP pictures into it")
-        if not names:
-            what = f"only {len(files)} other files, such as {files[0]}"
+        if not pictures:
+            what = f"only {len(others)} other files, such as {others[0]}"
             raise InputError(f"{self.path} holds no JPEG, PNG or WebP picture, {what}; convert or add pictures")
-        return names
+        self.passed_over = naming.kinds(others)
+        if missed := naming.missed(self.passed_over):
+            self._warn(missed)
+        return pictures
 
     def _known(self, names: Sequence[str]) -> list[str]:
         missing = sorted(set(names) - set(self._pictures()))
@@ -137,9 +143,10 @@ def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, Image
     """Open pictures as (training, held-out) sets: disjoint, each in sorted order.
 
     Where all lie in ``train/`` and in ``val/`` or ``test/``, those are the sets: held out is ``val/`` if there is one, else
-    ``test/``. Otherwise the names with the smallest SHA-1 of their UTF-8 relative path are held out, at most a tenth of all
-    (rounded down) and at least one, and the rest is trained on. Either way ``holdout`` of them are measured on, those with
-    the smallest hash.
+    ``test/``. `naming.SPLIT_FOLDERS` has other names of them. Folders of these names that do not count are told of.
+    Otherwise the names with the smallest SHA-1 of their UTF-8 relative path are held out, at most a tenth of all (rounded
+    down) and at least one, and the rest is trained on. Either way ``holdout`` of them are measured on, those with the
+    smallest hash.
 
     So the choice depends on nothing but the names, and with the same number held out, adding images never moves one from
     training to held-out: an image once trained on is never tested on. Each image added may push one from held-out to
@@ -161,6 +168,8 @@ def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, Image
         training, candidates = parts["train"], parts.get("val") or parts["test"]
         held_out = set(smallest_hashes(candidates, holdout))
     else:
+        if text := uncounted_splits(names):
+            everything._warn(text)
         held_out = set(smallest_hashes(names, min(holdout, max(1, len(names) // HOLDOUT_SHARE))))
         training = [name for name in names if name not in held_out]
     return everything._only(training), everything._only(sorted(held_out))
@@ -174,11 +183,26 @@ def given_splits(names: Sequence[str]) -> dict[str, list[str]]:
     above = 0
     while names and all(n.count("/") > above for n in names) and len({n.split("/")[above] for n in names}) == 1:
         above += 1
-    parts: dict[str, list[str]] = {}
+    parts: dict[str | None, list[str]] = {}
     for name in names:
         folders = name.split("/")[:-1]
-        parts.setdefault(folders[above] if len(folders) > above else "", []).append(name)
-    return parts if "train" in parts and len(parts) > 1 and parts.keys() <= set(SPLITS) else {}
+        parts.setdefault(split_of(folders[above]) if len(folders) > above else None, []).append(name)
+    return parts if "train" in parts and len(parts) > 1 and None not in parts else {}
+
+
+def uncounted_splits(names: Sequence[str]) -> str | None:
+    """What to tell of names in folders like ``val/`` that are not `given_splits`; None if there is nothing to tell."""
+    splits = [{split_of(folder) for folder in name.split("/")[:-1]} for name in names]
+    inside = [name for name, found in zip(names, splits, strict=True) if found & {"val", "test"}]
+    if not inside:
+        return None
+    outside = next((name for name, found in zip(names, splits, strict=True) if not found & set(SPLITS)), None)
+    why = "all pictures lie in train/ and in val/ or test/, which lie in one folder"
+    example = f", unlike {outside}" if outside else ""
+    return (
+        f"{len(inside)} pictures in folders such as that of {inside[0]} may be trained on; these are held out only where "
+        f"{why}{example}; move the pictures, or name the folder to train on"
+    )
 
 
 def smallest_hashes(names: Sequence[str], count: int) -> list[str]:

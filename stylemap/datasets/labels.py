@@ -4,13 +4,16 @@ import csv
 import io
 import math
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
+from stylemap import naming
 from stylemap.errors import InputError
+from stylemap.naming import without_extension
 
 Value = float | int | str | bool | None  # None: not known
 
@@ -61,7 +64,7 @@ def _table(path: Path, rows: list[tuple[int, list[str]]]) -> dict[str, dict[str,
     for line, (name, *cells) in body:
         if len(cells) != len(attributes):
             raise InputError(f"{path}, line {line}: {len(cells) + 1} columns, not the header's {len(attributes) + 1}")
-        name = PurePosixPath(name.replace("\\", "/")).as_posix()
+        name = naming.canonical(name)
         if name in table:
             raise InputError(f"{path}, line {line}: {name} is there twice; remove one")
         table[name] = {a: _number(path, line, a, cell) for a, cell in zip(attributes, cells, strict=True)}
@@ -84,15 +87,22 @@ def _number(path: Path, line: int, column: str, text: str) -> float | None:
 def match(path: str | Path, table: Mapping[str, dict], names: Sequence[str]) -> list[dict]:
     """The row of each picture, by its relative path, else by its file name, else by its stem; {} where there is none.
 
+    Names that differ in case or in the ending fit too, but no row that is another picture's by its exact name. A warning
+    tells of pictures without a row.
+
     Raises:
         InputError: no picture has a row, or two have the same.
     """
+    exact = {name: next((key for key in _names_of(name) if key in table), None) for name in names}
+    own = set(exact.values())
+    left: dict[str, list[str]] = {}
+    for key in table:
+        if key not in own:
+            left.setdefault(naming.key(key), []).append(key)
     found, taken = [], {}
     for name in names:
-        pure = PurePosixPath(name)
-        keys = (name, pure.with_suffix("").as_posix(), pure.name, pure.stem)
-        key = next((key for key in keys if key in table), None)
-        if key in taken and key is not None:
+        key = exact[name] or _loosely(path, left, name)
+        if key is not None and key in taken:
             raise InputError(
                 f"{path}: {key} fits {taken[key]} and {name}; give paths relative to the folder of pictures"
             )
@@ -100,7 +110,27 @@ def match(path: str | Path, table: Mapping[str, dict], names: Sequence[str]) -> 
         found.append({} if key is None else table[key])
     if not any(found):
         raise InputError(f"{path} names none of the pictures, neither {names[0]}; its first column must be file names")
+    if missing := [name for name, row in zip(names, found, strict=True) if not row]:
+        what = f"{len(missing)} of {len(names)} pictures, such as {missing[0]}"
+        warnings.warn(f"{path} has no row for {what}; they are left out", stacklevel=2)
     return found
+
+
+def _names_of(name: str) -> tuple[str, ...]:
+    """What a table may call a picture."""
+    path, file = without_extension(name), PurePosixPath(name).name
+    return name, path, file, without_extension(file)
+
+
+def _loosely(path: str | Path, rows: Mapping[str, list[str]], name: str) -> str | None:
+    """The row that fits but for case and ending."""
+    for key in (naming.key(name), naming.key(PurePosixPath(name).name)):
+        fitting = rows.get(key, [])
+        if len(fitting) > 1:
+            raise InputError(f"{path}: {fitting[0]} and {fitting[1]} both fit {name}; name it exactly")
+        if fitting:
+            return fitting[0]
+    return None
 
 
 @dataclass(frozen=True)

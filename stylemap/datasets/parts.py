@@ -11,8 +11,9 @@ import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from stylemap import decoding
-from stylemap.datasets.sources import SPLITS, Source, open_source, without_extension
+from stylemap.datasets.sources import Source, open_source
 from stylemap.errors import InputError
+from stylemap.naming import canonical, split_of, without_extension
 
 
 class Part(IntEnum):
@@ -190,11 +191,9 @@ class PartLabels:
         return decoding.fit_mask(np.isin(self.labels(name), ids).astype(np.float32), side)
 
     def _find(self, name: str) -> _Labels | None:
-        path = without_extension(name)
+        path = without_extension(canonical(name))
         stem = PurePosixPath(path).name
-        levels = [(self._by_path, path), (self._by_stem, stem)]
-        if _is_number(stem):
-            levels.append((self._by_number, int(stem)))
+        levels = [(self._by_path, path), (self._by_stem, stem), (self._by_number, _number(stem))]
         for index, key in levels:
             found = [labels for labels in index.get(key, []) if _same_split(labels.path, path)]
             if len(found) > 1:
@@ -232,11 +231,11 @@ class PartLabels:
         return index
 
     @functools.cached_property
-    def _by_number(self) -> dict[int, list[_Labels]]:
-        index: dict[int, list[_Labels]] = {}
+    def _by_number(self) -> dict[str | None, list[_Labels]]:
+        index: dict[str | None, list[_Labels]] = {}
         for stem, found in self._by_stem.items():
-            if _is_number(stem):
-                index.setdefault(int(stem), []).extend(found)
+            if number := _number(stem):
+                index.setdefault(number, []).extend(found)
         return index
 
     def _map(self, name: str) -> np.ndarray:
@@ -293,11 +292,14 @@ def _split_part(path: str) -> tuple[str, Part | None]:
     return path, WHOLE
 
 
-def _is_number(stem: str) -> bool:
-    return stem.isascii() and stem.isdecimal()
+def _number(stem: str) -> str | None:
+    """A number without zeros before it; None if the stem is none. No int: it may have any length."""
+    return (stem.lstrip("0") or "0") if stem.isascii() and stem.isdecimal() else None
 
 
 def _same_split(path: str, other: str) -> bool:
     """Whether nothing says that two files are of different splits."""
-    first, second = (next((p for p in PurePosixPath(x).parts[:-1] if p in SPLITS), None) for x in (path, other))
+    first, second = (
+        next((split for p in PurePosixPath(x).parts[:-1] if (split := split_of(p))), None) for x in (path, other)
+    )
     return None in (first, second) or first == second

@@ -12,12 +12,13 @@ from typing import Literal
 import PIL
 from PIL import Image
 
-from stylemap import __version__, decoding
+from stylemap import __version__, decoding, naming
 from stylemap.datasets import packing
 from stylemap.datasets.folder import LARGEST_SIDE, given_splits, smallest_hashes
 from stylemap.datasets.packing import Entry
-from stylemap.datasets.sources import FORMAT, SPLITS, Source, without_extension
+from stylemap.datasets.sources import FORMAT, Source
 from stylemap.errors import InputError
+from stylemap.naming import SPLITS, without_extension
 
 KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader of zips can decode
 
@@ -56,6 +57,7 @@ class Summary:
     duplicates: int  # left out as copies
     left_out: dict[str, str]  # picture -> why it could not be used
     splits: dict[str, int]  # images in train/, val/, test/
+    passed_over: dict[str, int]  # endings -> files that are no pictures
 
 
 def prepare(
@@ -77,7 +79,10 @@ def prepare(
     Raises:
         InputError: no picture that can be used, two that would get one name, or what `packing.pack` raises.
     """
-    places = {name: name for name in source.pictures()} if places is None else places
+    others: list[str] = []
+    if places is None:
+        pictures, others = source.listing()
+        places = {name: name for name in pictures}
     if not places:
         raise InputError(f"{source.path} holds no JPEG, PNG or WebP picture; add some or convert them")
     if any(holdout):
@@ -88,7 +93,7 @@ def prepare(
     labels = dict(source.manifest().get("labels") or [])
 
     def manifest(records: list[dict]) -> dict:
-        return _manifest(source, options, labels, records, holdout)
+        return _manifest(source, options, labels, records, holdout, naming.kinds(others))
 
     content = packing.pack(items, Converter(source, options), out, identity, manifest, workers, progress)
     return summary(content)
@@ -138,10 +143,9 @@ def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
     Raises:
         InputError: two pictures would get the same name even so.
     """
-    full = {source: _utf8(place) for source, place in places.items()}
-    stems = {source: without_extension(place) for source, place in full.items()}
-    while clashing := {s for s, stem in stems.items() if Counter(stems.values())[stem] > 1 and stem != full[s]}:
-        stems |= {source: full[source] for source in clashing}
+    stems = {source: without_extension(place) for source, place in places.items()}
+    while clashing := _clashing(stems, places):
+        stems |= {source: places[source] for source in clashing}
     taken: dict[str, str] = {}
     for source, stem in stems.items():
         if stem in taken:
@@ -150,9 +154,10 @@ def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
     return sorted(stems.items(), key=lambda item: item[1])
 
 
-def _utf8(name: str) -> str:
-    """File names of other encodings come with lone surrogates, which a zip cannot hold: %-escape those bytes."""
-    return "".join(f"%{ord(c) - 0xDC00:02X}" if 0xDC80 <= ord(c) <= 0xDCFF else c for c in name)
+def _clashing(stems: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
+    """Those that share their stem with others and can still take their whole name."""
+    counts = Counter(stems.values())
+    return [source for source, stem in stems.items() if counts[stem] > 1 and stem != places[source]]
 
 
 @dataclass(frozen=True)
@@ -195,7 +200,14 @@ class Converter:
         return f"{stem}.jpg", buffer.getvalue()
 
 
-def _manifest(source: Source, options: Options, labels: dict, records: list[dict], holdout: tuple[int, int]) -> dict:
+def _manifest(
+    source: Source,
+    options: Options,
+    labels: dict,
+    records: list[dict],
+    holdout: tuple[int, int],
+    passed_over: dict[str, int],
+) -> dict:
     used = [record for record in records if "why" not in record]
     if not used:
         why = records[0]["why"]
@@ -213,14 +225,13 @@ def _manifest(source: Source, options: Options, labels: dict, records: list[dict
         "format": FORMAT,
         "source": {
             "name": source.path.resolve().name,
-            "sha256": _sha256(
-                "".join(sorted(f"{r['sha256']} {r['source']}\n" for r in used)).encode(errors="surrogateescape")
-            ),
+            "sha256": _sha256("".join(sorted(f"{r['sha256']} {r['source']}\n" for r in used)).encode()),
         },
         "options": asdict(options),
         "made_with": {"stylemap": __version__, "pillow": PIL.__version__},
         "counts": {"pictures": len(records), "images": len(images), "left_out": len(records) - len(used)},
         "images": images,
+        "passed_over": passed_over,
         "duplicates": copies,
         "left_out": [{"source": r["source"], "why": r["why"]} for r in records if "why" in r],
         "labels": [[r["name"], labels[r["source"]]] for r in images if r["source"] in labels] or None,
@@ -238,6 +249,7 @@ def summary(manifest: dict) -> Summary:
         duplicates=len(manifest["duplicates"]),
         left_out={entry["source"]: entry["why"] for entry in manifest["left_out"]},
         splits={split: len(splits[split]) for split in SPLITS if split in splits},
+        passed_over=manifest["passed_over"],
     )
 
 

@@ -4,34 +4,44 @@ A source serves loading processes however they start: it pickles as a path, and 
 since processes that share one handle would move each other's position.
 """
 
+import bz2
 import contextlib
+import copy
 import errno
+import io
+import itertools
 import json
 import lzma
 import os
 import stat
 import struct
-import weakref
 import zipfile
 import zlib
-from collections.abc import Iterator
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import BinaryIO
 
-from stylemap import decoding
-from stylemap.errors import InputError
+from stylemap import decoding, naming
+from stylemap.datasets import lmdb_file
+from stylemap.errors import InputError, brief
+from stylemap.naming import SPLITS
 
 MANIFEST = "dataset.json"  # in a zip: who made it and from what
 FORMAT = "stylemap-dataset-1"
-LARGEST_FILE = 1 << 30  # bytes; a picture or manifest that claims more is refused before it is read or unpacked
+LARGEST_FILE = 1 << 30  # bytes; a picture that claims more is refused before it is read or unpacked
+LARGEST_RATIO = 200  # of a file's size to what it takes in a zip; pictures do not come near, bombs lie above
+UNSUSPECTED = 1 << 20  # bytes; smaller files may have any ratio
+LONGEST_LENGTH = 500  # bytes of an LMDB's entry "length"
+SMALL_MANIFEST = 16 << 20  # bytes; a larger one must not be larger than its zip
 BROKEN = (  # what a damaged zip raises; RuntimeError: encrypted, unknown compression; ValueError: names in no encoding
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OverflowError,
+    IndexError,
 )  # fmt: skip
-SPLITS = ("train", "val", "test")
+UTF8 = 0x800  # flag of a name in a zip
 
 
 class Source:
-    """Files by relative posix path.
+    """Files by name, see `naming`.
 
     Attributes:
         path: as given.
@@ -45,11 +55,19 @@ class Source:
 
     def names(self) -> list[str]:
         """All files but hidden ones, sorted."""
-        return sorted(name for name in self._files() if not _hidden(name))
+        raise NotImplementedError
+
+    def listing(self) -> tuple[list[str], list[str]]:
+        """-> those that are pictures, by their extension, and the others but for ``dataset.json``."""
+        found: tuple[list[str], list[str]] = [], []
+        for name in self.names():
+            if name != MANIFEST:
+                found[naming.extension(name) not in decoding.EXTENSIONS].append(name)
+        return found
 
     def pictures(self) -> list[str]:
         """Those that are pictures, by their extension."""
-        return [name for name in self.names() if PurePosixPath(name).suffix.lower() in decoding.EXTENSIONS]
+        return self.listing()[0]
 
     def check(self, name: str) -> tuple[int, int]:
         """Read only the header of a picture -> its stored (width, height).
@@ -85,9 +103,6 @@ class Source:
         """The ``dataset.json`` of a zip, ours or NVIDIA's; {} if there is none."""
         return {}
 
-    def _files(self) -> Iterator[str] | set[str]:
-        raise NotImplementedError
-
 
 def open_source(path: str | Path, side: int | None = None) -> Source:
     """Open a folder, a zip, an LMDB, or a folder of LMDBs (``LMDB_train``, ``LMDB_val``, ``LMDB_test``).
@@ -113,24 +128,30 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     return Archive(path)
 
 
-def without_extension(name: str) -> str:
-    """A path without its extension, if that is one of a picture: the names of an LMDB have none."""
-    path = PurePosixPath(name)
-    return str(path.with_suffix("")) if path.suffix.lower() in decoding.EXTENSIONS else name
-
-
-def _hidden(name: str) -> bool:
-    return any(part == "__MACOSX" or (part.startswith(".") and part != "..") for part in PurePosixPath(name).parts)
+def open_file(file: Path) -> "tuple[Folder, str]":
+    """A source that gives one file, and what it is called there."""
+    source, name = Folder(file.parent), naming.canonical(file.name)
+    source._renamed = {name: file.name}
+    return source, name
 
 
 class Folder(Source):
     """A folder and all below it; links are followed, and a folder that can be reached twice is entered once."""
 
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._renamed: dict[str, str] = {}  # names of files that the system calls otherwise, as last listed
+
+    def names(self) -> list[str]:
+        listed = naming.listed(self._files())
+        self._renamed = {name: file for name, file in listed.items() if name != file}
+        return sorted(listed)
+
     def check(self, name: str) -> tuple[int, int]:
-        return decoding.check(self.path / name, name)
+        return decoding.check(self._file(name), name)
 
     def read(self, name: str) -> bytes:
-        path = self.path / name
+        path = self._file(name)
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):  # a pipe would block
             raise InputError(f"{name} is not a file; remove it")
@@ -138,7 +159,13 @@ class Folder(Source):
         return path.read_bytes()
 
     def stamp(self, name: str) -> str:
-        return _file_stamp(self.path / name)
+        return _file_stamp(self._file(name))
+
+    def _file(self, name: str) -> Path:
+        file = self._renamed.get(name)
+        if file is not None and naming.outside(name):  # a backslash may have hidden that
+            raise InputError(f"{name} would lead outside of its folder; rename the file")
+        return self.path / (file or name)
 
     def _files(self) -> Iterator[str]:
         entered = set()  # so that loops of links end
@@ -149,7 +176,7 @@ class Folder(Source):
                 continue
             entered.add((status.st_dev, status.st_ino))
             # sorted: which of two ways to a folder comes first must not depend on the disk
-            subfolders[:] = sorted(name for name in subfolders if not _hidden(name))
+            subfolders[:] = sorted(name for name in subfolders if not naming.hidden(name))
             yield from (Path(folder, file).relative_to(self.path).as_posix() for file in files)
 
 
@@ -181,7 +208,11 @@ class Archive(Source):
             self.verified = frozenset(image["name"] for image in manifest["images"])
 
     def __getstate__(self) -> dict:
-        return {"path": self.path, "_handle": None, "_owner": None}  # loading processes do not check anything again
+        return {"path": self.path, "_owner": None}  # loading processes do not check anything again
+
+    def names(self) -> list[str]:
+        self._zip()
+        return sorted(self._index)
 
     def check(self, name: str) -> tuple[int, int]:
         with self._entry(name) as stream:
@@ -190,56 +221,112 @@ class Archive(Source):
     def read(self, name: str) -> bytes:
         with self._entry(name) as stream:
             # no more than promised: to read to the end would inflate whatever hides behind a small promise
-            return stream.read(max(1, self._zip().getinfo(name).file_size))
+            return stream.read(max(1, self._index[name].file_size))
 
     def stamp(self, name: str) -> str:
-        info = self._zip().getinfo(name)
+        self._zip()
+        info = self._index[name]
         return f"{info.file_size} {info.CRC}"
 
     def manifest(self) -> dict:
-        if MANIFEST not in self._zip().namelist():
+        self._zip()
+        if MANIFEST not in self._index:
             return {}
+        size = self._index[MANIFEST].file_size
+        _refuse_huge(MANIFEST, size)
+        if SMALL_MANIFEST < size > self.path.stat().st_size:  # as text it takes a multiple of its size in memory
+            raise InputError(f"{MANIFEST} would unpack to {size / 2**20:.0f} MiB, more than the zip has; pack it again")
         data = self.read(MANIFEST)
         try:
             return _manifest(json.loads(data))
         except (ValueError, RecursionError):
             return {}
 
-    def _files(self) -> set[str]:
-        return {entry.filename for entry in self._zip().infolist() if not entry.is_dir()}  # a name may be there twice
-
     @contextlib.contextmanager
     def _entry(self, name: str) -> Iterator[BinaryIO]:
         """A file in the zip, whose damages become InputErrors."""
         archive = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
-        path = PureWindowsPath(name)  # knows both kinds of slashes
-        if path.root or ".." in path.parts:
+        if naming.outside(naming.canonical(name)):
             raise InputError(f"{name} would unpack outside of its folder; pack it again with plain names")
-        try:
-            info = archive.getinfo(name)
-        except KeyError as err:
-            raise FileNotFoundError(errno.ENOENT, f"the zip was replaced by one without {name}") from err
+        if name not in self._index:
+            raise FileNotFoundError(errno.ENOENT, f"the zip was replaced by one without {name}")
+        info = self._index[name]
         _refuse_huge(name, info.file_size)
+        if info.file_size > max(UNSUSPECTED, LARGEST_RATIO * info.compress_size):
+            what = f"{info.file_size / 2**20:.0f} MiB from {info.compress_size / 2**10:.0f} KiB"
+            raise InputError(f"{name} would unpack to {what}, which no picture does; remove it")
         try:
-            with archive.open(info) as stream:
+            if info.header_offset in self._overlapping:
+                raise zipfile.BadZipFile("it overlaps with another file in the zip")
+            with _unpacked(archive, info) as stream:
                 yield stream
         except InputError:
             raise
         except BROKEN as err:
-            raise InputError(f"{name} cannot be unpacked ({err}); pack it again") from err
+            raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
         except OSError as err:
             if err.errno not in (None, errno.EINVAL):  # bz2 has no error class of its own; a seek to nowhere
                 raise
-            raise InputError(f"{name} cannot be unpacked ({err}); pack it again") from err
+            raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
 
     def _zip(self) -> zipfile.ZipFile:
         if self._owner != os.getpid():
             try:
                 self._handle = zipfile.ZipFile(self.path)
             except BROKEN as err:
-                raise OSError(errno.EIO, str(err)) from err
+                raise OSError(errno.EIO, brief(err)) from err
+            entries = self._handle.infolist()
+            files = {_stored_name(entry): entry for entry in entries}  # of several with one name the last counts
+            self._index = {name: files[file] for name, file in naming.listed(filter(_is_file, files)).items()}
+            self._overlapping = _overlapping(entries, self._handle.start_dir)
             self._owner = os.getpid()
         return self._handle
+
+
+def _stored_name(entry: zipfile.ZipInfo) -> str:
+    """What the zip calls an entry. Macs write UTF-8 and do not say so; then Python has taken the bytes for code page 437."""
+    name = entry.orig_filename  # `filename` ends at a NUL
+    if entry.flag_bits & UTF8 or name.isascii():
+        return name
+    try:
+        return name.encode("cp437").decode()
+    except UnicodeError:
+        return name
+
+
+def _is_file(stored: str) -> bool:
+    return not stored.endswith(("/", "\\"))
+
+
+def _overlapping(entries: Iterable[zipfile.ZipInfo], end: int) -> set[int]:
+    """Where entries begin that reach into the next one, or into the directory: bytes that are unpacked many times."""
+    spans = sorted((entry.header_offset, entry.compress_size) for entry in entries)
+    spans.append((end, 0))
+    return {at for (at, size), (after, _) in itertools.pairwise(spans) if at + zipfile.sizeFileHeader + size > after}
+
+
+@contextlib.contextmanager
+def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[BinaryIO]:
+    """The content of an entry; never more than the size it tells is unpacked."""
+    if info.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        with archive.open(info) as stream:
+            yield stream
+        return
+    # zipfile keeps no bound for these: a piece is unpacked whole, however large it becomes
+    packed = copy.copy(info)
+    packed.compress_type, packed.file_size, packed.CRC = zipfile.ZIP_STORED, info.compress_size, None
+    with archive.open(packed) as stream:
+        data = stream.read()
+    if info.compress_type == zipfile.ZIP_BZIP2:
+        unpacker = bz2.BZ2Decompressor()
+    else:  # two bytes of version, two of the length of the properties, these, the data
+        start = 4 + int.from_bytes(data[2:4], "little")
+        data = data[4:start] + b"\xff" * 8 + data[start:]  # -1: of unknown length
+        unpacker = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=LARGEST_FILE // 4)
+    data = unpacker.decompress(data, info.file_size)
+    if zlib.crc32(data) != info.CRC:
+        raise zipfile.BadZipFile("Bad CRC-32")
+    yield io.BytesIO(data)
 
 
 def _refuse_huge(name: str, size: int) -> None:
@@ -257,8 +344,8 @@ def _manifest(content: object) -> dict:
     if not (
         isinstance(labels, list) and all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in labels)
     ):
-        content = {k: v for k, v in content.items() if k != "labels"}
-    return content
+        return {k: v for k, v in content.items() if k != "labels"}
+    return {**content, "labels": [[naming.canonical(name), label] for name, label in labels]}
 
 
 class Lmdb(Source):
@@ -270,7 +357,7 @@ class Lmdb(Source):
     def __init__(self, path: Path, parts: dict[str, Path], side: int | None):
         super().__init__(path)
         self._parts = parts
-        self._open = {}
+        self._open: dict[str, lmdb_file.Database] = {}
         self._counts = {split: self._count(split) for split in parts}
         self._sides = {split: self._side(split, side) for split in parts}
 
@@ -278,37 +365,34 @@ class Lmdb(Source):
         return {**self.__dict__, "_open": {}}
 
     def names(self) -> list[str]:
-        return sorted(self._files())
-
-    def pictures(self) -> list[str]:
-        return self.names()
-
-    def check(self, name: str) -> tuple[int, int]:
-        return decoding.check(self.read(name), name)
-
-    def read(self, name: str) -> bytes:
-        split, _, key = name.rpartition("/")
-        data = self._get(split, key.encode(), name)
-        if data is None:
-            raise InputError(f"{name} is not in {self._parts[split]}; make the LMDB again")
-        return data
-
-    def stamp(self, name: str) -> str:
-        part = self._parts[name.rpartition("/")[0]]
-        return _file_stamp(part / "data.mdb" if part.is_dir() else part)
-
-    def _files(self) -> set[str]:
-        return {
+        return sorted(
             f"{split}/{side}-{i:05d}".lstrip("/")
             for split, side in self._sides.items()
             for i in range(self._counts[split])
-        }
+        )
+
+    def listing(self) -> tuple[list[str], list[str]]:
+        return self.names(), []
+
+    def check(self, name: str) -> tuple[int, int]:
+        with self._value(name) as (database, place), database.stream(place) as stream:
+            return decoding.check(stream, name)
+
+    def read(self, name: str) -> bytes:
+        with self._value(name) as (database, place):
+            _refuse_huge(name, place.size)
+            return database.read(place)
+
+    def stamp(self, name: str) -> str:
+        return _file_stamp(self._file(name.rpartition("/")[0]))
 
     def _count(self, split: str) -> int:
-        length = self._get(split, b"length")
-        if length is None or not length.isdigit():
+        with self._database(split) as database:
+            place = database.find(b"length")
+            length = database.read(place) if place is not None and place.size < LONGEST_LENGTH else b""
+            entries = database.entries
+        if not length.isdigit():
             raise InputError(f"{self._parts[split]} is not a data set: it has no entry 'length'; prepare it again")
-        entries = self._database(split).stat()["entries"]
         if len(length) > 18 or int(length) > entries:
             raise InputError(
                 f"{self._parts[split]} holds fewer entries ({entries}) than its 'length'; prepare it again"
@@ -317,62 +401,44 @@ class Lmdb(Source):
 
     def _side(self, split: str, wanted: int | None) -> int:
         sides = []
-        with self._transaction(split) as transaction, transaction.cursor() as cursor:
-            found = cursor.set_range(b"0")
-            while found:
-                side, dash, _ = cursor.key().partition(b"-")
-                if not (dash and side.isdigit()):
+        with self._database(split) as database:
+            found = database.first_from(b"0")
+            while found is not None:
+                side, dash, _ = found.partition(b"-")
+                if not (dash and side.isdigit() and len(side) <= 9):
                     break
                 sides.append(int(side))
-                found = cursor.set_range(side + b".")  # "." follows "-": past all of this side
+                found = database.first_from(side + b".")  # "." follows "-": past all of this side
         if not sides:
             raise InputError(f"{self._parts[split]} holds no images named <side>-<index>; prepare it again")
         return min((s for s in sides if wanted is not None and s >= wanted), default=max(sides))
 
-    def _get(self, split: str, key: bytes, name: str | None = None) -> bytes | None:
-        with self._transaction(split, name) as transaction:
-            return transaction.get(key)
+    @contextlib.contextmanager
+    def _value(self, name: str) -> Iterator[tuple[lmdb_file.Database, lmdb_file.Place]]:
+        split, _, key = name.rpartition("/")
+        with self._database(split, name) as database:
+            place = database.find(key.encode())
+            if place is None:
+                raise InputError(f"{name} is not in {self._parts[split]}; make the LMDB again")
+            yield database, place
 
     @contextlib.contextmanager
-    def _transaction(self, split: str, name: str | None = None) -> Iterator:
-        """A transaction, whose damages become InputErrors that call it by ``name``; None = the path."""
-        database = self._database(split)
-        import lmdb  # it is there: a database is open
-
+    def _database(self, split: str, name: str | None = None) -> Iterator[lmdb_file.Database]:
+        """A database, whose damages become InputErrors that call it by ``name``; None = the path."""
+        path = self._parts[split]
+        if split not in self._open:
+            try:
+                self._open[split] = lmdb_file.Database(self._file(split))
+            except lmdb_file.Damaged as err:
+                raise InputError(f"{path} is a broken LMDB ({err}); copy or make it again") from err
+            except OSError as err:
+                raise InputError(f"{path} cannot be read: {err.strerror}; make it readable") from err
         try:
-            with database.begin() as transaction:
-                yield transaction
-        except lmdb.Error as err:
-            what = f"{name} lies in a damaged part of the" if name else f"{self._parts[split]} is a damaged"
+            yield self._open[split]
+        except lmdb_file.Damaged as err:
+            what = f"{name} lies in a damaged part of the" if name else f"{path} is a damaged"
             raise InputError(f"{what} LMDB ({err}); copy or make it again") from err
 
-    def _database(self, split: str):
-        if split not in self._open:
-            self._open[split] = _database(self._parts[split])
-        return self._open[split]
-
-
-_DATABASES = weakref.WeakValueDictionary()  # LMDB forbids a process to open the same file twice
-
-
-def _database(path: Path):
-    """The environment of an LMDB, opened for reading without locks: a forked process may go on using it."""
-    try:
-        import lmdb
-    except ImportError as err:
-        raise InputError(f"{path} is an LMDB; pip install lmdb to read it, then prepare a zip of it") from err
-    key = os.path.realpath(path)
-    if key in _DATABASES:
-        return _DATABASES[key]
-    try:
-        database = lmdb.open(
-            key, subdir=path.is_dir(), readonly=True, lock=False, readahead=False, meminit=False, create=False
-        )
-    except lmdb.Error as err:
-        raise InputError(f"{path} is a broken LMDB ({err}); copy or make it again") from err
-    file = path / "data.mdb" if path.is_dir() else path
-    if file.stat().st_size < (database.info()["last_pgno"] + 1) * database.stat()["psize"]:
-        # it is read by mapping it into memory: to touch what is missing would kill the process
-        raise InputError(f"{path} is an LMDB cut short; copy or make it again")
-    _DATABASES[key] = database
-    return database
+    def _file(self, split: str) -> Path:
+        part = self._parts[split]
+        return part / "data.mdb" if part.is_dir() else part

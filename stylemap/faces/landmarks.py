@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from stylemap import naming
 from stylemap.errors import InputError
 
 POINTS = 5
@@ -55,13 +56,16 @@ def read(path: str | Path) -> Table:
 
 
 class Lookup:
-    """Finds a photo's faces in a table although paths may differ: by the whole name, by trailing parts, by the file name."""
+    """Finds a photo's faces in a table although paths may differ: by the whole name, by trailing parts, by the file name.
+
+    Names that differ in case fit too, where none is the same.
+    """
 
     def __init__(self, table: Mapping[str, list[np.ndarray]]):
         self.table = table
         self._by_file: dict[str, list[str]] = defaultdict(list)
         for key in table:
-            self._by_file[PurePosixPath(key).name].append(key)
+            self._by_file[PurePosixPath(naming.folded(key)).name].append(key)
 
     def __call__(self, name: str) -> list[np.ndarray] | None:
         """Landmarks of each face of the photo, or None if it is not listed.
@@ -71,10 +75,10 @@ class Lookup:
         """
         if name in self.table:
             return self.table[name]
-        parts = PurePosixPath(name).parts
         fitting = defaultdict(list)
-        for key in self._by_file.get(PurePosixPath(name).name, []):
-            fitting[_common_tail(parts, PurePosixPath(key).parts)].append(key)
+        for key in self._by_file.get(PurePosixPath(naming.folded(name)).name, []):
+            same = (_common_tail(form(name), form(key)) for form in (naming.folded, naming.canonical))
+            fitting[tuple(same)].append(key)
         if not fitting:
             return None
         best = fitting[max(fitting)]
@@ -83,10 +87,10 @@ class Lookup:
         return self.table[best[0]]
 
 
-def _common_tail(a: tuple[str, ...], b: tuple[str, ...]) -> int:
-    """How many trailing parts are equal."""
+def _common_tail(a: str, b: str) -> int:
+    """How many trailing parts of two paths are equal."""
     count = 0
-    for x, y in zip(reversed(a), reversed(b), strict=False):
+    for x, y in zip(reversed(a.split("/")), reversed(b.split("/")), strict=False):
         if x != y:
             break
         count += 1

@@ -49,10 +49,13 @@ def test_folders_are_the_sets(put, given, held_out):
         assert np.array_equal(part[0], ImageFolder(training.path, SIDE, [part.name(0)])[0])
 
 
-@pytest.mark.parametrize("outside", ["stray.png", "masks/a.png", "Train/a.png"])
+@pytest.mark.parametrize("outside", ["stray.png", "masks/a.png"])
 def test_a_stray_picture_makes_it_an_ordinary_set(put, outside):
     path = put([*TRAIN, *VAL, outside])
-    training, measured = split(path, SIDE, 3)
+    with pytest.warns(
+        UserWarning, match=rf"5 pictures in folders such as that of val/00.png may be .* unlike {outside};"
+    ):
+        training, measured = split(path, SIDE, 3)
     everything = sorted([*TRAIN, *VAL, outside])
     assert sorted(names(training) + names(measured)) == everything
     assert names(measured) == smallest_hashes(everything, 1)  # a tenth of 18
@@ -65,7 +68,8 @@ def test_a_stray_that_is_no_picture_does_not(put):
     assert names(measured) == VAL
 
 
-@pytest.mark.parametrize("given", [TRAIN, VAL + TEST, TRAIN + some("valid", 3)], ids=["train", "val test", "valid"])
+@pytest.mark.filterwarnings("ignore:.*9 pictures in folders such as that of test/cats/00.png may be trained on")
+@pytest.mark.parametrize("given", [TRAIN, VAL + TEST, TRAIN + some("dev", 3)], ids=["train", "val test", "dev"])
 def test_other_folders_are_no_splits(put, given):
     training, measured = split(put(given), SIDE, 100)
     assert sorted(names(training) + names(measured)) == sorted(given)
@@ -88,6 +92,24 @@ def test_folders_that_all_have_in_common_may_lie_above():
     assert given_splits(names) == {"train": names[:1], "val": names[1:]}
     assert given_splits(["train/train/1", "train/val/2"]) == {"train": ["train/train/1"], "val": ["train/val/2"]}
     assert given_splits(["a/train/1", "b/val/2"]) == {}
+
+
+@pytest.mark.parametrize("separator", ["/", "\\"])
+@pytest.mark.parametrize(
+    "folders",
+    [("Train", "valid"), ("training", "Validation"), ("TRAIN", "TEST"), ("train", "testing"), ("set/train", "set/val")],
+)
+def test_other_spellings(put, folders, separator):
+    """In a folder the backslash is part of the name that a careless unpacker gave the file."""
+    given = [[name.replace("/", separator) for name in some(folder, 6)] for folder in folders]
+    training, measured = split(put(sum(given, [])), SIDE, 100)
+    assert [names(training), names(measured)] == [some(folder, 6) for folder in folders]
+
+
+def test_splits_in_every_class_folder_are_told_of(put):
+    with pytest.warns(UserWarning, match="4 pictures in folders such as that of a/val/00.png may be trained on"):
+        training, measured = split(put(some("a/train", 4) + some("a/val", 2) + some("b/val", 2)), SIDE, 3)
+    assert len(training) + len(measured) == 8
 
 
 def test_given_splits():

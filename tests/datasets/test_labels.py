@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylemap import InputError
+from stylemap import InputError, naming
 from stylemap.datasets import labels
 from stylemap.datasets.labels import Question
 
@@ -80,7 +80,36 @@ def test_files_that_are_none(tmp_path):
 def test_pictures_are_matched_by_path_then_name_then_stem():
     table = {"x/a.png": {"s": 1}, "b.png": {"s": 2}, "c": {"s": 3}, "x/d": {"s": 4}}
     names = ["x/a.png", "x/b.png", "y/c.webp", "x/d.jpg", "e.png"]
-    assert [row.get("s") for row in labels.match("l.csv", table, names)] == [1, 2, 3, 4, None]
+    with pytest.warns(UserWarning, match=r"l.csv has no row for 1 of 5 pictures, such as e.png; they are left out"):
+        assert [row.get("s") for row in labels.match("l.csv", table, names)] == [1, 2, 3, 4, None]
+
+
+@pytest.mark.parametrize(
+    ("given", "name"),
+    [
+        ("zoe\u0301.png", "zo\u00e9.png"),  # decomposed, as Macs write it
+        ("x\\a.png", "x/a.png"),
+        (".\\x\\a.png", "x/a.png"),
+        ("IMG_1.JPG", "img_1.jpg"),
+        ("000001.jpg", "000001.png"),
+        ("b.jpg", "x/B.PNG"),
+        ("zo\u00e9.jpeg", "x/ZOE\u0301.webp"),
+    ],
+)
+def test_names_that_changed_on_the_way(tmp_path, given, name):
+    table = labels.read(written(tmp_path / "l.csv", f"file,smile\n{given},1\n"))
+    assert labels.match("l.csv", table, [naming.canonical(name)]) == [{"smile": 1.0}]
+
+
+def test_a_row_is_of_the_picture_that_it_names_exactly():
+    with pytest.warns(UserWarning, match=r"no row for 2 of 4 pictures, such as A\.png"):
+        found = labels.match("l.csv", {"a.png": {"s": 1}, "b": {"s": 2}}, ["a.png", "A.png", "a.jpg", "B.png"])
+    assert found == [{"s": 1}, {}, {}, {"s": 2}]
+
+
+def test_rows_that_fit_equally_well():
+    with pytest.raises(InputError, match=r"l.csv: a.jpg and a.png both fit a.webp; name it exactly"):
+        labels.match("l.csv", {"a.jpg": {"s": 1}, "a.png": {"s": 2}}, ["a.webp"])
 
 
 def test_two_pictures_of_one_row():

@@ -1,0 +1,258 @@
+"""Reading LMDB files, page by page. Every page is checked before it is believed, so that damage is an error.
+
+The lmdb package maps the file into memory and follows what stands there: a damaged page ends the process.
+
+The layout is that of LMDB 0.9 ("data version 1"), as 64-bit little-endian machines write it. A page begins with its number
+(8 bytes), padding (2), flags (2), and the end of its list of nodes (2 of the next 4); a page of a long value has the number
+of pages there instead. The list follows: offsets of nodes in the page, ordered by key. A node has 4 bytes of size, flags (2),
+the length of the key (2), the key and the value. In a branch, size and flags together are the number of the page below.
+"""
+
+import io
+import os
+import struct
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, NamedTuple
+
+HEADER = 16  # bytes of a page
+BRANCH, LEAF, LONG, META = 1, 2, 4, 8  # flags of pages
+KINDS = BRANCH | LEAF | LONG | META | 0x60  # those that say what a page is
+IN_PAGES_OF_ITS_OWN = 1  # flag of a node: a long value
+MAGIC, VERSION = 0xBEEFC0DE, 1
+EMPTY = (1 << 64) - 1  # the root where there are no entries
+DEEPEST = 32  # levels that LMDB itself can follow
+NODE = 8  # bytes before the key
+SMALLEST_ENTRY = NODE + 2 + 1  # bytes: with its offset, and a key
+KEPT = 256  # pages
+
+
+class Damaged(Exception):
+    """The file is not what LMDB writes, or not whole."""
+
+
+class Place(NamedTuple):
+    """Where a value lies in the file."""
+
+    offset: int
+    size: int
+
+
+class Database:
+    """The entries of the main database of a file; reads no value but those asked for.
+
+    Attributes:
+        entries: how many there are, as far as the file can be believed.
+
+    Raises:
+        Damaged: from here, `find`, `first_from`.
+    """
+
+    def __init__(self, path: Path):
+        """Raises OSError where the file cannot be opened."""
+        self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
+        weakref.finalize(self, os.close, self._file)
+        if hasattr(os, "posix_fadvise"):  # else the system reads ahead, and so all of the values
+            os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_RANDOM)
+        self._size = os.fstat(self._file).st_size
+        self._pages: dict[int, bytes] = {}
+        first = self._meta(0)
+        self._page_size = first[1]
+        second = self._meta(self._page_size)
+        _, size, flags, depth, self.entries, self._root, last = max(first, second)  # written in turns: the later counts
+        if size != self._page_size:
+            raise Damaged("its size of pages is nonsense")
+        if flags:
+            raise Damaged("its keys are of a special kind")
+        if (last + 1) * self._page_size > self._size:
+            raise Damaged("it is cut short")
+        if depth > DEEPEST or self.entries > self._size // SMALLEST_ENTRY:
+            raise Damaged("its size is nonsense")
+        self._depth = depth
+
+    def find(self, key: bytes) -> Place | None:
+        """Where the value of a key lies; None if there is none."""
+        for page in self._down(key):
+            at = _lower_bound(page, key)
+            if at < len(page) and page.key(at) == key:
+                return self._place(page, at)
+        return None
+
+    def first_from(self, key: bytes) -> bytes | None:
+        """The first key that is not before this one; None if all are."""
+        for page in self._down(key):
+            at = _lower_bound(page, key)
+            if at < len(page):
+                return page.key(at)
+        return None
+
+    def read(self, place: Place) -> bytes:
+        """A value."""
+        return self._bytes(place.offset, place.size)
+
+    @contextmanager
+    def stream(self, place: Place) -> Iterator[BinaryIO]:
+        """A value as a file, of which only what is asked for is read."""
+        with io.BufferedReader(_Stream(self, place), 1024) as stream:
+            yield stream
+
+    def _bytes(self, offset: int, size: int) -> bytes:
+        if offset + size > self._size:
+            raise Damaged("something lies past the end of the file")
+        if hasattr(os, "pread"):  # processes that were forked share the position
+            data = os.pread(self._file, size, offset)
+        else:
+            os.lseek(self._file, offset, os.SEEK_SET)
+            data = os.read(self._file, size)
+        if len(data) != size:
+            raise Damaged("it is cut short")
+        return data
+
+    def _meta(self, offset: int) -> tuple[int, int, int, int, int, int, int]:
+        """-> (transaction, page size, flags, depth, entries, root, last page) as one of the first two pages tells it."""
+        data = self._bytes(offset, HEADER + 136)
+        kind, magic, version = struct.unpack_from("<10xH4xII", data)
+        if magic != MAGIC or not kind & META:
+            raise Damaged("it does not begin like one")
+        if version != VERSION:
+            raise Damaged(f"version {version} of the format is not known")
+        size, _, *main = struct.unpack_from("<IH42x4xHH24xQQ", data, HEADER + 24)
+        if size not in (1 << n for n in range(9, 17)):
+            raise Damaged("its size of pages is nonsense")
+        last, transaction = struct.unpack_from("<QQ", data, HEADER + 120)
+        return transaction, size, *main, last
+
+    def _down(self, key: bytes) -> "Iterator[_Page]":
+        """The leaf where a key belongs, then that to the right of it."""
+        if self._root == EMPTY or not self._depth:
+            return
+        turns: list[tuple[_Page, int]] = []  # the branches on the way, and which way was taken
+        page = self._page(self._root, LEAF if self._depth == 1 else BRANCH)
+        while len(turns) < self._depth - 1:
+            at = max(0, _upper_bound(page, key) - 1)
+            turns.append((page, at))
+            page = self._below(page, at, len(turns))
+        yield page
+        while turns and turns[-1][1] + 1 == len(turns[-1][0]):
+            turns.pop()
+        if turns:
+            page, at = turns[-1]
+            level = len(turns)
+            page = self._below(page, at + 1, level)
+            while level < self._depth - 1:
+                level += 1
+                page = self._below(page, 0, level)
+            yield page
+
+    def _below(self, branch: "_Page", at: int, level: int) -> "_Page":
+        return self._page(branch.child(at), LEAF if level == self._depth - 1 else BRANCH)
+
+    def _page(self, number: int, kind: int) -> "_Page":
+        if number not in self._pages:
+            data = self._bytes(number * self._page_size, self._page_size)
+            if len(self._pages) >= KEPT:
+                self._pages.clear()
+            self._pages[number] = data
+        return _Page(self._pages[number], number, kind)
+
+    def _place(self, leaf: "_Page", at: int) -> Place:
+        """Where the value of an entry lies, which may be in pages of its own."""
+        offset, size, flags = leaf.value(at)
+        if flags & ~IN_PAGES_OF_ITS_OWN:
+            raise Damaged("a key has several values")
+        if not flags:
+            return Place(leaf.number * self._page_size + offset, size)
+        (number,) = struct.unpack_from("<Q", leaf.data, offset)
+        start = number * self._page_size
+        stored, kind, count = struct.unpack("<Q2xHI", self._bytes(start, HEADER))
+        if stored != number or kind & KINDS != LONG or HEADER + size > count * self._page_size:
+            raise Damaged(f"page {number} is not the value it should be")
+        if start + HEADER + size > self._size:
+            raise Damaged("something lies past the end of the file")
+        return Place(start + HEADER, size)
+
+
+class _Page:
+    """The nodes of a branch or leaf, ordered by key."""
+
+    def __init__(self, data: bytes, number: int, kind: int):
+        stored, found, end = struct.unpack_from("<Q2xHH", data)
+        if stored != number or found & KINDS != kind or not HEADER < end <= len(data) or end % 2:
+            raise Damaged(f"page {number} is not what it should be")
+        self.data, self.number, self._end = data, number, end
+
+    def __len__(self) -> int:
+        return (self._end - HEADER) // 2
+
+    def _node(self, at: int) -> tuple[int, int, int, int, int]:
+        """-> (offset, size, flags, offset of the key, of its end)."""
+        (offset,) = struct.unpack_from("<H", self.data, HEADER + 2 * at)
+        if not self._end <= offset <= len(self.data) - NODE:
+            raise Damaged(f"page {self.number} has an entry outside of it")
+        size, flags, length = struct.unpack_from("<IHH", self.data, offset)
+        end = offset + NODE + length
+        if end > len(self.data):
+            raise Damaged(f"page {self.number} has a key outside of it")
+        return offset, size, flags, offset + NODE, end
+
+    def key(self, at: int) -> bytes:
+        _, _, _, start, end = self._node(at)
+        return self.data[start:end]
+
+    def child(self, at: int) -> int:
+        _, low, high, _, _ = self._node(at)
+        return low | high << 32
+
+    def value(self, at: int) -> tuple[int, int, int]:
+        """-> (offset in the page, size, flags); of a long value its page's number is there."""
+        _, size, flags, _, end = self._node(at)
+        if end + (8 if flags & IN_PAGES_OF_ITS_OWN else size) > len(self.data):
+            raise Damaged(f"page {self.number} has a value outside of it")
+        return end, size, flags
+
+
+def _lower_bound(page: _Page, key: bytes) -> int:
+    """The first entry of a leaf that is not before the key."""
+    return _first(page, 0, lambda other: other >= key)
+
+
+def _upper_bound(page: _Page, key: bytes) -> int:
+    """The first entry of a branch that is past the key; the first of all has no key."""
+    return _first(page, 1, lambda other: other > key)
+
+
+def _first(page: _Page, low: int, wanted) -> int:
+    high = len(page)
+    while low < high:
+        middle = (low + high) // 2
+        if wanted(page.key(middle)):
+            high = middle
+        else:
+            low = middle + 1
+    return low
+
+
+class _Stream(io.RawIOBase):
+    """A value as a file."""
+
+    def __init__(self, database: Database, place: Place):
+        self._database, self._place, self._at = database, place, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
+        start = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._place.size}[whence]
+        self._at = max(0, start + offset)
+        return self._at
+
+    def readinto(self, buffer) -> int:
+        count = max(0, min(len(buffer), self._place.size - self._at))
+        buffer[:count] = self._database.read(Place(self._place.offset + self._at, count))
+        self._at += count
+        return count
