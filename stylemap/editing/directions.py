@@ -6,6 +6,7 @@ has a place as well: it can be followed inside a mask or in some cells alone. `f
 
 import io
 import json
+import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -18,12 +19,13 @@ from torch import Tensor
 
 from stylemap.editing import composing
 from stylemap.editing.blending import Space, in_space, render
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 from stylemap.files import write_bytes
 from stylemap.model import Model
 
 FORMAT = "stylemap-directions-1"
 LEAST_LEFT = 1e-3  # of the norm; a direction of which less is left after a projection is made of rounding and noise
+LITTLE_LEFT = 0.1  # of which one is told
 
 Cells = tuple[int, int, int, int]  # y and x of the upper left cell, height, width
 
@@ -167,7 +169,9 @@ def apply(
 def condition(direction: Direction, others: Sequence[Direction]) -> Direction:
     """The part of a direction that is orthogonal to all others (InterFaceGAN, section 3.3, conditional manipulation).
 
-    An amount moves as far as before, but for what was projected out: the scale shrinks with the part that is left.
+    An amount moves as far as before, but for what was projected out: the scale shrinks with the part that is left. The others
+    may depend on each other. Conditioning the result again does not keep it orthogonal to these: give all of them at once. A
+    `Note` says when less than a tenth is left.
 
     Raises:
         InputError: nothing is left, or a direction for other stylemaps.
@@ -179,15 +183,20 @@ def condition(direction: Direction, others: Sequence[Direction]) -> Direction:
     if not others:
         return direction
     vector = direction.vector.double().flatten()  # [D]
-    basis, triangle = torch.linalg.qr(torch.stack([o.vector.double().flatten() for o in others], dim=1))  # [D, K]
-    # Others that depend on each other leave columns that are made of rounding; they would take something away all the same.
-    basis = basis[:, triangle.diagonal().abs() > 1e-6]
+    columns = torch.stack([o.vector.double().flatten() for o in others], dim=1)  # [D, K]
+    basis, sizes, _ = torch.linalg.svd(columns / columns.norm(dim=0), full_matrices=False)
+    # Float32 rounds a unit vector by 2^-24 at most, and K of them by sqrt(K) times that: what is smaller is rounding, and as a
+    # part of the basis it would take something away all the same.
+    basis = basis[:, sizes > len(others) ** 0.5 * 2**-24]
     rest = vector - basis @ (basis.T @ vector)
     left = float(rest.norm())
     names = tuple(o.name for o in others)
     if left < LEAST_LEFT:
         raise InputError(f"nothing is left of direction {direction.name!r} without {', '.join(names)}; leave one away")
-    origin = replace(direction.origin, conditional_on=direction.origin.conditional_on + names)
+    if left < LITTLE_LEFT:
+        about = f"{left:.1%} of direction {direction.name!r} is left without {', '.join(names)}"
+        warnings.warn(Note(f"{about}; amounts move pictures by as much less"), stacklevel=2)
+    origin = replace(direction.origin, conditional_on=names)
     return normalised(direction.name, rest.view_as(direction.vector), left * direction.scale, origin)
 
 

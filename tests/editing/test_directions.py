@@ -215,6 +215,39 @@ def test_conditioned_on_the_same_twice_is_on_it_once():
     assert directions.condition(d, []) is d
 
 
+@pytest.mark.parametrize("apart", [0, 2**-30, 1e-6, 1e-3])
+@pytest.mark.parametrize("order", [(0, 1, 2), (0, 2, 1), (2, 0, 1)])
+def test_conditioned_on_others_that_are_nearly_one(apart, order):
+    """It is orthogonal to all of them, and loses as many dimensions as they span, not what their rounding spans."""
+    d, a, b = direction("d", 0), direction("a", 1), direction("b", 2)
+    near = normalised("near", a.vector + apart * direction("c", 3).vector, 1.0, d.origin)
+    others = [a, near, b]
+    left = directions.condition(d, [others[i] for i in order])
+    # float32 rounds both vectors by 2^-24, and what is dropped of the others is smaller than twice that
+    for other in others:
+        assert abs(cosine(left.vector, other.vector)) < 4 * 2**-24
+    if apart < 2**-24:
+        exact = directions.condition(d, [a, b])
+        torch.testing.assert_close(left.vector, exact.vector, atol=1e-6, rtol=0)
+        assert left.scale == pytest.approx(exact.scale, rel=1e-6)
+
+
+def test_little_is_left():
+    d, a = direction("d", 0), direction("a", 1)
+    rest = directions.condition(d, [a])
+    near = normalised("near", a.vector + 0.05 * rest.vector, 1.0, d.origin)
+    with pytest.warns(Note, match=r"5\.0% of direction 'near' is left without a; amounts move pictures by as much less"):
+        left = directions.condition(near, [a])
+    assert cosine(left.vector, rest.vector) == pytest.approx(1, abs=1e-6)
+
+
+def test_conditioned_again_names_what_still_holds():
+    d, a, b = direction("d", 0), direction("a", 1), direction("b", 2)
+    again = directions.condition(directions.condition(d, [a]), [b])
+    assert again.origin.conditional_on == ("b",)
+    assert abs(cosine(again.vector, b.vector)) < 4 * 2**-24 < abs(cosine(again.vector, a.vector))
+
+
 def test_nothing_is_left():
     d, a = direction("d", 0), direction("a", 1)
     both = normalised("both", d.vector + a.vector, 1.0, d.origin)
