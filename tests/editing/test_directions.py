@@ -13,6 +13,7 @@ from stylemap import InputError
 from stylemap.editing import directions, masks
 from stylemap.editing import finding_directions as finding
 from stylemap.editing.directions import Direction, Origin, normalised
+from stylemap.errors import Note
 from tests.editing.tiny import CELLS, CHANNELS, SIDE, SPACES, assert_differ, assert_same, random_mask, stylemaps
 
 SHAPE = (4, 3, 3)
@@ -236,7 +237,9 @@ def test_little_is_left():
     d, a = direction("d", 0), direction("a", 1)
     rest = directions.condition(d, [a])
     near = normalised("near", a.vector + 0.05 * rest.vector, 1.0, d.origin)
-    with pytest.warns(Note, match=r"5\.0% of direction 'near' is left without a; amounts move pictures by as much less"):
+    with pytest.warns(
+        Note, match=r"5\.0% of direction 'near' is left without a; amounts move pictures by as much less"
+    ):
         left = directions.condition(near, [a])
     assert cosine(left.vector, rest.vector) == pytest.approx(1, abs=1e-6)
 
