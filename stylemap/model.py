@@ -11,6 +11,8 @@ from stylemap.networks import Encoder, Generator
 if TYPE_CHECKING:
     from stylemap.stylegan import VectorModel
 
+MAPPED = 256  # z that are mapped at once
+
 
 def build(config: ModelConfig, encoder: bool = True) -> "Model | VectorModel":
     """The model a config means, with random weights.
@@ -80,13 +82,20 @@ class Model(nn.Module):
         return self.generator.mapping(z)
 
     def mean_stylemap(self, z: Tensor | None = None) -> Tensor:
-        """[1, C, S, S]: the mean over mapped ``z`` (default: 4096 fixed draws), what truncation pulls towards."""
+        """[1, C, S, S]: the mean over mapped ``z`` (default: 4096 fixed draws), what truncation pulls towards; no gradient."""
         if z is None:
             draws = torch.randn(4096, self.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
             z = draws.to(self.device)
-        return self.map(z).mean(dim=0, keepdim=True)
+        return mean_mapped(self, z)
 
     mean_latent = mean_stylemap  # by the name that it has in every model
+
+
+@torch.no_grad()
+def mean_mapped(model: "Model | VectorModel", z: Tensor) -> Tensor:
+    """[1, ...]: the mean of what ``z`` [N, C] maps to, MAPPED at a time."""
+    check_shape("z", z, (model.config.stylemap_channels,))
+    return sum(model.map(part).sum(dim=0, keepdim=True) for part in z.split(MAPPED)) / len(z)
 
 
 def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:

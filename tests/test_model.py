@@ -3,9 +3,11 @@
 import pytest
 import torch
 
+from stylemap import model as model_module
 from stylemap.config import ModelConfig
 from stylemap.model import Model, build, truncate
 from stylemap.stylegan import VectorModel
+from tests.memory import peak
 
 CONFIG = ModelConfig(
     resolution=16, stylemap_size=4, stylemap_channels=3, channel_base=128, channel_max=8, mapping_layers=2
@@ -100,6 +102,19 @@ class TestMeanStylemap:
         mapped = model.map(randn(4096, 3, seed=9))
         error = mapped.std(dim=0) * (2 / 4096) ** 0.5  # both means are of 4096 draws
         assert ((model.mean_stylemap() - mapped.mean(dim=0)).abs() < 6 * error + 1e-6).all()
+
+    def test_never_holds_more_than_a_part(self, monkeypatch):
+        """Mapped at once, 4096 stylemaps take 4096 / 256 times as much as the parts do, one after the other."""
+        monkeypatch.setattr(model_module, "MAPPED", 256)
+        stylemaps = 4096 * 3 * 4 * 4 * 4  # bytes
+        assert peak(Model(CONFIG).mean_stylemap) < stylemaps  # whose weights learn: a graph would keep all
+
+    def test_in_parts_as_at_once(self, model, monkeypatch):
+        z = randn(7, 3)
+        whole = model.mean_stylemap(z)
+        monkeypatch.setattr(model_module, "MAPPED", 2)
+        # float32 sums of 7 values of size 1
+        assert (model.mean_stylemap(z) - whole).abs().max() <= 1e-6
 
 
 class TestTruncate:

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import warnings
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,12 @@ import torch
 from stylemap import editing, files, images
 from stylemap.cli import films, inputs, options
 from stylemap.editing import motion
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
+from stylemap.metrics import streams
+from stylemap.metrics.mse import mse
 from stylemap.model import truncate
+
+MOST_TILES, GRID_PIXELS = 256, 2**24  # of grid.png
 
 
 def main(argv: list[str]) -> int:
@@ -58,13 +63,16 @@ def main(argv: list[str]) -> int:
 
 def run_samples(arguments: argparse.Namespace) -> None:
     model = options.load_any(arguments)
-    channels = model.config.stylemap_channels
-    z = np.stack([np.random.default_rng(seed).standard_normal(channels, np.float32) for seed in arguments.seeds])
-    latent = truncate(model.map(torch.from_numpy(z).to(model.device)), model.mean_latent(), arguments.truncation)
-    pictures = options.chunked(model.synthesize, latent)
-    for seed, picture in zip(arguments.seeds, pictures, strict=True):
-        images.write(arguments.out / f"seed{seed:04d}.png", picture)
-    _write_grid(arguments.out, pictures, columns=4)
+    channels, mean = model.config.stylemap_channels, model.mean_latent()
+    grid = Grid(arguments.out, len(arguments.seeds), 1, columns=4)
+    for seeds in streams.batched(arguments.seeds, motion.frames_at_once(model)):
+        z = np.stack([np.random.default_rng(seed).standard_normal(channels, np.float32) for seed in seeds])
+        latent = truncate(model.map(torch.from_numpy(z).to(model.device)), mean, arguments.truncation)
+        pictures = model.synthesize(latent).cpu()
+        for seed, picture in zip(seeds, pictures, strict=True):
+            images.write(arguments.out / f"seed{seed:04d}.png", picture)
+        grid.add(pictures[:, None])
+    grid.write()
 
 
 def run_reconstruct(arguments: argparse.Namespace) -> None:
@@ -72,12 +80,18 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
     paths = inputs.pictures(arguments.images)
     names = inputs.unique_names(paths, ["grid.png"])
     options.keep_inputs((arguments.out / f"{name}.png" for name in [*names, "grid"]), paths)
-    originals = torch.cat([images.read(path, model.config.resolution) for path in paths])
-    reconstructions = options.chunked(lambda x: model.synthesize(model.encode(x.to(model.device))).cpu(), originals)
-    errors = (reconstructions.clamp(-1, 1) - originals).square().mean(dim=(1, 2, 3)).tolist()
-    for name, picture in zip(names, reconstructions, strict=True):
-        images.write(arguments.out / f"{name}.png", picture)
-    _write_grid(arguments.out, torch.stack([originals, reconstructions], dim=1).flatten(0, 1), columns=8)
+    for path in paths:  # all of them are good before the first is written
+        images.read(path, model.config.resolution)
+    errors: list[float] = []
+    grid = Grid(arguments.out, len(paths), 2, columns=8)
+    for batch in streams.batched(zip(names, paths, strict=True), motion.frames_at_once(model)):
+        originals = torch.cat([images.read(path, model.config.resolution) for _, path in batch])
+        reconstructions = model.synthesize(model.encode(originals.to(model.device))).cpu()
+        errors += mse(reconstructions.clamp(-1, 1), originals).tolist()
+        for (name, _), picture in zip(batch, reconstructions, strict=True):
+            images.write(arguments.out / f"{name}.png", picture)
+        grid.add(torch.stack([originals, reconstructions], dim=1))
+    grid.write()
     per_image = {
         f"{name}.png": {"source": str(path), "mse": e} for name, path, e in zip(names, paths, errors, strict=True)
     }
@@ -121,6 +135,25 @@ def layer_range(text: str) -> tuple[int, int]:
     return (int(first), int(last) + 1) if dash else (0, int(first))
 
 
-def _write_grid(folder: Path, pictures: torch.Tensor, columns: int) -> None:
-    images.write(folder / "grid.png", images.grid(pictures.cpu(), columns))
-    print(folder / "grid.png")
+class Grid:
+    """grid.png, of no more pictures than can be looked at, whatever there are.
+
+    Args:
+        total: pictures that are made.
+        tiles: of each, such as a photo and its reconstruction.
+    """
+
+    def __init__(self, folder: Path, total: int, tiles: int, columns: int):
+        self.path, self.total, self.tiles, self.columns = folder / "grid.png", total, tiles, columns
+        self.shown: list[torch.Tensor] = []
+
+    def add(self, pictures: torch.Tensor) -> None:
+        """[n, tiles, 3, R, R]."""
+        most = min(MOST_TILES, max(self.columns, GRID_PIXELS // pictures[0, 0, 0].numel())) // self.tiles
+        self.shown += pictures[: most - len(self.shown)].clone()  # a slice would keep all of the batch
+
+    def write(self) -> None:
+        if len(self.shown) < self.total:
+            warnings.warn(Note(f"{self.path} shows the first {len(self.shown)} of {self.total} pictures"), stacklevel=2)
+        images.write(self.path, images.grid(torch.cat(self.shown), self.columns))
+        print(self.path)

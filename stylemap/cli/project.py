@@ -172,13 +172,13 @@ class Job:
         self.folder = Folder(arguments.out, settings, self.steps, arguments.every, arguments.film, subject.device)
 
     def run(self, paths: list[Path], names: list[str]) -> dict[str, dict]:
-        """What is noted of the photos, found now or by an earlier call, by name.
+        """What is noted of the photos, found now or by an earlier call, by name; their histories are in the files.
 
         Raises:
             InputError: results or a state of other settings would be written over.
         """
         photos = [Photo(path, name, self.folder.key(path)) for path, name in zip(paths, names, strict=True)]
-        notes = {photo.name: self.folder.written(photo) for photo in photos}
+        notes = {photo.name: summary(self.folder.written(photo)) for photo in photos}
         todo = [photo for photo in photos if notes[photo.name] is None]
         chunks = []
         if begun := self.folder.begun(photos):
@@ -210,7 +210,8 @@ class Job:
                        self.arguments.every, tick)  # fmt: skip
         film.add(found.image)
         notes = {
-            photo.name: self.folder.write(i, photo, pictures[i], found, film) for i, photo in enumerate(begun.photos)
+            photo.name: summary(self.folder.write(i, photo, pictures[i], found, film))
+            for i, photo in enumerate(begun.photos)
         }
         self.folder.drop_state()
         self.done += len(notes)
@@ -227,6 +228,11 @@ class Job:
         if self.other is None:
             return [Target(photos, self.mask)]
         return [Target(photos, self.mask), Target(self.other.expand_as(photos), 1 - self.mask)]
+
+
+def summary(note: dict | None) -> dict | None:
+    """What the report says of a photo: the histories of thousands of them would fill the memory."""
+    return note and {key: note[key] for key in ("error", "steps", "seconds_per_step", "batch")}
 
 
 def report(arguments: argparse.Namespace, job: Job, notes: dict[str, dict]) -> None:

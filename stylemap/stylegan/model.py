@@ -5,7 +5,7 @@ from torch import Tensor, nn
 
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
-from stylemap.model import check_shape
+from stylemap.model import check_shape, mean_mapped
 from stylemap.networks.layers import EqualConv, EqualLinear, down_blocks
 from stylemap.stylegan.generator import Generator
 from stylemap.stylegan.noise import Noise
@@ -83,4 +83,4 @@ class VectorModel(nn.Module):
         """[1, L, C]: the mean over mapped ``z`` (default: the running mean), what truncation pulls towards."""
         if z is None:
             return self.generator.tile(self.generator.w_avg[None])
-        return self.map(z).mean(dim=0, keepdim=True)
+        return mean_mapped(self, z)

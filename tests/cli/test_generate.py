@@ -12,8 +12,10 @@ import torch
 from PIL import Image
 
 from stylemap import images, interpolate, mix
+from stylemap.cli import generate
 from stylemap.editing import motion
 from tests.cli.conftest import PHOTOS, SIDE, pixels
+from tests.memory import peak
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = "--weights IN/w.safetensors"
@@ -153,6 +155,39 @@ class TestReconstruct:
     @pytest.mark.parametrize("before", ["", "IN/ada.png"])
     def test_bad_picture(self, refused, bad, reason, before):
         assert reason in refused("generate reconstruct --out made", WEIGHTS, "--images", before, bad)
+
+
+class TestMemory:
+    """At most a pass and what the grid shows is there at once, however many pictures are made."""
+
+    PICTURE = 3 * SIDE**2 * 4  # bytes
+
+    @pytest.fixture(autouse=True)
+    def small(self, monkeypatch):
+        monkeypatch.setattr(motion, "frames_at_once", lambda model: 4)
+        monkeypatch.setattr(generate, "MOST_TILES", 8)
+
+    @pytest.mark.parametrize(
+        "run",
+        [
+            lambda count: f"samples --seeds 0-{count - 1}",
+            lambda count: "reconstruct --images " + " ".join(["IN/ada.png"] * count),
+        ],
+        ids=["samples", "reconstruct"],
+    )
+    def test_twelve_more_take_less_than_one(self, stylemap, run):
+        few, many = (peak(lambda n=n: stylemap("generate", run(n), "--out made", WEIGHTS)) for n in (8, 20))
+        assert many - few < self.PICTURE
+
+    @pytest.mark.parametrize(
+        ("verb", "shown"), [("samples --seeds 0-8", 8), ("reconstruct --images IN/photos IN/photos IN/ada.png", 4)]
+    )
+    def test_the_grid_shows_the_first(self, stylemap, tmp_path, verb, shown):
+        ran = stylemap("generate", verb, "--out made", WEIGHTS)
+        written = len(names(tmp_path / "made")) - 1 - verb.startswith("reconstruct")
+        assert ran.code == 0
+        assert ran.err == f"note: {Path('made') / 'grid.png'} shows the first {shown} of {written} pictures\n"
+        assert pixels(tmp_path / "made/grid.png").shape[0] == 2 + 8 // (4 if shown == 8 else 8) * (SIDE + 2)
 
 
 class TestInterpolate:

@@ -5,7 +5,6 @@ from dataclasses import asdict, replace
 
 import pytest
 import torch
-from torch.profiler import ProfilerActivity, profile
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylemap.config import (
@@ -22,6 +21,7 @@ from stylemap.images import from_uint8
 from stylemap.training import ema, evaluate, loop, perceptual
 from stylemap.training.distributed import ALONE
 from stylemap.training.rehearsal import Memory, Need, Stage
+from tests.memory import peak
 
 SMALL = ModelConfig(
     resolution=32, stylemap_size=8, stylemap_channels=16, channel_base=1024, channel_max=32, mapping_layers=2
@@ -30,18 +30,6 @@ PLAIN = TrainConfig(model=SMALL, batch=4, heldout=8, augment=AugmentConfig(mode=
 # What kernels take while they run is not foreseen: a copy of a tensor or two of the size of a layer's output. The largest
 # has 0.5 MB here (4 images, 32 channels, 32 x 32), the whole of what is alive is 30 MB and more.
 MARGIN = 0.05
-
-
-def peak(action) -> int:
-    """Bytes that the CPU allocator holds at most, of what it gives out during the action."""
-    with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as profiler:
-        action()
-    live = most = 0
-    for event in profiler.profiler.kineto_results.events():
-        if event.name() == "[memory]":
-            live += event.nbytes()
-            most = max(most, live)
-    return most
 
 
 def train(config: TrainConfig, tick: bool = False) -> None:
