@@ -1,4 +1,6 @@
-"""The one error that is the user's to mend."""
+"""The one error that is the user's to mend, and what its message repeats of foreign text."""
+
+import reprlib
 
 ECHOED = 40  # characters of a value that is none
 
@@ -22,3 +24,12 @@ def brief(err: Exception) -> str:
 def shortened(text: str) -> str:
     """What a message repeats of what was given."""
     return text if len(text) <= ECHOED else text[:ECHOED] + "..."
+
+
+def shown(value: object) -> str:
+    """A value of any kind as a message repeats it: on one line, shortened, and nothing a terminal would obey."""
+    return _repr.repr(value)
+
+
+_repr = reprlib.Repr()
+_repr.maxlevel, _repr.maxstring, _repr.maxother = 2, ECHOED, ECHOED

@@ -11,7 +11,7 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from stylemap import decoding, faces, files, parallel
+from stylemap import decoding, faces, files, parallel, reading
 from stylemap.cli import parsing
 from stylemap.datasets import preparing
 from stylemap.datasets.sources import Source, open_file, open_source
@@ -214,7 +214,7 @@ def read_records(path: Path, aligner: Aligner) -> Iterator[Record]:
         files.write_bytes(path, whole)
     for number, line in enumerate(whole.splitlines(), 1):
         try:
-            record = json.loads(line)
+            record = reading.json_value(line, path)
             settings = record["resolution"], record["largest"]
             record["source"], record["faces"]
         except (ValueError, KeyError, TypeError) as err:

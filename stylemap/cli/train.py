@@ -5,18 +5,20 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Iterator
 from dataclasses import asdict, fields
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
-import yaml
-from jsonargparse import ActionConfigFile, ArgumentError, ArgumentParser, set_parsing_settings
+from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from tqdm import tqdm
 
+from stylemap import reading
 from stylemap.cli import foresight
 from stylemap.config import TrainConfig
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shown
 from stylemap.resources import CONFIGS
 from stylemap.training import distributed, loop
 
@@ -36,14 +38,14 @@ KINDS = {
     r"<class 'str'>": "a text",
     r"typing\.Literal\[(.*?)\]": r"one of \1",
 }
-FORMERLY = {"augment": ["--augment.mode", "none"], "speed": ["--speed.precision", "float32"]}
+FORMERLY = {"augment": {"mode": "none"}, "speed": {"precision": "float32"}}  # of runs from before these were there
 
 
 def main(argv: list[str]) -> int:
     config, out, resume, dry_run = parse(argv)
     if dry_run:
         if distributed.speaks():
-            print(yaml.safe_dump(asdict(config), sort_keys=False), end="", flush=True)
+            print(reading.to_yaml(asdict(config)), end="", flush=True)
             foresight.foresee(config, out, resume)
         return 0
     if out is None and distributed.launched():
@@ -92,22 +94,19 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
         exit_on_error=False,
         allow_abbrev=False,
     )
-    parser.add_argument(
-        "--config", action=ActionConfigFile, help="a recipe: the name of one in configs/, or a YAML file"
-    )
+    parser.add_argument("--config", help="a recipe: the name of one in configs/, or a YAML file; flags win over it")
     parser.add_argument("--out", type=str, help="folder of the run; default: the next free runs/<number>-<data>")
     parser.add_argument("--resume", action="store_true", help="go on with the run in --out, exactly where it was")
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved config and what it will take, train nothing"
     )
     parser.add_class_arguments(TrainConfig)
-    argv = _with_recipe([_with_underscores(argument) for argument in argv])
+    recipe, flags = _with_recipe([_with_underscores(argument) for argument in argv])
+    parser.set_defaults(dict(_flat(asdict(recipe))))
     try:
-        arguments = parser.instantiate(parser.parse_args(argv))
+        arguments = parser.instantiate(parser.parse_args(flags))
     except ArgumentError as err:
-        recipes = _parted(argv)[0]
-        where = f" (flags, or {', '.join(recipes)})" if recipes else ""
-        raise InputError(f"{_plain(str(err))}{where}; see stylemap train --help") from err
+        raise InputError(f"{_plain(str(err))}; see stylemap train --help") from err
     config = TrainConfig(**{f.name: getattr(arguments, f.name) for f in fields(TrainConfig)})
     return config, Path(arguments.out) if arguments.out else None, arguments.resume, arguments.dry_run
 
@@ -135,22 +134,21 @@ def _with_underscores(argument: str) -> str:
     return ("--dry-run" if name == "--dry_run" else name) + equals + value
 
 
-def _with_recipe(argv: list[str]) -> list[str]:
-    """The arguments with recipes first, so that flags win wherever they stand: the run's own recipe on --resume, those given, or
-    one that fits the machine.
+def _with_recipe(argv: list[str]) -> tuple[TrainConfig, list[str]]:
+    """What the flags change, and the flags: the run's own config on --resume, the recipes given, or one that fits the machine.
 
     Raises:
-        InputError: no such recipe, nothing to resume, or a flag that is given twice.
+        InputError: no such recipe, one that cannot be used, nothing to resume, or a flag that is given twice.
     """
     recipes, flags = _parted(argv)
     named = [flag.partition("=")[0] for flag in flags if flag.startswith("--")]
     if twice := [flag for flag in named if named.count(flag) > 1]:
         raise InputError(f"{twice[0]} is given twice; see stylemap train --help")
-    recipes = [recipe if Path(recipe).is_file() else str(_recipe(recipe)) for recipe in recipes]
-    before: list[str] = []
+    files = [Path(recipe) if Path(recipe).is_file() else _recipe(recipe) for recipe in recipes]
+    settings: dict[str, Any] = {}
     if "--resume" in flags:
-        own = _config_of_run(flags)
-        before = ["--config", str(own), *_as_before(own)]
+        files.insert(0, _config_of_run(flags))
+        settings = FORMERLY | reading.settings(files[0])
     elif not recipes and not {"-h", "--help"} & set(flags):
         if torch.cuda.is_available():
             foresight.note(
@@ -158,8 +156,32 @@ def _with_recipe(argv: list[str]) -> list[str]:
             )
         else:
             foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
-            recipes = [str(_recipe(RECIPE_WITHOUT_GPU))]
-    return [*before, *(part for recipe in recipes for part in ("--config", recipe)), *flags]
+            files = [_recipe(RECIPE_WITHOUT_GPU)]
+    for file in files["--resume" in flags :]:
+        settings = _over(settings, reading.settings(file))
+    try:
+        return TrainConfig.from_dict(settings), flags
+    except InputError as err:
+        raise InputError(f"{', '.join(map(str, files))}: {err}") from err
+
+
+def _over(settings: dict, others: dict) -> dict:
+    """The settings, of which the others take the place: in groups one by one."""
+    groups = {
+        name: _over(settings[name], value)
+        for name, value in others.items()
+        if isinstance(value, dict) and isinstance(settings.get(name), dict)
+    }
+    return settings | others | groups
+
+
+def _flat(settings: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Settings in groups as jsonargparse names them."""
+    for name, value in settings.items():
+        if isinstance(value, dict):
+            yield from _flat(value, f"{prefix}{name}.")
+        else:
+            yield f"{prefix}{name}", value
 
 
 def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
@@ -176,16 +198,10 @@ def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
     return recipes, others
 
 
-def _as_before(config: Path) -> list[str]:
-    """Flags for a run from before these settings were there, so that it goes on as it was."""
-    known = yaml.safe_load(config.read_text()) or {}
-    return [part for group, flags in FORMERLY.items() if group not in known for part in flags]
-
-
 def _recipe(name: str) -> Path:
     recipes = {p.stem: p for p in sorted(CONFIGS.glob("*.yaml"))}
     if name not in recipes:
-        raise InputError(f"no recipe {name!r}; give a YAML file or one of {', '.join(recipes)}")
+        raise InputError(f"no recipe {shown(name)}; give a YAML file or one of {', '.join(recipes)}")
     return recipes[name]
 
 

@@ -9,10 +9,9 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-import yaml
 from torch import Tensor
 
-from stylemap import checkpoint, datasets, files, images, sheets
+from stylemap import checkpoint, datasets, files, images, reading, sheets
 from stylemap.comparison import chart
 from stylemap.comparison.chart import Axis, Series
 from stylemap.comparison.table import markdown, number
@@ -67,7 +66,7 @@ class Run:
     @property
     def own_config(self) -> TrainConfig:
         """What the folder says it was started with."""
-        return TrainConfig.from_dict(yaml.safe_load((self.folder / loop.CONFIG_FILE).read_text()))
+        return TrainConfig.from_dict(reading.settings(self.folder / loop.CONFIG_FILE))
 
     def status(self) -> Status:
         """Of the folder; "busy" where a living process trains in it.
@@ -79,8 +78,8 @@ class Run:
             return "busy" if self.busy() else "new"
         try:
             own = self.own_config
-        except (yaml.YAMLError, TypeError, AttributeError) as err:
-            raise InputError(f"{self.folder / loop.CONFIG_FILE} cannot be read ({err}); give another --out") from err
+        except InputError as err:
+            raise InputError(f"{self.folder} holds no run that can go on ({err}); give another --out") from err
         if different := differences(own, self.config):
             raise InputError(
                 f"{self.folder} holds another run: {', '.join(different)}; give another --out or the same settings"
@@ -162,8 +161,8 @@ class Measuring:
         about |= {"heldout": len(self.heldout), "device": str(self.device), "threads": torch.get_num_threads()}
         note = self.out / MEASURES / f"{run.name}.json"
         try:
-            known = json.loads(note.read_text())
-        except (OSError, ValueError):
+            known = reading.json_object(note)
+        except InputError:  # none, or one that a kill cut short
             known = {}
         if known.get("about") == about:
             return known

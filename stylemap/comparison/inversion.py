@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from stylemap import files, images, sheets
+from stylemap import files, images, reading, sheets
 from stylemap.comparison import contenders, machine, showing, timing
 from stylemap.comparison.contenders import Contender
 from stylemap.comparison.quality import Judge
@@ -96,8 +96,8 @@ class Benchmark:
 
     def written(self, contender: Contender, key: str) -> dict | None:
         try:
-            row = json.loads(self.note(contender).read_text())
-        except (OSError, ValueError):
+            row = reading.json_object(self.note(contender))
+        except InputError:
             return None
         return row if row.get("key") == key and self.strip(contender).is_file() else None
 

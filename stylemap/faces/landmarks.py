@@ -5,7 +5,6 @@ eye, right eye, nose, left mouth corner, right mouth corner. Left is the IMAGE's
 """
 
 import itertools
-import json
 import math
 from collections import defaultdict
 from collections.abc import Mapping
@@ -14,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from stylemap import naming
+from stylemap import naming, reading
 from stylemap.errors import InputError
 
 POINTS = 5
@@ -40,12 +39,7 @@ def read(path: str | Path) -> Table:
         InputError: no such file, no JSON, or a photo whose points are no face; the line names the file and the photo.
     """
     path = Path(path)
-    try:
-        content = json.loads(path.read_bytes())
-    except OSError as err:
-        raise InputError(f"{path} cannot be read: {err.strerror}; check the path") from err
-    except (ValueError, RecursionError) as err:
-        raise InputError(f"{path} is not JSON ({' '.join(str(err).split())[:80]}); export it again") from err
+    content = reading.json_value(reading.content(path), path)
     if not isinstance(content, dict) or not content:
         raise InputError(f'{path} lists no photo; it must look like {{"photo.jpg": [[x, y], ... 5 or 68 points]}}')
     table: Table = defaultdict(list)

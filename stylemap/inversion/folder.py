@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from stylemap import files, images, video
+from stylemap import files, images, reading, video
 from stylemap.errors import InputError, shortened
 from stylemap.inversion import latents
 from stylemap.inversion.engine import State
@@ -151,9 +151,9 @@ class Folder:
         if not path.exists():
             return None
         try:
-            note = json.loads(path.read_text())
+            note = reading.json_object(path)
             key, origin, about = note["key"], note["origin"], title(note["origin"])
-        except (OSError, ValueError, KeyError, TypeError) as err:
+        except (InputError, KeyError, TypeError, AttributeError) as err:
             raise InputError(f"{path} is no note of `stylemap project`; give another --out") from err
         if key != photo.key:
             why = difference(origin, self.settings) or "another photo"

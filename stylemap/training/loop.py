@@ -8,10 +8,9 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
-import yaml
 from torch import Tensor
 
-from stylemap import checkpoint, datasets, devices, files, images
+from stylemap import checkpoint, datasets, devices, files, images, reading
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream
 from stylemap.errors import InputError
@@ -249,7 +248,7 @@ def _enter(run: Path, resume: bool, config: TrainConfig, trainee: state.Trainee,
             trainee.augment.sums.zero_()  # the state has those of all processes
     if world.first:
         distributed.claim(run)
-        files.write_text(run / CONFIG_FILE, yaml.safe_dump(asdict(config), sort_keys=False))
+        files.write_text(run / CONFIG_FILE, reading.to_yaml(asdict(config)))
         if not state.paths(run):
             state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
     return seen or 0

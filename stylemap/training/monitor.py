@@ -3,6 +3,7 @@
 import contextlib
 import json
 import math
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from stylemap import files, images
+from stylemap import files, images, reading
 from stylemap.errors import InputError
 from stylemap.training.alarms import alarms
 from stylemap.training.distributed import ALONE, World
@@ -135,13 +136,20 @@ class Monitor:
 
 
 def read_log(path: Path) -> list[dict]:
-    """The ticks of a ``log.jsonl``; lines that are none, such as one cut short by a kill, are passed over."""
+    """The ticks of a ``log.jsonl``: numbers, None, and the texts of alarms.
+
+    What is nothing of these is passed over, such as a line cut short by a kill.
+    """
     records = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        try:
-            record = json.loads(line)
-        except ValueError:
-            continue
-        if isinstance(record, dict) and isinstance(record.get("images"), int):
-            records.append(record)
+        with contextlib.suppress(InputError):
+            record = reading.json_value(line, path)
+            if isinstance(record, dict) and type(record.get("images")) is int:
+                records.append({name: value for name, value in record.items() if _is_logged(name, value)})
     return records
+
+
+def _is_logged(name: str, value: object) -> bool:
+    if name == "alarms":
+        return isinstance(value, list) and all(isinstance(text, str) for text in value)
+    return value is None or (type(value) in (int, float) and abs(value) <= sys.float_info.max)

@@ -1,11 +1,13 @@
 """``log.jsonl`` as columns of numbers."""
 
-import json
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+
+from stylemap import reading
+from stylemap.errors import InputError
 
 LARGEST = 1e100  # beyond it, a value counts as infinite
 
@@ -32,8 +34,8 @@ class Log:
             return cls([], {}, [], None)
         for line in lines:
             try:
-                record = json.loads(line)
-            except ValueError:
+                record = reading.json_value(line, path)
+            except InputError:
                 continue
             if isinstance(record, dict) and type(record.get("images")) is int and 0 <= record["images"] < 2**63:
                 records[record["images"]] = record

@@ -12,9 +12,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-import yaml
-
-from stylemap import __version__, files
+from stylemap import __version__, files, reading
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
 from stylemap.training.report import curves, headline, sheets, wording
@@ -55,17 +53,9 @@ def write(run: Path) -> Path:
 def _read_config(run: Path) -> dict:
     """As it stands in the file: it may be of another version, so that no `TrainConfig` can be made of it."""
     path = run / "config.yaml"
-    try:
-        config = yaml.safe_load(path.read_bytes())
-    except (FileNotFoundError, NotADirectoryError) as err:
-        raise InputError(f"{run} holds no run (config.yaml is missing); name the folder of a training run") from err
-    except OSError as err:
-        raise InputError(f"{path} cannot be read: {err.strerror}; make it readable") from err
-    except yaml.YAMLError as err:
-        raise InputError(f"{path} is damaged: not YAML; write it again with stylemap train --resume") from err
-    if not isinstance(config, dict):
-        raise InputError(f"{path} is damaged: it holds no settings; write it again with stylemap train --resume")
-    return config
+    if not path.is_file():
+        raise InputError(f"{run} holds no run (config.yaml is missing); name the folder of a training run")
+    return reading.settings(path)
 
 
 def _config(config: dict) -> str:

@@ -35,7 +35,7 @@ def test_the_later_of_two_ticks_at_the_same_images(make):
 
 
 def test_what_is_not_finite_is_a_gap(make):
-    bad = ["NaN", "Infinity", "-Infinity", "null", "1e999", "1" + 400 * "0"]
+    bad = ["NaN", "Infinity", "-Infinity", "null", "1e999", "1" + 39 * "0" + "e300"]
     values = ["1.0", "2.0", *bad, "3.0"]
     page = make([f'{{"images": {100 * (i + 1)}, "x": {value}}}' for i, value in enumerate(values)])
     assert re.fullmatch(r"M[\d. ]+L[\d. ]+M[\d. ]+h0", page.curve("x"))

@@ -1,0 +1,272 @@
+"""Readers of small formats: JSON, YAML, .safetensors, .npy. Anybody may have written the file.
+
+A reader gives what the file holds, or raises an `InputError` of one short line that names the file. It bounds depth and size, so
+that what it gives is safe to walk. Kinds, shapes and ranges are for the caller to check.
+"""
+
+import json
+import math
+import re
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+import numpy as np
+import yaml
+from safetensors import SafetensorError, safe_open
+
+from stylemap.errors import InputError, brief, shortened
+
+if TYPE_CHECKING:
+    from torch import Tensor  # not imported: the report and loading processes do without torch
+
+LARGEST_TEXT = 1 << 30  # bytes of a JSON file; FFHQ's landmarks are 270 MB
+LARGEST_SETTINGS = 1 << 16  # bytes of a YAML file; PyYAML takes 10 s for a million
+LARGEST_HEADER = 1 << 20  # bytes of JSON in front of the tensors of a .safetensors file
+DEEPEST = 32  # lists in each other
+LONGEST_NUMBER = 40  # digits of a whole number
+
+
+class _Unfit(ValueError):
+    """Text that its format allows and we do not. Says why."""
+
+
+def content(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        InputError: missing, not readable, or more than ``most`` bytes.
+    """
+    with _opened(path) as f:
+        data = f.read(most + 1)
+    if len(data) > most:
+        raise InputError(f"{path} has more than {most:,} bytes; check the path")
+    return data
+
+
+def text(data: bytes, where: str | Path) -> str:
+    """Text in UTF-8, or in UTF-16 where it begins with a mark that says so, as Windows may write it.
+
+    Raises:
+        InputError: another encoding.
+    """
+    wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        return data.decode("utf-16" if wide else "utf-8-sig")
+    except UnicodeDecodeError as err:
+        line = data.count(b"\n", 0, err.start) + 1
+        raise InputError(f"{where} is not text in UTF-8 (line {line}); save it as UTF-8") from err
+
+
+# ---- JSON
+
+
+def json_value(data: bytes | str, where: str | Path) -> Any:
+    """What JSON holds. NaN and Infinity are read too, since Python writes them.
+
+    Args:
+        where: the data is from, for the message.
+
+    Raises:
+        InputError: no JSON; a name that stands twice in one object; more than `DEEPEST` lists in each other; a whole number of
+            more than `LONGEST_NUMBER` digits.
+    """
+    written = text(data, where) if isinstance(data, bytes) else data
+    try:
+        value = json.loads(written, object_pairs_hook=_distinct, parse_int=_whole)
+        _check_depth(value)
+    except json.JSONDecodeError as err:
+        raise InputError(
+            f"{where} is not JSON ({err.msg}: line {err.lineno}, column {err.colno}); write it again"
+        ) from err
+    except (_Unfit, RecursionError) as err:
+        raise InputError(f"{where} cannot be used: {_reason(err)}; write it again") from err
+    return value
+
+
+def json_object(path: str | Path, most: int = LARGEST_TEXT) -> dict[str, Any]:
+    """The names and values that a JSON file holds.
+
+    Raises:
+        InputError: as `content` and `json_value`, or JSON that is no object.
+    """
+    value = json_value(content(path, most), path)
+    if not isinstance(value, dict):
+        raise InputError(f"{path} is not JSON of names and values; write it again")
+    return value
+
+
+def _distinct(pairs: list[tuple[str, Any]]) -> dict:
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        raise _twice(name for name, _ in pairs)
+    return found
+
+
+def _twice(names: Iterable[str]) -> _Unfit:
+    return _Unfit(f"{shortened(Counter(names).most_common(1)[0][0])!r} stands twice in it")
+
+
+def _whole(digits: str) -> int:
+    if len(digits) > LONGEST_NUMBER:
+        raise _Unfit(f"a number in it has {len(digits)} digits")
+    return int(digits)
+
+
+def _check_depth(value: Any) -> None:
+    """Level by level, as a walk by recursion is what depth must not end."""
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            inner
+            for outer in level
+            if isinstance(outer, (list, dict))
+            for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, (list, dict))
+        ]
+        if not level:
+            return
+    raise RecursionError
+
+
+def _reason(err: Exception) -> str:
+    return f"more than {DEEPEST} lists are in each other" if isinstance(err, RecursionError) else str(err)
+
+
+# ---- YAML, of which one dialect is read and written
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML without aliases, which can make a small file endless, and without names that stand twice."""
+
+    def compose_node(self, parent: Any, index: Any) -> yaml.Node:
+        if self.check_event(yaml.AliasEvent):
+            raise _Unfit(f"line {self.peek_event().start_mark.line + 1} has an alias (*); write the value itself")
+        return super().compose_node(parent, index)
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict:
+        names = [name.value for name, _ in node.value if isinstance(name, yaml.ScalarNode)]
+        if len(set(names)) < len(names):
+            raise _twice(names)
+        return super().construct_mapping(node, deep)
+
+
+class _Dumper(yaml.SafeDumper):
+    pass
+
+
+for _side in (_Loader, _Dumper):
+    # 1e-3 is a number, as it is in JSON and for jsonargparse. A date is text.
+    _side.yaml_implicit_resolvers = {
+        first: [(tag, form) for tag, form in forms if not tag.endswith((":float", ":timestamp"))]
+        for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+    _side.add_implicit_resolver(
+        "tag:yaml.org,2002:float",
+        re.compile(r"[-+]?(?:(?:[0-9]+\.[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?|[0-9]+[eE][-+]?[0-9]+|\.(?:inf|nan))$"),
+        list("-+.0123456789"),
+    )
+
+
+def settings(path: str | Path) -> dict[str, Any]:
+    """The settings that a YAML file names: a recipe, or the config of a run. An empty file has none.
+
+    Raises:
+        InputError: missing, no YAML, no names with values, or YAML that `_Loader` does not take.
+    """
+    written = text(content(path, LARGEST_SETTINGS), path)
+    try:
+        value = yaml.load(written, _Loader)
+        _check_depth(value)
+    except yaml.MarkedYAMLError as err:
+        line = f" (line {err.problem_mark.line + 1}: {shortened(err.problem or '')})" if err.problem_mark else ""
+        raise InputError(f"{path} is not YAML{line}; correct it") from err
+    except (_Unfit, RecursionError) as err:
+        raise InputError(f"{path} cannot be used: {_reason(err)}; correct it") from err
+    except Exception as err:  # what a tag says of a value that is none comes out as nearly any type
+        raise InputError(f"{path} is not YAML ({type(err).__name__}); correct it") from err
+    if not isinstance(value or {}, dict) or not all(isinstance(name, str) for name in value or {}):
+        raise InputError(f"{path} holds no settings, which are lines NAME: VALUE; correct it")
+    return value or {}
+
+
+def to_yaml(values: dict[str, Any]) -> str:
+    """YAML that `settings` reads as it was, whatever text looks like a number."""
+    return yaml.dump(values, Dumper=_Dumper, sort_keys=False)
+
+
+# ---- tensors
+
+
+def notes(file: str | Path | BinaryIO, where: str | Path | None = None) -> dict[str, str]:
+    """What the header of a .safetensors file says in words. No tensor is read.
+
+    Args:
+        file: a path, or an open file.
+        where: an open file is from, for the message.
+
+    Raises:
+        InputError: missing, no such file, or a header of more than `LARGEST_HEADER` bytes.
+    """
+    if isinstance(file, (str, Path)):
+        with _opened(file) as f:
+            return notes(f, file)
+    length = int.from_bytes(file.read(8), "little")
+    header = file.read(length) if 2 <= length <= LARGEST_HEADER else b""
+    if len(header) < 2 or len(header) < length or header[:1] != b"{":
+        raise InputError(f"{where} is damaged or no .safetensors file; check the path, or copy it again")
+    found = json_value(header, f"the header of {where}")
+    found = found.get("__metadata__", {}) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+        raise InputError(f"{where} has a damaged header; copy it again")
+    return found
+
+
+def tensors(path: str | Path) -> dict[str, "Tensor"]:
+    """The tensors of a .safetensors file by name. They are as large as the file, whatever it says.
+
+    Raises:
+        InputError: missing, damaged, or another kind of file.
+    """
+    _opened(path).close()
+    try:
+        with safe_open(path, "pt") as f:
+            return {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+    except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as err:  # the last: a type torch lacks
+        raise InputError(f"{path} is damaged or no .safetensors file ({brief(err)}); copy it again") from err
+
+
+def array(path: str | Path) -> np.ndarray:
+    """The real numbers of a .npy file, float64. No pickle is read.
+
+    Raises:
+        InputError: missing, damaged, an archive or pickled objects, no real numbers, or numbers that are not finite.
+    """
+    with _opened(path) as f:
+        try:
+            version = np.lib.format.read_magic(f)
+            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
+            shape, fortran, dtype = read(f)
+            if dtype.kind not in "fiu":
+                raise _Unfit("must hold one array of real numbers")
+            data = f.read()
+            if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != len(data):
+                raise _Unfit("is cut short, or longer than its shape says")
+            found = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
+        except _Unfit as err:
+            raise InputError(f"{path} {err}; save the array alone") from err
+        except Exception as err:  # a header is Python that numpy parses: damage comes out as nearly any type
+            raise InputError(f"{path} is damaged or no .npy file; save the array alone") from err
+    if not np.isfinite(found).all():
+        raise InputError(f"{path} holds numbers that are not finite; make it again")
+    return found
+
+
+def _opened(path: str | Path) -> BinaryIO:
+    try:
+        return open(path, "rb")
+    except FileNotFoundError as err:
+        raise InputError(f"{path}: no such file") from err
+    except (OSError, ValueError) as err:  # ValueError: a zero byte in the path
+        raise InputError(f"{path} cannot be read: {getattr(err, 'strerror', None) or err}; check the path") from err
