@@ -8,6 +8,7 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "stylemap/__init__.py").read_text())[1]
 
+INSIDE = ("op", "configs", "pretrained")
 EXTRAS = {
     # What later parts use; the core below trains, generates and edits without them.
     "fast": ["simplejpeg>=1.7"],
@@ -47,9 +48,9 @@ setup(
     license="Apache-2.0",
     license_files=["LICENSE"],
     python_requires=">=3.10",
-    # The shipped weights and recipes stay at the top of the tree and are installed as part of the package.
-    packages=[*find_packages(include=["stylemap", "stylemap.*", "op"]), "stylemap.configs", "stylemap.pretrained"],
-    package_dir={"stylemap.configs": "configs", "stylemap.pretrained": "pretrained"},
+    # Operators, shipped weights and recipes stay at the top of the tree and are installed as part of the package.
+    packages=[*find_packages(include=["stylemap", "stylemap.*"]), *(f"stylemap.{name}" for name in INSIDE)],
+    package_dir={f"stylemap.{name}": name for name in INSIDE},
     package_data={
         "stylemap.training.report": ["*.template"],
         "stylemap.editor": ["static/*"],

@@ -31,12 +31,12 @@ from torch import Tensor, nn
 
 from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
-from op import upfirdn2d
 from stylemap import devices, files
 from stylemap.config import TrainConfig
 from stylemap.model import Model
 from stylemap.networks.generator import Generator, Synthesis
 from stylemap.networks.layers import BLUR, EqualConv, ModulatedConv, same, upsample
+from stylemap.operators import upfirdn2d
 from stylemap.training import ema, loop, perceptual, phases, steps
 from stylemap.training.optimizers import Optimizers
 

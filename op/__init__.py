@@ -4,8 +4,8 @@ Every operator takes and returns plain tensors in any memory format, runs on eve
 (R1 needs the gradient of a gradient).
 """
 
-from op.bias_act import bias_act
-from op.modulate import modulate
-from op.upfirdn2d import upfirdn2d
+from .bias_act import bias_act
+from .modulate import modulate
+from .upfirdn2d import upfirdn2d
 
 __all__ = ["bias_act", "modulate", "upfirdn2d"]

@@ -1,7 +1,7 @@
 """Layers with equalised learning rate (Progressive GAN, section 4.1) and their resampling forms (StyleGAN2, appendix B).
 
 A weight is stored as N(0, 1) / lr_mul and multiplied at run time by lr_mul / sqrt(fan_in): Adam then moves every layer at
-the same relative speed. The gain of the activation is folded into that factor, see `op.bias_act`.
+the same relative speed. The gain of the activation is folded into that factor, see `operators.bias_act`.
 """
 
 import math
@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from op import bias_act, modulate, upfirdn2d
-from op.bias_act import GAIN
+from stylemap.operators import bias_act, modulate, upfirdn2d
+from stylemap.operators.bias_act import GAIN
 
 BLUR = (1.0, 3.0, 3.0, 1.0)
 
@@ -90,7 +90,7 @@ class EqualLinear(nn.Module):
 
 
 def norm_groups(norm: str, channels: int) -> int | None:
-    """The ``groups`` of `op.modulate` for a norm of the config; None where statistics are not per sample."""
+    """The ``groups`` of `operators.modulate` for a norm of the config; None where statistics are not per sample."""
     return {"layer": 1, "group": 8, "instance": channels, "batch": None}[norm]
 
 

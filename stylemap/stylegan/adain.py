@@ -11,10 +11,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from op import bias_act, modulate, upfirdn2d
-from op.bias_act import GAIN
 from stylemap.config import ModelConfig
 from stylemap.networks.layers import EqualConv, EqualLinear, same
+from stylemap.operators import bias_act, modulate, upfirdn2d
+from stylemap.operators.bias_act import GAIN
 from stylemap.stylegan.noise import Noise, NoiseInput, resolve
 
 BINOMIAL = (1.0, 2.0, 1.0)

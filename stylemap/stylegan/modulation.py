@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from op import bias_act, upfirdn2d
-from op.bias_act import GAIN
 from stylemap.config import ModelConfig
 from stylemap.networks.layers import BLUR, Convolve, EqualLinear, same, upsample
+from stylemap.operators import bias_act, upfirdn2d
+from stylemap.operators.bias_act import GAIN
 from stylemap.stylegan.noise import Noise, NoiseInput, resolve
 
 DEMODULATION_EPS = 1e-8

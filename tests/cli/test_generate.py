@@ -361,10 +361,26 @@ class TestUsage:
         assert reason in refused(arguments)
 
 
-def test_script(inputs, tmp_path):
-    """The entry script from the root of the repository, as a user runs it."""
-    command = [sys.executable, "generate.py", "samples", "--weights", inputs / "w.safetensors", "--seeds", "1"]
-    done = subprocess.run([*command, "--out", tmp_path / "made"], cwd=ROOT, capture_output=True, text=True, check=False)
+def test_script(tmp_path):
+    """The entry script in a folder, and with a package on Python's path, whose names are those of the project's own folders."""
+    others = tmp_path / "others"
+    for name in ("op", "configs", "pretrained"):
+        for folder in (tmp_path / name, others / name):
+            folder.mkdir(parents=True)
+            (folder / "__init__.py").write_text("raise ImportError('this is not yours')")
+    command = [
+        sys.executable,
+        ROOT / "generate.py",
+        "samples",
+        "--weights",
+        "avatars32",
+        "--seeds",
+        "1",
+        "--out",
+        "made",
+    ]
+    settings = {"cwd": tmp_path, "env": {**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{others}"}}
+    done = subprocess.run(command, **settings, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout == f"{tmp_path / 'made/grid.png'}\n"
+    assert done.stdout == f"{Path('made') / 'grid.png'}\n"
     assert names(tmp_path / "made") == ["grid.png", "seed0001.png"]

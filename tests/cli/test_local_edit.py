@@ -427,10 +427,10 @@ class TestUsage:
 
 
 def test_script(inputs, tmp_path):
-    """The entry script from the root of the repository, as a user runs it."""
-    command = [sys.executable, "local_edit.py", "transplant", "--weights", inputs / "w.safetensors"]
+    """The entry script, from another folder than its own."""
+    command = [sys.executable, ROOT / "local_edit.py", "transplant", "--weights", inputs / "w.safetensors"]
     command += ["--original", inputs / "ada.png", "--reference", inputs / "bob.png"]
-    command += ["--from", "0,0", "--to", "4,4", "--size", "2,2", "--out", tmp_path / "edit.png"]
-    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
-    assert (done.returncode, done.stdout, done.stderr) == (0, f"{tmp_path / 'edit.png'}\n", "")
+    command += ["--from", "0,0", "--to", "4,4", "--size", "2,2", "--out", "edit.png"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout, done.stderr) == (0, "edit.png\n", "")
     assert pixels(tmp_path / "edit.png").shape == (SIDE, SIDE, 3)

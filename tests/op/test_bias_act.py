@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from op import bias_act
+from stylemap.operators import bias_act
 
 SHAPES = [(4, 3), (3, 3), (2, 3, 5), (2, 3, 4, 5), (3, 3, 3, 3)]  # N = C among them: the bias belongs to dimension 1
 

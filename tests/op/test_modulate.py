@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from op import modulate
+from stylemap.operators import modulate
 
 C = 8
 GROUPS = [1, 2, 4, C, None]

@@ -10,7 +10,7 @@ from torch import Tensor
 from torch._subclasses.fake_tensor import FakeTensorMode
 from torch.fx.experimental.proxy_tensor import make_fx
 
-from op import upfirdn2d
+from stylemap.operators import upfirdn2d
 
 TAPS = [(1, 3, 3, 1), (1, 2, 1), (1, 2, 4), (5, -1, 2, 3), (1,)]  # two of them asymmetric: they catch a missing flip
 FACTORS = list(itertools.product((1, 2), (1, 2)))

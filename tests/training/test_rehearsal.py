@@ -132,7 +132,7 @@ def test_rehearsals_leave_nothing_behind():
     stage.needs.clear()
     again = stage.need(4, False, "float32", False)  # the penalty from the notes of the first time
     assert again.float32 == first.float32
-    # The filters of `op.upfirdn2d`, which stay, are of 16 numbers.
+    # The filters of `operators.upfirdn2d`, which stay, are of 16 numbers.
     assert again.memory.activations == pytest.approx(first.memory.activations, abs=1024)
 
 
