@@ -160,7 +160,7 @@ def run_apply(arguments: argparse.Namespace) -> None:
         _check_cells(arguments.cells, model)
     (direction,) = direction_files.chosen(arguments, model, [arguments.direction])
     pictures = photos.open_photos(arguments, model)
-    original = pictures.original(arguments.image)
+    original = pictures.open(arguments.image)
     mask = pictures.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
     # without a mask both spaces are one
     space = (arguments.space or "w+") if arguments.mask else "w"

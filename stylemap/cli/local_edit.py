@@ -100,7 +100,7 @@ def run_blend(arguments: argparse.Namespace) -> None:
         raise InputError(f"{len(arguments.reference)} --reference and {count} --mask; give one mask for each reference")
     check_files(arguments)
     edit = Edit(arguments)
-    references = [edit.pictures.reference(path) for path in arguments.reference]
+    references = [edit.pictures.open(path) for path in arguments.reference]
     selected = selecting.select(arguments, edit.pictures, edit.original, references)
     edit.write([edit.patch(r, mask, composing.Placement()) for r, mask in zip(references, selected, strict=True)])
 
@@ -133,7 +133,7 @@ def transplant_masks(arguments: argparse.Namespace) -> None:
     placements = [composing.Placement(*where) for where in zip(shifts, scales, flips, strict=True)]
     check_files(arguments)
     edit = Edit(arguments)
-    opened = {path: edit.pictures.reference(path) for path in dict.fromkeys(names)}
+    opened = {path: edit.pictures.open(path) for path in dict.fromkeys(names)}
     references = [opened[path] for path in names]
     selected = selecting.select(arguments, edit.pictures, edit.original, references)
     edit.write([edit.patch(*part) for part in zip(references, selected, placements, strict=True)])
@@ -161,7 +161,7 @@ def transplant_cells(arguments: argparse.Namespace) -> None:
             box.check(edit.model.config.stylemap_size)
         except ValueError as err:
             raise InputError(f"{err}; change --from, --to or --size") from err
-    references = [edit.pictures.reference(path) for path in names]
+    references = [edit.pictures.open(path) for path in names]
     edit.write([edit.patch(r, *over(box, edit.model)) for r, box in zip(references, boxes, strict=True)])
 
 
@@ -177,7 +177,7 @@ class Edit:
         if arguments.layers and arguments.layers[1] > most:
             raise InputError(f"--layers: these weights have the resized stylemaps 0-{most - 1}")
         self.pictures = photos.open_photos(arguments, self.model)
-        self.original = self.pictures.original(arguments.original)
+        self.original = self.pictures.open(arguments.original)
 
     def encode(self, photo: photos.Photo) -> Tensor:
         return self.model.encode(self.pictures.image(photo))

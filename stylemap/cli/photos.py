@@ -1,19 +1,19 @@
 """What an edit reads and writes: the central square of a picture, or with ``--align`` a face of a photo; put back or not."""
 
 import argparse
+import warnings
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
 from torch import Tensor
 
-from stylemap import decoding, faces, images, maskfiles, stored
+from stylemap import decoding, faces, images, maskfiles, originals, stored
 from stylemap.cli import align
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 from stylemap.files import atomic
 from stylemap.model import Model
 
@@ -72,10 +72,12 @@ class Photo:
     """A picture file and the part of it that the model works on."""
 
     path: str
-    pixels: np.ndarray | None  # uint8 [H, W, 3], all of it; None where it will not be written
-    size: tuple[int, int] | None  # H, W; None where nobody has looked
+    size: tuple[int, int]  # H, W
     picture: np.ndarray  # uint8 [R, R, 3], the part
     alignment: faces.Alignment  # where that lies
+    contents: bytes | np.ndarray | None = (
+        None  # where it is no file: those of one, or its pixels uint8 [H, W, 3] in sRGB
+    )
 
 
 class Pictures:
@@ -85,12 +87,10 @@ class Pictures:
         """``paste``: one of `pasting.WAYS`, or "none" to write what the model made."""
         self.model, self.paste = model, paste
 
-    def original(self, path: str) -> Photo:
-        """The picture to edit."""
-        return self._open(path, whole=self.paste != "none")
-
-    def reference(self, path: str) -> Photo:
-        return self._open(path, whole=False)
+    def open(self, path: str) -> Photo:
+        """A picture to edit, or to take from."""
+        side, size = self.model.config.resolution, stored.size(Path(path))
+        return Photo(path, size, decoding.load(Path(path), side), faces.Alignment.central(*size, side))
 
     def image(self, photo: Photo) -> Tensor:
         """[1, 3, R, R] on the model's device."""
@@ -114,25 +114,25 @@ class Pictures:
         Raises:
             InputError: calling it ``name``, where it does not fit.
         """
-        maskfiles.check_over(values.shape, photo.size or stored.size(Path(photo.path)), name)
+        maskfiles.check_over(values.shape, photo.size, name)
         return decoding.fit_mask(values, self.model.config.resolution)
 
     def write(self, path: Path, original: Photo, edited: Edited) -> None:
-        """Write the edit, made to be pasted as ``paste`` says: alone or in the original."""
-        pixels = edited.pixels
-        if self.paste != "none":
-            where = original.alignment, edited.region
-            pixels = pasting.paste(original.pixels, original.picture, pixels, *where, self.paste, edited.sources)
-        with atomic(path) as temporary:  # not by images.write: as a float tensor a large photo takes 12 bytes a pixel
-            Image.fromarray(pixels).save(temporary, **images.STILL_FORMATS[path.suffix.lower()])
+        """Write the edit, made to be pasted as ``paste`` says: alone or in the original.
 
-    def _open(self, path: str, whole: bool) -> Photo:
-        side = self.model.config.resolution
-        if not whole:  # the faster way, which does not decode all pixels of a large JPEG
-            return Photo(path, None, None, decoding.load(Path(path), side), faces.Alignment.central(side, side, side))
-        pixels = decoding.decode(Path(path))
-        size = pixels.shape[:2]
-        return Photo(path, pixels, size, decoding.fit(pixels, side), faces.Alignment.central(*size, side))
+        A `Note` is warned of for all of the original that its kind of file cannot hold.
+        """
+        if self.paste == "none":
+            images.write(path, images.from_arrays([edited.pixels]))
+            return
+        source = Path(original.path) if original.contents is None else original.contents
+        photo = originals.opened(source, path.suffix, original.path)
+        where = original.alignment, edited.region, self.paste, edited.sources
+        pasted = pasting.paste(photo.colour, original.picture, edited.pixels, *where, photo.encode)
+        with atomic(path) as temporary, temporary.open("wb") as stream:
+            photo.write(stream, pasted)
+        for lost in (*photo.lost, *photo.hidden(original.alignment, edited.region)):
+            warnings.warn(f"{path}: {lost}", Note, stacklevel=2)
 
     def _tensor(self, mask: np.ndarray) -> Tensor:
         return torch.from_numpy(mask)[None, None].to(self.model.device)
@@ -162,11 +162,11 @@ class Faces(Pictures):
             )
         return mask
 
-    def _open(self, path: str, whole: bool) -> Photo:
+    def open(self, path: str) -> Photo:
         pixels = decoding.decode(Path(path))
         face = self.finder.largest(Path(path).as_posix(), pixels)
         try:
             aligned = faces.align(pixels, face.landmarks, self.model.config.resolution)
         except InputError as err:
             raise InputError(f"{path}: {err}") from err
-        return Photo(path, pixels if whole else None, pixels.shape[:2], aligned.picture, aligned.alignment)
+        return Photo(path, pixels.shape[:2], aligned.picture, aligned.alignment)

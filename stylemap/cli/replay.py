@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
     replay = project.Replay(model, loaded)
     pictures = photos.open_photos(arguments, model)
     for target, path in zip(targets, originals or [None], strict=True):
-        photo = own_photo(loaded, arguments.project) if path is None else pictures.original(path)
+        photo = own_photo(loaded, arguments.project) if path is None else pictures.open(path)
         image = None if path is None else pictures.image(photo)
         pictures.write(target, photo, replay(image, pictures.paste))
         print(target)
@@ -101,5 +101,5 @@ def own_photo(loaded: Project, path: str) -> photos.Photo:
     if ORIGINAL not in loaded.photos:
         raise InputError(f"{path} holds no original; give one with --original")
     photo = loaded.photos[ORIGINAL]
-    whole = photo.pixels if photo.upload is None else decoding.decode(photo.upload, f"the photo in {path}")
-    return photos.Photo(path, whole, whole.shape[:2], photo.pixels, photo.alignment)
+    contents = photo.pixels if photo.upload is None else photo.upload
+    return photos.Photo(f"the photo in {path}", photo.size[::-1], photo.pixels, photo.alignment, contents)

@@ -37,11 +37,12 @@ def paste(
     region: np.ndarray,
     how: How = "feather",
     sources: Sequence["Source"] = (),
+    encode: faces.alignment.Encode | None = None,
 ) -> np.ndarray:
-    """The photo at its full size with an edit of a part of it -> uint8 [H, W, 3], a new array.
+    """The photo at its full size with an edit of a part of it -> a new array of the photo's type.
 
     Args:
-        photo: uint8 [H, W, 3].
+        photo: uint8 or uint16 [H, W, C].
         picture: uint8 [R, R, 3], the part of the photo that was edited, before the edit.
         edited: [R, R, 3] in 0..255, uint8 or float.
         alignment: where the part lies: of a face, or `faces.Alignment.central`.
@@ -50,6 +51,7 @@ def paste(
         how: "feather" fades and that is all. "poisson" first brings the colours of parts of references to the photo's, so that
             they meet at the border of each part; light and tint of the reference go.
         sources: of "poisson": the parts in turn. An edit without any, such as a direction, has no colours to bring.
+        encode: as in `faces.paste_back`, of a photo that is not uint8 [H, W, 3] in sRGB.
 
     Raises:
         ValueError: shapes that do not fit, values outside of their range, another way.
@@ -61,7 +63,7 @@ def paste(
     mask = (region / SURE).clip(max=1)
     if how == "poisson":
         edited = match(picture, edited, sources)
-    return faces.paste_back(photo, edited, alignment, mask)
+    return faces.paste_back(photo, edited, alignment, mask, encode=encode)
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,5 +1,8 @@
 """Answers of the server, and what requests say about themselves."""
 
+import json
+from collections.abc import Sequence
+
 import numpy as np
 from fastapi import Request, Response
 from fastapi.responses import JSONResponse
@@ -36,8 +39,12 @@ def png(pixels: np.ndarray) -> Response:
     return Response(pictures.png(pixels), media_type="image/png")
 
 
-def download(data: bytes, name: str, kind: str) -> Response:
-    return Response(data, media_type=kind, headers={"content-disposition": f'attachment; filename="{name}"'})
+def download(data: bytes, name: str, kind: str, notes: Sequence[str] = ()) -> Response:
+    """A file to save; ``notes`` are lines for the user, as JSON in a header, since the body is the file."""
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    if notes:
+        headers["x-notes"] = json.dumps(notes)
+    return Response(data, media_type=kind, headers=headers)
 
 
 def error(status: int, message: str) -> JSONResponse:

@@ -211,8 +211,8 @@ class Server:
             sent = await self._json(request, requests.Save)
             given = self._ready(session, sent)
             edited = await self.model.run(request, self._render, sent, given, sent.paste_back)
-            data = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent.paste_back)
-        return download(data, "edit.png", "image/png")
+            data, notes = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent.paste_back)
+        return download(data, "edit.png", "image/png", notes)
 
     async def save_project(self, request: Request, id: str) -> Response:
         session = self.sessions.get(id)
@@ -246,10 +246,10 @@ class Server:
     def _project(self, sent: requests.SaveProject, given: Pictures) -> bytes:
         return project.to_bytes(self.studio.project(self._recipe(sent), given, sent.page))
 
-    def _file_of(self, picture: Picture, edited: Edited, how: pasting.How) -> bytes:
+    def _file_of(self, picture: Picture, edited: Edited, how: pasting.How) -> tuple[bytes, list[str]]:
         if how == "none":
-            return pictures.png(edited.pixels)
-        return pictures.png(pictures.put_back(picture.photo, edited, how, self.limits.pixels))
+            return pictures.png(edited.pixels), []
+        return pictures.put_back(picture.photo, edited, how, self.limits.pixels)
 
     # ---- what requests hold
 

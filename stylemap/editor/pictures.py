@@ -3,12 +3,13 @@
 import base64
 import binascii
 import functools
+import io
 import math
 
 import cv2
 import numpy as np
 
-from stylemap import decoding, faces
+from stylemap import decoding, faces, originals
 from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import pasting
@@ -97,10 +98,17 @@ def whole(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
     return Photo(pixels, None, (side, side), faces.Alignment.central(side, side, side), labels=labels)
 
 
-def put_back(photo: Photo, edited: Edited, how: pasting.How, most_pixels: int) -> np.ndarray:
-    """The upload at its full size with the edit in it, uint8 [H, W, 3]; what is outside the region stays byte for byte."""
-    full = photo.pixels if photo.upload is None else decoding.decode(photo.upload, "the picture", most_pixels)
-    return pasting.paste(full, photo.pixels, edited.pixels, photo.alignment, edited.region, how, edited.sources)
+def put_back(photo: Photo, edited: Edited, how: pasting.How, most_pixels: int) -> tuple[bytes, list[str]]:
+    """The upload at its full size with the edit in it, as a PNG, and a line for all of it that a PNG cannot hold.
+
+    What is outside the region stays what it was in every bit.
+    """
+    source = photo.pixels if photo.upload is None else photo.upload
+    whole = originals.opened(source, ".png", "the picture", most_pixels)
+    where = photo.alignment, edited.region, how, edited.sources
+    buffer = io.BytesIO()
+    whole.write(buffer, pasting.paste(whole.colour, photo.pixels, edited.pixels, *where, whole.encode))
+    return buffer.getvalue(), [*whole.lost, *whole.hidden(photo.alignment, edited.region)]
 
 
 def png(pixels: np.ndarray) -> bytes:

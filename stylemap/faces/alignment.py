@@ -9,7 +9,7 @@ the result, enlarging is Lanczos-4; OpenCV places samples to 1/32 of a pixel.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -27,6 +27,8 @@ BLUR = 0.02  # of the quad's side: sigma of what surrounds the photo
 FEATHER = 0.05  # of the aligned side, the default width of soft borders
 INVISIBLE = 0.5 / 255  # a weight below this cannot change a byte
 STRIP = 1 << 20  # pixels that are worked on at a time, where that bounds the memory
+
+Encode = Callable[[np.ndarray, tuple[slice, slice]], np.ndarray]
 
 UP_LEFT, DOWN_LEFT, DOWN_RIGHT, UP_RIGHT = range(4)  # corners of a quad, in FFHQ's order
 
@@ -202,18 +204,21 @@ def paste_back(
     alignment: Alignment,
     mask: np.ndarray | None = None,
     feather: float = FEATHER,
+    encode: Encode | None = None,
 ) -> np.ndarray:
-    """The photo with an edited aligned picture in it, at the photo's full size -> uint8 [H, W, 3], a new array.
+    """The photo with an edited aligned picture in it, at the photo's full size -> a new array of the photo's type.
 
     Where the mask is 1 the edit shows; within ``feather`` around it the edit gives way to the photo, as it does towards
     the border of the aligned picture, where it is gone, unless the photo ends there too. All else stays byte for byte what
     it was.
 
     Args:
-        photo: uint8 [H, W, 3].
+        photo: uint8 or uint16 [H, W, C].
         edited: [side, side, 3] in 0..255, uint8 or float.
         mask: float [side, side] in [0, 1], in the aligned frame; None = all of the aligned picture.
         feather: in sides of the aligned picture; 0 = the mask as it is.
+        encode: what the photo has for colours float [h, w, 3] in 0..255 at a place, rows and columns of it -> float [h, w, C];
+            None = the photo has just these colours.
 
     Raises:
         ValueError: shapes that do not fit, or values outside of their range.
@@ -233,6 +238,8 @@ def paste_back(
         # weights are 0 at the border of the aligned picture, or what lies beyond is beyond the photo
         part_weight = _warp(weight, matrix, height, width, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)[..., None]
         new = _warp(edited, matrix, height, width, cv2.INTER_LANCZOS4).clip(0, 255)
+        if encode is not None:
+            new = encode(new, (slice(y, y + height), slice(left, right)))
         part[:] = np.rint(part + part_weight * (new - part))
     return result
 

@@ -9,7 +9,7 @@ export class Saving {
     this.dialog = document.querySelector("#save-as");
   }
 
-  /** Asks how where there is a choice: a large photo can get the edit put back into it. */
+  /** Asks how where there is a choice: a large photo can get the edit put back into it. Answers what it could not keep. */
   async savePicture() {
     const { edit, pictures, side } = this.editor;
     if (!pictures.has("original")) throw new Error("Choose a picture to edit first.");
@@ -17,10 +17,12 @@ export class Saving {
     const sent = forServer(edit, side);
     const isWhole = sent.pushes.some(({ mask }) => mask === null);
     const pasteBack = Math.min(width, height) > side ? await this.#ask(width, height, isWhole) : "none";
-    if (pasteBack === null) return;
+    if (pasteBack === null) return null;
     const name = pasteBack === "none" ? "edit.png" : "edited-photo.png";
-    download(await this.session.save(sent, pictures, pasteBack), name);
+    const { picture, notes } = await this.session.save(sent, pictures, pasteBack);
+    download(picture, name);
     this.editor.markSaved(edit);
+    return notes.join(" ");
   }
 
   async saveProject() {

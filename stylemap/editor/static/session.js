@@ -43,8 +43,10 @@ export class Session {
     return this.#post("render", edit, pictures);
   }
 
-  save(edit, pictures, pasteBack) {
-    return this.#post("save", { ...edit, paste_back: pasteBack }, pictures);
+  /** Answers the picture, and lines on what of the photo it could not keep. */
+  async save(edit, pictures, pasteBack) {
+    const response = await this.#answer("save", { ...edit, paste_back: pasteBack }, pictures);
+    return { picture: await response.blob(), notes: JSON.parse(response.headers.get("x-notes") ?? "[]") };
   }
 
   saveProject(edit, pictures, page) {
@@ -66,10 +68,14 @@ export class Session {
     });
   }
 
-  #post(what, value, pictures) {
+  async #post(what, value, pictures) {
+    return (await this.#answer(what, value, pictures)).blob();
+  }
+
+  #answer(what, value, pictures) {
     return this.#inTurn(async () => {
       await this.#hold(pictures);
-      return (await sendJson("POST", this.#path(what), value)).blob();
+      return sendJson("POST", this.#path(what), value);
     });
   }
 
