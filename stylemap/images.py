@@ -1,4 +1,4 @@
-"""The one pixel convention, and the only place that writes still pictures; `decoding` reads them, `video` moves them.
+"""The one pixel convention, and what writes still pictures; `decoding` reads them, `originals` edits them, `video` moves them.
 
 Inside the project a picture is float32 RGB in [-1, 1], sRGB-coded, shaped [N, 3, H, W]; outside it is uint8 in 0..255,
 shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else is that formula written.

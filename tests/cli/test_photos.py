@@ -2,6 +2,7 @@
 
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
@@ -9,7 +10,7 @@ from PIL import Image
 
 from stylemap import decoding, faces, images
 from stylemap.datasets import avatars
-from stylemap.editing import applying, pasting
+from stylemap.editing import applying, directions, pasting
 from stylemap.editing.composing import Patch
 from tests.cli.conftest import SIDE, pixels
 
@@ -120,6 +121,54 @@ class TestFaces:
         assert changed[eyes].mean() > 0.9
         changed[y.min() - 25 : y.max() + 25, x.min() - 25 : x.max() + 25] = False
         assert not changed.any()
+
+
+class TestOtherPhotos:
+    """What is no 8-bit RGB comes back as it was, in every verb that puts back."""
+
+    BLEND = BLEND.replace("wide.png", "deep.png") + " --mask part.png --paste-back feather"
+    FACE = TestFaces.LINE.replace("--original wide.png", "--original deep.png")
+    VERBS = {
+        "blend": BLEND,
+        "transplant": BLEND.replace("blend", "transplant") + " --shift 2,2",
+        "align": FACE,
+        "apply": "directions apply --weights IN/w.safetensors --image deep.png --directions d.safetensors --direction one "
+        "--mask part.png --paste-back feather --out out.png",
+    }
+
+    @pytest.fixture(autouse=True)
+    def deep(self, tmp_path, photo, model) -> np.ndarray:
+        """The photo in 16 bits, transparent at the left."""
+        values = np.random.default_rng(1).integers(0, 257, (HEIGHT, WIDTH, 4), np.uint16)
+        values[..., :3] += photo[..., ::-1].astype(np.uint16) * 256
+        values[..., 3] = np.where(np.arange(WIDTH) < 30, 7, 65535)
+        (tmp_path / "deep.png").write_bytes(cv2.imencode(".png", values)[1])
+        points = np.array([(0.385, 0.47), (0.615, 0.47), (0.5, 0.58), (0.42, 0.71), (0.58, 0.71)]) * 128 - 0.5
+        listed = {name: (points + (24, 0)).tolist() for name in ("wide.png", "deep.png")}
+        (tmp_path / "l.json").write_text(json.dumps(listed))
+        vector = torch.randn(model.config.stylemap_shape, generator=torch.Generator().manual_seed(0))
+        directions.save(
+            tmp_path / "d.safetensors", [directions.normalised("one", vector, 5.0, directions.Origin("npy"))]
+        )
+        return values
+
+    @pytest.mark.parametrize("verb", VERBS)
+    def test_come_back_whole(self, stylemap, tmp_path, deep, verb):
+        assert stylemap(self.VERBS[verb]).code == 0
+        written = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
+        assert (written.dtype, written.shape) == (deep.dtype, deep.shape)
+        np.testing.assert_array_equal(written[..., 3], deep[..., 3])
+        changed = (written != deep).any(2)
+        assert changed[56:72, 24 + 48 : 24 + 64].any()
+        assert not changed[:20].any() and not changed[-20:].any() and not changed[:, :30].any()
+
+    def test_what_a_file_cannot_hold_is_said(self, stylemap, tmp_path):
+        ran = stylemap(self.BLEND.replace("out.png", "out.jpg"))
+        assert ran.code == 0 and pixels(tmp_path / "out.jpg").shape == (HEIGHT, WIDTH, 3)
+        said = [line for line in ran.err.splitlines() if "out.jpg: " in line]
+        assert [line.partition("note: out.jpg: JPEG ")[2].split(":")[0].split(",")[0] for line in said] == [
+            "has no transparency", "has 8 bits a channel", "changes every pixel a little",
+        ]  # fmt: skip
 
 
 def test_unknown_way(refused):

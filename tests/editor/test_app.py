@@ -1,10 +1,13 @@
 """Every row of the interface, and that an edit is the library's to the byte."""
 
+import io
 import json
 
+import cv2
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from stylemap import decoding, editing, images
 from stylemap.datasets.parts import GROUPS
@@ -210,6 +213,29 @@ def test_nothing_edited_saves_the_photo(page):
     page.put("original", png(whole))
     saved = page.ask("POST", "/save", json={"paste_back": "feather"})
     assert np.array_equal(pixels(saved.content), whole)
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("CMYK", 8), ("deep", 16)])
+def test_save_keeps_what_a_png_can_hold_and_says_what_it_cannot(page, kind, bits):
+    """Pixels that the edit does not touch: of 16 bits as they are, of CMYK as they are shown."""
+    values = np.random.default_rng(0).integers(0, 65536, (70, 90, 4), np.uint16)
+    values[..., 3] |= 40_000  # hardly anywhere transparent
+    if kind == "CMYK":
+        buffer = io.BytesIO()
+        Image.frombytes("CMYK", (90, 70), (values >> 8).astype(np.uint8).tobytes()).save(buffer, "JPEG")
+        data = buffer.getvalue()
+    else:
+        data = cv2.imencode(".png", values)[1].tobytes()
+    page.put("original", data)
+    page.put(0, 1)
+    edit = {"patches": [patch(0, box(10, 18, 10, 18))], "paste_back": "feather"}
+    answer = page.ask("POST", "/save", json=edit)
+    notes = json.loads(answer.headers.get("x-notes", "[]"))
+    assert notes == (["PNG has no CMYK: the result is in sRGB"] if kind == "CMYK" else [])
+    assert answer.content[24] == bits
+    read = decoding.decode if kind == "CMYK" else lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), -1)
+    changed = (read(answer.content) != read(data)).any(2)
+    assert changed[30:40, 40:50].any() and not changed[:10].any() and not changed[-10:].any()
 
 
 # ---- projects
