@@ -1,10 +1,13 @@
 """Work in several processes: order, errors, and no process left behind."""
 
+import errno
+import multiprocessing
 import os
 import signal
 import subprocess
 import sys
 import time
+import warnings
 from functools import partial
 
 import pytest
@@ -23,8 +26,22 @@ def fail_at(bad: int, x: int) -> int:
     return x
 
 
-def die(x: int) -> None:
-    os.kill(os.getpid(), signal.SIGKILL)
+def die(number: int, x: int) -> None:
+    os.kill(os.getpid(), number)
+
+
+def hang_at(bad: int, x: int) -> int:
+    return hang(x) if x == bad else x
+
+
+def hang(x: int) -> None:
+    while True:
+        time.sleep(1000)
+
+
+def warn(x: int) -> int:
+    warnings.warn(f"item {x} is odd", UserWarning, stacklevel=2)
+    return x
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -49,9 +66,40 @@ def test_items_are_taken_no_further_ahead_than_promised():
     results.close()
 
 
-def test_a_killed_worker_is_one_line():
-    with pytest.raises(InputError, match="killed .*fewer --workers"):
-        list(parallel.imap(die, range(3), 1))
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
+def test_a_worker_that_dies_is_one_line(number):
+    with pytest.raises(InputError, match=r"^a working process was killed .*fewer --workers$"):
+        list(parallel.imap(partial(die, number), range(3), 1))
+
+
+def test_a_stop_ends_the_wait_for_a_worker_that_hangs():
+    asked = iter([False, False, True])
+    assert list(parallel.imap(hang, range(3), 1, stop=lambda: next(asked))) == []
+    assert not multiprocessing.active_children()
+
+
+def test_a_worker_that_hangs_goes_with_who_wanted_its_results():
+    results = parallel.imap(partial(hang_at, 1), range(3), 1)
+    assert next(results) == 0
+    results.close()
+    assert not multiprocessing.active_children()
+
+
+def test_warnings_of_a_worker_are_the_parents():
+    with pytest.warns(UserWarning) as told:
+        assert list(parallel.imap(warn, range(2), 1)) == [0, 1]
+    assert [str(warning.message) for warning in told] == ["item 0 is odd", "item 1 is odd"]
+
+
+def test_without_shared_memory_for_locks_this_process_works(monkeypatch):
+    """The system's answer where /dev/shm is full, read-only or not there."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(parallel, "ProcessPoolExecutor", full)
+    with pytest.warns(UserWarning, match=r"shared memory \(/dev/shm\) cannot be used \(No space left on device\)"):
+        assert list(parallel.imap(partial(offset, 10), range(4), 2)) == [10, 11, 12, 13]
 
 
 PARENT = """

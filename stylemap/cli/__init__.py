@@ -31,6 +31,9 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
     ),
 }
 
+SPIN = "GOMP_SPINCOUNT"
+SPINS = "2000"  # some 0.1 ms; libgomp's own count is 300,000
+
 USAGE = "usage: stylemap VERB [OPTIONS]   (stylemap VERB --help for more)\n\n" + "\n".join(
     f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items()
 )
@@ -53,6 +56,7 @@ def main(argv: list[str] | None = None) -> int:
     try:
         if verb not in VERBS:
             raise InputError(f"unknown verb {verb!r}; known are {', '.join(VERBS)}")
+        let_threads_sleep()
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             warnings.simplefilter("always", Note)
@@ -68,6 +72,17 @@ def main(argv: list[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+
+
+def let_threads_sleep() -> None:
+    """PyTorch's threads that wait for one another soon sleep instead of spinning. Works before torch is imported.
+
+    Libgomp lets them spin for longer than a turn of the scheduler: beside one other busy program they keep a core from the very
+    thread they wait for, and training becomes more than ten times slower (`benchmarks/beside.py`). What the environment says
+    stays.
+    """
+    if "OMP_WAIT_POLICY" not in os.environ:
+        os.environ.setdefault(SPIN, SPINS)
 
 
 def _complain(text: str) -> None:

@@ -1,6 +1,7 @@
 """``stylemap data align``: photos of any kind -> one aligned picture for each face, as FFHQ was made."""
 
 import argparse
+import contextlib
 import io
 import json
 from collections.abc import Iterator
@@ -142,15 +143,16 @@ def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) 
     stems = dict(preparing.targets({name: name for name in names}))
     done = already_done(path, aligner, stems)
     items = [(name, stem, _given(finder, name)) for name, stem in stems.items() if name not in done]
-    remove_leftovers(aligner.out)
     workers = min(workers, len(items)) if len(items) > 1 else 0
     with (
+        without_leftovers(aligner.out),
+        contextlib.closing(parallel.imap(aligner, items, workers)) as results,
         open(path, "a", encoding="utf-8") as records,
         tqdm(
             unit=" photos", total=len(stems), initial=len(stems) - len(items), disable=None, dynamic_ncols=True
         ) as bar,
     ):
-        for record in parallel.imap(aligner, items, workers):
+        for record in results:
             try:
                 records.write(json.dumps(record) + "\n")
                 records.flush()
@@ -160,15 +162,23 @@ def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) 
                 ) from err
             done[record["source"]] = record
             bar.update()
-    # again, as processes of a killed run may have outlived it for a moment, and have left theirs since
-    remove_leftovers(aligner.out)
     return [done[name] for name in stems]
 
 
-def remove_leftovers(out: Path) -> None:
-    """Pictures that a killed run has written in part."""
-    for leftover in out.rglob(f".*{files.TEMPORARY_SUFFIX}.png"):
-        leftover.unlink()
+@contextlib.contextmanager
+def without_leftovers(out: Path) -> Iterator[None]:
+    """Pictures that killed processes have written in part are removed, before and after: those of a killed run may outlive it
+    for a moment, and ours are killed when this run ends early."""
+
+    def remove() -> None:
+        for leftover in out.rglob(f".*{files.TEMPORARY_SUFFIX}.png"):
+            leftover.unlink(missing_ok=True)
+
+    remove()
+    try:
+        yield
+    finally:
+        remove()
 
 
 def already_done(path: Path, aligner: Aligner, stems: dict[str, str]) -> dict[str, Record]:

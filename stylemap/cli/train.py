@@ -66,12 +66,6 @@ def run(config: TrainConfig, out: Path, resume: bool) -> int:
         raise InputError(
             "the device is out of memory; lower --batch-gpu, take --speed.checkpointing true, or free the device"
         ) from err
-    except RuntimeError as err:
-        if "DataLoader worker" not in str(err):  # torch has no class of its own for it
-            raise
-        raise InputError(
-            f"a loading process was killed (out of memory?); go on with --out {out} --resume and fewer --workers"
-        ) from err
     finally:
         progress.close()
     if stop.signal:

@@ -1,21 +1,18 @@
 """The order of training images as a pure function of (seed, images seen), so that a resumed run goes on exactly."""
 
+import functools
 import itertools
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from stylemap import parallel
 from stylemap.datasets import Pictures
+from stylemap.datasets.loading import Draw, load
 from stylemap.errors import InputError
 from stylemap.networks.discriminator import GROUP
-
-Draw = tuple[int, bool]  # (index of the image, mirrored)
 
 
 def epoch(seed: int, number: int, count: int, mirror: bool) -> list[Draw]:
@@ -70,56 +67,22 @@ def batches(
     mirror: bool,
     workers: int,
     samples: Sequence[int] | None = None,
+    stop: Callable[[], bool] | None = None,
 ) -> Iterator[Tensor]:
-    """Endless uint8 batches [len(samples), R, R, 3], continuing after ``start`` images; see `batch_draws`.
+    """uint8 batches [len(samples), R, R, 3], continuing after ``start`` images; see `batch_draws`. Endless, unless ``stop()``
+    becomes true while one is waited for.
 
     Args:
         samples: places in the batch; None = all.
+
+    Raises:
+        InputError: pictures cannot be loaded, for whatever reason, or a loading process has died.
     """
     samples = range(batch) if samples is None else samples
-    sampler = batch_draws(seed, len(pictures), start, mirror, batch, samples)
-    loader = DataLoader(
-        _Mirrored(pictures),
-        batch_sampler=sampler,
-        num_workers=workers,
-        pin_memory=torch.cuda.is_available(),
-        multiprocessing_context="spawn" if workers else None,  # forking a process with threads can deadlock
-        persistent_workers=workers > 0,
-        collate_fn=_collate,
-        worker_init_fn=_start_worker,
-    )
-    with parallel.signals_blocked():
-        return map(_checked, iter(loader))
-
-
-def _collate(pictures: list[Tensor | InputError]) -> Tensor | InputError:
-    """An error travels as a value: raised in a worker it would arrive with a traceback inside its message."""
-    return next((p for p in pictures if isinstance(p, InputError)), None) or torch.stack(pictures)
-
-
-def _checked(batch: Tensor | InputError) -> Tensor:
-    if isinstance(batch, InputError):
-        raise batch
-    return batch
-
-
-def _start_worker(worker: int) -> None:
-    """In a worker nobody catches warnings; they go to the terminal as one line each. The cores are shared already."""
-    cv2.setNumThreads(1)
-    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
-
-
-class _Mirrored(Dataset):
-    def __init__(self, pictures: Pictures):
-        self.pictures = pictures
-
-    def __getitem__(self, draw: Draw) -> Tensor | InputError:
-        index, mirrored = draw
-        try:
-            picture = self.pictures[index]
-        except InputError as err:
-            return err
-        return torch.from_numpy(np.ascontiguousarray(picture[:, ::-1] if mirrored else picture))
+    places = batch_draws(seed, len(pictures), start, mirror, batch, samples)
+    for loaded in parallel.imap(functools.partial(load, pictures), places, workers, stop):
+        tensor = torch.from_numpy(loaded)
+        yield tensor.pin_memory() if torch.cuda.is_available() else tensor
 
 
 def first(pictures: Pictures, count: int) -> Tensor:

@@ -79,13 +79,16 @@ def _train(
     speed_up(trainee.networks, config)
     cycle = cycle_of(config, trainee, perceptual_term, world, precision.pick(config.speed, device))
     places = sum(samples, [])
-    batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places)
+    batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places, stop)
     meter = Meter(device, world)
     records = Records(config, run, seen, heldout, observer, metrics) if world.first else None
     observer.start(seen, config.images)
-    with contextlib.closing(records) if records else contextlib.nullcontext():
-        while seen < config.images and not world.any(stop()):
-            parts = split(next(batches).to(device, non_blocking=True), config, seen, samples, trainee)
+    with contextlib.closing(batches), contextlib.closing(records) if records else contextlib.nullcontext():
+        while seen < config.images:
+            batch = next(batches, None)  # None: stopped while it was waited for
+            if world.any(stop() or batch is None):
+                break
+            parts = split(batch.to(device, non_blocking=True), config, seen, samples, trainee)
             if config.optim.warmup:
                 trainee.optimizers.scale_lr(min(1.0, (seen + config.batch) / config.optim.warmup))
             meter.add(cycle.iterate(parts, seen))

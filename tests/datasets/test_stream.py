@@ -1,29 +1,14 @@
 """The order of the data is a pure function of (seed, images seen)."""
 
 import itertools
+import os
 
-import numpy as np
 import pytest
 import torch
 
 from stylemap.datasets import stream
 from stylemap.errors import InputError
-
-
-class Numbers:
-    """Picture i is 2 x 2 pixels; its left column holds i, its right column i + 100."""
-
-    def __init__(self, count):
-        self.count = count
-
-    def __len__(self):
-        return self.count
-
-    def __getitem__(self, i):
-        return np.array([[[i] * 3, [i + 100] * 3]] * 2, np.uint8)
-
-    def name(self, i):
-        return str(i)
+from tests.datasets.pictures import Broken, Numbers, Stuck
 
 
 def take(amount, **kwargs):
@@ -130,3 +115,24 @@ def test_workers_do_not_change_the_order():
 def test_first():
     assert stream.first(Numbers(5), 3)[:, 0, 0, 0].tolist() == [0, 1, 2]
     assert len(stream.first(Numbers(2), 3)) == 2
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.parametrize(
+    ("error", "line"),
+    [
+        (RuntimeError("bad\nmarker"), r"pictures cannot be loaded \(RuntimeError: bad marker\)"),
+        (MemoryError(), "no memory is left to load 2 pictures; .*"),
+    ],
+    ids=["decoder", "memory"],
+)
+def test_whatever_fails_in_loading_is_one_line(error, line, workers):
+    with pytest.raises(InputError, match=f"^{line}$"):
+        next(stream.batches(Broken(error), 2, 0, 0, False, workers))
+
+
+def test_a_stop_ends_the_batches_that_are_waited_for(tmp_path):
+    """A disk that does not answer: reading from a pipe that nobody writes to."""
+    os.mkfifo(tmp_path / "0.png")
+    pictures = Stuck(tmp_path / "0.png")
+    assert next(stream.batches(pictures, 2, 0, 0, False, 1, stop=lambda: True), None) is None

@@ -1,0 +1,26 @@
+"""What loading processes do; knows no torch, so that they start fast and stay small."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from stylemap.datasets import Pictures
+from stylemap.errors import InputError, brief
+
+Draw = tuple[int, bool]  # (index of the image, mirrored)
+
+
+def load(pictures: Pictures, draws: Sequence[Draw]) -> np.ndarray:
+    """uint8 [len(draws), R, R, 3].
+
+    Raises:
+        InputError: whatever fails, in one line.
+    """
+    try:
+        return np.stack([pictures[index][:, ::-1] if mirrored else pictures[index] for index, mirrored in draws])
+    except InputError:
+        raise
+    except MemoryError as err:
+        raise InputError(f"no memory is left to load {len(draws)} pictures; take fewer --workers") from err
+    except Exception as err:  # whatever a decoder or a disk raises
+        raise InputError(f"pictures cannot be loaded ({type(err).__name__}: {brief(err)})") from err
