@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from stylemap import decoding
 from stylemap.datasets import ImageFolder
@@ -124,6 +125,6 @@ class TestWithoutThePackage:
 
     def test_other_pictures_of_the_folder_are_read(self, tmp_path, photo):
         (tmp_path / "a.heic").write_bytes(photo)
-        decoding.Image.fromarray(drawn()).save(tmp_path / "b.png")
+        Image.fromarray(drawn()).save(tmp_path / "b.png")
         with pytest.warns(UserWarning, match=r"skipped 1 of 2 images: a\.heic is a HEIC photo; pip install pi-heif"):
             assert len(ImageFolder(tmp_path, 8)) == 1

@@ -85,10 +85,10 @@ class TestCounts:
         assert report.small == {"a.jpg": (12, 40)}
 
     def test_other_files_by_extension(self, tmp_path):
-        others = ["a.GIF", "b.gif", "c.mov", "sub/d.mov", "README", "sub/x.tar.gz"]
+        others = ["a.PSD", "b.psd", "c.mov", "sub/d.mov", "README", "sub/x.tar.gz"]
         hidden = [".DS_Store", ".thumbnails/a.gif", "__MACOSX/._a.jpg"]
         report = checked(tmp_path, {**MIXED, **dict.fromkeys([*others, *hidden], b"")})
-        assert report.others == {".gif": 2, ".mov": 2, "": 1, ".gz": 1}
+        assert report.others == {".psd": 2, ".mov": 2, "": 1, ".gz": 1}
         assert report.pictures == 8
 
     @pytest.mark.parametrize("kind", ["zip", "LMDB"])
@@ -137,7 +137,7 @@ class TestUnreadable:
         content = {
             "cut.jpg": whole[:-200],  # the header is whole: only decoding finds it
             "empty.jpg": b"",
-            "gif.png": encoded("GIF"),
+            "jp2.png": encoded("JPEG2000"),
             "text.jpg": b"just some words",
             "page.jpg": b"<!DOCTYPE html>",
         }
@@ -147,7 +147,7 @@ class TestUnreadable:
         assert all(reason.startswith(f"{name} ") for name, reason in report.unreadable.items())
         assert all("\n" not in reason for reason in report.unreadable.values())
         assert "damaged or cut short (" in report.unreadable["cut.jpg"]
-        assert report.unreadable["gif.png"] == "gif.png is really a GIF: it holds another format; convert it first"
+        assert report.unreadable["jp2.png"] == "jp2.png is really a JPEG 2000: it holds another format; convert it first"
         assert report.bytes == sum(map(len, MIXED.values()))
 
     def test_lost_links_and_pipes_are_listed(self, tmp_path):

@@ -151,8 +151,8 @@ class TestErrors:
             ImageFolder(pack(tmp_path / "a.zip", {}), SIDE)
 
     def test_only_other_files(self, put):
-        with pytest.raises(InputError, match=r"no JPEG, PNG or WebP picture, only 2 other files, such as a\.gif"):
-            ImageFolder(put({"notes.txt": b"", "a.gif": b"GIF89a"}), SIDE)
+        with pytest.raises(InputError, match=r"no JPEG, PNG or WebP picture, only 2 other files, such as a\.mov"):
+            ImageFolder(put({"notes.txt": b"", "a.mov": b"moov"}), SIDE)
 
     def test_no_readable_header(self, put):
         with pytest.raises(InputError, match=r"no readable image: all 3 fail, the first as c\.png is not an image"):

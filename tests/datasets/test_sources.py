@@ -577,8 +577,8 @@ class TestBadFiles:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (b"", "is not an image (JPEG, PNG or WebP): it is empty; copy or export it again"),
-            (b"some words of text", "is not an image (JPEG, PNG or WebP): it holds another format; convert it first"),
+            (b"", "is not an image (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC): it is empty; copy or export it again"),
+            (b"some words of text", "is not an image (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC): it holds another format; convert it first"),
             (picture(0, "GIF"), "is really a GIF: it holds another format; convert it first"),
             (picture(0, "BMP"), "is really a BMP: it holds another format; convert it first"),
             (picture(0, "TIFF"), "is really a TIFF or a camera's raw file: it holds another format; convert it first"),

@@ -106,7 +106,7 @@ def test_bombs_are_refused_by_their_header(page, refused, monkeypatch):
     def decoded(*_):
         raise AssertionError("decoded")
 
-    monkeypatch.setattr("stylemap.decoding._rgb", decoded)
+    monkeypatch.setattr("stylemap.decoding.colours.rgb", decoded)
     for query in ("", "?align=1"):
         refused(page.put("original", header_of(60_000, 60_000), query), 422, "million pixels")
     # one row more than is allowed

@@ -1,0 +1,225 @@
+"""What surrounds the pixels in JPEG, PNG and TIFF files, read with bounds before Pillow reads it.
+
+Libraries read all that a file holds: texts, previews, hundreds of thousands of empty segments. Here only what makes the pixels
+is passed on, and whatever a file can claim has a limit.
+"""
+
+import io
+import re
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import BinaryIO
+
+MAX_SCANS = 100  # of a JPEG; each goes over the whole picture. Programs write about ten
+MAX_PROFILE = 8 << 20  # bytes of a colour profile; those of printers have up to 4 MB
+MAX_PIECES = 500_000  # strips or tiles of a TIFF
+EXIF_MARK = b"Exif\0\0"
+
+# ---- JPEG (ITU-T T.81, annex B)
+
+SOI, EOI, SOS = 0xD8, 0xD9, 0xDA
+ALONE = frozenset({0x00, 0x01, *range(0xD0, SOI + 1)})  # markers without a segment
+MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # what ends the coded pixels of a scan: no stuffed zero, no restart
+METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})
+
+
+def jpeg_head(data: bytes) -> tuple[bytes, int | None]:
+    """What stands before the pixels of a JPEG, without what they do not need, and where the first scan begins, or None."""
+    kept, at, exif = [data[:2]], 2, False
+    while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
+        code = data[at + 1]
+        if code in (SOS, EOI):
+            return b"".join(kept), at if code == SOS else None
+        if code == 0xFF or code in ALONE:
+            at += 1 if code == 0xFF else 2
+            continue
+        end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        content = data[at + 4 : at + 18]
+        first_exif = code == 0xE1 and content.startswith(EXIF_MARK) and not exif
+        exif |= first_exif
+        if first_exif or code not in METADATA or content.startswith((b"JFIF\0", b"ICC_PROFILE\0", b"Adobe")):
+            kept.append(data[at:end])
+        at = end
+    return b"".join(kept), None
+
+
+def jpeg_scans(data: bytes, at: int) -> tuple[int, int]:
+    """How many scans a JPEG has from ``at`` on, where one begins, and how many bytes of coded pixels they have."""
+    scans = coded = 0
+    while at + 3 < len(data) and data[at + 1] != EOI:
+        segment = at
+        at += 2 if data[at + 1] in ALONE else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
+        found = MARKER.search(data, at)
+        end = found.start() if found else len(data)
+        if data[segment + 1] == SOS:
+            scans += 1
+            coded += max(0, end - at)
+        at = end
+    return scans, coded
+
+
+# ---- PNG (W3C, third edition)
+
+PNG_START = b"\x89PNG\r\n\x1a\n"
+GREY, RGB = 0, 2  # colour types
+
+
+@dataclass
+class Png:
+    """A PNG's header and what else of it matters."""
+
+    contents: bytes  # a PNG of the chunks that pixels need; its pixels in one chunk, if there are any
+    stored: int  # bytes of compressed pixels
+    profile: bytes | None
+    exif: bytes | None
+    transparent: bytes | None  # the content of tRNS
+
+    @property
+    def depth(self) -> int:
+        """Bits per sample."""
+        return self.contents[24]
+
+    @property
+    def colour_type(self) -> int:
+        return self.contents[25]
+
+    def key(self) -> int | tuple[int, ...] | None:
+        """The transparent grey value or RGB colour, in the file's depth; None where there is none."""
+        count = {GREY: 1, RGB: 3}.get(self.colour_type)
+        if count is None or self.transparent is None:
+            return None
+        values = struct.unpack(f">{count}H", self.transparent[: 2 * count])
+        values = tuple(value & ((1 << self.depth) - 1) for value in values)  # the bits above are to be left out
+        return values if count == 3 else values[0]
+
+
+def png(data: bytes, header: bool = False) -> Png | None:
+    """Read the chunks of a PNG; with ``header`` those before the pixels, and None if ``data`` ends before these begin.
+
+    Raises:
+        ValueError: a chunk that pixels need is cut short, or damaged by its checksum.
+    """
+    needed = {b"IHDR": b"", b"PLTE": b"", b"tRNS": b"", b"iCCP": b"", b"eXIf": b""}
+    pixels, at = [], len(PNG_START)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        if kind == b"IEND":
+            break
+        if kind == b"IDAT" and header:
+            return _png(needed, [])
+        body = memoryview(data)[at + 8 : at + 8 + length]
+        checksum = data[at + 8 + length : at + 12 + length]
+        at += 12 + length
+        extra = bool(kind[0] & 0x20)  # ancillary: pixels can be shown without it
+        if kind not in needed and extra:
+            continue
+        if len(checksum) < 4:
+            break
+        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
+            if kind in (b"iCCP", b"eXIf"):  # as other programs do: the pixels are whole
+                continue
+            raise ValueError(f"the checksum of its part {_printed(kind)} is wrong")
+        if kind == b"IDAT":
+            pixels.append(body)
+        elif kind in needed:
+            needed[kind] = needed[kind] or bytes(body)
+        else:
+            raise ValueError(f"it has an unknown part {_printed(kind)}")
+    if header:
+        return None
+    if not pixels:
+        raise ValueError("it ends before its pixels")
+    return _png(needed, pixels)
+
+
+def _png(needed: dict[bytes, bytes], pixels: list) -> Png:
+    if len(needed[b"IHDR"]) != 13:
+        raise ValueError("it has no header")
+    chunks = [(kind, needed[kind]) for kind in (b"IHDR", b"PLTE") if needed[kind]]
+    stored = sum(map(len, pixels))
+    contents = b"".join([PNG_START, *(part for kind, body in chunks for part in _chunk(kind, [body]))])
+    contents = b"".join([contents, *_chunk(b"IDAT", pixels), *_chunk(b"IEND", [])])
+    return Png(contents, stored, _profile(needed[b"iCCP"]), needed[b"eXIf"] or None, needed[b"tRNS"] or None)
+
+
+def _chunk(kind: bytes, parts: list) -> list:
+    checksum = zlib.crc32(kind)
+    for part in parts:
+        checksum = zlib.crc32(part, checksum)
+    return [struct.pack(">I", sum(map(len, parts))), kind, *parts, struct.pack(">I", checksum)]
+
+
+def _profile(chunk: bytes) -> bytes | None:
+    """The colour profile in an iCCP chunk (name, 0, method 0, deflated profile); None if there is none of use."""
+    _, _, rest = chunk.partition(b"\0")
+    try:
+        return zlib.decompressobj().decompress(rest[1:], MAX_PROFILE) or None
+    except zlib.error:
+        return None
+
+
+def _printed(kind: bytes) -> str:
+    return kind.decode("ascii", "backslashreplace") if kind.isalnum() else kind.hex()
+
+
+# ---- TIFF 6.0, and EXIF, which has its form
+
+ORIENTATION = 0x0112
+NEW_SUBFILE_TYPE, TILE_WIDTH, TILE_LENGTH, STRIP_OFFSETS, TILE_OFFSETS, DNG_VERSION = 254, 322, 323, 273, 324, 50706
+SIZES = {1: 1, 3: 2, 4: 4, 16: 8}  # types of whole numbers -> bytes
+
+
+def directory(stream: BinaryIO) -> dict[int, tuple[int, int | None]]:
+    """The first directory of a TIFF: tag -> (how many values, the first one where it is a whole number in place).
+
+    What is broken counts as absent.
+    """
+    start = stream.read(8)
+    order = {b"II": "<", b"MM": ">"}.get(start[:2])
+    if order is None or len(start) < 8:
+        return {}
+    big = struct.unpack_from(order + "H", start, 2)[0] == 43
+    count_form, form, place = ("Q", "HHQ", 8) if big else ("H", "HHI", 4)
+    at = stream.read(8) if big else start[4:]
+    tags = {}
+    try:
+        stream.seek(struct.unpack(order + ("Q" if big else "I"), at)[0])
+        (count,) = struct.unpack(order + count_form, stream.read(struct.calcsize(order + count_form)))
+        size = struct.calcsize(order + form)
+        entries = stream.read(min(count, 65535) * (size + place))
+        for start in range(0, len(entries) - size - place + 1, size + place):
+            tag, kind, values = struct.unpack_from(order + form, entries, start)
+            value = entries[start + size : start + size + SIZES.get(kind, 0)]
+            whole = values * SIZES.get(kind, 9) <= place and values > 0
+            tags.setdefault(
+                tag, (values, int.from_bytes(value, "little" if order == "<" else "big") if whole else None)
+            )
+    except (struct.error, OSError, OverflowError, ValueError):
+        pass
+    return tags
+
+
+def check_tiff(stream: BinaryIO, most_pixels: int) -> None:
+    """Look at the first directory of a TIFF, before anybody allocates what it claims.
+
+    Raises:
+        ValueError: tiles that are larger than any picture, or too many pieces.
+        NotImplementedError: the first picture is not the one that is meant: a camera's raw file begins with a preview.
+    """
+    tags = directory(stream)
+    value = {tag: value or 0 for tag, (_, value) in tags.items()}
+    if DNG_VERSION in tags or value.get(NEW_SUBFILE_TYPE, 0) & 1:
+        raise NotImplementedError("it begins with a preview, as raw files of cameras do")
+    if value.get(TILE_WIDTH, 0) * value.get(TILE_LENGTH, 0) > most_pixels:
+        raise ValueError("its tiles are larger than any picture")
+    if max(tags.get(tag, (0, 0))[0] for tag in (STRIP_OFFSETS, TILE_OFFSETS)) > MAX_PIECES:
+        raise ValueError("it is cut into too many pieces")
+
+
+def orientation(exif: bytes | None) -> int:
+    """The EXIF orientation, 1 to 8; 1 where there is none or it cannot be read."""
+    if not exif:
+        return 1
+    _, value = directory(io.BytesIO(exif.removeprefix(EXIF_MARK))).get(ORIENTATION, (0, None))
+    return value if value in range(1, 9) else 1

@@ -1,0 +1,229 @@
+"""Picture files to Pillow's pictures: bounds on what they may become, and one line for whatever is wrong with them."""
+
+import contextlib
+import io
+import re
+import struct
+import warnings
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import cv2
+import numpy as np
+from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
+from PIL.PngImagePlugin import PngImageFile
+from PIL.TiffImagePlugin import TiffImageFile
+
+from stylemap.decoding import containers, formats
+from stylemap.errors import InputError
+
+MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
+LARGEST_FILE = 1 << 30  # bytes
+# Some formats store a white wall of any size in a hundred bytes. So many pixels are decoded from however few bytes ...
+FREE_PIXELS = 48_000_000
+# ... and beyond them each byte must stand for no more than this many: a JPEG of one colour has 64, blurred photos ten
+PIXELS_PER_BYTE = 100
+HEAD = 1 << 13, 1 << 17  # bytes in which most headers end, and those of photos with a preview
+
+# What Pillow raises on damaged data: its plugins let the errors of their parsing through
+DAMAGED = (
+    OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, AttributeError, AssertionError,
+    ArithmeticError, RuntimeError, struct.error, zlib.error, cv2.error,
+)  # fmt: skip
+UNREAD = re.compile(r"unsupported|not supported|unknown (pixel|data)|cannot handle|begins with a preview", re.IGNORECASE)
+PHOTOMETRIC, COMPRESSION, YCBCR_SUBSAMPLING = 262, 259, 530  # tags of TIFF
+WHITE_IS_ZERO, YCBCR = 0, 6  # values of the first
+
+
+# What Pillow remarks about tags, EXIF and sizes, in the middle of other work and without the file's name
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+
+
+@contextlib.contextmanager
+def opened(
+    data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS, header: bool = False
+) -> Iterator[Image.Image]:
+    """The picture, not decoded yet; whatever fails in here or in the block becomes an InputError with its name.
+
+    Of its ``info`` only ``transparency``, ``icc_profile``, ``exif`` and ``original_orientation`` are to be relied on.
+
+    Args:
+        header: read no more than the size takes; the picture cannot be decoded then.
+    """
+    name = name or (str(data) if isinstance(data, Path) else "the image")
+    with _stream(data, name) as stream:
+        picture = None
+        try:
+            picture, stored = _open(stream, name, max_pixels, header)
+            width, height = picture.size
+            if width * height > max_pixels:
+                limit = f"more than {max_pixels / 1e6:g} million pixels"
+                raise InputError(f"{name} is {width} x {height}, {limit}; make it smaller first")
+            if not header:
+                if width * height > max(FREE_PIXELS, stored * PIXELS_PER_BYTE):
+                    raise InputError(
+                        f"{name} claims {width} x {height} pixels in {stored} bytes, too few for a picture; make it smaller first"
+                    )
+                picture = _corrected(picture)
+            yield picture
+        except InputError:
+            raise
+        except MemoryError as err:
+            size = "too large" if picture is None else f"{picture.size[0]} x {picture.size[1]}"
+            raise InputError(f"{name} is {size}: it does not fit into memory; make it smaller first") from err
+        except Image.DecompressionBombError as err:  # some of Pillow's readers look at its own limit, which is lower
+            limit = f"{2 * Image.MAX_IMAGE_PIXELS / 1e6:.0f} million pixels"
+            raise InputError(f"{name} has more than {limit}; make it smaller first") from err
+        except DAMAGED as err:
+            raise InputError(f"{name} {_reason(err)}") from err
+
+
+def _reason(err: Exception) -> str:
+    reason = " ".join(str(err).split())[:200] or type(err).__name__
+    if isinstance(err, NotImplementedError) or UNREAD.search(reason):
+        return f"is stored in a way that is not read ({reason}); export it as PNG or JPEG"
+    return f"is damaged or cut short ({reason}); copy or export it again"
+
+
+@contextlib.contextmanager
+def _stream(data: bytes | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
+    if isinstance(data, bytes):
+        yield io.BytesIO(data)
+        return
+    if not isinstance(data, Path):
+        yield data
+        return
+    if data.exists() and not data.is_file():  # a pipe would block
+        raise InputError(f"{name} is not a file; name a picture: {formats.READABLE}")
+    try:
+        stream = data.open("rb")
+    except FileNotFoundError as err:
+        raise InputError(f"{name}: no such file") from err
+    except OSError as err:
+        raise InputError(f"{name} cannot be opened: {err.strerror}") from err
+    with stream:
+        yield stream
+
+
+def _open(stream: BinaryIO, name: str, max_pixels: int, header: bool) -> tuple[Image.Image, int]:
+    """-> the picture, and how many bytes its pixels take in the file (0 = not known)."""
+    start = stream.read(formats.START)
+    reader = formats.reader(start, name)
+    if reader is JpegImageFile:
+        return _jpeg(stream, start, header)
+    if reader is PngImageFile:
+        return _png(stream, start, header)
+    stream.seek(0)
+    size = 0
+    if not header:
+        data = stream.read(LARGEST_FILE + 1)
+        if len(data) > LARGEST_FILE:
+            raise InputError(f"{name} has more than {LARGEST_FILE >> 30} GiB; make it smaller first")
+        stream, size = io.BytesIO(data), len(data)
+    if reader is not TiffImageFile:
+        return reader(stream), size
+    containers.check_tiff(stream, max_pixels)
+    stream.seek(0)
+    picture = reader(stream)
+    picture.info["original_orientation"] = picture.tag_v2.get(containers.ORIENTATION)  # gone once it is decoded
+    return picture, size
+
+
+def _read(stream: BinaryIO, start: bytes, header: bool) -> Iterator[bytes]:
+    """The bytes of a file: with ``header`` a few at first, more if these do not suffice, and then all."""
+    for size in (*(HEAD if header else ()), -1):
+        start += stream.read(size)
+        yield start
+
+
+def _jpeg(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int]:
+    for data in _read(stream, start, header):
+        head, at = containers.jpeg_head(data)
+        if at is not None:
+            break
+    else:
+        raise ValueError("it ends before its pixels")
+    picture = JpegImageFile(io.BytesIO(head + data[at:]))
+    stored = len(data) - at
+    if not header and (picture.info.get("progressive") or data[at + 4] < picture.layers):
+        # libjpeg keeps all coefficients until the last scan, and goes over all of them in each
+        scans, stored = containers.jpeg_scans(data, at)
+        if scans > containers.MAX_SCANS:
+            raise ValueError(f"it goes over its pixels {scans} times")
+    return picture, stored
+
+
+def _png(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int]:
+    for data in _read(stream, start, header):
+        png = containers.png(data, header)
+        if png is not None:
+            break
+    else:
+        raise ValueError("it ends before its pixels")
+    picture = PngImageFile(io.BytesIO(png.contents))
+    picture.info.update(icc_profile=png.profile, exif=png.exif, transparency=_transparency(png, picture.mode))
+    return picture, png.stored
+
+
+def _transparency(png: containers.Png, mode: str) -> int | tuple[int, ...] | bytes | None:
+    """What is transparent, in the values of Pillow's mode; of RGB in 16 bits in those of the file."""
+    if mode == "P":
+        return png.transparent and png.transparent[:256]  # alpha of each colour of the palette
+    key = png.key()
+    if key is None or mode != "L":
+        return key
+    return key * 255 // ((1 << png.depth) - 1)  # Pillow spreads 2 and 4 bits so
+
+
+# ---- where Pillow takes values for others than those that the file means
+
+
+def _corrected(picture: Image.Image) -> Image.Image:
+    if picture.format == "PNG":
+        return _keyed_16_bit(picture)
+    if picture.format == "TIFF":
+        return _white_is_zero(picture)
+    if picture.format == "GIF":
+        return _uncovered(picture)
+    if picture.format == "BMP" and picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (0, 0):
+        picture.putalpha(255)  # the fourth byte is not in use
+    return picture
+
+
+def _keyed_16_bit(picture: PngImageFile) -> Image.Image:
+    """Of colours in 16 bits Pillow keeps the upper 8, in which others than the transparent one may look like it."""
+    key = picture.info["transparency"]
+    if key is None or picture.mode != "RGB" or picture.tile[0][3] == "RGB":
+        return picture
+    values = cv2.imdecode(np.frombuffer(picture.fp.getbuffer(), np.uint8), cv2.IMREAD_UNCHANGED)  # uint16 BGR
+    if values is None:
+        raise ValueError("its pixels cannot be unpacked")
+    picture.putalpha(Image.fromarray(np.where((values == key[::-1]).all(-1), 0, 255).astype(np.uint8)))
+    return picture
+
+
+def _white_is_zero(picture: TiffImageFile) -> Image.Image:
+    tags = picture.tag_v2
+    kind = tags.get(PHOTOMETRIC)
+    if kind == YCBCR and tags.get(COMPRESSION, 1) == 1 and tags.get(YCBCR_SUBSAMPLING, (2, 2)) != (1, 1):
+        raise NotImplementedError("colours of half the size, uncompressed")
+    if kind == WHITE_IS_ZERO and picture.mode.startswith("I;16"):  # Pillow inverts 1 to 8 bits only
+        inverted = Image.fromarray(65535 - np.asarray(picture))
+        inverted.format, inverted.info = picture.format, picture.info
+        return inverted
+    return picture
+
+
+def _uncovered(picture: Image.Image) -> Image.Image:
+    """What the first frame of a GIF does not cover is transparent."""
+    box = picture.tile[0][1]
+    if box == (0, 0, *picture.size):
+        return picture
+    whole = Image.new("RGBA", picture.size)
+    whole.paste(picture.convert("RGBA").crop(box), box[:2])
+    whole.format = picture.format
+    return whole
