@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image
 
 from stylemap import decoding
+from stylemap.decoding import colours
 
 BITS_PER_SAMPLE = 258  # TIFF tag
 DEPTH_AT = 24  # where a PNG tells its bits, from the start of the file
@@ -34,44 +35,36 @@ def read(data: bytes | Path, name: str | None = None, max_pixels: int = decoding
 
     Palettes become RGB and bilevel pictures grey. A transparent colour becomes an alpha channel.
     """
-    with decoding._opened(data, name, max_pixels) as picture:
+    with decoding.opened(data, name, max_pixels) as picture:
         return of(data, picture)
 
 
 def of(data: bytes | Path, picture: Image.Image) -> Stored:
     """The channels of a picture that `decoding.opened` has opened."""
-    turn = decoding._turn(picture)  # decodes
+    picture.load()
+    turn = colours.turn(picture)
     colour, alpha = _channels(picture)
     deep = _deep(data, picture)
     if deep is not None:
         colour, deep_alpha = (deep[..., :-1], deep[..., -1]) if deep.shape[2] in (2, 4) else (deep, None)
         alpha = deep_alpha if deep_alpha is not None or alpha is None else alpha.astype(np.uint16) * 257
     if turn is not None:
-        colour = np.stack([_turned(colour[..., c], turn) for c in range(colour.shape[2])], axis=-1)
-        alpha = alpha if alpha is None else _turned(alpha, turn)
-    return Stored(colour, alpha, turn, picture.format in EXACT)
+        colour = colours.turned(colour, turn)
+        colour = colour[..., None] if colour.ndim == 2 else colour
+        alpha = alpha if alpha is None else colours.turned(alpha, turn)
+    return Stored(colour, alpha, colours.turned_by(picture), picture.format in EXACT)
 
 
 def size(path: Path) -> tuple[int, int]:
     """(height, width) of the upright picture, from its header. Errors are those of `decoding.decode`."""
-    with decoding._opened(path) as picture:
-        if picture.format == "PNG":
-            picture.load()  # what is to be turned may stand after the pixels
-        try:
-            turn = decoding.UPRIGHT.get(picture.getexif().get(decoding.ORIENTATION, 1))
-        except decoding.DAMAGED:
-            turn = None
-        return picture.size if turn in decoding.SIDEWAYS else picture.size[::-1]
-
-
-def _turned(channel: np.ndarray, turn: Image.Transpose) -> np.ndarray:
-    return np.array(Image.fromarray(channel).transpose(turn))
+    with decoding.opened(path) as picture:
+        return picture.size if colours.turn(picture) in colours.SIDEWAYS else picture.size[::-1]
 
 
 def _channels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     if picture.mode in ("I", "F"):
         return np.array(picture)[..., None], None
-    colour, alpha = decoding._split_alpha(picture)
+    colour, alpha = colours.split_alpha(picture)
     if colour.mode not in ("L", "I;16", "RGB", "CMYK"):  # LAB, YCbCr, HSV
         colour = colour.convert("RGB")
     values = np.array(colour)
@@ -101,10 +94,12 @@ def _deep(data: bytes | Path, picture: Image.Image) -> np.ndarray | None:
         pixels = cv2.imdecode(np.frombuffer(contents, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
+    if pixels is not None and picture.format == "TIFF":
+        pixels = colours.turned(pixels, colours.turned_by(picture))
     fits = pixels is not None and pixels.dtype == np.uint16 and pixels.shape[:2] == picture.size[::-1]
     if not fits or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
         return None  # 8 bits of it are better than nothing; who writes it says so
-    pixels = pixels[..., [2, 1, 0, 3][: pixels.shape[2]]]
+    pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
     return pixels[..., [0, 3]] if picture.mode == "LA" else pixels
 
 

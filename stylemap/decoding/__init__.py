@@ -126,9 +126,7 @@ class Description:
 def describe(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Description:
     """Decode every pixel and tell what the file holds. Raises the InputError that ``decode`` would raise for it."""
     with opened(data, name, max_pixels) as picture:
-        turn = colours.turn(picture)
-        # TIFF and HEIC are turned while they are decoded
-        turned = turn is not None or picture.info.get("original_orientation") in colours.UPRIGHT
+        turn, turned = colours.turn(picture), colours.turned_by(picture) is not None
         picture.load()
         colours.split_alpha(picture.crop((0, 0, 1, 1)))  # refuses what `decode` refuses
         width, height = picture.size if turn not in colours.SIDEWAYS else picture.size[::-1]
@@ -154,8 +152,8 @@ def luminance(path: Path) -> np.ndarray:
 
 def _pixels(picture: Image.Image) -> np.ndarray:
     """`colours.rgb`, by a faster library for the ordinary JPEG, whose pixels are the same; Pillow decides on what is damaged."""
-    if simplejpeg is not None and picture.format == "JPEG" and picture.mode in ("RGB", "L"):
-        if not colours.changes_colours(picture):
-            with contextlib.suppress(ValueError):
-                return simplejpeg.decode_jpeg(picture.fp.getbuffer())
+    ordinary = picture.format == "JPEG" and picture.mode in ("RGB", "L") and not colours.changes_colours(picture)
+    if ordinary and simplejpeg is not None:
+        with contextlib.suppress(ValueError):
+            return simplejpeg.decode_jpeg(picture.fp.getbuffer())
     return colours.rgb(picture)

@@ -23,12 +23,19 @@ UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright; 1 is u
 SIDEWAYS = frozenset(
     {Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE}
 )
-STRIP = 1 << 20  # pixels that are converted at once, so that a large picture is in memory once and a half, not three times
+STRIP = (
+    1 << 20
+)  # pixels that are converted at once, so that a large picture is in memory once and a half, not three times
 
 
 def turn(picture: Image.Image) -> Image.Transpose | None:
     """What turns a picture upright; EXIF that cannot be read does not spoil it. TIFF and HEIC turn while they decode."""
     return None if picture.format == "TIFF" else UPRIGHT.get(containers.orientation(picture.info.get("exif")))
+
+
+def turned_by(picture: Image.Image) -> Image.Transpose | None:
+    """As `turn`, also where the reader has turned the picture already."""
+    return turn(picture) or UPRIGHT.get(picture.info.get("original_orientation"))
 
 
 def turned(pixels: np.ndarray, by: Image.Transpose | None) -> np.ndarray:
@@ -63,7 +70,7 @@ def rgb(picture: Image.Image) -> np.ndarray:
 
 def _strip(picture: Image.Image, profile: bytes | None) -> Image.Image:
     colour, alpha = split_alpha(picture)
-    colour = _srgb(_eight_bit(colour), profile)
+    colour = srgb(_eight_bit(colour), profile)
     if alpha is None:
         return colour
     over = Image.new("RGB", colour.size, "white")
@@ -126,7 +133,7 @@ def _eight_bit(colour: Image.Image) -> Image.Image:
     return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # nearest: 65535 = 255 * 257
 
 
-def _srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
+def srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
     """Mode L, RGB, CMYK or LAB -> RGB, through the embedded profile where there is one of use."""
     transform = _lab_transform() if colour.mode == "LAB" else profile_transform(profile, colour.mode)
     return colour.convert("RGB") if transform is None else transform.apply(colour)

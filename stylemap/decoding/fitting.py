@@ -28,9 +28,7 @@ def fit(picture: np.ndarray, side: int, pad: bool = False) -> np.ndarray:
 def fit_mask(mask: np.ndarray, side: int) -> np.ndarray:
     """The central square of float32 [H, W] in [0, 1], resized by area, which keeps the mean -> float32 [side, side]."""
     top, left, length = square(*mask.shape)
-    mask = cv2.resize(
-        mask[top : top + length, left : left + length], (side, side), interpolation=cv2.INTER_AREA
-    )
+    mask = cv2.resize(mask[top : top + length, left : left + length], (side, side), interpolation=cv2.INTER_AREA)
     return mask.clip(0, 1)  # the sums may round beyond the range
 
 

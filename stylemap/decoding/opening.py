@@ -18,7 +18,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
 from stylemap.decoding import containers, formats
-from stylemap.errors import InputError
+from stylemap.errors import InputError, brief
 
 MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
 LARGEST_FILE = 1 << 30  # bytes
@@ -33,7 +33,7 @@ DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, AttributeError, AssertionError,
     ArithmeticError, RuntimeError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
-UNREAD = re.compile(r"unsupported|not supported|unknown (pixel|data)|cannot handle|begins with a preview", re.IGNORECASE)
+UNREAD = re.compile(r"unsupported|not (supported|implemented)|unknown (pixel|data|value)|cannot handle", re.IGNORECASE)
 PHOTOMETRIC, COMPRESSION, YCBCR_SUBSAMPLING = 262, 259, 530  # tags of TIFF
 WHITE_IS_ZERO, YCBCR = 0, 6  # values of the first
 
@@ -83,7 +83,9 @@ def opened(
 
 
 def _reason(err: Exception) -> str:
-    reason = " ".join(str(err).split())[:200] or type(err).__name__
+    reason = brief(err) or type(err).__name__
+    if isinstance(err, KeyError) or isinstance(err.__cause__, KeyError):  # of a table of what Pillow knows
+        reason = f"unknown value {reason}"
     if isinstance(err, NotImplementedError) or UNREAD.search(reason):
         return f"is stored in a way that is not read ({reason}); export it as PNG or JPEG"
     return f"is damaged or cut short ({reason}); copy or export it again"

@@ -39,7 +39,7 @@ def awkward(pictures) -> Path:
     (pictures / "copy.png").write_bytes(png(0))
     (pictures / "tiny.png").write_bytes(png(9, 8))
     (pictures / "empty.png").touch()
-    (pictures / "gif.png").write_bytes(png(9, kind="GIF"))
+    (pictures / "jp2.png").write_bytes(png(9, kind="JPEG2000"))
     (pictures / "cut.jpg").write_bytes(png(1, 99, "JPEG")[:-300])
     (pictures / "line\nbreak \x1b[31m.jpg").touch()
     (pictures / ("long name " * 25)).with_suffix(".jpg").touch()
@@ -83,7 +83,7 @@ class TestReport:
         assert told["small"] == "1 below 16 px are enlarged; prepare --skip-small drops them: tiny.png (8 x 8)"
         assert told["copies"] == "1 picture too many; prepare --drop-duplicates takes one of: 0.png = copy.png"
         assert told["other files"] == ".mov 1, .txt 1: not pictures this project reads; convert them"
-        assert "gif.png is really a GIF: it holds another format; convert it first" in told["CANNOT READ"]
+        assert "jp2.png is really a JPEG 2000: it holds another format; convert it first" in told["CANNOT READ"]
         assert (
             "cut.jpg is damaged or cut short (image file is truncated); copy or export it again" in told["CANNOT READ"]
         )
@@ -177,7 +177,7 @@ class TestNotUsable:
         [
             ({}, "set is empty; put JPEG, PNG or WebP pictures into it"),
             (
-                {"a.gif": b"", "b.txt": b""},
+                {"a.psd": b"", "b.txt": b""},
                 "set holds no JPEG, PNG or WebP picture, only 2 other files; convert or add pictures",
             ),
             (
@@ -186,8 +186,8 @@ class TestNotUsable:
             ),
             (
                 {"a.png": b"", "b.png": b"x"},
-                "set holds no readable picture: all 2 fail, the first as a.png is not an image (JPEG, PNG or WebP): it is "
-                "empty; copy or export it again",
+                "set holds no readable picture: all 2 fail, the first as a.png is not an image (JPEG, PNG, WebP, "
+                "BMP, TIFF, GIF, AVIF or HEIC): it is empty; copy or export it again",
             ),
         ],
         ids=["empty", "others", "one", "unreadable"],

@@ -147,7 +147,9 @@ class TestUnreadable:
         assert all(reason.startswith(f"{name} ") for name, reason in report.unreadable.items())
         assert all("\n" not in reason for reason in report.unreadable.values())
         assert "damaged or cut short (" in report.unreadable["cut.jpg"]
-        assert report.unreadable["jp2.png"] == "jp2.png is really a JPEG 2000: it holds another format; convert it first"
+        assert (
+            report.unreadable["jp2.png"] == "jp2.png is really a JPEG 2000: it holds another format; convert it first"
+        )
         assert report.bytes == sum(map(len, MIXED.values()))
 
     def test_lost_links_and_pipes_are_listed(self, tmp_path):

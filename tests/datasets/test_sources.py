@@ -20,6 +20,7 @@ from stylemap import decoding
 from stylemap.datasets import ImageFolder, split
 from stylemap.datasets.lmdb_file import Database
 from stylemap.datasets.sources import LARGEST_FILE, Folder, Lmdb, open_source
+from stylemap.decoding import READABLE
 from stylemap.errors import InputError
 from tests.archives import fill, pack, picture
 
@@ -577,12 +578,8 @@ class TestBadFiles:
     @pytest.mark.parametrize(
         ("content", "reason"),
         [
-            (b"", "is not an image (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC): it is empty; copy or export it again"),
-            (b"some words of text", "is not an image (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC): it holds another format; convert it first"),
-            (picture(0, "GIF"), "is really a GIF: it holds another format; convert it first"),
-            (picture(0, "BMP"), "is really a BMP: it holds another format; convert it first"),
-            (picture(0, "TIFF"), "is really a TIFF or a camera's raw file: it holds another format; convert it first"),
-            (b"\0\0\0\x1cftypavif\0\0\0\0", "is really an AVIF: it holds another format; convert it first"),
+            (b"", f"is not an image ({READABLE}): it is empty; copy or export it again"),
+            (b"some words of text", f"is not an image ({READABLE}): it holds another format; convert it first"),
             (b"\0\0\0\x14ftypqt  \0\0\0\0", "is really a video: it holds another format; convert it first"),
             (
                 b"<!DOCTYPE html><title>404</title>",
@@ -595,7 +592,7 @@ class TestBadFiles:
             (bytes(500), "is really nothing but zeros: the picture was lost on the way; download or copy it again"),
             (BOMB, "is 60000 x 60000, more than 200 million pixels; make it smaller first"),
         ],
-        ids=["empty", "text", "gif", "bmp", "tiff", "avif", "video", "web page", "lfs", "zeros", "bomb"],
+        ids=["empty", "text", "video", "web page", "lfs", "zeros", "bomb"],
     )
     @pytest.mark.parametrize("kind", ["folder", "zip", "lmdb"])
     def test_one_line_with_name_reason_and_repair(self, tmp_path, kind, content, reason):
