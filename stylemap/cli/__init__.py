@@ -7,8 +7,10 @@ import importlib
 import os
 import sys
 import warnings
+from collections.abc import Callable
 
 from stylemap import __version__
+from stylemap.cli import terminal
 from stylemap.errors import InputError, Note
 
 VERBS = {  # verb -> (module, what it does); a module is imported when its verb is used
@@ -47,31 +49,37 @@ def run() -> None:
 def main(argv: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code."""
     verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
-    if verb in ("-h", "--help"):
-        print(USAGE)
-        return 0
-    if verb == "--version":
-        print(__version__)
-        return 0
-    try:
+
+    def call() -> int:
+        if verb in ("-h", "--help", "--version"):
+            print(__version__ if verb == "--version" else USAGE)
+            return 0
         if verb not in VERBS:
             raise InputError(f"unknown verb {verb!r}; known are {', '.join(VERBS)}")
         let_threads_sleep()
-        with warnings.catch_warnings():
-            warnings.showwarning = _show_warning
-            warnings.simplefilter("always", Note)
-            return importlib.import_module(VERBS[verb][0]).main(rest)
-    except InputError as err:
-        _complain(str(err))
-        return 2
-    except BrokenPipeError:  # `stylemap train --help | head`
-        sys.stderr.close()
-        return 0
-    except OSError as err:  # a disk that fills up or goes away, in a library's hands
-        _complain(f"{err.filename or 'a file'}: {err.strerror or err}")
-        return 2
-    except KeyboardInterrupt:
-        return 130
+        return importlib.import_module(VERBS[verb][0]).main(rest)
+
+    return answered(call)
+
+
+def answered(call: Callable[[], int]) -> int:
+    """The exit code of a command, whose errors and warnings become one line each."""
+    with terminal.guarded(), warnings.catch_warnings():
+        warnings.showwarning = _show_warning
+        warnings.simplefilter("always", Note)
+        try:
+            return call()
+        except InputError as err:
+            _complain(str(err))
+            return 2
+        except BrokenPipeError:  # `stylemap train --help | head`
+            sys.stderr.close()
+            return 0
+        except OSError as err:  # a disk that fills up or goes away, in a library's hands
+            _complain(f"{err.filename or 'a file'}: {err.strerror or err}")
+            return 2
+        except KeyboardInterrupt:
+            return 130
 
 
 def let_threads_sleep() -> None:
@@ -88,9 +96,11 @@ def let_threads_sleep() -> None:
 def _complain(text: str) -> None:
     """One line on stderr; of several processes that torchrun started each says which it is."""
     several = os.environ.get("WORLD_SIZE", "1") != "1" and "RANK" in os.environ
-    print(f"error: {'process ' + os.environ['RANK'] + ': ' if several else ''}{text}", file=sys.stderr)
+    print(
+        f"error: {'process ' + os.environ['RANK'] + ': ' if several else ''}{terminal.one_line(text)}", file=sys.stderr
+    )
 
 
 def _show_warning(message, category, filename, lineno, file=None, line=None) -> None:
     """One plain line: where in the source a warning arose is no use to a person at the command line."""
-    print(f"{'note' if issubclass(category, Note) else 'warning'}: {message}", file=sys.stderr)
+    print(f"{'note' if issubclass(category, Note) else 'warning'}: {terminal.one_line(message)}", file=sys.stderr)

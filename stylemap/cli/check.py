@@ -4,7 +4,6 @@ import argparse
 import json
 import re
 import shlex
-import sys
 import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -43,7 +42,7 @@ def main(argv: list[str]) -> int:
         report = checking.check(source, arguments.resolution, arguments.workers, bar)
     if arguments.json:
         files.write_text(arguments.json, json.dumps(report.as_dict(), indent=1) + "\n")
-    print(printable(describe(report)), flush=True)  # before the error, also where both go to one file
+    print(describe(report), flush=True)  # before the error, also where both go to one file
     if not report.usable:
         raise InputError(_unusable(report))
     return 0
@@ -237,10 +236,3 @@ def _shortened(name: str, width: int) -> str:
         return name
     end = width // 2
     return f"{name[: width - end - 3]}...{name[-end:]}"
-
-
-def printable(text: str) -> str:
-    """Names may hold anything: what the terminal cannot show, or would obey, is escaped."""
-    shown = "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
-    encoding = sys.stdout.encoding or "utf-8"
-    return shown.encode(encoding, "backslashreplace").decode(encoding)

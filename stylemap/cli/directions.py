@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, images, sheets
-from stylemap.cli import direction_files, encoding, options, photos
+from stylemap.cli import direction_files, encoding, options, photos, terminal
 from stylemap.datasets import labels
 from stylemap.datasets.labels import Question
 from stylemap.editing import applying, directions, finding_directions
@@ -222,16 +222,17 @@ def check_files(arguments: argparse.Namespace) -> None:
 
 def show(found: list[Direction]) -> None:
     """A line for each direction; accuracies are of held-out pictures."""
-    width = max(len(d.name) for d in found)
+    names = [terminal.one_line(d.name) for d in found]
+    width = max(map(len, names))
     print(f"{'':<{width}}  method    pictures  positive  accuracy  balanced  baseline  explained  scale")
-    for d in found:
+    for name, d in zip(names, found, strict=True):
         o = d.origin
         shares = (o.positive, o.accuracy, o.balanced_accuracy, o.baseline, o.explained)
         cells = "".join(
             f"{'-' if s is None else f'{s:.1%}':>{w}}" for s, w in zip(shares, (8, 10, 10, 10, 11), strict=True)
         )
-        without = f"  without {', '.join(o.conditional_on)}" if o.conditional_on else ""
-        print(f"{d.name:<{width}}  {o.method:<9}{o.pictures:>9}  {cells}{d.scale:>7.3g}{without}")
+        without = terminal.one_line(f"  without {', '.join(o.conditional_on)}") if o.conditional_on else ""
+        print(f"{name:<{width}}  {terminal.one_line(o.method):<9}{o.pictures:>9}  {cells}{d.scale:>7.3g}{without}")
 
 
 def strips(model: Model, x: Tensor, selected: list[Direction], steps: list[float]) -> Tensor:

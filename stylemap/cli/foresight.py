@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from stylemap import checkpoint, datasets, devices
+from stylemap.cli import terminal
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
 from stylemap.networks.discriminator import GROUP
@@ -18,7 +19,7 @@ from stylemap.training.optimizers import Networks
 
 def note(text: str) -> None:
     """To stderr, as --dry-run prints YAML to stdout."""
-    print(text, file=sys.stderr)
+    print(terminal.one_line(text), file=sys.stderr)
 
 
 def parameters(config: TrainConfig) -> str:

@@ -6,7 +6,7 @@ import warnings
 from pathlib import Path
 
 from stylemap import checkpoint, published
-from stylemap.cli import options
+from stylemap.cli import options, terminal
 from stylemap.stylegan import conversion
 
 
@@ -36,7 +36,7 @@ def main(argv: list[str]) -> int:
             warnings.simplefilter("always", UserWarning)
             model, discriminator = conversion.load(path), None
         for warning in found:
-            print(f"note: {path}: {warning.message}", file=sys.stderr)
+            print(terminal.one_line(f"note: {path}: {warning.message}"), file=sys.stderr)
         latent = f"{model.config.architecture}, {model.generator.layers} vectors of {model.config.stylemap_channels}"
     checkpoint.save(arguments.out, model, discriminator, {"imported_from": Path(path).name})
     print(f"{arguments.out}  ({model.config.resolution} px, {latent})")

@@ -5,11 +5,11 @@ import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from stylemap.cli import parsing, prepare
+from stylemap import cli
+from stylemap.cli import parsing, prepare, terminal
 from stylemap.datasets.packing import unfinished
 from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.preparing_parts import prepare_parts
-from stylemap.errors import InputError
 
 
 def parser(name: str, description: str) -> parsing.Parser:
@@ -27,16 +27,7 @@ def script(verb: Callable[..., int]) -> Callable[..., int]:
 
     @functools.wraps(verb)
     def main(argv: list[str] | None = None, *given) -> int:
-        try:
-            return verb(sys.argv[1:] if argv is None else argv, *given)
-        except InputError as err:
-            print(f"error: {err}", file=sys.stderr)
-            return 2
-        except OSError as err:
-            print(f"error: {err.filename or 'a file'}: {err.strerror or err}", file=sys.stderr)
-            return 2
-        except KeyboardInterrupt:
-            return 130
+        return cli.answered(lambda: verb(sys.argv[1:] if argv is None else argv, *given))
 
     return main
 
@@ -44,7 +35,7 @@ def script(verb: Callable[..., int]) -> Callable[..., int]:
 def note(finding: str) -> None:
     """Tell what --partial puts up with."""
     if finding:
-        print(f"note: {finding}; taken as it is")
+        print(f"note: {terminal.one_line(finding)}; taken as it is")
 
 
 def label_maps(labels: PartLabels, places: Mapping[str, str], out: Path, workers: int) -> int:
