@@ -15,6 +15,7 @@ except ImportError:  # Windows
     fcntl = None
 
 TEMPORARY_SUFFIX = ".part"  # left behind only by a kill; never read, safe to delete
+LOCK = ".lock"  # in a folder that one process owns
 
 
 @contextlib.contextmanager
@@ -61,7 +62,7 @@ def owned(folder: Path) -> Iterator[None]:
     Raises:
         InputError: another process owns the folder, or it cannot be made.
     """
-    lock = folder / ".lock"
+    lock = folder / LOCK
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = open(lock, "w")  # noqa: SIM115 (held until the end)

@@ -89,12 +89,14 @@ def finished(source: Source, places: dict[str, str], arguments: Namespace) -> bo
         return False
     content = open_source(arguments.out).manifest()
     options = {f.name: getattr(arguments, "format" if f.name == "kind" else f.name) for f in fields(Options)}
-    if content.get("format") != FORMAT or content["options"] != options:
+    if content.get("format") != FORMAT or content.get("options") != options:
         return False  # of another command, and `prepare.run` refuses to replace it
-    if content["source"]["name"] != source.path.resolve().name:
+    try:
+        records = content["images"] + content["duplicates"] + content["left_out"]
+        same = {record["source"] for record in records} == set(places)
+        return same and content["source"]["name"] == source.path.resolve().name
+    except (KeyError, TypeError):  # somebody else's
         return False
-    records = content["images"] + content["duplicates"] + content["left_out"]
-    return {record["source"] for record in records} == set(places)
 
 
 def read_tables(source: Source) -> Tables:

@@ -226,8 +226,10 @@ def read_records(path: Path, aligner: Aligner) -> Iterator[Record]:
         try:
             record = reading.json_value(line, path)
             settings = record["resolution"], record["largest"]
-            record["source"], record["faces"]
-        except (ValueError, KeyError, TypeError) as err:
+            texts = [record["source"], *(face["output"] for face in record["faces"])]
+            if not (all(isinstance(text, str) for text in texts) and (record["faces"] or record["reason"])):
+                raise ValueError
+        except (ValueError, KeyError, TypeError, RecursionError) as err:
             raise InputError(f"{path}, line {number} is no record of this program; choose another --out") from err
         if settings != (aligner.resolution, aligner.largest):
             kept = "largest" if settings[1] else "all"

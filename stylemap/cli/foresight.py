@@ -89,9 +89,9 @@ def _time(found: Estimate, config: TrainConfig) -> Iterator[str]:
 
 
 def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[str]:
-    """What the run asks for and there is not."""
+    """What the run asks for and there is not. Notes what pictures there are."""
     for check in (
-        lambda: datasets.open_split(config.data, config.model.resolution, config.heldout),
+        lambda: note(datasets.in_words(*datasets.open_split(config.data, config.model.resolution, config.heldout))),
         lambda: config.init_from is None or resume or checkpoint.fitting(config.init_from, config.model),
     ):
         try:

@@ -15,9 +15,10 @@ import torch
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from tqdm import tqdm
 
-from stylemap import reading
+from stylemap import datasets, reading
 from stylemap.cli import foresight
 from stylemap.config import TrainConfig
+from stylemap.datasets import Pictures
 from stylemap.errors import InputError, shown
 from stylemap.resources import CONFIGS
 from stylemap.training import distributed, loop
@@ -223,6 +224,9 @@ class Progress(loop.Observer):
     def close(self) -> None:
         if self.bar is not None:
             self.bar.close()
+
+    def opened(self, training: Pictures, heldout: Pictures) -> None:
+        print(datasets.in_words(training, heldout), flush=True)
 
     def start(self, seen: int, total: int) -> None:
         self.bar = tqdm(total=total, initial=seen, unit="img", disable=None, dynamic_ncols=True, smoothing=0.05)

@@ -7,11 +7,12 @@ from typing import Protocol
 
 import numpy as np
 
+from stylemap import naming
 from stylemap.datasets.avatars import Avatars
-from stylemap.datasets.folder import ImageFolder, split
+from stylemap.datasets.folder import ImageFolder, given_splits, split
 from stylemap.datasets.parts import PartLabels
 
-__all__ = ["Avatars", "ImageFolder", "Pictures", "fingerprint", "labels_of", "open_split", "split"]
+__all__ = ["Avatars", "ImageFolder", "Pictures", "fingerprint", "in_words", "labels_of", "open_split", "split"]
 
 
 class Pictures(Protocol):
@@ -27,6 +28,23 @@ def open_split(data: str, side: int, heldout: int) -> tuple[Pictures, Pictures]:
     if data == "avatars":
         return Avatars(side), Avatars(side, count=heldout, split="heldout")
     return split(data, side, heldout)
+
+
+def in_words(training: Pictures, heldout: Pictures) -> str:
+    """How many pictures are trained on and held out, of which kinds, and what was passed over: a line for a person."""
+    text = f"{len(training):,} pictures to train on, {len(heldout):,} held out"
+    if not isinstance(training, ImageFolder):
+        return text
+    names = [part.name(i) for part in (training, heldout) for i in range(len(part))]
+    text += " by their folders" if given_splits(names) else " by the hash of their names"
+    kinds = naming.kinds(names)
+    if len(kinds) > 1:
+        text += f" ({naming.in_words(kinds)})"
+    if training.skipped:
+        text += f"; {len(training.skipped):,} cannot be read"
+    if training.passed_over:
+        text += f"; other files are passed over: {naming.in_words(training.passed_over)}"
+    return text
 
 
 def labels_of(pictures: Pictures, path: str | None) -> Callable[[int], np.ndarray] | None:

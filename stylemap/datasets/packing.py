@@ -1,10 +1,12 @@
 """A zip made in parallel: goes on after a kill, appears whole or not at all, the same bytes whatever made it.
 
 Finished work lies in a folder beside the zip, a small zip for every 256 items. Only when all are there are they put
-together, so at the end they take the space of the result once more.
+together, so at the end they take the space of the result once more. A small zip is sealed with a hash of what is in it: one
+that is not as it was written is made anew.
 """
 
 import contextlib
+import hashlib
 import itertools
 import json
 import os
@@ -15,7 +17,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stylemap import files, parallel
-from stylemap.datasets.sources import MANIFEST
+from stylemap.datasets.sources import BROKEN, MANIFEST
 from stylemap.errors import InputError
 
 CHUNK = 256  # items; part of what the unfinished folder means, so no setting
@@ -65,18 +67,18 @@ def pack(
     work = unfinished(out)
     with files.owned(work):
         _refuse_existing(out)  # another process may have finished in between
-        if _read(work / IDENTITY) != identity:
-            for stale in work.glob("*.zip"):
-                stale.unlink()
+        if not _is_of(work, identity):
+            _clear(work)
             files.write_text(work / IDENTITY, identity)
         with _hint():
             chunks = _make_chunks(items, make, work, workers, progress)
-            records = [json.loads(_entry(chunk, RECORDS)) for chunk in chunks]
+            records = list(map(_records, chunks))
         try:
             content = manifest([{k: v for k, v in r.items() if k != "bytes"} for part in records for r in part])
         except InputError:
             shutil.rmtree(work)
             raise
+        _remove(work / "whole.zip.part")
         with _hint():
             _assemble(dict(zip(chunks, records, strict=True)), content, work / "whole.zip.part")
         os.replace(work / "whole.zip.part", out)
@@ -94,8 +96,25 @@ def unfinished(out: Path) -> Path:
     return out.with_name(out.name + ".unfinished")
 
 
-def _read(path: Path) -> str | None:
-    return path.read_text() if path.exists() else None
+def _is_of(work: Path, identity: str) -> bool:
+    try:
+        return (work / IDENTITY).read_bytes() == identity.encode()
+    except OSError:  # none yet, or no file
+        return False
+
+
+def _clear(work: Path) -> None:
+    """Remove everything but the lock, which is held."""
+    for path in work.iterdir():
+        if path.name != files.LOCK:
+            _remove(path)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -113,7 +132,7 @@ def _make_chunks(
     items: Sequence[Any], make: Callable[[Any], Entry], work: Path, workers: int, progress: Callable[[int, int], None]
 ) -> list[Path]:
     chunks = {work / f"{i // CHUNK:06d}.zip": items[i : i + CHUNK] for i in range(0, len(items), CHUNK)}
-    missing = {path: part for path, part in chunks.items() if not path.exists()}
+    missing = {path: part for path, part in chunks.items() if not _is_whole(path, len(part))}
     done = len(items) - sum(map(len, missing.values()))
     progress(done, len(items))
     # Items are given out one by one, not by the chunk, so that a small set keeps all workers busy too
@@ -136,6 +155,32 @@ def _write_chunk(path: Path, entries: list[Entry]) -> None:
                 archive.writestr(str(i), entry.data)
         records = [{"name": e.name, "bytes": None if e.data is None else len(e.data), **e.record} for e in entries]
         archive.writestr(RECORDS, json.dumps(records))
+        archive.comment = _seal(archive)
+
+
+def _seal(chunk: zipfile.ZipFile) -> bytes:
+    """Of the names, sizes and checksums of all its files; these are checked when a file is read."""
+    listed = [(info.filename, info.file_size, info.CRC) for info in chunk.infolist()]
+    return hashlib.sha256(json.dumps(listed).encode()).hexdigest().encode()
+
+
+def _is_whole(path: Path, items: int) -> bool:
+    """Whether a chunk is there as it was written; what is there otherwise is removed."""
+    try:
+        with zipfile.ZipFile(path) as chunk:
+            if chunk.comment == _seal(chunk) and len(json.loads(chunk.read(RECORDS))) == items:
+                return True
+    except FileNotFoundError:
+        return False
+    except (OSError, KeyError, *BROKEN):
+        pass
+    _remove(path)
+    return False
+
+
+def _records(chunk: Path) -> list[dict]:
+    with _opened(chunk) as archive:
+        return json.loads(archive.read(RECORDS))
 
 
 # ---- the whole
@@ -165,14 +210,9 @@ def _opened(chunk: Path):
     try:
         with zipfile.ZipFile(chunk) as archive:
             yield archive
-    except zipfile.BadZipFile as err:
+    except BROKEN as err:
         chunk.unlink()
         raise InputError(f"{chunk} was damaged and is removed") from err
-
-
-def _entry(chunk: Path, name: str) -> bytes:
-    with _opened(chunk) as archive:
-        return archive.read(name)
 
 
 def _check_space(folder: Path, needed: int) -> None:

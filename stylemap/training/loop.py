@@ -68,6 +68,7 @@ def _train(
     world: World,
 ) -> int:
     training, heldout = datasets.open_split(config.data, config.model.resolution, config.heldout)
+    observer.opened(training, heldout)
     samples = stream.shares(config.batch, world.rank, world.size, passes(config, world))
     perceptual_term = perceptual.build(config.loss, device)
     config = settled(config, len(training))

@@ -25,6 +25,9 @@ MOST_SAMPLES = 16  # samples whose spread is looked at
 class Observer:
     """What a caller sees of a run; the default ignores it all."""
 
+    def opened(self, training: Pictures, heldout: Pictures) -> None:
+        """The pictures were found."""
+
     def start(self, seen: int, total: int) -> None:
         """Before the first iteration."""
 

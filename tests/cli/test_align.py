@@ -237,7 +237,15 @@ class TestGoingOn:
         line = refused("align photos --out out --landmarks l.json", other)
         assert line == f"out was begun with --resolution {SIDE} --faces all; choose another --out"
 
-    @pytest.mark.parametrize("line", ["[]\n", "{}\n", "hello\n", "3\n", "\n"])
+    @pytest.mark.parametrize(
+        "line",
+        ["[]\n", "{}\n", "hello\n", "3\n", "\n", "[" * 100_000 + "\n"]
+        + [
+            f'{{"source": {source}, "faces": {faces}, "resolution": {SIDE}, "largest": false}}\n'
+            for source, faces in (("1", "[]"), ('"a.png"', "[1]"), ('"a.png"', '[{"output": 3}]'), ('"a.png"', "[]"))
+        ],
+        ids=lambda line: line[:60],
+    )
     def test_somebody_else_s_records(self, photos, refused, tmp_path, line):
         (tmp_path / "out").mkdir()
         (tmp_path / "out/faces.jsonl").write_text(line)

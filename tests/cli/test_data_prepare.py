@@ -1,5 +1,6 @@
 """``stylemap data prepare`` from the command line."""
 
+import json
 import os
 import signal
 import subprocess
@@ -67,6 +68,15 @@ def test_training_starts_from_it(stylemap, pictures, tmp_path):
 )
 def test_bad_flags_are_one_line(refused, pictures, flags, error):
     assert error in refused("data prepare pictures --out x.zip", *flags)
+
+
+def test_what_is_passed_over_is_told_and_noted(stylemap, pictures, tmp_path):
+    for name in ("a.svg", "b.SVG", "notes.txt", ".DS_Store"):
+        (pictures / name).touch()
+    ran = stylemap("data prepare pictures --out x.zip --resolution 16 --workers 0")
+    assert "passed over, since they are not pictures this project reads: .svg 2, .txt 1\n" in ran.out
+    with zipfile.ZipFile(tmp_path / "x.zip") as archive:
+        assert json.loads(archive.read("dataset.json"))["passed_over"] == {".svg": 2, ".txt": 1}
 
 
 @pytest.mark.parametrize("out", ["x", "x.tar", "pictures"])

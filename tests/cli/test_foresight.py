@@ -11,6 +11,7 @@ from stylemap.cli import foresight, main, train
 from stylemap.config import TrainConfig
 from stylemap.training import distributed, loop, perceptual, rehearsal
 from stylemap.training.estimate import Estimate, Fit
+from tests.archives import fill, picture
 
 
 def test_dry_run_says_what_it_takes_and_touches_no_gpu(recipe, tmp_path, monkeypatch, capsys):
@@ -29,6 +30,20 @@ def test_dry_run_says_what_it_takes_and_touches_no_gpu(recipe, tmp_path, monkeyp
         assert word in err
     assert "this CPU" not in err and "warning" not in err
     assert sorted(tmp_path.rglob("*")) == before
+
+
+@pytest.mark.filterwarnings("always:.*passed over")
+def test_dry_run_says_how_many_pictures(recipe, tmp_path, capsys):
+    files = {f"{i}.png": picture(i) for i in range(24)} | {f"{i}.svg": b"<svg>" for i in range(6)} | {"notes.txt": b""}
+    assert main(["train", "--config", str(recipe), "--data", str(fill(tmp_path / "set", files)), "--dry-run"]) == 0
+    said = capsys.readouterr().err
+    assert (
+        "22 pictures to train on, 2 held out by the hash of their names; other files are passed over: .svg 6, .txt 1\n"
+        in said
+    )
+    assert (
+        "warning: " in said and "passed over 6 files that may be pictures (.svg 6); convert them to use them\n" in said
+    )
 
 
 @pytest.mark.parametrize(

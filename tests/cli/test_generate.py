@@ -128,6 +128,26 @@ class TestReconstruct:
         assert stylemap("generate reconstruct --images IN/photos IN/ada.png --out made", WEIGHTS).code == 0
         assert names(tmp_path / "made") == ["ada.png", "bob.png", "cyd.png", "grid.png", "report.json"]
 
+    def test_folder_of_a_mac_with_what_is_passed_over(self, stylemap, inputs, tmp_path):
+        for name in (
+            "zoe\u0301.png",
+            "._zoe\u0301.png",
+            ".hidden.png",
+            "Thumbs.db",
+            "notes.txt",
+            "a.svg",
+            "deeper/a.png",
+        ):
+            (tmp_path / "mac" / name).parent.mkdir(parents=True, exist_ok=True)
+            (tmp_path / "mac" / name).write_bytes(b"" if "." in name[:2] else (inputs / "ada.png").read_bytes())
+        ran = stylemap("generate reconstruct --images mac --out made", WEIGHTS)
+        assert ran.code == 0
+        assert names(tmp_path / "made") == ["grid.png", "report.json", "zo\u00e9.png"]
+        assert ran.err.splitlines()[:2] == [
+            "note: mac: passed over 1 file that may be pictures (.svg 1); convert them to use them",
+            "note: mac: passed over 1 folder in it",
+        ]
+
     def test_equal_names_do_not_overwrite_one_another(self, stylemap, tmp_path):
         assert stylemap("generate reconstruct --images IN/bob.png IN/photos --out made", WEIGHTS).code == 0
         assert names(tmp_path / "made") == ["bob-2.png", "bob.png", "cyd.png", "grid.png", "report.json"]

@@ -11,6 +11,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from stylemap import decoding
+from stylemap.datasets import in_words
 from stylemap.datasets.folder import ImageFolder, split
 from stylemap.errors import InputError
 from tests.archives import fill, pack, picture
@@ -66,6 +67,18 @@ class TestFinding:
         b = ImageFolder(str(pack(tmp_path / "set.zip", dict(reversed(GOOD.items())))), SIDE)
         assert names(a) == names(b)
         assert np.array_equal(np.stack(list(a)), np.stack(list(b)))
+
+    def test_in_words(self, tmp_path):
+        files = {
+            f"{part}/{i}.{kind}": picture(i) for part in ("train", "val") for i in range(3) for kind in ("png", "jpg")
+        }
+        fill(tmp_path / "set", {**files, "train/cut.png": b"", "a.csv": b"", "Thumbs.db": b""})
+        with pytest.warns(UserWarning, match="skipped 1 of 13"):
+            found = in_words(*split(tmp_path / "set", SIDE, 4))  # what is held out depends on names alone
+        assert found == (
+            "6 pictures to train on, 4 held out by their folders (.png 6, .jpg 4); 1 cannot be read; "
+            "other files are passed over: .csv 1"
+        )
 
     def test_indexing_ends(self, put):
         data = ImageFolder(put(GOOD), SIDE)

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import json
 import os
 import random
 import shutil
@@ -19,6 +20,7 @@ from stylemap import files
 from stylemap.datasets import packing
 from stylemap.datasets.packing import Entry, pack
 from stylemap.errors import InputError
+from tests import archives
 
 ITEMS = list(range(30))
 
@@ -135,12 +137,59 @@ class TestGoingOn:
         assert len(log.read_text().split()) == len(ITEMS)
         assert out.read_bytes() == whole
 
-    def test_a_damaged_chunk_is_made_again(self, out, whole):
+    def test_a_chunk_with_damage_inside_of_a_file_is_made_again(self, out, whole):
+        """Which shows when the file is read."""
         self.interrupted(out)
         chunk = packing.unfinished(out) / "000001.zip"
-        chunk.write_bytes(chunk.read_bytes()[:-40])
+        chunk.write_bytes(chunk.read_bytes().replace(content(5), content(5)[:-1] + b"!"))
         with pytest.raises(InputError, match=r"000001\.zip was damaged and is removed .*the same command goes on"):
             pack(ITEMS, make, out, "a", manifest, workers=0)
+        pack(ITEMS, make, out, "a", manifest, workers=0)
+        assert out.read_bytes() == whole
+
+    @pytest.mark.parametrize(
+        "files",
+        [
+            {"000001.zip": None},  # the end is missing
+            {"000001.zip": b""},
+            {"000001.zip": {"0": b"x"}},
+            {"000001.zip": {"records.json": b"[]"}},
+            {"000001.zip": {"records.json": b"[" * 100_000}},
+            {"000001.zip": {"records.json": b"\xff"}},
+            {"000001.zip": {"records.json": json.dumps([{"name": "x"}] * 4).encode()}},
+            {"000001.zip": {"records.json": json.dumps([["x"]] * 4).encode(), "0": b"x", "1": b"y"}},
+            {"000001.zip/a/b": b"a folder"},
+            {"whole.zip.part/a": b"a folder"},
+            {"identity": b"\xff\xfe"},
+            {"identity": b""},
+            {"identity/a": b"a folder", "x/y": b"another"},
+        ],
+        ids=lambda files: str(files)[:60],
+    )
+    def test_damage_heals(self, out, whole, files):
+        self.interrupted(out)
+        for name, data in files.items():
+            path = packing.unfinished(out) / name
+            top = packing.unfinished(out) / name.split("/")[0]
+            before = top.read_bytes() if top.exists() else b""
+            top.unlink(missing_ok=True)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if isinstance(data, dict):
+                archives.pack(path, data)
+            else:
+                path.write_bytes(before[:-40] if data is None else data)
+        pack(ITEMS, make, out, "a", manifest, workers=0)
+        assert out.read_bytes() == whole
+        assert not packing.unfinished(out).exists()
+
+    def test_another_chunk_s_records_are_not_believed(self, out, whole):
+        self.interrupted(out)
+        work = packing.unfinished(out)
+        with zipfile.ZipFile(work / "000002.zip") as archive:
+            comment, records = archive.comment, archive.read("records.json")
+        with zipfile.ZipFile(work / "000001.zip", "w") as archive:
+            archive.writestr("records.json", records)
+            archive.comment = comment
         pack(ITEMS, make, out, "a", manifest, workers=0)
         assert out.read_bytes() == whole
 

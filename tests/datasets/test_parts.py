@@ -96,6 +96,10 @@ class TestPairing:
             ("x/a_hat.jpg", "y/a_hat.png"),
             ("ü/日本 語.jpg", "日本 語_neck_l.png"),
             ("1.5.jpg", "1.5.png"),
+            ("zoe\u0301.jpg", "zo\u00e9.png"),  # as the command line of a Mac names it
+            ("x\\a.jpg", "x/a.png"),
+            ("7" * 5000 + ".jpg", "0" + "7" * 5000 + "_skin.png"),
+            ("Training/a.jpg", "train/a.png"),
         ],
     )
     def test_pairs(self, tmp_path, picture, label):
@@ -105,7 +109,7 @@ class TestPairing:
         assert found(labels, picture) == [label]
         assert picture in labels
 
-    @pytest.mark.parametrize("picture", ["b.jpg", "10.jpg", "A.jpg", "a.b.jpg", "a_skin.jpg", "a1.jpg", "val/a.jpg"])
+    @pytest.mark.parametrize("picture", ["b.jpg", "10.jpg", "A.jpg", "a.b.jpg", "a_skin.jpg", "a1.jpg", "Valid/a.jpg"])
     def test_does_not_pair(self, tmp_path, picture):
         labels = opened(tmp_path, {"train/a.png": uniform(1), "0100.png": uniform(1), "1.png": uniform(1)})
         assert picture not in labels

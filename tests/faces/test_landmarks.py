@@ -1,6 +1,7 @@
 """Landmark files: both forms, photos found under any path, and one line for what is no face."""
 
 import json
+import os
 
 import numpy as np
 import pytest
@@ -126,6 +127,25 @@ class TestLookup:
     def test_by_trailing_parts(self, name, found):
         faces = landmarks.Lookup(self.TABLE)(name)
         assert faces is None if found is None else faces == [found]
+
+    @pytest.mark.parametrize(
+        ("listed", "name"),
+        [
+            ("zoe\u0301.jpg", "zo\u00e9.jpg"),
+            ("zo\u00e9.jpg", "x/zoe\u0301.jpg"),
+            ("photo.jpg", "PHOTO.JPG"),
+            ("C:\\photos\\Ada.JPG", "photos/ada.jpg"),
+            ("caf%E9.jpg", os.fsdecode(b"caf\xe9.jpg")),
+        ],
+    )
+    def test_names_that_changed_on_the_way(self, listed, name):
+        assert landmarks.Lookup({listed: ["a"], "other.jpg": ["b"]})(name) == ["a"]
+
+    def test_the_same_case_comes_first(self):
+        find = landmarks.Lookup({"x/A.jpg": ["a"], "x/a.jpg": ["b"]})
+        assert (find("A.jpg"), find("a.jpg"), find("y/a.jpg")) == (["a"], ["b"], ["b"])
+        with pytest.raises(InputError, match=r"x/A\.jpg or x/a\.jpg"):
+            landmarks.Lookup({"x/A.jpg": ["a"], "x/a.jpg": ["b"]})("a.JPG")
 
     def test_ambiguous(self):
         with pytest.raises(InputError, match=r"00001\.png could be .*00000/00001\.png or .*01000/00001\.png"):
