@@ -18,6 +18,8 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from stylemap import decoding, faces, stored
+from stylemap.decoding import colours
+from stylemap.decoding.containers import ORIENTATION
 from stylemap.errors import InputError
 
 Place = tuple[slice, slice]  # rows and columns
@@ -168,18 +170,22 @@ def opened(
 
 def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -> Original:
     lost: list[str] = []
-    with decoding._opened(data, name, max_pixels) as picture:
+    with decoding.opened(data, name, max_pixels) as picture:
         found = stored.of(data, picture)
         if found.colour.dtype not in (np.uint8, np.uint16):
-            lost.append("the photo's values of 32 bits become 8")
-            found = replace(found, colour=decoding._rgb(picture))
+            colours.split_alpha(picture)  # says why such values are not read
         width, height = found.colour.shape[1::-1]
         if max(width, height) > kind.side:
             size = f"{width} x {height} pixels"
             raise InputError(f"{name or data} has {size}, and {kind.name} holds {kind.side} a side: name a .png")
         profile = picture.info.get("icc_profile") or None
-        notes = _notes(data, picture, found, kind, lost)
-        lost += _further(picture)
+    with decoding.annotated(data) as picture:
+        if picture is None:
+            lost.append("what the photo's file says besides its pixels cannot be read")
+            notes = Notes()
+        else:
+            notes = _notes(data, picture, found, kind, lost)
+            lost += _further(picture)
     photo = Original(found.colour, found.alpha, kind, profile, notes)
     photo = _in_colours(photo, lost)
     if photo.alpha is not None and not kind.alpha:
@@ -218,7 +224,7 @@ def _in_colours(photo: Original, lost: list[str]) -> Original:
 
 def _in_srgb(photo: Original) -> Original:
     """As 8-bit RGB."""
-    picture = decoding._srgb(_image(_eight_bit(photo.colour), None), photo.profile)
+    picture = colours.srgb(_image(_eight_bit(photo.colour), None), photo.profile)
     notes = photo.notes
     if notes.exif is not None and EXIF_IFD in notes.exif:
         notes.exif[EXIF_IFD] = {**notes.exif[EXIF_IFD], COLOUR_SPACE: 1}
@@ -228,7 +234,7 @@ def _in_srgb(photo: Original) -> Original:
 
 
 def _reading(channels: int, profile: bytes) -> ImageCms.ImageCmsTransform | None:
-    return decoding._profile_transform(profile, MODES[channels])
+    return colours.profile_transform(profile, MODES[channels])
 
 
 def _from_srgb(channels: int, profile: bytes | None) -> Callable[[np.ndarray], np.ndarray]:
@@ -279,7 +285,7 @@ def _notes(data: bytes | Path, picture: Image.Image, found: stored.Stored, kind:
     dpi = info.get("dpi")
     if dpi and not all(0 < value < 65_536 for value in dpi):  # NaN is neither
         dpi = None
-    if dpi and found.turn in decoding.SIDEWAYS:
+    if dpi and found.turn in colours.SIDEWAYS:
         dpi = dpi[::-1]
     exif = None
     try:
@@ -337,7 +343,7 @@ def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | No
     """EXIF as it holds of an upright picture of that width and height; without thumbnail and maker's notes."""
     kept = Image.Exif()
     for tag, value in exif.items():
-        if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, decoding.ORIENTATION):
+        if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, ORIENTATION):
             kept[tag] = value
     for pointer in (EXIF_IFD, GPS_IFD):
         entries = {t: v for t, v in exif.get_ifd(pointer).items() if t not in (INTEROPERABILITY, MAKER_NOTE)}
@@ -347,8 +353,8 @@ def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | No
         kept[EXIF_IFD] |= {t: v for t, v in ((WIDTH, size[0]), (HEIGHT, size[1])) if t in kept[EXIF_IFD]}
     if dpi:
         kept.update(zip(RESOLUTION, (*map(float, dpi), 2), strict=True))
-    if decoding.ORIENTATION in exif:
-        kept[decoding.ORIENTATION] = 1
+    if ORIENTATION in exif:
+        kept[ORIENTATION] = 1
     if not len(kept):
         return None
     kept.tobytes()  # what it raises is of a damaged file

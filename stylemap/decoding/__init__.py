@@ -15,7 +15,7 @@ from PIL import Image
 from stylemap.decoding import colours, fitting
 from stylemap.decoding.fitting import fit, fit_mask
 from stylemap.decoding.formats import EXTENSIONS, READABLE
-from stylemap.decoding.opening import DAMAGED, MAX_PIXELS, opened
+from stylemap.decoding.opening import DAMAGED, MAX_PIXELS, annotated, opened
 
 try:
     import simplejpeg
@@ -23,8 +23,8 @@ except ImportError:  # an extra
     simplejpeg = None
 
 __all__ = [
-    "DAMAGED", "EXTENSIONS", "MAX_PIXELS", "READABLE", "Description", "check", "decode", "describe", "fit", "fit_mask", "load",
-    "luminance", "opened",
+    "DAMAGED", "EXTENSIONS", "MAX_PIXELS", "READABLE", "Description",
+    "annotated", "check", "decode", "describe", "fit", "fit_mask", "load", "luminance", "opened",
 ]  # fmt: skip
 
 

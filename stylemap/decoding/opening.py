@@ -82,6 +82,21 @@ def opened(
             raise InputError(f"{name} {_reason(err)}") from err
 
 
+@contextlib.contextmanager
+def annotated(data: bytes | Path) -> Iterator[Image.Image | None]:
+    """A picture as Pillow opens it by itself, with all that its file says besides the pixels; None if Pillow fails at that."""
+    with _stream(data, "the image") as stream:
+        try:
+            reader = formats.reader(stream.read(formats.START), "the image")
+            stream.seek(0)
+            picture = reader(stream)
+            if reader is PngImageFile:
+                picture.load()  # notes may stand after the pixels
+        except DAMAGED:
+            picture = None
+        yield picture
+
+
 def _reason(err: Exception) -> str:
     reason = brief(err) or type(err).__name__
     if isinstance(err, KeyError) or isinstance(err.__cause__, KeyError):  # of a table of what Pillow knows
