@@ -159,7 +159,7 @@ def run_apply(arguments: argparse.Namespace) -> None:
     if arguments.cells:
         _check_cells(arguments.cells, model)
     (direction,) = direction_files.chosen(arguments, model, [arguments.direction])
-    pictures = photos.open_photos(arguments, model)
+    pictures = photos.open_photos(arguments, model, arguments.weights)
     original = pictures.open(arguments.image)
     mask = pictures.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
     # without a mask both spaces are one
@@ -180,7 +180,7 @@ def run_strip(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], arguments.image)
     model = options.load_model(arguments)
     selected = direction_files.chosen(arguments, model, arguments.direction)
-    x = torch.cat([options.read_image(path, model) for path in arguments.image])
+    x = options.read_photos(arguments.image, model, arguments.weights)
     images.write(arguments.out, strips(model, x, selected, arguments.amounts))
     print(arguments.out)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylemap import editing, files, images
+from stylemap import editing, familiarity, files, images
 from stylemap.cli import films, inputs, options
 from stylemap.editing import motion
 from stylemap.errors import InputError, Note
@@ -102,6 +102,7 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
         "images": per_image,
     }
     files.write_text(arguments.out / "report.json", json.dumps(report, indent=2) + "\n")
+    options.tell_unfamiliar(familiarity.of(arguments.weights, model), paths, errors)
     print(f"mean squared error {report['mse']:.4f} over {len(errors)} images, pixels in [-1, 1]")
 
 
@@ -109,7 +110,7 @@ def run_interpolate(arguments: argparse.Namespace) -> None:
     options.keep_inputs(films.outputs(arguments), [arguments.start, arguments.end])
     films.check(arguments)
     model = options.load_model(arguments)
-    stylemaps = torch.cat([model.encode(options.read_image(path, model)) for path in (arguments.start, arguments.end)])
+    stylemaps = model.encode(options.read_photos([arguments.start, arguments.end], model, arguments.weights))
     ease = films.EASES[arguments.ease]
     frames = motion.morph(model, stylemaps, arguments.frames, loop=arguments.loop, ease=ease, space="w")
     films.write(arguments, frames, motion.timeline(2, arguments.frames, arguments.loop))
@@ -122,7 +123,8 @@ def run_mix(arguments: argparse.Namespace) -> None:
     first, end = arguments.layers
     if end > layers:
         raise InputError(f"--layers must lie in 0..{layers - 1} or be a number up to {layers} for these weights")
-    coarse, fine = (model.encode(options.read_image(path, model)) for path in (arguments.coarse, arguments.fine))
+    photos = options.read_photos([arguments.coarse, arguments.fine], model, arguments.weights)
+    coarse, fine = model.encode(photos).split(1)
     images.write(arguments.out, editing.mix(model, coarse, fine, (first, end)))
     print(arguments.out)
 

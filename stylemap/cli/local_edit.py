@@ -176,7 +176,7 @@ class Edit:
         most = 2 * self.model.config.doublings + 2
         if arguments.layers and arguments.layers[1] > most:
             raise InputError(f"--layers: these weights have the resized stylemaps 0-{most - 1}")
-        self.pictures = photos.open_photos(arguments, self.model)
+        self.pictures = photos.open_photos(arguments, self.model, arguments.weights)
         self.original = self.pictures.open(arguments.original)
 
     def encode(self, photo: photos.Photo) -> Tensor:

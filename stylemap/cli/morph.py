@@ -97,7 +97,8 @@ def run_path(arguments: argparse.Namespace) -> None:
     if not arguments.mask and (arguments.rest or arguments.hard):
         raise InputError(f"{'--rest' if arguments.rest else '--hard'} goes with --mask; add one or leave it away")
     model = options.load_model(arguments)
-    stylemaps = torch.cat([model.encode(options.read_image(path, model)) for path in arguments.pictures])
+    photos = options.read_photos(arguments.pictures, model, arguments.weights)
+    stylemaps = torch.cat([model.encode(photo) for photo in photos.split(1)])
     frames = motion.morph(
         model,
         stylemaps,
@@ -134,7 +135,8 @@ def run_transfer(arguments: argparse.Namespace) -> None:
         if not moving and getattr(arguments, name) != unset:
             raise InputError(f"--{name} goes with a film; add --frames 16, or leave --{name} away")
     model = options.load_model(arguments)
-    target, neutral, expressive = (model.encode(options.read_image(path, model)) for path in inputs[:3])
+    photos = options.read_photos(inputs[:3], model, arguments.weights)
+    target, neutral, expressive = model.encode(photos).split(1)
     mask = arguments.mask and options.read_mask(arguments.mask, model, [arguments.target], arguments.hard)
 
     def edit(amount: float | Tensor) -> Tensor:

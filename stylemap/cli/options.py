@@ -2,16 +2,18 @@
 
 import argparse
 import math
-from collections.abc import Iterable
+import warnings
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, devices, images, maskfiles, stored
+from stylemap import checkpoint, devices, familiarity, images, maskfiles, stored
 from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.Parser)
-from stylemap.errors import InputError, shortened
+from stylemap.errors import InputError, Note, shortened
+from stylemap.familiarity import Familiarity
 from stylemap.model import Model
 from stylemap.project import recipe
 
@@ -71,9 +73,23 @@ def number(text: str, least: int = 1) -> int:
     return int(text)
 
 
-def read_image(path: str, model: "Model | VectorModel") -> Tensor:
+def read_image(path: str | Path, model: "Model | VectorModel") -> Tensor:
     """[1, 3, R, R] on the model's device."""
     return images.read(path, model.config.resolution).to(model.device)
+
+
+def read_photos(paths: Sequence[str | Path], model: Model, weights: str | Path) -> Tensor:
+    """[N, 3, R, R] on the model's device; tells which of them the weights cannot draw."""
+    pictures = torch.cat([read_image(path, model) for path in paths])
+    tell_unfamiliar(familiarity.of(weights, model), paths, familiarity.errors(model, pictures))
+    return pictures
+
+
+def tell_unfamiliar(known: Familiarity | None, paths: Sequence[str | Path], errors: Sequence[float]) -> None:
+    """A `Note` for each picture that the weights cannot draw, by the errors of their reconstructions."""
+    for path, error in dict(zip(map(str, paths), errors, strict=True)).items():
+        if known and (line := known.remark(path, error)):
+            warnings.warn(line, Note, stacklevel=2)
 
 
 def read_mask(

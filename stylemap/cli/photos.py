@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import decoding, faces, images, maskfiles, originals, stored
-from stylemap.cli import align
+from stylemap import decoding, faces, familiarity, images, maskfiles, originals, stored
+from stylemap.cli import align, options
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError, Note
+from stylemap.familiarity import Familiarity
 from stylemap.files import atomic
 from stylemap.model import Model
 
@@ -50,21 +51,22 @@ def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: 
     parser.set_defaults(painted=painted)
 
 
-def open_photos(arguments: argparse.Namespace, model: Model) -> "Pictures | Faces":
-    """What the flags ask for.
+def open_photos(arguments: argparse.Namespace, model: Model, weights: str | Path) -> "Pictures | Faces":
+    """What the flags ask for, with the model of these weights.
 
     Raises:
         InputError: flags that go with ``--align`` without it, or no way to find faces.
     """
     paste = arguments.paste_back or ("feather" if arguments.align else "none")
+    known = familiarity.of(weights, model)
     if arguments.align:
         on_photo = arguments.painted and arguments.mask_on != "face"
-        return Faces(model, paste, faces.Finder(arguments.landmarks, arguments.detector), on_photo)
+        return Faces(model, paste, faces.Finder(arguments.landmarks, arguments.detector), on_photo, known)
     for name in ("landmarks", "detector", "mask_on"):
         if getattr(arguments, name, None) is not None:
             flag = "--" + name.replace("_", "-")
             raise InputError(f"{flag} goes with --align; add it or leave {flag} away")
-    return Pictures(model, paste)
+    return Pictures(model, paste, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,14 +85,18 @@ class Photo:
 class Pictures:
     """Pictures of any size, cut to their central square."""
 
-    def __init__(self, model: Model, paste: str):
-        """``paste``: one of `pasting.WAYS`, or "none" to write what the model made."""
-        self.model, self.paste = model, paste
+    def __init__(self, model: Model, paste: str, known: Familiarity | None = None):
+        """``paste``: one of `pasting.WAYS`, or "none" to write what the model made; ``known``: tells what it cannot draw."""
+        self.model, self.paste, self.known = model, paste, known
+        self.told: set[str] = set()
 
     def open(self, path: str) -> Photo:
-        """A picture to edit, or to take from."""
-        side, size = self.model.config.resolution, stored.size(Path(path))
-        return Photo(path, size, decoding.load(Path(path), side), faces.Alignment.central(*size, side))
+        """A picture to edit, or to take from; the person is told once if the weights cannot draw it."""
+        photo = self._open(path)
+        if path not in self.told:
+            self.told.add(path)
+            options.tell_unfamiliar(self.known, [path], familiarity.errors(self.model, self.image(photo)))
+        return photo
 
     def image(self, photo: Photo) -> Tensor:
         """[1, 3, R, R] on the model's device."""
@@ -134,6 +140,10 @@ class Pictures:
         for lost in (*photo.lost, *photo.hidden(original.alignment, edited.region)):
             warnings.warn(f"{path}: {lost}", Note, stacklevel=2)
 
+    def _open(self, path: str) -> Photo:
+        side, size = self.model.config.resolution, stored.size(Path(path))
+        return Photo(path, size, decoding.load(Path(path), side), faces.Alignment.central(*size, side))
+
     def _tensor(self, mask: np.ndarray) -> Tensor:
         return torch.from_numpy(mask)[None, None].to(self.model.device)
 
@@ -141,8 +151,10 @@ class Pictures:
 class Faces(Pictures):
     """The largest face of each photo, aligned."""
 
-    def __init__(self, model: Model, paste: str, finder: faces.Finder, on_photo: bool):
-        super().__init__(model, paste)
+    def __init__(
+        self, model: Model, paste: str, finder: faces.Finder, on_photo: bool, known: Familiarity | None = None
+    ):
+        super().__init__(model, paste, known)
         self.finder, self.on_photo = finder, on_photo
 
     def over(self, values: np.ndarray, photo: Photo, name: str) -> np.ndarray:
@@ -162,7 +174,7 @@ class Faces(Pictures):
             )
         return mask
 
-    def open(self, path: str) -> Photo:
+    def _open(self, path: str) -> Photo:
         pixels = decoding.decode(Path(path))
         face = self.finder.largest(Path(path).as_posix(), pixels)
         try:

@@ -10,7 +10,7 @@ from typing import get_args
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, decoding, devices, files, images
+from stylemap import checkpoint, decoding, devices, familiarity, files, images
 from stylemap.cli import inputs, options
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Method, State, Stopping, Subject, Target, invert, preset
@@ -152,6 +152,7 @@ class Job:
         self.arguments, self.method, self.subject, self.network = arguments, method, subject, network
         self.stopping = Stopping(arguments.stop_error, arguments.patience)
         self.steps = sum(method.counts.values())
+        self.known = familiarity.of(arguments.weights, subject.model)
         self.done = 0  # photos
         self.step = 0  # at which those of the chunk would go on
         model, mask, other = subject.model, arguments.mask, arguments.crossover
@@ -197,6 +198,9 @@ class Job:
         pictures = torch.cat([images.read(photo.path, side) for photo in begun.photos]).to(self.subject.device)
         film = self.folder.film(begun.frames)
         self.step = begun.state.history[-1].step + 1 if begun.state else 0
+        if self.known and self.mask is None:  # with a mask only a part of them counts
+            errors = familiarity.errors(self.subject.model, pictures)
+            options.tell_unfamiliar(self.known, [photo.path for photo in begun.photos], errors)
         if begun.state:
             print(f"resuming at step {self.step} of {self.steps}", file=sys.stderr)
 

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     weights = arguments.weights or shipped(loaded)
     model = options.stylemaps(checkpoint.load(weights, devices.pick(arguments.device)), weights)
     replay = project.Replay(model, loaded)
-    pictures = photos.open_photos(arguments, model)
+    pictures = photos.open_photos(arguments, model, weights)
     for target, path in zip(targets, originals or [None], strict=True):
         photo = own_photo(loaded, arguments.project) if path is None else pictures.open(path)
         image = None if path is None else pictures.image(photo)

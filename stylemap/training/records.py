@@ -87,6 +87,8 @@ class Records:
         state.save(self.run, seen, self.config, trainee)
         newest = self.run / f"weights-{seen:010d}.safetensors"
         info = {"images": seen, "data": self.config.data, "seed": self.config.seed, "names_sha256": trainee.data}
+        if seen in scores:
+            info["heldout_mse"] = scores[seen]  # what photos of another kind are told by
         checkpoint.save(newest, trainee.average, trainee.networks.discriminator, info)
         files.copy(newest, self.run / "weights.safetensors")
         kept = state.prune(self.run, self.config.keep_states, scores, seen)

@@ -10,7 +10,7 @@ from PIL import Image
 from stylemap import checkpoint, images
 from stylemap.inversion import engine, invert, latents, perceptual, preset
 from stylemap.metrics import provenance
-from tests.cli.conftest import SIDE, pixels
+from tests.cli.conftest import KNOWING, SIDE, pixels
 from tests.cli.test_morph import frames_of
 from tests.inversion import tiny
 
@@ -21,7 +21,7 @@ VECTORS = "project --images IN/ada.png --out made --weights v.safetensors --perc
 @pytest.fixture
 def vectors(tmp_path, stylemap):
     """The small generator in the folder in which commands run."""
-    checkpoint.save(tmp_path / "v.safetensors", tiny.vectors())
+    checkpoint.save(tmp_path / "v.safetensors", tiny.vectors(), info=KNOWING)
     return checkpoint.load(tmp_path / "v.safetensors")
 
 
