@@ -179,6 +179,8 @@ def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -
             size = f"{width} x {height} pixels"
             raise InputError(f"{name or data} has {size}, and {kind.name} holds {kind.side} a side: name a .png")
         profile = picture.info.get("icc_profile") or None
+    if found.reduced:
+        lost.append("the photo has 16 bits a channel, of which 8 can be read")
     with decoding.annotated(data) as picture:
         if picture is None:
             lost.append("what the photo's file says besides its pixels cannot be read")

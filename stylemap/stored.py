@@ -23,6 +23,7 @@ class Stored:
     alpha: np.ndarray | None  # [H, W], uint8 or uint16 as the colours
     turn: Image.Transpose | None  # what has turned it upright
     exact: bool  # whether a file of this kind keeps every value, as JPEG does not
+    reduced: bool  # whether the file has 16 bits a channel and these are 8, as nothing here reads the others
 
     @property
     def full(self) -> float:
@@ -42,17 +43,29 @@ def read(data: bytes | Path, name: str | None = None, max_pixels: int = decoding
 def of(data: bytes | Path, picture: Image.Image) -> Stored:
     """The channels of a picture that `decoding.opened` has opened."""
     picture.load()
-    turn = colours.turn(picture)
-    colour, alpha = _channels(picture)
-    deep = _deep(data, picture)
-    if deep is not None:
-        colour, deep_alpha = (deep[..., :-1], deep[..., -1]) if deep.shape[2] in (2, 4) else (deep, None)
-        alpha = deep_alpha if deep_alpha is not None or alpha is None else alpha.astype(np.uint16) * 257
-    if turn is not None:
-        colour = colours.turned(colour, turn)
-        colour = colour[..., None] if colour.ndim == 2 else colour
-        alpha = alpha if alpha is None else colours.turned(alpha, turn)
-    return Stored(colour, alpha, colours.turned_by(picture), picture.format in EXACT)
+    turn = colours.turned_by(picture)
+    colour, alpha = (_upright(channels, colours.turn(picture)) for channels in _channels(picture))
+    wanted = _is_deep(data, picture)
+    deep = _deep(data) if wanted else None
+    for whole in () if deep is None else (deep, _upright(deep, turn)):  # versions of OpenCV differ in what they turn
+        if whole.shape[:2] == colour.shape[:2] and _alike(whole[..., : colour.shape[2]], colour):
+            alpha = whole[..., 3] if whole.shape[2] == 4 else alpha if alpha is None else alpha.astype(np.uint16) * 257
+            colour = whole[..., : colour.shape[2]]
+            break
+    return Stored(colour, alpha, turn, picture.format in EXACT, wanted and colour.dtype != np.uint16)
+
+
+def _upright(channels: np.ndarray | None, turn: Image.Transpose | None) -> np.ndarray | None:
+    """[H, W] or [H, W, C] turned."""
+    if channels is None or turn is None:
+        return channels
+    turned = colours.turned(channels, turn)
+    return turned[..., None] if turned.ndim < channels.ndim else turned  # OpenCV drops a last dimension of 1
+
+
+def _alike(deep: np.ndarray, colour: np.ndarray) -> bool:
+    """Whether values of 16 bits are those of 8, whose upper half or nearest they may be."""
+    return bool((abs((deep >> 8).astype(np.int16) - colour) <= 1).all())
 
 
 def size(path: Path) -> tuple[int, int]:
@@ -65,8 +78,8 @@ def _channels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     if picture.mode in ("I", "F"):
         return np.array(picture)[..., None], None
     colour, alpha = colours.split_alpha(picture)
-    if colour.mode not in ("L", "I;16", "RGB", "CMYK"):  # LAB, YCbCr, HSV
-        colour = colour.convert("RGB")
+    if colour.mode == "LAB":
+        colour = colours.srgb(colour, None)
     values = np.array(colour)
     values = values[..., None] if values.ndim == 2 else values
     if alpha is None:
@@ -75,34 +88,27 @@ def _channels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     return values, opacity.astype(np.uint16) * 257 if values.dtype == np.uint16 else opacity
 
 
-def _deep(data: bytes | Path, picture: Image.Image) -> np.ndarray | None:
-    """The 16-bit channels that Pillow would reduce to 8, as OpenCV reads them; None where there are none."""
+def _is_deep(data: bytes | Path, picture: Image.Image) -> bool:
+    """Whether the file has 16 bits a channel, of which Pillow keeps 8."""
     if picture.mode not in ("RGB", "RGBA", "LA"):
-        return None
-    contents = data if isinstance(data, bytes) else None
-    if picture.format == "PNG":
-        start = contents[: DEPTH_AT + 1] if contents else _start(data, DEPTH_AT + 1)
-        bits = start[DEPTH_AT]
-    elif picture.format == "TIFF":
-        bits = max(picture.tag_v2.get(BITS_PER_SAMPLE, (8,)))
-    else:
-        return None
-    if bits != 16:
-        return None
-    contents = contents or data.read_bytes()
+        return False
+    if picture.format == "TIFF":
+        return max(picture.tag_v2.get(BITS_PER_SAMPLE, (8,))) == 16
+    if picture.format != "PNG":
+        return False
+    if isinstance(data, bytes):
+        return data[DEPTH_AT] == 16
+    with data.open("rb") as stream:
+        return stream.read(DEPTH_AT + 1)[DEPTH_AT] == 16
+
+
+def _deep(data: bytes | Path) -> np.ndarray | None:
+    """The channels in 16 bits as OpenCV reads them, uint16 [H, W, 3 or 4], or None."""
+    contents = data if isinstance(data, bytes) else data.read_bytes()
     try:
         pixels = cv2.imdecode(np.frombuffer(contents, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
         return None
-    if pixels is not None and picture.format == "TIFF":
-        pixels = colours.turned(pixels, colours.turned_by(picture))
-    fits = pixels is not None and pixels.dtype == np.uint16 and pixels.shape[:2] == picture.size[::-1]
-    if not fits or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
-        return None  # 8 bits of it are better than nothing; who writes it says so
-    pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
-    return pixels[..., [0, 3]] if picture.mode == "LA" else pixels
-
-
-def _start(path: Path, count: int) -> bytes:
-    with path.open("rb") as stream:
-        return stream.read(count)
+    if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
+        return None
+    return np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])

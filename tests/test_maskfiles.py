@@ -92,6 +92,15 @@ def test_two_values_are_black_and_white(tmp_path, picture, said):
     assert said is None or said in notes[0]
 
 
+@pytest.mark.parametrize("kind", [np.float32, np.int32])
+@pytest.mark.parametrize("high", [1, 255])
+def test_tiff_of_32_bits(tmp_path, kind, high):
+    if kind is np.int32 and high == 1:
+        high = 70_000
+    mask, _ = read(tmp_path, (WANTED * high).astype(kind), format="TIFF")
+    np.testing.assert_array_equal(mask, WANTED)
+
+
 def test_colours_of_16_bits(tmp_path):
     """Which Pillow reads as 8, so that 0 and 1, or 0 and 255, would be all black."""
     for high in (1, 255, 40_000):
@@ -177,6 +186,14 @@ def test_a_colour_photo_is_no_mask(tmp_path, options):
         if picture.shape[2] == 3 or options != JPEG:
             with pytest.raises(InputError, match=r"mask\.png has colours that do not say what is selected"):
                 read(tmp_path, picture, **options)
+
+
+@pytest.mark.parametrize("low", [np.nan, np.inf, -3.0])
+def test_floats_without_a_range(tmp_path, low):
+    values = soft()
+    values[0, 0] = low
+    with pytest.raises(InputError, match=r"mask\.png holds values"):
+        read(tmp_path, values, format="TIFF")
 
 
 @pytest.mark.parametrize("how", ["labels", "16 bits", "a dot", "all of 1"])

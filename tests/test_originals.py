@@ -111,6 +111,10 @@ KINDS = {
     "P3 16": deep(3, P3),
     "P3, transparent": png(Image.fromarray(see_through()), icc_profile=P3),
     "L with profile": png(Image.fromarray(noise(1)), icc_profile=GREY),
+    "TIFF 16": cv2.imencode(".tiff", noise(3, np.uint16))[1].tobytes(),
+    "TIFF": png(Image.fromarray(see_through()), format="TIFF", compression="tiff_lzw", icc_profile=P3),
+    "BMP": png(Image.fromarray(noise(3)), format="BMP"),
+    "GIF": png(Image.fromarray(noise(3)).quantize(32), format="GIF", transparency=3),
     "JPEG": png(Image.fromarray(noise(3)), format="JPEG", icc_profile=P3),
     "WebP": png(Image.fromarray(see_through()), format="WEBP", lossless=True, exact=True),
     "no ICC at all": png(Image.fromarray(noise(3)), icc_profile=b"no profile"),
@@ -239,6 +243,29 @@ def exif(orientation: int) -> Image.Exif:
 FRAMES = {"save_all": True, "append_images": [Image.fromarray(noise(3)[::-1])]}
 THUMBNAIL = b"\xff\xd8 a stale thumbnail \xff\xd9"
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description tiff:Orientation="6" tiff:ImageWidth="90"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_a_tiff_of_16_bits_that_is_to_be_turned(tmp_path, orientation):
+    """Pillow turns TIFFs while it decodes them, and OpenCV does not."""
+    values = np.random.default_rng(0).integers(0, 65536, (70, 90, 3), np.uint16)
+    data = cv2.imencode(".tiff", values)[1].tobytes()
+    (at,) = struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, at)
+    entries = [data[at + 2 + 12 * i :][:12] for i in range(count)] + [
+        struct.pack("<HHIHH", 0x0112, 3, 1, orientation, 0)
+    ]
+    entries.sort(key=lambda entry: struct.unpack_from("<H", entry))
+    data += b"\0" * (len(data) % 2)
+    place = len(data)
+    data = data[:4] + struct.pack("<I", place) + data[8:] + struct.pack("<H", count + 1) + b"".join(entries) + bytes(4)
+    found = stored.read(data)
+    wanted = decoding.decode(data)
+    assert found.colour.dtype == np.uint16 and found.colour.shape == wanted.shape
+    assert wanted.shape == ((70, 90, 3) if orientation < 5 else (90, 70, 3))
+    assert abs(found.colour / 257 - wanted).max() <= 1  # upper 8 bits, or the nearest
+    (tmp_path / "a.tif").write_bytes(data)
+    assert stored.size(tmp_path / "a.tif") == wanted.shape[:2]
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
