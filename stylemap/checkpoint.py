@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import nn
 
+from stylemap import reading
 from stylemap.config import ModelConfig
-from stylemap.errors import InputError
+from stylemap.errors import InputError, brief
 from stylemap.files import write_bytes
 from stylemap.model import Model, build
 from stylemap.networks import Discriminator
@@ -59,7 +59,7 @@ def load(weights: str | Path, device: str | torch.device = "cpu") -> "Model | Ve
         InputError: missing, damaged, or not a weights file of this project.
     """
     path = find(weights)
-    config, tensors, _ = _read(path)
+    config, tensors = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
         model = build(config, _has(tensors, ENCODER))
     _fill(model, tensors, "model.", path)
@@ -69,7 +69,7 @@ def load(weights: str | Path, device: str | torch.device = "cpu") -> "Model | Ve
 def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> Discriminator:
     """The discriminator, where the file holds one."""
     path = find(weights)
-    config, tensors, _ = _read(path)
+    config, tensors = _read(path)
     if not _has(tensors, "discriminator."):
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
     with torch.device("meta"):
@@ -99,7 +99,7 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
         InputError: as `load_into`.
     """
     path = find(weights)
-    config, tensors, _ = _read(path)
+    config, tensors = _read(path)
     theirs, ours = asdict(config), asdict(wanted)
     if different := [f"--model.{name} {theirs[name]}" for name in ours if theirs[name] != ours[name]]:
         raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
@@ -108,7 +108,7 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
 
 def read_info(weights: str | Path) -> dict:
     """What `save` was told about the weights."""
-    return _read(find(weights))[2]
+    return _header(find(weights))[1]
 
 
 def find(weights: str | Path) -> Path:
@@ -128,24 +128,26 @@ def find(weights: str | Path) -> Path:
     raise InputError(f"no weights {str(weights)!r}; give a .safetensors file or the folder of a run{names}")
 
 
-def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor], dict]:
+def _header(path: Path) -> tuple[ModelConfig, dict]:
+    """The config, and what `save` was told; no tensor is read."""
     try:
-        with safe_open(path, "pt") as f:
-            header = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as err:
-        raise InputError(
-            f"{path} is damaged or no .safetensors file ({err}); copy it again, or for weights published with the paper "
-            "run `stylemap import`"
-        ) from err
+        header = reading.notes(path)
+    except InputError as err:
+        raise InputError(f"{err}; weights of other programs are converted by `stylemap import`") from err
     if header.get("format") != FORMAT:
         raise InputError(f"{path} holds the weights of another program; `stylemap import` converts the published ones")
+    model, info = (reading.json_value(header.get(name, ""), f"the header of {path}") for name in ("model", "info"))
+    if not isinstance(info, dict):
+        raise InputError(f"{path} has a damaged header; copy it again")
     try:
-        return ModelConfig.from_dict(json.loads(header["model"])), tensors, json.loads(header["info"])
+        return ModelConfig.from_dict(model), info
     except InputError as err:
         raise InputError(f"{path} has a header that cannot be used: {err}") from err
-    except (KeyError, TypeError, ValueError) as err:
-        raise InputError(f"{path} has a damaged header ({err}); copy it again") from err
+
+
+def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
+    config, _ = _header(path)
+    return config, reading.tensors(path)
 
 
 def _has(tensors: dict[str, torch.Tensor], prefix: str) -> bool:
@@ -153,10 +155,17 @@ def _has(tensors: dict[str, torch.Tensor], prefix: str) -> bool:
 
 
 def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path, assign: bool = True) -> None:
-    """Load the entries under ``prefix``; every one must be there and fit."""
+    """Load the entries under ``prefix``; every one must be there, fit, and hold finite numbers."""
     state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+    for name, wanted in module.state_dict().items():
+        if name not in state:
+            continue  # load_state_dict says so
+        if state[name].is_floating_point() != wanted.is_floating_point():
+            raise InputError(f"{path} does not fit its own config ({name} is {state[name].dtype}); copy it again")
+        state[name] = state[name].to(wanted.dtype)
+        if not state[name].isfinite().all():
+            raise InputError(f"{path} holds numbers that are not finite, in {name}; take other weights")
     try:
         module.load_state_dict(state, assign=assign)
     except RuntimeError as err:
-        detail = " ".join(str(err).split())[:300]
-        raise InputError(f"{path} does not fit its own config ({detail}); copy it again") from err
+        raise InputError(f"{path} does not fit its own config ({brief(err)}); copy it again") from err

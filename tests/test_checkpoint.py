@@ -104,10 +104,15 @@ class TestRoundTrip:
     def test_values_are_kept_bit_by_bit(self, tmp_path):
         model, _ = build()
         with torch.no_grad():
-            model.encoder.from_rgb.bias[:4] = torch.tensor([float("inf"), -0.0, 1e-45, 3.4e38])
+            model.encoder.from_rgb.bias[:4] = torch.tensor([-3.4e38, -0.0, 1e-45, 3.4e38])
         checkpoint.save(tmp_path / "a.safetensors", model)
         loaded = checkpoint.load(tmp_path / "a.safetensors").encoder.from_rgb.bias
         assert torch.equal(loaded.view(torch.int32), model.encoder.from_rgb.bias.detach().view(torch.int32))
+
+    def test_info_needs_no_tensors(self, path):
+        """Only the header is read: the file may end there."""
+        path.write_bytes(path.read_bytes()[: 8 + int.from_bytes(path.read_bytes()[:8], "little")])
+        assert checkpoint.read_info(path) == {"images": 12}
 
     def test_discriminator_is_optional(self, tmp_path):
         checkpoint.save(tmp_path / "a.safetensors", build()[0])
@@ -215,13 +220,13 @@ class TestBadFiles:
     def test_damaged_config(self, path, model):
         assert "header" in refuse(rewrite(path, model=model))
 
-    @pytest.mark.parametrize("info", [None, "", "{"])
+    @pytest.mark.parametrize("info", [None, "", "{", "[]", "[" * 100_000, '{"a": 1, "a": 2}', "9" * 5000])
     def test_damaged_info(self, path, info):
         assert "header" in refuse(rewrite(path, info=info))
 
     def test_unknown_config_key(self, path):
         """From a newer version: ignoring it would build another network."""
-        assert "'attention'" in refuse(rewrite(path, model=json.dumps({**asdict(CONFIG), "attention": True})))
+        assert "model.attention" in refuse(rewrite(path, model=json.dumps({**asdict(CONFIG), "attention": True})))
 
     @pytest.mark.parametrize(
         "change",
@@ -230,6 +235,40 @@ class TestBadFiles:
     )
     def test_config_values_of_another_type(self, path, change):
         refuse(rewrite(path, model=json.dumps({**asdict(CONFIG), **change})))
+
+    @pytest.mark.parametrize(
+        "change",
+        [{"mapping_layers": 3_000_000}, {"stylemap_channels": 20_000}, {"channel_max": 10**6}, {"channel_base": 10**9}],
+        ids=repr,
+    )
+    def test_bounds_before_anything_is_built(self, path, change, monkeypatch):
+        monkeypatch.setattr(checkpoint, "build", lambda *_: pytest.fail("built"))
+        assert next(iter(change)) in refuse(rewrite(path, model=json.dumps({**asdict(CONFIG), **change})))
+
+    @pytest.mark.parametrize("load", [checkpoint.load, checkpoint.load_discriminator])
+    @pytest.mark.parametrize(
+        ("change", "says"),
+        [
+            (lambda x: x.to(torch.int32), "int32"),
+            (lambda x: x.to(torch.complex64), "complex64"),
+            (lambda x: x * float("nan"), "not finite"),
+            (lambda x: x / 0, "not finite"),
+        ],
+        ids=["int", "complex", "nan", "inf"],
+    )
+    def test_values_that_no_network_has(self, path, load, change, says):
+        good = load_file(path)
+        prefix = "model." if load is checkpoint.load else "discriminator."
+        name = next(name for name in good if name.startswith(prefix) and name.endswith("weight"))
+        assert says in refuse(rewrite(path, good | {name: change(good[name])}), load)
+
+    def test_other_precisions_are_converted(self, path):
+        good = load_file(path)
+        rewrite(path, {name: x.half() for name, x in good.items()})
+        loaded = checkpoint.load(path)
+        wanted = good["model.generator.synthesis.constant"].half().float()
+        assert torch.equal(loaded.generator.synthesis.constant, wanted)
+        assert {x.dtype for x in loaded.state_dict().values() if x.is_floating_point()} == {torch.float32}
 
     @pytest.mark.parametrize("change", [{"channel_max": 7}, {"stylemap_size": 8}, {"mapping_layers": 3}], ids=repr)
     def test_config_of_another_network(self, path, change):

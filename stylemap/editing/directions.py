@@ -6,6 +6,7 @@ has a place as well: it can be followed inside a mask or in some cells alone. `f
 
 import io
 import json
+import sys
 import warnings
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
@@ -13,17 +14,18 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
+from stylemap import reading
 from stylemap.editing import composing
 from stylemap.editing.blending import Space, in_space, render
-from stylemap.errors import InputError, Note
+from stylemap.errors import InputError, Note, brief, shown
 from stylemap.files import write_bytes
 from stylemap.model import Model
 
 FORMAT = "stylemap-directions-1"
+LARGEST_SCALE = 1e6  # those of networks in order are about 1
 LEAST_LEFT = 1e-3  # of the norm; a direction of which less is left after a projection is made of rounding and noise
 LITTLE_LEFT = 0.1  # of which one is told
 
@@ -219,28 +221,37 @@ def load(path: str | Path) -> dict[str, Direction]:
     Raises:
         InputError: missing, damaged, or no file of directions.
     """
-    try:
-        with safe_open(path, "pt") as f:
-            header = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
-    except (SafetensorError, OSError) as err:
-        raise InputError(f"{path} is missing, damaged or no file of directions ({err}); check the path") from err
+    header, tensors = reading.notes(path), reading.tensors(path)
     if header.get("format") != FORMAT:
         raise InputError(f"{path} holds no directions; `stylemap directions train` makes such files")
     try:
-        info = json.loads(header["directions"])
-        return {name: _from_file(name, tensors[name], **info[name]) for name in info}
+        info = reading.json_value(header["directions"], "the header")
+        found = {name: _from_file(name, tensors[name], **info[name]) for name in info}
     except (KeyError, TypeError, ValueError) as err:  # an InputError is a ValueError
-        raise InputError(f"{path} has damaged directions ({err}); copy it again") from err
+        raise InputError(f"{path} has damaged directions ({brief(err)}); copy it again") from err
+    if not found:
+        raise InputError(f"{path} has damaged directions (there are none); copy it again")
+    return found
 
 
 def _from_file(name: str, vector: Tensor, scale: float, origin: dict) -> Direction:
-    if vector.dim() != 3 or abs(float(vector.double().norm()) - 1) > 1e-4:
-        raise ValueError(f"{name!r} is no unit vector [C, S, S]")
+    if vector.dtype != torch.float32 or vector.dim() != 3 or not abs(float(vector.double().norm()) - 1) < 1e-4:
+        raise ValueError(f"{shown(name)} is no unit vector [C, S, S]")
+    if not _is_number(scale) or not 0 < scale <= LARGEST_SCALE:
+        raise ValueError(f"{shown(name)} has scale {shown(scale)}")
     origin = Origin(**{**origin, "conditional_on": tuple(origin["conditional_on"])})
-    if not 0 < scale < float("inf"):
-        raise ValueError(f"{name!r} has scale {scale}")
+    figures = (origin.positive, origin.accuracy, origin.balanced_accuracy, origin.baseline, origin.explained)
+    if (
+        not all(isinstance(text, str) for text in (origin.method, *origin.conditional_on))
+        or type(origin.pictures) is not int
+        or not all(figure is None or _is_number(figure) for figure in figures)
+    ):
+        raise ValueError(f"the origin of {shown(name)} is of another kind")
     return Direction(name, vector, scale, origin)  # as it is: to normalise again would round again
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # NaN is not
 
 
 def write_npy(path: str | Path, direction: Direction) -> None:
@@ -262,15 +273,9 @@ def read_npy(path: str | Path, shape: tuple[int, int, int], scale: float = 1.0, 
         InputError: missing, damaged, of another shape, or not of numbers.
     """
     path = Path(path)
-    try:
-        array = np.load(path, allow_pickle=False)  # with pickles a file could run code
-    except (OSError, ValueError, EOFError) as err:
-        raise InputError(f"{path} is missing, damaged or no .npy file ({err}); check the path") from err
+    array = reading.array(path)
     size = int(np.prod(shape))
-    if not isinstance(array, np.ndarray) or array.shape not in ((1, size), (size,), shape):
-        found = list(array.shape) if isinstance(array, np.ndarray) else "an archive"
-        raise InputError(f"{path} must hold [1, {size}] numbers for stylemaps {list(shape)}, not {found}")
-    if array.dtype.kind not in "fiu":
-        raise InputError(f"{path} must hold real numbers, not {array.dtype}")
-    vector = torch.from_numpy(array.astype(np.float64)).reshape(shape)
+    if array.shape not in ((1, size), (size,), shape):
+        raise InputError(f"{path} must hold [1, {size}] numbers for stylemaps {list(shape)}, not {list(array.shape)}")
+    vector = torch.from_numpy(array).reshape(shape)
     return normalised(name or path.stem, vector, scale, Origin("npy"))

@@ -9,14 +9,14 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import SafetensorError, safe_open
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from stylemap.errors import InputError
+from stylemap import reading
+from stylemap.errors import InputError, shown
 from stylemap.files import write_bytes
 from stylemap.inversion.inverting import render
-from stylemap.inversion.subject import Tensors
+from stylemap.inversion.subject import INPUT_SIDE, Subject, Tensors
 from stylemap.model import Model
 from stylemap.stylegan import VectorModel
 
@@ -76,19 +76,33 @@ def read(path: str | Path, model: Model | VectorModel, weights_sha256: str | Non
     """
     if Path(path).suffix == ".npy":
         return Found(_fit(_numbers(path), model, path).to(model.device), {}, {})
-    try:
-        with safe_open(path, "pt") as f:
-            header = f.metadata() or {}
-            tensors = {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
-        if FORMAT not in header:
-            raise InputError(f"{path} holds no latent; `stylemap project` makes such files")
-        info, latent = json.loads(header[FORMAT]), _fit(tensors.pop("latent"), model, path)
-    except (SafetensorError, OSError, KeyError, json.JSONDecodeError) as err:
-        raise InputError(f"{path} is missing, damaged or no file of latents ({err}); check the path") from err
+    header = reading.notes(path)
+    info = reading.json_value(header[FORMAT], f"the header of {path}") if FORMAT in header else None
+    tensors = reading.tensors(path)
+    if not isinstance(info, dict) or "latent" not in tensors:
+        raise InputError(f"{path} holds no latent; `stylemap project` makes such files")
+    if any(not x.is_floating_point() or not x.float().isfinite().all() for x in tensors.values()):
+        raise InputError(f"{path} holds what are no finite numbers; make it again")
+    tensors = {name: x.float() for name, x in tensors.items()}
+    latent = _fit(tensors.pop("latent"), model, path)
+    _check_extras(tensors, model, path)
     theirs = info.get("weights_sha256")
     if weights_sha256 and theirs and theirs != weights_sha256:
         warnings.warn(f"{path} was found with other weights; these may make another picture of it", stacklevel=2)
     return Found(latent.to(model.device), {name: x.to(model.device) for name, x in tensors.items()}, info)
+
+
+def _check_extras(extras: Tensors, model: Model | VectorModel, path: str | Path) -> None:
+    """InputError unless they are what an `Inversion` of this model may have."""
+    noise = {name: x.shape for name, x in Subject(model).noise_constants(1).items()}
+    wanted = dict(noise)
+    if isinstance(model, VectorModel):
+        wanted["input"] = (1, model.config.channels(INPUT_SIDE), INPUT_SIDE, INPUT_SIDE)
+    for name, x in extras.items():
+        if x.shape != wanted.get(name):
+            raise InputError(f"{path} holds {shown(name)} {list(x.shape)}, which these weights have no use for")
+    if 0 < len(noise.keys() & extras.keys()) < len(noise):
+        raise InputError(f"{path} lacks {min(noise.keys() - extras.keys())}, of which there must be all or none")
 
 
 def read_boundary(path: str | Path, model: Model | VectorModel) -> Tensor:
@@ -115,18 +129,10 @@ def read_boundary(path: str | Path, model: Model | VectorModel) -> Tensor:
 
 
 def _numbers(path: str | Path) -> Tensor:
-    try:
-        array = np.load(path, allow_pickle=False)  # with pickles a file could run code
-    except FileNotFoundError:
-        raise InputError(f"{path}: no such file") from None
-    except (OSError, ValueError, EOFError) as err:
-        # numpy's own words for a pickle advise reading it unsafely
-        raise InputError(
-            f"{path} is damaged, or holds pickled objects, which may run code; save the array alone"
-        ) from err
-    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
-        raise InputError(f"{path} must hold one array of real numbers")
-    return torch.from_numpy(array.astype(np.float32))
+    numbers = torch.from_numpy(reading.array(path)).float()
+    if not numbers.isfinite().all():
+        raise InputError(f"{path} holds numbers that are too large; make it again")
+    return numbers
 
 
 def _fit(x: Tensor, model: Model | VectorModel, path: str | Path) -> Tensor:

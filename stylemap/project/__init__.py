@@ -26,8 +26,9 @@ from stylemap.errors import InputError
 from stylemap.files import write_bytes
 from stylemap.model import Model
 from stylemap.project import recipe
-from stylemap.project.parser import FORMAT, HEADER_BYTES, LONGEST_NAME, Parser, read_header
+from stylemap.project.parser import FORMAT, LONGEST_NAME, Parser, read_header
 from stylemap.project.recipe import ORIGINAL, SLOTS, Edit, Patch, Photo, Push
+from stylemap.reading import LARGEST_HEADER
 
 
 @dataclass(frozen=True, eq=False)
@@ -97,7 +98,11 @@ def most_bytes(config: ModelConfig, upload_bytes: int) -> int:
     stylemap = 4 * math.prod(config.stylemap_shape)
     pictures = len(SLOTS) * (4 * pixels + stylemap)
     return (
-        HEADER_BYTES + upload_bytes + pictures + recipe.MOST_PATCHES * pixels + recipe.MOST_PUSHES * (pixels + stylemap)
+        LARGEST_HEADER
+        + upload_bytes
+        + pictures
+        + recipe.MOST_PATCHES * pixels
+        + recipe.MOST_PUSHES * (pixels + stylemap)
     )
 
 

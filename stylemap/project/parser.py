@@ -1,5 +1,6 @@
 """Reading of project files, which may come from strangers: every type, shape and range is checked before it is used."""
 
+import io
 import json
 import math
 from typing import Any
@@ -8,19 +9,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import decoding
+from stylemap import decoding, reading
 from stylemap.config import ModelConfig
 from stylemap.datasets.parts import Part
-from stylemap.editing.directions import Direction, Origin
+from stylemap.editing.directions import LARGEST_SCALE, Direction, Origin
 from stylemap.errors import InputError
 from stylemap.faces import Alignment
 from stylemap.project import recipe
 from stylemap.project.recipe import ORIGINAL, SLOTS, Edit, Patch, Photo, Push
 
 FORMAT = "stylemap-project-1"
-HEADER_BYTES = 1 << 20
 LARGEST_STYLEMAP = 1e4  # of a value; those of a network in order are about 1
-LARGEST_SCALE = 1e6  # of a direction
 LONGEST_SIDE = 1 << 20  # pixels, of an upload
 LONGEST_NAME = 200  # characters, of weights
 
@@ -31,17 +30,12 @@ def read_header(data: bytes) -> dict:
     Raises:
         InputError: no such file.
     """
-    length = int.from_bytes(data[:8], "little")
-    if not 2 <= length <= HEADER_BYTES or len(data) < 8 + length:
-        raise InputError("this is no project file, or it is cut short; take one that the editor saved")
     try:
-        metadata = json.loads(data[8 : 8 + length])["__metadata__"]
-        if metadata["format"] != FORMAT:
-            raise KeyError(FORMAT)
-        header = json.loads(metadata["project"])
-    except (ValueError, KeyError, TypeError, RecursionError) as err:
-        raise InputError("this is no project file; take one that the editor saved") from err
-    if not isinstance(header, dict):
+        notes = reading.notes(io.BytesIO(data), "the project")
+        header = reading.json_value(notes["project"], "the project")
+    except (InputError, KeyError) as err:
+        raise InputError("this is no project file, or it is damaged; take one that the editor saved") from err
+    if notes.get("format") != FORMAT or not isinstance(header, dict):
         raise InputError("this is no project file; take one that the editor saved")
     return header
 

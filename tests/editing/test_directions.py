@@ -389,11 +389,11 @@ def test_npy_is_normalised(tmp_path, shape, dtype):
         (np.zeros((1, SIZE + 1)), "must hold"),
         (np.zeros((2, SIZE)), "must hold"),
         (np.zeros((1, SIZE)), "points nowhere"),
-        (np.full((1, SIZE), np.nan), "points nowhere"),
-        (np.full((1, SIZE), np.inf), "points nowhere"),
+        (np.full((1, SIZE), np.nan), "not finite"),
+        (np.full((1, SIZE), np.inf), "not finite"),
         (np.zeros((1, SIZE), complex), "real numbers"),
         (np.array([["a"] * SIZE]), "real numbers"),
-        (np.array([[None] * SIZE], object), "no .npy file"),  # a pickle
+        (np.array([[None] * SIZE], object), "real numbers"),  # a pickle
     ],
 )
 def test_bad_npy(tmp_path, array, reason):
@@ -407,17 +407,17 @@ def test_bad_npy(tmp_path, array, reason):
 def test_npy_that_is_none(tmp_path, content):
     if content is not None:
         (tmp_path / "a.npy").write_bytes(content)
-    with pytest.raises(InputError, match="missing, damaged or no .npy file"):
+    with pytest.raises(InputError, match="no such file|no .npy file"):
         directions.read_npy(tmp_path / "a.npy", SHAPE)
 
 
 def test_files_that_are_none(tmp_path):
     path = tmp_path / "d.safetensors"
-    with pytest.raises(InputError, match="missing, damaged"):
+    with pytest.raises(InputError, match="no such file|is damaged"):
         directions.load(path)
     directions.save(path, [direction()])
     path.write_bytes(path.read_bytes()[:-10])
-    with pytest.raises(InputError, match="missing, damaged"):
+    with pytest.raises(InputError, match="no such file|is damaged"):
         directions.load(path)
     save_file({"x": torch.zeros(3)}, path)
     with pytest.raises(InputError, match="holds no directions"):
@@ -436,10 +436,19 @@ def test_files_that_are_none(tmp_path):
         ("u", '{"u": {"scale": 1.0, "origin": {"method": "means"}}}'),
         ("u", '{"u": {"scale": 1.0, "origin": {"method": "means", "conditional_on": [], "more": 1}}}'),
         ("u", '{"u": {"scale": 1.0}}'),
+        ("u", "{}"),
+        ("u", "[" * 100_000),
+        ("u", '{"u": {"scale": 1e300, "origin": {"method": "means", "conditional_on": []}}}'),
+        ("u", '{"u": {"scale": true, "origin": {"method": "means", "conditional_on": []}}}'),
+        ("u", '{"u": {"scale": 1.0, "origin": {"method": 3, "conditional_on": []}}}'),
+        ("u", '{"u": {"scale": 1.0, "origin": {"method": "means", "conditional_on": [[]]}}}'),
+        ("u", '{"u": {"scale": 1.0, "origin": {"method": "means", "accuracy": "x", "conditional_on": []}}}'),
+        ("u", '{"u": {"scale": 1.0, "origin": {"method": "means", "pictures": 1e99, "conditional_on": []}}}'),
+        ("n", '{"n": {"scale": 1.0, "origin": {"method": "means", "conditional_on": []}}}'),
     ],
 )
 def test_damaged_headers(tmp_path, vector, info):
-    tensors = {vector: torch.ones(SHAPE) if vector == "x" else direction().vector}
+    tensors = {vector: {"x": torch.ones(SHAPE), "n": torch.full(SHAPE, torch.nan)}.get(vector, direction().vector)}
     save_file(tensors, tmp_path / "d.safetensors", {"format": directions.FORMAT, "directions": info})
     with pytest.raises(InputError, match="damaged directions"):
         directions.load(tmp_path / "d.safetensors")

@@ -67,6 +67,35 @@ def test_files_that_cannot_be_used(model, tmp_path):
         assert "\n" not in str(caught.value)
 
 
+LATENT = torch.zeros(1, 6, 12)
+
+
+@pytest.mark.parametrize(
+    ("tensors", "info", "says"),
+    [
+        ({"latent": LATENT}, "[]", "holds no latent"),
+        ({"latent": LATENT}, "null", "holds no latent"),
+        ({"latent": LATENT}, "1" * 5000, "5000 digits"),
+        ({"latent": LATENT}, "[" * 100_000, "32 lists"),
+        ({"latent": LATENT.int()}, "{}", "no finite numbers"),
+        ({"latent": LATENT / 0}, "{}", "no finite numbers"),
+        ({"latent": LATENT[:, 1:]}, "{}", "must hold [6, 12] numbers"),
+        ({"latent": LATENT, "x": LATENT + 1}, "{}", "'x' [1, 6, 12], which these weights have no use for"),
+        ({"latent": LATENT, "noise.0": torch.zeros(1, 1, 4, 4)}, "{}", "lacks noise.1"),
+        ({"latent": LATENT, "noise.0": torch.zeros(1, 1, 9, 9)}, "{}", "noise.0"),
+        ({"latent": LATENT, "noise.99": torch.zeros(1, 1, 4, 4)}, "{}", "noise.99"),
+        ({"latent": LATENT, "input": torch.zeros(1, 999, 8, 8)}, "{}", "input"),
+    ],
+    ids=lambda value: value[:20] if isinstance(value, str) else "",
+)
+def test_content_is_checked(model, tmp_path, tensors, info, says):
+    save_file(tensors, tmp_path / "a.safetensors", {latents.FORMAT: info})
+    with pytest.raises(InputError) as caught:
+        latents.read(tmp_path / "a.safetensors", model)
+    message = str(caught.value)
+    assert says in message and "a.safetensors" in message and "\n" not in message
+
+
 def test_exchange_swaps_layers():
     a, b = tiny.randn(2, 6, 12), tiny.randn(2, 6, 12, seed=1)
     first, second = latents.exchange(a, b)
