@@ -76,7 +76,8 @@ def describe(out: Path, summary: preparing.Summary) -> str:
     """A few lines for a person."""
     lines = [f"{out}  ({out.stat().st_size / 1e6:.1f} MB)"]
     converted = summary.images - summary.kept
-    lines.append(f"{summary.images} pictures: {converted} converted, {summary.kept} kept byte for byte")
+    kinds = f" ({naming.in_words(summary.kinds)})" if len(summary.kinds) > 1 else ""
+    lines.append(f"{summary.images} pictures{kinds}: {converted} converted, {summary.kept} kept byte for byte")
     if summary.splits:
         lines.append("splits: " + ", ".join(f"{name} {count}" for name, count in summary.splits.items()))
     if summary.passed_over:

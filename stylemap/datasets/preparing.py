@@ -52,6 +52,7 @@ class Summary:
     """What became of the pictures of a source."""
 
     images: int  # in the zip
+    kinds: dict[str, int]  # endings they had in the source -> images
     kept: int  # of these, those stored byte for byte
     enlarged: int  # of these, those that were smaller than the resolution
     duplicates: int  # left out as copies
@@ -244,6 +245,7 @@ def summary(manifest: dict) -> Summary:
     splits = given_splits([image["name"] for image in images])
     return Summary(
         images=len(images),
+        kinds=naming.kinds(image["source"] for image in images),
         kept=sum(image.get("kept", False) for image in images),
         enlarged=sum(image.get("enlarged", False) for image in images),
         duplicates=len(manifest["duplicates"]),
