@@ -15,7 +15,7 @@ import torch
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from tqdm import tqdm
 
-from stylemap import datasets, reading
+from stylemap import datasets, naming, reading
 from stylemap.cli import foresight
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures
@@ -49,6 +49,10 @@ def main(argv: list[str]) -> int:
             print(reading.to_yaml(asdict(config)), end="", flush=True)
             foresight.foresee(config, out, resume)
         return 0
+    try:
+        str(out).encode()
+    except UnicodeEncodeError as err:  # TensorBoard cannot write there
+        raise InputError(f"--out {out} is no name in UTF-8; choose another") from err
     if out is None and distributed.launched():
         raise InputError("torchrun needs --out, the same folder for all processes")
     return run(config, out or next_run(config.data), resume)
@@ -213,7 +217,8 @@ def _config_of_run(argv: list[str]) -> Path:
 def next_run(data: str) -> Path:
     """runs/00000-avatars, runs/00001-photos ..."""
     taken = [int(p.name[:5]) for p in RUNS.glob("[0-9][0-9][0-9][0-9][0-9]-*")]
-    return RUNS / f"{max(taken, default=-1) + 1:05d}-{Path(data).stem or 'data'}"
+    name = naming.canonical(Path(data).stem).replace("/", "-")
+    return RUNS / f"{max(taken, default=-1) + 1:05d}-{name or 'data'}"
 
 
 class Progress(loop.Observer):

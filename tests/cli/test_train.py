@@ -1,6 +1,7 @@
 """`stylemap train` from the outside: recipes, flags and mistakes."""
 
 import itertools
+import os
 import subprocess
 import sys
 from dataclasses import asdict
@@ -15,6 +16,7 @@ from stylemap import reading
 from stylemap.cli import main, train
 from stylemap.config import TrainConfig
 from stylemap.resources import CONFIGS
+from tests.archives import fill, picture
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,6 +69,20 @@ def test_published_recipes_have_the_published_settings():
 def test_values_that_do_not_fit_in_plain_words(recipe, capsys, flags, said):
     assert main(["train", "--config", str(recipe), *flags]) == 2
     assert capsys.readouterr().err == f"error: {said}; see stylemap train --help\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems do not store such names")
+def test_names_in_no_encoding(recipe, tmp_path, capsys, monkeypatch):
+    """Of pictures and their folder they are taken; of a run they are refused, since TensorBoard cannot write there."""
+    monkeypatch.chdir(tmp_path)
+    latin = os.fsdecode(b"caf\xe9")
+    fill(tmp_path / latin, {f"{latin}{i}.png": picture(i) for i in range(6)})
+    command = ["train", "--config", str(recipe), "--data", latin]
+    assert main([*command, "--out", latin + "-run"]) == 2
+    assert "is no name in UTF-8; choose another" in capsys.readouterr().err
+    assert not (tmp_path / (latin + "-run")).exists()
+    assert main(command) == 0
+    assert main(["train", "--out", "runs/00000-caf%E9", "--resume", "--images", "12"]) == 0
 
 
 def test_errors_of_several_processes_say_whose(capsys, monkeypatch):
