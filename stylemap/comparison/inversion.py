@@ -54,7 +54,7 @@ class Benchmark:
         if (row := self.written(contender, key)) is not None:
             return row
         about = {"key": key, "title": contender.title, "steps": contender.steps, **contenders.describe(contender)}
-        load, date = machine.load(), datetime.datetime.now(datetime.UTC)
+        load, date = machine.load(), datetime.datetime.now(datetime.timezone.utc)
         subject = self.subjects[contender.kind]
         try:
             photos = images.from_uint8(self.originals)
