@@ -3,9 +3,19 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Versions that setup.py promises. Whoever names a Python gets the environment of that one, made anew if it was of another.
+LOWEST_PYTHON := 3.10
+ifneq ($(origin PYTHON),file)
+override PYTHON := $(or $(shell .ci/interpreter '$(PYTHON)'),$(error no Python))
+ASKED := $(shell $(PYTHON) -c 'import sys; print("python%d.%d" % sys.version_info[:2])')
+ifeq ($(wildcard $(BIN)/$(ASKED)),)
+.PHONY: $(READY)
+CLEAR := --clear
+endif
+endif
 PARALLEL := -q -n auto --dist worksteal
 
-.PHONY: demo test test-all lint chromium clean
+.PHONY: demo test test-all test-versions lint chromium clean
 
 demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
@@ -16,6 +26,9 @@ test: lint chromium       ## lint and the quick tests
 test-all: lint chromium   ## the slow tests too
 	$(BIN)/python -m pytest $(PARALLEL)
 
+test-versions:            ## the quick tests on the oldest and newest Python and PyTorch; an hour and 8 GB on the disk
+	.ci/versions
+
 # The editor's page is tested in a real browser; root can install one, elsewhere these tests are skipped and say why.
 chromium:
 	@command -v chromium chromium-browser google-chrome >/dev/null || \
@@ -24,12 +37,14 @@ chromium:
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	@# what came to Python later; `long` is a type of old, and a method of torch
+	$(BIN)/vermin --quiet --violations --target=$(LOWEST_PYTHON)- --exclude long stylemap op data tests benchmarks *.py
 
 # Rebuilt when the dependencies change. Several GB because of torch; minutes at first, nothing afterwards.
 $(READY): setup.py
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "error: Python 3.10 or newer is needed; make PYTHON=python3.12 ...")'
 	@echo "installing into $(VENV): PyTorch is several GB, so this takes minutes the first time"
-	@$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -m venv $(CLEAR) $(VENV)
 	@$(BIN)/python -m pip install -qq --upgrade pip
 	@$(BIN)/python -m pip install -qq --editable '.[dev]'
 	@touch $(READY)

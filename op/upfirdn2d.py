@@ -25,6 +25,8 @@ def upfirdn2d(
     Returns:
         [N, C, H', W'] with H' = ceil((H up + pad[0] + pad[1] - len(taps) + 1) / down).
     """
+    if not sum(taps):
+        raise ValueError(f"taps {tuple(taps)} sum to 0 and cannot be normalised")
     channels, span = x.shape[1], len(taps)
     before, after = pad
     if not (0 <= before < span and 0 <= after < span):

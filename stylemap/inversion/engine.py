@@ -149,9 +149,7 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
         images = problem.render(noisy)
         losses = phase.loss(noisy, images)
         held = phase.regulariser(noisy) if phase.regulariser else torch.zeros_like(losses)
-        _step(adam, leaves, losses + held, state.done)
-        if phase.standardise:
-            _standardise(leaves)
+        _step(adam, leaves, losses + held, state.done, phase.standardise)
         state.step, state.ran = state.step + 1, state.ran + 1
         begins = state.step == first + 1
         due = state.step == 1 or state.step % every == 0 or state.step == phase.steps
@@ -189,13 +187,16 @@ def _adam(phase: Phase, leaves: Tensors, saved: dict | None) -> torch.optim.Adam
     return adam
 
 
-def _step(adam: torch.optim.Adam, leaves: Tensors, losses: Tensor, done: Tensor | None) -> None:
+def _step(adam: torch.optim.Adam, leaves: Tensors, losses: Tensor, done: Tensor | None, standardise: bool) -> None:
     # not backward(), which would also fill the gradients of the networks
     gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
     kept = {name: x.detach().clone() for name, x in leaves.items()} if done is not None else {}
     for leaf, gradient in zip(leaves.values(), gradients, strict=True):
         leaf.grad = gradient
     adam.step()
+    if standardise:
+        _standardise(leaves)
+    # last, so that images that are done stay what they were to the last bit
     with torch.no_grad():
         for name, old in kept.items():
             leaves[name].copy_(torch.where(done.view(-1, *[1] * (old.dim() - 1)), old, leaves[name]))

@@ -38,7 +38,7 @@ class Weights:
 
 
 class Comparison:
-    """Distance of images to targets. Nothing outside a target's mask has an influence: it is black when features are computed,
+    """Distance of images to targets. Nothing outside a target's mask has an influence: it is grey (0) when features are computed,
     in both images, and features count by the share of the mask in their cell.
 
     Args:

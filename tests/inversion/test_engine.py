@@ -196,3 +196,14 @@ def test_networks_get_no_gradients():
     own = Problem([phase()], lambda t: network(t["latent"]), lambda x: x.detach().square().mean(1))
     engine.optimise(own, copy.deepcopy(start()))
     assert network.weight.grad is None
+
+
+def test_noise_maps_of_an_image_that_is_done_stay_to_the_last_bit():
+    """They are put back to variance 1 after each step, which rounds anew: what is done must not depend on what goes on."""
+    noise = randn(2, 1, 8, 8)
+    state = State({"latent": torch.zeros(2, 2), "noise.0": noise.clone()}, done=torch.tensor([True, False]))
+    whole = phase(rates={"latent": 0.1, "noise.0": 0.1}, steps=3, standardise=True,
+                  loss=lambda tensors, images: loss(tensors, images) + tensors["noise.0"].sum(dim=(1, 2, 3)))  # fmt: skip
+    found = engine.optimise(problem(whole), state).tensors["noise.0"]
+    assert torch.equal(found[0], noise[0])
+    assert found[1].square().mean() == pytest.approx(1, abs=1e-5)

@@ -210,3 +210,8 @@ def test_a_filter_is_the_same_before_and_after_any_mode(mode, first):
     assert type(found) is Tensor
     expected = literal(x, module.taps, 1, 1, (0, 0), 1.0)
     assert (found - expected).abs().max() <= bound(x, module.taps, 1.0, EPS[torch.float64])
+
+
+def test_taps_that_sum_to_nothing():
+    with pytest.raises(ValueError, match=r"taps \(1, -1\) sum to 0"):
+        upfirdn2d(torch.zeros(1, 1, 8, 8), (1, -1))
