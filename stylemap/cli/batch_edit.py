@@ -84,12 +84,10 @@ def run(arguments: argparse.Namespace) -> None:
     model = options.load_model(arguments)
     side = model.config.resolution
     pictures = open_pictures(arguments, side)
-    if len(pictures) < 2:
-        raise InputError(
-            f"{arguments.images} has {len(pictures)} picture to pair and two are needed; add some or use --all"
-        )
-    tasks = find_tasks(arguments, pictures, side)
     latents = streams.latents_of(model, pictures)
+    if (count := len(streams.undamaged(pictures))) < 2:
+        raise InputError(f"{arguments.images} has {count} picture to pair and two are needed; add some or use --all")
+    tasks = find_tasks(arguments, pictures, side)
     report = {
         "weights": str(arguments.weights), "images": str(arguments.images), "resolution": side, "space": tasks[0].space,
         "hard": not arguments.soft, "parts": {},
@@ -123,7 +121,7 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> datasets.Pictures
 
 
 def find_tasks(arguments: argparse.Namespace, pictures: datasets.Pictures, side: int) -> list[Task]:
-    every = range(len(pictures))
+    every = streams.undamaged(pictures)
     if arguments.part:
         labels = datasets.labels_of(pictures, arguments.parts)
         tasks = local_editing.part_tasks(labels, every, arguments.pairs, side, arguments.part)

@@ -1,6 +1,7 @@
 """What is measured, on what: everything that several measures share, made once and only when it is asked for."""
 
 import functools
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
@@ -55,8 +56,13 @@ class Evaluation:
 
     @functools.cached_property
     def latents(self) -> Tensor:
-        """Of the held-out pictures."""
+        """Of the held-out pictures, by their indices."""
         return streams.latents_of(self.model, self.heldout)
+
+    @functools.cached_property
+    def kept(self) -> list[int]:
+        """The held-out pictures that are measured; which are damaged is known once they have been read."""
+        return streams.undamaged(self.heldout) if len(self.latents) else []
 
     @functools.cached_property
     def spread(self) -> latent_distance.Spread:
@@ -70,10 +76,9 @@ class Evaluation:
 
     def reconstructed(self) -> Iterable[tuple[Tensor, Tensor]]:
         """Batches of (held-out picture, its reconstruction): images on the CPU."""
-        start = 0
-        for made in streams.reconstructions(self.model, self.latents):
-            own = [self.heldout[i] for i in range(start, start + len(made))]
-            start += len(made)
+        left = iter(self.kept)
+        for made in streams.reconstructions(self.model, self.latents[self.kept]):
+            own = [self.heldout[i] for i in itertools.islice(left, len(made))]
             yield images.from_arrays(own), images.from_uint8(made)
 
     def chosen(self, most: int | None = None) -> list[int]:
@@ -113,7 +118,7 @@ class Evaluation:
     @functools.cached_property
     def edit_errors(self) -> tuple[dict[str, local_editing.Errors], dict]:
         """By part or half, and how they were made."""
-        tasks = self.tasks(list(range(len(self.heldout))), self.pairs)
+        tasks = self.tasks(self.kept, self.pairs)
         edits = {t.name: local_editing.edits(self.model, self.heldout, self.latents, t) for t in tasks}
         about = {"pairs": len(tasks[0].pairs), "space": tasks[0].space, "masks": self.masks}
         return {name: local_editing.measure(found) for name, found in edits.items()}, about

@@ -51,6 +51,12 @@ def latents_of(model, pictures: Pictures) -> Tensor:
         return torch.cat([model.encode(images.from_uint8(x).to(model.device)).cpu() for x in batches])
 
 
+def undamaged(pictures: Pictures) -> list[int]:
+    """Of pictures that have been read: those in whose place no other came, to which a name and labels do not belong."""
+    skipped = getattr(pictures, "skipped", ())
+    return [i for i in range(len(pictures)) if not skipped or pictures.name(i) not in skipped]
+
+
 def noise(model, count: int, seed: int = 0, use: int = SAMPLES) -> Tensor:
     """z [count, C], standard normal; of more draws with the same seed these are the first."""
     draws = np.random.default_rng([seed, use]).standard_normal((count, model.config.stylemap_channels), np.float32)

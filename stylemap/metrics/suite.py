@@ -48,7 +48,7 @@ class Metric(NamedTuple):
 
 
 def _pixels(e: Evaluation) -> dict:
-    return {"pictures": len(e.heldout), "range": RANGE, "reconstructions": "clamped and rounded to 8 bits"}
+    return {"pictures": len(e.kept), "range": RANGE, "reconstructions": "clamped and rounded to 8 bits"}
 
 
 def _mse(e: Evaluation) -> tuple[float, dict]:
@@ -89,7 +89,7 @@ def _swd_samples(e: Evaluation) -> tuple[float, dict]:
 
 
 def _swd_lerp(e: Evaluation) -> tuple[float, dict]:
-    return _swd(e, lambda count: lerp.interpolations(e.model, e.latents, count, e.seed))
+    return _swd(e, lambda count: lerp.interpolations(e.model, e.latents[e.kept], count, e.seed))
 
 
 def _features(e: Evaluation) -> dict:
@@ -117,8 +117,8 @@ def _recall(e: Evaluation) -> tuple[float, dict]:
 
 
 def _fid_lerp(e: Evaluation) -> tuple[float, dict]:
-    between = features.extract(e.extractor, lerp.interpolations(e.model, e.latents, e.count, e.seed))
-    return fid.fid(between, e.real_features), _features(e) | {"latents": len(e.latents)}
+    between = features.extract(e.extractor, lerp.interpolations(e.model, e.latents[e.kept], e.count, e.seed))
+    return fid.fid(between, e.real_features), _features(e) | {"latents": len(e.kept)}
 
 
 def _edits(e: Evaluation, which: str) -> tuple[float | None, dict]:
@@ -145,7 +145,7 @@ def _ppl(e: Evaluation, space: str, sampling: str) -> tuple[float, dict]:
 def _latent_distance(e: Evaluation) -> tuple[float, dict]:
     z = streams.noise(e.model, e.count, e.seed)
     mapped = torch.cat([latent_distance.distance(w, e.spread) for w in streams.mapped(e.model, z)])
-    found = latent_distance.distance(e.latents, e.spread)
+    found = latent_distance.distance(e.latents[e.kept], e.spread)
     details = {
         "definition": "of stylemap, see docs/metrics.md",
         "pictures": len(found),
@@ -172,7 +172,7 @@ def _separability(e: Evaluation, space: str) -> tuple[float, dict]:
 
 
 def _detectability(e: Evaluation) -> tuple[float, dict]:
-    order = np.random.default_rng([e.seed, streams.CHOICE]).permutation(len(e.heldout)).tolist()
+    order = np.random.default_rng([e.seed, streams.CHOICE]).permutation(e.kept).tolist()
     half = len(order) // 2
     fitted, judged = (_real_and_edited(e, sorted(part)) for part in (order[:half], order[half:]))
     found = detectability.detectability(fitted, judged, e.seed, e.model.device)

@@ -1,14 +1,16 @@
 """The table of measures: all of them on a tiny model, with stand-ins for what has to be downloaded."""
 
 import json
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from stylemap import images
-from stylemap.datasets import Avatars
+from stylemap.datasets import Avatars, ImageFolder
 from stylemap.errors import InputError
 from stylemap.metrics import (
     classifier,
@@ -46,9 +48,9 @@ def small():
         yield
 
 
-def evaluation(**changes) -> Evaluation:
-    heldout = Avatars(tiny.SIDE, HELDOUT, "heldout")
-    settings = {"count": COUNT, "pairs": 20, "labels": heldout.parts}
+def evaluation(heldout=None, **changes) -> Evaluation:
+    heldout = heldout or Avatars(tiny.SIDE, HELDOUT, "heldout")
+    settings = {"count": COUNT, "pairs": 20, "labels": getattr(heldout, "parts", None)}
     settings |= {"load_distance": lambda *_: toys.distance(), "load_extractor": lambda *_: toys.extractor()}
     return Evaluation(tiny.model(), Avatars(tiny.SIDE, 100), heldout, **(settings | changes))
 
@@ -318,3 +320,25 @@ def test_detectability_is_judged_on_pictures_that_were_not_trained_on(monkeypatc
         assert all(np.array_equal(x, shared.heldout[a]) for x, (a, _) in zip(real, own, strict=True))
         used.append({i for pair in own for i in pair})
     assert all(used) and used[0].isdisjoint(used[1])
+
+
+def test_a_damaged_picture_is_left_out_and_its_neighbour_is_not_measured_twice(tmp_path):
+    """Its header is good, so that it is found out when it is read, and the next one comes in its place."""
+    for i, picture in enumerate(Avatars(tiny.SIDE, 6, "heldout")[i] for i in range(6)):
+        Image.fromarray(picture).save(tmp_path / f"{i}.png")
+    whole = (tmp_path / "2.png").read_bytes()
+    (tmp_path / "2.png").write_bytes(whole[: len(whole) // 2])
+    names = [f"{i}.png" for i in range(6)]
+    found = []
+    for chosen in (names, [name for name in names if name != "2.png"]):
+        shared = evaluation(heldout=ImageFolder(tmp_path, tiny.SIDE, chosen))
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "[^:]*: the next image replaces a damaged one")
+            found.append(
+                {name: suite.compute(shared, name) for name in ("mse", "mse_src", "swd_lerp", "latent_distance")}
+            )
+    for name, result in found[0].items():
+        assert result.value == pytest.approx(found[1][name].value, rel=1e-5), (
+            name
+        )  # float32 sums, perhaps in another order
+    assert found[0]["mse"].details["pictures"] == 5
