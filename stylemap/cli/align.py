@@ -60,7 +60,9 @@ def main(argv: list[str]) -> int:
 
 def add_finding(parser: argparse.ArgumentParser) -> None:
     """The flags that say how faces are found: ``--landmarks`` and ``--detector``."""
-    parser.add_argument("--landmarks", metavar="JSON", help='{"photo.jpg": [[x, y], ...]}, 5 or 68 points; no detector')
+    parser.add_argument(
+        "--landmarks", metavar="JSON", help='{"photo.jpg": [[x, y], ...]}, 5 or 68 points or named ones; no detector'
+    )
     parser.add_argument(
         "--detector", metavar="ONNX", help="YuNet of OpenCV's model zoo; by default looked for in ~/.cache/stylemap"
     )
@@ -118,7 +120,7 @@ class Aligner:
         reason = f"no face was found in {name}"
         for face in found:
             try:
-                aligned = faces.align(photo, face.landmarks, self.resolution)
+                aligned = faces.cut(photo, face, self.resolution)
             except InputError as err:
                 reason = f"{name}: {err}"
                 continue

@@ -178,7 +178,7 @@ class Faces(Pictures):
         pixels = decoding.decode(Path(path))
         face = self.finder.largest(Path(path).as_posix(), pixels)
         try:
-            aligned = faces.align(pixels, face.landmarks, self.model.config.resolution)
+            aligned = faces.cut(pixels, face, self.model.config.resolution)
         except InputError as err:
             raise InputError(f"{path}: {err}") from err
         return Photo(path, pixels.shape[:2], aligned.picture, aligned.alignment)

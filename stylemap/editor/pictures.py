@@ -57,7 +57,7 @@ class Reader:
         found = self.finder.faces(name, photo)
         if not found:
             raise InputError(f"no face was found in {name}; choose another, or take its central square")
-        aligned = faces.align(photo, found[0].landmarks, self.resolution)
+        aligned = faces.cut(photo, found[0], self.resolution)
         return Photo(aligned.picture, data, photo.shape[1::-1], aligned.alignment, aligned=True)
 
 

@@ -2,7 +2,7 @@
 
 from stylemap.faces.alignment import Aligned, Alignment, align, align_mask, paste_back, quad, share
 from stylemap.faces.detection import Face, YuNet
-from stylemap.faces.finding import Finder, by_size
+from stylemap.faces.finding import Finder, by_size, cut
 
 __all__ = [
     "Aligned",
@@ -13,6 +13,7 @@ __all__ = [
     "align",
     "align_mask",
     "by_size",
+    "cut",
     "paste_back",
     "quad",
     "share",

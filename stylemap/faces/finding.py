@@ -9,6 +9,9 @@ from stylemap.errors import InputError
 from stylemap.faces import alignment, landmarks
 from stylemap.faces.detection import Face, YuNet
 
+SMALLEST = 4  # pixels, half the square of `alignment.quad`: there is no face in less
+INSIDE = 2  # of the five points, at least: a photo of a face has more of them
+
 Detector = Callable[[np.ndarray], list[Face]]  # a photo uint8 [H, W, 3] RGB -> its faces
 
 
@@ -59,6 +62,25 @@ class Finder:
             repair = "add one to it" if self.lookup else "give its points with --landmarks"
             raise InputError(f"no face was found in {name}; choose another photo or {repair}")
         return faces[0]
+
+
+def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
+    """`alignment.align`, of a face that can be one of this photo.
+
+    Raises:
+        InputError: its points are in no order of a face, are not in pixels, or belong to another photo.
+    """
+    points, (height, width) = face.landmarks, photo.shape[:2]
+    if what := landmarks.fault(points):
+        raise InputError(f"a face {what}")
+    alignment.quad(points)  # refuses equal ones
+    inside = ((points > -0.5) & (points < (width - 0.5, height - 0.5))).all(1).sum()
+    if inside < INSIDE or alignment.half_size(points) < SMALLEST:
+        low, high = (f"({point[0]:.4g}, {point[1]:.4g})" for point in (points.min(0), points.max(0)))
+        raise InputError(
+            f"these landmarks do not fit a photo of {width} x {height} pixels: they reach from {low} to {high}; correct them"
+        )
+    return alignment.align(photo, points, side)
 
 
 def by_size(faces: list[Face]) -> list[Face]:

@@ -15,11 +15,19 @@ import numpy as np
 
 from stylemap import naming, reading
 from stylemap.errors import InputError
+from stylemap.faces import named_points
 
 POINTS = 5
 CONTOUR_POINTS = 68  # of the iBUG 300-W scheme, which FFHQ's file and dlib use
 LARGEST = 1e6  # pixels: no photo is larger
+SHARES = 2  # pixels: in so few is no face; such points are shares of the picture's sides
+# What the poses of a face leave possible: nodding by 45 degrees, turned away by 85
 MIRRORED = -0.3  # sine of the angle from the eyes' line to the mouth; a profile is near 0, exchanged eyes near -1
+NOSE = -0.35, 1.35  # from the eyes to the mouth
+FRONTAL = 0.3  # of the way from eyes to mouth; of lines shorter than that the direction says little
+
+ORDER = "give left eye, right eye, nose, left and right mouth corner, left being where the picture's left is"
+EXCHANGED = f"has left and right exchanged: {ORDER}"
 
 Table = dict[str, list[np.ndarray]]  # photo -> landmarks of each face
 
@@ -32,8 +40,9 @@ def from_68(points: np.ndarray) -> np.ndarray:
 def read(path: str | Path) -> Table:
     """Read landmarks -> photo's name as the file gives it -> landmarks [5, 2] of each of its faces.
 
-    Two forms are known: ``{"photo.jpg": FACE, "group.jpg": [FACE, FACE]}`` where a face is 5 or 68 points [x, y], and that
-    of FFHQ's ``ffhq-dataset-v2.json``, of which the points in the unaligned photos (``in_the_wild``) are taken.
+    Two forms are known: ``{"photo.jpg": FACE, "group.jpg": [FACE, FACE]}`` where a face is 5 or 68 points [x, y], or what a
+    detector says of it in names, see `named_points`; and that of FFHQ's ``ffhq-dataset-v2.json``, of which the points in the
+    unaligned photos (``in_the_wild``) are taken. Named points may call left what is so for the viewer or for the person.
 
     Raises:
         InputError: no such file, no JSON, or a photo whose points are no face; the line names the file and the photo.
@@ -44,9 +53,38 @@ def read(path: str | Path) -> Table:
         raise InputError(f'{path} lists no photo; it must look like {{"photo.jpg": [[x, y], ... 5 or 68 points]}}')
     table: Table = defaultdict(list)
     for key, value in content.items():
-        name, faces = _in_the_wild(path, key, value) if isinstance(value, dict) else (key, _faces(value))
-        table[name] += [_landmarks(face, f"{path}: photo {name!r}") for face in faces]
+        if isinstance(value, dict) and "in_the_wild" in value:
+            name, points = _in_the_wild(path, key, value)
+            # of 70,000 one must not spoil the others, so they are left to `finding.cut`
+            table[name].append(_landmarks(points, f"{path}: photo {name!r}"))
+            continue
+        where = f"{path}: photo {key!r}"
+        try:
+            faces = [_landmarks(face, where) for face in named_points.faces(value)]
+        except named_points.Unnamed as err:
+            raise InputError(f"{where} {err}; correct it") from err
+        if any(_turn(face) < MIRRORED for face in faces):
+            raise InputError(f"{where} {EXCHANGED}")
+        table[key] += faces
     return dict(table)
+
+
+def fault(landmarks: np.ndarray) -> str | None:
+    """What is wrong with the order or the orientation of landmarks [5, 2], if anything is, and the repair."""
+    if abs(landmarks).max() <= SHARES and np.ptp(landmarks, axis=0).any():
+        return "has points in shares of the picture, not in pixels: multiply x by its width and y by its height"
+    if _turn(landmarks) < MIRRORED:
+        return EXCHANGED
+    eyes, mouth = landmarks[1] - landmarks[0], landmarks[4] - landmarks[3]
+    middle = landmarks[:2].mean(0)
+    down = landmarks[3:].mean(0) - middle
+    length = float(down @ down)
+    if length > 0:
+        nose = float((landmarks[2] - middle) @ down) / length
+        apart = min(math.hypot(*eyes), math.hypot(*mouth)) > FRONTAL * math.sqrt(length)
+        if not NOSE[0] <= nose <= NOSE[1] or (apart and eyes @ mouth < 0):
+            return f"has its points in another order: {ORDER}"
+    return None
 
 
 class Lookup:
@@ -91,25 +129,20 @@ def _common_tail(a: str, b: str) -> int:
     return count
 
 
-def _in_the_wild(path: Path, key: str, entry: dict) -> tuple[str, list]:
-    """An entry of FFHQ's file -> (path of the photo, [its points])."""
-    wild = entry.get("in_the_wild")
+def _in_the_wild(path: Path, key: str, entry: dict) -> tuple[str, Any]:
+    """An entry of FFHQ's file -> (path of the photo, its points)."""
+    wild = entry["in_the_wild"]
     name = wild.get("file_path") if isinstance(wild, dict) else None
     if not isinstance(name, str) or "face_landmarks" not in wild:
-        raise InputError(
-            f"{path}: entry {key!r} has no in_the_wild with file_path and face_landmarks; download it again"
-        )
-    return name, [wild["face_landmarks"]]
-
-
-def _faces(value: Any) -> list:
-    """One face's points, or a list of several -> a list of several."""
-    several = isinstance(value, list) and all(isinstance(f, list) and f and isinstance(f[0], list) for f in value)
-    return value if several else [value]
+        raise InputError(f"{path}: entry {key!r} has no file_path and face_landmarks in in_the_wild; download it again")
+    return name, wild["face_landmarks"]
 
 
 def _landmarks(points: Any, where: str) -> np.ndarray:
-    """Points as JSON gives them -> [5, 2]."""
+    """Points as JSON gives them, or five that had names -> [5, 2]."""
+    if isinstance(points, np.ndarray):
+        _check_numbers(points, where)
+        return _by_position(points)
     count = len(points) if isinstance(points, list) else 0
     if count not in (POINTS, CONTOUR_POINTS) or not all(isinstance(p, list) and len(p) == 2 for p in points):
         raise InputError(f"{where} must have {POINTS} or {CONTOUR_POINTS} points [x, y] for each face; correct it")
@@ -118,16 +151,22 @@ def _landmarks(points: Any, where: str) -> np.ndarray:
         array = np.array(points if plain else np.nan, np.float64)
     except OverflowError:  # a whole number beyond all floats
         array = np.array(np.nan)
+    _check_numbers(array, where)
+    return from_68(array) if count == CONTOUR_POINTS else array
+
+
+def _check_numbers(array: np.ndarray, where: str) -> None:
     if not (abs(array) <= LARGEST).all():  # NaN is neither
         raise InputError(f"{where} has a point that is not two numbers of pixels; correct it")
-    if count == CONTOUR_POINTS:
-        return from_68(array)
-    if _turn(array) < MIRRORED:
-        raise InputError(
-            f"{where} has left and right exchanged: give left eye, right eye, nose, left and right mouth corner, "
-            "left being where the picture's left is"
-        )
-    return array
+
+
+def _by_position(points: np.ndarray) -> np.ndarray:
+    """Points [5, 2] whose left may be the person's, with the picture's left first."""
+    if _turn(points) < MIRRORED:
+        points = points[[1, 0, 2, 4, 3]]
+    if (points[4] - points[3]) @ (points[1] - points[0]) < 0:
+        points = points[[0, 1, 2, 4, 3]]
+    return points
 
 
 def _turn(landmarks: np.ndarray) -> float:

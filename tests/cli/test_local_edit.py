@@ -380,6 +380,12 @@ class TestAlign:
             ("unlisted.png", "unlisted.png is not in l.json"),
             ("far.png", "far.png: these landmarks do not fit a photo of 150 x 150 pixels"),
             ("same.png", "same.png: these landmarks are no face"),
+            ("shares.png", "shares.png: a face has points in shares of the picture, not in pixels: multiply x by"),
+            (
+                "tiny.png",
+                "tiny.png: these landmarks do not fit a photo of 150 x 150 pixels: they reach from (2.294, 2.388)",
+            ),
+            ("order.png", "order.png: a face has its points in another order: give left eye, right eye, nose"),
         ],
     )
     @pytest.mark.parametrize("role", ["original", "reference"])
@@ -388,6 +394,9 @@ class TestAlign:
         table = json.loads((tmp_path / "l.json").read_text())
         table["far.png"] = (np.array(table["ada.png"]) + 2000).tolist()
         table["same.png"] = [[5, 5]] * 5
+        table["shares.png"] = (np.array(table["ada.png"]) / 300).tolist()
+        table["tiny.png"] = (np.array(table["ada.png"]) / 50).tolist()
+        table["order.png"] = [table["ada.png"][i] for i in (0, 1, 3, 4, 2)]
         (tmp_path / "l.json").write_text(json.dumps(table))
         line = self.BLEND.replace({"original": "ada.png", "reference": "bob.png"}[role], name)
         assert reason in refused(line, "--mask IN/mask.png --mask-on face")
