@@ -81,7 +81,7 @@ def open_photos(path: str) -> tuple[Source, list[str]]:
     source = open_source(path)
     names = source.pictures()
     if not names:
-        raise InputError(f"{path} holds no JPEG, PNG or WebP photo; add some or convert them")
+        raise InputError(f"{path} holds no photo ({decoding.READABLE}); add some or convert them")
     return source, names
 
 

@@ -8,7 +8,7 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stylemap import files, naming, parallel
+from stylemap import decoding, files, naming, parallel
 from stylemap.cli import parsing
 from stylemap.cli.prepare import Bar
 from stylemap.datasets import checking
@@ -190,7 +190,7 @@ def _unusable(report: Report) -> str:
         return f"{report.source} holds no readable picture: all {report.pictures} fail, the first as {first}"
     if report.others:
         count = sum(report.others.values())
-        return f"{report.source} holds no JPEG, PNG or WebP picture, only {count} other files; convert or add pictures"
+        return f"{report.source} holds no picture ({decoding.READABLE}), only {count} other files; convert or add pictures"
     return f"{report.source} is empty; put JPEG, PNG or WebP pictures into it"
 
 

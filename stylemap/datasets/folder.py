@@ -21,7 +21,7 @@ HOLDOUT_SHARE = 10  # at most one image in this many is held out
 class ImageFolder:
     """The pictures below a folder, inside a zip or an LMDB, in the order of their relative posix paths.
 
-    Found by file name (JPEG, PNG, WebP, HEIC ...); hidden files and what systems leave behind are passed over, and so are
+    Found by file name (`decoding.EXTENSIONS`); hidden files and what systems leave behind are passed over, and so are
     other files, of which one warning tells where they may be pictures. Links are followed, and a folder that can be reached
     twice is read once. Every header is read at the start, but for what `stylemap data prepare` wrote; files that fail are
     left out and one warning names them. A file whose pixels turn
@@ -85,7 +85,7 @@ class ImageFolder:
             raise InputError(f"{self.path} is empty; put JPEG, PNG or WebP pictures into it")
         if not pictures:
             what = f"only {len(others)} other files, such as {others[0]}"
-            raise InputError(f"{self.path} holds no JPEG, PNG or WebP picture, {what}; convert or add pictures")
+            raise InputError(f"{self.path} holds no picture ({decoding.READABLE}), {what}; convert or add pictures")
         self.passed_over = naming.kinds(others)
         if missed := naming.missed(self.passed_over):
             self._warn(missed)

@@ -1,7 +1,6 @@
 """Parts of a face: their ids, and label maps found for pictures by name. Knows no torch."""
 
 import functools
-import io
 from collections.abc import Iterable
 from enum import IntEnum
 from pathlib import Path, PurePosixPath
@@ -249,13 +248,11 @@ class PartLabels:
 
 def _opened(data: bytes, name: str) -> PngImageFile:
     """A PNG, decoded. `decoding.decode` would take twice as long for what is to be displayed: profiles, alpha, EXIF."""
-    decoding.check(data, name)
-    try:
-        picture = PngImageFile(io.BytesIO(data))
+    with decoding.opened(data, name) as picture:
+        if picture.format != "PNG":
+            raise InputError(f"{name} is no PNG, and ids of parts must be exact; export it as PNG")
         picture.load()
-    except decoding.DAMAGED as err:
-        raise InputError(f"{name} is damaged, cut short or no PNG; copy or export it again") from err
-    return picture
+        return picture
 
 
 def _white(picture: PngImageFile, name: str) -> np.ndarray:
@@ -275,7 +272,8 @@ def _values(picture: PngImageFile, name: str) -> np.ndarray:
     """The numbers in a PNG, [H, W]: grey values or palette indices, not what they look like."""
     values = np.asarray(picture)
     if values.ndim == 2:
-        return values
+        bits = picture.info["bits"]  # Pillow spreads grey of 2 and 4 bits to 0..255
+        return values // (255 // ((1 << bits) - 1)) if picture.mode == "L" else values
     grey, *colours = (values[:, :, i] for i, band in enumerate(picture.getbands()) if band != "A")
     if any((colour != grey).any() for colour in colours):
         raise InputError(f"{name} is coloured; the grey values of a label map are ids of parts, convert it")

@@ -85,7 +85,7 @@ def prepare(
         pictures, others = source.listing()
         places = {name: name for name in pictures}
     if not places:
-        raise InputError(f"{source.path} holds no JPEG, PNG or WebP picture; add some or convert them")
+        raise InputError(f"{source.path} holds no picture ({decoding.READABLE}); add some or convert them")
     if any(holdout):
         check_holdout(places, *holdout)
     items = targets(places)

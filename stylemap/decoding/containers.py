@@ -11,9 +11,9 @@ import zlib
 from dataclasses import dataclass
 from typing import BinaryIO
 
-MAX_SCANS = 100  # of a JPEG; each goes over the whole picture. Programs write about ten
 MAX_PROFILE = 8 << 20  # bytes of a colour profile; those of printers have up to 4 MB
 MAX_PIECES = 500_000  # strips or tiles of a TIFF
+MAX_TILE = 1 << 26  # pixels of one tile
 EXIF_MARK = b"Exif\0\0"
 
 # ---- JPEG (ITU-T T.81, annex B)
@@ -24,39 +24,38 @@ MARKER = re.compile(rb"\xff[\x01-\xcf\xd8-\xfe]")  # what ends the coded pixels 
 METADATA = frozenset({*range(0xE0, 0xF0), 0xFE})
 
 
-def jpeg_head(data: bytes) -> tuple[bytes, int | None]:
-    """What stands before the pixels of a JPEG, without what they do not need, and where the first scan begins, or None."""
-    kept, at, exif = [data[:2]], 2, False
+def jpeg_head(data: bytes) -> tuple[bytes, int | None, bytes | None]:
+    """What stands before the pixels of a JPEG -> what they need of it, where the first scan begins, and the EXIF.
+
+    The last two are None where there is none.
+    """
+    kept, at, exif = [data[:2]], 2, None
     while (at := data.find(b"\xff", at)) >= 0 and at + 1 < len(data):
         code = data[at + 1]
         if code in (SOS, EOI):
-            return b"".join(kept), at if code == SOS else None
+            return b"".join(kept), at if code == SOS else None, exif
         if code == 0xFF or code in ALONE:
             at += 1 if code == 0xFF else 2
             continue
         end = at + 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         content = data[at + 4 : at + 18]
-        first_exif = code == 0xE1 and content.startswith(EXIF_MARK) and not exif
-        exif |= first_exif
-        if first_exif or code not in METADATA or content.startswith((b"JFIF\0", b"ICC_PROFILE\0", b"Adobe")):
+        if code == 0xE1 and content.startswith(EXIF_MARK):
+            exif = exif or data[at + 4 : end]
+        elif code not in METADATA or content.startswith((b"JFIF\0", b"ICC_PROFILE\0", b"Adobe")):
             kept.append(data[at:end])
         at = end
-    return b"".join(kept), None
+    return b"".join(kept), None, exif
 
 
-def jpeg_scans(data: bytes, at: int) -> tuple[int, int]:
-    """How many scans a JPEG has from ``at`` on, where one begins, and how many bytes of coded pixels they have."""
-    scans = coded = 0
+def jpeg_scans(data: bytes, at: int) -> int:
+    """How many scans a JPEG has from ``at`` on, where one begins."""
+    scans = 0
     while at + 3 < len(data) and data[at + 1] != EOI:
-        segment = at
+        scans += data[at + 1] == SOS
         at += 2 if data[at + 1] in ALONE else 2 + int.from_bytes(data[at + 2 : at + 4], "big")
         found = MARKER.search(data, at)
-        end = found.start() if found else len(data)
-        if data[segment + 1] == SOS:
-            scans += 1
-            coded += max(0, end - at)
-        at = end
-    return scans, coded
+        at = found.start() if found else len(data)
+    return scans
 
 
 # ---- PNG (W3C, third edition)
@@ -70,7 +69,6 @@ class Png:
     """A PNG's header and what else of it matters."""
 
     contents: bytes  # a PNG of the chunks that pixels need; its pixels in one chunk, if there are any
-    stored: int  # bytes of compressed pixels
     profile: bytes | None
     exif: bytes | None
     transparent: bytes | None  # the content of tRNS
@@ -137,10 +135,9 @@ def _png(needed: dict[bytes, bytes], pixels: list) -> Png:
     if len(needed[b"IHDR"]) != 13:
         raise ValueError("it has no header")
     chunks = [(kind, needed[kind]) for kind in (b"IHDR", b"PLTE") if needed[kind]]
-    stored = sum(map(len, pixels))
     contents = b"".join([PNG_START, *(part for kind, body in chunks for part in _chunk(kind, [body]))])
     contents = b"".join([contents, *_chunk(b"IDAT", pixels), *_chunk(b"IEND", [])])
-    return Png(contents, stored, _profile(needed[b"iCCP"]), needed[b"eXIf"] or None, needed[b"tRNS"] or None)
+    return Png(contents, _profile(needed[b"iCCP"]), needed[b"eXIf"] or None, needed[b"tRNS"] or None)
 
 
 def _chunk(kind: bytes, parts: list) -> list:
@@ -200,7 +197,7 @@ def directory(stream: BinaryIO) -> dict[int, tuple[int, int | None]]:
     return tags
 
 
-def check_tiff(stream: BinaryIO, most_pixels: int) -> None:
+def check_tiff(stream: BinaryIO) -> None:
     """Look at the first directory of a TIFF, before anybody allocates what it claims.
 
     Raises:
@@ -211,7 +208,7 @@ def check_tiff(stream: BinaryIO, most_pixels: int) -> None:
     value = {tag: value or 0 for tag, (_, value) in tags.items()}
     if DNG_VERSION in tags or value.get(NEW_SUBFILE_TYPE, 0) & 1:
         raise NotImplementedError("it begins with a preview, as raw files of cameras do")
-    if value.get(TILE_WIDTH, 0) * value.get(TILE_LENGTH, 0) > most_pixels:
+    if value.get(TILE_WIDTH, 0) * value.get(TILE_LENGTH, 0) > MAX_TILE:
         raise ValueError("its tiles are larger than any picture")
     if max(tags.get(tag, (0, 0))[0] for tag in (STRIP_OFFSETS, TILE_OFFSETS)) > MAX_PIECES:
         raise ValueError("it is cut into too many pieces")

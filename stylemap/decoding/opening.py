@@ -22,11 +22,16 @@ from stylemap.errors import InputError, brief
 
 MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
 LARGEST_FILE = 1 << 30  # bytes
-# Some formats store a white wall of any size in a hundred bytes. So many pixels are decoded from however few bytes ...
-FREE_PIXELS = 48_000_000
-# ... and beyond them each byte must stand for no more than this many: a JPEG of one colour has 64, blurred photos ten
-PIXELS_PER_BYTE = 100
-HEAD = 1 << 13, 1 << 17  # bytes in which most headers end, and those of photos with a preview
+# Some formats store a white wall of any size in a hundred bytes. A picture may take this memory while it is decoded, or ...
+MEMORY = 800 << 20  # bytes
+# ... this many times its file: ten for what cameras write
+GROWTH = 80
+SMALL_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # bytes of Pillow's pixels; of all others 4
+# Bytes of a pixel that readers keep beside that
+BESIDE = {"WEBP": 9, "AVIF": 3, "HEIF": 5, "GIF": 4}
+MOST_RUNS = 1 << 24  # pixels of a BMP in run lengths, which Pillow unpacks slowly
+MOST_PASSES = 20, 2_000_000_000  # scans of a JPEG; and beyond them, pixels that all scans go over
+HEAD = 1 << 11, 1 << 15, 1 << 18  # bytes in which most headers end, and those of photos with a preview
 
 # What Pillow raises on damaged data: its plugins let the errors of their parsing through
 DAMAGED = (
@@ -34,8 +39,9 @@ DAMAGED = (
     ArithmeticError, RuntimeError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
 UNREAD = re.compile(r"unsupported|not (supported|implemented)|unknown (pixel|data|value)|cannot handle", re.IGNORECASE)
-PHOTOMETRIC, COMPRESSION, YCBCR_SUBSAMPLING = 262, 259, 530  # tags of TIFF
-WHITE_IS_ZERO, YCBCR = 0, 6  # values of the first
+BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC, SAMPLES_PER_PIXEL = 258, 259, 262, 277  # tags of TIFF
+PLANAR_CONFIGURATION, YCBCR_SUBSAMPLING = 284, 530
+UNCOMPRESSED, WHITE_IS_ZERO, YCBCR, SEPARATE = 1, 0, 6, 2  # values of theirs
 
 
 # What Pillow remarks about tags, EXIF and sizes, in the middle of other work and without the file's name
@@ -49,7 +55,8 @@ def opened(
 ) -> Iterator[Image.Image]:
     """The picture, not decoded yet; whatever fails in here or in the block becomes an InputError with its name.
 
-    Of its ``info`` only ``transparency``, ``icc_profile``, ``exif`` and ``original_orientation`` are to be relied on.
+    Of its ``info`` only ``transparency``, ``icc_profile``, ``exif``, ``original_orientation`` and, of a PNG, ``bits`` are to be
+    relied on; `annotated` has the rest.
 
     Args:
         header: read no more than the size takes; the picture cannot be decoded then.
@@ -58,16 +65,13 @@ def opened(
     with _stream(data, name) as stream:
         picture = None
         try:
-            picture, stored = _open(stream, name, max_pixels, header)
+            picture, stored = _open(stream, name, header)
             width, height = picture.size
             if width * height > max_pixels:
                 limit = f"more than {max_pixels / 1e6:g} million pixels"
                 raise InputError(f"{name} is {width} x {height}, {limit}; make it smaller first")
             if not header:
-                if width * height > max(FREE_PIXELS, stored * PIXELS_PER_BYTE):
-                    raise InputError(
-                        f"{name} claims {width} x {height} pixels in {stored} bytes, too few for a picture; make it smaller first"
-                    )
+                _bound(picture, stored, name)
                 picture = _corrected(picture)
             yield picture
         except InputError:
@@ -99,7 +103,7 @@ def annotated(data: bytes | Path) -> Iterator[Image.Image | None]:
 
 def _reason(err: Exception) -> str:
     reason = brief(err) or type(err).__name__
-    if isinstance(err, KeyError) or isinstance(err.__cause__, KeyError):  # of a table of what Pillow knows
+    if isinstance(err, KeyError) or reason.isdigit():  # of a table of what Pillow knows
         reason = f"unknown value {reason}"
     if isinstance(err, NotImplementedError) or UNREAD.search(reason):
         return f"is stored in a way that is not read ({reason}); export it as PNG or JPEG"
@@ -126,8 +130,8 @@ def _stream(data: bytes | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
         yield stream
 
 
-def _open(stream: BinaryIO, name: str, max_pixels: int, header: bool) -> tuple[Image.Image, int]:
-    """-> the picture, and how many bytes its pixels take in the file (0 = not known)."""
+def _open(stream: BinaryIO, name: str, header: bool) -> tuple[Image.Image, int]:
+    """-> the picture, and the bytes of its file (with ``header`` not all)."""
     start = stream.read(formats.START)
     reader = formats.reader(start, name)
     if reader is JpegImageFile:
@@ -143,11 +147,32 @@ def _open(stream: BinaryIO, name: str, max_pixels: int, header: bool) -> tuple[I
         stream, size = io.BytesIO(data), len(data)
     if reader is not TiffImageFile:
         return reader(stream), size
-    containers.check_tiff(stream, max_pixels)
+    containers.check_tiff(stream)
     stream.seek(0)
     picture = reader(stream)
     picture.info["original_orientation"] = picture.tag_v2.get(containers.ORIENTATION)  # gone once it is decoded
     return picture, size
+
+
+def _bound(picture: Image.Image, stored: int, name: str) -> None:
+    """That a picture of so many bytes may be decoded."""
+    width, height = picture.size
+    of_pixel = SMALL_MODES.get(picture.mode, 4) + 3 + BESIDE.get(picture.format, 0)
+    if picture.format == "JPEG" and picture.info["scans"] > 1:  # libjpeg keeps all coefficients until the last
+        of_pixel = max(of_pixel, SMALL_MODES.get(picture.mode, 4) + 2 * picture.layers)
+        if (
+            picture.info["scans"] > MOST_PASSES[0]
+            and picture.info["scans"] * (width * height + 100_000) > MOST_PASSES[1]
+        ):
+            raise ValueError(f"it goes over its pixels {picture.info['scans']} times")
+    if picture.format == "JPEG" and width * height > 512 * stored:  # a block of 64 takes a bit at least
+        raise ValueError(f"it has {stored} bytes for {width} x {height} pixels")
+    if width * height * of_pixel > max(MEMORY, stored * GROWTH):
+        raise InputError(
+            f"{name} claims {width} x {height} pixels in {stored} bytes, too few for so large a picture; make it smaller first"
+        )
+    if picture.format == "BMP" and picture.tile[0][0] == "bmp_rle" and width * height > MOST_RUNS:
+        raise NotImplementedError(f"{width} x {height} pixels in run lengths")
 
 
 def _read(stream: BinaryIO, start: bytes, header: bool) -> Iterator[bytes]:
@@ -159,19 +184,16 @@ def _read(stream: BinaryIO, start: bytes, header: bool) -> Iterator[bytes]:
 
 def _jpeg(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int]:
     for data in _read(stream, start, header):
-        head, at = containers.jpeg_head(data)
+        head, at, exif = containers.jpeg_head(data)
         if at is not None:
             break
     else:
         raise ValueError("it ends before its pixels")
     picture = JpegImageFile(io.BytesIO(head + data[at:]))
-    stored = len(data) - at
-    if not header and (picture.info.get("progressive") or data[at + 4] < picture.layers):
-        # libjpeg keeps all coefficients until the last scan, and goes over all of them in each
-        scans, stored = containers.jpeg_scans(data, at)
-        if scans > containers.MAX_SCANS:
-            raise ValueError(f"it goes over its pixels {scans} times")
-    return picture, stored
+    picture.info["exif"] = exif
+    several = picture.info.get("progressive") or data[at + 4] < picture.layers
+    picture.info["scans"] = containers.jpeg_scans(data, at) if several and not header else 1
+    return picture, len(data)
 
 
 def _png(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int]:
@@ -182,8 +204,9 @@ def _png(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int
     else:
         raise ValueError("it ends before its pixels")
     picture = PngImageFile(io.BytesIO(png.contents))
-    picture.info.update(icc_profile=png.profile, exif=png.exif, transparency=_transparency(png, picture.mode))
-    return picture, png.stored
+    picture.info.update(icc_profile=png.profile, exif=png.exif, bits=png.depth)
+    picture.info["transparency"] = _transparency(png, picture.mode)
+    return picture, len(data)
 
 
 def _transparency(png: containers.Png, mode: str) -> int | tuple[int, ...] | bytes | None:
@@ -203,7 +226,7 @@ def _corrected(picture: Image.Image) -> Image.Image:
     if picture.format == "PNG":
         return _keyed_16_bit(picture)
     if picture.format == "TIFF":
-        return _white_is_zero(picture)
+        return _as_tagged(picture)
     if picture.format == "GIF":
         return _uncovered(picture)
     if picture.format == "BMP" and picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (0, 0):
@@ -219,20 +242,35 @@ def _keyed_16_bit(picture: PngImageFile) -> Image.Image:
     values = cv2.imdecode(np.frombuffer(picture.fp.getbuffer(), np.uint8), cv2.IMREAD_UNCHANGED)  # uint16 BGR
     if values is None:
         raise ValueError("its pixels cannot be unpacked")
-    picture.putalpha(Image.fromarray(np.where((values == key[::-1]).all(-1), 0, 255).astype(np.uint8)))
+    picture.putalpha(Image.fromarray(255 - cv2.inRange(values, key[::-1], key[::-1])))
     return picture
 
 
-def _white_is_zero(picture: TiffImageFile) -> Image.Image:
+def _as_tagged(picture: TiffImageFile) -> Image.Image:
+    """A TIFF's grey as its tags mean it. Uncompressed, two ways of storing colours would come out as noise."""
     tags = picture.tag_v2
-    kind = tags.get(PHOTOMETRIC)
-    if kind == YCBCR and tags.get(COMPRESSION, 1) == 1 and tags.get(YCBCR_SUBSAMPLING, (2, 2)) != (1, 1):
-        raise NotImplementedError("colours of half the size, uncompressed")
-    if kind == WHITE_IS_ZERO and picture.mode.startswith("I;16"):  # Pillow inverts 1 to 8 bits only
-        inverted = Image.fromarray(65535 - np.asarray(picture))
-        inverted.format, inverted.info = picture.format, picture.info
-        return inverted
-    return picture
+    kind, bits = tags.get(PHOTOMETRIC), max(tags.get(BITS_PER_SAMPLE, (1,)))
+    if tags.get(COMPRESSION, 1) == UNCOMPRESSED:
+        if kind == YCBCR and tags.get(YCBCR_SUBSAMPLING, (2, 2)) != (1, 1):
+            raise NotImplementedError("colours of half the size, uncompressed")
+        if tags.get(PLANAR_CONFIGURATION) == SEPARATE and bits == 16 and tags.get(SAMPLES_PER_PIXEL, 1) > 1:
+            raise NotImplementedError("16 bits a colour in separate planes, uncompressed")
+    if picture.mode.startswith("I;16"):
+        values = np.asarray(picture).astype(np.uint16)  # in this machine's order
+        if bits == 12:
+            values = values * 16 + values // 256  # 4095 becomes 65535
+        if kind == WHITE_IS_ZERO:  # Pillow inverts 1 to 8 bits only
+            values = 65535 - values
+    elif picture.mode in ("1", "L") and kind is None:  # and what says nothing, though libtiff takes zero for black
+        values = 255 - np.asarray(picture.convert("L"))
+    else:
+        return picture
+    return _replaced(picture, Image.fromarray(values))
+
+
+def _replaced(picture: Image.Image, by: Image.Image) -> Image.Image:
+    by.format, by.info = picture.format, picture.info
+    return by
 
 
 def _uncovered(picture: Image.Image) -> Image.Image:
@@ -242,5 +280,5 @@ def _uncovered(picture: Image.Image) -> Image.Image:
         return picture
     whole = Image.new("RGBA", picture.size)
     whole.paste(picture.convert("RGBA").crop(box), box[:2])
-    whole.format = picture.format
-    return whole
+    picture.info.pop("transparency", None)
+    return _replaced(picture, whole)

@@ -314,7 +314,7 @@ class TestOptions:
             ("align photos", "--out"),
             ("align missing --out out --landmarks l.json", "missing: no such folder, zip or LMDB"),
             ("align l.json --out out --landmarks l.json", "l.json is neither a folder nor a zip nor an LMDB"),
-            ("align IN/nothing --out out --landmarks l.json", "holds no JPEG, PNG or WebP photo"),
+            ("align IN/nothing --out out --landmarks l.json", "holds no photo (JPEG, PNG, "),
             ("align photos --out out --landmarks missing.json", "missing.json: no such file"),
             ("align photos --out out --landmarks photos/notes.txt", "is not JSON"),
             ("align photos --out out --detector missing.onnx", "face detector missing.onnx cannot be read"),

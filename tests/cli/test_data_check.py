@@ -178,7 +178,8 @@ class TestNotUsable:
             ({}, "set is empty; put JPEG, PNG or WebP pictures into it"),
             (
                 {"a.psd": b"", "b.txt": b""},
-                "set holds no JPEG, PNG or WebP picture, only 2 other files; convert or add pictures",
+                "set holds no picture (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC), only 2 other files; convert or add "
+                "pictures",
             ),
             (
                 {"a.png": png(0)},

@@ -243,15 +243,16 @@ class TestLabels:
                 r"a\.png holds the value 255, and ids of parts are 0 to 18; name a file of one part",
             ),
             ({"a.png": png(avatars.draw(0, 0, 16))}, r"a\.png is coloured; the grey values of a label map are ids"),
-            ({"a.png": uniform(1)[:50]}, r"a\.png is damaged, cut short or no PNG"),
+            ({"a.png": uniform(1)[:50]}, r"a\.png is damaged or cut short"),
             ({"a.png": b""}, r"a\.png is not an image"),
-            ({"a_skin.png": uniform(1)[:50]}, r"a_skin\.png is damaged, cut short or no PNG"),
+            ({"a.png": png(np.zeros((9, 9), np.uint8), "BMP")}, r"a\.png is no PNG, and ids of parts must be exact"),
+            ({"a_skin.png": uniform(1)[:50]}, r"a_skin\.png is damaged or cut short"),
             (
                 {"a_nose.png": uniform(1), "a_skin.png": png(np.zeros((9, 9), np.uint8))},
                 "a_skin.png and a_nose.png differ in",
             ),
         ],
-        ids=["mask", "photo", "cut map", "empty", "cut part", "sizes"],
+        ids=["mask", "photo", "cut map", "empty", "bmp", "cut part", "sizes"],
     )
     def test_other_files(self, tmp_path, content, told):
         with pytest.raises(InputError, match=told):

@@ -305,7 +305,7 @@ class TestWhole:
     @pytest.mark.parametrize("content", [{}, {"notes.txt": b""}], ids=["empty", "other files"])
     def test_no_picture(self, tmp_path, content):
         (tmp_path / "set").mkdir()
-        with pytest.raises(InputError, match="set holds no JPEG, PNG or WebP picture; add some or convert them"):
+        with pytest.raises(InputError, match="set holds no picture .JPEG, .* or HEIC.; add some or convert them"):
             made(tmp_path, content)
 
     def test_no_usable_picture(self, tmp_path):
