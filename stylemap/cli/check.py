@@ -190,7 +190,9 @@ def _unusable(report: Report) -> str:
         return f"{report.source} holds no readable picture: all {report.pictures} fail, the first as {first}"
     if report.others:
         count = sum(report.others.values())
-        return f"{report.source} holds no picture ({decoding.READABLE}), only {count} other files; convert or add pictures"
+        return (
+            f"{report.source} holds no picture ({decoding.READABLE}), only {count} other files; convert or add pictures"
+        )
     return f"{report.source} is empty; put JPEG, PNG or WebP pictures into it"
 
 

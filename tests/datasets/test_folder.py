@@ -164,7 +164,9 @@ class TestErrors:
             ImageFolder(pack(tmp_path / "a.zip", {}), SIDE)
 
     def test_only_other_files(self, put):
-        with pytest.raises(InputError, match=r"holds no picture \(JPEG, .* or HEIC\), only 2 other files, such as a\.mov"):
+        with pytest.raises(
+            InputError, match=r"holds no picture \(JPEG, .* or HEIC\), only 2 other files, such as a\.mov"
+        ):
             ImageFolder(put({"notes.txt": b"", "a.mov": b"moov"}), SIDE)
 
     def test_no_readable_header(self, put):

@@ -19,6 +19,7 @@ from stylemap.datasets.parts import FILE_PARTS, GROUPS, Part, PartLabels, member
 from stylemap.datasets.preparing_parts import prepare_parts
 from stylemap.errors import InputError
 from tests.archives import pack_shuffled
+from tests.decoding.files import png as stored_png
 
 SIDE = 8
 
@@ -27,6 +28,12 @@ def png(values: np.ndarray, mode: str | None = None, **options) -> bytes:
     buffer = io.BytesIO()
     picture = Image.fromarray(values)
     (picture if mode is None else picture.convert(mode)).save(buffer, "PNG", **options)
+    return buffer.getvalue()
+
+
+def bmp() -> bytes:
+    buffer = io.BytesIO()
+    Image.new("L", (SIDE, SIDE)).save(buffer, "BMP")
     return buffer.getvalue()
 
 
@@ -227,6 +234,14 @@ class TestLabels:
         with pytest.raises(InputError, match="a_nose.png holds values from 0 to 63; the file of a part is black and"):
             opened(tmp_path, {"a_nose.png": png(grey)}).labels("a.jpg")
 
+    @pytest.mark.parametrize("bits", [2, 4])
+    def test_a_map_of_few_bits(self, tmp_path, bits):
+        """Programs that make PNGs small store few ids in few bits."""
+        ids = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % (1 << bits)
+        spread = np.unpackbits(ids.astype(np.uint8)[..., None], axis=-1)[..., 8 - bits :].reshape(SIDE, -1)
+        content = {"a.png": stored_png((SIDE, SIDE), bits, 0, [row.tobytes() for row in np.packbits(spread, axis=-1)])}
+        assert np.array_equal(opened(tmp_path, content).labels("a.jpg"), ids)
+
     def test_every_part(self, tmp_path):
         labels = opened(tmp_path, {f"{part}/x_{name}.png": white(slice(0, 8)) for name, part in FILE_PARTS.items()})
         with pytest.raises(InputError, match="could both be part labels"):  # of one picture they lie in one folder
@@ -245,7 +260,7 @@ class TestLabels:
             ({"a.png": png(avatars.draw(0, 0, 16))}, r"a\.png is coloured; the grey values of a label map are ids"),
             ({"a.png": uniform(1)[:50]}, r"a\.png is damaged or cut short"),
             ({"a.png": b""}, r"a\.png is not an image"),
-            ({"a.png": png(np.zeros((9, 9), np.uint8), "BMP")}, r"a\.png is no PNG, and ids of parts must be exact"),
+            ({"a.png": bmp()}, r"a\.png is no PNG, and ids of parts must be exact"),
             ({"a_skin.png": uniform(1)[:50]}, r"a_skin\.png is damaged or cut short"),
             (
                 {"a_nose.png": uniform(1), "a_skin.png": png(np.zeros((9, 9), np.uint8))},

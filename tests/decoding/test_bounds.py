@@ -92,9 +92,7 @@ def test_bytes_earn_pixels(monkeypatch):
     assert decoding.decode(encoded(Image.new("RGB", (30, 30)), "PNG")).shape == (30, 30, 3)
 
 
-@pytest.mark.parametrize(
-    ("passes", "size"), [(10, (16, 16)), (1000, (16, 16)), (30, (9000, 9000)), (30_000, (16, 16))]
-)
+@pytest.mark.parametrize(("passes", "size"), [(10, (16, 16)), (1000, (16, 16)), (30, (9000, 9000)), (30_000, (16, 16))])
 def test_scans_of_a_jpeg(passes, size):
     data = encoded(SMALL, "JPEG", progressive=True)
     last = data.rindex(b"\xff\xda")
@@ -116,7 +114,8 @@ class TestPieces:
     @pytest.mark.parametrize(
         "extra",
         [
-            b"\xff\xe1\0\x09Exif\0\0x" * 100_000,  # Pillow joins them, in time that grows with the square of their number
+            b"\xff\xe1\0\x09Exif\0\0x"
+            * 100_000,  # Pillow joins them, in time that grows with the square of their number
             (b"\xff\xe1\xff\xffExif\0\0" + bytes(65_527)) * 20,
             b"\xff\xfe\0\2" * 50_000,
             b"\xff" * 50_000,

@@ -182,7 +182,9 @@ class TestTiff:
     @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint32, np.int16])
     def test_numbers_without_a_white_are_refused(self, dtype):
         for read in (decoding.decode, decoding.describe, lambda data, name: decoding.load(data, 4, name)):
-            with pytest.raises(InputError, match=r"^a\.tif is stored in a way that is not read .*; export it as PNG or JPEG$"):
+            with pytest.raises(
+                InputError, match=r"^a\.tif is stored in a way that is not read .*; export it as PNG or JPEG$"
+            ):
                 read(grey_tiff(np.ones((H, W), dtype)), "a.tif")
 
     @pytest.mark.parametrize(
