@@ -4,7 +4,7 @@ Training state (optimisers, position in the data) lives elsewhere: `stylemap.tra
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,6 +14,8 @@ from torch import nn
 
 from stylemap import reading
 from stylemap.config import ModelConfig
+from stylemap.datasets import unseen
+from stylemap.datasets.unseen import Seen
 from stylemap.errors import InputError, brief
 from stylemap.files import write_bytes
 from stylemap.model import Model, build
@@ -25,6 +27,7 @@ if TYPE_CHECKING:
 
 FORMAT = "stylemap-weights-1"
 ENCODER = "model.encoder."
+CONFIG_FILE = "config.yaml"  # in the folder of a run
 
 
 def save(
@@ -109,6 +112,20 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
 def read_info(weights: str | Path) -> dict:
     """What `save` was told about the weights."""
     return _header(find(weights))[1]
+
+
+def seen_by(weights: str | Path) -> tuple[Seen, ...]:
+    """What weights were trained on, and those they began with; () where the file does not say.
+
+    Weights in the folder of their run take from its config where the pictures lie, which holds from any working directory.
+    """
+    path = find(weights)
+    seen = unseen.read(read_info(path))
+    try:
+        data = reading.settings(path.parent / CONFIG_FILE).get("data")
+    except InputError:  # no folder of a run
+        return seen
+    return (replace(seen[0], data=data), *seen[1:]) if seen and isinstance(data, str) else seen
 
 
 def find(weights: str | Path) -> Path:

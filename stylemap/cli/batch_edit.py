@@ -6,12 +6,13 @@ both parts from the reference. Halves: pairs by chance. Differences are to the p
 
 import argparse
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 from stylemap import datasets, images, sheets
-from stylemap.cli import options
-from stylemap.datasets import Avatars, ImageFolder, folder, parts
+from stylemap.cli import heldout, options
+from stylemap.cli.parsing import note
+from stylemap.datasets import ImageFolder, folder, parts
 from stylemap.editing import masks
 from stylemap.errors import InputError, shortened
 from stylemap.files import write_text
@@ -83,7 +84,7 @@ def run(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], read)
     model = options.load_model(arguments)
     side = model.config.resolution
-    pictures = open_pictures(arguments, side)
+    pictures, tell = open_pictures(arguments, side)
     latents = streams.latents_of(model, pictures)
     if (count := len(streams.undamaged(pictures))) < 2:
         raise InputError(f"{arguments.images} has {count} picture to pair and two are needed; add some or use --all")
@@ -101,6 +102,7 @@ def run(arguments: argparse.Namespace) -> None:
     for name in ("mse_src", "mse_ref"):
         report[name] = local_editing.average(measured[name] for measured in report["parts"].values())
     write_text(arguments.out / "report.json", json.dumps(report, indent=1) + "\n")
+    tell()
     print(f"{'mean':<12}MSE_src {shown(report['mse_src'])}   MSE_ref {shown(report['mse_ref'])}\n"
           f"{arguments.out / 'report.json'}")  # fmt: skip
 
@@ -109,15 +111,17 @@ def shown(error: float | None) -> str:
     return "  -  " if error is None else f"{error:.3f}"
 
 
-def open_pictures(arguments: argparse.Namespace, side: int) -> datasets.Pictures:
-    """Twice as many as pairs where there are; of more, those whose names have the smallest hashes."""
-    if arguments.images == "avatars":
-        return Avatars(side, count=2 * arguments.pairs, split="heldout")
+def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Pictures, Callable[[], None]]:
+    """Twice as many as pairs where there are, of more those whose names have the smallest hashes; and what tells of them."""
+    count, weights, data = 2 * arguments.pairs, arguments.weights, arguments.images
     if not arguments.all:
-        return datasets.split(arguments.images, side, 2 * arguments.pairs)[1]
-    every = ImageFolder(arguments.images, side)
-    names = folder.smallest_hashes([every.name(i) for i in range(len(every))], 2 * arguments.pairs)
-    return ImageFolder(arguments.images, side, sorted(names))
+        found = heldout.open_unseen([weights], data, "--images", side, count, fewer=True)
+        return found.heldout, lambda: note(heldout.said(weights, found))
+    if data == "avatars":
+        raise InputError("avatars have no end, so --all means nothing to them; leave it away")
+    every = ImageFolder(data, side)
+    pictures = folder.smallest(every, count)
+    return pictures, lambda: heldout.note_trained(pictures, every, data, weights)
 
 
 def find_tasks(arguments: argparse.Namespace, pictures: datasets.Pictures, side: int) -> list[Task]:

@@ -5,19 +5,19 @@ import sys
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from stylemap import checkpoint, datasets, devices, files
 from stylemap.cli import benchmark_ablation as ablation
-from stylemap.cli import options
+from stylemap.cli import heldout, options
 from stylemap.cli.evaluate import number
+from stylemap.cli.parsing import note
 from stylemap.comparison import contenders, machine, page
 from stylemap.comparison.contenders import STYLEMAP, VECTORS
 from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
 from stylemap.comparison.quality import Judge
 from stylemap.comparison.table import number as digits
-from stylemap.config import TrainConfig
+from stylemap.datasets import stream
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.inversion import perceptual as networks
@@ -51,12 +51,12 @@ def inversion(argv: list[str]) -> int:
         epilog="METHOD is NAME[@stylemap|@vectors][:KNOB=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is "
         f"a run. Without --methods: {' '.join(contenders.DEFAULT)}, as far as the weights allow. docs/comparison.md says more.",
     )
-    parser.add_argument("--images", default="avatars", metavar="DATA", help="folder, zip or LMDB that the weights were trained "
-                        "on, or avatars; the pictures are those that training held out")  # fmt: skip
+    parser.add_argument("--images", metavar="DATA", help="folder, zip or LMDB, or avatars; the pictures are those that training "
+                        "held out; default: what the weights were trained on")  # fmt: skip
     parser.add_argument(
         "--count", type=number, default=16, help="pictures to invert; all held-out ones if there are fewer"
     )
-    parser.add_argument("--heldout", type=number, default=TrainConfig.heldout, help="as the training had it")
+    parser.add_argument("--heldout", type=number, help="of those, so many; default: all")
     parser.add_argument("--weights", nargs="+", default=[options.DEFAULT_WEIGHTS, VECTOR_WEIGHTS], metavar="W", help="stylemap "
                         "weights and those of a vector-latent generator, either or both")  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="see below")
@@ -88,17 +88,20 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     chosen, left_out = contenders.choose(arguments.methods, subjects, arguments.seed)
     network, origin = perceptual(arguments, device)
     side = next(iter(subjects.values())).model.config.resolution
-    training, heldout = datasets.open_split(arguments.images, side, arguments.heldout)
-    originals = torch.from_numpy(np.stack([heldout[i] for i in range(min(arguments.count, len(heldout)))]))
+    found = heldout.open_unseen(arguments.weights, arguments.images, "--images", side, arguments.heldout)
+    training, held_out = found.training, found.heldout
+    originals = stream.first(held_out, arguments.count)
     judge = Judge(
         originals, training, arguments.interpolations, arguments.seed, arguments.lpips_vgg, arguments.inception, device
     )
-    data = {"name": arguments.images, "resolution": side, "training": len(training), "heldout": len(heldout)}
+    data = {"name": found.data, "resolution": side, "training": len(training), "heldout": len(held_out)}
+    for given in weights.values():
+        given["doubt"] = found.doubt(checkpoint.seen_by(given["given"]))
     known_files = (vgg_file(arguments.lpips_vgg), inception_file(arguments.inception))
     about = {
         "machine": machine.describe(device),
         "weights": weights,
-        "data": data | {"names_sha256": datasets.fingerprint(training, heldout)},
+        "data": data | {"names_sha256": datasets.fingerprint(training, held_out)},
         "perceptual": origin,
         "interpolations": arguments.interpolations,
         "seed": arguments.seed,
@@ -114,6 +117,8 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         page.embed(arguments.docs, NAME, text, {arguments.out / file: words for file, words in pictures.items()})
     for text in left_out:
         print(f"left out: {text}", file=sys.stderr)
+    for path in arguments.weights:
+        note(heldout.said(path, found))
     failed = [row for row in rows if "failed" in row]
     for row in failed:
         print(f"{row['title']} failed: {row['failed']}", file=sys.stderr)

@@ -3,14 +3,16 @@
 import argparse
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from stylemap import datasets, devices, files
+from stylemap import checkpoint, devices, files
 from stylemap.cli import options, train
 from stylemap.cli.evaluate import number
+from stylemap.cli.parsing import note
 from stylemap.comparison import ablation, machine, page
 from stylemap.comparison.ablation import EDITS, PLOT, SHEET, TABLE, Measuring, Run
+from stylemap.datasets import unseen
 from stylemap.errors import InputError
 
 NAME = "ablation"  # of its place in a document
@@ -73,20 +75,29 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     finished = [one for one in runs if one.status() == "finished"]
     if not finished:
         raise InputError(f"{arguments.out} holds no finished run to measure: {', '.join(told(runs, failed))}")
-    training, heldout = datasets.open_split(config.data, config.model.resolution, config.heldout)
-    how = Measuring(training, heldout, arguments.count, arguments.pairs, arguments.seed, device, arguments.out)
+    seen = {one: checkpoint.seen_by(one.folder) for one in finished}
+    found = unseen.open_unseen(config.data, config.model.resolution, [each for some in seen.values() for each in some])
+    for one, some in seen.items():
+        if found.relation(some) == "other":
+            raise InputError(f"{one.folder} holds a run of other pictures, {some[0].data}; give another --out")
+    doubts = {one.name: text for one, some in seen.items() if (text := found.doubt(some))}
+    how = Measuring(
+        found.training, found.heldout, arguments.count, arguments.pairs, arguments.seed, device, arguments.out
+    )
     with files.owned(arguments.out / ablation.MEASURES):
         measures = []
         for one in finished:
             measures.append(how.measure(one))
             print(line(measures[-1]), flush=True)
-        seen = sorted({measure["images"] for measure in measures})
+        numbers = sorted({measure["images"] for measure in measures})
         masks = measures[0]["details"]["mse_src"].get("masks", "none")
         notes = [
-            f"Recipe {arguments.config}, {' and '.join(f'{n:,}' for n in seen)} images each; {len(heldout)} held-out pictures of "
-            f"{config.data}, {config.model.resolution} px; edits of {masks}, at most {arguments.pairs} pairs each; "
+            f"Recipe {arguments.config}, {' and '.join(f'{n:,}' for n in numbers)} images each; "
+            f"{len(found.heldout)} held-out pictures of {config.data}, {config.model.resolution} px; "
+            f"edits of {masks}, at most {arguments.pairs} pairs each; "
             f"{arguments.count} interpolations.",
             *(f"Not finished: {text}." for text in told(runs, failed)),
+            *(f"Not certain that {name} never saw these pictures: {text}." for name, text in doubts.items()),
             page.command("stylemap benchmark ablation", argv),
         ]
         about = {"machine": machine.describe(device), "config": asdict(config), "load": machine.load()}
@@ -94,6 +105,8 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     if arguments.docs:
         words = {PLOT: "Error by side of the stylemap", SHEET: "Reconstructions by side", EDITS: "Edits by side"}
         page.embed(arguments.docs, NAME, text, {arguments.out / file: word for file, word in words.items()})
+    for name, text in doubts.items():
+        note(f"it is not certain that {name} never saw the pictures it is measured on: {text}")
     for text in told(runs, failed):
         print(f"not finished: {text}", file=sys.stderr)
     print(arguments.out / TABLE)
@@ -106,7 +119,8 @@ def trained(one: Run) -> int:
     if status == "new":
         return train.run(one.config, one.folder, False)
     if status == "unfinished":
-        return train.run(one.own_config, one.folder, True)
+        # where the data lies may have changed
+        return train.run(replace(one.own_config, data=one.config.data), one.folder, True)
     return 0
 
 

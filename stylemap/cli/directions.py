@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, images, sheets
-from stylemap.cli import direction_files, encoding, options, photos, terminal
+from stylemap.cli import direction_files, encoding, heldout, options, photos, terminal
 from stylemap.datasets import labels
 from stylemap.datasets.labels import Question
 from stylemap.editing import applying, directions, finding_directions
@@ -133,6 +133,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     ]
     directions.save(arguments.out, [*kept(found), *found])
     show(found)
+    heldout.note_trained(pictures, pictures, arguments.images, arguments.weights)
     print(arguments.out)
     if arguments.strip:
         x = images.from_arrays(pictures[i] for i in usable[:STRIP_PICTURES]).to(model.device)

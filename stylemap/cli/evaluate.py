@@ -9,8 +9,10 @@ from pathlib import Path
 import torch
 
 from stylemap import __version__, checkpoint, datasets, files
-from stylemap.cli import options, parsing
+from stylemap.cli import heldout, options, parsing
+from stylemap.cli.parsing import note
 from stylemap.config import TrainConfig
+from stylemap.datasets.unseen import Unseen
 from stylemap.errors import InputError
 from stylemap.metrics import provenance, suite
 from stylemap.metrics.evaluation import Evaluation
@@ -31,7 +33,9 @@ def main(argv: list[str]) -> int:
         + ". In brackets what a metric needs; docs/metrics.md defines them.",
     )
     options.add_weights(parser)
-    parser.add_argument("--data", default="avatars", help="folder, zip or LMDB of pictures, or avatars")
+    parser.add_argument(
+        "--data", help="folder, zip or LMDB of pictures, or avatars; default: what the weights were trained on"
+    )
     parser.add_argument("--parts", metavar="PATH", help="folder or zip of the pictures' part labels, for mse_src and mse_ref; "
                         "without, halves are edited; avatars have their own")  # fmt: skip
     parser.add_argument("--metrics", type=names, default="default", metavar="NAMES",
@@ -39,8 +43,8 @@ def main(argv: list[str]) -> int:
     parser.add_argument(
         "--count", type=number, default=1000, help="generated pictures, and training ones to compare with"
     )
-    parser.add_argument("--heldout", type=number, default=TrainConfig.heldout, help="pictures to reconstruct and edit, of "
-                        "those that training held out; not more than it did")  # fmt: skip
+    parser.add_argument("--heldout", type=number, help="pictures to reconstruct and edit, of those that training held out; "
+                        f"default: all of them, or {TrainConfig.heldout} of data that the weights do not know")  # fmt: skip
     parser.add_argument("--pairs", type=number, default=250, help="edits for each part or half, at most")
     parser.add_argument("--seed", type=options.seed, default=0, help="of all that is drawn at random")
     parser.add_argument("--lpips-vgg", metavar="PATH", help="vgg16-397923af.pth; by default in torch's cache")
@@ -72,16 +76,18 @@ def report_file(text: str) -> Path:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    if arguments.parts and arguments.data == "avatars":
-        raise InputError("--parts goes with pictures of files; avatars have their own labels")
     options.check_networks(arguments)
     model = options.load_any(arguments)
-    training, heldout = datasets.open_split(arguments.data, model.config.resolution, arguments.heldout)
+    side = model.config.resolution
+    found = heldout.open_unseen([arguments.weights], arguments.data, "--data", side, arguments.heldout)
+    if arguments.parts and found.data == "avatars":
+        raise InputError("--parts goes with pictures of files; avatars have their own labels")
+    labels = datasets.labels_of(found.heldout, arguments.parts)
     evaluation = Evaluation(
-        model, training, heldout, arguments.count, arguments.pairs, arguments.seed, datasets.labels_of(heldout, arguments.parts),
-        arguments.lpips_vgg, arguments.inception, arguments.workers,
+        model, found.training, found.heldout, arguments.count, arguments.pairs, arguments.seed, labels, arguments.lpips_vgg,
+        arguments.inception, arguments.workers,
     )  # fmt: skip
-    report = describe(arguments, evaluation)
+    report = describe(arguments, evaluation, found)
     width = max(map(len, arguments.metrics))
     for name in arguments.metrics:
         result = suite.compute(evaluation, name)
@@ -92,10 +98,11 @@ def run(arguments: argparse.Namespace) -> None:
     reasons = [metric["reason"] for metric in report["metrics"].values() if "reason" in metric]
     if len(reasons) == len(report["metrics"]):
         raise InputError(f"no metric could be computed: {reasons[0]}")
+    note(heldout.said(arguments.weights, found))
     print(arguments.out)
 
 
-def describe(arguments: argparse.Namespace, evaluation: Evaluation) -> dict:
+def describe(arguments: argparse.Namespace, evaluation: Evaluation, found: Unseen) -> dict:
     """What all metrics have in common."""
     file = checkpoint.find(arguments.weights)
     return {
@@ -111,14 +118,13 @@ def describe(arguments: argparse.Namespace, evaluation: Evaluation) -> dict:
             "model": asdict(evaluation.model.config),
         },
         "data": {
-            "name": arguments.data,
+            "name": found.data,
+            "said": heldout.said(arguments.weights, found),
             "training": len(evaluation.training),
             "heldout": len(evaluation.heldout),
             "names_sha256": datasets.fingerprint(evaluation.training, evaluation.heldout),
             "resolution": evaluation.model.config.resolution,
-            "resize": "central square, shrunk by area, enlarged by Lanczos-3"
-            if arguments.data != "avatars"
-            else "drawn",
+            "resize": "central square, shrunk by area, enlarged by Lanczos-3" if found.data != "avatars" else "drawn",
         },
         "metrics": {},
     }

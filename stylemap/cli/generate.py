@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from stylemap import editing, familiarity, files, images
-from stylemap.cli import films, inputs, options
+from stylemap.cli import films, heldout, inputs, options
 from stylemap.editing import motion
 from stylemap.errors import InputError, Note
 from stylemap.metrics import streams
@@ -104,6 +104,7 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
     files.write_text(arguments.out / "report.json", json.dumps(report, indent=2) + "\n")
     options.tell_unfamiliar(familiarity.of(arguments.weights, model), paths, errors)
     print(f"mean squared error {report['mse']:.4f} over {len(errors)} images, pixels in [-1, 1]")
+    heldout.note_trained_files(paths, arguments.weights)
 
 
 def run_interpolate(arguments: argparse.Namespace) -> None:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, decoding, devices, familiarity, files, images
-from stylemap.cli import inputs, options
+from stylemap.cli import heldout, inputs, options
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Method, State, Stopping, Subject, Target, invert, preset
 from stylemap.inversion import perceptual as networks
@@ -99,6 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             print(job.stopped(len(paths)), file=sys.stderr)
             return 130
         report(arguments, job, notes)
+    heldout.note_trained_files(paths, arguments.weights)
     return 0
 
 

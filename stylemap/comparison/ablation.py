@@ -43,8 +43,8 @@ PLOTTED = {
     "mse_ref": "MSE_ref: edits, inside the mask",
     "swd_lerp": "SWD_lerp of interpolations",
 }
-# What a run may be told anew without becoming another one.
-BOOKKEEPING = ("tick", "save_every", "keep_states", "workers", "device")
+# What a run may be told anew without becoming another one; that the data is the same, going on and measuring find out.
+BOOKKEEPING = ("data", "tick", "save_every", "keep_states", "workers", "device")
 SHOWN = 6  # pictures in the sheets
 SHOWN_PARTS = ("skin", "nose", "eye", "lip", "hair", "cloth")
 PANEL = (560, 360)  # pixels

@@ -83,7 +83,7 @@ class Benchmark:
 
     def key(self, contender: Contender) -> str:
         """Of everything the row depends on; where the weights lie is none of it."""
-        weights = {kind: {**note, "given": None} for kind, note in self.about["weights"].items()}
+        weights = {kind: {**note, "given": None, "doubt": None} for kind, note in self.about["weights"].items()}
         content = [contenders.describe(contender), self.batch, self.about | {"weights": weights}, _hash(self.originals)]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from stylemap.comparison import chart, unseen
+from stylemap.comparison import chart
 from stylemap.comparison.chart import Axis, Series
 from stylemap.comparison.quality import METRICS
 from stylemap.comparison.table import NONE, markdown, number
@@ -109,11 +109,7 @@ def _of_weights(kind: str, note: dict) -> str:
 
 def _doubts(about: dict) -> list[str]:
     """What speaks against that the weights never saw the pictures."""
-    data = about["data"]
-    found = {
-        note["given"]: unseen.doubt(note["info"], data["name"], data["names_sha256"])
-        for note in about["weights"].values()
-    }
+    found = {note["given"]: note["doubt"] for note in about["weights"].values()}
     return [f"Not certain that {given} never saw these pictures: {text}." for given, text in found.items() if text]
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import os
 from collections.abc import Callable
 from typing import Protocol
 
@@ -12,7 +13,9 @@ from stylemap.datasets.avatars import Avatars
 from stylemap.datasets.folder import ImageFolder, given_splits, split
 from stylemap.datasets.parts import PartLabels
 
-__all__ = ["Avatars", "ImageFolder", "Pictures", "fingerprint", "in_words", "labels_of", "open_split", "split"]
+__all__ = [
+    "Avatars", "ImageFolder", "Pictures", "absolute", "fingerprint", "in_words", "labels_of", "open_split", "split",
+]  # fmt: skip
 
 
 class Pictures(Protocol):
@@ -45,6 +48,11 @@ def in_words(training: Pictures, heldout: Pictures) -> str:
     if training.passed_over:
         text += f"; other files are passed over: {naming.in_words(training.passed_over)}"
     return text
+
+
+def absolute(data: str) -> str:
+    """The same data from any working directory."""
+    return data if data == "avatars" else os.path.abspath(data)
 
 
 def labels_of(pictures: Pictures, path: str | None) -> Callable[[int], np.ndarray] | None:

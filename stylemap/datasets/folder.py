@@ -140,27 +140,48 @@ class ImageFolder:
 
 
 def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, ImageFolder]:
-    """Open pictures as (training, held-out) sets: disjoint, each in sorted order.
+    """Open pictures as (training, held-out) sets; see `divide`.
+
+    Raises:
+        InputError: as `ImageFolder` or `divide`.
+    """
+    return divide(open_whole(path, side), holdout)
+
+
+def open_whole(path: str | Path, side: int) -> ImageFolder:
+    """All pictures, to be divided. Folders that are named like splits and do not count are told of.
+
+    Raises:
+        InputError: as `ImageFolder`.
+    """
+    everything = ImageFolder(path, side)
+    if not has_splits(everything) and (text := uncounted_splits(everything._names)):
+        everything._warn(text)
+    return everything
+
+
+def divide(everything: ImageFolder, holdout: int, below: str | None = None) -> tuple[ImageFolder, ImageFolder]:
+    """(training, held-out) sets: disjoint, each in sorted order.
 
     Where all lie in ``train/`` and in ``val/`` or ``test/``, those are the sets: held out is ``val/`` if there is one, else
-    ``test/``. `naming.SPLIT_FOLDERS` has other names of them. Folders of these names that do not count are told of.
-    Otherwise the names with the smallest SHA-1 of their UTF-8 relative path are held out, at most a tenth of all (rounded
+    ``test/``. `naming.SPLIT_FOLDERS` has other names of them. Otherwise the names with the smallest SHA-1 of their UTF-8 relative path are held out, at most a tenth of all (rounded
     down) and at least one, and the rest is trained on. Either way ``holdout`` of them are measured on, those with the
     smallest hash.
 
-    So the choice depends on nothing but the names, and with the same number held out, adding images never moves one from
-    training to held-out: an image once trained on is never tested on. Each image added may push one from held-out to
-    training, if its own hash is smaller. While a set is so small that the tenth decides, growing it can move training
-    images to held-out; so can removing images or a larger ``holdout``. Files left out at the start count as absent, and are
-    listed in ``skipped`` of both.
+    So the choice depends on nothing but the names. While a set is so small that the tenth decides, growing it would move
+    training images to held-out; so would removing images or a larger ``holdout``. ``below`` keeps from that: it is the
+    `border` of an earlier split, and what was trained on then is not held out now. Files left out at the start count as
+    absent, and are listed in ``skipped`` of both.
+
+    Args:
+        below: no name with a larger hash is held out; it has no effect on given splits.
 
     Raises:
-        InputError: holdout < 1, fewer than two readable images, or anything ``ImageFolder`` raises.
+        InputError: holdout < 1, fewer than two readable images, or none that may be held out.
     """
     if holdout < 1:
         raise InputError(f"holdout must be at least 1 image, got {holdout}")
-    everything = ImageFolder(path, side)
-    names = everything._names
+    names, path = everything._names, everything.path
     if len(names) < 2:
         raise InputError(f"{path} holds one readable image; two are needed, one to train on and one to hold out")
     parts = given_splits(names)
@@ -168,11 +189,36 @@ def split(path: str | Path, side: int, holdout: int) -> tuple[ImageFolder, Image
         training, candidates = parts["train"], parts.get("val") or parts["test"]
         held_out = set(smallest_hashes(candidates, holdout))
     else:
-        if text := uncounted_splits(names):
-            everything._warn(text)
-        held_out = set(smallest_hashes(names, min(holdout, max(1, len(names) // HOLDOUT_SHARE))))
+        smallest = smallest_hashes(names, min(holdout, max(1, len(names) // HOLDOUT_SHARE)))
+        held_out = {name for name in smallest if below is None or _sha1(name).hex() <= below}
+        if not held_out:
+            raise InputError(
+                f"{path} has none of the pictures left that were held out before; restore them, or train anew"
+            )
         training = [name for name in names if name not in held_out]
     return everything._only(training), everything._only(sorted(held_out))
+
+
+def has_splits(everything: ImageFolder) -> bool:
+    """Whether the splits are folders; see `divide`."""
+    return bool(given_splits(everything._names))
+
+
+def border(training: ImageFolder, held_out: ImageFolder) -> str | None:
+    """The largest hash of a held-out name, in hexadecimal: all names above it were trained on. None where splits are given."""
+    if given_splits(training._names + held_out._names):
+        return None
+    return max(_sha1(name).hex() for name in held_out._names)
+
+
+def trained(name: str, border: str | None) -> bool:
+    """Whether a training with this `border` saw a picture of that name."""
+    return "train" in map(split_of, name.split("/")[:-1]) if border is None else _sha1(name).hex() > border
+
+
+def smallest(pictures: ImageFolder, count: int) -> ImageFolder:
+    """The ``count`` pictures with the smallest hashes; all if there are no more."""
+    return pictures._only(sorted(smallest_hashes(pictures._names, count)))
 
 
 def given_splits(names: Sequence[str]) -> dict[str, list[str]]:

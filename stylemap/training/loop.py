@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylemap import checkpoint, datasets, devices, files, images, reading
 from stylemap.config import TrainConfig
-from stylemap.datasets import stream
+from stylemap.datasets import stream, unseen
 from stylemap.errors import InputError
 from stylemap.networks.discriminator import GROUP, group_size
 from stylemap.training import augment, chance, distributed, ema, perceptual, precision, state
@@ -25,7 +25,7 @@ from stylemap.training.records import Metric, Observer, Records
 from stylemap.training.steps import Cycle
 from stylemap.training.vector_steps import VectorCycle
 
-CONFIG_FILE = "config.yaml"
+CONFIG_FILE = checkpoint.CONFIG_FILE
 
 
 def train(
@@ -67,16 +67,22 @@ def _train(
     device: torch.device,
     world: World,
 ) -> int:
-    training, heldout = datasets.open_split(config.data, config.model.resolution, config.heldout)
+    content = _newest(run, resume) if world.first else None
+    past = world.told(content and state.Past.of(content))
+    before = past.seen if past else checkpoint.seen_by(config.init_from) if config.init_from else ()
+    found = unseen.open_for_training(config.data, config.model.resolution, config.heldout, before)
+    if past:
+        state.check_data(past, found, run)
+    training, heldout = found.training, found.heldout
     observer.opened(training, heldout)
     samples = stream.shares(config.batch, world.rank, world.size, passes(config, world))
     perceptual_term = perceptual.build(config.loss, device)
-    config = settled(config, len(training))
+    config = settled(config, len(training), past and past.augment)
     if world.first and (text := regrouped(config, world)):
         warnings.warn(text, stacklevel=2)
-    going_on = world.told(resume and state.begun(run))
-    trainee = replace(build(config, device, not going_on), data=datasets.fingerprint(training, heldout))
-    seen = _enter(run, resume, config, trainee, world)
+    now = unseen.Seen.of(config.data, config.heldout, training, heldout)
+    trainee = replace(build(config, device, not past), seen=(now, *(before[1:] if past else before)))
+    seen = _enter(run, content, past, config, trainee, world)
     speed_up(trainee.networks, config)
     cycle = cycle_of(config, trainee, perceptual_term, world, precision.pick(config.speed, device))
     places = sum(samples, [])
@@ -128,12 +134,16 @@ def _save(records: "Records | None", seen: int, trainee: state.Trainee, world: W
         records.save(seen, trainee)
 
 
-def settled(config: TrainConfig, count: int) -> TrainConfig:
-    """With the augmentation that suits ``count`` training images, where the config leaves it open."""
+def settled(config: TrainConfig, count: int, before: str | None = None) -> TrainConfig:
+    """With the augmentation that suits ``count`` training images, where the config leaves it open.
+
+    Args:
+        before: what a run that goes on has decided.
+    """
     if config.augment.mode != "auto":
         return config
-    mode = augment.preset(count).mode if config.loss.adversarial == "nonsaturating" else "none"
-    return replace(config, augment=replace(config.augment, mode=mode))
+    suits = augment.preset(count).mode if config.loss.adversarial == "nonsaturating" else "none"
+    return replace(config, augment=replace(config.augment, mode=before or suits))
 
 
 def passes(config: TrainConfig, world: World) -> int:
@@ -236,26 +246,33 @@ def due(seen: int, batch: int, every: int) -> bool:
     return seen // every > (seen - batch) // every
 
 
-def _enter(run: Path, resume: bool, config: TrainConfig, trainee: state.Trainee, world: World) -> int:
-    """Make the run folder, or restore its newest state, in every process. Returns the images seen."""
-    content = None
-    if world.first:
-        if resume and state.begun(run):
-            content = state.load_newest(run)
-        elif not resume and ((run / CONFIG_FILE).exists() or state.paths(run)):
-            raise InputError(f"{run} holds another run; add --resume to go on with it, or give another --out")
-    seen = world.told(content and content["images"])
-    if seen is not None:  # else there is none, or the run was killed before its first state
-        content = content or state.load(state.path(run, seen))
-        state.restore(content, config, trainee)
+def _newest(run: Path, resume: bool) -> dict | None:
+    """The newest state of the run to go on with; None if there is none, or it was killed before its first.
+
+    Raises:
+        InputError: the folder holds a run, and is not to be gone on with.
+    """
+    if not resume and ((run / CONFIG_FILE).exists() or state.paths(run)):
+        raise InputError(f"{run} holds another run; add --resume to go on with it, or give another --out")
+    return state.load_newest(run) if state.begun(run) else None
+
+
+def _enter(
+    run: Path, content: dict | None, past: state.Past | None, config: TrainConfig, trainee: state.Trainee, world: World
+) -> int:
+    """Make the run folder, or restore its state, in every process. Returns the images seen."""
+    if past:
+        state.restore(content or state.load(state.path(run, past.images)), config, trainee)
         if trainee.augment and not world.first:
             trainee.augment.sums.zero_()  # the state has those of all processes
     if world.first:
         distributed.claim(run)
-        files.write_text(run / CONFIG_FILE, reading.to_yaml(asdict(config)))
+        # from any working directory the run goes on, and finds its pictures
+        placed = replace(config, data=datasets.absolute(config.data))
+        files.write_text(run / CONFIG_FILE, reading.to_yaml(asdict(placed)))
         if not state.paths(run):
             state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
-    return seen or 0
+    return past.images if past else 0
 
 
 def _check_finite(meter: Meter, run: Path, seen: int, records: Records | None) -> None:

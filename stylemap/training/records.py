@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from stylemap import checkpoint, files
 from stylemap.config import TrainConfig
-from stylemap.datasets import Pictures, stream
+from stylemap.datasets import Pictures, stream, unseen
 from stylemap.errors import InputError
 from stylemap.training import evaluate, report, state
 from stylemap.training.monitor import Monitor
@@ -86,7 +86,7 @@ class Records:
         scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
         state.save(self.run, seen, self.config, trainee)
         newest = self.run / f"weights-{seen:010d}.safetensors"
-        info = {"images": seen, "data": self.config.data, "seed": self.config.seed, "names_sha256": trainee.data}
+        info = {"images": seen, "seed": self.config.seed, **unseen.note(trainee.seen)}
         if seen in scores:
             info["heldout_mse"] = scores[seen]  # what photos of another kind are told by
         checkpoint.save(newest, trainee.average, trainee.networks.discriminator, info)

@@ -16,6 +16,8 @@ import torch
 from torch import nn
 
 from stylemap.config import TrainConfig
+from stylemap.datasets import unseen
+from stylemap.datasets.unseen import Seen, Unseen
 from stylemap.errors import InputError
 from stylemap.files import atomic
 from stylemap.training.augment import Augment
@@ -32,7 +34,7 @@ class Trainee:
     average: nn.Module  # the running average of networks.model
     optimizers: Optimizers
     augment: Augment | None = None  # of what D sees
-    data: str = ""  # tells one set of training and held-out pictures from another
+    seen: tuple[Seen, ...] = ()  # of this training and those before it: what is not held out
 
 
 def path(run: Path, images: int) -> Path:
@@ -64,7 +66,7 @@ def save(run: Path, images: int, config: TrainConfig, trainee: Trainee) -> None:
         "average": trainee.average.state_dict(),
         "optimizers": trainee.optimizers.state_dict(),
         "augment": trainee.augment and trainee.augment.state_dict(),
-        "data": trainee.data,
+        "data": unseen.note(trainee.seen) if trainee.seen else {},
     }
     with atomic(path(run, images)) as temporary:
         try:
@@ -137,6 +139,42 @@ def load(file: Path) -> dict:
     return content
 
 
+@dataclass(frozen=True)
+class Past:
+    """What is to be known of a state before anything is built."""
+
+    images: int
+    seen: tuple[Seen, ...]
+    augment: str | None  # its mode
+
+    @classmethod
+    def of(cls, content: dict) -> "Past":
+        noted, config = content.get("data"), content["config"]
+        if isinstance(noted, str):  # of an older version
+            noted = {"data": config["data"], "heldout": config["heldout"], "names_sha256": noted}
+        return cls(content["images"], unseen.read(noted or {}), config.get("augment", {}).get("mode"))
+
+
+def check_data(past: Past, found: Unseen, run: Path) -> None:
+    """Warn where the pictures of a run have changed since it was stopped.
+
+    Raises:
+        InputError: they are others.
+    """
+    relation = found.relation(past.seen[:1])
+    if relation == "other":
+        raise InputError(
+            f"{found.data} holds other pictures than {past.seen[0].data}, on which {run} was trained; give --data with those, or "
+            f"begin another run with --init-from {run}"
+        )
+    if relation == "changed":
+        warnings.warn(
+            f"{found.data} holds other pictures than when this run was stopped: their order is another from here on, and scores "
+            "before and after do not compare; what was trained on is not held out now",
+            stacklevel=2,
+        )
+
+
 def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
     """Put a state into fresh objects. Returns the images seen.
 
@@ -149,12 +187,6 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
     changed = sorted(_changed(saved, asdict(config)))
     if changed:
         raise InputError(f"a run cannot go on with another {', '.join(changed)}; leave it as it was, or start anew")
-    if content.get("data", trainee.data) != trainee.data:
-        warnings.warn(
-            f"{config.data} holds other pictures than when this run was stopped: their order is another from here on, and scores "
-            "before and after do not compare",
-            stacklevel=2,
-        )
     trainee.networks.load_state_dict(content["networks"])
     trainee.average.load_state_dict(content["average"])
     trainee.optimizers.load_state_dict(content["optimizers"])
@@ -164,8 +196,9 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
 
 
 def _changed(saved: dict, wanted: dict) -> Iterator[str]:
-    """The settings that a run cannot change: its networks, and what decides the order and the split of the data."""
-    for name in ("data", "heldout", "mirror", "seed"):
+    """The settings that a run cannot change: its networks, and what decides the order and the split of the data (which data,
+    `check_data` finds out)."""
+    for name in ("heldout", "mirror", "seed"):
         if saved[name] != wanted[name]:
             yield name
     for name in saved["model"].keys() | wanted["model"].keys():

@@ -20,7 +20,7 @@ from stylemap.stylegan import VectorModel
 SIDE = 32  # R
 CELLS = 8  # S
 PHOTOS = ("ada", "bob", "cyd")
-KNOWING = {"heldout_mse": 4.0}  # random weights draw no picture, and are not to say so everywhere
+KNOWING = {"data": "avatars", "heldout_mse": 4.0}  # random weights draw no picture, and are not to say so everywhere
 TINY = """
 data: {data}
 heldout: 2

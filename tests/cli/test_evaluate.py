@@ -1,13 +1,19 @@
 import hashlib
 import json
+import re
+import shutil
+from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from PIL import Image
 
-from stylemap import images
-from stylemap.datasets import avatars
+from stylemap import checkpoint, images
+from stylemap.config import ModelConfig, TrainConfig
+from stylemap.datasets import avatars, unseen
 from stylemap.metrics import classifier, latent_distance, suite
+from stylemap.training import loop
 from tests.cli.conftest import tree
 
 QUICK = "--count 12 --heldout 8 --pairs 4"
@@ -25,12 +31,13 @@ def report(path) -> dict:
 
 def test_defaults_need_nothing(stylemap, inputs, tmp_path):
     ran = stylemap("evaluate --weights IN/w.safetensors --out report.json", QUICK)
-    assert ran.code == 0 and ran.err == ""
+    weights = inputs / "w.safetensors"
+    assert ran.code == 0
+    assert ran.err == f"note: measured on 8 pictures of avatars that the training of {weights} held out\n"
     found = report(tmp_path / "report.json")
     assert tuple(found["metrics"]) == suite.DEFAULT
     assert all(isinstance(m["value"], float) for m in found["metrics"].values())
-    weights = (inputs / "w.safetensors").read_bytes()
-    assert found["weights"]["sha256"] == hashlib.sha256(weights).hexdigest()
+    assert found["weights"]["sha256"] == hashlib.sha256(weights.read_bytes()).hexdigest()
     assert found["weights"]["model"]["resolution"] == found["data"]["resolution"] == 32
     assert found["data"]["heldout"] == 8
     lines = ran.out.splitlines()
@@ -57,7 +64,7 @@ def test_repeats(stylemap, tmp_path):
 def test_what_cannot_be_computed_is_listed(stylemap, tmp_path, monkeypatch):
     monkeypatch.setenv("TORCH_HOME", str(tmp_path / "no"))
     ran = stylemap("evaluate --weights IN/w.safetensors --metrics lpips,fid,mse --out report.json", QUICK)
-    assert ran.code == 0 and ran.err == ""
+    assert ran.code == 0 and [line[:5] for line in ran.err.splitlines()] == ["note:"]
     found = report(tmp_path / "report.json")["metrics"]
     assert found["lpips"]["value"] is None and "VGG-16" in found["lpips"]["reason"]
     assert found["fid"]["value"] is None and "Inception" in found["fid"]["reason"]
@@ -122,6 +129,97 @@ def test_shipped_weights_are_what_their_card_says(stylemap, tmp_path):
     assert found["psnr"]["of_the_mean_error"] == pytest.approx(27.73, abs=0.02)
 
 
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> Path:
+    """A run, and the pictures it was trained on."""
+    folder = tmp_path_factory.mktemp("trained")
+    rng = np.random.default_rng(0)
+    (folder / "photos").mkdir()
+    for i in range(60):
+        Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / "photos" / f"{i}.png")
+    model = ModelConfig(16, 4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        config = TrainConfig("photos", 1, images=4, batch=4, workers=0, device="cpu", model=model)
+        loop.train(config, Path("run"))
+    return folder
+
+
+class TestOfARun:
+    """A run that held out 1 of 60 pictures, where evaluate by itself would hold out 6."""
+
+    @pytest.fixture
+    def here(self, trained, tmp_path, stylemap):
+        """Its data and weights, in the folder in which commands run."""
+        for name in ("photos", "run"):
+            (tmp_path / name).symlink_to(trained / name)
+        shutil.copy(trained / "run" / "weights.safetensors", tmp_path / "copied.safetensors")
+        return tmp_path
+
+    def measured(self, here) -> int:
+        """How many pictures; that they are those of the training, their names' hash says."""
+        found = report(here / "r.json")
+        assert found["data"]["names_sha256"] == found["weights"]["info"]["names_sha256"]
+        return found["data"]["heldout"]
+
+    @pytest.mark.parametrize("weights", ["run", "copied.safetensors"])
+    @pytest.mark.parametrize("data", ["", "--data photos", "--data ./photos", "--data moved"])
+    def test_its_own_held_out_pictures_are_measured(self, stylemap, here, weights, data):
+        (here / "moved").symlink_to(here / "photos")
+        ran = stylemap("evaluate --metrics mse --out r.json --weights", weights, data)
+        assert ran.code == 0 and self.measured(here) == 1
+        assert re.fullmatch(rf"note: measured on 1 picture of \S+ that the training of {weights} held out\n", ran.err)
+
+    def test_without_data_that_of_the_run_is_taken_from_anywhere(self, stylemap, here, trained, monkeypatch):
+        (here / "elsewhere").mkdir()
+        monkeypatch.chdir(here / "elsewhere")
+        assert stylemap("evaluate --metrics mse --out ../r.json --weights", trained / "run").code == 0
+        assert self.measured(here) == 1 and report(here / "r.json")["data"]["name"] == str(trained / "photos")
+
+    @pytest.mark.parametrize(
+        ("arguments", "message"),
+        [
+            ("--weights run --heldout 2", "cannot be measured: the training held out 1 and saw the others"),
+            ("--weights lost.safetensors", "was trained on photos/../nowhere, which is not there; give --data"),
+            ("--weights unknown.safetensors", "unknown.safetensors does not say what it was trained on; give --data"),
+        ],
+    )
+    def test_what_contradicts_it_is_refused(self, refused, here, arguments, message):
+        model = checkpoint.load(here / "run")
+        checkpoint.save(here / "unknown.safetensors", model)
+        checkpoint.save(here / "lost.safetensors", model, info={"data": "photos/../nowhere"})
+        assert message in refused("evaluate --metrics mse --out r.json", arguments)
+
+    def test_other_pictures_are_measured_and_said(self, stylemap, here):
+        shutil.copytree(here / "photos", here / "others")
+        (here / "others" / "7.png").rename(here / "others" / "seven.png")
+        ran = stylemap("evaluate --metrics mse --out r.json --weights run --data others")
+        assert ran.code == 0 and report(here / "r.json")["data"]["heldout"] == 6
+        assert ran.err.startswith(
+            "note: measured on 6 pictures of others. It is not certain that run never saw them: they were "
+        )
+
+    def test_files_that_it_was_trained_on_are_told(self, stylemap, here):
+        line = "note: run was trained on 59 of the 60 pictures: what is measured says little about other pictures\n"
+        ran = stylemap("generate reconstruct --weights run --images photos --out made")
+        assert (ran.code, ran.err) == (0, line)
+        ran = stylemap("local-edit batch --weights run --images photos --half left --pairs 30 --all --out edits")
+        assert (ran.code, ran.err) == (0, line)
+        (here / "l.csv").write_text("file,a\n" + "".join(f"{i}.png,{i % 2}\n" for i in range(60)))
+        ran = stylemap("directions train --weights run --images photos --labels l.csv --out d.safetensors")
+        assert (ran.code, ran.err) == (0, line)
+        ran = stylemap("local-edit batch --weights run --images photos --half left --pairs 30 --out edits2")
+        assert ran.code == 2 and "has 1 picture to pair" in ran.err
+        (name,) = {f"{i}.png" for i in range(60)} - {path.name for path in self.saw(here)}
+        ran = stylemap("project --method encoder --weights run --out one --film none --images", f"photos/{name}")
+        assert (ran.code, ran.err) == (0, "")
+        ran = stylemap("project --method encoder --weights run --out two --film none --images", self.saw(here)[0])
+        assert ran.err.startswith("note: run was trained on the picture:")
+
+    def saw(self, here) -> list[Path]:
+        return unseen.trained_on(sorted((here / "photos").iterdir()), checkpoint.seen_by(here / "run"))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -134,6 +232,7 @@ def test_shipped_weights_are_what_their_card_says(stylemap, tmp_path):
         ("--out r.json --data nowhere", "nowhere"),
         ("--out r.json --weights nowhere", "no weights 'nowhere'"),
         ("--out r.json --data avatars --parts IN/photos", "avatars have their own"),
+        ("--out r.json --parts IN/photos", "avatars have their own"),
         ("--out r.json --lpips-vgg nowhere.pth", "--lpips-vgg nowhere.pth is no file"),
         ("--out r.json --inception nowhere.pth", "--inception nowhere.pth is no file"),
     ],

@@ -25,10 +25,11 @@ ABOUT = {
     "weights": {
         "stylemap": {
             "given": "abc",
-            "info": {"images": 1234, "data": "toys", "names_sha256": "ab"},
+            "info": {"images": 1234},
+            "doubt": None,
             "parameters": {"generator": 9876, "encoder": 54},
         },
-        "vectors": {"given": "def", "info": {}, "parameters": {"generator": 10}},
+        "vectors": {"given": "def", "info": {}, "doubt": "what they were trained on is not known", "parameters": {}},
     },
 }
 
