@@ -11,7 +11,6 @@ from pathlib import Path
 
 from stylemap import datasets, images, sheets
 from stylemap.cli import heldout, options
-from stylemap.cli.parsing import note
 from stylemap.datasets import ImageFolder, folder, parts
 from stylemap.editing import masks
 from stylemap.errors import InputError, shortened
@@ -116,7 +115,7 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Pi
     count, weights, data = 2 * arguments.pairs, arguments.weights, arguments.images
     if not arguments.all:
         found = heldout.open_unseen([weights], data, "--images", side, count, fewer=True)
-        return found.heldout, lambda: note(heldout.said(weights, found))
+        return found.heldout, lambda: heldout.tell(weights, found)
     if data == "avatars":
         raise InputError("avatars have no end, so --all means nothing to them; leave it away")
     every = ImageFolder(data, side)

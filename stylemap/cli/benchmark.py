@@ -11,7 +11,6 @@ from stylemap import checkpoint, datasets, devices, files
 from stylemap.cli import benchmark_ablation as ablation
 from stylemap.cli import heldout, options
 from stylemap.cli.evaluate import number
-from stylemap.cli.parsing import note
 from stylemap.comparison import contenders, machine, page
 from stylemap.comparison.contenders import STYLEMAP, VECTORS
 from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
@@ -118,7 +117,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     for text in left_out:
         print(f"left out: {text}", file=sys.stderr)
     for path in arguments.weights:
-        note(heldout.said(path, found))
+        heldout.tell(path, found)
     failed = [row for row in rows if "failed" in row]
     for row in failed:
         print(f"{row['title']} failed: {row['failed']}", file=sys.stderr)

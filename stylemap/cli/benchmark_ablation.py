@@ -2,6 +2,7 @@
 
 import argparse
 import sys
+import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -9,11 +10,10 @@ from pathlib import Path
 from stylemap import checkpoint, devices, files
 from stylemap.cli import options, train
 from stylemap.cli.evaluate import number
-from stylemap.cli.parsing import note
 from stylemap.comparison import ablation, machine, page
 from stylemap.comparison.ablation import EDITS, PLOT, SHEET, TABLE, Measuring, Run
 from stylemap.datasets import unseen
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 NAME = "ablation"  # of its place in a document
 
@@ -106,7 +106,8 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         words = {PLOT: "Error by side of the stylemap", SHEET: "Reconstructions by side", EDITS: "Edits by side"}
         page.embed(arguments.docs, NAME, text, {arguments.out / file: word for file, word in words.items()})
     for name, text in doubts.items():
-        note(f"it is not certain that {name} never saw the pictures it is measured on: {text}")
+        text = f"it is not certain that {name} never saw the pictures it is measured on: {text}"
+        warnings.warn(text, Note, stacklevel=2)
     for text in told(runs, failed):
         print(f"not finished: {text}", file=sys.stderr)
     print(arguments.out / TABLE)

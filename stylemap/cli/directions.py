@@ -1,6 +1,8 @@
 """``stylemap directions``: find directions that make faces smile, and follow them."""
 
 import argparse
+import warnings
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -8,12 +10,11 @@ from torch import Tensor
 
 from stylemap import checkpoint, images, sheets
 from stylemap.cli import direction_files, encoding, heldout, options, photos, terminal
-from stylemap.datasets import labels
-from stylemap.datasets.labels import Question
+from stylemap.datasets.labels import Labels, Question, Value
 from stylemap.editing import applying, directions, finding_directions
 from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Cells, Direction
-from stylemap.errors import InputError, shortened
+from stylemap.errors import InputError, Note, shortened
 from stylemap.model import Model
 from stylemap.project import recipe
 
@@ -105,24 +106,24 @@ def run_train(arguments: argparse.Namespace) -> None:
         raise InputError("pictures need --labels, a CSV of file names and attributes; or see `stylemap directions pca`")
     check_files(arguments)
     kept = direction_files.kept_directions(arguments)
-    table = labels.read(arguments.labels) if arguments.labels else {}
-    columns = next(iter(table.values()), {})
-    wanted = arguments.attribute or [Question(column, column, "", "") for column in columns]
-    names = [asked.name for asked in wanted]
-    if len(set(names)) < len(names):
-        raise InputError(f"--attribute {' '.join(names)}: one is there twice; give each a name, as in NAME:ATTRIBUTE")
     model = options.load_model(arguments)
     pictures, indices = encoding.open_pictures(arguments, model)
     if arguments.labels:
-        matched = labels.match(arguments.labels, table, [pictures.name(i) for i in indices])
-        looks = {i: row for i, row in zip(indices, matched, strict=True) if row}
+        names = [pictures.name(i) for i in indices]
+        table = Labels.read(arguments.labels, names)
+        rows = {i: row for i, row in zip(indices, table.rows(names), strict=True) if row is not None}
+        wanted = arguments.attribute or every_column(table.columns(list(rows.values())))
     else:
-        looks = {i: pictures.attributes(i) for i in indices}
-    stylemaps, usable = encoding.encode(model, pictures, list(looks))
-    rows = [looks[i] for i in usable]
+        rows, wanted = {i: pictures.attributes(i) for i in indices}, arguments.attribute
+    names = [asked.name for asked in wanted]
+    if len(set(names)) < len(names):
+        raise InputError(f"--attribute {' '.join(names)}: one is there twice; give each a name, as in NAME:ATTRIBUTE")
+    stylemaps, usable = encoding.encode(model, pictures, list(rows))
+    used = [rows[i] for i in usable]
+    columns = table.columns(used) if arguments.labels else {name: [row[name] for row in used] for name in used[0]}
 
     def find(asked: Question) -> Direction:
-        answers, known = asked.answer(rows)
+        answers, known = asked.answer(columns)
         return method(asked.name, stylemaps[known], torch.from_numpy(answers[known]), seed=arguments.seed)
 
     method = finding_directions.METHODS[arguments.method]
@@ -139,6 +140,27 @@ def run_train(arguments: argparse.Namespace) -> None:
         x = images.from_arrays(pictures[i] for i in usable[:STRIP_PICTURES]).to(model.device)
         images.write(arguments.strip, strips(model, x, found, STEPS))
         print(arguments.strip)
+
+
+def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
+    """A question for each column that can be asked as it is. A line tells of the others.
+
+    Raises:
+        InputError: there is none.
+    """
+    kinds = {name: {value for value in columns[name] if value is not None} for name in columns}
+    words = [name for name, values in kinds.items() if any(isinstance(value, str) for value in values)]
+    constant = [name for name, values in kinds.items() if name not in words and len(values) < 2]
+    wanted = [Question(name, name, "", "") for name in kinds if name not in (*words, *constant)]
+    if not wanted:
+        example = next(iter(words), "NAME")
+        raise InputError(f"no column of the labels has two numbers; ask for words, as in --attribute {example}=VALUE")
+    for what, names in (("words; ask for one with --attribute NAME=VALUE", words), ("one value", constant)):
+        if names:
+            warnings.warn(
+                f"passed over {', '.join(names)}, which hold{'s' * (len(names) == 1)} {what}", Note, stacklevel=2
+            )
+    return wanted
 
 
 def run_pca(arguments: argparse.Namespace) -> None:

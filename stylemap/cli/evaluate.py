@@ -10,7 +10,6 @@ import torch
 
 from stylemap import __version__, checkpoint, datasets, files
 from stylemap.cli import heldout, options, parsing
-from stylemap.cli.parsing import note
 from stylemap.config import TrainConfig
 from stylemap.datasets.unseen import Unseen
 from stylemap.errors import InputError
@@ -98,7 +97,7 @@ def run(arguments: argparse.Namespace) -> None:
     reasons = [metric["reason"] for metric in report["metrics"].values() if "reason" in metric]
     if len(reasons) == len(report["metrics"]):
         raise InputError(f"no metric could be computed: {reasons[0]}")
-    note(heldout.said(arguments.weights, found))
+    heldout.tell(arguments.weights, found)
     print(arguments.out)
 
 

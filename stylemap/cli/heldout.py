@@ -1,13 +1,13 @@
 """Pictures that weights have not seen, and a line about those that they have."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 from stylemap import checkpoint
-from stylemap.cli.parsing import note
 from stylemap.datasets import Pictures, unseen
 from stylemap.datasets.unseen import AVATARS, Seen, Unseen
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 
 def open_unseen(
@@ -39,6 +39,11 @@ def _data_of(seen: dict[str, tuple[Seen, ...]], flag: str) -> str:
     return places[0]
 
 
+def tell(weights: str, found: Unseen) -> None:
+    """A line that says what the held-out pictures are to weights."""
+    warnings.warn(said(weights, found), Note, stacklevel=2)
+
+
 def said(weights: str, found: Unseen) -> str:
     """What the held-out pictures are to weights."""
     seen, count = checkpoint.seen_by(weights), len(found.heldout)
@@ -66,4 +71,5 @@ def note_trained(pictures: Pictures, everything: Pictures, data: str, weights: s
 def _note_trained(known: int, count: int, weights: str) -> None:
     if known:
         which = "the picture" if count == 1 else f"{known} of the {count} pictures"
-        note(f"{weights} was trained on {which}: what is measured says little about other pictures")
+        text = f"{weights} was trained on {which}: what is measured says little about other pictures"
+        warnings.warn(text, Note, stacklevel=3)

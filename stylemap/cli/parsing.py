@@ -2,14 +2,8 @@
 
 import argparse
 import re
-import sys
 
 from stylemap.errors import InputError
-
-
-def note(text: str) -> None:
-    """A line about an assumption or a circumstance, beside what a verb prints."""
-    print(f"note: {text}", file=sys.stderr, flush=True)
 
 
 class Help(argparse.ArgumentDefaultsHelpFormatter):

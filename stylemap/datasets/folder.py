@@ -164,9 +164,9 @@ def divide(everything: ImageFolder, holdout: int, below: str | None = None) -> t
     """(training, held-out) sets: disjoint, each in sorted order.
 
     Where all lie in ``train/`` and in ``val/`` or ``test/``, those are the sets: held out is ``val/`` if there is one, else
-    ``test/``. `naming.SPLIT_FOLDERS` has other names of them. Otherwise the names with the smallest SHA-1 of their UTF-8 relative path are held out, at most a tenth of all (rounded
-    down) and at least one, and the rest is trained on. Either way ``holdout`` of them are measured on, those with the
-    smallest hash.
+    ``test/``; `naming.SPLIT_FOLDERS` has other names of them. Otherwise the names with the smallest SHA-1 of their UTF-8
+    relative path are held out, at most a tenth of all (rounded down) and at least one, and the rest is trained on. Either
+    way ``holdout`` of them are measured on, those with the smallest hash.
 
     So the choice depends on nothing but the names. While a set is so small that the tenth decides, growing it would move
     training images to held-out; so would removing images or a larger ``holdout``. ``below`` keeps from that: it is the

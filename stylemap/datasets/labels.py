@@ -1,91 +1,138 @@
-"""Labels of pictures: tables of numbers by file name, and questions put to them."""
+"""Labels of pictures: tables by file name, and questions put to them."""
 
-import csv
-import io
 import math
 import re
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 import numpy as np
 
 from stylemap import naming
-from stylemap.errors import InputError
+from stylemap.datasets import tables
+from stylemap.datasets.tables import Table
+from stylemap.errors import InputError, Note
 from stylemap.naming import without_extension
 
 Value = float | int | str | bool | None  # None: not known
+T = TypeVar("T")
 
 WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
-MISSING = ("", "na", "n/a", "nan", "none", "null", "?")
+MISSING = ("", "na", "n/a", "nan", "null", "?")
+NONE = "none"  # not known among numbers, a class among words
+COUNTER = re.compile(r"|index|unnamed: \d+", re.IGNORECASE)  # what a column of row numbers is called
+SHOWN = 20  # values or columns that a message names
 
 
-def read(path: str | Path) -> dict[str, dict[str, float | None]]:
-    """Attributes by file name, from a CSV or a list in CelebA's layout.
+@dataclass(frozen=True)
+class Labels:
+    """A table of attributes of pictures."""
 
-    A CSV has a header; its first column names pictures by relative path or by stem, the others are attributes: 0/1, -1/1,
-    true/false, yes/no or any numbers; empty = not known. Semicolons and tabs separate as commas do. CelebA's lists have
-    their length in the first line, the names of the attributes in the second, and columns separated by spaces.
+    table: Table
+    at: int
+    """The column that names the pictures."""
 
-    Raises:
-        InputError: one line that names the file, the line and the column.
+    @classmethod
+    def read(cls, path: str | Path, names: Sequence[str]) -> "Labels":
+        """See `tables.read`. The pictures are named by the column that fits most of ``names``, of several by the first.
+
+        Raises:
+            InputError: as `tables.read`, or a table of one column.
+        """
+        table = tables.read(path)
+        if len(table.header) < 2:
+            raise InputError(f"{path} holds no labels; it needs a column of file names, and one or more of labels")
+        at = _naming_column(table, names)
+        if any(table.header[:at]):
+            warnings.warn(f"{path}: the column {table.header[at]} names the pictures", Note, stacklevel=2)
+        return cls(table, at)
+
+    def rows(self, names: Sequence[str]) -> list[int | None]:
+        """The row of each picture; see `match`.
+
+        Raises:
+            InputError: as `match`, or a picture has two rows that differ.
+        """
+        found: dict[str, int] = {}
+        for i, row in enumerate(self.table.rows):
+            name = naming.canonical(row[self.at])
+            if name and self.table.rows[found.setdefault(name, i)] != row:
+                first = self.table.lines[found[name]]
+                raise InputError(
+                    f"{self.table.path}, line {self.table.lines[i]}: {name} is there twice, first in line {first}; remove one"
+                )
+        return match(self.table.path, found, names)
+
+    def columns(self, rows: Sequence[int]) -> "Columns":
+        """The attributes of the pictures that have these rows."""
+        return Columns(self, rows)
+
+
+class Columns(Mapping[str, list[Value]]):
+    """Attribute -> a value for each of some pictures. A column is read when it is asked for: mistakes in others do no harm.
+
+    Where all cells of a column that are known are numbers, true/false or yes/no, it is one of numbers, else of words.
     """
-    path = Path(path)
+
+    def __init__(self, labels: Labels, rows: Sequence[int]):
+        self._labels, self._rows = labels, rows
+
+    def __iter__(self) -> Iterator[str]:
+        header = self._labels.table.header
+        return iter(dict.fromkeys(name for i, name in enumerate(header) if name and i != self._labels.at))
+
+    def __len__(self) -> int:
+        return len(list(iter(self)))
+
+    def __getitem__(self, name: str) -> list[Value]:
+        """Raises InputError if several columns have the name."""
+        table, at = self._labels.table, self._labels.at
+        where = [i for i, column in enumerate(table.header) if column == name and i != at]
+        if not where or not name:
+            raise KeyError(name)
+        if len(where) > 1:
+            raise InputError(f"{table.path}: {len(where)} columns are named {name}; give them names that differ")
+        values = _values(table.column(where[0]), table.decimal_commas)
+        return [values[row] for row in self._rows]
+
+
+def _naming_column(table: Table, names: Sequence[str]) -> int:
+    files = {name for whole in names for name in (whole, PurePosixPath(whole).name)}
+    keys = {naming.key(name) for name in files}
+
+    def fit(at: int) -> tuple[int, int, bool]:
+        """How many pictures have a row by their whole name, and by any; a counter loses against names as good."""
+        cells = {naming.canonical(cell) for cell in set(table.column(at))}
+        loosely = {naming.key(name) for cell in cells for name in (cell, PurePosixPath(cell).name)}
+        return len(cells & files), len(loosely & keys), not COUNTER.fullmatch(table.header[at])
+
+    return max(range(len(table.header)), key=fit)
+
+
+def _values(cells: Sequence[str], decimal_commas: bool) -> list[Value]:
+    numbers = {cell: _number(cell, decimal_commas) for cell in set(cells)}
+    known = [cell for cell in numbers if cell.lower() not in (*MISSING, NONE)]
+    if known and all(numbers[cell] is not None for cell in known):
+        return [numbers[cell] for cell in cells]
+    return [None if cell.lower() in MISSING else cell for cell in cells]
+
+
+def _number(text: str, decimal_commas: bool = False) -> float | None:
+    if text.lower() in WORDS:
+        return WORDS[text.lower()]
+    if decimal_commas and re.fullmatch(r"[+-]?\d+,\d+", text):
+        text = text.replace(",", ".")
     try:
-        text = path.read_text("utf-8-sig")
-    except OSError as err:
-        raise InputError(f"{path}: {err.strerror}; check the path of the labels") from err
-    except UnicodeDecodeError as err:
-        raise InputError(f"{path} is no text in UTF-8 ({err.reason}); save the labels as CSV") from err
-    lines = text.splitlines()
-    if not lines or not lines[0].strip():
-        raise InputError(f"{path} is empty or begins with an empty line; its first line must name the columns")
-    if re.fullmatch(r"\s*\d+\s*", lines[0]):
-        rows = [(number, line.split()) for number, line in enumerate(lines[1:], 2)]
-        rows = [(number, ["file", *row] if number == 2 else row) for number, row in rows]
-    else:
-        delimiter = max((",", ";", "\t"), key=lines[0].count)
-        reader = csv.reader(io.StringIO(text), delimiter=delimiter)
-        try:
-            rows = [(reader.line_num, row) for row in reader]
-        except csv.Error as err:
-            raise InputError(f"{path}, line {reader.line_num}: {err}; save the labels as CSV again") from err
-    return _table(path, [(number, [cell.strip() for cell in row]) for number, row in rows if any(row)])
-
-
-def _table(path: Path, rows: list[tuple[int, list[str]]]) -> dict[str, dict[str, float | None]]:
-    if len(rows) < 2 or len(rows[0][1]) < 2:
-        raise InputError(f"{path} holds no labels; it needs a column of file names, one or more of labels, and rows")
-    (line, (_, *attributes)), *body = rows
-    if "" in attributes or len(set(attributes)) < len(attributes):
-        raise InputError(f"{path}, line {line}: the columns need names that differ; rename them")
-    table: dict[str, dict[str, float | None]] = {}
-    for line, (name, *cells) in body:
-        if len(cells) != len(attributes):
-            raise InputError(f"{path}, line {line}: {len(cells) + 1} columns, not the header's {len(attributes) + 1}")
-        name = naming.canonical(name)
-        if name in table:
-            raise InputError(f"{path}, line {line}: {name} is there twice; remove one")
-        table[name] = {a: _number(path, line, a, cell) for a, cell in zip(attributes, cells, strict=True)}
-    return table
-
-
-def _number(path: Path, line: int, column: str, text: str) -> float | None:
-    word = text.lower()
-    if word in MISSING:
-        return None
-    try:
-        value = WORDS[word] if word in WORDS else float(text)
+        value = float(text) if "_" not in text else math.nan
     except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise InputError(f"{path}, line {line}, column {column}: {text!r} is neither a number nor true/false or yes/no")
-    return value
+        return None
+    return value if math.isfinite(value) else None
 
 
-def match(path: str | Path, table: Mapping[str, dict], names: Sequence[str]) -> list[dict]:
-    """The row of each picture, by its relative path, else by its file name, else by its stem; {} where there is none.
+def match(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> list[T | None]:
+    """The row of each picture, by its relative path, else by its file name, else by its stem; None where there is none.
 
     Names that differ in case or in the ending fit too, but no row that is another picture's by its exact name. A warning
     tells of pictures without a row.
@@ -107,10 +154,12 @@ def match(path: str | Path, table: Mapping[str, dict], names: Sequence[str]) -> 
                 f"{path}: {key} fits {taken[key]} and {name}; give paths relative to the folder of pictures"
             )
         taken[key] = name
-        found.append({} if key is None else table[key])
-    if not any(found):
-        raise InputError(f"{path} names none of the pictures, neither {names[0]}; its first column must be file names")
-    if missing := [name for name, row in zip(names, found, strict=True) if not row]:
+        found.append(None if key is None else table[key])
+    if all(row is None for row in found):
+        raise InputError(
+            f"{path} names none of the pictures, neither {names[0]}; a column of it must be their file names"
+        )
+    if missing := [name for name, row in zip(names, found, strict=True) if row is None]:
         what = f"{len(missing)} of {len(names)} pictures, such as {missing[0]}"
         warnings.warn(f"{path} has no row for {what}; they are left out", stacklevel=2)
     return found
@@ -148,35 +197,41 @@ class Question:
     @classmethod
     def parse(cls, text: str) -> "Question":
         parts = re.fullmatch(r"(?:([^:=<>!]+):)?([^:=<>!]+)(?:(!=|=|>)([^=<>!]+))?", text)
-        if not parts or (parts[3] == ">" and _float(parts[4]) is None):
+        if not parts or (parts[3] == ">" and _number(parts[4]) is None):
             raise InputError(f"{text!r} is no attribute like smile, age>0.5, hair_colour=black or beard:style!=none")
         name, attribute, relation, value = parts.groups()
         return cls(name or text, attribute, relation or "", value or "")
 
-    def answer(self, rows: Sequence[Mapping[str, Value]]) -> tuple[np.ndarray, np.ndarray]:
+    def answer(self, columns: Mapping[str, Sequence[Value]]) -> tuple[np.ndarray, np.ndarray]:
         """bool [N] twice: the labels, and for which pictures they are known.
+
+        Args:
+            columns: attribute -> its value for each picture.
 
         Raises:
             InputError: an attribute or value that no picture has, or one that needs a relation.
         """
-        values = [row.get(self.attribute) for row in rows]
-        known = np.array([value is not None for value in values])
+        values = columns.get(self.attribute, [])
+        known = np.array([value is not None for value in values], bool)
         if not known.any():
-            attributes = list(dict.fromkeys(a for row in rows for a in row))
-            raise InputError(f"no picture has the attribute {self.attribute!r}; known are {', '.join(attributes)}")
+            raise InputError(f"no picture has the attribute {self.attribute!r}; known are {_listed(columns)}")
         if self.relation in ("=", "!="):
             same = np.array([value is not None and _equal(value, self.value) for value in values])
             if not same.any():
-                there = sorted({str(value) for value in values if value is not None})[:20]
-                raise InputError(f"no picture has {self.attribute}={self.value}; there are {', '.join(there)}")
+                there = _listed(sorted({_shown(value) for value in values if value is not None}))
+                raise InputError(f"no picture has {self.attribute}={self.value}; there are {there}")
             return (same if self.relation == "=" else ~same) & known, known
         if any(isinstance(value, str) for value in values):
-            example = next(value for value in values if isinstance(value, str))
-            raise InputError(f"{self.attribute} is a word; choose one, such as {self.attribute}={example}")
+            # most may be numbers and one mistyped
+            example = min((v for v in values if v is not None), key=lambda v: _number(str(v), True) is not None)
+            raise InputError(
+                f"{self.attribute} holds words, such as {example!r}; choose one, as in {self.attribute}={example}, or make all "
+                "of them numbers"
+            )
         numbers = np.array([np.nan if value is None else float(value) for value in values])
         different = np.unique(numbers[known])
         if self.relation == ">":
-            threshold = float(self.value)
+            threshold = _number(self.value)
         else:
             threshold = different[0] if len(different) <= 2 else np.median(numbers[known])
         if not self.relation and len(different) == 1:
@@ -186,13 +241,15 @@ class Question:
 
 def _equal(value: Value, text: str) -> bool:
     if isinstance(value, str):
-        return value == text
-    number = WORDS.get(text.lower(), _float(text))
+        return value.casefold() == text.strip().casefold()
+    number = _number(text.strip(), True)
     return number is not None and float(value) == number
 
 
-def _float(text: str) -> float | None:
-    try:
-        return float(text)
-    except ValueError:
-        return None
+def _shown(value: Value) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)
+
+
+def _listed(words: Iterable[str]) -> str:
+    found = list(words)
+    return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")

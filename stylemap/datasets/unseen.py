@@ -50,7 +50,7 @@ def note(seen: Sequence[Seen]) -> dict:
 
 def read(info: dict) -> tuple[Seen, ...]:
     """What `note` wrote; () where nothing is known, as of weights of other programs."""
-    before = info.get("before")
+    before = info.get("before") if isinstance(info, dict) else None
     found = []
     for entry in [info, *(before if isinstance(before, list) else [])]:
         known = {name: entry[name] for name in KINDS if name in entry} if isinstance(entry, dict) else {}

@@ -171,7 +171,7 @@ class TestFinding:
             ("--images faces --out d.safetensors", "pictures need --labels"),
             ("--images avatars --out d.safetensors", "avatars know their attributes"),
             ("--images avatars --labels labels.csv --attribute smile --out d.safetensors", "avatars know"),
-            ("--images avatars --attribute hair_colour --count 40 --out d.safetensors", "hair_colour is a word"),
+            ("--images avatars --attribute hair_colour --count 40 --out d.safetensors", "hair_colour holds words"),
             ("--images faces --labels labels.csv --out d.npy", "'d.npy' must end in .safetensors"),
             ("--images faces --labels labels.csv --add --out IN/foreign.safetensors", "holds no directions"),
         ],

@@ -1,0 +1,132 @@
+"""Tables as spreadsheets, scripts and CelebA write them: rows of text under named columns."""
+
+import codecs
+import csv
+import io
+import re
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+
+from stylemap.errors import InputError, Note, brief
+
+DELIMITERS = (",", ";", "\t", "|")
+WORKBOOKS = (b"PK\x03\x04", b"\xd0\xcf\x11\xe0")  # .xlsx and .ods, .xls
+BOMS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
+SAVE = "save it as CSV in UTF-8"
+
+
+@dataclass(frozen=True)
+class Table:
+    """Cells of text, without the spaces around them."""
+
+    path: Path
+    header: list[str]
+    """Names of the columns; they may be empty, and equal."""
+    rows: list[list[str]]
+    """As long as the header."""
+    lines: list[int]
+    """Of the rows in the file."""
+    decimal_commas: bool
+    """Whether a number may be written 0,5: commas do not divide the columns."""
+
+    def column(self, at: int) -> list[str]:
+        return [row[at] for row in self.rows]
+
+
+def read(path: str | Path) -> Table:
+    """A CSV, or a list in CelebA's layout.
+
+    A CSV has a header. Commas, semicolons, tabs or bars divide its columns, whichever give the header the most; a first line
+    ``sep=;`` decides. Empty rows and empty columns do not count. CelebA's lists have their length in the first line, the names of
+    the attributes in the second, and columns divided by spaces; the length may be missing.
+
+    Raises:
+        InputError: one line that names the file, the line and the repair.
+    """
+    path = Path(path)
+    try:
+        text = _text(path, path.read_bytes())
+    except OSError as err:
+        raise InputError(f"{path}: {err.strerror}; check the path of the labels") from err
+    numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
+    if not numbered:
+        raise InputError(f"{path} is empty; its first line must name the columns")
+    first = numbered[0][1]
+    given = re.fullmatch(r'"?sep=(.)"?\s*', first, re.IGNORECASE)
+    if given:
+        text, first = text.replace(first, "", 1), numbered[1][1] if len(numbered) > 1 else ""
+    delimiter = given[1] if given else max(DELIMITERS, key=lambda d: _width(first, d))
+    if not given and _width(first, delimiter) < 2:
+        count = 1 if re.fullmatch(r"\s*\d+\s*", first) else 0
+        rows, delimiter = [(number, line.split()) for number, line in numbered[count:]], " "
+    else:
+        rows = _rows(path, text, delimiter)
+    return _squared(path, rows, delimiter)
+
+
+def _text(path: Path, data: bytes) -> str:
+    """With line breaks of one kind."""
+    if data.startswith(WORKBOOKS):
+        raise InputError(f"{path} is a workbook and no text; {SAVE} (in the spreadsheet: save as)")
+    encoding = next((name for bom, name in BOMS.items() if data.startswith(bom)), "utf-8")
+    if encoding == "utf-8" and 0 in data[:2]:  # the first character is of ASCII
+        encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
+    try:
+        text = data.decode(encoding)
+    except UnicodeDecodeError as err:
+        try:
+            text = data.decode("cp1252" if encoding == "utf-8" else encoding)
+        except UnicodeDecodeError:
+            raise InputError(f"{path} is no text ({brief(err)}); {SAVE}") from err
+        warnings.warn(
+            f"{path} is no UTF-8 and is read as Windows-1252; if names look wrong, {SAVE}", Note, stacklevel=3
+        )
+    if "\0" in text:
+        raise InputError(f"{path} is no text, it has zero bytes; {SAVE}")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
+
+
+def _width(line: str, delimiter: str) -> int:
+    return len(next(csv.reader([line], delimiter=delimiter), []))
+
+
+def _rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    # without a delimiter that is a space, spaces before a quoted cell do not count
+    reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
+    try:
+        return [(reader.line_num, row) for row in reader]
+    except csv.Error as err:
+        raise InputError(
+            f"{path}, line {reader.line_num}: {err}; look for a quotation mark without its other half"
+        ) from err
+
+
+def _squared(path: Path, rows: list[tuple[int, list[str]]], delimiter: str) -> Table:
+    """Rows of the length of the header, without empty ones."""
+    rows = [(line, [_cell(cell) for cell in row]) for line, row in rows]
+    rows = [(line, row) for line, row in rows if any(row)]
+    if len(rows) < 2:
+        raise InputError(f"{path} holds no labels; it needs a line with the names of the columns, and rows")
+    (line, header), *body = rows
+    if delimiter == " " and all(len(row) == len(header) + 1 for _, row in body):
+        header = ["", *header]  # the column of the pictures has no name
+    width, short = len(header), []
+    for line, row in body:
+        if any(row[width:]):
+            decimals = "; put cells that hold a comma in quotation marks" if delimiter == "," else ""
+            raise InputError(f"{path}, line {line}: {len(row)} columns, not the header's {width}{decimals}")
+        if len(row) < width:
+            short.append(line)
+    if short:
+        which = f"line {short[0]}" + (f" and {len(short) - 1} more end" if len(short) > 1 else " ends")
+        warnings.warn(f"{path}: {which} before the last column; what is missing there is not known", stacklevel=4)
+    cells = [(row + [""] * width)[:width] for _, row in body]
+    return Table(path, header, cells, [line for line, _ in body], delimiter != ",")
+
+
+def _cell(text: str) -> str:
+    """Without spaces around it, and without what keeps a spreadsheet from taking a name for a number: ="0001"."""
+    text = text.strip()
+    formula = re.fullmatch(r'="(.*)"|\'(.*)\'', text)
+    return (formula[1] or formula[2] or "").strip() if formula else text
