@@ -15,7 +15,7 @@ from tqdm import tqdm
 from stylemap import decoding, faces, files, parallel, reading
 from stylemap.cli import parsing
 from stylemap.datasets import preparing
-from stylemap.datasets.sources import Source, open_file, open_source
+from stylemap.datasets.sources import OneFile, Source, open_source
 from stylemap.errors import InputError
 
 RECORDS = "faces.jsonl"
@@ -76,8 +76,8 @@ def open_photos(path: str) -> tuple[Source, list[str]]:
     """
     file = Path(path)
     if file.is_file() and file.suffix.lower() in decoding.EXTENSIONS:
-        source, name = open_file(file)
-        return source, [name]
+        source = OneFile(file)
+        return source, source.names()
     source = open_source(path)
     names = source.pictures()
     if not names:

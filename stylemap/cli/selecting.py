@@ -166,5 +166,5 @@ def read_labels(path: str) -> np.ndarray:
         InputError: no such file, or no label map.
     """
     decoding.check(Path(path))
-    file = Path(path)
-    return parts.PartLabels(sources.open_source(file.parent)).read({parts.WHOLE: file.name})
+    source = sources.OneFile(Path(path))
+    return parts.PartLabels(source).read({parts.WHOLE: source.names()[0]})

@@ -30,7 +30,9 @@ MANIFEST = "dataset.json"  # in a zip: who made it and from what
 FORMAT = "stylemap-dataset-1"
 LARGEST_FILE = 1 << 30  # bytes; a picture that claims more is refused before it is read or unpacked
 LARGEST_RATIO = 200  # of a file's size to what it takes in a zip; pictures do not come near, bombs lie above
-UNSUSPECTED = 1 << 20  # bytes; smaller files may have any ratio
+UNSUSPECTED = 1 << 17  # bytes; smaller files may have any ratio
+BELIEVED = 10_000  # images that the "length" of an LMDB may promise before some are looked for
+PROBES = 64  # so many
 LONGEST_LENGTH = 500  # bytes of an LMDB's entry "length"
 SMALL_MANIFEST = 16 << 20  # bytes; a larger one must not be larger than its zip
 BROKEN = (  # what a damaged zip raises; RuntimeError: encrypted, unknown compression; ValueError: names in no encoding
@@ -128,13 +130,6 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     return Archive(path)
 
 
-def open_file(file: Path) -> "tuple[Folder, str]":
-    """A source that gives one file, and what it is called there."""
-    source, name = Folder(file.parent), naming.canonical(file.name)
-    source._renamed = {name: file.name}
-    return source, name
-
-
 class Folder(Source):
     """A folder and all below it; links are followed, and a folder that can be reached twice is entered once."""
 
@@ -163,7 +158,7 @@ class Folder(Source):
 
     def _file(self, name: str) -> Path:
         file = self._renamed.get(name)
-        if file is not None and naming.outside(name):  # a backslash may have hidden that
+        if file not in (None, name) and naming.outside(name):  # a backslash may have hidden that
             raise InputError(f"{name} would lead outside of its folder; rename the file")
         return self.path / (file or name)
 
@@ -178,6 +173,17 @@ class Folder(Source):
             # sorted: which of two ways to a folder comes first must not depend on the disk
             subfolders[:] = sorted(name for name in subfolders if not naming.hidden(name))
             yield from (Path(folder, file).relative_to(self.path).as_posix() for file in files)
+
+
+class OneFile(Folder):
+    """A folder in which there is this file alone."""
+
+    def __init__(self, file: Path):
+        super().__init__(file.parent)
+        self._renamed = {naming.canonical(file.name): file.name}
+
+    def names(self) -> list[str]:
+        return list(self._renamed)
 
 
 def _file_stamp(path: Path) -> str:
@@ -360,6 +366,8 @@ class Lmdb(Source):
         self._open: dict[str, lmdb_file.Database] = {}
         self._counts = {split: self._count(split) for split in parts}
         self._sides = {split: self._side(split, side) for split in parts}
+        for split in parts:
+            self._check_length(split)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_open": {}}
@@ -412,6 +420,17 @@ class Lmdb(Source):
         if not sides:
             raise InputError(f"{self._parts[split]} holds no images named <side>-<index>; prepare it again")
         return min((s for s in sides if wanted is not None and s >= wanted), default=max(sides))
+
+    def _check_length(self, split: str) -> None:
+        """Raises InputError where there is little of what ``length`` promises: names alone may take minutes and memory."""
+        count, lacking = self._counts[split], 0
+        if count <= BELIEVED:
+            return
+        for i in range(PROBES):
+            with contextlib.suppress(InputError), self._database(split) as database:  # damage is told of each picture
+                lacking += database.find(f"{self._sides[split]}-{i * count // PROBES:05d}".encode()) is None
+        if lacking > PROBES // 2:
+            raise InputError(f"{self._parts[split]} lacks most of the {count} images of its 'length'; prepare it again")
 
     @contextlib.contextmanager
     def _value(self, name: str) -> Iterator[tuple[lmdb_file.Database, lmdb_file.Place]]:

@@ -16,10 +16,10 @@ import numpy as np
 import pytest
 from torch.utils.data import DataLoader
 
-from stylemap import decoding
+from stylemap import decoding, naming
 from stylemap.datasets import ImageFolder, split
 from stylemap.datasets.lmdb_file import Database
-from stylemap.datasets.sources import LARGEST_FILE, Folder, Lmdb, open_source
+from stylemap.datasets.sources import LARGEST_FILE, Folder, Lmdb, OneFile, open_source
 from stylemap.decoding import READABLE
 from stylemap.errors import InputError
 from tests.archives import fill, pack, picture
@@ -112,15 +112,23 @@ class TestLmdb:
         with pytest.raises(InputError, match=r"set holds fewer entries \(3\) than its 'length'; prepare it again"):
             open_source(tmp_path / "set")
 
+    def test_a_length_that_promises_much_more_than_there_is(self, tmp_path):
+        """With a number of entries that agrees, as only the pages tell how many there are."""
+        file = store(tmp_path / "set", {**published(2), "length": b"20000"}) / "data.mdb"
+        raw = bytearray(file.read_bytes())
+        for meta in (0, 4096):
+            raw[meta + 120 : meta + 128] = (20_000).to_bytes(8, "little")
+        file.write_bytes(raw.ljust(300_000, b"\0"))
+        with pytest.raises(InputError, match=r"set lacks most of the 20000 images of its 'length'; prepare it again"):
+            open_source(tmp_path / "set")
+
     def test_without_images(self, tmp_path):
         store(tmp_path / "set", {"length": b"0", "a": b"b"})
         with pytest.raises(InputError, match="holds no images named <side>-<index>"):
             open_source(tmp_path / "set")
 
     def test_opening_reads_headers_and_keys_only(self, tmp_path, monkeypatch):
-        path = store(
-            tmp_path / "set", {**published(12), **{f"256-{i:05d}": picture(i, "JPEG", 256) for i in range(12)}}
-        )
+        path = store(tmp_path / "set", {**published(12), **{f"256-{i:05d}": picture(i, "PNG", 256) for i in range(12)}})
         read = []
         real = Database._bytes
         monkeypatch.setattr(Database, "_bytes", lambda self, at, size: read.append(size) or real(self, at, size))
@@ -516,6 +524,15 @@ class TestDamagedZip:
 
 
 class TestFolder:
+    @pytest.mark.parametrize("name", ["a.png", "c:a.png", "zoe\u0301\n.png", ".hidden.png"])
+    def test_one_file_alone(self, tmp_path, name, monkeypatch):
+        fill(tmp_path, {name: picture(0), "other.png": picture(1)})
+        monkeypatch.setattr(os, "walk", lambda *_, **__: pytest.fail("others were looked at"))
+        source = OneFile(tmp_path / name)
+        [found] = source.names()
+        assert found == naming.canonical(name)
+        assert source.read(found) == picture(0)
+
     def test_loop_of_links(self, tmp_path):
         fill(tmp_path / "set", {"a/b/1.png": picture(0)})
         (tmp_path / "set" / "a" / "b" / "up").symlink_to(tmp_path / "set")
