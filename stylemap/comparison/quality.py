@@ -2,6 +2,7 @@
 
 import functools
 import math
+import weakref
 from collections.abc import Callable, Iterator
 
 import torch
@@ -14,6 +15,7 @@ from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.metrics import features, fid, latent_distance, lerp, lpips, ssim, streams, swd
 from stylemap.metrics.mse import mse, psnr
+from stylemap.training.precision import in_float32
 
 METRICS = ("mse", "psnr", "ssim", "lpips", "swd_lerp", "fid_lerp", "latent_distance")
 
@@ -41,8 +43,10 @@ class Judge:
         self.originals, self.training, self.seed = images.from_uint8(originals), training, seed
         self.chosen = streams.choose(len(training), min(count, swd.MOST_PICTURES), seed)
         self.vgg, self.inception, self.device = vgg, inception, torch.device(device)
-        self.spreads: dict[int, latent_distance.Spread] = {}
+        # of models that are alive: a number of one that is gone may belong to the next
+        self.spreads: weakref.WeakKeyDictionary[object, latent_distance.Spread] = weakref.WeakKeyDictionary()
 
+    @in_float32
     def measure(self, subject: Subject, outcome: Outcome) -> dict:
         """name -> value, of METRICS; "reasons" says why one is None."""
         found: dict = {"reasons": {}}
@@ -88,10 +92,10 @@ class Judge:
         return fid.fid(made, self._real_features)
 
     def _latent_distance(self, subject: Subject, outcome: Outcome) -> float:
-        key = id(subject.model)
-        if key not in self.spreads:
-            self.spreads[key] = latent_distance.mapped(subject.model, self.seed)
-        return float(latent_distance.distance(outcome.latents, self.spreads[key]).mean())
+        model = subject.model
+        if model not in self.spreads:
+            self.spreads[model] = latent_distance.mapped(model, self.seed)
+        return float(latent_distance.distance(outcome.latents, self.spreads[model]).mean())
 
     def _between(self, subject: Subject, outcome: Outcome) -> Iterator[Tensor]:
         return between(subject, outcome, len(self.chosen), self.seed)

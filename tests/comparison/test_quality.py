@@ -1,5 +1,7 @@
 """Measures of results that are known."""
 
+import gc
+
 import numpy as np
 import pytest
 import torch
@@ -130,3 +132,14 @@ class TestWhatInterpolationsAreComparedWith:
         ((first, second),) = seen
         assert torch.equal(second, features.extract(means, streams.real(one.training, one.chosen)))
         assert torch.equal(first, features.extract(means, made))
+
+
+def test_the_spread_of_a_model_that_is_gone_is_gone(subject):
+    """Its place in memory, and so its id, is soon another's."""
+    ours = judge(subject)
+    other = Subject(tiny.vectors(seed=1))
+    ours.measure(other, outcome(other))
+    assert list(ours.spreads) == [other.model]
+    del other
+    gc.collect()
+    assert not list(ours.spreads)
