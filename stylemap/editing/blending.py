@@ -52,7 +52,7 @@ def blend(
 
 def blend_maps(base: list[Tensor], other: list[Tensor], mask_at: Callable[[int], Tensor]) -> list[Tensor]:
     """``other`` over ``base`` [N, C, s, s] each, by the mask [N, 1, s, s] that ``mask_at`` gives for a side s."""
-    return [torch.lerp(a, b, mask_at(a.shape[-1])) for a, b in zip(base, other, strict=True)]
+    return [torch.lerp(a, b, mask_at(a.shape[-1]).to(a)) for a, b in zip(base, other, strict=True)]
 
 
 def in_space(model: Model, stylemap: Tensor, space: Space) -> list[Tensor]:

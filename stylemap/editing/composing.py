@@ -96,7 +96,8 @@ def compose(maps: Sequence[Tensor], edits: Sequence[Patch | Push], resolution: i
         about = centres(edit, resolution) if isinstance(edit, Patch) else []
         for i in range(first, end):
             side = result[i].shape[-1]
-            share = None if mask is None else masks.resize(mask, side, edit.hard)
+            # in autocast maps may be half as precise
+            share = None if mask is None else masks.resize(mask, side, edit.hard).to(result[i])
             if isinstance(edit, Push):
                 result[i] = result[i] + (other[i] if share is None else share * other[i])
             else:
