@@ -1,11 +1,14 @@
 """Picture files written by hand, for what Pillow cannot write or would write otherwise."""
 
+import importlib.util
 import io
 import struct
 import zlib
 
 import numpy as np
 from PIL import Image
+
+HAS_AVIF = importlib.util.find_spec("PIL._avif") is not None  # not every Pillow has it
 
 
 def encoded(picture: Image.Image | np.ndarray, kind: str, **options) -> bytes:

@@ -9,13 +9,13 @@ import zlib
 
 import numpy as np
 import pytest
-from PIL import Image, features
+from PIL import Image
 
 from stylemap import decoding
 from stylemap.decoding import opening
 from stylemap.errors import InputError
 
-from .files import chunk, encoded, grey_tiff, jpeg_of_size, noise, png, tiff
+from .files import HAS_AVIF, chunk, encoded, grey_tiff, jpeg_of_size, noise, png, tiff
 
 SMALL = Image.new("RGB", (16, 16), (200, 30, 90))
 TOO_FEW = "too few for so large a picture; make it smaller first$"
@@ -52,7 +52,7 @@ def claims(width: int, height: int) -> dict[str, bytes]:
     for compression in (1, 5, 8):
         tags = {256: width, 257: height, 258: (8, 8, 8), 259: compression, 262: 2, 277: 3, 278: height}
         files[f"{compression}.tif"] = tiff(tags, bytes(100))
-    if features.check("avif"):
+    if HAS_AVIF:
         files["a.avif"] = heif_of_size("AVIF", width, height)
     return files
 

@@ -4,19 +4,20 @@ import io
 import struct
 
 import numpy as np
+import PIL
 import pytest
-from PIL import Image, features
+from PIL import Image
 
 from stylemap import decoding, stored
 from stylemap.datasets import ImageFolder
 from stylemap.errors import InputError
 
-from .files import bmp, encoded, grey_tiff, noise, tiff
+from .files import HAS_AVIF, bmp, encoded, grey_tiff, noise, tiff
 
 H, W = 5, 7
 RGB = {256: W, 257: H, 258: (8, 8, 8), 259: 1, 262: 2, 277: 3, 278: H}  # tags of a TIFF
 
-needs_avif = pytest.mark.skipif(not features.check("avif"), reason="this Pillow has no AVIF")
+needs_avif = pytest.mark.skipif(not HAS_AVIF, reason="this Pillow has no AVIF")
 
 
 def over_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -80,7 +81,7 @@ class TestEveryFormat:
     @pytest.mark.parametrize("kind", ["BMP", "TIFF", "GIF", "AVIF"])
     @pytest.mark.filterwarnings("ignore::UserWarning:PIL")
     def test_damage_anywhere_is_an_input_error_or_a_picture(self, kind):
-        if kind == "AVIF" and not features.check("avif"):
+        if kind == "AVIF" and not HAS_AVIF:
             pytest.skip("this Pillow has no AVIF")
         rng = np.random.default_rng(0)
         whole = np.frombuffer(encoded(noise(9, 12), kind), np.uint8)
@@ -133,6 +134,8 @@ class TestTiff:
         alpha = noise(H, W, 1, seed=1)
         colour = noise(H, W, channels)
         stored_colour = np.rint(colour * (alpha / 255)).astype(np.uint8) if extra == 1 else colour
+        if channels == 1 and extra < 2 and int(PIL.__version__.split(".")[0]) < 12:
+            pytest.skip("this Pillow does not read it, and says so")
         tags = {**RGB, 258: (8,) * (channels + 1), 262: 2 if channels == 3 else 1, 277: channels + 1, 338: extra}
         data = tiff(tags, np.concatenate([stored_colour, alpha], -1).tobytes(), order)
         expected = over_white(colour, alpha / 255) if extra else colour
@@ -210,7 +213,7 @@ class TestTiff:
 
 class TestGif:
     def test_transparent_colour(self):
-        index = Image.fromarray(np.array([[0, 1], [1, 0]], np.uint8), "P")
+        index = Image.frombytes("P", (2, 2), bytes([0, 1, 1, 0]))
         index.putpalette([10, 20, 30, 40, 50, 60])
         out = decoding.decode(encoded(index, "GIF", transparency=1))
         assert out.tolist() == [[[10, 20, 30], [255] * 3], [[255] * 3, [10, 20, 30]]]
