@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import io
 import json
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,11 +13,11 @@ from typing import Any
 from PIL import Image
 from tqdm import tqdm
 
-from stylemap import decoding, faces, files, parallel, reading
+from stylemap import decoding, faces, files, naming, parallel, reading
 from stylemap.cli import parsing
 from stylemap.datasets import preparing
 from stylemap.datasets.sources import OneFile, Source, open_source
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 RECORDS = "faces.jsonl"
 NAMED = 5  # photos without a face that are spelled out
@@ -79,7 +80,9 @@ def open_photos(path: str) -> tuple[Source, list[str]]:
         source = OneFile(file)
         return source, source.names()
     source = open_source(path)
-    names = source.pictures()
+    names, others = source.listing()
+    if missed := naming.missed(naming.kinds(others)):
+        warnings.warn(Note(f"{path}: {missed}"), stacklevel=2)
     if not names:
         raise InputError(f"{path} holds no photo ({decoding.READABLE}); add some or convert them")
     return source, names

@@ -148,6 +148,8 @@ def _splits(report: Report) -> str:
         return f"{_listed(report.splits)}, by folder"
     if report.outside_splits:
         return f"do not count, since {_pictures(len(report.outside_splits))} outside of train/, val/, test/; move away:"
+    if report.uncounted_splits:
+        return f"none that count: {report.uncounted_splits}"
     return "none given; training holds some pictures out by itself"
 
 

@@ -1,11 +1,11 @@
 """Pictures named on the command line, and the names of what is made of them."""
 
-import sys
+import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
 from stylemap import decoding, naming
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 
 def pictures(paths: list[str]) -> list[Path]:
@@ -30,7 +30,7 @@ def _inside(folder: Path) -> list[Path]:
     deeper = len(entries) - len(files)
     notes = [others, f"passed over {deeper} folder{'s' * (deeper != 1)} in it" if deeper else None]
     for note in filter(None, notes):
-        print(f"note: {folder}: {note}", file=sys.stderr)
+        warnings.warn(Note(f"{folder}: {note}"), stacklevel=3)
     return inside
 
 

@@ -17,7 +17,7 @@ from PIL import Image
 
 from stylemap import decoding, naming, parallel
 from stylemap.datasets import preparing
-from stylemap.datasets.folder import LARGEST_SIDE, given_splits
+from stylemap.datasets.folder import LARGEST_SIDE, given_splits, uncounted_splits
 from stylemap.datasets.sources import Archive, Lmdb, Source
 from stylemap.decoding import Description
 from stylemap.errors import InputError
@@ -57,6 +57,7 @@ class Report:
     others: dict[str, int]  # extension in lower case, "" for none -> files passed over
     splits: dict[str, int]  # given by folders: train, val, test -> pictures; {} if training would choose by itself
     outside_splits: list[str]  # pictures beside such folders, for which those do not count
+    uncounted_splits: str | None  # what training will say of folders named like splits that do not count
     duplicates: list[list[str]]  # names of pictures with the same bytes, but for those in `leaks`
     leaks: list[list[str]]  # the same across given splits
 
@@ -134,6 +135,7 @@ def check(
         others=naming.kinds(others),
         splits={split: sum(name in found for name in splits[split]) for split in SPLITS if split in splits},
         outside_splits=_outside(list(found)),
+        uncounted_splits=None if splits else uncounted_splits(list(found)),
         duplicates=duplicates,
         leaks=leaks,
         sampled=measured.pictures,

@@ -24,7 +24,6 @@ from typing import BinaryIO
 from stylemap import decoding, naming
 from stylemap.datasets import lmdb_file
 from stylemap.errors import InputError, brief
-from stylemap.naming import SPLITS
 
 MANIFEST = "dataset.json"  # in a zip: who made it and from what
 FORMAT = "stylemap-dataset-1"
@@ -107,7 +106,8 @@ class Source:
 
 
 def open_source(path: str | Path, side: int | None = None) -> Source:
-    """Open a folder, a zip, an LMDB, or a folder of LMDBs (``LMDB_train``, ``LMDB_val``, ``LMDB_test``).
+    """Open a folder, a zip, an LMDB, or a folder of LMDBs: ``LMDB_train``, ``LMDB_val``, ``LMDB_test``, or another of
+    `naming.SPLIT_FOLDERS`.
 
     Args:
         side: of an LMDB that holds several sizes, take the smallest of at least this side; None = the largest.
@@ -119,15 +119,27 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     if not path.exists():
         raise InputError(f"{path}: no such folder, zip or LMDB; check the path")
     if path.is_dir():
-        parts = {split: path / f"LMDB_{split}" for split in SPLITS if (path / f"LMDB_{split}" / "data.mdb").is_file()}
         if (path / "data.mdb").is_file():
             return Lmdb(path, {"": path}, side)
+        parts = _lmdb_splits(path)
         return Lmdb(path, parts, side) if parts else Folder(path)
     if path.suffix.lower() in (".mdb", ".lmdb"):
         return Lmdb(path, {"": path}, side)
     if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
         raise InputError(f"{path} is neither a folder nor a zip nor an LMDB; name one that holds pictures")
     return Archive(path)
+
+
+def _lmdb_splits(folder: Path) -> dict[str, Path]:
+    """LMDBs by split: ``LMDB_train`` and so on."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.glob("[Ll][Mm][Dd][Bb]_*")):
+        split = naming.split_of(path.name[len("LMDB_") :])
+        if split and (path / "data.mdb").is_file():
+            if split in found:
+                raise InputError(f"{found[split]} and {path} are both the split {split}; move one away")
+            found[split] = path
+    return found
 
 
 class Folder(Source):

@@ -237,6 +237,14 @@ class TestSplits:
     def test_no_hint_where_nothing_looks_like_splits(self, tmp_path):
         assert checked(tmp_path, {"train/a.png": encoded(), "other/b.png": encoded(seed=1)}).outside_splits == []
 
+    def test_splits_of_each_class_do_not_count(self, tmp_path):
+        report = checked(tmp_path, {f"{kind}/{part}/a.png": encoded(seed=i) for i, (kind, part) in enumerate(
+            (kind, part) for kind in ("cat", "dog") for part in ("Train", "valid"))})  # fmt: skip
+        assert report.splits == {}
+        assert report.uncounted_splits.startswith(
+            "2 pictures in folders such as that of cat/valid/a.png may be trained on"
+        )
+
 
 class TestMeasures:
     CONTENT = {f"{i:03}.jpg": encoded("JPEG", 40 + i % 7, 40, seed=i) for i in range(100)}

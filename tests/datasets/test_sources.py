@@ -75,6 +75,16 @@ class TestLmdb:
         assert names(held_out) == ["val/16-00000", "val/16-00001"]
         assert np.array_equal(held_out[1], decoding.load(picture(101, "JPEG"), SIDE))
 
+    def test_other_spellings_of_splits(self, tmp_path):
+        for part in ("lmdb_Train", "LMDB_valid"):
+            store(tmp_path / "set" / part, published(2))
+        assert open_source(tmp_path / "set").names() == [
+            f"{part}/16-0000{i}" for part in ("train", "val") for i in (0, 1)
+        ]
+        store(tmp_path / "set" / "LMDB_val", published(2))
+        with pytest.raises(InputError, match="LMDB_val and .*LMDB_valid are both the split val; move one away"):
+            open_source(tmp_path / "set")
+
     def test_a_folder_of_one_split(self, tmp_path):
         store(tmp_path / "set" / "LMDB_train", published(2))
         assert open_source(tmp_path / "set").names() == ["train/16-00000", "train/16-00001"]
