@@ -147,6 +147,21 @@ class TestDecodeModes:
         # ink and black are each off by up to 1 through the JPEG, and the product is rounded
         assert abs(out - np.array(expected)).max() <= 3
 
+    def test_cmyk_jpeg_without_the_mark_of_adobe_is_the_same(self):
+        data = encoded(Image.fromarray(smooth(16, 16)).convert("CMYK"), "JPEG", quality=95)
+        at = data.index(b"\xff\xee")
+        bare = data[:at] + data[at + 2 + int.from_bytes(data[at + 2 : at + 4], "big") :]
+        assert np.array_equal(decoding.decode(bare), decoding.decode(data))
+
+    @pytest.mark.parametrize(("at", "value", "reason"), [(4, 12, "12-bit layers"), (9, 2, "2-layer images")])
+    def test_jpegs_of_other_kinds_are_told(self, at, value, reason):
+        data = bytearray(encoded(Image.new("RGB", (16, 16)), "JPEG"))
+        data[data.index(b"\xff\xc0") + at] = value
+        with pytest.raises(
+            InputError, match=f"is stored in a way that is not read .cannot handle {reason}.; export it"
+        ):
+            decoding.decode(bytes(data))
+
     def test_first_frame_of_an_animation(self):
         frames = [Image.new("RGB", (8, 8), c) for c in ("red", "blue")]
         for kind, options in (("PNG", {}), ("WEBP", {"lossless": True})):

@@ -23,11 +23,11 @@ from typing import BinaryIO
 
 from stylemap import decoding, naming
 from stylemap.datasets import lmdb_file
+from stylemap.decoding import LARGEST_FILE
 from stylemap.errors import InputError, brief
 
 MANIFEST = "dataset.json"  # in a zip: who made it and from what
 FORMAT = "stylemap-dataset-1"
-LARGEST_FILE = 1 << 30  # bytes; a picture that claims more is refused before it is read or unpacked
 LARGEST_RATIO = 200  # of a file's size to what it takes in a zip; pictures do not come near, bombs lie above
 UNSUSPECTED = 1 << 17  # bytes; smaller files may have any ratio
 BELIEVED = 10_000  # images that the "length" of an LMDB may promise before some are looked for

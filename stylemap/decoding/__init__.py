@@ -15,7 +15,7 @@ from PIL import Image
 from stylemap.decoding import colours, fitting
 from stylemap.decoding.fitting import fit, fit_mask
 from stylemap.decoding.formats import EXTENSIONS, READABLE
-from stylemap.decoding.opening import DAMAGED, MAX_PIXELS, annotated, opened
+from stylemap.decoding.opening import DAMAGED, LARGEST_FILE, MAX_PIXELS, annotated, opened
 
 try:
     import simplejpeg
@@ -23,7 +23,7 @@ except ImportError:  # an extra
     simplejpeg = None
 
 __all__ = [
-    "DAMAGED", "EXTENSIONS", "MAX_PIXELS", "READABLE", "Description",
+    "DAMAGED", "EXTENSIONS", "LARGEST_FILE", "MAX_PIXELS", "READABLE", "Description",
     "annotated", "check", "decode", "describe", "fit", "fit_mask", "load", "luminance", "opened",
 ]  # fmt: skip
 
@@ -141,12 +141,12 @@ def describe(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_
         )
 
 
-def luminance(path: Path) -> np.ndarray:
+def luminance(data: bytes | Path) -> np.ndarray:
     """Any picture -> float32 [H, W] in [0, 1], upright, over black; Rec. 601 weights, 16-bit grey at full precision.
 
     Colour profiles are ignored: a mask is data, not colour. Raises the InputErrors of ``decode``.
     """
-    with opened(path) as picture:
+    with opened(data) as picture:
         return colours.turned(colours.luminance(picture), colours.turn(picture))
 
 

@@ -64,7 +64,8 @@ def rgb(picture: Image.Image) -> np.ndarray:
     rows = max(1, STRIP // width)
     for top in range(0, height, rows):
         bottom = min(top + rows, height)
-        pixels[top:bottom] = _strip(picture.crop((0, top, width, bottom)), picture.info.get("icc_profile"))
+        strip = picture if rows >= height else picture.crop((0, top, width, bottom))
+        pixels[top:bottom] = _strip(strip, picture.info.get("icc_profile"))
     return pixels
 
 

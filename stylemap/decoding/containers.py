@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 MAX_PROFILE = 8 << 20  # bytes of a colour profile; those of printers have up to 4 MB
+MAX_CHUNKS = 10_000  # of pixels of a PNG, which Pillow reads slowly one by one
 MAX_PIECES = 500_000  # strips or tiles of a TIFF
 MAX_TILE = 1 << 26  # pixels of one tile
 EXIF_MARK = b"Exif\0\0"
@@ -68,7 +69,7 @@ GREY, RGB = 0, 2  # colour types
 class Png:
     """A PNG's header and what else of it matters."""
 
-    contents: bytes  # a PNG of the chunks that pixels need; its pixels in one chunk, if there are any
+    contents: bytes  # a PNG of the chunks that pixels need
     profile: bytes | None
     exif: bytes | None
     transparent: bytes | None  # the content of tRNS
@@ -98,6 +99,7 @@ def png(data: bytes, header: bool = False) -> Png | None:
     Raises:
         ValueError: a chunk that pixels need is cut short, or damaged by its checksum.
     """
+    view = memoryview(data)
     needed = {b"IHDR": b"", b"PLTE": b"", b"tRNS": b"", b"iCCP": b"", b"eXIf": b""}
     pixels, at = [], len(PNG_START)
     while at + 8 <= len(data):
@@ -105,46 +107,42 @@ def png(data: bytes, header: bool = False) -> Png | None:
         if kind == b"IEND":
             break
         if kind == b"IDAT" and header:
-            return _png(needed, [])
-        body = memoryview(data)[at + 8 : at + 8 + length]
-        checksum = data[at + 8 + length : at + 12 + length]
-        at += 12 + length
+            return _png(needed, _chunk(b"IDAT"))
+        whole, at = view[at : at + 12 + length], at + 12 + length
         extra = bool(kind[0] & 0x20)  # ancillary: pixels can be shown without it
         if kind not in needed and extra:
             continue
-        if len(checksum) < 4:
+        if len(whole) < 12 + length:
             break
-        if zlib.crc32(body, zlib.crc32(kind)) != int.from_bytes(checksum, "big"):
+        if zlib.crc32(whole[4:-4]) != int.from_bytes(whole[-4:], "big"):
             if kind in (b"iCCP", b"eXIf"):  # as other programs do: the pixels are whole
                 continue
             raise ValueError(f"the checksum of its part {_printed(kind)} is wrong")
         if kind == b"IDAT":
-            pixels.append(body)
+            pixels.append(whole)
         elif kind in needed:
-            needed[kind] = needed[kind] or bytes(body)
+            needed[kind] = needed[kind] or bytes(whole[8:-4])
         else:
             raise ValueError(f"it has an unknown part {_printed(kind)}")
     if header:
         return None
     if not pixels:
         raise ValueError("it ends before its pixels")
-    return _png(needed, pixels)
+    if len(pixels) > MAX_CHUNKS:
+        pixels = [_chunk(b"IDAT", b"".join(chunk[8:-4] for chunk in pixels))]
+    return _png(needed, *pixels)
 
 
-def _png(needed: dict[bytes, bytes], pixels: list) -> Png:
+def _png(needed: dict[bytes, bytes], *pixels: bytes | memoryview) -> Png:
     if len(needed[b"IHDR"]) != 13:
         raise ValueError("it has no header")
-    chunks = [(kind, needed[kind]) for kind in (b"IHDR", b"PLTE") if needed[kind]]
-    contents = b"".join([PNG_START, *(part for kind, body in chunks for part in _chunk(kind, [body]))])
-    contents = b"".join([contents, *_chunk(b"IDAT", pixels), *_chunk(b"IEND", [])])
+    header = (_chunk(kind, needed[kind]) for kind in (b"IHDR", b"PLTE") if needed[kind])
+    contents = b"".join([PNG_START, *header, *pixels, _chunk(b"IEND")])
     return Png(contents, _profile(needed[b"iCCP"]), needed[b"eXIf"] or None, needed[b"tRNS"] or None)
 
 
-def _chunk(kind: bytes, parts: list) -> list:
-    checksum = zlib.crc32(kind)
-    for part in parts:
-        checksum = zlib.crc32(part, checksum)
-    return [struct.pack(">I", sum(map(len, parts))), kind, *parts, struct.pack(">I", checksum)]
+def _chunk(kind: bytes, body: bytes = b"") -> bytes:
+    return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
 def _profile(chunk: bytes) -> bytes | None:

@@ -2,6 +2,7 @@
 
 import contextlib
 import io
+import os
 import re
 import struct
 import warnings
@@ -21,14 +22,14 @@ from stylemap.decoding import containers, formats
 from stylemap.errors import InputError, brief
 
 MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
-LARGEST_FILE = 1 << 30  # bytes
+LARGEST_FILE = 1 << 30  # bytes; a picture that has more is refused before it is read
 # Some formats store a white wall of any size in a hundred bytes. A picture may take this memory while it is decoded, or ...
 MEMORY = 800 << 20  # bytes
 # ... this many times its file: ten for what cameras write
 GROWTH = 80
 SMALL_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # bytes of Pillow's pixels; of all others 4
 # Bytes of a pixel that readers keep beside that
-BESIDE = {"WEBP": 9, "AVIF": 3, "HEIF": 5, "GIF": 4}
+BESIDE = {"WEBP": 9, "AVIF": 3, "HEIF": 2, "GIF": 4}
 MOST_RUNS = 1 << 24  # pixels of a BMP in run lengths, which Pillow unpacks slowly
 MOST_PASSES = 20, 2_000_000_000  # scans of a JPEG; and beyond them, pixels that all scans go over
 HEAD = 1 << 11, 1 << 15, 1 << 18  # bytes in which most headers end, and those of photos with a preview
@@ -127,6 +128,8 @@ def _stream(data: bytes | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
     except OSError as err:
         raise InputError(f"{name} cannot be opened: {err.strerror}") from err
     with stream:
+        if os.fstat(stream.fileno()).st_size > LARGEST_FILE:
+            raise InputError(f"{name} has more than {LARGEST_FILE >> 30} GiB; make it smaller first")
         yield stream
 
 
@@ -141,9 +144,7 @@ def _open(stream: BinaryIO, name: str, header: bool) -> tuple[Image.Image, int]:
     stream.seek(0)
     size = 0
     if not header:
-        data = stream.read(LARGEST_FILE + 1)
-        if len(data) > LARGEST_FILE:
-            raise InputError(f"{name} has more than {LARGEST_FILE >> 30} GiB; make it smaller first")
+        data = stream.read()
         stream, size = io.BytesIO(data), len(data)
     if reader is not TiffImageFile:
         return reader(stream), size

@@ -4,6 +4,7 @@ Sizes are chosen so that nothing large is allocated where the bound holds.
 """
 
 import io
+import os
 import struct
 import zlib
 
@@ -173,3 +174,12 @@ def test_pixels_that_unpack_to_more_are_not_unpacked_further():
     at = data.index(b"IDAT")
     bomb = zlib.compress(bytes(20 + 50_000_000))
     assert decoding.decode(data[: at - 4] + chunk(b"IDAT", bomb) + chunk(b"IEND", b"")).shape == (4, 4, 3)
+
+
+def test_a_file_too_large_to_be_a_picture(tmp_path):
+    path = tmp_path / "a.png"
+    path.write_bytes(encoded(SMALL, "PNG"))
+    os.truncate(path, decoding.LARGEST_FILE + 1)  # sparse: takes no space
+    for read in (decoding.decode, decoding.check):
+        with pytest.raises(InputError, match=r"a\.png has more than 1 GiB; make it smaller first$"):
+            read(path)
