@@ -4,7 +4,7 @@ import contextlib
 import os
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from stylemap.errors import InputError
@@ -56,6 +56,8 @@ def atomic(path: str | Path) -> Iterator[Path]:
 def owned(folder: Path) -> Iterator[None]:
     """Keep other processes out of a folder, and remove what killed ones left half-written in it (not in its subfolders).
 
+    The folder is made if missing, and goes again if nothing was put into it.
+
     The system releases the lock when the process ends, however it ends. Where there are no such locks (Windows), nobody is
     kept out.
 
@@ -63,6 +65,7 @@ def owned(folder: Path) -> Iterator[None]:
         InputError: another process owns the folder, or it cannot be made.
     """
     lock = folder / LOCK
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
         folder.mkdir(parents=True, exist_ok=True)
         handle = open(lock, "w")  # noqa: SIM115 (held until the end)
@@ -85,12 +88,51 @@ def owned(folder: Path) -> Iterator[None]:
             yield
         finally:
             lock.unlink(missing_ok=True)
+            remove_empty(made)
 
 
 def remove_temporary(folder: Path) -> None:
     """Remove what killed processes left half-written in a folder that nobody else writes to."""
     for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}*"):
         leftover.unlink(missing_ok=True)
+
+
+def make(folder: Path) -> list[Path]:
+    """Make a new folder, and those it lies in. Returns what was made, the folder first.
+
+    Raises:
+        InputError: it cannot be made.
+        FileExistsError: it is there already.
+    """
+    missing = [path for path in folder.parents if not path.exists()]
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir()
+    except FileExistsError:
+        raise
+    except OSError as err:
+        raise InputError(f"cannot make the folder {folder}: {err.strerror}; choose another") from err
+    return [folder, *missing]
+
+
+def remove_empty(folders: Iterable[Path]) -> None:
+    """Those of the folders that hold nothing; a folder before the one it lies in."""
+    with contextlib.suppress(OSError):  # one that holds something, as do all it lies in
+        for folder in folders:
+            folder.rmdir()
+
+
+def append(path: Path, text: str) -> None:
+    """Write ``text`` behind what a file holds, as UTF-8. A kill or a full disk may leave half of it.
+
+    Raises:
+        InputError: the disk is full, or the folder is gone.
+    """
+    try:
+        with open(path, "a", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as err:
+        raise InputError(f"cannot write {path}: {err.strerror}; free some space, then go on") from err
 
 
 def write_bytes(path: str | Path, data: bytes) -> None:

@@ -1,27 +1,29 @@
 """A function over many items in several processes: in order, bounded in memory, and gone when the parent is gone."""
 
+import atexit
 import contextlib
 import multiprocessing
 import os
+import pickle
+import queue
 import signal
 import threading
+import traceback
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ThreadPoolExecutor, wait
 from multiprocessing import resource_tracker
+from multiprocessing.connection import Connection
 from typing import TypeVar
 
-from stylemap.errors import InputError
+from stylemap.errors import InputError, brief
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 TO_PARENT = {signal.SIGINT, signal.SIGTERM}  # these are its to handle
 AHEAD = 3  # items given out per process before the first result must be taken
 POLL_S = 0.1
-
-_function: Callable  # of this worker process
 
 
 def cores() -> int:
@@ -38,60 +40,98 @@ def imap(
     """``map(function, items)`` in ``workers`` new processes (0 = in this one), results in the order of the items.
 
     ``function`` is pickled once for each process and may hold what the items have in common. At most 3 items for each
-    worker are under way; what a worker warns of is warned of here. Results come through pipes, so shared memory may be
-    small; where it has no room for a pool's locks either, this process does the work, with a warning. The processes ignore
-    Ctrl-C, which is the parent's to handle, and end when the parent does or when nobody takes results any more.
+    worker are under way; what a worker warns of is warned of here. The processes ignore Ctrl-C and SIGTERM, which are the
+    parent's to handle, and end when the parent does or when nobody takes results any more.
 
     Args:
         stop: asked while a result is waited for; once it is true there are no more.
 
     Raises:
-        InputError: a process was killed. Whatever ``function`` raises comes through.
+        InputError: a process cannot be started, or was killed. Whatever ``function`` raises comes through.
     """
     if workers == 0:
         yield from map(function, items)
         return
-    spawn = multiprocessing.get_context("spawn")  # forking a process that has threads can deadlock
-    try:
-        pool = ProcessPoolExecutor(workers, mp_context=spawn, initializer=_start, initargs=(function,))
-    except OSError as err:
-        text = f"shared memory (/dev/shm) cannot be used ({err.strerror}): one process does the work of {workers}, more slowly"
-        warnings.warn(text, stacklevel=2)
-        yield from map(function, items)
-        return
-    pending = deque()
-    try:
+    with ThreadPoolExecutor(workers) as threads, contextlib.ExitStack() as processes:  # these end first
+        idle = queue.SimpleQueue()
+        for _ in range(workers):
+            idle.put(processes.enter_context(contextlib.closing(_Worker(function))))
+        pending, failure = deque(), Future()
+        processes.callback(lambda: [future.cancel() for future in pending])
         for item in items:
-            with signals_blocked():  # it may start a process
-                pending.append(pool.submit(_call, item))
+            pending.append(threads.submit(_answer, idle, item, failure))
             if len(pending) > AHEAD * workers:
-                if not _ready(pending[0], stop):
+                if not _ready(pending[0], failure, stop):
                     return
                 yield _taken(pending.popleft())
-        while pending and _ready(pending[0], stop):
+        while pending and _ready(pending[0], failure, stop):
             yield _taken(pending.popleft())
-    except BrokenProcessPool as err:
-        raise InputError(
-            "a working process was killed (out of memory?) or has crashed; try again with fewer --workers"
-        ) from err
+
+
+class _Worker:
+    """A process with a pipe of its own.
+
+    The pools of the standard library share locks and pipes between processes. They need shared memory for that, and one process
+    that is killed while it holds a lock, or in the middle of a result, leaves all others waiting.
+    """
+
+    def __init__(self, function: Callable):
+        spawn = multiprocessing.get_context("spawn")  # forking a process that has threads can deadlock
+        self.pipe, theirs = spawn.Pipe()
+        self.process = spawn.Process(target=_work, args=(function, theirs), daemon=True)
+        atexit.register(self.close)  # where nobody has: multiprocessing would wait for it
+        try:
+            with signals_blocked(), theirs:  # without ours of their end, the pipe ends when the process does
+                self.process.start()
+        except OSError as err:
+            raise InputError(
+                f"a working process cannot be started ({err.strerror}); try again with fewer --workers"
+            ) from err
+
+    def ask(self, item) -> tuple:
+        try:
+            self.pipe.send(item)
+            return self.pipe.recv()
+        except (EOFError, OSError) as err:
+            raise InputError(
+                "a working process was killed (out of memory?) or has crashed; try again with fewer --workers"
+            ) from err
+
+    def close(self) -> None:
+        atexit.unregister(self.close)
+        if self.process.pid is not None:
+            self.process.kill()  # even where it hangs: nobody takes its results any more
+            self.process.join()
+
+
+def _answer(idle: queue.SimpleQueue, item, failure: Future) -> tuple:
+    worker = idle.get()
+    try:
+        return worker.ask(item)
+    except Exception as err:
+        with contextlib.suppress(InvalidStateError):  # the first counts
+            failure.set_exception(err)
+        raise
     finally:
-        for process in list(pool._processes.values()):  # from Python 3.14 on this is kill_workers()
-            process.kill()  # even where it hangs: nobody takes its results any more
-        pool.shutdown(wait=True, cancel_futures=True)
+        idle.put(worker)
 
 
-def _ready(future: Future, stop: Callable[[], bool] | None) -> bool:
-    """Wait for it; False if there is a stop before."""
-    while not wait([future], timeout=POLL_S if stop else None).done:
+def _ready(future: Future, failure: Future, stop: Callable[[], bool] | None) -> bool:
+    """Wait for it, or raise the failure of another; False if there is a stop before."""
+    while not (done := wait([future, failure], POLL_S if stop else None, FIRST_COMPLETED).done):
         if stop():
             return False
+    if failure in done:
+        failure.result()
     return True
 
 
 def _taken(future: Future):
-    result, told = future.result()
+    result, error, where, told = future.result()
     for text, category in told:
         warnings.warn(text, category, stacklevel=3)
+    if error is not None:
+        raise error from RuntimeError(f"in a working process:\n{where}")
     return result
 
 
@@ -109,26 +149,34 @@ def signals_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _start(function: Callable) -> None:
-    global _function
-    _function = function
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    if hasattr(signal, "pthread_sigmask"):
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, TO_PARENT)
+def _work(function: Callable, pipe: Connection) -> None:
+    """Answer items until the parent has gone: (result, error, its traceback, warnings)."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import cv2
 
     cv2.setNumThreads(1)  # the processes share the cores already
+    with contextlib.suppress(EOFError, BrokenPipeError):
+        while True:
+            pipe.send(_told(function, pipe.recv()))
+
+
+def _told(function: Callable, item) -> tuple:
+    """Only the parent knows how to show warnings."""
+    result = error = where = None
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        try:
+            result = function(item)
+        except Exception as err:
+            error, where = err, traceback.format_exc()
+            try:
+                pickle.loads(pickle.dumps(err))
+            except Exception:  # not every library's can be sent
+                error = RuntimeError(f"{type(err).__name__}: {brief(err)}")
+    return result, error, where, [(str(warning.message), warning.category) for warning in told]
 
 
 def _end_with_parent() -> None:
     multiprocessing.parent_process().join()
     os._exit(1)
-
-
-def _call(item) -> tuple:
-    """The result, and the warnings: only the parent knows how to show them."""
-    with warnings.catch_warnings(record=True) as told:
-        warnings.simplefilter("always")
-        result = _function(item)
-    return result, [(str(warning.message), warning.category) for warning in told]

@@ -104,3 +104,27 @@ def test_target_that_is_a_folder(tmp_path):
     with pytest.raises(InputError, match="cannot write"):
         files.write_text(tmp_path / "a.txt", "new")
     assert names(tmp_path) == ["a.txt"]
+
+
+@pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a disk that is always full")
+def test_what_cannot_be_appended_names_the_file():
+    with pytest.raises(InputError, match="^cannot write /dev/full: No space left on device; free some space"):
+        files.append(Path("/dev/full"), "a line\n")
+
+
+class TestOwnedFolder:
+    def test_goes_again_if_nothing_was_put_into_it(self, tmp_path):
+        with files.owned(tmp_path / "a" / "b"):
+            assert (tmp_path / "a" / "b").is_dir()
+        assert names(tmp_path) == []
+
+    def test_stays_with_what_was_put_into_it(self, tmp_path):
+        with files.owned(tmp_path / "a" / "b"):
+            files.write_text(tmp_path / "a" / "b" / "c", "")
+        assert names(tmp_path / "a" / "b") == ["c"]
+
+    def test_that_was_there_stays(self, tmp_path):
+        (tmp_path / "a").mkdir()
+        with files.owned(tmp_path / "a" / "b"):
+            pass
+        assert names(tmp_path) == ["a"]

@@ -30,6 +30,17 @@ def die(number: int, x: int) -> None:
     os.kill(os.getpid(), number)
 
 
+def die_or_hang(x: int) -> None:
+    if x == 1:
+        die(signal.SIGKILL, x)
+    hang(x)
+
+
+def signalled(number: int) -> int:
+    os.kill(os.getpid(), number)
+    return number
+
+
 def hang_at(bad: int, x: int) -> int:
     return hang(x) if x == bad else x
 
@@ -66,10 +77,35 @@ def test_items_are_taken_no_further_ahead_than_promised():
     results.close()
 
 
+class Unsendable(Exception):
+    def __init__(self, first, second):
+        super().__init__(first + second)
+
+
+def fail_unsendably(x: int) -> None:
+    raise Unsendable("a", "b")
+
+
+def test_an_error_that_cannot_be_sent_comes_in_words():
+    with pytest.raises(RuntimeError, match="^Unsendable: ab$") as info:
+        list(parallel.imap(fail_unsendably, range(3), 1))
+    assert "in fail_unsendably" in str(info.value.__cause__)
+
+
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSEGV])
 def test_a_worker_that_dies_is_one_line(number):
     with pytest.raises(InputError, match=r"^a working process was killed .*fewer --workers$"):
         list(parallel.imap(partial(die, number), range(3), 1))
+
+
+def test_when_one_of_several_dies_the_others_end():
+    with pytest.raises(InputError, match="killed"):
+        list(parallel.imap(die_or_hang, range(2), 2))
+    assert not multiprocessing.active_children()
+
+
+def test_signals_of_the_group_are_the_parents():
+    assert list(parallel.imap(signalled, [signal.SIGTERM, signal.SIGINT], 1)) == [signal.SIGTERM, signal.SIGINT]
 
 
 def test_a_stop_ends_the_wait_for_a_worker_that_hangs():
@@ -91,15 +127,14 @@ def test_warnings_of_a_worker_are_the_parents():
     assert [str(warning.message) for warning in told] == ["item 0 is odd", "item 1 is odd"]
 
 
-def test_without_shared_memory_for_locks_this_process_works(monkeypatch):
-    """The system's answer where /dev/shm is full, read-only or not there."""
+@pytest.mark.skipif(os.name != "posix", reason="processes are started in another way")
+def test_a_process_that_cannot_be_started_is_one_line(monkeypatch):
+    def full(*_):
+        raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
 
-    def full(*_, **__):
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-
-    monkeypatch.setattr(parallel, "ProcessPoolExecutor", full)
-    with pytest.warns(UserWarning, match=r"shared memory \(/dev/shm\) cannot be used \(No space left on device\)"):
-        assert list(parallel.imap(partial(offset, 10), range(4), 2)) == [10, 11, 12, 13]
+    monkeypatch.setattr("multiprocessing.util.spawnv_passfds", full)
+    with pytest.raises(InputError, match=r"cannot be started \(Resource temporarily unavailable\); .*fewer --workers$"):
+        list(parallel.imap(partial(offset, 10), range(4), 2))
 
 
 PARENT = """

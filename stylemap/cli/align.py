@@ -152,19 +152,12 @@ def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) 
     with (
         without_leftovers(aligner.out),
         contextlib.closing(parallel.imap(aligner, items, workers)) as results,
-        open(path, "a", encoding="utf-8") as records,
         tqdm(
             unit=" photos", total=len(stems), initial=len(stems) - len(items), disable=None, dynamic_ncols=True
         ) as bar,
     ):
         for record in results:
-            try:
-                records.write(json.dumps(record) + "\n")
-                records.flush()
-            except OSError as err:
-                raise InputError(
-                    f"cannot write {path}: {err.strerror}; free some space, then the same command goes on"
-                ) from err
+            files.append(path, json.dumps(record) + "\n")
             done[record["source"]] = record
             bar.update()
     return [done[name] for name in stems]

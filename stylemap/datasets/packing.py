@@ -217,8 +217,9 @@ def _opened(chunk: Path):
 
 def _check_space(folder: Path, needed: int) -> None:
     free = shutil.disk_usage(folder).free
-    if free < needed + SPARE:
-        raise InputError(f"{folder} has {free / 1e9:.1f} GB free, {needed / 1e9:.1f} GB are needed; free some space")
+    needed += SPARE
+    if free < needed:
+        raise InputError(f"{folder} has {free // 10**6} MB free, {-(-needed // 10**6)} MB are needed; free some space")
 
 
 def _info(name: str) -> zipfile.ZipInfo:

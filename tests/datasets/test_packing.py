@@ -261,7 +261,7 @@ class TestErrors:
     def test_no_room_for_the_whole(self, out, whole, monkeypatch):
         with monkeypatch.context() as patch:
             patch.setattr(shutil, "disk_usage", lambda folder: shutil._ntuple_diskusage(1, 1, 0))
-            with pytest.raises(InputError, match=r"has 0\.0 GB free, .* are needed; free some space"):
+            with pytest.raises(InputError, match=r"has 0 MB free, 6[78] MB are needed; free some space"):
                 pack(ITEMS, make, out, "a", manifest, workers=0)
         assert not out.exists()
         pack(ITEMS, make, out, "a", manifest, workers=0)
