@@ -1,8 +1,11 @@
 """The one error that is the user's to mend, and what its message repeats of foreign text."""
 
+import errno
+import re
 import reprlib
 
 ECHOED = 40  # characters of a value that is none
+NO_MEMORY = "(out of|not enough|insufficient) memory|(can't|cannot|could not|failed to) allocate|ALLOC_FAILED|bad.alloc"
 
 
 class InputError(ValueError):
@@ -29,6 +32,16 @@ def shortened(text: str) -> str:
 def shown(value: object) -> str:
     """A value of any kind as a message repeats it: on one line, shortened, and nothing a terminal would obey."""
     return _repr.repr(value)
+
+
+def out_of_memory(err: Exception) -> bool:
+    """Whether it is that, whoever says it: Python, the system, torch on a CPU or a GPU, oneDNN, or OpenCV."""
+    said = isinstance(err, RuntimeError) or type(err).__module__.partition(".")[0] == "cv2"
+    return (
+        isinstance(err, MemoryError)
+        or (isinstance(err, OSError) and err.errno == errno.ENOMEM)
+        or (said and re.search(NO_MEMORY, str(err), re.IGNORECASE) is not None)
+    )
 
 
 _repr = reprlib.Repr()

@@ -11,7 +11,7 @@ from collections.abc import Callable
 
 from stylemap import __version__
 from stylemap.cli import terminal
-from stylemap.errors import InputError, Note
+from stylemap.errors import InputError, Note, brief, out_of_memory
 
 VERBS = {  # verb -> (module, what it does); a module is imported when its verb is used
     "demo": ("stylemap.cli.demo", "train on drawn faces in minutes, reconstruct and edit them"),
@@ -75,11 +75,17 @@ def answered(call: Callable[[], int]) -> int:
         except BrokenPipeError:  # `stylemap train --help | head`
             sys.stderr.close()
             return 0
-        except OSError as err:  # a disk that fills up or goes away, in a library's hands
-            _complain(f"{err.filename or 'a file'}: {err.strerror or err}")
-            return 2
         except KeyboardInterrupt:
             return 130
+        except Exception as err:
+            if out_of_memory(err):
+                said = f" ({brief(err)})" if str(err) else ""
+                _complain(f"out of memory{said}; give fewer or smaller pictures at once, or close other programs")
+            elif isinstance(err, OSError):  # a disk that fills up or goes away, in a library's hands
+                _complain(f"{err.filename or 'a file'}: {err.strerror or err}")
+            else:
+                raise
+            return 2
 
 
 def let_threads_sleep() -> None:

@@ -1,9 +1,11 @@
 """``stylemap train``: every field of `TrainConfig` is a flag; values come from a recipe, then from the command line."""
 
+import contextlib
 import os
 import re
 import signal
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, fields
@@ -15,17 +17,18 @@ import torch
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from tqdm import tqdm
 
-from stylemap import datasets, naming, reading
+from stylemap import datasets, files, naming, reading
 from stylemap.cli import foresight
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures
-from stylemap.errors import InputError, shown
+from stylemap.errors import InputError, brief, out_of_memory, shown
 from stylemap.resources import CONFIGS
-from stylemap.training import distributed, loop
+from stylemap.training import distributed, loop, report
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 RUNS = Path("runs")
 REPEATS_S = 5.0
+WATCH_S, QUIET_S = 0.5, 25.0  # between looks at what goes on, and between lines in a log
 UNFIT = (  # what jsonargparse says of a value that does not fit
     r'Parser key "(?P<key>[^"]+)": Expected a (?P<kind>.+)\. Got value: (?P<value>.*)',
     r'Parser key "(?P<key>[^"]+)": Does not validate against any of the Union subtypes Subtypes: \[(?P<kind>.+?)\] Errors: '
@@ -55,7 +58,10 @@ def main(argv: list[str]) -> int:
         raise InputError(f"--out {out} is no name in UTF-8; choose another") from err
     if out is None and distributed.launched():
         raise InputError("torchrun needs --out, the same folder for all processes")
-    return run(config, out or next_run(config.data), resume)
+    if out is not None:
+        return run(config, out, resume)
+    with next_run(config.data) as out:
+        return run(config, out, resume)
 
 
 def run(config: TrainConfig, out: Path, resume: bool) -> int:
@@ -63,20 +69,22 @@ def run(config: TrainConfig, out: Path, resume: bool) -> int:
     if not distributed.speaks():
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115 (for as long as the process lives)
     print(f"training on {config.data} into {out}: {foresight.parameters(config)}", flush=True)
-    progress = Progress()
     try:
-        with Stop() as stop:
+        with Stop() as stop, contextlib.closing(Progress(stop)) as progress:
             seen = loop.train(config, out, resume, progress, stop)
-    except torch.OutOfMemoryError as err:
-        raise InputError(
-            "the device is out of memory; lower --batch-gpu, take --speed.checkpointing true, or free the device"
-        ) from err
-    finally:
-        progress.close()
+    except Exception as err:
+        if out_of_memory(err):
+            raise InputError(
+                f"out of memory ({brief(err)}); lower --batch-gpu, take --speed.checkpointing true, or free memory. Go on with "
+                f"--out {out} --resume"
+            ) from err
+        raise
     if stop.signal:
         print(f"stopped after {seen} images; to go on: stylemap train --out {out} --resume")
         return 128 + stop.signal
     print(f"{out / 'weights.safetensors'}  ({seen} images)")
+    if (out / report.NAME).exists():
+        print(f"{out / report.NAME}  (scores, pictures and curves, for the browser)")
     return 0
 
 
@@ -214,19 +222,38 @@ def _config_of_run(argv: list[str]) -> Path:
     return config
 
 
-def next_run(data: str) -> Path:
-    """runs/00000-avatars, runs/00001-photos ..."""
-    taken = [int(p.name[:5]) for p in RUNS.glob("[0-9][0-9][0-9][0-9][0-9]-*")]
-    name = naming.canonical(Path(data).stem).replace("/", "-")
-    return RUNS / f"{max(taken, default=-1) + 1:05d}-{name or 'data'}"
+@contextlib.contextmanager
+def next_run(data: str) -> Iterator[Path]:
+    """runs/00000-avatars, runs/00001-photos ...: a folder for this run alone, which goes again if nothing is put into it."""
+    name = naming.canonical(Path(data).stem).replace("/", "-") or "data"
+    out = None
+    while out is None:
+        taken = [int(p.name[:5]) for p in RUNS.glob("[0-9][0-9][0-9][0-9][0-9]-*")]
+        with contextlib.suppress(FileExistsError):  # another start was faster
+            made = files.make(RUNS / f"{max(taken, default=-1) + 1:05d}-{name}")
+            out = made[0]
+    try:
+        yield out
+    finally:
+        files.remove_empty(made)
 
 
 class Progress(loop.Observer):
-    """A bar on a terminal, and everywhere a line per tick."""
+    """A bar that moves on a terminal, or a line every half minute in a log; everywhere a line per tick."""
 
     bar: tqdm | None = None
 
+    def __init__(self, stop: "Stop"):
+        self.stop, self.over = stop, threading.Event()
+        self.seen, self.began, self.spoke = 0, time.monotonic(), time.monotonic()
+        self.watching = threading.Thread(target=self._watch, daemon=True)
+        if distributed.speaks():
+            self.watching.start()
+
     def close(self) -> None:
+        self.over.set()
+        if self.watching.is_alive():
+            self.watching.join()
         if self.bar is not None:
             self.bar.close()
 
@@ -234,11 +261,13 @@ class Progress(loop.Observer):
         print(datasets.in_words(training, heldout), flush=True)
 
     def start(self, seen: int, total: int) -> None:
+        self.first, self.seen, self.total, self.began = seen, seen, total, time.monotonic()
         self.bar = tqdm(total=total, initial=seen, unit="img", disable=None, dynamic_ncols=True, smoothing=0.05)
         if seen >= total:
-            self.bar.write(f"all {total} images are done already; to go on give more of them: --images {2 * total}")
+            self._say(f"all {total} images are done already; to go on give more of them: --images {2 * total}")
 
     def advance(self, batch: int) -> None:
+        self.seen += batch
         self.bar.update(batch)
 
     def tick(self, seen: int, values: dict[str, float]) -> None:
@@ -255,10 +284,33 @@ class Progress(loop.Observer):
                 f"  held-out mse {values['heldout_mse']:.4f}  psnr {values['heldout_psnr']:.2f} dB  "
                 f"explained {values['heldout_explained']:.1%}"
             )
-        self.bar.write(line)
+        self._say(line)
 
     def alarm(self, text: str) -> None:
-        self.bar.write(f"alarm: {text}")
+        self._say(f"alarm: {text}")
+
+    def _say(self, line: str) -> None:
+        self.spoke = time.monotonic()
+        tqdm.write(line)
+        sys.stdout.flush()
+
+    def _watch(self) -> None:
+        """Also while pictures are waited for, measured or written: a bar whose clock goes on, or a line now and then."""
+        told = False
+        while not self.over.wait(WATCH_S):
+            if self.stop.signal and not told:
+                told = True
+                self._say("saving, then leaving (again to leave at once)")
+            if self.bar is not None and not self.bar.disable:
+                self.bar.refresh()
+            elif time.monotonic() - self.spoke >= QUIET_S:
+                self._say(f"{self.seen:>9} images  {self._left()}" if self.bar is not None else "opening pictures")
+
+    def _left(self) -> str:
+        """Of the time that the rest will take, if it goes on like this."""
+        done, since = self.seen - self.first, time.monotonic() - self.began
+        left = tqdm.format_interval(since / done * (self.total - self.seen)) if done else "an unknown time"
+        return f"of {self.total}, {left} left"
 
 
 class Stop:
@@ -284,7 +336,6 @@ class Stop:
             self.__exit__()
             os.kill(os.getpid(), number)
             return
-        self.signal, self.noted = number, time.monotonic()
+        self.signal, self.noted = number, time.monotonic()  # nothing is printed here: it could interrupt another print
         if not distributed.launched():
             self.__exit__()
-        print("\nsaving, then leaving (again to leave at once)", flush=True)

@@ -6,10 +6,13 @@ alone writes and prints.
 
 import contextlib
 import datetime
+import itertools
 import os
 import socket
+import threading
+import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -23,6 +26,7 @@ from stylemap.training import rendezvous
 
 T = TypeVar("T")
 MARK = ".launch"  # in the folder of a run
+BEAT_S, SILENCE_S = 2, 45  # a sign of life from a process that others wait for, and how long they do without
 PATIENCE = datetime.timedelta(minutes=10)  # with a process that hangs; that one has died is noticed at once
 
 
@@ -32,6 +36,8 @@ class World:
 
     rank: int = 0
     size: int = 1
+    store: dist.Store | None = None  # where they leave one another word
+    turns: Iterator[int] = field(default_factory=itertools.count)  # of the first, for which the others wait
 
     @property
     def first(self) -> bool:
@@ -75,6 +81,56 @@ class World:
         box = [value]
         dist.broadcast_object_list(box, src=0, device=torch.device("cpu"))
         return box[0]
+
+    @contextlib.contextmanager
+    def first_works(self) -> Iterator[None]:
+        """Rank 0 does what is within, for however long; the others wait here, and not in a message, which has a time limit.
+
+        Raises:
+            InputError: rank 0 gives no sign of life any more.
+        """
+        if self.size == 1:
+            yield
+            return
+        turn = dist.PrefixStore(f"turn {next(self.turns)}", self.store)
+        if self.first:
+            with _signs_of_life(turn):
+                yield
+        else:
+            yield
+            self._wait(turn)
+        self.any(False)  # all have heard of it before the first may leave, and the store with it
+
+    def _wait(self, turn: dist.Store) -> None:
+        beats, heard = 0, time.monotonic()
+        while not turn.check(["over"]):
+            if (now := turn.add("beats", 0)) != beats:
+                beats, heard = now, time.monotonic()
+            if time.monotonic() - heard > SILENCE_S:
+                raise InputError(
+                    f"process {self.rank} of {self.size} has not heard of process 0 for {SILENCE_S} s; its own message says why. "
+                    "Go on from the last state with --resume"
+                )
+            time.sleep(rendezvous.POLL_S)
+
+
+@contextlib.contextmanager
+def _signs_of_life(turn: dist.Store) -> Iterator[None]:
+    over = threading.Event()
+
+    def beat() -> None:
+        with contextlib.suppress(RuntimeError):  # the store is gone, and with it those who would listen
+            while not over.wait(BEAT_S):
+                turn.add("beats", 1)
+
+    beating = threading.Thread(target=beat, daemon=True)
+    beating.start()
+    try:
+        yield
+    finally:  # also where it fails: the others notice in their next message
+        over.set()
+        beating.join()
+        turn.set("over", "")
 
 
 ALONE = World()
@@ -131,16 +187,16 @@ def joined(device: torch.device) -> Iterator[World]:
     if device.type == "cuda":
         torch.cuda.set_device(device)
     try:
-        rendezvous.meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
+        store = rendezvous.meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
     except RuntimeError as err:
         raise InputError(
             f"the processes do not reach one another ({str(err).splitlines()[0][:200]}); see torchrun's --rdzv-endpoint"
         ) from err
-    world = World(dist.get_rank(), dist.get_world_size())
+    world = World(dist.get_rank(), dist.get_world_size(), store)
     try:
         yield world
-    except RuntimeError as err:  # DistBackendError of NCCL is one; gloo raises it plainly
-        if "gloo" in str(err).lower() or isinstance(err, dist.DistBackendError):
+    except RuntimeError as err:  # DistError, of NCCL and of the store, is one; gloo raises it plainly
+        if "gloo" in str(err).lower() or isinstance(err, dist.DistError):
             raise InputError(
                 f"process {world.rank} of {world.size} lost another one; its own message says why. Go on from the last state "
                 "with --resume"

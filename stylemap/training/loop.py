@@ -87,7 +87,7 @@ def _train(
     cycle = cycle_of(config, trainee, perceptual_term, world, precision.pick(config.speed, device))
     places = sum(samples, [])
     batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places, stop)
-    meter = Meter(device, world)
+    meter = Meter(device, world, past and past.totals)
     records = Records(config, run, seen, heldout, observer, metrics) if world.first else None
     observer.start(seen, config.images)
     with contextlib.closing(batches), contextlib.closing(records) if records else contextlib.nullcontext():
@@ -110,28 +110,31 @@ def _train(
             if due(seen, config.batch, config.tick) or seen >= config.images:
                 _check_finite(meter, run, seen, records)
                 values = meter.means() | {"images_per_second": meter.speed(config.batch)}  # means wait for the device
-                if records:
-                    records.tick(seen, values, trainee)
+                with world.first_works():
+                    if records:
+                        records.tick(seen, values, trainee)
                 meter.reset()
             if due(seen, config.batch, config.save_every) and seen < config.images:
                 with meter.paused():
                     _check_finite(meter, run, seen, records)
-                    _save(records, seen, trainee, world)
+                    _save(records, seen, trainee, meter, world)
         _check_finite(meter, run, seen, records)
-        _save(records, seen, trainee, world)
+        _save(records, seen, trainee, meter, world)
     if world.first:
         (run / distributed.MARK).unlink(missing_ok=True)
     return seen
 
 
-def _save(records: "Records | None", seen: int, trainee: state.Trainee, world: World) -> None:
+def _save(records: "Records | None", seen: int, trainee: state.Trainee, meter: Meter, world: World) -> None:
     """Rank 0 writes, with what all processes have observed."""
+    totals = meter.totals()
     if trainee.augment:
         world.sum(trainee.augment.sums)  # now with rank 0
         if not world.first:
             trainee.augment.sums.zero_()
-    if records:
-        records.save(seen, trainee)
+    with world.first_works():
+        if records:
+            records.save(seen, trainee, totals)
 
 
 def settled(config: TrainConfig, count: int, before: str | None = None) -> TrainConfig:

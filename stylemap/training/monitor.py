@@ -10,25 +10,30 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.utils.tensorboard import SummaryWriter
 
 from stylemap import files, images, reading
 from stylemap.errors import InputError
 from stylemap.training.alarms import alarms
+from stylemap.training.board import Board
 from stylemap.training.distributed import ALONE, World
 from stylemap.training.phases import TERMS, Terms
+from stylemap.training.state import Totals
 
 
 class Meter:
     """Mean of every term since the last tick, and the first one that was not finite, without waiting for the device."""
 
-    def __init__(self, device: torch.device, world: World = ALONE):
+    def __init__(self, device: torch.device, world: World = ALONE, totals: Totals | None = None):
+        """``totals``: what came before a stop between two ticks."""
         self.device, self.world = device, world
         self.reset()
+        before = [(totals or {}).get(name, (0.0, 0)) for name in TERMS]
+        self.sums = torch.tensor([total for total, _ in before], device=device)
+        self.counts = [n for _, n in before]
 
     def reset(self) -> None:
         self.started = time.perf_counter()
-        self.iterations = 0
+        self.iterations = 0  # of this process
         self.sums = torch.zeros(len(TERMS), device=self.device)
         self.counts = [0] * len(TERMS)
         self.failed_at = torch.full((len(TERMS),), math.inf, device=self.device)  # iteration since the last tick
@@ -41,10 +46,14 @@ class Meter:
         self.counts = [n + (name in terms) for n, name in zip(self.counts, TERMS, strict=True)]
         self.iterations += 1
 
+    def totals(self) -> Totals:
+        """Term -> (its sum, the mean of the processes; of how many iterations), of the terms that occurred."""
+        sums = (self.world.sum(self.sums.clone()) / self.world.size).tolist()
+        return {name: (s, n) for name, s, n in zip(TERMS, sums, self.counts, strict=True) if n}
+
     def means(self) -> dict[str, float]:
         """Over all processes, of the terms that occurred."""
-        sums = (self.world.sum(self.sums.clone()) / self.world.size).tolist()
-        return {name: s / n for name, s, n in zip(TERMS, sums, self.counts, strict=True) if n}
+        return {name: total / n for name, (total, n) in self.totals().items()}
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
@@ -54,7 +63,7 @@ class Meter:
         self.started += time.perf_counter() - start
 
     def speed(self, batch: int) -> float:
-        """Images per second since the last tick."""
+        """Images per second since the last tick, or since this process began."""
         return self.iterations * batch / (time.perf_counter() - self.started)
 
     def failure(self) -> str | None:
@@ -72,7 +81,8 @@ class Monitor:
         self.log = run / "log.jsonl"
         self.grids = run / "grids"
         self.records = self._forget_after(seen)
-        self.board = SummaryWriter(run / "tensorboard", purge_step=seen + 1)
+        with self._writing():
+            self.board = Board(run / "tensorboard", seen)
 
     def record(self, seen: int, values: dict[str, float], grid: Tensor, statistics: dict[str, Tensor]) -> list[str]:
         """One tick: a line of JSON, scalars, histograms and a sheet [3, H, W]. Returns the alarms it gives cause for.
@@ -86,17 +96,16 @@ class Monitor:
         if found := alarms(self.records):
             line["alarms"] = found
         with self._writing():
-            with open(self.log, "a") as f:  # one short write: of a killed one, `read_log` passes over the half line
-                f.write(json.dumps(line) + "\n")
+            files.append(self.log, json.dumps(line) + "\n")  # of a killed write, `read_log` passes over the half line
             for name, value in values.items():
                 if value is not None:
-                    self.board.add_scalar(name, value, seen)
+                    self.board.scalar(name, value, seen)
             for name, numbers in statistics.items():
-                self.board.add_histogram(name, numbers, seen)
+                self.board.histogram(name, numbers, seen)
             images.write(self.grids / f"{seen:010d}.png", grid)
             for text in found:
-                self.board.add_text("alarms", text, seen)
-            self.board.add_image("grid", images.to_uint8(grid[None])[0], seen, dataformats="HWC")
+                self.board.text("alarms", text, seen)
+            self.board.picture("grid", images.to_uint8(grid[None])[0], seen)
             self.board.flush()
         return found
 
@@ -105,9 +114,8 @@ class Monitor:
         line = {"images": seen, "alarms": [alarm]}
         self.records.append(line)
         with self._writing():
-            with open(self.log, "a") as f:
-                f.write(json.dumps(line) + "\n")
-            self.board.add_text("alarms", alarm, seen)
+            files.append(self.log, json.dumps(line) + "\n")
+            self.board.text("alarms", alarm, seen)
             self.board.flush()
 
     def close(self) -> None:
@@ -118,7 +126,7 @@ class Monitor:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        except OSError as err:  # TensorBoard writes in a thread of its own, and raises what happened there
+        except OSError as err:
             raise InputError(
                 f"cannot write the log of {self.run}: {err.strerror or err}; free some space, then go on with --resume"
             ) from err

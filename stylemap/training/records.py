@@ -81,10 +81,10 @@ class Records:
             self.observer.alarm(text)
         self.observer.tick(seen, values)
 
-    def save(self, seen: int, trainee: state.Trainee) -> None:
+    def save(self, seen: int, trainee: state.Trainee, totals: state.Totals) -> None:
         """Write the state and the averaged weights, each atomically; drop the oldest of both but the best."""
         scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
-        state.save(self.run, seen, self.config, trainee)
+        state.save(self.run, seen, self.config, trainee, totals)
         newest = self.run / f"weights-{seen:010d}.safetensors"
         info = {"images": seen, "seed": self.config.seed, **unseen.note(trainee.seen)}
         if seen in scores:

@@ -15,16 +15,16 @@ import torch.distributed as dist
 POLL_S = 0.05
 
 
-def meet(backend: str, patience: datetime.timedelta) -> None:
-    """Join the group that the environment describes (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT).
+def meet(backend: str, patience: datetime.timedelta) -> dist.Store:
+    """Join the group that the environment describes (RANK, WORLD_SIZE, MASTER_ADDR, MASTER_PORT). Returns its store.
 
     Raises:
         RuntimeError: the others do not come.
     """
     store, rank, size = next(dist.rendezvous("env://", timeout=patience))
-    dist.init_process_group(
-        backend, store=own_part(store, rank, size, patience), rank=rank, world_size=size, timeout=patience
-    )
+    store = own_part(store, rank, size, patience)
+    dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
+    return dist.PrefixStore("ours", store)
 
 
 def own_part(store: dist.Store, rank: int, size: int, patience: datetime.timedelta) -> dist.Store:

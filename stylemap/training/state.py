@@ -18,12 +18,14 @@ from torch import nn
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
-from stylemap.errors import InputError
+from stylemap.errors import InputError, out_of_memory
 from stylemap.files import atomic
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
 
 FORMAT = "stylemap-state-1"
+
+Totals = Mapping[str, tuple[float, int]]  # of a term: its sum, and of how many iterations
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,8 @@ def begun(run: Path) -> bool:
     return any(run.glob("state-*"))
 
 
-def save(run: Path, images: int, config: TrainConfig, trainee: Trainee) -> None:
-    """Write the state after ``images`` images.
+def save(run: Path, images: int, config: TrainConfig, trainee: Trainee, totals: Totals | None = None) -> None:
+    """Write the state after ``images`` images, with the totals of the terms since the last tick.
 
     Raises:
         InputError: weights that are not finite (nothing is written), or a disk that cannot take the file.
@@ -67,6 +69,7 @@ def save(run: Path, images: int, config: TrainConfig, trainee: Trainee) -> None:
         "optimizers": trainee.optimizers.state_dict(),
         "augment": trainee.augment and trainee.augment.state_dict(),
         "data": unseen.note(trainee.seen) if trainee.seen else {},
+        "totals": dict(totals or {}),
     }
     with atomic(path(run, images)) as temporary:
         try:
@@ -115,9 +118,9 @@ def load_newest(run: Path) -> dict:
     for candidate in paths(run):
         try:
             return load(candidate)
-        except (InputError, MemoryError, PermissionError):  # nothing wrong with the file
-            raise
         except Exception as err:  # torch.load raises many kinds for a damaged file, as zipfile does
+            if isinstance(err, (InputError, PermissionError)) or out_of_memory(err):
+                raise  # nothing is wrong with the file
             # Out of the way: it would count as one of the states to keep, and push out a good one.
             damaged = candidate.rename(candidate.with_suffix(".damaged"))
             warnings.warn(f"{candidate} cannot be read ({type(err).__name__}), now {damaged.name}", stacklevel=2)
@@ -146,13 +149,15 @@ class Past:
     images: int
     seen: tuple[Seen, ...]
     augment: str | None  # its mode
+    totals: Totals
 
     @classmethod
     def of(cls, content: dict) -> "Past":
         noted, config = content.get("data"), content["config"]
         if isinstance(noted, str):  # of an older version
             noted = {"data": config["data"], "heldout": config["heldout"], "names_sha256": noted}
-        return cls(content["images"], unseen.read(noted or {}), config.get("augment", {}).get("mode"))
+        mode = config.get("augment", {}).get("mode")
+        return cls(content["images"], unseen.read(noted or {}), mode, content.get("totals", {}))
 
 
 def check_data(past: Past, found: Unseen, run: Path) -> None:

@@ -1,9 +1,14 @@
 """`stylemap train` from the outside: recipes, flags and mistakes."""
 
+import contextlib
 import itertools
 import os
+import queue
+import signal
 import subprocess
 import sys
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict
 from pathlib import Path
 
@@ -146,7 +151,9 @@ def test_train_and_resume(recipe, photos, tmp_path, capsys):
     run = tmp_path / "run"
     assert main(["train", "--config", str(recipe), "--data", str(photos), "--out", str(run)]) == 0
     assert (run / "weights.safetensors").exists()
-    assert "explained" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert "explained" in out
+    assert out.splitlines()[-1].startswith(str(run / "report.html"))
     # the recipe of the run itself is taken; flags still override it
     assert main(["train", "--resume", "--out", str(run), "--images", "16"]) == 0
     assert yaml.safe_load((run / "config.yaml").read_text())["images"] == 16
@@ -162,6 +169,54 @@ def test_default_run_folder(recipe, tmp_path, monkeypatch):
     for expected in ("00000-avatars", "00001-avatars"):
         assert main(["train", "--config", str(recipe), "--images", "4"]) == 0
         assert (tmp_path / "runs" / expected / "weights.safetensors").exists()
+
+
+@pytest.mark.parametrize("flags", [[], ["--out", "a/b"]], ids=["numbered", "given"])
+def test_a_start_that_is_refused_leaves_no_folder(recipe, tmp_path, monkeypatch, flags):
+    monkeypatch.chdir(tmp_path)
+    before = sorted(tmp_path.rglob("*"))
+    assert main(["train", "--config", str(recipe), "--data", "nowhere", *flags]) == 2
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_starts_at_once_get_a_folder_each(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    together = threading.Barrier(8)
+
+    def start(_: int) -> Path:
+        together.wait()
+        with train.next_run("photos.zip") as out:
+            (out / "config.yaml").touch()
+        return out
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sorted(threads.map(start, range(8))) == [Path(f"runs/{i:05d}-photos") for i in range(8)]
+
+
+class TestProgress:
+    @pytest.fixture
+    def said(self, monkeypatch):
+        """What is said, line by line, as it comes."""
+        lines = queue.Queue()
+        monkeypatch.setattr(train.Progress, "_say", lambda _, line: lines.put(line))
+        monkeypatch.setattr(train, "WATCH_S", 0.01)
+        return lines
+
+    def test_a_log_gets_lines_while_nothing_happens(self, said, monkeypatch):
+        monkeypatch.setattr(train, "QUIET_S", 0.0)
+        with contextlib.closing(train.Progress(train.Stop())) as progress:
+            progress.start(100, 300)
+            assert said.get(timeout=20) == "      100 images  of 300, an unknown time left"
+            progress.began -= 3600  # this took an hour
+            progress.advance(100)
+            lines = iter(lambda: said.get(timeout=20), "      200 images  of 300, 1:00:00 left")
+            assert all(line.startswith("      100 images") for line in lines)
+
+    def test_a_signal_is_answered_outside_of_its_handler(self, said, capsys):
+        with train.Stop() as stop, contextlib.closing(train.Progress(stop)):
+            stop._note(signal.SIGTERM, None)
+            assert (stop(), capsys.readouterr()) == (True, ("", ""))
+            assert said.get(timeout=20) == "saving, then leaving (again to leave at once)"
 
 
 def test_a_run_from_before_a_setting_goes_on_without_it(recipe, tmp_path):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -187,6 +188,48 @@ def test_without_torchrun_nothing_is_noted(tmp_path, monkeypatch):
 
 
 # ---- whole runs, most of them by torchrun
+
+
+class TestTheOthersWait:
+    """Threads in place of processes: the one that works, and the one that waits for it."""
+
+    @pytest.fixture
+    def worlds(self, monkeypatch):
+        monkeypatch.setattr(distributed, "BEAT_S", 0.02)
+        monkeypatch.setattr(distributed, "SILENCE_S", 1.0)
+        monkeypatch.setattr(distributed.World, "any", lambda *_: False)  # where they meet afterwards
+        store = dist.HashStore()
+        return [distributed.World(rank, 2, store) for rank in range(2)]
+
+    def test_for_as_long_as_the_first_works(self, worlds):
+        """Which is longer than any silence."""
+        working, order = threading.Event(), []
+
+        def first() -> None:
+            for turn in range(2):
+                with worlds[0].first_works():
+                    working.wait(2 if turn == 0 else 0)
+                    order.append("worked")
+
+        thread = threading.Thread(target=first)
+        thread.start()
+        for _ in range(2):
+            with worlds[1].first_works():
+                pass
+            order.append("waited")
+        thread.join()
+        assert order == ["worked", "waited", "worked", "waited"] or order == ["worked", "worked", "waited", "waited"]
+
+    def test_but_not_for_one_that_has_died(self, worlds):
+        with pytest.raises(InputError, match="process 1 of 2 has not heard of process 0 .* --resume"):  # noqa: SIM117
+            with worlds[1].first_works():
+                pass
+
+    def test_nor_for_one_that_fails(self, worlds):
+        with pytest.raises(ZeroDivisionError), worlds[0].first_works():
+            raise ZeroDivisionError
+        with worlds[1].first_works():  # and notices where they meet
+            pass
 
 
 def write_config(config: TrainConfig, path: Path) -> Path:

@@ -49,6 +49,14 @@ def assert_same(a, b, where="state"):
         assert a == b, where
 
 
+def logged(run: Path) -> list[dict]:
+    """What does not depend on the clock; alarms look at speed, too."""
+    log = read_log(run / "log.jsonl")
+    return [
+        {name: value for name, value in line.items() if name not in ("images_per_second", "alarms")} for line in log
+    ]
+
+
 @pytest.mark.parametrize("stops", [[5], [1, 2], [4, 3], [9]], ids=str)
 def test_resume_is_exact(config, whole, tmp_path, stops):
     # 10 iterations of 4 over 11 images: epochs end inside batches, and R1 (every 4th) is before and after each stop.
@@ -56,6 +64,9 @@ def test_resume_is_exact(config, whole, tmp_path, stops):
         loop.train(config, tmp_path / "parts", resume=i > 0, stop=stop_after(iterations))
     assert loop.train(config, tmp_path / "parts", resume=True) == 40
     assert_same(state.load_newest(whole), state.load_newest(tmp_path / "parts"))
+    assert logged(tmp_path / "parts") == logged(
+        whole
+    )  # means of a tick are of all its images, also those before a stop
 
 
 def test_resume_keeps_the_strength_of_the_augmentation(config, tmp_path):
@@ -406,6 +417,17 @@ def test_damaged_newest_state(config, run, damage):
     assert state.load_newest(run)["images"] == 36  # from 32 on; the damaged file does not push out good ones
     assert len(state.paths(run)) == config.keep_states
     assert newest.with_suffix(".damaged").exists()
+
+
+@pytest.mark.parametrize("err", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory")], ids=repr)
+def test_a_state_is_not_damaged_because_memory_is_short(run, monkeypatch, err):
+    def short(*_, **__):
+        raise err
+
+    monkeypatch.setattr(state.torch, "load", short)
+    with pytest.raises(type(err)):
+        state.load_newest(run)
+    assert not list(run.glob("*.damaged"))
 
 
 def test_no_intact_state(tmp_path):

@@ -4,6 +4,6 @@ It is written anew at every saved state, so it must not cost the training anythi
 and the picture sheets that the last report shrank are taken from there.
 """
 
-from stylemap.training.report.page import write
+from stylemap.training.report.page import NAME, write
 
-__all__ = ["write"]
+__all__ = ["NAME", "write"]
