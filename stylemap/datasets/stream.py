@@ -8,16 +8,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import parallel
+from stylemap import parallel, randomness
 from stylemap.datasets import Pictures
 from stylemap.datasets.loading import Draw, load
 from stylemap.errors import InputError
-from stylemap.networks.discriminator import GROUP
+from stylemap.networks.discriminator import group_size
+from stylemap.randomness import Purpose
 
 
 def epoch(seed: int, number: int, count: int, mirror: bool) -> list[Draw]:
     """All images once, shuffled; each mirrored with probability one half if ``mirror``."""
-    rng = np.random.default_rng([seed, number])
+    rng = randomness.generator(Purpose.ORDER, seed, number)
     order = rng.permutation(count)
     flips = rng.random(count) < 0.5 if mirror else np.zeros(count, bool)
     return list(zip(order.tolist(), flips.tolist(), strict=True))
@@ -35,7 +36,7 @@ def shares(batch: int, rank: int = 0, world: int = 1, passes: int = 1) -> list[l
     """Which samples of every batch of ``batch`` images process ``rank`` of ``world`` takes, in each of its ``passes``.
 
     Together the processes take each sample once, so any number of them, and any change of it, sees every image once an
-    epoch. Samples that the discriminator compares (i, i + batch / 4, ...) stay together wherever the parts are large
+    epoch. Samples that the discriminator compares (i, i + batch / group, ...) stay together wherever the parts are large
     enough, so that the split does not change the result.
 
     Raises:
@@ -44,7 +45,8 @@ def shares(batch: int, rank: int = 0, world: int = 1, passes: int = 1) -> list[l
     parts = world * passes
     if batch % parts:
         raise InputError(f"a batch of {batch} cannot be split into {parts} equal parts; make it a multiple of {parts}")
-    rows = GROUP if batch % (GROUP * parts) == 0 else 1
+    group = group_size(batch)
+    rows = group if batch % (group * parts) == 0 else 1
     table = np.arange(batch).reshape(rows, parts, -1)  # [rows, parts, samples of a row]
     return [table[:, rank * passes + i].flatten().tolist() for i in range(passes)]
 

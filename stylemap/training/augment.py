@@ -20,12 +20,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylemap import randomness
 from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
+from stylemap.randomness import Purpose
 from stylemap.training.precision import float32
 
 SMALL_DATA = 20_000  # images; see `preset`
-GENERATOR_KEY = 0xA09_3E47  # noise and the order of the data have keys without it, so no numbers are shared
 LN2 = math.log(2)
 
 
@@ -91,7 +92,7 @@ def draw(seed: int, seen: int, batch: int) -> Draws:
 
     For k independent sets in one iteration ask for k * batch and `take` them apart.
     """
-    rng = np.random.default_rng([GENERATOR_KEY, seed, seen])
+    rng = randomness.generator(Purpose.AUGMENTATION, seed, seen)
     numbers = rng.random((batch, WIDTH), np.float32)
     numbers[:, _NORMAL] = rng.standard_normal((batch, len(_NORMAL)), np.float32)
     return Draws(torch.from_numpy(numbers))

@@ -7,7 +7,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-KEY = 0x57E_C7025  # z, augmentation and the order of the data have keys of their own, so no numbers are shared
+from stylemap import randomness
+from stylemap.randomness import Purpose
+
 GENERATOR, DISCRIMINATOR, PATH = range(3)  # the steps that make samples
 
 
@@ -49,7 +51,7 @@ def draw(seed: int, seen: int, batch: int, channels: int, layers: int, mixing: f
         channels, layers: C and L of the latents.
         mixing: the probability that a sample takes its layers from a crossover on, uniform in 1..L-1, from its partner.
     """
-    rng = np.random.default_rng([KEY, seed, seen])
+    rng = randomness.generator(Purpose.CHANCE, seed, seen)
     path_z = rng.standard_normal((batch, channels), np.float32)
     partners = rng.standard_normal((3, batch, channels), np.float32)
     mixed = rng.random((3, batch)) < mixing

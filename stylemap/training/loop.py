@@ -163,18 +163,25 @@ def passes(config: TrainConfig, world: World) -> int:
     share = config.batch // world.size
     most = min(config.batch_gpu or share, share)
     sizes = [size for size in range(most, 0, -1) if share % size == 0]
-    return share // next((size for size in sizes if size % GROUP == 0), sizes[0])
+    group = group_size(config.batch)
+    return share // next((size for size in sizes if size % group == 0), sizes[0])
 
 
 def regrouped(config: TrainConfig, world: World) -> str | None:
-    """One line where passes or processes are so small that D compares smaller groups than with the batch at once."""
+    """One line where D compares no samples at all, or, as passes or processes are small, smaller groups than with the batch at
+    once."""
     size = config.batch // world.size // passes(config, world)
     ours, whole = group_size(size), group_size(config.batch)
+    if ours == 1:
+        return (
+            f"with {size} picture{'s' * (size > 1)} at once the discriminator compares no pictures with one another, and cannot "
+            f"see that samples are alike; take multiples of {GROUP} for --batch, and for --batch-gpu"
+        )
     if ours == whole:
         return None
     return (
         f"with {size} pictures at once the discriminator compares groups of {ours} instead of {whole}, which is another training "
-        f"than with all {config.batch} at once; multiples of {GROUP} per pass and process are the same"
+        f"than with all {config.batch} at once; multiples of {whole} per pass and process are the same"
     )
 
 

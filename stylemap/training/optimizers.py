@@ -15,14 +15,15 @@ class Networks(nn.Module):
     """Generator and encoder (together the model) and discriminator.
 
     Attributes:
-        path_length: buffer [], where path lengths are penalised: their running mean.
+        path_length: buffer [], of stylegan2: the running mean of path lengths; also without their penalty, which may be
+            switched on and off on resume.
     """
 
     def __init__(self, config: TrainConfig):
         super().__init__()
         self.model = model.build(config.model, config.vector.encoder)
         self.discriminator = Discriminator(config.model).to(memory_format=torch.channels_last)
-        if config.path_penalty:
+        if config.model.architecture == "stylegan2":
             self.register_buffer("path_length", torch.zeros(()))
 
     @property

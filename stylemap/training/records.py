@@ -13,9 +13,8 @@ from stylemap import checkpoint, files
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures, stream, unseen
 from stylemap.errors import InputError
-from stylemap.training import evaluate, report, state
+from stylemap.training import evaluate, noise, report, state
 from stylemap.training.monitor import Monitor
-from stylemap.training.noise import noise
 
 Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]
 GRID_ROWS = 8  # held-out pictures in the grid of a tick
@@ -56,7 +55,7 @@ class Records:
         self.config, self.run, self.observer, self.metrics = config, run, observer, metrics
         self.pictures = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
         rows = min(GRID_ROWS, len(self.pictures))
-        self.z = noise(config.seed, 0, max(rows, MOST_SAMPLES), config.model.stylemap_channels)[0]
+        self.z = noise.shown(config.seed, max(rows, MOST_SAMPLES), config.model.stylemap_channels)
         self.rows = rows
         self.monitor = Monitor(run, seen)
 

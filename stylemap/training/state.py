@@ -201,11 +201,14 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
 
 
 def _changed(saved: dict, wanted: dict) -> Iterator[str]:
-    """The settings that a run cannot change: its networks, and what decides the order and the split of the data (which data,
-    `check_data` finds out)."""
-    for name in ("heldout", "mirror", "seed"):
+    """The settings that a run cannot change: its networks, what decides the order and the split of the data (which data,
+    `check_data` finds out), and what only mattered at its beginning."""
+    for name in ("heldout", "mirror", "seed", "init_from"):
         if saved[name] != wanted[name]:
             yield name
+    adaptive = saved["augment"]["mode"] == wanted["augment"]["mode"] == "adaptive"
+    if adaptive and saved["augment"]["p"] != wanted["augment"]["p"]:
+        yield "augment.p"
     for name in saved["model"].keys() | wanted["model"].keys():
         if saved["model"].get(name) != wanted["model"].get(name):
             yield f"model.{name}"

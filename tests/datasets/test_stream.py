@@ -8,6 +8,7 @@ import torch
 
 from stylemap.datasets import stream
 from stylemap.errors import InputError
+from stylemap.networks.discriminator import group_size
 from tests.datasets.pictures import Broken, Numbers, Stuck
 
 
@@ -47,10 +48,13 @@ def test_processes_and_passes_take_every_sample_once(batch, world, passes):
     assert sorted(sum(parts, [])) == list(range(batch))
 
 
-@pytest.mark.parametrize(("batch", "parts"), [(16, 1), (16, 2), (16, 4), (48, 3), (48, 12)])
+@pytest.mark.parametrize(
+    ("batch", "parts"), [(16, 1), (16, 2), (16, 4), (48, 3), (48, 12), (6, 2), (9, 3), (18, 6), (4, 1), (2, 1)]
+)
 def test_samples_that_the_discriminator_compares_stay_together(batch, parts):
-    def groups(samples: list[int]) -> set[tuple[int, ...]]:  # sample i with i + k N / 4
-        return {tuple(samples[i :: len(samples) // 4]) for i in range(len(samples) // 4)}
+    def groups(samples: list[int]) -> set[tuple[int, ...]]:  # sample i with i + k N / group
+        rows = len(samples) // group_size(len(samples))
+        return {tuple(samples[i::rows]) for i in range(rows)}
 
     split = [groups(part) for rank in range(parts) for part in stream.shares(batch, rank, parts)]
     assert set().union(*split) == groups(list(range(batch)))

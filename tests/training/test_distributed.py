@@ -141,14 +141,19 @@ def test_passes(config, batch, most, world, expected):
         (16, 4, 1, None),
         (16, None, 4, None),
         (6, None, 1, None),  # groups of 3 anyway
-        (16, 2, 1, "2 instead of 4"),
-        (8, None, 4, "2 instead of 4"),
-        (16, 1, 1, "1 instead of 4"),
+        (16, 2, 1, "compares groups of 2 instead of 4"),
+        (8, None, 4, "compares groups of 2 instead of 4"),
+        (6, 2, 1, "compares groups of 2 instead of 3"),
+        (6, None, 2, None),
+        (16, 1, 1, "compares no pictures"),
+        (7, None, 1, "compares no pictures"),
+        (1, None, 1, "compares no pictures"),
+        (4, None, 4, "compares no pictures"),
     ],
 )
 def test_smaller_groups_are_told(config, batch, most, world, groups):
     text = loop.regrouped(replace(config, batch=batch, batch_gpu=most), distributed.World(0, world))
-    assert text is None if groups is None else f"compares groups of {groups}" in text
+    assert text is None if groups is None else groups in text
 
 
 class TestRestarts:
