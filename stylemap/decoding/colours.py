@@ -99,7 +99,7 @@ def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
         NotImplementedError: values of 32 bits, or with a sign.
     """
     if picture.mode in ("I", "F"):
-        raise NotImplementedError("numbers of which nobody knows which is white; 8 or 16 bits have a white")
+        raise NotImplementedError("its numbers have 32 bits or a sign, and nobody knows which of them is white")
     if picture.mode in ("La", "RGBa"):
         picture = picture.convert(picture.mode.upper())
     if picture.mode == "LA":

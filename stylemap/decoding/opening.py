@@ -30,6 +30,7 @@ GROWTH = 80
 SMALL_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # bytes of Pillow's pixels; of all others 4
 # Bytes of a pixel that readers keep beside that
 BESIDE = {"WEBP": 9, "AVIF": 3, "HEIF": 2, "GIF": 4}
+MOST_EXIF = 1000  # pieces of a JPEG's EXIF, which Pillow joins one by one
 MOST_RUNS = 1 << 24  # pixels of a BMP in run lengths, which Pillow unpacks slowly
 MOST_PASSES = 20, 2_000_000_000  # scans of a JPEG; and beyond them, pixels that all scans go over
 HEAD = 1 << 11, 1 << 15, 1 << 18  # bytes in which most headers end, and those of photos with a preview
@@ -89,15 +90,20 @@ def opened(
 
 @contextlib.contextmanager
 def annotated(data: bytes | Path) -> Iterator[Image.Image | None]:
-    """A picture as Pillow opens it by itself, with all that its file says besides the pixels; None if Pillow fails at that."""
+    """A picture as Pillow opens it by itself, with all that its file says besides the pixels; None if Pillow fails at that.
+
+    To be asked for of a picture that could be decoded: here nothing is bounded but the pieces of a JPEG's EXIF.
+    """
     with _stream(data, "the image") as stream:
         try:
-            reader = formats.reader(stream.read(formats.START), "the image")
-            stream.seek(0)
-            picture = reader(stream)
+            contents = stream.read()
+            reader = formats.reader(contents[: formats.START], "the image")
+            if reader is JpegImageFile and contents.count(containers.EXIF_MARK) > MOST_EXIF:
+                raise ValueError("its EXIF is in too many pieces")
+            picture = reader(io.BytesIO(contents))
             if reader is PngImageFile:
                 picture.load()  # notes may stand after the pixels
-        except DAMAGED:
+        except (*DAMAGED, Image.DecompressionBombError):
             picture = None
         yield picture
 
