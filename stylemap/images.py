@@ -17,6 +17,8 @@ from stylemap import decoding, maskfiles
 from stylemap.errors import InputError
 from stylemap.files import atomic
 
+SEEN = 256  # pixels; a picture at least so wide can be seen
+MOST_TIMES = 64  # that a person may ask a pixel to be repeated
 STILL_FORMATS = {  # suffix -> Pillow's save options; PNG and WebP keep every pixel
     "": {"format": "PNG"},
     ".png": {"format": "PNG"},
@@ -84,13 +86,19 @@ def grid(images: Tensor, columns: int, pad: int = 2) -> Tensor:
 
 
 def enlarge(images: Tensor, least: int) -> Tensor:
-    """Repeat the pixels of [N, 3, h, w] so that small images can be seen.
+    """`repeat` the pixels of [N, 3, h, w] so that small images can be seen: to the least whole multiple of w that is ``least``
+    or more."""
+    return repeat(images, times(images.shape[-1], least))
 
-    The width becomes the least whole multiple of w that is ``least`` or more, and the height grows with it; images that are
-    as wide already stay as they are.
-    """
-    factor = max(1, -(-least // images.shape[-1]))
-    return images.repeat_interleave(factor, dim=2).repeat_interleave(factor, dim=3)
+
+def times(width: int, least: int = SEEN) -> int:
+    """The least whole number that makes a width at least so large."""
+    return max(1, -(-least // width))
+
+
+def repeat(images: Tensor, times: int) -> Tensor:
+    """Each pixel of [N, 3, h, w], so many times across and down. Reading such a picture at its old side gives the old pixels."""
+    return images if times == 1 else images.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
 
 
 # ---- files

@@ -24,7 +24,6 @@ from stylemap.errors import InputError
 from stylemap.files import atomic
 
 SLOWEST = 0.1  # fps; slower ones overflow the 16 bits of a duration
-SEEN = 256  # pixels; a picture at least so wide can be seen
 FASTEST = 50  # fps; viewers show faster GIFs at 10
 PALETTE_FRAMES, PALETTE_PIXELS = 64, 1 << 16  # at most, and about so many, that the colours of a GIF are chosen from
 H264_CRF = "16"  # 0 loses nothing, 23 is the usual

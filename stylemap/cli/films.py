@@ -32,7 +32,10 @@ def add_options(parser: argparse.ArgumentParser, ease: str, frames: int | None =
         "--ease", choices=EASES, default=ease, help="linear: constant speed; smooth: rests at the pictures"
     )
     parser.add_argument(
-        "--size", type=int, metavar="PIXELS", help="repeat pixels until the frames are at least so wide"
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help=f"repeat pixels until the frames are at least so wide, by default {images.SEEN}; 1 = the model's own pixels",
     )
     parser.add_argument(
         "--sheet", type=options.output, metavar="PATH", help=f"also up to {SHEET_FRAMES} of the frames side by side"
@@ -85,4 +88,4 @@ def write(arguments: argparse.Namespace, batches: Iterable[Tensor], times: Seque
 
 
 def enlarged(arguments: argparse.Namespace, frames: Tensor) -> Tensor:
-    return images.enlarge(frames, arguments.size) if arguments.size else frames
+    return images.enlarge(frames, images.SEEN if arguments.size is None else arguments.size)

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from stylemap import editing, familiarity, files, images
+from stylemap import editing, familiarity, files, images, sheets
 from stylemap.cli import films, heldout, inputs, options
 from stylemap.editing import motion
 from stylemap.errors import InputError, Note
@@ -53,6 +53,8 @@ def main(argv: list[str]) -> int:
     mix.add_argument("--out", type=options.output, required=True, help="the picture to write")
     mix.set_defaults(run=run_mix)
 
+    for verb in (samples, reconstruct, mix):
+        options.add_enlarge(verb)
     for verb in (samples, reconstruct, interpolate, mix):
         options.add_weights(verb)
     arguments = parser.parse_args(argv)
@@ -64,13 +66,14 @@ def main(argv: list[str]) -> int:
 def run_samples(arguments: argparse.Namespace) -> None:
     model = options.load_any(arguments)
     channels, mean = model.config.stylemap_channels, model.mean_latent()
+    enlarge = options.Enlarging(arguments.enlarge)
     grid = Grid(arguments.out, len(arguments.seeds), 1, columns=4)
     for seeds in streams.batched(arguments.seeds, motion.frames_at_once(model)):
         z = np.stack([np.random.default_rng(seed).standard_normal(channels, np.float32) for seed in seeds])
         latent = truncate(model.map(torch.from_numpy(z).to(model.device)), mean, arguments.truncation)
         pictures = model.synthesize(latent).cpu()
         for seed, picture in zip(seeds, pictures, strict=True):
-            images.write(arguments.out / f"seed{seed:04d}.png", picture)
+            images.write(arguments.out / f"seed{seed:04d}.png", enlarge(picture[None]))
         grid.add(pictures[:, None])
     grid.write()
 
@@ -83,13 +86,14 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
     for path in paths:  # all of them are good before the first is written
         images.read(path, model.config.resolution)
     errors: list[float] = []
+    enlarge = options.Enlarging(arguments.enlarge)
     grid = Grid(arguments.out, len(paths), 2, columns=8)
     for batch in streams.batched(zip(names, paths, strict=True), motion.frames_at_once(model)):
         originals = torch.cat([images.read(path, model.config.resolution) for _, path in batch])
         reconstructions = model.synthesize(model.encode(originals.to(model.device))).cpu()
         errors += mse(reconstructions.clamp(-1, 1), originals).tolist()
         for (name, _), picture in zip(batch, reconstructions, strict=True):
-            images.write(arguments.out / f"{name}.png", picture)
+            images.write(arguments.out / f"{name}.png", enlarge(picture[None]))
         grid.add(torch.stack([originals, reconstructions], dim=1))
     grid.write()
     per_image = {
@@ -126,7 +130,8 @@ def run_mix(arguments: argparse.Namespace) -> None:
         raise InputError(f"--layers must lie in 0..{layers - 1} or be a number up to {layers} for these weights")
     photos = options.read_photos([arguments.coarse, arguments.fine], model, arguments.weights)
     coarse, fine = model.encode(photos).split(1)
-    images.write(arguments.out, editing.mix(model, coarse, fine, (first, end)))
+    mixed = editing.mix(model, coarse, fine, (first, end))
+    images.write(arguments.out, options.Enlarging(arguments.enlarge)(mixed))
     print(arguments.out)
 
 
@@ -152,11 +157,13 @@ class Grid:
 
     def add(self, pictures: torch.Tensor) -> None:
         """[n, tiles, 3, R, R]."""
-        most = min(MOST_TILES, max(self.columns, GRID_PIXELS // pictures[0, 0, 0].numel())) // self.tiles
+        pixels = (images.times(pictures.shape[-1], sheets.TILE) * pictures.shape[-1]) ** 2  # of a tile on the grid
+        most = min(MOST_TILES, max(self.columns, GRID_PIXELS // pixels)) // self.tiles
         self.shown += pictures[: most - len(self.shown)].clone()  # a slice would keep all of the batch
 
     def write(self) -> None:
         if len(self.shown) < self.total:
             warnings.warn(Note(f"{self.path} shows the first {len(self.shown)} of {self.total} pictures"), stacklevel=2)
-        images.write(self.path, images.grid(torch.cat(self.shown), self.columns))
+        tiles = images.enlarge(torch.cat(self.shown), sheets.TILE)
+        images.write(self.path, images.grid(tiles, self.columns))
         print(self.path)

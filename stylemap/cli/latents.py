@@ -139,7 +139,7 @@ def check_layers(layers: list[int] | None, found: Found) -> None:
 
 
 def show(arguments: argparse.Namespace, frames: Iterable[Tensor]) -> None:
-    frames = (images.enlarge(batch, video.SEEN) for batch in frames)
+    frames = (images.enlarge(batch, images.SEEN) for batch in frames)
     if arguments.out.suffix.lower() in FILMS:
         video.write(arguments.out, frames, arguments.fps)
     else:

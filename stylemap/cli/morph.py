@@ -143,7 +143,9 @@ def run_transfer(arguments: argparse.Namespace) -> None:
         return mixing.transfer(model, target, neutral, expressive, amount, mask, arguments.space, arguments.hard)
 
     if not moving:
-        images.write(arguments.out, films.enlarged(arguments, edit(arguments.amount)))
+        picture = edit(arguments.amount)
+        enlarge = options.Enlarging(arguments.size and images.times(picture.shape[-1], arguments.size), "--size 1")
+        images.write(arguments.out, enlarge(picture))
         print(arguments.out)
         return
     ways = motion.timeline(2, arguments.frames or 16, arguments.loop)

@@ -60,6 +60,40 @@ def stylemaps(model: "Model | VectorModel", weights: str | Path) -> Model:
     return model
 
 
+def add_enlarge(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--enlarge",
+        type=enlargement,
+        metavar="TIMES",
+        help=f"write each pixel so many times across and down; by default as often as makes a picture {images.SEEN} pixels wide. "
+        "1 = the model's own pixels, as metrics need them",
+    )
+
+
+def enlargement(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= images.MOST_TIMES:
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a whole number from 1 to {images.MOST_TIMES}")
+    return int(text)
+
+
+class Enlarging:
+    """Makes pictures as large as ``--enlarge`` says; where it says nothing, large enough to be seen, and tells so once."""
+
+    def __init__(self, times: int | None, flag: str = "--enlarge 1"):
+        """``flag``: what to say for the model's own pixels."""
+        self.times, self.flag, self.told = times, flag, False
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """[N, 3, R, R] -> [N, 3, times R, times R]."""
+        side = pictures.shape[-1]
+        times = images.times(side) if self.times is None else self.times
+        if self.times is None and times > 1 and not self.told:
+            self.told = True
+            said = f"pictures of {side} x {side} pixels are written {times} times as large, to be seen"
+            warnings.warn(f"{said}; {self.flag} writes them as metrics need them", Note, stacklevel=2)
+        return images.repeat(pictures, times)
+
+
 def check_networks(arguments: argparse.Namespace) -> None:
     """InputError if ``--lpips-vgg`` or ``--inception`` names no file."""
     for flag, path in (("--lpips-vgg", arguments.lpips_vgg), ("--inception", arguments.inception)):

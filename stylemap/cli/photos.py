@@ -34,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: 
         "has a soft rim, poisson also brings parts of references to the photo's light and tint. With --align feather, "
         "otherwise none",
     )
+    options.add_enlarge(parser)
     group = parser.add_argument_group(
         "unaligned photos",
         "With --align the largest face of each photo is found and cut out like FFHQ's faces, the edit is made on it and put "
@@ -59,14 +60,18 @@ def open_photos(arguments: argparse.Namespace, model: Model, weights: str | Path
     """
     paste = arguments.paste_back or ("feather" if arguments.align else "none")
     known = familiarity.of(weights, model)
+    if paste != "none" and (arguments.enlarge or 1) > 1:
+        raise InputError("--enlarge goes with --paste-back none: a photo keeps its size; leave one of the two away")
+    enlarge = options.Enlarging(arguments.enlarge)
     if arguments.align:
         on_photo = arguments.painted and arguments.mask_on != "face"
-        return Faces(model, paste, faces.Finder(arguments.landmarks, arguments.detector), on_photo, known)
+        finder = faces.Finder(arguments.landmarks, arguments.detector)
+        return Faces(model, paste, enlarge, known, finder, on_photo)
     for name in ("landmarks", "detector", "mask_on"):
         if getattr(arguments, name, None) is not None:
             flag = "--" + name.replace("_", "-")
             raise InputError(f"{flag} goes with --align; add it or leave {flag} away")
-    return Pictures(model, paste, known)
+    return Pictures(model, paste, enlarge, known)
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,9 +90,13 @@ class Photo:
 class Pictures:
     """Pictures of any size, cut to their central square."""
 
-    def __init__(self, model: Model, paste: str, known: Familiarity | None = None):
-        """``paste``: one of `pasting.WAYS`, or "none" to write what the model made; ``known``: tells what it cannot draw."""
-        self.model, self.paste, self.known = model, paste, known
+    def __init__(self, model: Model, paste: str, enlarge: options.Enlarging, known: Familiarity | None):
+        """
+        Args:
+            paste: one of `pasting.WAYS`, or "none" to write what the model made, enlarged.
+            known: tells what the model cannot draw.
+        """
+        self.model, self.paste, self.enlarge, self.known = model, paste, enlarge, known
         self.told: set[str] = set()
 
     def open(self, path: str) -> Photo:
@@ -129,7 +138,7 @@ class Pictures:
         A `Note` is warned of for all of the original that its kind of file cannot hold.
         """
         if self.paste == "none":
-            images.write(path, images.from_arrays([edited.pixels]))
+            images.write(path, self.enlarge(images.from_arrays([edited.pixels])))
             return
         source = Path(original.path) if original.contents is None else original.contents
         photo = originals.opened(source, path.suffix, original.path)
@@ -152,9 +161,15 @@ class Faces(Pictures):
     """The largest face of each photo, aligned."""
 
     def __init__(
-        self, model: Model, paste: str, finder: faces.Finder, on_photo: bool, known: Familiarity | None = None
+        self,
+        model: Model,
+        paste: str,
+        enlarge: options.Enlarging,
+        known: Familiarity | None,
+        finder: faces.Finder,
+        on_photo: bool,
     ):
-        super().__init__(model, paste, known)
+        super().__init__(model, paste, enlarge, known)
         self.finder, self.on_photo = finder, on_photo
 
     def over(self, values: np.ndarray, photo: Photo, name: str) -> np.ndarray:

@@ -15,7 +15,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
-from stylemap import faces, project
+from stylemap import faces, images, project
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.editor import pictures, requests
@@ -211,7 +211,7 @@ class Server:
             sent = await self._json(request, requests.Save)
             given = self._ready(session, sent)
             edited = await self.model.run(request, self._render, sent, given, sent.paste_back)
-            data, notes = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent.paste_back)
+            data, notes = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent)
         return download(data, "edit.png", "image/png", notes)
 
     async def save_project(self, request: Request, id: str) -> Response:
@@ -246,10 +246,11 @@ class Server:
     def _project(self, sent: requests.SaveProject, given: Pictures) -> bytes:
         return project.to_bytes(self.studio.project(self._recipe(sent), given, sent.page))
 
-    def _file_of(self, picture: Picture, edited: Edited, how: pasting.How) -> tuple[bytes, list[str]]:
-        if how == "none":
-            return pictures.png(edited.pixels), []
-        return pictures.put_back(picture.photo, edited, how, self.limits.pixels)
+    def _file_of(self, picture: Picture, edited: Edited, sent: requests.Save) -> tuple[bytes, list[str]]:
+        if sent.paste_back == "none":
+            times = sent.enlarge or images.times(len(edited.pixels))
+            return pictures.png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
+        return pictures.put_back(picture.photo, edited, sent.paste_back, self.limits.pixels)
 
     # ---- what requests hold
 

@@ -12,6 +12,7 @@ from stylemap.editing.directions import Direction
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.editor.pictures import mask_from_text, mask_to_text
 from stylemap.errors import InputError
+from stylemap.images import MOST_TIMES
 from stylemap.project import recipe
 
 MASK_CHARACTERS = 3_000_000  # base64 of 2 MB, more than a mask of 1024 px takes
@@ -109,9 +110,10 @@ class Edit(Strict):
 
 
 class Save(Edit):
-    """An edit, and how it goes back into the upload."""
+    """An edit, and how it goes back into the upload; or else how often each of its pixels is written across and down."""
 
     paste_back: Literal["none", "feather", "poisson"] = "none"
+    enlarge: Annotated[int, Field(ge=1, le=MOST_TIMES)] | None = None  # None = large enough to be seen
 
 
 class SaveProject(Edit):

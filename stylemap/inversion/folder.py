@@ -60,7 +60,7 @@ class Film:
         beside = _small(photo[None])
         for frame in self.frames:
             pair = images.from_uint8(torch.cat([beside, frame[i : i + 1]], dim=2))
-            yield images.enlarge(pair, 2 * video.SEEN)
+            yield images.enlarge(pair, 2 * images.SEEN)
 
 
 def _small(shown: Tensor) -> Tensor:

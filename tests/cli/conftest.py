@@ -33,6 +33,13 @@ model: {{resolution: 16, stylemap_size: 4, stylemap_channels: 4, channel_base: 1
 """
 
 
+OWN_PIXELS = {  # verbs that enlarge what they write -> how they leave it as it is
+    **dict.fromkeys(("generate samples", "generate reconstruct", "generate mix", "directions apply"), "--enlarge 1"),
+    **dict.fromkeys(("local-edit blend", "local-edit transplant", "local-edit replay"), "--enlarge 1"),
+    **dict.fromkeys(("generate interpolate", "morph path", "morph transfer"), "--size 1"),
+}
+
+
 @dataclass(frozen=True)
 class Ran:
     """What a command left behind."""
@@ -120,12 +127,16 @@ def tree(folder: Path) -> dict[str, bytes | None]:
 def stylemap(inputs, tmp_path, monkeypatch, capsys) -> Callable[..., Ran]:
     """``stylemap("generate samples --seeds 0", "--out", path)``: plain words, or a string of several, to the exit code.
 
-    Runs in an empty folder; ``IN/`` stands for the folder of inputs.
+    Runs in an empty folder; ``IN/`` stands for the folder of inputs. Pictures are written in the model's own pixels, unless
+    they are said to be enlarged, or ``as_given``.
     """
     monkeypatch.chdir(tmp_path)
 
-    def run(*arguments) -> Ran:
+    def run(*arguments, as_given: bool = False) -> Ran:
         words = [word for a in arguments for word in (a.split() if isinstance(a, str) else [str(a)])]
+        flag, _, value = OWN_PIXELS.get(" ".join(words[:2]), "").partition(" ")
+        if flag and not as_given and not {flag, "--help"} & set(words):
+            words += [flag, value]
         capsys.readouterr()
         try:
             code = cli.main([word.replace("IN/", f"{inputs}/") for word in words])

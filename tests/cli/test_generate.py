@@ -13,7 +13,8 @@ from PIL import Image
 
 from stylemap import images, interpolate, mix
 from stylemap.cli import generate
-from stylemap.editing import motion
+from stylemap.editing import directions, motion
+from stylemap.sheets import TILE
 from tests.cli.conftest import PHOTOS, SIDE, pixels
 from tests.memory import peak
 
@@ -23,6 +24,10 @@ WEIGHTS = "--weights IN/w.safetensors"
 
 def by_library(picture: torch.Tensor) -> np.ndarray:
     return images.to_uint8(picture)[0].numpy()
+
+
+def enlarged(picture: np.ndarray, times: int) -> np.ndarray:
+    return picture.repeat(times, 0).repeat(times, 1)
 
 
 def names(folder: Path) -> list[str]:
@@ -39,8 +44,8 @@ class TestSamples:
         assert {p.shape for p in pictures} == {(SIDE, SIDE, 3)}
         assert len({p.tobytes() for p in pictures}) == 4
         sheet = pixels(tmp_path / "made/grid.png")  # one row of four
-        np.testing.assert_array_equal(sheet[2 : 2 + SIDE, 2 : 2 + SIDE], pictures[0])
-        np.testing.assert_array_equal(sheet[2 : 2 + SIDE, -2 - SIDE : -2], pictures[3])
+        for first, picture in ((2, pictures[0]), (-2 - TILE, pictures[3])):
+            np.testing.assert_array_equal(sheet[2 : 2 + TILE, first:][:, :TILE], enlarged(picture, TILE // SIDE))
 
     def test_default_is_sixteen(self, stylemap, tmp_path):
         assert stylemap("generate samples --out made", WEIGHTS).code == 0
@@ -116,13 +121,13 @@ class TestReconstruct:
     def test_grid_shows_each_photo_beside_its_reconstruction(self, stylemap, inputs, tmp_path):
         assert stylemap("generate reconstruct --images IN/ada.png IN/bob.png --out made", WEIGHTS).code == 0
         sheet = pixels(tmp_path / "made/grid.png")
-        cells = [sheet[2 : 2 + SIDE, x : x + SIDE] for x in range(2, sheet.shape[1] - SIDE, SIDE + 2)]
+        cells = [sheet[2 : 2 + TILE, x : x + TILE] for x in range(2, sheet.shape[1] - TILE, TILE + 2)]
         for got, path in zip(
             cells,
             [inputs / "ada.png", tmp_path / "made/ada.png", inputs / "bob.png", tmp_path / "made/bob.png"],
             strict=True,
         ):
-            np.testing.assert_array_equal(got, pixels(path))
+            np.testing.assert_array_equal(got, enlarged(pixels(path), TILE // SIDE))
 
     def test_folder(self, stylemap, tmp_path):
         assert stylemap("generate reconstruct --images IN/photos IN/ada.png --out made", WEIGHTS).code == 0
@@ -207,7 +212,63 @@ class TestMemory:
         written = len(names(tmp_path / "made")) - 1 - verb.startswith("reconstruct")
         assert ran.code == 0
         assert ran.err == f"note: {Path('made') / 'grid.png'} shows the first {shown} of {written} pictures\n"
-        assert pixels(tmp_path / "made/grid.png").shape[0] == 2 + 8 // (4 if shown == 8 else 8) * (SIDE + 2)
+        assert pixels(tmp_path / "made/grid.png").shape[0] == 2 + 8 // (4 if shown == 8 else 8) * (TILE + 2)
+
+
+class TestEnlarging:
+    """By a whole factor, so that a picture can be seen and is read again as it was."""
+
+    VERBS = (
+        "generate samples --seeds 3",
+        "generate reconstruct --images IN/ada.png",
+        "generate mix --coarse IN/ada.png --fine IN/bob.png",
+        "local-edit blend --original IN/ada.png --reference IN/bob.png --half left",
+        "local-edit transplant --original IN/ada.png --reference IN/bob.png --from 0,0 --to 4,4 --size 2,2",
+        "directions apply --image IN/ada.png --directions d.safetensors --direction one",
+        "morph transfer --target IN/ada.png --neutral IN/bob.png --expressive IN/cyd.png",
+    )
+
+    @pytest.fixture(autouse=True)
+    def direction(self, tmp_path, model):
+        vector = torch.randn(model.config.stylemap_shape, generator=torch.Generator().manual_seed(0))
+        found = directions.normalised("one", vector, 5.0, directions.Origin("npy"))
+        directions.save(tmp_path / "d.safetensors", [found])
+
+    @pytest.mark.parametrize("line", VERBS)
+    def test_by_default_and_by_choice(self, stylemap, tmp_path, line):
+        verb = line.split()[1]
+        file = {"samples": "/seed0003.png", "reconstruct": "/ada.png"}.get(verb, ".png")
+        flag = "--size" if verb == "transfer" else "--enlarge"
+        asked = {"own": f"{flag} 1", "three": f"{flag} {3 * SIDE if flag == '--size' else 3}", "eyes": ""}
+        made, said = {}, {}
+        for name, flags in asked.items():
+            ran = stylemap(line, flags, "--out", name + (file if "/" not in file else ""), WEIGHTS, as_given=True)
+            assert ran.code == 0
+            made[name], said[name] = tmp_path / f"{name}{file}", ran.err
+        own = pixels(made["own"])
+        assert own.shape == (SIDE, SIDE, 3)
+        np.testing.assert_array_equal(pixels(made["three"]), enlarged(own, 3))
+        np.testing.assert_array_equal(pixels(made["eyes"]), enlarged(own, 8))
+        assert torch.equal(images.read(made["eyes"], SIDE), images.read(made["own"], SIDE))
+        note = f"note: pictures of 32 x 32 pixels are written 8 times as large, to be seen; {flag} 1 writes them as metrics"
+        assert [name for name, text in said.items() if note in text] == ["eyes"]
+        assert said["eyes"].count(note) == 1
+
+    def test_films(self, stylemap, tmp_path):
+        line = "generate interpolate --from IN/ada.png --to IN/bob.png --frames 2 --out film.png"
+        sides = []
+        for flags in ("", "--size 1", "--size 40"):
+            assert stylemap(line, flags, WEIGHTS, as_given=True).code == 0
+            sides.append(pixels(tmp_path / "film.png").shape[0])
+        assert sides == [256, 32, 64]
+
+    @pytest.mark.parametrize("times", ["0", "-1", "1.5", "65", "x", "9" * 5000])
+    def test_bad_factor(self, refused, times):
+        assert "--enlarge" in refused("generate samples --out made", f"--enlarge={times}", WEIGHTS)
+
+    def test_a_photo_keeps_its_size(self, refused):
+        line = refused(self.VERBS[3], "--paste-back feather --enlarge 2 --out edit.png", WEIGHTS)
+        assert "--enlarge goes with --paste-back none" in line
 
 
 class TestInterpolate:
@@ -395,6 +456,8 @@ def test_script(tmp_path):
         "--weights",
         "avatars32",
         "--seeds",
+        "1",
+        "--enlarge",
         "1",
         "--out",
         "made",

@@ -439,7 +439,7 @@ def test_script(inputs, tmp_path):
     """The entry script, from another folder than its own."""
     command = [sys.executable, ROOT / "local_edit.py", "transplant", "--weights", inputs / "w.safetensors"]
     command += ["--original", inputs / "ada.png", "--reference", inputs / "bob.png"]
-    command += ["--from", "0,0", "--to", "4,4", "--size", "2,2", "--out", "edit.png"]
+    command += ["--from", "0,0", "--to", "4,4", "--size", "2,2", "--enlarge", "1", "--out", "edit.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "edit.png\n", "")
     assert pixels(tmp_path / "edit.png").shape == (SIDE, SIDE, 3)

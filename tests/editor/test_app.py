@@ -181,7 +181,11 @@ def test_masks_as_a_canvas_gives_them(ready):
 def test_save(ready):
     answer = ready.ask("POST", "/save", json={"patches": [patch()]})
     assert answer.headers["content-disposition"] == 'attachment; filename="edit.png"'
-    assert np.array_equal(pixels(answer.content), pixels(ready.render(patches=[patch()]).content))
+    shown = pixels(ready.render(patches=[patch()]).content)
+    assert np.array_equal(pixels(answer.content), shown.repeat(256 // SIDE, 0).repeat(256 // SIDE, 1))
+    for times in (1, 3):
+        answer = ready.ask("POST", "/save", json={"patches": [patch()], "enlarge": times})
+        assert np.array_equal(pixels(answer.content), shown.repeat(times, 0).repeat(times, 1))
 
 
 @pytest.mark.parametrize("how", ["feather", "poisson"])

@@ -313,6 +313,8 @@ def test_empty_slots(page, refused):
 
 def test_paste_back_and_page(ready, refused):
     refused(ready.ask("POST", "/save", json={"paste_back": "glue"}), 422)
+    refused(ready.ask("POST", "/save", json={"enlarge": 0}), 422)
+    refused(ready.ask("POST", "/save", json={"enlarge": 65}), 422)
     refused(ready.ask("POST", "/project", json={"page": {"x": "y" * 66_000}}), 422, "64 KB")
     refused(ready.ask("POST", "/project", json={"page": 3}), 422)
     refused(ready.ask("POST", "/project", **raw({"page": {"x": float("nan")}})), 422)

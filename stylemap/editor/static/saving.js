@@ -3,6 +3,8 @@
 import { countKept, forPage, forServer, fromServer } from "./edit.js";
 import { answerOf, download } from "./widgets.js";
 
+const SEEN = 256; // pixels; a smaller result is written enlarged by a whole factor
+
 export class Saving {
   constructor(editor, session) {
     Object.assign(this, { editor, session });
@@ -47,7 +49,7 @@ export class Saving {
   #ask(width, height, isWhole) {
     const { side } = this.editor;
     const text = {
-      none: `The result alone, ${side} × ${side}`,
+      none: `The result alone, ${side} × ${side}` + (side < SEEN ? ", enlarged to be seen" : ""),
       feather: `In the photo at full size, ${width} × ${height}, soft edge`,
       poisson: `In the photo at full size, ${width} × ${height}, colours matched`,
     };

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from tests.editor.browser.conftest import enlarged, pixels
+from tests.editor.conftest import png
 
 GIVE_FILES = """([text, name, type, kind, selector]) => {
     const bytes = Uint8Array.from(atob(text), letter => letter.charCodeAt(0));
@@ -82,9 +83,11 @@ def test_the_saved_picture_is_the_one_that_is_shown(editor):
     with editor.page.expect_download() as download:
         editor.press("s")
     assert download.value.suggested_filename.endswith(".png")
-    saved = download.value.path().read_bytes()
-    assert pixels(saved).shape == (32, 32, 3)
-    assert np.array_equal(enlarged(editor, saved, len(shown)), shown)
+    saved = pixels(download.value.path().read_bytes())
+    assert saved.shape == (256, 256, 3), "each pixel is there 8 times, to be seen"
+    own = saved[::8, ::8]
+    assert np.array_equal(own.repeat(8, 0).repeat(8, 1), saved)
+    assert np.array_equal(enlarged(editor, png(own.astype(np.uint8)), len(shown)), shown)
 
 
 def test_a_large_photo_gets_its_edit_back_at_full_size(editor, photo):
