@@ -49,7 +49,7 @@ class Person:
         self.connection = http.client.HTTPConnection(self.host, timeout=120)
         self.path = f"/api/sessions/{json.loads(self.ask('POST', '/api/sessions')[1])['id']}"
         for k, slot in enumerate(SLOTS):
-            self.ask("PUT", f"{self.path}/pictures/{slot}", {"avatar": (3 * self.number + k) % 48})
+            self.ask("PUT", f"{self.path}/pictures/{slot}", {"gallery": (3 * self.number + k) % 48})
         side = json.loads(self.ask("GET", "/api/info")[1])["resolution"]
         self.edits = [stroke(side, k, self.number) for k in range(STROKES)]
         self.first = self.edit(self.edits[0])[1]

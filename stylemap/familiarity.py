@@ -16,6 +16,7 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, images
+from stylemap.datasets import unseen
 from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.editing import motion
 from stylemap.model import Model
@@ -58,13 +59,13 @@ def of(weights: str | Path, model: "Model | VectorModel") -> Familiarity | None:
     """
     if model.encoder is None:
         return None
-    info = checkpoint.read_info(weights)
-    noted = info.get("heldout_mse")
+    noted = checkpoint.read_info(weights).get("heldout_mse")
     if isinstance(noted, float) and 0 < noted < math.inf:
         return Familiarity(name_of(weights), noted, "pictures that were held out")
     side = model.config.resolution
     count = max(4, min(MOST, PIXELS // side**2))
-    if info.get("data") == "avatars" and side <= MAX_SIDE:
+    seen = checkpoint.seen_by(weights)
+    if seen and seen[0].data == unseen.AVATARS and side <= MAX_SIDE:
         drawn = Avatars(side, count, "heldout")
         known, whose = images.from_arrays(drawn[i] for i in range(count)), "drawn faces"
     else:

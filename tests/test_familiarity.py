@@ -134,7 +134,10 @@ VERBS = {
 }
 
 
-@pytest.mark.parametrize("verb", VERBS)
+QUICK = ("blend", "reconstruct", "path", "replay", "project")  # a way in code of each; the others share one of them
+
+
+@pytest.mark.parametrize("verb", [pytest.param(v, marks=() if v in QUICK else pytest.mark.slow) for v in VERBS])
 def test_every_verb_tells_it_once(pictures, tmp_path, capsys, verb):
     paths = {path.stem: path for path in pictures.iterdir()}
     command = VERBS[verb].format(out=tmp_path / "out", **paths).split()

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 
-from stylemap import checkpoint, faces
+from stylemap import checkpoint, faces, familiarity
 from stylemap.cli import options
 from stylemap.editing import directions
 from stylemap.editor.limits import MEGA
@@ -48,7 +48,7 @@ def main(argv: list[str]) -> int:
     try:
         import uvicorn
 
-        from stylemap.editor import app, connections, limits, studio
+        from stylemap.editor import app, connections, gallery, limits, studio
     except ImportError as err:
         raise InputError(f"the editor needs {err.name or 'more packages'}: pip install 'stylemap[web]'") from err
     found = find_directions(arguments)
@@ -56,12 +56,13 @@ def main(argv: list[str]) -> int:
     if arguments.threads or model.config.resolution <= SMALL:
         torch.set_num_threads(arguments.threads or 1)
     bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * MEGA)
-    name = checkpoint.find(arguments.weights).stem
+    name, known = familiarity.name_of(arguments.weights), familiarity.of(arguments.weights, model)
     application = app.create(
-        studio.Studio(model, name, found, bounds.maps_bytes),
+        studio.Studio(model, name, found, bounds.maps_bytes, known),
         bounds,
         find_finder(arguments.detector),
         [arguments.host, *arguments.allow_host],
+        gallery.of(arguments.weights, model),
     )
     with listen(arguments.host, arguments.port) as listening:
         url = address(arguments.host, listening.getsockname()[1])

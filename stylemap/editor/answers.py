@@ -9,10 +9,11 @@ from fastapi.responses import JSONResponse
 
 from stylemap.editor import pictures
 from stylemap.editor.sessions import Picture
+from stylemap.familiarity import Familiarity
 
 
-def describe(slot: str, picture: Picture) -> dict:
-    """What the page is told about a picture."""
+def describe(slot: str, picture: Picture, known: Familiarity | None) -> dict:
+    """What the page is told about a picture, also where it is none that the weights can draw."""
     photo = picture.photo
     width, height = photo.size
     return {
@@ -23,6 +24,7 @@ def describe(slot: str, picture: Picture) -> dict:
         "psnr": pictures.decibels(picture.mse),
         "parts": photo.labels is not None,
         "aligned": photo.aligned,
+        "remark": known and known.remark("this picture", picture.mse),
     }
 
 

@@ -21,6 +21,7 @@ from stylemap.editing.applying import Edited
 from stylemap.editor import pictures, requests
 from stylemap.editor.answers import describe, download, error, is_json, media_type, png
 from stylemap.editor.bodies import read_body
+from stylemap.editor.gallery import Gallery, drawn
 from stylemap.editor.limits import SMALL_BODY, Limits
 from stylemap.editor.security import Guard
 from stylemap.editor.sessions import Picture, Session, Sessions
@@ -47,6 +48,7 @@ def create(
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     finder: faces.Finder | None = None,
     hosts: Iterable[str] = (),
+    gallery: Gallery | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
     """The application.
@@ -54,9 +56,10 @@ def create(
     Args:
         finder: finds faces; None = photos are cut to their central square.
         hosts: names it answers to besides those of the own machine.
+        gallery: what the page begins with; None = drawn faces.
         clock: seconds; what sessions expire by.
     """
-    server = Server(studio, limits, finder, clock)
+    server = Server(studio, limits, finder, gallery or drawn(studio.model.config.resolution), clock)
     app = FastAPI(lifespan=server.lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for method, path, answer in server.routes():
         app.add_api_route(path, answer, methods=[method], response_model=None)
@@ -71,12 +74,19 @@ def create(
 class Server:
     """The answers. What takes time is done by two threads, one with the model and one with picture files."""
 
-    def __init__(self, studio: Studio, limits: Limits, finder: faces.Finder | None, clock: Callable[[], float]):
+    def __init__(
+        self,
+        studio: Studio,
+        limits: Limits,
+        finder: faces.Finder | None,
+        gallery: Gallery,
+        clock: Callable[[], float],
+    ):
         self.studio, self.limits = studio, limits
         self.sessions = Sessions(limits, clock)
         side = studio.model.config.resolution
         self.reader = pictures.Reader(side, limits.pixels, finder)
-        self.gallery = pictures.Gallery(side)
+        self.gallery = gallery
         self.model = Worker("model", limits.waiting)
         self.files = Worker("files", limits.waiting)
 
@@ -132,28 +142,34 @@ class Server:
         config = self.studio.model.config
         return {
             "weights": self.studio.weights,
+            "model": self.studio.fingerprint,
             "resolution": config.resolution,
             "stylemap_size": config.stylemap_size,
             "layers": recipe.layers(config),
             "references": recipe.REFERENCES,
-            "limits": {"bytes": self.limits.upload_bytes, "pixels": self.limits.pixels},
+            "limits": {
+                "bytes": self.limits.upload_bytes,
+                "project": self._project_bytes,
+                "pixels": self.limits.pixels,
+            },
             "parts": self.gallery.parts,
             "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],
-            "gallery": self.gallery.count,
+            "gallery": {"count": len(self.gallery), "about": self.gallery.about},
             "align": self.reader.finder is not None,
         }
 
     async def thumbnail(self, request: Request, index: int) -> Response:
-        if not 0 <= index < self.gallery.count:
-            raise HTTPException(404, "there is no such face in the gallery")
-        data = await self.files.run(request, self.gallery.thumbnail, index)
+        if not 0 <= index < len(self.gallery):
+            raise HTTPException(404, "there is no such picture in the gallery")
+        data = await self.model.run(request, self.gallery.thumbnail, index)
         return Response(data, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
     # ---- sessions and their pictures
 
     async def begin(self) -> JSONResponse:
         session = self.sessions.create()
-        return JSONResponse({"id": session.id, "expires_s": self.limits.idle_s}, 201)
+        about = {"id": session.id, "expires_s": self.limits.idle_s, "model": self.studio.fingerprint}
+        return JSONResponse(about, 201)
 
     async def end(self, id: str) -> Response:
         self.sessions.close(id)
@@ -164,8 +180,8 @@ class Server:
         with session.sending(self.limits.at_once):
             turn = session.begin()
             if is_json(request):
-                avatar = requests.parse(requests.Avatar, await self._body(request, SMALL_BODY)).avatar
-                photo = await self.files.run(request, self.gallery.photo, avatar)
+                index = requests.parse(requests.OfGallery, await self._body(request, SMALL_BODY)).gallery
+                photo = await self.model.run(request, self.gallery.photo, index)
             else:
                 data = await self._file(request, self.limits.upload_bytes)
                 photo = await self.files.run(request, self.reader.face if align else self.reader.square, data)
@@ -174,7 +190,7 @@ class Server:
                 photo = replace(photo, upload=None)
             picture = await self.model.run(request, self.studio.take, photo)
             session.change(turn, {slot: picture})
-        return describe(slot, picture)
+        return self._describe(slot, picture)
 
     async def delete_picture(self, id: str, slot: str) -> Response:
         session = self._session(id, slot)
@@ -226,14 +242,17 @@ class Server:
         session = self.sessions.get(id)
         with session.sending(self.limits.at_once):
             turn = session.begin()
-            most = project.most_bytes(self.studio.model.config, self.limits.upload_bytes)
-            data = await self._file(request, most)
+            data = await self._file(request, self._project_bytes)
             opened = await self.files.run(request, project.load, data, self.limits.pixels)
             pictures = await self.model.run(request, self.studio.open, opened)
             session.change(turn, dict.fromkeys(SLOTS) | pictures)
             edit = await self.files.run(request, requests.as_json, opened.edit)
-        shown = {slot: describe(slot, picture) for slot, picture in pictures.items()}
+        shown = {slot: self._describe(slot, picture) for slot, picture in pictures.items()}
         return {"edit": edit, "page": opened.page, "pictures": shown}
+
+    @property
+    def _project_bytes(self) -> int:
+        return project.most_bytes(self.studio.model.config, self.limits.upload_bytes)
 
     # ---- in the threads
 
@@ -251,6 +270,9 @@ class Server:
             times = sent.enlarge or images.times(len(edited.pixels))
             return pictures.png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
         return pictures.put_back(picture.photo, edited, sent.paste_back, self.limits.pixels)
+
+    def _describe(self, slot: str, picture: Picture) -> dict:
+        return describe(slot, picture, self.studio.known)
 
     # ---- what requests hold
 

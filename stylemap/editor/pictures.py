@@ -1,8 +1,7 @@
-"""Pictures as they come in and go out: uploads, drawn faces, PNG, and edits put back into the photo."""
+"""Pictures as they come in and go out: uploads, PNG, and edits put back into the photo."""
 
 import base64
 import binascii
-import functools
 import io
 import math
 
@@ -10,15 +9,11 @@ import cv2
 import numpy as np
 
 from stylemap import decoding, faces, originals
-from stylemap.datasets.avatars import MAX_SIDE, Avatars
-from stylemap.datasets.parts import GROUPS
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError
 from stylemap.project.recipe import Photo
 
-GALLERY = 48  # drawn faces
-THUMBNAIL = 128  # pixels, at most
 PNG_START = b"\x89PNG\r\n\x1a\n"
 
 
@@ -59,37 +54,6 @@ class Reader:
             raise InputError(f"no face was found in {name}; choose another, or take its central square")
         aligned = faces.cut(photo, found[0], self.resolution)
         return Photo(aligned.picture, data, photo.shape[1::-1], aligned.alignment, aligned=True)
-
-
-class Gallery:
-    """Drawn faces that no training saw, at the model's side; none for models larger than they can be drawn."""
-
-    def __init__(self, resolution: int):
-        self.count = GALLERY if resolution <= MAX_SIDE else 0
-        self.parts = (
-            [{"name": name, "ids": [int(i) for i in ids]} for name, ids in GROUPS.items()] if self.count else []
-        )
-        self.faces = Avatars(min(resolution, MAX_SIDE), GALLERY, "heldout")
-        self.small = Avatars(min(resolution, THUMBNAIL), GALLERY, "heldout")
-        self.thumbnail = functools.lru_cache(GALLERY)(self._thumbnail)
-
-    def photo(self, index: int) -> Photo:
-        """Face ``index`` with its part labels.
-
-        Raises:
-            InputError: no such face.
-        """
-        self._check(index)
-        return whole(self.faces[index], self.faces.parts(index))
-
-    def _thumbnail(self, index: int) -> bytes:
-        """PNG."""
-        self._check(index)
-        return png(self.small[index])
-
-    def _check(self, index: int) -> None:
-        if not 0 <= index < self.count:
-            raise InputError(f"the gallery has {self.count} faces, and no number {index}")
 
 
 def whole(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:

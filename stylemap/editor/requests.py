@@ -54,10 +54,10 @@ class Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
 
 
-class Avatar(Strict):
-    """A drawn face in place of an upload."""
+class OfGallery(Strict):
+    """A picture of the gallery in place of an upload."""
 
-    avatar: Annotated[int, Field(ge=0, le=1_000_000)]
+    gallery: Annotated[int, Field(ge=0, le=1_000_000)]
 
 
 class Patch(Strict):

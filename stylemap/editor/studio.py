@@ -13,6 +13,7 @@ from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Direction
 from stylemap.editor.sessions import Picture
 from stylemap.errors import InputError
+from stylemap.familiarity import Familiarity
 from stylemap.model import Model
 from stylemap.project import Project, recipe
 from stylemap.project.recipe import ORIGINAL, Edit, Maps, MapsOf, Photo, Reference
@@ -24,13 +25,21 @@ class Studio:
     """A model, the name of its weights and its directions.
 
     Args:
+        known: tells which pictures the weights cannot draw; None = that is not known.
         maps_bytes: of resized stylemaps that are kept between edits.
     """
 
-    def __init__(self, model: Model, weights: str, directions: Mapping[str, Direction], maps_bytes: int):
+    def __init__(
+        self,
+        model: Model,
+        weights: str,
+        directions: Mapping[str, Direction],
+        maps_bytes: int,
+        known: Familiarity | None = None,
+    ):
         self.model, self.weights, self.directions = model, weights, directions
         self.fingerprint = project.fingerprint(model)
-        self.maps_bytes = maps_bytes
+        self.maps_bytes, self.known = maps_bytes, known
         self._maps: weakref.WeakKeyDictionary[Picture, dict[int, Maps]] = weakref.WeakKeyDictionary()
         for direction in directions.values():
             if tuple(direction.vector.shape) != model.config.stylemap_shape:

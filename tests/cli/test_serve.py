@@ -49,7 +49,7 @@ def test_a_session_from_start_to_ctrl_c(inputs):
         session = f"{url}api/sessions/{json.loads(body)['id']}"
         assert status == 201
         as_json = {"Content-Type": "application/json"}
-        assert ask(session + "/pictures/original", "PUT", b'{"avatar": 3}', **as_json)[0] == 200
+        assert ask(session + "/pictures/original", "PUT", b'{"gallery": 3}', **as_json)[0] == 200
         assert ask(session + "/pictures/0", "PUT", bytes(1_000_001), **{"Content-Type": "image/png"})[0] == 413
         status, picture = ask(session + "/render", "POST", b"{}", **as_json)
         assert status == 200 and picture.startswith(b"\x89PNG")

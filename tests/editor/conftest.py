@@ -49,7 +49,7 @@ class Page:
         return self.client.request(method, self.path + path, **options)
 
     def put(self, slot: str | int, picture: int | bytes, query: str = ""):
-        body = {"json": {"avatar": picture}} if isinstance(picture, int) else {"content": picture}
+        body = {"json": {"gallery": picture}} if isinstance(picture, int) else {"content": picture}
         return self.ask("PUT", f"/pictures/{slot}{query}", **body)
 
     def render(self, **edit):

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import decoding, editing, images
+from stylemap import decoding, editing, images, project
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import composing, directions, masks
 from stylemap.editing.blending import in_space, mirrored, render
@@ -48,7 +48,8 @@ def test_info(client, studio):
     assert info["weights"] == "tiny" and info["resolution"] == SIDE and info["stylemap_size"] == 8
     assert info["layers"] == len(studio.model.resize(torch.zeros(1, *studio.model.config.stylemap_shape)))
     assert info["references"] == 6
-    assert info["limits"] == {"bytes": LIMITS.upload_bytes, "pixels": LIMITS.pixels}
+    most = project.most_bytes(studio.model.config, LIMITS.upload_bytes)
+    assert info["limits"] == {"bytes": LIMITS.upload_bytes, "project": most, "pixels": LIMITS.pixels}
     assert [part["name"] for part in info["parts"]] == list(GROUPS)
     assert info["directions"] == [{"name": "smile", "accuracy": 0.9}]
     assert info["align"] is True

@@ -235,7 +235,7 @@ def test_the_end_waits_a_little_for_work_and_logs_nothing(start, said, studio, m
 
     live = start()
     path = live.session()
-    live.ask("PUT", path + "/pictures/original", b'{"avatar": 1}', "application/json")
+    live.ask("PUT", path + "/pictures/original", b'{"gallery": 1}', "application/json")
     monkeypatch.setattr(studio, "render", slow)
     waiting = live.connect(head("POST", path + "/render", 2, "application/json") + b"{}")
     began.wait(SOON)

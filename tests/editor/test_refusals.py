@@ -52,7 +52,7 @@ def test_static_names_only_what_a_page_needs(client, refused, monkeypatch, tmp_p
 def test_unknown_sessions(client, refused, id):
     refused(client.post(f"/api/sessions/{id}/render", json={}), 404)
     refused(client.get(f"/api/sessions/{id}/pictures/original.png"), 404)
-    refused(client.put(f"/api/sessions/{id}/pictures/original", json={"avatar": 1}), 404)
+    refused(client.put(f"/api/sessions/{id}/pictures/original", json={"gallery": 1}), 404)
 
 
 @pytest.mark.parametrize("slot", ["6", "-1", "00", "Original", "..%2f0", "%2e%2e", "0%00", "１"])
@@ -62,7 +62,7 @@ def test_unknown_slots(page, refused, slot):
         ("DELETE", f"/pictures/{slot}"),
         ("GET", f"/pictures/{slot}.png"),
     ):
-        refused(page.ask(method, path, **({"json": {"avatar": 1}} if method == "PUT" else {})), 404)
+        refused(page.ask(method, path, **({"json": {"gallery": 1}} if method == "PUT" else {})), 404)
 
 
 def test_ending_twice_is_no_error(client):
@@ -124,7 +124,7 @@ def test_too_many_bytes(page, refused):
 
     refused(page.ask("PUT", "/pictures/original", content=stream()), 413)
     refused(page.ask("POST", "/render", json={"space": "x" * LIMITS.edit_bytes}), 413)
-    refused(page.ask("PUT", "/pictures/0", json={"avatar": 1, "x": "y" * 5000}), 413)
+    refused(page.ask("PUT", "/pictures/0", json={"gallery": 1, "x": "y" * 5000}), 413)
 
 
 def test_reading_ends_at_the_limit(page):
@@ -163,7 +163,7 @@ def test_content_types(page, refused):
 
 
 @pytest.mark.parametrize(
-    "body", [{}, {"avatar": -1}, {"avatar": 48}, {"avatar": "1"}, {"avatar": True}, {"avatar": 1.5}, []]
+    "body", [{}, {"gallery": -1}, {"gallery": 48}, {"gallery": "1"}, {"gallery": True}, {"gallery": 1.5}, []]
 )
 def test_avatars_that_there_are_not(page, refused, body):
     refused(page.ask("PUT", "/pictures/0", json=body), 422)

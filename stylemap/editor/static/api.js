@@ -6,26 +6,35 @@ export class Refusal extends Error {
     super(message);
     this.status = status;
   }
+
+  /** Whether the same may well be answered in a moment. */
+  get isPassing() {
+    return [408, 429, 503].includes(this.status);
+  }
 }
 
 /** The server did not answer at all. */
 export class Silence extends Error {}
 
-export async function request(method, path, body, type) {
+/** The person did not want to wait. */
+export class Cancelled extends Error {}
+
+/** @param {AbortSignal} [signal] of the person */
+export async function request(method, path, body, type, signal) {
   const headers = type ? { "Content-Type": type } : {};
   let response;
   try {
-    response = await fetch(path, { method, body, headers });
+    response = await fetch(path, { method, body, headers, signal });
   } catch {
+    if (signal?.aborted) throw new Cancelled("Cancelled. Nothing has changed.");
     throw new Silence("The server does not answer. Your work is kept in this page; it goes on when the server is back.");
   }
   if (!response.ok) throw new Refusal(await reason(response), response.status);
   return response;
 }
 
-export const sendJson = (method, path, value) => request(method, path, JSON.stringify(value), "application/json");
-
 async function reason(response) {
-  const answer = await response.json().catch(() => ({}));
-  return answer.error ?? `The server answered ${response.status} ${response.statusText}.`;
+  const { error } = await response.json().catch(() => ({}));
+  if (!error) return `The server answered ${response.status} ${response.statusText}.`;
+  return error.charAt(0).toUpperCase() + error.slice(1);
 }

@@ -2,6 +2,7 @@
 
 const NEAR = 14; // CSS pixels, around the line
 const find = (selector) => document.querySelector(selector);
+const FIGURES = find("#error-of-original").title;
 
 export class Comparison {
   constructor(editor, stage) {
@@ -27,16 +28,14 @@ export class Comparison {
   }
 
   #listenToLine() {
-    const { overlay } = this.stage;
-    overlay.addEventListener("pointerdown", (event) => {
-      this.dragging = this.holds(event);
-      if (this.dragging) overlay.setPointerCapture(event.pointerId);
-    });
-    overlay.addEventListener("pointermove", (event) => {
+    const end = () => (this.dragging = false);
+    this.stage.listen({
+      down: (event) => (this.dragging = this.holds(event)),
       // It stays in the picture, or there would be nothing left to drag.
-      if (this.dragging) this.editor.look({ before: Math.min(0.99, Math.max(0.01, this.#shareOf(event))) });
+      move: (event) => this.editor.look({ before: Math.min(0.99, Math.max(0.01, this.#shareOf(event))) }),
+      up: end,
+      cancel: end,
     });
-    for (const end of ["pointerup", "pointercancel"]) overlay.addEventListener(end, () => (this.dragging = false));
   }
 
   /** A press shows that picture in place of the result, another press of the same the result again. */
@@ -62,6 +61,9 @@ export class Comparison {
       if (original) canvas.getContext("2d").drawImage(original[name], 0, 0);
     }
     if (!original) return;
+    const figures = find("#error-of-original");
+    figures.classList.toggle("unfamiliar", Boolean(original.remark));
+    figures.title = original.remark ?? FIGURES;
     find("#psnr").textContent = `${original.psnr.toFixed(1)} dB`;
     find("#mse").textContent = `error ${original.mse.toPrecision(2)}`;
   }

@@ -115,10 +115,10 @@ export class Editor extends EventTarget {
     this.change(withoutPatches(this.edit, this.view.active));
   }
 
-  /** Everything anew, without a past: at first, and from a project. */
-  replace(edit) {
+  /** Everything anew, without a past: at first, from a project, or from what was kept. */
+  replace(edit, { isSaved = true } = {}) {
     this.history = new History(edit);
-    this.saved = edit;
+    this.saved = isSaved ? edit : null;
     this.view.tool = "brush";
     this.view.active = this.references.find((slot) => !isEmpty(edit.patches[slot].mask)) ?? this.references[0] ?? 0;
     this.#fire("pictures");

@@ -1,9 +1,11 @@
 /** Puts the page together. */
 
-import { Silence, request } from "./api.js";
+import { Cancelled, Refusal, Silence, request } from "./api.js";
+import { withSign } from "./busy.js";
 import { Chooser } from "./chooser.js";
 import { forServer, newEdit } from "./edit.js";
 import { Editor } from "./editor.js";
+import { Keeping } from "./keeping.js";
 import { Mover } from "./mover.js";
 import { clearNotice, say, showNotice } from "./notices.js";
 import { Panels } from "./panels.js";
@@ -15,21 +17,23 @@ import { Session } from "./session.js";
 import { listen } from "./shortcuts.js";
 import { answerOf } from "./widgets.js";
 
-const FIRST = [["original", 5], [0, 3]]; // avatars that differ in much: something to see at once
+const FIRST = [["original", 5], [0, 3]]; // of the drawn faces two that differ in much: something to see at once
 const RETRY_MS = 1500;
 const find = (selector) => document.querySelector(selector);
 
 const info = await request("GET", "api/info")
   .then((response) => response.json())
   .catch((error) => {
+    document.body.classList.remove("loading");
     failed(error);
     throw error;
   });
 const editor = new Editor(info);
-const session = new Session(info.resolution);
+const session = new Session(info);
+const keeping = new Keeping(info.model);
 const preview = new Preview(render, show, previewFailed);
 const mover = new Mover(editor);
-const chooser = new Chooser(editor, (slot, source) => attempt(() => putPicture(slot, source)));
+const chooser = new Chooser(editor, (slot, source) => attempt(() => putPicture(slot, source)), openProject);
 const choose = (slot) => chooser.open(slot);
 const result = new ResultPane(editor, { mover, choose });
 new ReferencePane(editor, { choose, remove: (slot) => editor.removeReference(slot), mover });
@@ -39,7 +43,7 @@ const saving = new Saving(editor, session);
 // ---- the picture
 
 function render(edit) {
-  return session.render(forServer(edit, info.resolution), edit.pictures);
+  return withSign(find("#result-stage"), () => session.render(forServer(edit, info.resolution), edit.pictures));
 }
 
 let asked = null; // the edit whose picture was asked for last
@@ -48,7 +52,7 @@ let retry = null;
 
 function show(picture) {
   result.show(picture);
-  if (failing) clearNotice();
+  if (!tellNews() && failing) clearNotice();
   failing = false;
 }
 
@@ -65,9 +69,10 @@ preview.onpainted = (latency) => {
 };
 
 function previewFailed(error) {
+  if (error instanceof Cancelled) return refresh(); // it was something else that the person did not wait for
   failed(error);
   failing = true;
-  if (!(error instanceof Silence)) return;
+  if (!(error instanceof Silence) && !(error instanceof Refusal && error.isPassing)) return;
   retry ??= setTimeout(() => {
     retry = null;
     refresh();
@@ -77,8 +82,10 @@ function previewFailed(error) {
 // ---- pictures
 
 async function putPicture(slot, source) {
-  editor.setPicture(slot, await session.putPicture(slot, source));
+  const picture = await session.putPicture(slot, source);
+  editor.setPicture(slot, picture);
   say(slot === "original" ? "The original is loaded." : `Reference ${slot + 1} is loaded.`);
+  return picture.remark;
 }
 
 async function openProject(file) {
@@ -90,28 +97,74 @@ async function openProject(file) {
   });
 }
 
+let attempts = 0; // that are on their way
+
 /** Does something that may fail, and tells the person why it did, or what it answers. */
 async function attempt(action) {
+  attempts += 1;
+  document.body.setAttribute("aria-busy", true);
   try {
-    document.body.setAttribute("aria-busy", true);
-    const remark = await action();
-    if (remark) showNotice(remark);
-    else clearNotice();
+    const remark = await withSign(document.body, action);
+    if (!tellNews(remark)) clearNotice();
   } catch (error) {
     failed(error);
   } finally {
-    document.body.removeAttribute("aria-busy");
+    attempts -= 1;
+    if (attempts === 0) document.body.removeAttribute("aria-busy");
   }
 }
 
+let news = null; // what happened on the way
+
+session.onrenewed = () => {
+  news = "The server had ended this page's session. Your pictures were sent again, and nothing is lost.";
+};
+
+function tellNews(remark) {
+  const line = [news, remark].filter(Boolean).join(" ");
+  news = null;
+  if (line) showNotice(line, { calm: true });
+  return line !== "";
+}
+
+// ---- work that an earlier page left
+
+/** Asks whether to go on with it; answers whether it is there now. */
+async function goOn() {
+  const left = await keeping.find().catch(() => null);
+  if (!left) return false;
+  find("#kept-at").textContent = new Date(left.at).toLocaleString([], { dateStyle: "medium", timeStyle: "short" });
+  const answer = await answerOf(find("#kept"));
+  if (answer === "go-on") {
+    await attempt(async () => {
+      const edit = { ...left.edit, pictures: await saving.sendKept(left.edit.pictures) };
+      editor.replace(edit, { isSaved: false });
+      keeping.keep(edit);
+    });
+  }
+  const isBack = editor.pictures.has("original");
+  if (isBack || answer === "forget") await keeping.drop(left.page);
+  return isBack;
+}
+
 function failed(error) {
-  showNotice(error.message);
+  showNotice(error.message, { calm: error instanceof Cancelled });
 }
 
 // ---- the frame
 
-const save = () => attempt(() => saving.savePicture());
-const saveProject = () => attempt(() => saving.saveProject());
+async function save() {
+  const how = await saving.askHow();
+  if (how) await attempt(() => saving.savePicture(how));
+}
+
+async function saveProject() {
+  await attempt(async () => {
+    await saving.saveProject();
+    await keeping.drop(); // all of it is in the file
+  });
+}
+
 const compare = () => editor.look({ before: editor.view.before > 0 ? 0 : 1 });
 const resize = (factor) => editor.look({ radius: Math.min(0.4, Math.max(0.02, editor.view.radius * factor)) });
 const soften = (step) => editor.look({ softness: Math.min(1, Math.max(0, editor.view.softness + step)) });
@@ -169,13 +222,19 @@ editor.addEventListener("edit", ({ since }) => {
   find("#redo").disabled = !editor.history.canRedo;
   if (editor.edit !== asked) refresh(since); // the end of a drag changes nothing any more
 });
-window.addEventListener("beforeunload", (event) => editor.isUnsaved && event.preventDefault());
+editor.addEventListener("edit", () => editor.isUnsaved && keeping.keep(editor.edit));
+window.addEventListener("beforeunload", (event) => {
+  if (editor.isUnsaved && !keeping.isKept(editor.edit)) event.preventDefault();
+});
+find("#cancel").addEventListener("click", () => session.cancel());
 window.addEventListener("pagehide", () => session.close());
 
-await attempt(async () => {
-  await session.open();
-  if (!info.gallery) return choose("original");
-  const first = ([slot, index]) => session.putPicture(slot, { avatar: Math.min(index, info.gallery - 1) });
-  const [original, reference] = await Promise.all(FIRST.map(first));
-  editor.replace({ ...newEdit(info.references), pictures: new Map([["original", original], [0, reference]]) });
-});
+await attempt(() => session.open());
+document.body.classList.remove("loading");
+if (!(await goOn())) {
+  await attempt(async () => {
+    const first = ([slot, index]) => session.putPicture(slot, { gallery: Math.min(index, info.gallery.count - 1) });
+    const [original, reference] = await Promise.all(FIRST.map(first));
+    editor.replace({ ...newEdit(info.references), pictures: new Map([["original", original], [0, reference]]) });
+  });
+}

@@ -24,13 +24,12 @@ export class Mover {
 
   /** Lets regions be dragged from a stage: from the result, or out of the reference over to it. */
   listen(stage, enabled) {
-    const { overlay } = stage;
-    overlay.addEventListener("pointerdown", (event) => {
-      if (event.button === 0 && !this.drag && enabled(event)) this.#begin(stage, event);
+    stage.listen({
+      down: (event) => event.button === 0 && !this.drag && enabled(event) && this.#begin(stage, event),
+      move: (event) => this.#move(event),
+      up: () => this.#end(() => this.editor.commit()),
+      cancel: () => this.#end(() => this.editor.cancel()),
     });
-    overlay.addEventListener("pointermove", (event) => this.drag?.stage === stage && this.#move(event));
-    overlay.addEventListener("pointerup", () => this.drag?.stage === stage && this.#end(() => this.editor.commit()));
-    overlay.addEventListener("pointercancel", () => this.drag?.stage === stage && this.#end(() => this.editor.cancel()));
   }
 
   nudge(down, right, how) {
@@ -39,15 +38,13 @@ export class Mover {
   }
 
   #begin(stage, event) {
-    event.preventDefault();
-    stage.overlay.focus({ focusVisible: false });
-    stage.overlay.setPointerCapture(event.pointerId);
     const { patch, side } = this.editor;
     const point = stage.pointOf(event);
     // Out of the reference, the pointer holds what it grabbed there; in the result, what it sees.
     const grabbed = stage === this.target ? point : matrixOf(patch, side).transformPoint(new DOMPoint(point.x, point.y));
     this.drag = { stage, grabbed, shift: patch.shift };
     this.target.redraw();
+    return true;
   }
 
   #move(event) {

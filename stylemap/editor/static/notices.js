@@ -1,4 +1,4 @@
-/** One line at the top for what went wrong, and one for screen readers. */
+/** One line at the top for what went wrong or what one should know, and one for screen readers. */
 
 const STAYS_MS = 12_000;
 const notice = document.querySelector("#notice");
@@ -6,12 +6,15 @@ let leaving;
 
 notice.querySelector("button").addEventListener("click", clearNotice);
 
-/** Stays for a while, unless it is dismissed or what was asked for next has worked. */
-export function showNotice(text) {
-  const line = text.charAt(0).toUpperCase() + text.slice(1);
+/**
+ * Stays for a while, unless it is dismissed or what was asked for next has worked.
+ * @param {{calm?: boolean}} how calm: nothing has failed
+ */
+export function showNotice(text, { calm = false } = {}) {
   const paragraph = notice.querySelector("p");
-  if (notice.hidden || paragraph.textContent !== line) paragraph.textContent = line; // else it would be read out again
+  if (notice.hidden || paragraph.textContent !== text) paragraph.textContent = text; // else it would be read out again
   notice.hidden = false;
+  notice.classList.toggle("calm", calm);
   leaveLater();
 }
 

@@ -15,10 +15,13 @@ export class Painter {
     this.cursor = null; // {x, y, visible by} where the brush is
     this.stroke = null; // what is being painted: {from, base, erase, tool}
     const { overlay } = stage;
-    overlay.addEventListener("pointerdown", (event) => this.#down(event));
-    overlay.addEventListener("pointermove", (event) => this.#move(event));
-    overlay.addEventListener("pointerup", () => this.#end());
-    overlay.addEventListener("pointercancel", () => this.#abandon());
+    overlay.addEventListener("pointermove", (event) => event.isPrimary && this.#point(event)); // first: a stroke begins there
+    stage.listen({
+      down: (event) => this.#down(event),
+      move: (event) => this.#draw(event),
+      up: () => this.#end(),
+      cancel: () => this.#abandon(),
+    });
     overlay.addEventListener("pointerleave", () => this.#leave());
     overlay.addEventListener("contextmenu", (event) => event.preventDefault());
     overlay.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
@@ -39,22 +42,22 @@ export class Painter {
   }
 
   #down(event) {
-    if (!this.target.enabled() || !Object.values(BUTTONS).includes(event.button) || this.stroke) return;
-    event.preventDefault(); // no text selection; the focus is given by hand
-    this.stage.overlay.focus({ focusVisible: false });
-    this.stage.overlay.setPointerCapture(event.pointerId);
+    if (!this.target.enabled() || !Object.values(BUTTONS).includes(event.button) || this.stroke) return false;
     this.cursor = this.stage.pointOf(event);
     this.#begin(this.cursor, event.altKey || event.button === BUTTONS.right, event.timeStamp);
+    return true;
   }
 
-  #move(event) {
+  #point(event) {
     this.cursor = this.stage.pointOf(event);
-    if (this.stroke) {
-      // A fast hand moves several times in a frame: all of the way is painted, the picture asked for once.
-      const way = event.getCoalescedEvents?.() ?? [];
-      this.#to(way.length > 1 ? way.map((e) => this.stage.pointOf(e)) : [this.cursor], event.timeStamp);
-    }
     this.stage.redraw();
+  }
+
+  #draw(event) {
+    if (!this.stroke) return;
+    // A fast hand moves several times in a frame: all of the way is painted, the picture asked for once.
+    const way = event.getCoalescedEvents?.() ?? [];
+    this.#to(way.length > 1 ? way.map((e) => this.stage.pointOf(e)) : [this.cursor], event.timeStamp);
   }
 
   #leave() {

@@ -68,7 +68,10 @@ export class ReferencePane {
     const items = references.map((slot) => {
       const item = document.createElement("div");
       item.className = "removable";
-      const button = thumbnail(pictures.get(slot).photo, `Reference ${slot + 1}`);
+      const { photo, remark } = pictures.get(slot);
+      const button = thumbnail(photo, `Reference ${slot + 1}`);
+      button.classList.toggle("unfamiliar", Boolean(remark));
+      if (remark) button.title += `: ${remark}`;
       button.dataset.slot = slot;
       button.addEventListener("click", () => this.editor.look({ active: slot }));
       const remove = iconButton("close", `Remove reference ${slot + 1}`);

@@ -11,15 +11,19 @@ export class Saving {
     this.dialog = document.querySelector("#save-as");
   }
 
-  /** Asks how where there is a choice: a large photo can get the edit put back into it. Answers what it could not keep. */
-  async savePicture() {
+  /** Asks how to save where there is a choice: a large photo can get the edit put back into it. Null: not at all. */
+  async askHow() {
+    const { edit, pictures, side } = this.editor;
+    const { width, height } = pictures.get("original") ?? { width: 0, height: 0 };
+    const isWhole = forServer(edit, side).pushes.some(({ mask }) => mask === null);
+    return Math.min(width, height) > side ? this.#ask(width, height, isWhole) : "none";
+  }
+
+  /** Answers what of the photo could not be kept. */
+  async savePicture(pasteBack) {
     const { edit, pictures, side } = this.editor;
     if (!pictures.has("original")) throw new Error("Choose a picture to edit first.");
-    const { width, height } = pictures.get("original");
     const sent = forServer(edit, side);
-    const isWhole = sent.pushes.some(({ mask }) => mask === null);
-    const pasteBack = Math.min(width, height) > side ? await this.#ask(width, height, isWhole) : "none";
-    if (pasteBack === null) return null;
     const name = pasteBack === "none" ? "edit.png" : "edited-photo.png";
     const { picture, notes } = await this.session.save(sent, pictures, pasteBack);
     download(picture, name);
@@ -46,6 +50,17 @@ export class Saving {
     return countKept(opened);
   }
 
+  /** The pictures of an edit that was kept, sent again from their sources. */
+  async sendKept(sources) {
+    const [project] = [...sources.values()].map((source) => source.project).filter(Boolean);
+    const opened = project ? (await this.session.openProject(project)).pictures : new Map();
+    const pictures = new Map();
+    for (const [slot, source] of sources) {
+      pictures.set(slot, source.project ? opened.get(slot) : await this.session.putPicture(slot, source));
+    }
+    return pictures;
+  }
+
   #ask(width, height, isWhole) {
     const { side } = this.editor;
     const text = {
@@ -55,7 +70,7 @@ export class Saving {
     };
     for (const button of this.dialog.querySelectorAll("button[value]")) button.textContent = text[button.value];
     document.querySelector("#save-as-text").textContent = isWhole
-      ? "A slider works on the whole face: in the photo, all of the face's square is replaced by the model's picture."
+      ? "A slider works on the whole face. In the photo, pixels stay as they are where it changes nothing."
       : "In the photo, pixels away from the edit stay as they are.";
     return answerOf(this.dialog);
   }

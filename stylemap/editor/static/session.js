@@ -1,25 +1,32 @@
 /** The page's session on the server: its pictures, kept as the edit has them, also when the server has forgotten all. */
 
-import { Refusal, request, sendJson } from "./api.js";
+import { Refusal, request } from "./api.js";
 import { decodeGrey } from "./mask.js";
 
 const FORGOTTEN = [404, 410];
 
 /**
- * A picture knows its source, enough to send it again: {avatar}, {file, align}, or {project} where it came out of a project
+ * A picture knows its source, enough to send it again: {gallery}, {file, align}, or {project} where it came out of a project
  * file. That is sent whole, for it holds the photo at full size and its stylemap.
  */
 export class Session {
   #id = null;
   #turn = Promise.resolve(); // the end of the request that was asked for last
   #held = new Map(); // slot -> the picture that the server has there; null: not known
+  #leave = new AbortController(); // of the person who waits
 
-  constructor(side) {
-    this.side = side;
+  /** @param {object} info what the server says of itself */
+  constructor(info) {
+    this.info = info;
+    this.onrenewed = () => {}; // called when the server had forgotten the session
   }
 
   async open() {
-    this.#id = (await (await request("POST", "api/sessions")).json()).id;
+    const { id, model } = await (await this.#ask("POST", "api/sessions")).json();
+    if (model !== this.info.model) {
+      throw new Error("The server runs other weights now. Reload the page to use them. Your edit is kept for its own weights.");
+    }
+    this.#id = id;
     this.#held = new Map();
   }
 
@@ -27,10 +34,16 @@ export class Session {
     if (this.#id) navigator.sendBeacon(`api/sessions/${this.#id}/close`);
   }
 
+  /** Ends what is being asked. */
+  cancel() {
+    this.#leave.abort();
+    this.#leave = new AbortController();
+  }
+
   /** Puts a picture into a slot and answers all that the page shows of it. */
   putPicture(slot, source) {
     return this.#inTurn(async () => {
-      const kept = source.file ? { ...source, file: await inMemory(source.file) } : source;
+      const kept = source.file ? { ...source, file: await inMemory(source.file, this.info.limits.bytes) } : source;
       const facts = await this.#send(slot, kept);
       const picture = { ...facts, ...(await this.#fetchViews(slot, facts)), source: kept };
       this.#held.set(slot, picture);
@@ -56,7 +69,7 @@ export class Session {
   /** Replaces all pictures by those of a project file. */
   openProject(file) {
     return this.#inTurn(async () => {
-      const project = { file: await inMemory(file), pictures: new Map() };
+      const project = { file: await inMemory(file, this.info.limits.project), pictures: new Map() };
       const { edit, page, pictures } = await this.#sendProject(project);
       const slots = Object.entries(pictures).map(([name, facts]) => [name === "original" ? name : Number(name), facts]);
       this.#held = new Map(slots.map(([slot]) => [slot, null])); // in case that a view does not arrive
@@ -75,7 +88,7 @@ export class Session {
   #answer(what, value, pictures) {
     return this.#inTurn(async () => {
       await this.#hold(pictures);
-      return sendJson("POST", this.#path(what), value);
+      return this.#askJson("POST", this.#path(what), value);
     });
   }
 
@@ -95,35 +108,43 @@ export class Session {
         await this.#send(slot, picture.source);
         this.#held.set(slot, picture);
       } else {
-        await request("DELETE", this.#path(`pictures/${slot}`));
+        await this.#ask("DELETE", this.#path(`pictures/${slot}`));
         this.#held.delete(slot);
       }
     }
   }
 
-  async #send(slot, { avatar, file, align }) {
+  async #send(slot, { gallery, file, align }) {
     const path = this.#path(`pictures/${slot}`);
     this.#held.set(slot, null);
-    if (avatar !== undefined) return (await sendJson("PUT", path, { avatar })).json();
+    if (gallery !== undefined) return (await this.#askJson("PUT", path, { gallery })).json();
     const type = file.type && !file.type.includes("json") ? file.type : "application/octet-stream";
-    return (await request("PUT", path + (align ? "?align=1" : ""), file, type)).json();
+    return (await this.#ask("PUT", path + (align ? "?align=1" : ""), file, type)).json();
   }
 
   async #sendProject({ file }) {
     for (const slot of this.#held.keys()) this.#held.set(slot, null);
-    return (await request("PUT", this.#path("project"), file, "application/octet-stream")).json();
+    return (await this.#ask("PUT", this.#path("project"), file, "application/octet-stream")).json();
   }
 
   async #fetchViews(slot, facts) {
     const view = async (name) =>
-      createImageBitmap(await (await request("GET", this.#path(`pictures/${slot}.png?view=${name}`))).blob());
+      createImageBitmap(await (await this.#ask("GET", this.#path(`pictures/${slot}.png?view=${name}`))).blob());
     const [photo, reconstruction] = await Promise.all([view("photo"), view("reconstruction")]);
     return { photo, reconstruction, labels: facts.parts ? await this.#fetchLabels(slot) : null };
   }
 
   async #fetchLabels(slot) {
-    const answer = await request("GET", this.#path(`pictures/${slot}/parts.png`));
-    return decodeGrey(await answer.blob(), this.side);
+    const answer = await this.#ask("GET", this.#path(`pictures/${slot}/parts.png`));
+    return decodeGrey(await answer.blob(), this.info.resolution);
+  }
+
+  #ask(method, path, body, type) {
+    return request(method, path, body, type, this.#leave.signal);
+  }
+
+  #askJson(method, path, value) {
+    return this.#ask(method, path, JSON.stringify(value), "application/json");
   }
 
   /** One after the other, so that no picture changes between an edit's pictures and its result. */
@@ -141,7 +162,9 @@ export class Session {
       if (!(error instanceof Refusal) || !FORGOTTEN.includes(error.status)) throw error;
     }
     await this.open();
-    return action();
+    const result = await action();
+    this.onrenewed();
+    return result;
   }
 
   #path(rest) {
@@ -150,6 +173,15 @@ export class Session {
 }
 
 /** A file may be moved or written over before it is sent again. */
-async function inMemory(file) {
-  return new Blob([await file.arrayBuffer()], { type: file.type });
+async function inMemory(file, most) {
+  const name = file.name ?? "The file";
+  if (file.size > most) {
+    const [size, limit] = [file.size, most].map((bytes) => (bytes / 1e6).toPrecision(3));
+    throw new Error(`${name} has ${size} MB. This server takes ${limit} MB at most.`);
+  }
+  try {
+    return new Blob([await file.arrayBuffer()], { type: file.type });
+  } catch {
+    throw new Error(`${name} cannot be read. Choose a file that is still there, and no folder.`);
+  }
 }

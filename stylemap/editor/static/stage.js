@@ -31,6 +31,32 @@ export class Stage {
     return { x: (event.clientX - box.left) * scale, y: (event.clientY - box.top) * scale };
   }
 
+  /**
+   * Presses and drags of one mouse, pen or finger. A second finger ends them without effect: two belong to the browser, which
+   * zooms.
+   * @param {{down: (event: PointerEvent) => boolean, move: (event: PointerEvent) => void, up: () => void, cancel: () => void}} hand
+   *   down: whether it takes hold
+   */
+  listen({ down, move, up, cancel }) {
+    const { overlay } = this;
+    let held = null; // the pointer
+    const end = (then) => {
+      held = null;
+      then();
+    };
+    overlay.addEventListener("pointerdown", (event) => {
+      if (held !== null && !event.isPrimary) end(cancel);
+      if (held !== null || !event.isPrimary || !down(event)) return;
+      event.preventDefault(); // no text selection; the focus is given by hand
+      overlay.focus({ focusVisible: false });
+      overlay.setPointerCapture(event.pointerId);
+      held = event.pointerId;
+    });
+    overlay.addEventListener("pointermove", (event) => event.pointerId === held && move(event));
+    overlay.addEventListener("pointerup", (event) => event.pointerId === held && end(up));
+    overlay.addEventListener("pointercancel", (event) => event.pointerId === held && end(cancel));
+  }
+
   holds({ x, y }) {
     return x >= 0 && y >= 0 && x <= this.side && y <= this.side;
   }

@@ -29,6 +29,8 @@ ENLARGE = """async ([text, side]) => {
     return canvas.toDataURL().split(",")[1];
 }"""
 
+FORGET = "async () => (await indexedDB.databases()).forEach(({ name }) => indexedDB.deleteDatabase(name))"
+
 Point = tuple[float, float]  # (x, y) in a picture, shares of its side
 
 
@@ -86,6 +88,8 @@ def open_editor(server, browser, desktop) -> Iterator[Callable[..., "Editor"]]:
         return editors[-1].open()
 
     yield start
+    for editor in editors:
+        editor.page.evaluate(FORGET)  # what is kept would be offered to the next page
     for closing in (*(editor.page for editor in editors), *contexts):
         closing.close()
     for editor in editors:

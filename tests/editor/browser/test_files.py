@@ -4,6 +4,7 @@ import base64
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.editor.browser.conftest import enlarged, pixels
 from tests.editor.conftest import png
@@ -19,9 +20,9 @@ GIVE_FILES = """([text, name, type, kind, selector]) => {
 }"""
 
 
-def give(editor, path, kind: str, selector: str) -> None:
+def give(editor, path, kind: str, selector: str, type: str = "image/jpeg") -> None:
     text = base64.b64encode(path.read_bytes()).decode()
-    editor.page.evaluate(GIVE_FILES, [text, path.name, "image/jpeg", kind, selector])
+    editor.page.evaluate(GIVE_FILES, [text, path.name, type, kind, selector])
 
 
 def test_the_file_picker_gives_another_original(editor, photo):
@@ -100,12 +101,105 @@ def test_the_dialog_says_how_much_of_the_photo_changes(editor, photo):
     text = editor.page.locator("#save-as-text")
     editor.load(photo).paint_hair().click("#save")
     assert "stay as they are" in text.inner_text()
-    editor.press("Escape").slide("[data-direction=beard]", 2).click("#save")
-    assert "whole face" in text.inner_text()
-    assert "stay as they are" not in text.inner_text()
-    editor.press("Escape").page.get_by_role("radio", name="Brushed region").click()
+    saved = editor.press("Escape").slide("[data-direction=beard]", 2).save_in_photo()
+    assert "whole face" in text.inner_text() and "stay as they are where it changes nothing" in text.inner_text()
+    kept = (saved == pixels(photo.read_bytes())).all(2)
+    assert 0.1 < kept.mean() < 0.9, "the beard shows in some places and not in others"
+    editor.page.get_by_role("radio", name="Brushed region").click()
     editor.drag("result", [(0.4, 0.7), (0.6, 0.7)]).click("#save")
     assert "stay as they are" in text.inner_text()
+
+
+def test_a_project_opens_wherever_it_is_dropped(editor, tmp_path):
+    painted = editor.paint_hair().result()
+    path = editor.save_project(tmp_path / "edit.safetensors")
+    renamed = path.rename(tmp_path / "edit.jpg")
+    path.write_bytes(renamed.read_bytes())
+    for kind, selector, file, type in (
+        ("drop", "#result-stage .overlay", path, ""),
+        ("drop", "#reference-stage .overlay", renamed, "image/jpeg"),
+        ("paste", "body", path, ""),
+        ("drop", "#chooser-title", path, ""),
+    ):
+        if selector == "#chooser-title":
+            editor.click("#change-original")
+        with editor.page.expect_response("**/project") as answer:
+            give(editor, file, kind, selector, type)
+        assert answer.value.ok
+        assert np.array_equal(editor.result(), painted)
+        assert editor.page.locator("#notice").is_hidden() and editor.page.locator("#chooser").is_hidden()
+
+
+@pytest.mark.slow
+def test_a_picture_dropped_on_the_chooser_goes_where_it_was_opened_for(editor, photo):
+    editor.click("#add-reference")
+    give(editor, photo, "drop", "#chooser-title")
+    editor.page.locator("[data-slot='1'][aria-pressed=true]").wait_for()
+    assert editor.page.locator("#chooser").is_hidden()
+    editor.settle()
+
+
+def test_a_file_that_is_too_large_is_told_before_it_is_sent(editor):
+    asked = len(editor.requests)
+    editor.page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File([new Uint8Array(20_100_000)], "a.jpg", { type: "image/jpeg" }));
+            document.body.dispatchEvent(new DragEvent("drop", { bubbles: true, cancelable: true, dataTransfer: data }));
+        }"""
+    )
+    assert "a.jpg has 20.1 MB" in editor.notice()
+    assert len(editor.requests) == asked
+
+
+def test_a_photo_that_the_weights_cannot_draw_is_told(editor, photo, tmp_path):
+    noise = tmp_path / "noise.png"
+    Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)).save(noise)
+    editor.load(photo)
+    assert editor.page.locator("#notice").is_hidden(), "a face like those it knows"
+    editor.page.set_input_files("#file", noise)
+    assert "avatars32 cannot draw this picture well" in editor.notice()
+    editor.settle()
+    assert "cannot draw" in editor.page.get_attribute("#error-of-original", "title")
+    editor.press("Control+z").settle()
+    assert "cannot draw" not in editor.page.get_attribute("#error-of-original", "title")
+
+
+def test_what_takes_long_shows_a_sign_and_can_be_cancelled(editor, photo):
+    page, held = editor.page, []
+    before = editor.result()
+    page.route("**/render", lambda route: held.append(route))
+    editor.page.mouse.move(*editor.place("reference", (0.5, 0.15)))
+    page.mouse.down()
+    page.mouse.up()
+    page.locator("#result-stage.slow").wait_for()
+    held[0].continue_()
+    page.unroute("**/render")
+    page.locator("#result-stage:not(.slow)").wait_for()
+    painted = editor.result()
+    assert not np.array_equal(painted, before)
+    page.route("**/pictures/original", lambda route: held.append(route))
+    page.set_input_files("#file", photo)
+    page.click("#cancel")
+    assert "Cancelled" in editor.notice()
+    page.unroute("**/pictures/original")
+    assert page.locator("#busy").is_hidden()
+    assert np.array_equal(editor.result(), painted)
+    assert np.array_equal(editor.press("Control+z").result(), before), "and all goes on"
+
+
+def test_a_server_that_is_busy_is_asked_again(editor):
+    page = editor.page
+    editor.expected.append("Failed to load resource")
+    refusal = {"status": 503, "json": {"error": "too much to do at the moment; try again in a few seconds"}}
+    before = editor.result()
+    page.route("**/render", lambda route: route.fulfill(**refusal), times=1)
+    editor.page.mouse.move(*editor.place("reference", (0.5, 0.15)))
+    page.mouse.down()
+    page.mouse.up()
+    assert editor.notice() == "Too much to do at the moment; try again in a few seconds"
+    page.locator("#notice").wait_for(state="hidden")
+    assert np.abs(editor.result() - before).mean() > 0.5
 
 
 def test_a_server_that_is_away_for_a_while(editor):

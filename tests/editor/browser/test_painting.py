@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from tests.editor.browser.conftest import change, patch
+from tests.editor.browser.conftest import PHONE, change, patch
 
 HAIR, MOUTH, CORNER = (0.5, 0.15), (0.5, 0.72), (0.08, 0.92)
 
@@ -131,6 +131,38 @@ def test_a_direction_on_the_whole_face_and_in_a_brushed_region(editor):
     assert change(before, limited, MOUTH) < 3
     editor.click("#reset-sliders")
     assert np.array_equal(editor.result(), before)
+
+
+def test_two_fingers_paint_and_move_nothing(open_editor):
+    editor = open_editor(viewport=PHONE, has_touch=True)
+    before = editor.result()
+    touch = editor.page.context.new_cdp_session(editor.page)
+
+    def send(kind: str, pane: str, *points):
+        places = [editor.place(pane, point) for point in points]
+        touch.send(
+            "Input.dispatchTouchEvent",
+            {"type": kind, "touchPoints": [{"x": x, "y": y, "id": i} for i, (x, y) in enumerate(places)]},
+        )
+
+    def pinch(pane: str):
+        send("touchStart", pane, (0.5, 0.2))
+        send("touchMove", pane, (0.5, 0.21))
+        send("touchStart", pane, (0.5, 0.21), (0.5, 0.4))
+        for step in range(1, 4):
+            send("touchMove", pane, (0.5, 0.21 - step / 30), (0.5, 0.4 + step / 10))
+        send("touchEnd", pane)
+
+    send("touchStart", "reference", (0.4, 0.15))
+    send("touchMove", "reference", (0.6, 0.15))
+    send("touchEnd", "reference")
+    painted = editor.result()
+    assert not np.array_equal(painted, before), "one finger paints"
+    pinch("result")
+    pinch("reference")
+    assert np.array_equal(editor.result(), painted)
+    assert np.array_equal(editor.press("Control+z").result(), before), "a pinch is no step of undo"
+    assert editor.page.evaluate("visualViewport.scale") > 1.1, "the browser zooms"
 
 
 def test_part_is_off_where_no_parts_are_known(editor, photo):

@@ -51,7 +51,7 @@ def rich(server, tmp_path) -> tuple[Path, bytes]:
     session = server.rstrip("/") + "/api/sessions"
     session += "/" + json.loads(send("POST", session))["id"]
     for slot, avatar in (("original", 5), ("0", 3), ("1", 20)):
-        send("PUT", f"{session}/pictures/{slot}", {"avatar": avatar})
+        send("PUT", f"{session}/pictures/{slot}", {"gallery": avatar})
     path = tmp_path / "rich.safetensors"
     path.write_bytes(send("POST", f"{session}/project", RICH))
     return path, send("POST", f"{session}/render", RICH)
@@ -159,6 +159,15 @@ def test_a_session_that_the_server_forgot_is_made_again(editor):
     forgotten = editor.forget()
     assert np.array_equal(editor.click("#redo").result(), painted)
     assert editor.session != forgotten
+    assert "ended this page's session" in editor.notice()
+
+
+def test_a_server_with_other_weights_is_told(editor):
+    editor.paint_hair().forget()
+    other = {"status": 201, "json": {"id": "0" * 32, "expires_s": 1800, "model": "another"}}
+    editor.page.route("**/api/sessions", lambda route: route.fulfill(**other))
+    editor.click("#undo")
+    assert "runs other weights now" in editor.notice()
 
 
 def test_a_project_whose_session_is_forgotten_keeps_its_photo(editor, open_editor, photo, tmp_path):

@@ -1,0 +1,101 @@
+"""Pictures to begin with, of the kind that the weights know."""
+
+import functools
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from stylemap import checkpoint, familiarity, images
+from stylemap.datasets import Avatars, Pictures, unseen
+from stylemap.datasets.avatars import MAX_SIDE
+from stylemap.datasets.parts import GROUPS
+from stylemap.editor.pictures import png, whole
+from stylemap.errors import InputError, Note
+from stylemap.model import Model
+from stylemap.project.recipe import Photo
+
+MOST = 48  # pictures
+MOST_SAMPLES = 12  # of the weights, which take longer
+THUMBNAIL = 128  # pixels, at most
+
+
+@dataclass(frozen=True, eq=False)
+class Gallery:
+    """The first pictures of a sequence, uint8 [R, R, 3] each."""
+
+    pictures: Sequence[np.ndarray] | Pictures
+    about: str  # what they are, for people
+
+    def __len__(self) -> int:
+        return min(MOST, len(self.pictures))
+
+    @property
+    def parts(self) -> list[dict]:
+        """Name and ids of the parts that are labelled; only drawn faces are."""
+        known = isinstance(self.pictures, Avatars)
+        return [{"name": name, "ids": [int(i) for i in ids]} for name, ids in GROUPS.items()] if known else []
+
+    def photo(self, index: int) -> Photo:
+        """A picture, with its part labels where they are known.
+
+        Raises:
+            InputError: there is none of this number, or it cannot be read.
+        """
+        self._check(index)
+        labels = self.pictures.parts(index) if isinstance(self.pictures, Avatars) else None
+        return whole(self.pictures[index], labels)
+
+    @functools.lru_cache(MOST)  # noqa: B019 (a server has one)
+    def thumbnail(self, index: int) -> bytes:
+        """PNG; raises as `photo`."""
+        self._check(index)
+        picture = self.pictures[index]
+        if len(picture) > THUMBNAIL:
+            picture = cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
+        return png(picture)
+
+    def _check(self, index: int) -> None:
+        if not 0 <= index < len(self):
+            raise InputError(f"the gallery has {len(self)} pictures, and no number {index}")
+
+
+class Samples(Sequence):
+    """Pictures that a model makes up."""
+
+    def __init__(self, model: Model):
+        self.model = model
+
+    def __len__(self) -> int:
+        return MOST_SAMPLES
+
+    def __getitem__(self, index: int) -> np.ndarray:
+        return images.to_uint8(familiarity.sample(self.model, index))[0].cpu().numpy()
+
+
+def of(weights: str | Path, model: Model) -> Gallery:
+    """What the training held out, of drawn faces some more; samples of the weights where that is not known or not there."""
+    side, seen = model.config.resolution, checkpoint.seen_by(weights)
+    if not seen:
+        return samples(model)
+    data = seen[0].data
+    if data == unseen.AVATARS and side <= MAX_SIDE:
+        return drawn(side)
+    try:
+        return Gallery(unseen.open_unseen(data, side, seen).heldout, "Pictures that the training held out")
+    except InputError as err:
+        text = f"the editor begins with samples of the weights, for the pictures they were trained on cannot be opened: {err}"
+        warnings.warn(text, Note, stacklevel=2)
+    return samples(model)
+
+
+def drawn(side: int) -> Gallery:
+    """Faces that no training saw."""
+    return Gallery(Avatars(side, MOST, "heldout"), "Drawn faces")
+
+
+def samples(model: Model) -> Gallery:
+    return Gallery(Samples(model), "Pictures that the weights made up")
