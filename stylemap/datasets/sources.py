@@ -326,11 +326,13 @@ def _overlapping(entries: Iterable[zipfile.ZipInfo], end: int) -> set[int]:
 @contextlib.contextmanager
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[BinaryIO]:
     """The content of an entry; never more than the size it tells is unpacked."""
-    if info.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+    if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         with archive.open(info) as stream:
             yield stream
         return
-    # zipfile keeps no bound for these: a piece is unpacked whole, however large it becomes
+    if info.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
+        raise zipfile.BadZipFile(f"compression {info.compress_type} is not read")
+    # zipfile keeps no bound for other methods: a piece is unpacked whole, however large it becomes
     packed = copy.copy(info)
     packed.compress_type, packed.file_size, packed.CRC = zipfile.ZIP_STORED, info.compress_size, None
     with archive.open(packed) as stream:

@@ -472,6 +472,19 @@ class TestZipBombs:
         assert source.read("a.png") == picture(0) and source.read("empty.png") == b""
         assert source.check("a.png") == (16, 16)
 
+    @pytest.mark.parametrize("method", [9, 93])  # Deflate64, Zstandard
+    def test_unknown_methods_are_refused(self, tmp_path, method):
+        path = pack(tmp_path / "set.zip", {"a.png": picture(0), "b.png": picture(1)})
+        raw = bytearray(path.read_bytes())
+        for at in (raw.index(b"a.png") - 22, raw.index(b"a.png", raw.index(b"PK\x01\x02")) - 36):
+            raw[at] = method
+        path.write_bytes(raw)
+        with pytest.raises(
+            InputError, match=rf"^a\.png cannot be unpacked \(compression {method} is not read\); pack it"
+        ):
+            open_source(path).read("a.png")
+        assert open_source(path).read("b.png") == picture(1)
+
     def test_that_overlap(self, tmp_path):
         """Entries whose bytes are other entries, so that a few bytes count many times."""
         path = pack(tmp_path / "set.zip", {f"{i}.png": picture(i) for i in range(4)}, zipfile.ZIP_STORED)
