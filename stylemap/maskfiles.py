@@ -16,6 +16,7 @@ FAINT = 0.1  # a mask below this everywhere makes an edit that nobody sees
 MOST = 0.75  # of the picture; a mask that selects more may be inverted
 WEIGHTS = np.float32(0.299), np.float32(0.587), np.float32(0.114)  # of red, green and blue in luminance (Rec. 601)
 TINTED = 10 / 255  # a picture is grey if its channels are this close,
+ALIKE = 0.02  # in luminance
 NEARLY_ALL = 0.999  # in this share of its pixels
 OFF_LINE = {
     True: 2 / 255,
@@ -78,6 +79,8 @@ def selecting(mask: np.ndarray, path: str | Path, hard: bool = False, white: str
             f"the mask {path} selects nearly nothing, {lightest:.1%} at most: paint white {white}; the parts of a label map "
             "are chosen by --part"
         )
+    if lightest < 1 - FAINT:
+        _note(f"{path} is nowhere white and selects {lightest:.0%} at most")
     if mask.mean() > MOST:
         _note(f"{path} selects {mask.mean():.0%} of the picture; white is {white}")
     return mask
@@ -155,7 +158,13 @@ def _grey(colour: np.ndarray, path: Path, exact: bool) -> np.ndarray:
     away = np.linalg.norm(colour - dark - along[..., None] * line, axis=-1)
     straight = np.mean(away <= OFF_LINE[exact]) >= (1 if exact else 0.98)
     # a muted photo may lie near a line, but is seldom at its ends
-    if light.max() <= light.min() or not straight or (not exact and np.mean((along < 0.1) | (along > 0.9)) < 0.8):
+    alike = light.max() - light.min() < ALIKE and light.min() > ALIKE  # which is the lighter one is chance
+    if (
+        light.max() <= light.min()
+        or alike
+        or not straight
+        or (not exact and np.mean((along < 0.1) | (along > 0.9)) < 0.8)
+    ):
         raise InputError(
             f"the mask {path} has colours that do not say what is selected: give a grey picture, white {EDITED}; the parts of "
             "a label map are chosen by --part"
@@ -173,11 +182,12 @@ def _levels(grey: np.ndarray, path: Path, exact: bool, full: float) -> np.ndarra
         return (grey == high).astype(np.float32)
     if high < FAINT:
         return grey  # to be refused, and not as black
+    few = _few(grey) if exact else ()
     end = ENDS[exact]
     black, white = grey <= end, grey >= 1 - end
     if np.mean(black | white) >= 0.5:
         grey = np.where(black, np.float32(0), np.where(white, np.float32(1), grey))
-    if exact and len(few := _few(grey)) > 2:
+    if len(few) > 2:
         listed = ", ".join(f"{value * full:g}" for value in few)
         _note(
             f"{path} holds the {len(few)} values {listed}; they are taken as shares of {full:g}, not as labels of parts"

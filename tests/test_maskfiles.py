@@ -196,6 +196,19 @@ def test_floats_without_a_range(tmp_path, low):
         read(tmp_path, values, format="TIFF")
 
 
+def test_colours_of_which_neither_is_lighter(tmp_path):
+    with pytest.raises(InputError, match="has colours that do not say what is selected"):
+        read(tmp_path, painted(np.uint8([255, 0, 0]), np.uint8([0, 130, 0])))
+
+
+@pytest.mark.parametrize("white", [60, 128, 200])
+def test_a_weak_edit_is_said(tmp_path, white):
+    """Of a class value with soft edges, or in a JPEG, nobody can tell whether it means a share."""
+    Image.fromarray(np.rint(soft() * white).astype(np.uint8)).save(tmp_path / "mask.png")
+    with pytest.warns(Note, match=rf"mask\.png is nowhere white and selects {white / 255:.0%} at most"):
+        images.read_mask(tmp_path / "mask.png", SIDE)
+
+
 @pytest.mark.parametrize("how", ["labels", "16 bits", "a dot", "all of 1"])
 def test_nearly_nothing_is_refused(tmp_path, how):
     values = {
