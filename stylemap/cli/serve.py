@@ -46,7 +46,7 @@ def main(argv: list[str]) -> int:
     options.add_weights(parser)
     arguments = parser.parse_args(argv)
     try:
-        import uvicorn
+        import uvicorn  # noqa: F401 (named where it is missing)
 
         from stylemap.editor import app, connections, gallery, limits, studio
     except ImportError as err:
@@ -73,7 +73,7 @@ def main(argv: list[str]) -> int:
         print(f"The editor is at {url} (Ctrl-C ends it)", flush=True)
         if arguments.open:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
-        uvicorn.Server(connections.configured(application, bounds)).run(sockets=[listening])
+        connections.Server(connections.configured(application, bounds)).run(sockets=[listening])
     return 0
 
 

@@ -3,6 +3,8 @@
 import asyncio
 import functools
 import math
+import os
+from types import FrameType
 
 import h11
 import uvicorn
@@ -26,6 +28,15 @@ def configured(application: ASGIApp, limits: Limits) -> uvicorn.Config:
         http=functools.partial(Connection, limits=limits),
         timeout_graceful_shutdown=math.ceil(2 * GRACE),
     )
+
+
+class Server(uvicorn.Server):
+    """uvicorn's, which on a second Ctrl-C leaves its tasks to be ended with tracebacks."""
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if self.should_exit:
+            os._exit(128 + sig)  # the person has waited long enough, and nothing is half-written
+        super().handle_exit(sig, frame)
 
 
 class Connection(H11Protocol):

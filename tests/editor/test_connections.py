@@ -3,6 +3,7 @@
 import contextlib
 import json
 import logging
+import signal
 import socket
 import threading
 import time
@@ -10,7 +11,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import pytest
-import uvicorn
 
 from stylemap.cli import serve
 from stylemap.editing.applying import Edited
@@ -28,7 +28,7 @@ class Live:
         self.limits = limits
         self.listening = serve.listen("127.0.0.1", 0)
         config = connections.configured(app.create(studio, limits), limits)
-        self.server = uvicorn.Server(config)
+        self.server = connections.Server(config)
         self.thread = threading.Thread(target=self.server.run, kwargs={"sockets": [self.listening]})
         self.port = self.listening.getsockname()[1]
         self.clients: list[socket.socket] = []
@@ -244,6 +244,16 @@ def test_the_end_waits_a_little_for_work_and_logs_nothing(start, said, studio, m
     go_on.set()
     live.stop()
     assert said == []
+
+
+def test_a_second_ctrl_c_ends_it_at_once(studio, monkeypatch):
+    codes = []
+    monkeypatch.setattr(connections.os, "_exit", codes.append)
+    server = connections.Server(connections.configured(app.create(studio), Limits()))
+    server.handle_exit(signal.SIGINT, None)
+    assert server.should_exit and codes == []
+    server.handle_exit(signal.SIGINT, None)
+    assert codes == [130]
 
 
 def test_who_cancels_leaves_nothing_behind(start, said):

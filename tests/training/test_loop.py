@@ -324,7 +324,8 @@ def test_run_folder(config, whole):
     assert [p.name for p in state.paths(run)] == [f"state-{n:010d}.pt" for n in (40, 32, 16)]  # keep_states newest
     assert any((run / "tensorboard").iterdir())
     assert not list(run.rglob(".*"))  # no temporary file stays
-    assert checkpoint.read_info(run)["images"] == 40
+    info = checkpoint.read_info(run)
+    assert (info["images"], info["heldout_mse"]) == (40, records[-1]["heldout_mse"])
     model, average = checkpoint.load(run).state_dict(), state.load_newest(run)["average"]
     assert_same(dict(model), dict(average))
 
