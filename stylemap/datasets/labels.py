@@ -13,7 +13,7 @@ import numpy as np
 from stylemap import naming
 from stylemap.datasets import tables
 from stylemap.datasets.tables import Table
-from stylemap.errors import InputError, Note
+from stylemap.errors import InputError, Note, shortened
 from stylemap.naming import without_extension
 
 Value = float | int | str | bool | None  # None: not known
@@ -251,5 +251,5 @@ def _shown(value: Value) -> str:
 
 
 def _listed(words: Iterable[str]) -> str:
-    found = list(words)
+    found = [shortened(word) for word in words]
     return ", ".join(found[:SHOWN]) + (f" and {len(found) - SHOWN} more" if len(found) > SHOWN else "")

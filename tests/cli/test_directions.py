@@ -104,6 +104,27 @@ class TestFinding:
             assert found[name].origin.conditional_on == ("skin",)
             assert abs(float((found[name].vector * skin).sum())) < 1e-6
 
+    def test_columns_that_cannot_be_asked_as_they_are_are_told(self, stylemap, faces, tmp_path):
+        header, *rows = (tmp_path / "labels.csv").read_text().splitlines()
+        added = [header + ",hair,one", *(f"{row},{('black', 'red')[i % 2]},1" for i, row in enumerate(rows))]
+        (tmp_path / "labels.csv").write_text("\n".join(added))
+        ran = stylemap(TRAIN)
+        assert ran.code == 0 and list(directions.load(tmp_path / "d.safetensors")) == ["smile", "glasses", "skin"]
+        assert ran.err.splitlines() == [
+            "note: passed over hair, which holds words; ask for one with --attribute NAME=VALUE",
+            "note: passed over one, which holds one value",
+        ]
+        assert stylemap(TRAIN, "--attribute red:hair=red").code == 0
+        assert directions.load(tmp_path / "d.safetensors")["red"].origin.positive == pytest.approx(0.5, abs=0.02)
+        (tmp_path / "labels.csv").write_text(
+            "\n".join(",".join(line.split(",")[i] for i in (0, -2, -1)) for line in added)
+        )
+        ran = stylemap(TRAIN)
+        assert (
+            ran.code == 2
+            and "no column of the labels has two numbers; ask for words, as in --attribute hair=" in ran.err
+        )
+
     def test_columns_of_any_name(self, stylemap, faces, tmp_path):
         """Only --attribute has a grammar."""
         (tmp_path / "labels.csv").write_text((tmp_path / "labels.csv").read_text().replace("skin", "Skin: 0>1 = dark!"))
