@@ -59,7 +59,8 @@ setup(
         "stylemap.pretrained": ["*.safetensors", "*.md", "directions/*.safetensors"],
     },
     install_requires=[
-        "torch>=2.11",
+        # Before 2.12 grid_sample has no second derivative on the CPU, which augmentation's geometry needs under R1.
+        "torch>=2.12",
         "torchvision",
         "lpips>=0.1.4",
         "numpy>=1.26",
