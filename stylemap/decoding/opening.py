@@ -166,7 +166,7 @@ def _bound(picture: Image.Image, stored: int, name: str) -> None:
     width, height = picture.size
     of_pixel = SMALL_MODES.get(picture.mode, 4) + 3 + BESIDE.get(picture.format, 0)
     if picture.format == "JPEG" and picture.info["scans"] > 1:  # libjpeg keeps all coefficients until the last
-        of_pixel = max(of_pixel, SMALL_MODES.get(picture.mode, 4) + 2 * picture.layers)
+        of_pixel = max(of_pixel, max(3, SMALL_MODES.get(picture.mode, 4)) + 2 * picture.layers)
         if (
             picture.info["scans"] > MOST_PASSES[0]
             and picture.info["scans"] * (width * height + 100_000) > MOST_PASSES[1]
@@ -174,6 +174,8 @@ def _bound(picture: Image.Image, stored: int, name: str) -> None:
             raise ValueError(f"it goes over its pixels {picture.info['scans']} times")
     if picture.format == "JPEG" and width * height > 512 * stored:  # a block of 64 takes a bit at least
         raise ValueError(f"it has {stored} bytes for {width} x {height} pixels")
+    if _keyed_16_bit(picture):
+        of_pixel += 8
     if width * height * of_pixel > max(MEMORY, stored * GROWTH):
         raise InputError(
             f"{name} claims {width} x {height} pixels in {stored} bytes, too few for so large a picture; make it smaller first"
@@ -230,8 +232,8 @@ def _transparency(png: containers.Png, mode: str) -> int | tuple[int, ...] | byt
 
 
 def _corrected(picture: Image.Image) -> Image.Image:
-    if picture.format == "PNG":
-        return _keyed_16_bit(picture)
+    if _keyed_16_bit(picture):
+        return _keyed(picture)
     if picture.format == "TIFF":
         return _as_tagged(picture)
     if picture.format == "GIF":
@@ -241,11 +243,13 @@ def _corrected(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _keyed_16_bit(picture: PngImageFile) -> Image.Image:
+def _keyed_16_bit(picture: Image.Image) -> bool:
+    return (picture.mode, picture.info.get("bits")) == ("RGB", 16) and picture.info["transparency"] is not None
+
+
+def _keyed(picture: PngImageFile) -> Image.Image:
     """Of colours in 16 bits Pillow keeps the upper 8, in which others than the transparent one may look like it."""
     key = picture.info["transparency"]
-    if key is None or picture.mode != "RGB" or picture.tile[0][3] == "RGB":
-        return picture
     values = cv2.imdecode(np.frombuffer(picture.fp.getbuffer(), np.uint8), cv2.IMREAD_UNCHANGED)  # uint16 BGR
     if values is None:
         raise ValueError("its pixels cannot be unpacked")
