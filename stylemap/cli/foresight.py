@@ -10,6 +10,7 @@ import torch
 from stylemap import checkpoint, datasets, devices
 from stylemap.cli import terminal
 from stylemap.config import TrainConfig
+from stylemap.datasets import unseen
 from stylemap.errors import InputError
 from stylemap.networks.discriminator import GROUP
 from stylemap.training import distributed, estimate, loop, perceptual, rehearsal
@@ -91,7 +92,7 @@ def _time(found: Estimate, config: TrainConfig) -> Iterator[str]:
 def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[str]:
     """What the run asks for and there is not. Notes what pictures there are."""
     for check in (
-        lambda: note(datasets.in_words(*datasets.open_split(config.data, config.model.resolution, config.heldout))),
+        lambda: note(_pictures(config, str(out) if resume else config.init_from)),
         lambda: config.init_from is None or resume or checkpoint.fitting(config.init_from, config.model),
     ):
         try:
@@ -104,6 +105,16 @@ def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[st
         yield f"--out {out} holds another run; add --resume to go on with it, or give another"
     if config.loss.perceptual_network == "lpips" and not (vgg := perceptual.vgg_file(config.loss.vgg)).is_file():
         yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {perceptual.VGG_URL} to that place"
+
+
+def _pictures(config: TrainConfig, weights: str | None) -> str:
+    """How many are trained on and held out, by a run that begins or goes on with these weights."""
+    try:
+        before = checkpoint.seen_by(weights) if weights else ()
+    except InputError:  # there are none, which is told elsewhere
+        before = ()
+    found = unseen.open_for_training(config.data, config.model.resolution, config.heldout, before)
+    return datasets.in_words(found.training, found.heldout)
 
 
 def _division(config: TrainConfig, processes: int) -> Iterator[str]:

@@ -10,6 +10,7 @@ import torch
 from PIL import Image
 
 from stylemap import checkpoint, images
+from stylemap.cli import foresight
 from stylemap.config import ModelConfig, TrainConfig
 from stylemap.datasets import avatars, unseen
 from stylemap.metrics import classifier, latent_distance, suite
@@ -198,6 +199,14 @@ class TestOfARun:
         assert ran.err.startswith(
             "note: measured on 6 pictures of others. It is not certain that run never saw them: they were "
         )
+
+    @pytest.mark.parametrize(
+        ("weights", "says"), [("run", "59 pictures to train on, 1 held out"), (None, "54 pictures")]
+    )
+    def test_a_dry_run_counts_what_fine_tuning_would_hold_out(self, here, capsys, weights, says):
+        config = TrainConfig("photos", 6, init_from=weights, model=checkpoint.load(here / "run").config)
+        assert list(foresight._missing(config, None, False)) == []
+        assert says in capsys.readouterr().err
 
     def test_files_that_it_was_trained_on_are_told(self, stylemap, here):
         line = "note: run was trained on 59 of the 60 pictures: what is measured says little about other pictures\n"
