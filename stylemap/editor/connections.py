@@ -78,6 +78,9 @@ class Connection(H11Protocol):
         else:
             self.loop.call_later(GRACE, self.transport.abort)
 
+    def _should_upgrade(self) -> bool:
+        return False  # there are no WebSockets here; uvicorn would advise to install some
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self.reading = self.loop.call_later(self.limits.body_s, self._look, self.transport.get_write_buffer_size())

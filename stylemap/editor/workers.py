@@ -36,6 +36,8 @@ class Worker:
         # not when the client leaves: a job that runs goes on and holds its memory until it is done
         submitted.add_done_callback(lambda _: self.free.release())
         future = asyncio.wrap_future(submitted)
+        # where the client has left nobody asks how it ended, and asyncio would log that
+        future.add_done_callback(lambda done: done.cancelled() or done.exception())
         gone = asyncio.ensure_future(_gone(request))
         try:
             await asyncio.wait({future, gone}, return_when=asyncio.FIRST_COMPLETED)

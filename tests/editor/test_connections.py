@@ -1,6 +1,7 @@
 """The server on a real socket: who sends or reads at a crawl ends, harms nobody, and does not hold the server up at its end."""
 
 import contextlib
+import gc
 import json
 import logging
 import signal
@@ -16,6 +17,7 @@ from stylemap.cli import serve
 from stylemap.editing.applying import Edited
 from stylemap.editor import app, connections
 from stylemap.editor.limits import Limits
+from stylemap.errors import InputError
 from tests.editor.conftest import SIDE, photo, png
 
 SOON = 10  # seconds; for what happens within tenths of one when the machine is idle
@@ -265,4 +267,36 @@ def test_who_cancels_leaves_nothing_behind(start, said):
     while live.ask("PUT", path, png(photo()))[0] == 429:
         pass  # until the server has seen them go
     assert live.ask("GET", path + ".png")[0] == 200
+    assert said == []
+
+
+def test_work_that_fails_when_nobody_waits_any_more(start, said, studio, monkeypatch, caplog):
+    began, go_on = threading.Event(), threading.Event()
+
+    def fails(*_):
+        began.set()
+        go_on.wait(SOON)
+        raise InputError("a mistake of who has left")
+
+    live = start(at_once=1)
+    path = live.session()
+    live.ask("PUT", path + "/pictures/original", b'{"gallery": 1}', "application/json")
+    with monkeypatch.context() as patched:
+        patched.setattr(studio, "render", fails)
+        left = live.connect(head("POST", path + "/render", 2, "application/json") + b"{}")
+        assert began.wait(SOON)
+        left.close()
+        while live.ask("POST", path + "/project", b"{", "application/json")[0] == 429:
+            pass  # until the server has seen it go
+        go_on.set()
+        assert live.ask("POST", path + "/render", b"{}", "application/json")[0] == 422
+    live.stop()
+    gc.collect()  # which is when asyncio tells of errors that nobody has asked for
+    assert said == [] and "never retrieved" not in caplog.text
+
+
+def test_websockets_are_no_matter_for_the_log(start, said):
+    live = start()
+    asked = b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n"
+    assert answer(live.connect(asked))[0] == 200
     assert said == []
