@@ -263,6 +263,8 @@ class Progress(loop.Observer):
     def start(self, seen: int, total: int) -> None:
         self.first, self.seen, self.total, self.began = seen, seen, total, time.monotonic()
         self.bar = tqdm(total=total, initial=seen, unit="img", disable=None, dynamic_ncols=True, smoothing=0.05)
+        if not self.bar.disable and (self.bar.ncols or 80) <= 0:  # a terminal that does not know its size
+            self.bar.dynamic_ncols, self.bar.ncols, self.bar.nrows = None, 80, 24
         if seen >= total:
             self._say(f"all {total} images are done already; to go on give more of them: --images {2 * total}")
 
