@@ -2,6 +2,8 @@
 
 import errno
 import multiprocessing
+import multiprocessing.shared_memory
+import multiprocessing.synchronize
 import os
 import signal
 import subprocess
@@ -125,6 +127,17 @@ def test_warnings_of_a_worker_are_the_parents():
     with pytest.warns(UserWarning) as told:
         assert list(parallel.imap(warn, range(2), 1)) == [0, 1]
     assert [str(warning.message) for warning in told] == ["item 0 is odd", "item 1 is odd"]
+
+
+def test_no_shared_memory_is_needed(monkeypatch):
+    """Containers have little or none: locks and memory that processes share lie in /dev/shm."""
+
+    def full(*_, **__):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("multiprocessing.synchronize.SemLock.__init__", full)
+    monkeypatch.setattr("multiprocessing.shared_memory.SharedMemory.__init__", full)
+    assert list(parallel.imap(partial(offset, 10), range(4), 1)) == [10, 11, 12, 13]
 
 
 @pytest.mark.skipif(os.name != "posix", reason="processes are started in another way")
