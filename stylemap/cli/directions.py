@@ -10,7 +10,8 @@ from torch import Tensor
 
 from stylemap import checkpoint, images, sheets
 from stylemap.cli import direction_files, encoding, heldout, options, photos, terminal
-from stylemap.datasets.labels import Labels, Question, Value
+from stylemap.datasets import labels
+from stylemap.datasets.labels import Columns, Question, Value
 from stylemap.editing import applying, directions, finding_directions
 from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Cells, Direction
@@ -110,17 +111,16 @@ def run_train(arguments: argparse.Namespace) -> None:
     pictures, indices = encoding.open_pictures(arguments, model)
     if arguments.labels:
         names = [pictures.name(i) for i in indices]
-        table = Labels.read(arguments.labels, names)
-        rows = {i: row for i, row in zip(indices, table.rows(names), strict=True) if row is not None}
-        wanted = arguments.attribute or every_column(table.columns(list(rows.values())))
+        matched = labels.match(arguments.labels, labels.read(arguments.labels, names), names)
+        rows = {i: row for i, row in zip(indices, matched, strict=True) if row is not None}
+        wanted = arguments.attribute or every_column(Columns(list(rows.values())))
     else:
         rows, wanted = {i: pictures.attributes(i) for i in indices}, arguments.attribute
     names = [asked.name for asked in wanted]
     if len(set(names)) < len(names):
         raise InputError(f"--attribute {' '.join(names)}: one is there twice; give each a name, as in NAME:ATTRIBUTE")
     stylemaps, usable = encoding.encode(model, pictures, list(rows))
-    used = [rows[i] for i in usable]
-    columns = table.columns(used) if arguments.labels else {name: [row[name] for row in used] for name in used[0]}
+    columns = Columns([rows[i] for i in usable])
 
     def find(asked: Question) -> Direction:
         answers, known = asked.answer(columns)

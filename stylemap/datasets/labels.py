@@ -26,76 +26,103 @@ COUNTER = re.compile(r"|index|unnamed: \d+", re.IGNORECASE)  # what a column of 
 SHOWN = 20  # values or columns that a message names
 
 
-@dataclass(frozen=True)
-class Labels:
-    """A table of attributes of pictures."""
+def read(path: str | Path, names: Sequence[str] = ()) -> "Labels":
+    """See `tables.read`. The pictures are named by the column that fits most of ``names``, of several by the first.
 
-    table: Table
-    at: int
-    """The column that names the pictures."""
+    Raises:
+        InputError: as `tables.read`; a table of one column; a picture has two rows that differ.
+    """
+    table = tables.read(path)
+    if len(table.header) < 2:
+        raise InputError(f"{path} holds no labels; it needs a column of file names, and one or more of labels")
+    at = _naming_column(table, names)
+    if any(table.header[:at]):
+        warnings.warn(f"{path}: the column {table.header[at]} names the pictures", Note, stacklevel=2)
+    return Labels(table, at)
 
-    @classmethod
-    def read(cls, path: str | Path, names: Sequence[str]) -> "Labels":
-        """See `tables.read`. The pictures are named by the column that fits most of ``names``, of several by the first.
 
-        Raises:
-            InputError: as `tables.read`, or a table of one column.
-        """
-        table = tables.read(path)
-        if len(table.header) < 2:
-            raise InputError(f"{path} holds no labels; it needs a column of file names, and one or more of labels")
-        at = _naming_column(table, names)
-        if any(table.header[:at]):
-            warnings.warn(f"{path}: the column {table.header[at]} names the pictures", Note, stacklevel=2)
-        return cls(table, at)
+class Labels(Mapping[str, "Row"]):
+    """A table of attributes: the name of a picture -> its row."""
 
-    def rows(self, names: Sequence[str]) -> list[int | None]:
-        """The row of each picture; see `match`.
-
-        Raises:
-            InputError: as `match`, or a picture has two rows that differ.
-        """
-        found: dict[str, int] = {}
-        for i, row in enumerate(self.table.rows):
-            name = naming.canonical(row[self.at])
-            if name and self.table.rows[found.setdefault(name, i)] != row:
-                first = self.table.lines[found[name]]
+    def __init__(self, table: Table, at: int):
+        """``at`` is the column that names the pictures."""
+        self._table, self._at = table, at
+        self._values: dict[str, list[Value]] = {}
+        self._rows: dict[str, int] = {}
+        for i, row in enumerate(table.rows):
+            name = naming.canonical(row[at])
+            if name and table.rows[self._rows.setdefault(name, i)] != row:
+                first = table.lines[self._rows[name]]
                 raise InputError(
-                    f"{self.table.path}, line {self.table.lines[i]}: {name} is there twice, first in line {first}; remove one"
+                    f"{table.path}, line {table.lines[i]}: {name} is there twice, first in line {first}; remove one"
                 )
-        return match(self.table.path, found, names)
 
-    def columns(self, rows: Sequence[int]) -> "Columns":
-        """The attributes of the pictures that have these rows."""
-        return Columns(self, rows)
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._rows)
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def __getitem__(self, name: str) -> "Row":
+        return Row(self, self._rows[name])
+
+    @property
+    def attributes(self) -> list[str]:
+        """The names of the columns, but for the one that names the pictures."""
+        return list(dict.fromkeys(name for i, name in enumerate(self._table.header) if name and i != self._at))
+
+    def values(self, attribute: str) -> list[Value]:
+        """The column, read when it is asked for: mistakes in others do no harm.
+
+        Where all cells that are known are numbers, true/false or yes/no, it is one of numbers, else of words.
+
+        Raises:
+            KeyError: there is none of this name.
+            InputError: there are several.
+        """
+        if attribute not in self._values:
+            table = self._table
+            where = [i for i, column in enumerate(table.header) if column == attribute and i != self._at]
+            if not where or not attribute:
+                raise KeyError(attribute)
+            if len(where) > 1:
+                raise InputError(
+                    f"{table.path}: {len(where)} columns are named {attribute}; give them names that differ"
+                )
+            self._values[attribute] = _values(table.column(where[0]), table.decimal_commas)
+        return self._values[attribute]
+
+
+class Row(Mapping[str, Value]):
+    """The attributes of one picture."""
+
+    def __init__(self, labels: Labels, index: int):
+        self._labels, self._index = labels, index
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._labels.attributes)
+
+    def __len__(self) -> int:
+        return len(self._labels.attributes)
+
+    def __getitem__(self, attribute: str) -> Value:
+        return self._labels.values(attribute)[self._index]
 
 
 class Columns(Mapping[str, list[Value]]):
-    """Attribute -> a value for each of some pictures. A column is read when it is asked for: mistakes in others do no harm.
+    """Attribute -> its value for each of some pictures, from their rows."""
 
-    Where all cells of a column that are known are numbers, true/false or yes/no, it is one of numbers, else of words.
-    """
-
-    def __init__(self, labels: Labels, rows: Sequence[int]):
-        self._labels, self._rows = labels, rows
+    def __init__(self, rows: Sequence[Mapping[str, Value]]):
+        self._rows = rows
 
     def __iter__(self) -> Iterator[str]:
-        header = self._labels.table.header
-        return iter(dict.fromkeys(name for i, name in enumerate(header) if name and i != self._labels.at))
+        return iter(self._rows[0])
 
     def __len__(self) -> int:
-        return len(list(iter(self)))
+        return len(self._rows[0])
 
-    def __getitem__(self, name: str) -> list[Value]:
-        """Raises InputError if several columns have the name."""
-        table, at = self._labels.table, self._labels.at
-        where = [i for i, column in enumerate(table.header) if column == name and i != at]
-        if not where or not name:
-            raise KeyError(name)
-        if len(where) > 1:
-            raise InputError(f"{table.path}: {len(where)} columns are named {name}; give them names that differ")
-        values = _values(table.column(where[0]), table.decimal_commas)
-        return [values[row] for row in self._rows]
+    def __getitem__(self, attribute: str) -> list[Value]:
+        return [row[attribute] for row in self._rows]
 
 
 def _naming_column(table: Table, names: Sequence[str]) -> int:
@@ -140,6 +167,7 @@ def match(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> lis
     Raises:
         InputError: no picture has a row, or two have the same.
     """
+    names = [naming.canonical(name) for name in names]
     exact = {name: next((key for key in _names_of(name) if key in table), None) for name in names}
     own = set(exact.values())
     left: dict[str, list[str]] = {}

@@ -7,7 +7,7 @@ import pytest
 
 from stylemap import InputError, naming
 from stylemap.datasets import labels
-from stylemap.datasets.labels import Labels, Question
+from stylemap.datasets.labels import Columns, Question
 from stylemap.errors import Note
 
 NAMES = ["a.png", "b.png"]
@@ -23,9 +23,8 @@ def written(path, text: str | bytes):
 
 def read(path, names=NAMES) -> dict:
     """Every column that can be asked for."""
-    table = Labels.read(path, names)
-    columns = table.columns([row for row in table.rows(names) if row is not None])
-    return {name: columns[name] for name in columns}
+    rows = labels.match(path, labels.read(path, names), names)
+    return dict(Columns([row for row in rows if row is not None]))
 
 
 @pytest.mark.parametrize(
@@ -99,8 +98,8 @@ def test_words_and_numbers_of_several_kinds(tmp_path):
 
 def test_what_is_not_asked_for_harms_nothing(tmp_path):
     text = "file,smile,twice,twice,,odd\na.png,1,1,2,x,inf\nb.png,0,3,4,,\n"
-    table = Labels.read(written(tmp_path / "l.csv", text), NAMES)
-    columns = table.columns(table.rows(NAMES))
+    table = labels.read(written(tmp_path / "l.csv", text), NAMES)
+    columns = Columns([table[name] for name in NAMES])
     assert list(columns) == ["smile", "twice", "odd"]
     assert columns["smile"] == [1.0, 0.0] and columns["odd"] == ["inf", None]
     with pytest.raises(InputError, match=r"l.csv: 2 columns are named twice; give them names that differ"):
@@ -161,7 +160,7 @@ def test_mistakes(tmp_path, text, reason):
 def test_files_that_are_none(tmp_path):
     for path in (tmp_path / "l.csv", tmp_path):
         with pytest.raises(InputError, match="check the path of the labels"):
-            Labels.read(path, NAMES)
+            labels.read(path, NAMES)
 
 
 def test_pictures_are_matched_by_path_then_name_then_stem():
