@@ -65,7 +65,7 @@ def load(weights: str | Path, device: str | torch.device = "cpu") -> "Model | Ve
     config, tensors = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
         model = build(config, _has(tensors, ENCODER))
-    _fill(model, tensors, "model.", path)
+    fill(model, tensors, "model.", path)
     return model.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
@@ -77,7 +77,7 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
     with torch.device("meta"):
         discriminator = Discriminator(config)
-    _fill(discriminator, tensors, "discriminator.", path)
+    fill(discriminator, tensors, "discriminator.", path)
     return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
@@ -88,11 +88,11 @@ def load_into(weights: str | Path, model: "Model | VectorModel", discriminator: 
         InputError: as `load`, or weights of another config, named setting by setting.
     """
     path, tensors = fitting(weights, model.config)
-    _fill(model.generator, tensors, "model.generator.", path, assign=False)
+    fill(model.generator, tensors, "model.generator.", path, assign=False)
     if model.encoder is not None and _has(tensors, ENCODER):
-        _fill(model.encoder, tensors, ENCODER, path, assign=False)
+        fill(model.encoder, tensors, ENCODER, path, assign=False)
     if _has(tensors, "discriminator."):
-        _fill(discriminator, tensors, "discriminator.", path, assign=False)
+        fill(discriminator, tensors, "discriminator.", path, assign=False)
 
 
 def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, torch.Tensor]]:
@@ -171,7 +171,9 @@ def _has(tensors: dict[str, torch.Tensor], prefix: str) -> bool:
     return any(name.startswith(prefix) for name in tensors)
 
 
-def _fill(module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path, assign: bool = True) -> None:
+def fill(
+    module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: str | Path, assign: bool = True
+) -> None:
     """Load the entries under ``prefix``; every one must be there, fit, and hold finite numbers."""
     state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
     for name, wanted in module.state_dict().items():

@@ -1,20 +1,18 @@
 """Import of the weights published with the paper (PyTorch 1.4, channel multiplier 2).
 
-Such a file is a pickled dict; it is read with ``weights_only=True``, which runs no code from it. Their layout differs from
+Such a file is a pickled dict; `pickles` reads it and runs no code from it. Their layout differs from
 ours in names, in gamma and beta being two convolutions, and in a leading 1 of the modulated weights.
 """
 
-import argparse
-import pickle
 import re
-import warnings
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from stylemap import checkpoint, pickles
 from stylemap.config import ModelConfig
-from stylemap.errors import InputError, brief
+from stylemap.errors import InputError, brief, shown
 from stylemap.model import Model
 from stylemap.networks import Discriminator
 
@@ -99,32 +97,23 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
     Raises:
         InputError: missing, damaged, not such a checkpoint, or one that would run code.
     """
-    if not Path(path).is_file():
-        raise InputError(f"{path} is a folder, not a checkpoint" if Path(path).is_dir() else f"{path}: no such file")
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-            warnings.simplefilter("ignore")  # of the file's age, which is no news
-            saved = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as err:
-        # torch's own message goes on to advise loading it unsafely; only the name of what it holds is of use
-        found = re.search(r"GLOBAL ([\w.]+)", str(err))
-        what = f" ({found[1]})" if found else ""
-        raise InputError(f"{path} holds more than tensors{what} or is damaged; nothing in it was run") from err
-    except Exception as err:  # damage comes out as nearly any type: IndexError, struct.error, AssertionError ...
-        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({brief(err)}); copy it again") from err
+    saved = pickles.load(path)
     wanted = ("g_ema", "e_ema", "discriminator", "train_args")
     missing = [name for name in wanted if not isinstance(saved, dict) or name not in saved]
     if missing:
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: it lacks {', '.join(missing)}")
     try:
-        config = convert_args(vars(saved["train_args"]))
-        model, discriminator = Model(config), Discriminator(config)
-        model.generator.load_state_dict(convert_generator(saved["g_ema"]))
-        model.encoder.load_state_dict(convert_encoder(saved["e_ema"]))
-        discriminator.load_state_dict(convert_discriminator(saved["discriminator"]))
+        config = convert_args(saved["train_args"].state)
+        entries = pickles.floats({(name, key): value for name in wanted[:3] for key, value in saved[name].items()})
+        networks = {name: {key: value for (n, key), value in entries.items() if n == name} for name in wanted[:3]}
+        with torch.device("meta"):  # shapes without memory: every value comes from the file
+            model, discriminator = Model(config), Discriminator(config)
+        checkpoint.fill(model.generator, convert_generator(networks["g_ema"]), "", path)
+        checkpoint.fill(model.encoder, convert_encoder(networks["e_ema"]), "", path)
+        checkpoint.fill(discriminator, convert_discriminator(networks["discriminator"]), "", path)
     except InputError as err:  # of the config or of an entry: it does not know the file
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: {err}") from err
-    except (TypeError, KeyError, AttributeError, IndexError, RuntimeError) as err:
+    except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError) as err:
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: {type(err).__name__} {brief(err)}") from err
     return model, discriminator
 
@@ -132,6 +121,8 @@ def load(path: str | Path) -> tuple[Model, Discriminator]:
 def convert_args(args: dict) -> ModelConfig:
     """The model settings among the published training arguments."""
     multiplier = args.get("channel_multiplier", 2)
+    if type(multiplier) is not int:
+        raise InputError(f"channel_multiplier is {shown(multiplier)}, not a whole number")
     return ModelConfig(
         resolution=args["size"],
         stylemap_size=args["latent_spatial_size"],
@@ -140,6 +131,6 @@ def convert_args(args: dict) -> ModelConfig:
         channel_max=512,
         mapping_layers=args["mapping_layer_num"],
         mapping_lr_mul=args.get("lr_mul", 0.01),
-        norm=NORMS[args.get("normalize_mode", "LayerNorm")],
+        norm=NORMS[args.get("normalize_mode", "LayerNorm").removesuffix("2d")],
         light=bool(args.get("small_generator", False)),
     )

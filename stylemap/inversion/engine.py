@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -84,8 +84,23 @@ class State:
 
     @classmethod
     def of(cls, plain: dict) -> "State":
-        """From what `plain` gave."""
-        return cls(**{**plain, "history": [Row(*row) for row in plain["history"]]})
+        """From what `plain` gave.
+
+        Raises:
+            TypeError, ValueError: something else.
+        """
+        state = cls(**{**plain, "history": [Row(*row) for row in plain["history"]]})
+        samples = {len(x) for x in state.tensors.values() if torch.is_tensor(x) and x.isfinite().all()}
+        if len(samples) != 1 or not all(map(torch.is_tensor, state.tensors.values())):
+            raise ValueError("it holds something else than finite numbers of the same images")
+        if not all(type(number) is int and number >= 0 for number in (state.phase, state.step, state.ran)):
+            raise ValueError("it does not say how far it is")
+        return state
+
+    def to(self, device: torch.device) -> "State":
+        """The same on another device; Adam's moments go where they are loaded."""
+        done = None if self.done is None else self.done.to(device)
+        return replace(self, tensors={name: x.to(device) for name, x in self.tensors.items()}, done=done)
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from stylemap import files, images, reading, video
+from stylemap import files, images, pickles, reading, video
 from stylemap.errors import InputError, shortened
 from stylemap.inversion import latents
 from stylemap.inversion.engine import State
@@ -119,12 +119,15 @@ class Folder:
             return None
         remedy = "go on with the same settings, give another --out, or delete the file"
         try:
-            saved = torch.load(path, map_location=self.device, weights_only=True)
-            settings, keys = saved["settings"], saved["photos"]
-        except Exception as err:  # torch.load raises many kinds
+            saved = pickles.content(path)
+            settings, keys = dict(saved["settings"]), list(saved["photos"])
+            state = State.of(saved["state"]).to(self.device)
+            frames = tuple(frame.cpu() for frame in saved["frames"])
+            about = title(settings)
+        except Exception as err:  # damage comes out as nearly any type
             raise InputError(f"{path} cannot be read ({type(err).__name__}); {remedy}") from err
         if why := difference(settings, self.state_settings):
-            raise InputError(f"{path} is of a run that was stopped, {title(settings)} ({why}); {remedy}")
+            raise InputError(f"{path} is of a run that was stopped, {about} ({why}); {remedy}")
         left, found = list(photos), []
         for key in keys:
             photo = next((photo for photo in left if photo.key == key), None)
@@ -132,7 +135,7 @@ class Folder:
                 raise InputError(f"{path} is of a run that was stopped, of other photos; {remedy}")
             left.remove(photo)
             found.append(photo)
-        return Begun(found, State.of(saved["state"]), tuple(frame.cpu() for frame in saved["frames"]))
+        return Begun(found, state, frames)
 
     # ---- the results
 

@@ -1,25 +1,22 @@
 """Import of foreign StyleGAN2 and StyleGAN weights; no code in a file is run.
 
-Three kinds of files: checkpoints of rosinality/stylegan2-pytorch (.pt), pickles of StyleGAN2-ADA for PyTorch, and TensorFlow
-pickles of StyleGAN2 and StyleGAN. Only the averaged generator is taken. The weights keep their own licences, most of which are
-non-commercial.
+Three kinds of files: checkpoints of rosinality/stylegan2-pytorch (.pt) and of programs built on it (pSp, e4e), pickles of
+StyleGAN2-ADA for PyTorch, and TensorFlow pickles of StyleGAN2 and StyleGAN. Only the averaged generator is taken. The weights
+keep their own licences, most of which are non-commercial.
 """
 
-import argparse
-import pickle
-import re
 import warnings
 from pathlib import Path
 from typing import Any
 
 import torch
 
+from stylemap import pickles
 from stylemap.errors import InputError, brief
-from stylemap.stylegan import layouts, pickles
+from stylemap.stylegan import layouts
 from stylemap.stylegan.model import VectorModel
 
-TORCH = (b"PK\x03\x04", pickle.dumps(torch.serialization.MAGIC_NUMBER, protocol=2))
-"""The first bytes of what torch.save writes, and wrote before version 1.6."""
+MOST_ROWS = 32  # of latent_avg; 18 at 1024 px
 
 
 def load(path: str | Path) -> VectorModel:
@@ -32,10 +29,7 @@ def load(path: str | Path) -> VectorModel:
     Raises:
         InputError: missing, damaged, another kind of network, or one that would run code.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise InputError(f"{path} is a folder, not a network file" if path.is_dir() else f"{path}: no such file")
-    saved = _load_torch(path) if _is_torch(path) else pickles.load(path)
+    saved = pickles.load(path)
     try:
         config, state = _convert(saved)
         with torch.device("meta"):  # shapes without memory: every value comes from the file
@@ -60,28 +54,42 @@ def _convert(saved: Any) -> layouts.Converted:
         return layouts.tensorflow(saved[2])  # G, D, Gs
     if isinstance(saved, dict) and isinstance(saved.get("G_ema"), pickles.Holder):
         return layouts.ada(saved["G_ema"])
-    if isinstance(saved, dict) and isinstance(saved.get("g_ema"), dict):
-        config, state = layouts.rosinality(saved["g_ema"])
-        if isinstance(saved.get("latent_avg"), torch.Tensor):
-            state["w_avg"] = saved["latent_avg"].detach().float().flatten()
+    if isinstance(saved, dict) and (found := _rosinality(saved)):
+        config, state = layouts.rosinality(found)
+        if isinstance(mean := saved.get("latent_avg"), torch.Tensor):
+            state["w_avg"] = _mean_w(mean, config.stylemap_channels)
         return config, state
-    raise InputError("neither G, D, Gs nor G_ema nor g_ema are in it")
+    raise InputError("neither G, D, Gs nor G_ema nor g_ema are in it, nor a decoder of pSp or e4e")
 
 
-def _is_torch(path: Path) -> bool:
-    with open(path, "rb") as f:
-        return f.read(64).startswith(TORCH)
+def _rosinality(saved: dict) -> dict[str, Any] | None:
+    """The generator in a file of that program, or of one built on it: pSp and e4e call it their decoder."""
+    if isinstance(saved.get("g_ema"), dict):
+        state = saved["g_ema"]
+    elif isinstance(saved.get("g"), dict):
+        state = saved["g"]
+        warnings.warn(
+            "it holds no running average of the generator (g_ema); taken is what was trained (g)", stacklevel=2
+        )
+    else:
+        state = saved["state_dict"] if isinstance(saved.get("state_dict"), dict) else saved
+    if not all(isinstance(name, str) for name in state):
+        return None
+    for prefix in ("module.", "decoder.", "module."):  # of torch's DataParallel, and of pSp and e4e
+        if any(name.startswith(prefix) for name in state):
+            state = {name.removeprefix(prefix): value for name, value in state.items() if name.startswith(prefix)}
+    return state if "input.input" in state else None
 
 
-def _load_torch(path: Path) -> Any:
-    try:
-        with warnings.catch_warnings(), torch.serialization.safe_globals([argparse.Namespace]):
-            warnings.simplefilter("ignore")  # of the file's age, which is no news
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as err:
-        # torch's own message goes on to advise loading it unsafely; only the name of what it holds is of use
-        found = re.search(r"GLOBAL ([\w.]+)", str(err))
-        what = f" ({found[1]})" if found else ""
-        raise InputError(f"{path} holds more than tensors{what} or is damaged; nothing in it was run") from err
-    except Exception as err:  # damage comes out as nearly any type
-        raise InputError(f"{path} is damaged or no PyTorch checkpoint ({brief(err)}); copy it again") from err
+def _mean_w(mean: torch.Tensor, width: int) -> torch.Tensor:
+    """[C] from what a file calls latent_avg: one vector, or one for each layer."""
+    rows = mean.detach().float()
+    if rows.shape[-1:] != (width,) or rows.numel() > width * MOST_ROWS:
+        raise InputError(f"latent_avg is {list(mean.shape)}, not [{width}]")
+    rows = rows.reshape(-1, width)
+    if not rows.isfinite().all():
+        raise InputError("latent_avg holds numbers that are not finite")
+    if not torch.equal(rows, rows[:1].expand_as(rows)):
+        warnings.warn("its latent_avg differs from layer to layer; taken is the mean", stacklevel=2)
+        return rows.mean(dim=0)
+    return rows[0].clone()

@@ -14,7 +14,7 @@ but where a function says so. What does differ:
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 import torch
@@ -23,10 +23,13 @@ from torch import Tensor
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
 from stylemap.networks.layers import BLUR
+from stylemap.pickles import Holder, floats
 from stylemap.stylegan.adain import BINOMIAL
-from stylemap.stylegan.pickles import Holder, numbers
 
 FUSED_FROM = 128
+MOST_PARTS = 1000  # of a network; those of 1024 px have 100
+MOST_DOUBLINGS = 8  # of the side, from 4 to 1024
+MOST_ENTRIES = 10_000  # those of 1024 px have 200
 STYLEGAN2_SETTINGS = {
     "architecture": "skip",
     "nonlinearity": "lrelu",
@@ -55,7 +58,7 @@ class Entries:
     """Foreign entries that are taken one by one, so that none is forgotten."""
 
     def __init__(self, tensors: Mapping[str, Any]):
-        self.left = {name: numbers(value).detach().float() for name, value in tensors.items()}
+        self.left = floats(tensors)
 
     def take(self, name: str) -> Tensor:
         if name not in self.left:
@@ -88,7 +91,8 @@ class Entries:
 def rosinality(tensors: Mapping[str, Tensor]) -> Converted:
     """StyleGAN2 of rosinality/stylegan2-pytorch: the entry "g_ema" of a checkpoint, without the mean w.
 
-    Its kernels have a leading 1; its to-RGB biases are [1, 3, 1, 1]. The file does not say lr_mul, which is 0.01 there.
+    Its kernels have a leading 1; its to-RGB biases are [1, 3, 1, 1]. The file does not say lr_mul, which is 0.01 there. Early
+    files, such as the published 550000.pt, hold no noise maps: fixed ones are drawn, and a warning says so.
     """
     entries, ours = Entries(tensors), {}
     mapping = entries.count(r"style\.\d+\.weight")
@@ -96,12 +100,23 @@ def rosinality(tensors: Mapping[str, Tensor]) -> Converted:
         for part in ("weight", "bias"):
             ours[f"mapping.layers.{i}.{part}"] = entries.take(f"style.{i + 1}.{part}")
     doublings = entries.count(r"to_rgbs\.\d+\.bias")
+    drawn = not entries.count(r"noises\.noise_\d+")
+    if drawn:
+        if doublings > MOST_DOUBLINGS:
+            raise InputError(f"its side is doubled {doublings} times")
+        warnings.warn(
+            "it holds no noise maps; fixed ones are drawn, as that program draws new ones each time", stacklevel=2
+        )
+        rng = torch.Generator().manual_seed(0)
     ours["synthesis.constant"] = entries.take("input.input")
     for i, name in enumerate(["conv1", *(f"convs.{k}" for k in range(2 * doublings))]):
         layer = f"synthesis.layers.{i}"
         ours |= _rosinality_conv(entries, name, layer)
         ours[f"{layer}.noise.strength"] = entries.take(f"{name}.noise.weight")
-        ours[f"{layer}.noise.constant"] = entries.take(f"noises.noise_{i}")
+        side = 4 << ((i + 1) // 2)
+        ours[f"{layer}.noise.constant"] = (
+            torch.randn(1, 1, side, side, generator=rng) if drawn else entries.take(f"noises.noise_{i}")
+        )
         ours[f"{layer}.bias"] = entries.take(f"{name}.activate.bias")
     for i, name in enumerate(["to_rgb1", *(f"to_rgbs.{k}" for k in range(doublings))]):
         ours |= _rosinality_conv(entries, name, f"synthesis.to_rgb.{i}")
@@ -169,21 +184,46 @@ def _ada_conv(entries: Entries, theirs: str, ours: str) -> dict[str, Tensor]:
     }
 
 
-def _modules(module: Holder, name: str = "") -> dict[str, dict]:
+def _modules(network: Holder) -> dict[str, dict]:
     """The state of every module under its dotted name."""
-    found = {name: module.state}
-    for child, holder in module.state["_modules"].items():
-        found |= _modules(holder, f"{name}.{child}".lstrip("."))
+    return {".".join(path): module.state for path, module in _walk(network, lambda module: module.state["_modules"])}
+
+
+def _walk(network: Holder, parts_of: Callable[[Holder], dict | None]) -> Iterator[tuple[tuple[str, ...], Holder]]:
+    """A network and all its parts, with the names that lead to them.
+
+    Raises:
+        InputError: more than `MOST_PARTS`, as of a part that is in itself.
+    """
+    left: list[tuple[tuple[str, ...], Holder]] = [((), network)]
+    known = 1
+    while left:
+        path, part = left.pop()
+        yield path, part
+        parts = parts_of(part) or {}
+        known += len(parts)
+        if known > MOST_PARTS:
+            raise InputError(f"it has more than {MOST_PARTS} parts")
+        left += [((*path, str(name)), inner) for name, inner in reversed(parts.items())]
+
+
+def _gathered(entries: Iterable[tuple[str, Any]]) -> dict[str, Any]:
+    found = {}
+    for name, value in entries:
+        found[name] = value
+        if len(found) > MOST_ENTRIES:
+            raise InputError(f"it has more than {MOST_ENTRIES} entries")
     return found
 
 
 def _tensors(modules: dict[str, dict]) -> dict[str, Tensor]:
-    return {
-        f"{name}.{entry}".lstrip("."): tensor
+    return _gathered(
+        (f"{name}.{entry}".lstrip("."), tensor)
         for name, state in modules.items()
-        for entry, tensor in {**state["_parameters"], **state["_buffers"]}.items()
+        for group in ("_parameters", "_buffers")
+        for entry, tensor in state[group].items()
         if tensor is not None
-    }
+    )
 
 
 def tensorflow(network: Holder) -> Converted:
@@ -266,14 +306,15 @@ def _kernel(weight: Tensor, turn: bool = False) -> Tensor:
     return weight.flip(2, 3) if turn else weight
 
 
-def _variables(network: Holder, prefix: str = "") -> tuple[dict[str, Any], dict[str, Any]]:
+def _variables(network: Holder) -> tuple[dict[str, Any], dict[str, Any]]:
     """Variables under their path, and the settings the network and its parts were built with."""
-    variables = {prefix + name: value for name, value in network.state["variables"]}
-    settings = dict(network.state.get("static_kwargs") or {})
-    for name, part in (network.state.get("components") or {}).items():
-        found, theirs = _variables(part, f"{prefix}{name}/")
-        variables |= found
-        settings |= theirs
+    parts = list(_walk(network, lambda part: part.state.get("components")))
+    variables = _gathered(
+        ("/".join((*path, name)), value) for path, part in parts for name, value in part.state["variables"]
+    )
+    settings = {}
+    for _, part in parts:
+        settings |= part.state.get("static_kwargs") or {}
     return variables, settings
 
 

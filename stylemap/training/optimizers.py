@@ -86,13 +86,21 @@ class Optimizers:
         return {name: optimizer.state_dict() for name, optimizer in self.named().items()}
 
     def load_state_dict(self, state: dict) -> None:
-        """Restore the moments; learning rates and betas stay those of the config, which may have changed."""
+        """Restore the moments; learning rates and all else stay those of the config, which may have changed.
+
+        Raises:
+            KeyError, TypeError, ValueError: something else than such a state.
+        """
         for name, optimizer in self.named().items():
-            wanted = [{key: group[key] for key in ("lr", "betas")} for group in optimizer.param_groups]
+            ours = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
             optimizer.load_state_dict(state[name])
-            for group, values in zip(optimizer.param_groups, wanted, strict=True):
+            for group, values in zip(optimizer.param_groups, ours, strict=True):
                 group.pop("full_lr", None)
                 group.update(values)
+            for parameter, moments in optimizer.state.items():
+                wanted = {"step": (), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+                if {key: tuple(value.shape) for key, value in moments.items()} != wanted:
+                    raise ValueError(f"moments that do not fit, of the {name}")
 
 
 def freeze(discriminator: Discriminator, layers: int) -> None:

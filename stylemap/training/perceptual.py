@@ -6,6 +6,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from stylemap import pickles
 from stylemap.config import LossConfig
 from stylemap.errors import InputError
 from stylemap.training.losses import feature_distance
@@ -92,10 +93,10 @@ def vgg_weights(path: str | None) -> dict[str, Tensor]:
             f"discriminator where there is that choice; they are not at {file}, and come from {VGG_URL}"
         )
     try:
-        weights = torch.load(file, map_location="cpu", weights_only=True)
+        weights = pickles.content(file)
         if weights["features.0.weight"].shape != (64, 3, 3, 3):
             raise ValueError("the first layer has another shape")
-    except Exception as err:  # torch.load raises many kinds for a damaged file
+    except Exception as err:  # damage comes out as nearly any type
         raise InputError(
             f"{file} does not hold torchvision's VGG-16 weights ({type(err).__name__}); copy it again"
         ) from err

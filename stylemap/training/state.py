@@ -7,7 +7,6 @@ state holds tensors and one number: there are no random generators to save.
 import math
 import re
 import warnings
-import zipfile
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,10 +14,11 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from stylemap import pickles
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
-from stylemap.errors import InputError, out_of_memory
+from stylemap.errors import InputError, out_of_memory, shortened
 from stylemap.files import atomic
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
@@ -118,7 +118,7 @@ def load_newest(run: Path) -> dict:
     for candidate in paths(run):
         try:
             return load(candidate)
-        except Exception as err:  # torch.load raises many kinds for a damaged file, as zipfile does
+        except Exception as err:  # damage comes out as nearly any type
             if isinstance(err, (InputError, PermissionError)) or out_of_memory(err):
                 raise  # nothing is wrong with the file
             # Out of the way: it would count as one of the states to keep, and push out a good one.
@@ -128,18 +128,44 @@ def load_newest(run: Path) -> dict:
 
 
 def load(file: Path) -> dict:
-    """The content of a state file; raises whatever a damaged one makes zipfile or torch raise.
+    """The content of a state file; raises whatever damage comes out as.
 
     Raises:
         InputError: it is intact, and of another version.
     """
-    with zipfile.ZipFile(file) as archive:  # torch has written checksums, and does not look at them
-        if (damaged := archive.testzip()) is not None:
-            raise ValueError(f"the checksum of its {damaged} is wrong")
-    content = torch.load(file, map_location="cpu", weights_only=True)
-    if content["format"] != FORMAT:
-        raise InputError(f"{file} is of another version of stylemap ({content['format']}); go on with that one")
+    content = pickles.content(file)
+    found = content["format"]
+    if found != FORMAT and isinstance(found, str) and found.startswith("stylemap-state-"):
+        raise InputError(f"{file} is of another version of stylemap ({shortened(found)}); go on with that one")
+    if found != FORMAT or type(content["images"]) is not int or content["images"] != _images(file):
+        raise ValueError("it holds something else than its name says")
+    _check_content(content)
     return content
+
+
+def _check_content(content: dict) -> None:
+    """Checksums say that a file is whole, not what it holds.
+
+    Raises:
+        InputError: settings of a newer version.
+        Exception: of nearly any type: content that does not fit its own config.
+    """
+    config = TrainConfig.from_dict(dict(content["config"]))
+    values = [*content["networks"].values(), *content["average"].values()]
+    if not all(value.isfinite().all() for value in values):
+        raise ValueError("numbers that are not finite")
+    with torch.device("meta"):  # shapes without memory
+        networks = Networks(config)
+    for name, module in {"networks": networks, "average": networks.model}.items():
+        wanted = {key: (value.shape, value.dtype) for key, value in module.state_dict().items()}
+        if {key: (value.shape, value.dtype) for key, value in content[name].items()} != wanted:
+            raise ValueError(f"{name} of other shapes")
+    Optimizers.build(networks, config).load_state_dict(content["optimizers"])
+    Past.of(content)
+    if (augment := content.get("augment")) and not (augment["p"].isfinite().all() and augment["sums"].isfinite().all()):
+        raise ValueError("an augmentation that is not finite")
+    if not all(type(count) is int and math.isfinite(total) for total, count in content.get("totals", {}).values()):
+        raise ValueError("totals that are no numbers")
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,7 @@
 """Foreign weights make the images that an independent reference makes of them; what does not fit is one line."""
 
 import argparse
+import contextlib
 import re
 
 import pytest
@@ -104,6 +105,66 @@ class TestRest:
         assert torch.equal(model.generator.w_avg, mean)
         model = conversion.load(write(Rosinality, entries, tmp_path / "a.pt"))
         assert torch.equal(model.generator.w_avg, model.generator.statistics()[0])
+
+    @pytest.mark.parametrize("shape", [(5,), (1, 5), (6, 5), (1, 6, 5)], ids=str)
+    def test_mean_w_of_one_or_many_rows(self, shape, tmp_path):
+        mean = torch.arange(5.0).expand(shape).clone()
+        model = conversion.load(write(Rosinality, Rosinality.entries(), tmp_path / "a.pt", latent_avg=mean))
+        assert torch.equal(model.generator.w_avg, torch.arange(5.0))
+
+    def test_mean_w_that_differs_from_layer_to_layer(self, tmp_path):
+        rows = torch.stack([torch.zeros(5), torch.ones(5)])
+        path = write(Rosinality, Rosinality.entries(), tmp_path / "a.pt", latent_avg=rows)
+        with pytest.warns(UserWarning, match="differs from layer to layer"):
+            model = conversion.load(path)
+        assert torch.equal(model.generator.w_avg, torch.full((5,), 0.5))
+        assert "latent_avg is [2, 4]" in refuse(
+            write(Rosinality, Rosinality.entries(), tmp_path / "a.pt", latent_avg=rows[:, :4].clone())
+        )
+
+    @pytest.mark.parametrize("holds", ["g_ema", "module", "g", "bare", "psp", "e4e", "psp of several GPUs"])
+    def test_where_the_generator_stands(self, holds, tmp_path):
+        """pSp and e4e call it their decoder, beside an encoder that is not taken."""
+        entries, mean = Rosinality.entries(), torch.arange(5.0)
+        decoder = {f"decoder.{name}": x for name, x in entries.items()} | {"encoder.body.0.weight": torch.zeros(3)}
+        opts = {"output_size": 16, "device": "cuda"}
+        saved = {
+            "g_ema": {"g_ema": entries, "latent_avg": mean},
+            "module": {"g_ema": {f"module.{name}": x for name, x in entries.items()}, "latent_avg": mean},
+            "g": {"g": entries, "latent_avg": mean},
+            "bare": entries,
+            "psp": {"state_dict": decoder, "latent_avg": mean.repeat(6, 1), "opts": opts},
+            "e4e": {"state_dict": decoder, "latent_avg": mean.repeat(6, 1), "opts": argparse.Namespace(**opts)},
+            "psp of several GPUs": {
+                "state_dict": {f"module.{name}": x for name, x in decoder.items()},
+                "latent_avg": mean,
+            },
+        }[holds]
+        torch.save(saved, tmp_path / "a.pt")
+        with pytest.warns(UserWarning, match="no running average") if holds == "g" else contextlib.nullcontext():
+            model = conversion.load(tmp_path / "a.pt")
+        check_images(model, Rosinality.render(entries, Z.double()))
+        if holds != "bare":
+            assert torch.equal(model.generator.w_avg, mean)
+
+    def test_without_noise_maps(self, tmp_path):
+        """As the published 550000.pt; the strengths of noise are kept, and the maps are the same in every conversion."""
+        entries = {name: x for name, x in Rosinality.entries().items() if not name.startswith("noises.")}
+        path = write(Rosinality, entries, tmp_path / "a.pt")
+        with pytest.warns(UserWarning, match="holds no noise maps"):
+            model = conversion.load(path)
+        maps = {f"noises.noise_{i}": layer.constant for i, layer in enumerate(model.generator.synthesis.noises)}
+        assert [x.shape for x in maps.values()] == [
+            x.shape for name, x in Rosinality.entries().items() if name.startswith("noises.")
+        ]
+        check_images(model, Rosinality.render(entries | maps, Z.double()))
+        assert all(0.5 < x.std() < 1.5 for x in maps.values())
+        with pytest.warns(UserWarning, match="holds no noise maps"):
+            again = conversion.load(path)
+        assert all(
+            torch.equal(a.constant, b.constant)
+            for a, b in zip(model.generator.synthesis.noises, again.generator.synthesis.noises, strict=True)
+        )
 
     def test_training_checkpoint_of_rosinality(self, tmp_path):
         more = {"g": {}, "d": {}, "g_optim": {}, "args": argparse.Namespace(size=16), "ada_aug_p": 0.1}

@@ -132,6 +132,50 @@ def test_a_damaged_state_is_noticed_and_passed_over(config, run, whole, damage):
     assert weights(run) == weights(whole)
 
 
+def without_networks(content):
+    del content["networks"]
+
+
+def another_shape(content):
+    content["average"][next(iter(content["average"]))] = torch.zeros(3)
+
+
+def moments_of_another_shape(content):
+    content["optimizers"]["generator"]["state"][0]["exp_avg"] = torch.zeros(3)
+
+
+def not_finite(content):
+    content["networks"][next(iter(content["networks"]))].fill_(torch.nan)
+
+
+CHANGES = {
+    "networks missing": without_networks,
+    "networks a number": lambda content: content.update(networks=5),
+    "networks of numbers": lambda content: content.update(networks=dict.fromkeys(content["networks"], 1)),
+    "config a list": lambda content: content.update(config=[]),
+    "optimizers empty": lambda content: content.update(optimizers={}),
+    "moments": moments_of_another_shape,
+    "images a text": lambda content: content.update(images="x"),
+    "images huge": lambda content: content.update(images=10**30),
+    "other images than its name": lambda content: content.update(images=36),
+    "a tensor of another shape": another_shape,
+    "not finite": not_finite,
+    "augment a number": lambda content: content.update(augment=1),
+    "totals of texts": lambda content: content.update(totals={"a": ("x", 1)}),
+    "format a list": lambda content: content.update(format=[1]),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_whole_file_that_holds_something_else_is_passed_over(config, run, name):
+    """Checksums are right, the content is not: the next older state is taken."""
+    content = torch.load(newest(run), weights_only=True)
+    CHANGES[name](content)
+    torch.save(content, newest(run))
+    with pytest.warns(UserWarning, match=r"state-0000000040\.pt cannot be read .* now state-0000000040\.damaged"):
+        assert state.load_newest(run)["images"] == 32
+
+
 def test_a_state_of_another_version_is_not_damaged(config, run):
     """An older program must not rename the states of a newer one, one after another."""
     content = torch.load(newest(run), weights_only=True)
@@ -151,7 +195,7 @@ def test_a_machine_that_cannot_read_does_not_make_a_state_damaged(config, run, m
 
     before = state.paths(run)
     with monkeypatch.context() as patch, pytest.raises(type(error)):
-        patch.setattr(state.torch, "load", load)
+        patch.setattr(state.pickles, "content", load)
         loop.train(config, run, resume=True)
     assert state.paths(run) == before
 

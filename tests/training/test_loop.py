@@ -425,7 +425,7 @@ def test_a_state_is_not_damaged_because_memory_is_short(run, monkeypatch, err):
     def short(*_, **__):
         raise err
 
-    monkeypatch.setattr(state.torch, "load", short)
+    monkeypatch.setattr(state.pickles, "content", short)
     with pytest.raises(type(err)):
         state.load_newest(run)
     assert not list(run.glob("*.damaged"))

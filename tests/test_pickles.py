@@ -1,7 +1,12 @@
 """No pickle runs anything, however it is made; numbers come out as numpy and torch would have made them."""
 
+import io
 import os
 import pickle
+import random
+import struct
+import tracemalloc
+import zipfile
 from collections import OrderedDict
 
 import numpy as np
@@ -9,8 +14,9 @@ import pytest
 import torch
 from torch import nn
 
+from stylemap import pickles
 from stylemap.errors import InputError
-from stylemap.stylegan import conversion, pickles
+from stylemap.stylegan import conversion
 from tests.stylegan.foreign import Ada, Rosinality, TensorFlow2, dump_tensorflow
 
 
@@ -112,7 +118,7 @@ class TestMalicious:
         """A network whose part it is itself."""
         code = b"(NNcdnnlib.tflib.network\nNetwork\n)\x81p0\n(dS'variables'\n(lsS'components'\n(dS'a'\ng0\nssbt."
         (tmp_path / "evil.pkl").write_bytes(code)
-        assert "RecursionError" in refuse(tmp_path / "evil.pkl", conversion.load)
+        assert "more than 1000 parts" in refuse(tmp_path / "evil.pkl", conversion.load)
 
     def test_long_names_are_cut(self, tmp_path):
         (tmp_path / "evil.pkl").write_bytes(b"c" + b"x" * 10_000 + b"\ny\n.")
@@ -165,3 +171,136 @@ class TestNumbers:
         found.state = (1, (7,), *found.state[2:])
         with pytest.raises(ValueError, match="6 numbers"):
             pickles.numbers(found)
+
+
+def program(*parts: bytes) -> bytes:
+    return b"\x80\x02" + b"".join(parts) + b"."
+
+
+def checkpoint_of(code: bytes, entries: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+    """A file of torch.save with a program of one's own."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
+        for name, data in {"data.pkl": code, "byteorder": b"little", **entries}.items():
+            archive.writestr(f"a/{name}", data)
+    return buffer.getvalue()
+
+
+def storage(count: int, key: bytes = b"0") -> bytes:
+    """The program's reference to a storage of so many floats."""
+    return (
+        b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0"
+        + key
+        + b"X\x03\0\0\0cpuJ"
+        + struct.pack("<i", count)
+        + b"tQ"
+    )
+
+
+MEGABYTE = b"X" + struct.pack("<I", 1 << 20) + b"x" * (1 << 20)
+BOMBS = {
+    "memo": program(b"Nr\xff\xff\xff\x0b"),
+    "text memo": program(b"Np200000000\n"),
+    "lists": program(b"]" * 2001),
+    "calls": program(b"(ccollections\nOrderedDict\n)", b"R0ccollections\nOrderedDict\n)" * 201, b"R"),
+    "bytes again and again": program(b"c_codecs\nencode\nq\0", MEGABYTE, b"q\1", b"0h\0h\1\x85R" * 300, b"]"),
+    "lists again and again": program(b"cbuiltins\nset\nq\0]q\1(", b"N" * 50_000, b"e", b"0h\0h\1\x85R" * 300, b"]"),
+    "bytearray": program(b"cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R"),
+    "torch": program(b"ctorch\nTensor\nJ\xff\xff\xff\x7f\x85R"),
+    "claims more bytes": program(b"B\xff\xff\xff\x7f"),
+    "claims more bytes of 8": b"\x80\x04\x8e" + struct.pack("<Q", 1 << 40) + b"x.",
+    "claims a bytearray": b"\x80\x05\x96" + struct.pack("<Q", 1 << 40) + b"x.",
+    "claims a frame": b"\x80\x04\x95" + struct.pack("<Q", 1 << 40) + b"N.",
+    "deflated": checkpoint_of(
+        program(b"ctorch._utils\n_rebuild_tensor\n(" + storage(1 << 22) + b"K\0J\0\0\x40\0\x85K\1\x85tR"),
+        {"data/0": bytes(1 << 24)},
+        zipfile.ZIP_DEFLATED,
+    ),
+    "storage shorter than it says": checkpoint_of(program(storage(1000)), {"data/0": bytes(16)}),
+    "view outside of its storage": checkpoint_of(
+        program(b"ctorch._utils\n_rebuild_tensor\n(" + storage(4) + b"K\0K\5\x85K\1\x85tR"), {"data/0": bytes(16)}
+    ),
+    "another order of bytes": checkpoint_of(program(storage(4)), {"data/0": bytes(16), "byteorder": b"big"}),
+    "legacy storage larger than the file": pickles.LEGACY
+    + program(b"M\xe9\x03")
+    + program(b"}X\r\0\0\0little_endian\x88s")
+    + program(b"(X\x07\0\0\0storagectorch\nFloatStorage\nX\x01\0\0\0" + b"0X\x03\0\0\0cpuJ\xff\xff\xff\x7fNtQ")
+    + program(b"]X\x01\0\0\0" + b"0a"),
+}
+
+
+class TestSmallFilesStaySmall:
+    @pytest.mark.parametrize("name", BOMBS)
+    def test_refused_before_it_grows(self, name, tmp_path, monkeypatch):
+        if name in ("lists", "calls"):  # as many as are allowed take seconds
+            monkeypatch.setattr(pickles, "MOST_STEPS", 2000)
+            monkeypatch.setattr(pickles, "MOST_CALLS", 200)
+        (tmp_path / "a.pt").write_bytes(BOMBS[name])
+        tracemalloc.start()
+        try:
+            refuse(tmp_path / "a.pt")
+            _, peak = tracemalloc.get_traced_memory()
+        finally:
+            tracemalloc.stop()
+        assert peak < 300 << 20
+
+    def test_parts_in_parts(self, tmp_path):
+        """40 modules, each twice in the next: 2^40 of them when they are walked."""
+        code = b"\x80\x02cdnnlib.util\nEasyDict\n)\x81q\0}X\x08\0\0\0_modules}sb0"
+        for i in range(40):
+            inner = b"h" + bytes([i])
+            parts = b"(X\x01\0\0\0a" + inner + b"X\x01\0\0\0b" + inner + b"u"
+            code += b"cdnnlib.util\nEasyDict\n)\x81q" + bytes([i + 1]) + b"}X\x08\0\0\0_modules}" + parts + b"sb0"
+        (tmp_path / "a.pkl").write_bytes(code + b"}X\x05\0\0\0G_emah\x28s.")
+        assert "more than 1000 parts" in refuse(tmp_path / "a.pkl", conversion.load)
+
+    def test_numbers_that_are_repeated_by_a_stride(self, tmp_path):
+        entries = {"input.input": torch.zeros(1).half().expand(pickles.MOST_NUMBERS + 1)}
+        torch.save({"g_ema": entries}, tmp_path / "a.pt")
+        assert f"more than {pickles.MOST_NUMBERS:,} numbers" in refuse(tmp_path / "a.pt", conversion.load)
+
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_what_torch_saves_is_read(self, zipped, tmp_path):
+        base = torch.arange(12.0).reshape(3, 4)
+        kinds = [
+            torch.float64,
+            torch.float16,
+            torch.bfloat16,
+            torch.int64,
+            torch.int32,
+            torch.int16,
+            torch.int8,
+            torch.uint8,
+        ]
+        saved = {
+            "views": [base, base.T, base[1:, ::2], base[0, 0], base[:0]],
+            "kinds": [base.to(kind) for kind in (*kinds, torch.bool)],
+            "parameter": nn.Parameter(base),
+            "network": nn.BatchNorm1d(3).state_dict(),
+            "plain": {"a": [1, 2.5, None, True, "x", (1, 2)], 3: {"b": []}},
+            "size": base.shape,
+        }
+        torch.save(saved, tmp_path / "a.pt", _use_new_zipfile_serialization=zipped)
+        found = pickles.load(tmp_path / "a.pt")
+        for name in ("views", "kinds"):
+            for ours, theirs in zip(found[name], saved[name], strict=True):
+                assert ours.dtype == theirs.dtype and torch.equal(ours, theirs)
+        assert torch.equal(found["parameter"], base)
+        assert found["views"][0].data_ptr() == found["views"][1].data_ptr()  # one storage, as it was
+        assert all(torch.equal(found["network"][k], v) for k, v in saved["network"].items())
+        assert found["plain"] == saved["plain"] and found["size"] == (3, 4)
+
+    @pytest.mark.parametrize("zipped", [True, False])
+    def test_any_damage_is_one_line(self, zipped, tmp_path):
+        path = tmp_path / "a.pt"
+        torch.save({"g_ema": {"a": torch.arange(6.0), "b": [1, "x"]}}, path, _use_new_zipfile_serialization=zipped)
+        good, rng = path.read_bytes(), random.Random(0)
+        for _ in range(300):
+            data = bytearray(good)
+            for _ in range(rng.randint(1, 4)):
+                data[rng.randrange(len(data))] = rng.randrange(256)
+            path.write_bytes(data[: rng.choice([len(data), rng.randrange(len(data))])])
+            try:
+                pickles.load(path)
+            except InputError as err:
+                assert "\n" not in str(err) and path.name in str(err)

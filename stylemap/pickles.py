@@ -1,0 +1,340 @@
+"""Reading pickles and what torch.save writes, without running anything they name.
+
+A pickle is a program that may call whatever it can name. Here it can name only the entries of one explicit list, and each of
+them is harmless code of this file: objects become inert holders of what they were made of. Nothing is imported, and the source
+code that StyleGAN2-ADA pickles carry stays a string.
+
+The program is looked through before it is run, and what it makes is counted: a small file does not become large.
+"""
+
+import contextlib
+import io
+import math
+import mmap
+import os
+import pickle
+import pickletools
+import re
+import zipfile
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from stylemap.errors import InputError, out_of_memory, shown
+
+MOST_STEPS = 1 << 20  # of a program; the largest network pickles have some 100,000
+MOST_CALLS = 1 << 17
+MOST_NUMBERS = 1 << 27  # of networks that are to be converted, 512 MiB; the largest that are published have 100 million
+CALLS = frozenset({"REDUCE", "NEWOBJ", "NEWOBJ_EX", "BUILD", "INST", "OBJ", "PERSID", "BINPERSID"})
+ZIP = b"PK\x03\x04"
+LEGACY = pickle.dumps(0x1950A86A20F9469CFC6C, protocol=2)  # what torch.save began with before PyTorch 1.6
+LEGACY_VERSION = 1001
+KINDS = {
+    "FloatStorage": torch.float32, "DoubleStorage": torch.float64, "HalfStorage": torch.float16,
+    "BFloat16Storage": torch.bfloat16, "LongStorage": torch.int64, "IntStorage": torch.int32,
+    "ShortStorage": torch.int16, "CharStorage": torch.int8, "ByteStorage": torch.uint8, "BoolStorage": torch.bool,
+}  # fmt: skip
+
+
+class Refused(pickle.UnpicklingError):
+    """The pickle names something that is not on the list, or becomes too much."""
+
+
+class Holder(dict):
+    """An object of the file: the state it would have been given in ``state`` (None if none), its items as a dict."""
+
+    state: Any = None
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+class Array:
+    """A numpy array or dtype of the file: what it would have been called with and the state it would have been given.
+
+    numpy's own classes are left out of it, since what they make of a malicious state is not for us to vouch for.
+    """
+
+    state: Any = None
+
+    def __init__(self, *arguments: Any):
+        self.arguments = arguments
+
+    def __setstate__(self, state: Any) -> None:
+        self.state = state
+
+
+def load(path: str | Path) -> Any:
+    """What a pickle holds, or a file of torch.save: objects as `Holder`, arrays as `Array` (see `numbers`), tensors on the CPU.
+
+    Raises:
+        InputError: missing; it names something that is not on the list; it is damaged; it would become much more than it is.
+    """
+    if not Path(path).is_file():
+        raise InputError(f"{path} is a folder, not a checkpoint" if Path(path).is_dir() else f"{path}: no such file")
+    try:
+        return content(path)
+    except Refused as err:
+        raise InputError(f"{path} {err}; nothing in it was run") from err
+    except OSError as err:
+        raise InputError(f"{path} cannot be read: {err.strerror or err}; check the path") from err
+    except Exception as err:  # damage comes out as nearly any type
+        if out_of_memory(err):
+            raise  # nothing is wrong with the file
+        raise InputError(f"{path} is damaged or no checkpoint ({type(err).__name__}); copy it again") from err
+
+
+def content(path: str | Path) -> Any:
+    """As `load`, but raises whatever damage comes out as, and `Refused`."""
+    with open(path, "rb") as file:
+        size = os.fstat(file.fileno()).st_size
+        return _load(file, size, Allowance(size))
+
+
+def numbers(value: Any) -> Tensor:
+    """The tensor behind an array, scalar or tensor of the file.
+
+    Raises:
+        ValueError: it holds no numbers, or not as many as its shape says.
+    """
+    if isinstance(value, Tensor):
+        return value
+    if isinstance(value, (bool, int, float)):
+        return torch.tensor(value)
+    if not isinstance(value, Array) or not isinstance(value.state, tuple) or len(value.state) != 5:
+        raise ValueError(f"{type(value).__name__} where an array was expected")
+    _, shape, dtype, fortran, data = value.state
+    return torch.from_numpy(_array(data, dtype, shape, "F" if fortran else "C"))
+
+
+def floats(values: Mapping[Any, Any]) -> dict[Any, Tensor]:
+    """The numbers of a network by name, float32.
+
+    Raises:
+        InputError: more than `MOST_NUMBERS`, or some that are not finite.
+        ValueError: as `numbers`.
+    """
+    found, left = {}, MOST_NUMBERS
+    for name, value in values.items():
+        tensor = numbers(value).detach()
+        left -= tensor.numel()
+        if left < 0:
+            raise InputError(f"it has more than {MOST_NUMBERS:,} numbers")
+        found[name] = tensor.float()
+        if not found[name].isfinite().all():
+            raise InputError(f"{shown(name)} holds numbers that are not finite")
+    return found
+
+
+def _array(data: bytes, dtype: Array, shape: tuple, order: str) -> np.ndarray:
+    flat = np.frombuffer(data, _dtype(dtype))
+    if len(flat) != math.prod(shape):
+        raise ValueError(f"{len(flat)} numbers for the shape {shape}")
+    native = flat.astype(flat.dtype.newbyteorder("="))  # a copy: what numpy reads from bytes cannot be written to
+    return np.ascontiguousarray(native.reshape(shape, order=order)).reshape(shape)
+
+
+def _dtype(dtype: Array) -> str:
+    code, order = dtype.arguments[0], dtype.state[1]
+    if order not in ("<", ">", "|", "=") or not re.fullmatch(r"b1|[iu][1248]|f[248]", code):
+        raise ValueError(f"numbers of type {code!r}")
+    return order + code
+
+
+# ---- files
+
+
+class Allowance:
+    """Bytes that copies may take which a program asks for; what a file holds once is not counted."""
+
+    def __init__(self, size: int):
+        self.left = 4 * size + (64 << 20)
+
+    def take(self, count: int) -> None:
+        self.left -= count
+        if self.left < 0:
+            raise Refused("holds a program that makes much more of it than it is")
+
+
+def _load(file: BinaryIO, size: int, allowance: Allowance) -> Any:
+    """A file of torch.save of either format, or a plain pickle."""
+    start = file.read(len(LEGACY))
+    file.seek(0)
+    if start.startswith(ZIP):
+        return _zipped(file, size, allowance)
+    with contextlib.ExitStack() as stack:
+        if not isinstance(file, io.BytesIO):  # reads no more than there is, whatever length is asked for
+            file = stack.enter_context(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
+        return _legacy(file, size, allowance) if start == LEGACY else _run(file, allowance)
+
+
+def _zipped(file: BinaryIO, size: int, allowance: Allowance) -> Any:
+    with zipfile.ZipFile(file) as archive:
+        entries = archive.infolist()
+        if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
+            raise Refused("holds entries that are larger than they are stored, which torch.save does not write")
+        root = next(e.filename.removesuffix("data.pkl") for e in entries if re.fullmatch("[^/]+/data.pkl", e.filename))
+        if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
+            raise ValueError("numbers in another order")
+        known: dict[str, Tensor] = {}
+
+        def storage(kind: torch.dtype, key: str, count: int) -> Tensor:
+            if key not in known:
+                known[key] = _flat(archive.read(f"{root}data/{key}"), kind, count)  # checks the checksum too
+            return known[key]
+
+        return _run(io.BytesIO(archive.read(f"{root}data.pkl")), allowance, storage)
+
+
+def _legacy(file: BinaryIO, size: int, allowance: Allowance) -> Any:
+    """Before PyTorch 1.6: three pickles about the format, one of the objects, one of the storages' names, then their numbers."""
+    _, version, system = (_run(file, allowance) for _ in range(3))
+    if version != LEGACY_VERSION or not system["little_endian"]:
+        raise ValueError("another format")
+    known: dict[str, Tensor] = {}
+
+    def storage(kind: torch.dtype, key: str, count: int) -> Tensor:
+        if key not in known:
+            if not 0 <= count <= size:
+                raise ValueError(f"{count} numbers in {size} bytes")
+            allowance.take(count * kind.itemsize)
+            known[key] = torch.empty(count, dtype=kind)  # filled below
+        return known[key]
+
+    found, keys = _run(file, allowance, storage), _run(file, allowance)
+    for key in keys:
+        count = int.from_bytes(file.read(8), "little")
+        kind = known[key].dtype
+        known[key].copy_(_flat(file.read(min(count, size) * kind.itemsize), kind, len(known[key])))
+    if len(known) > len(set(keys)):
+        raise ValueError("a tensor without numbers")
+    return found
+
+
+def _flat(data: bytes, kind: torch.dtype, count: int) -> Tensor:
+    if len(data) != count * kind.itemsize:
+        raise ValueError(f"{len(data)} bytes for {count} numbers")
+    flat = torch.empty(count, dtype=kind)  # memory of torch's: from other addresses, sums are rounded otherwise
+    return flat.copy_(torch.frombuffer(bytearray(data), dtype=kind)) if data else flat
+
+
+# ---- programs
+
+
+def _run(file: BinaryIO, allowance: Allowance, storage: Callable | None = None) -> Any:
+    """What the pickle makes that begins here; the file is behind it then."""
+    start, calls = file.tell(), 0
+    for step, (opcode, argument, _) in enumerate(pickletools.genops(file)):
+        calls += opcode.name in CALLS
+        # the index of a memo is taken for the length of an array
+        index = argument if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") else 0
+        if max(step, index) >= MOST_STEPS or calls > MOST_CALLS:
+            raise Refused("holds a program that is too long for a checkpoint")
+    file.seek(start)
+    return _Reader(file, allowance, storage).load()
+
+
+class _Reader(pickle.Unpickler):
+    def __init__(self, file: BinaryIO, allowance: Allowance, storage: Callable | None):
+        super().__init__(file)
+        self.known, self.storage = _known(allowance), storage
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) not in self.known:
+            # repr, and not all of it: a name may hold line breaks and be as long as the file
+            raise Refused(f"holds {f'{module}.{name}'[:200]!r}, which no network needs")
+        return self.known[module, name]
+
+    def persistent_load(self, reference: Any) -> Tensor:
+        name, kind, key, _, count, *view = reference
+        if name != "storage" or self.storage is None or view not in ([], [None]):
+            raise ValueError("a reference to something else than a storage")
+        return self.storage(kind, key, count)
+
+
+def _known(allowance: Allowance) -> dict[tuple[str, str], Any]:
+    """Everything a pickle may name. Made anew for every file, since a pickle may also set attributes of what it names."""
+
+    class Object(Holder):
+        def __init__(self, items: Any = ()):
+            allowance.take(100 * len(items))
+            super().__init__(items)
+
+    class Ordered(OrderedDict):
+        def __init__(self, items: Any = ()):
+            allowance.take(100 * len(items))
+            super().__init__(items)
+
+    class Numbers(Array):
+        pass
+
+    def persistent(meta: dict) -> Holder:
+        made = Object()
+        made.state = meta["state"]
+        return made
+
+    def inner(data: bytes) -> Any:
+        allowance.take(3 * len(data))
+        return _load(io.BytesIO(data), len(data), allowance)
+
+    def tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
+        return torch.as_strided(storage, size, stride, offset)
+
+    def parameter(data: Any, *_: Any) -> Any:
+        return data
+
+    def reconstruct(*_: Any) -> Array:
+        return Numbers()  # its state comes later
+
+    def contiguous(data: bytes, dtype: Array, shape: tuple, order: str) -> Array:
+        made = Numbers()
+        made.state = (1, shape, dtype, order == "F", data)
+        return made
+
+    def scalar(dtype: Array, data: bytes) -> bool | int | float:
+        return _array(data, dtype, (), "C").item()
+
+    def latin1(text: str, *_: Any) -> bytes:
+        allowance.take(len(text))
+        return text.encode("latin1")
+
+    def items(values: Any = ()) -> list:
+        allowance.take(8 * len(values))
+        return list(values)
+
+    def size(values: Any = ()) -> tuple:
+        return tuple(items(values))
+
+    def empty() -> bytes:
+        return b""
+
+    known: dict[tuple[str, str], Any] = {
+        ("collections", "OrderedDict"): Ordered,
+        ("builtins", "set"): items,
+        ("__builtin__", "set"): items,
+        ("_codecs", "encode"): latin1,
+        ("builtins", "bytes"): empty,
+        ("__builtin__", "bytes"): empty,
+        ("argparse", "Namespace"): Object,
+        ("dnnlib.util", "EasyDict"): Object,
+        ("dnnlib.tflib.network", "Network"): Object,
+        ("torch_utils.persistence", "_reconstruct_persistent_obj"): persistent,
+        ("torch.storage", "_load_from_bytes"): inner,
+        ("torch._utils", "_rebuild_tensor"): tensor,
+        ("torch._utils", "_rebuild_tensor_v2"): tensor,
+        ("torch._utils", "_rebuild_parameter"): parameter,
+        ("torch", "Size"): size,
+        ("numpy", "ndarray"): Numbers,
+        ("numpy", "dtype"): Numbers,
+    }
+    known |= {("torch", name): kind for name, kind in KINDS.items()}
+    for core in ("numpy.core", "numpy._core"):
+        known[f"{core}.multiarray", "_reconstruct"] = reconstruct
+        known[f"{core}.multiarray", "scalar"] = scalar
+        known[f"{core}.numeric", "_frombuffer"] = contiguous
+    return known
