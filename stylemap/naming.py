@@ -25,10 +25,10 @@ LITTER = frozenset(  # what systems leave behind, in lower case: copies in small
 )
 MANY = 10  # files without an ending: some are licences and notes, many are pictures that lost it
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters and line breaks
-MISSED = frozenset(  # endings of files that a person may take for pictures; without those that `decoding` reads
-    {".gif", ".bmp", ".tif", ".tiff", ".avif", ".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef"}
-    | {".arw", ".raw", ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp"}
-).difference(decoding.EXTENSIONS)
+MISSED = frozenset(  # endings of files that are not read and that a person may take for pictures
+    {".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw"}
+    | {".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp"}
+)
 
 
 def canonical(stored: str) -> str:

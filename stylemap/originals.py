@@ -6,6 +6,7 @@ transparency and colours instead, and the edit is converted to those.
 
 import contextlib
 import io
+import itertools
 import re
 import struct
 import zlib
@@ -18,8 +19,7 @@ import numpy as np
 from PIL import Image, ImageCms, PngImagePlugin
 
 from stylemap import decoding, faces, stored
-from stylemap.decoding import colours
-from stylemap.decoding.containers import ORIENTATION
+from stylemap.decoding import colours, containers
 from stylemap.errors import InputError
 
 Place = tuple[slice, slice]  # rows and columns
@@ -246,36 +246,27 @@ def _from_srgb(channels: int, profile: bytes | None) -> Callable[[np.ndarray], n
         ImageCms.PyCMSError: there is none.
     """
     if profile is None or _reading(channels, profile) is None:
-        return {1: _grey, 3: lambda colours: colours, 4: _cmyk}[channels]
-    mode = MODES[channels]
-    transform = ImageCms.buildTransform(
-        ImageCms.createProfile("sRGB"), ImageCms.ImageCmsProfile(io.BytesIO(profile)), "RGB", mode,
-        ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION,
-    )  # fmt: skip
+        return {1: _grey, 3: lambda srgb: srgb, 4: _cmyk}[channels]
+    transform = colours.between(None, profile, "RGB", MODES[channels])
 
-    def convert(colours: np.ndarray) -> np.ndarray:
-        converted = np.array(transform.apply(Image.fromarray(np.rint(colours).astype(np.uint8))), np.float32)
-        return converted.reshape(*colours.shape[:2], channels)
+    def convert(srgb: np.ndarray) -> np.ndarray:
+        converted = np.array(transform.apply(Image.fromarray(np.rint(srgb).astype(np.uint8))), np.float32)
+        return converted.reshape(*srgb.shape[:2], channels)
 
     return convert
 
 
-def _grey(colours: np.ndarray) -> np.ndarray:
+def _grey(srgb: np.ndarray) -> np.ndarray:
     """Rec. 601, as Pillow does."""
-    return (colours @ np.float32([0.299, 0.587, 0.114]))[..., None]
+    return (srgb @ np.float32([0.299, 0.587, 0.114]))[..., None]
 
 
-def _cmyk(colours: np.ndarray) -> np.ndarray:
-    return np.concatenate([255 - colours, np.zeros_like(colours[..., :1])], axis=2)
+def _cmyk(srgb: np.ndarray) -> np.ndarray:
+    return np.concatenate([255 - srgb, np.zeros_like(srgb[..., :1])], axis=2)
 
 
 def _eight_bit(values: np.ndarray | None) -> np.ndarray | None:
-    """uint16 to the nearest uint8, where 65535 is 255."""
-    return (
-        values
-        if values is None or values.dtype == np.uint8
-        else ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
-    )
+    return values if values is None or values.dtype == np.uint8 else colours.to_8_bits(values)
 
 
 # ---- what a file says of its picture
@@ -345,7 +336,7 @@ def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | No
     """EXIF as it holds of an upright picture of that width and height; without thumbnail and maker's notes."""
     kept = Image.Exif()
     for tag, value in exif.items():
-        if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, ORIENTATION):
+        if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, containers.ORIENTATION):
             kept[tag] = value
     for pointer in (EXIF_IFD, GPS_IFD):
         entries = {t: v for t, v in exif.get_ifd(pointer).items() if t not in (INTEROPERABILITY, MAKER_NOTE)}
@@ -355,8 +346,8 @@ def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | No
         kept[EXIF_IFD] |= {t: v for t, v in ((WIDTH, size[0]), (HEIGHT, size[1])) if t in kept[EXIF_IFD]}
     if dpi:
         kept.update(zip(RESOLUTION, (*map(float, dpi), 2), strict=True))
-    if ORIENTATION in exif:
-        kept[ORIENTATION] = 1
+    if containers.ORIENTATION in exif:
+        kept[containers.ORIENTATION] = 1
     if not len(kept):
         return None
     kept.tobytes()  # what it raises is of a damaged file
@@ -374,16 +365,9 @@ def _upright(xmp: bytes, size: tuple[int, int]) -> bytes:
 
 def _meaning(data: bytes | Path) -> tuple[tuple[bytes, bytes], ...]:
     """The chunks of a PNG that say how its values are to be shown."""
-    contents = data if isinstance(data, bytes) else data.read_bytes()
-    chunks, at = [], len(PngImagePlugin._MAGIC)
-    while at + 8 <= len(contents):
-        length, name = struct.unpack_from(">I4s", contents, at)
-        if name == b"IDAT":
-            break
-        if name in PNG_MEANING:
-            chunks.append((name, contents[at + 8 : at + 8 + length]))
-        at += 12 + length
-    return tuple(chunks)
+    chunks = containers.png_chunks(data if isinstance(data, bytes) else data.read_bytes())
+    before = itertools.takewhile(lambda chunk: chunk[1] != b"IDAT", chunks)
+    return tuple((name, bytes(whole[8:-4])) for _, name, whole in before if name in PNG_MEANING)
 
 
 # ---- to bytes
@@ -425,9 +409,7 @@ def _deep_png(colour: np.ndarray, alpha: np.ndarray | None, options: dict[str, A
     rows[:, 1 + 2 * channels :] -= values[:, : -2 * channels]
     kind = PNG_COLOURS[colour.shape[2], alpha is not None]
     header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
-    body = [_chunk(b"IHDR", header), chunks, _chunk(b"IDAT", zlib.compress(rows)), _chunk(b"IEND", b"")]
-    return PngImagePlugin._MAGIC + b"".join(body)
-
-
-def _chunk(name: bytes, contents: bytes) -> bytes:
-    return struct.pack(">I", len(contents)) + name + contents + struct.pack(">I", zlib.crc32(name + contents))
+    first, data, last = (
+        containers.png_chunk(*c) for c in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND",))
+    )
+    return b"".join([containers.PNG_START, first, chunks, data, last])

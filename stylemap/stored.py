@@ -11,7 +11,6 @@ from stylemap import decoding
 from stylemap.decoding import colours
 
 BITS_PER_SAMPLE = 258  # TIFF tag
-DEPTH_AT = 24  # where a PNG tells its bits, from the start of the file
 EXACT = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM"})  # kinds of files that keep every value
 
 
@@ -45,7 +44,7 @@ def of(data: bytes | Path, picture: Image.Image) -> Stored:
     picture.load()
     turn = colours.turned_by(picture)
     colour, alpha = (_upright(channels, colours.turn(picture)) for channels in _channels(picture))
-    wanted = _is_deep(data, picture)
+    wanted = _is_deep(picture)
     deep = _deep(data) if wanted else None
     for whole in () if deep is None else (deep, _upright(deep, turn)):  # versions of OpenCV differ in what they turn
         if whole.shape[:2] == colour.shape[:2] and _alike(whole[..., : colour.shape[2]], colour):
@@ -88,18 +87,13 @@ def _channels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:
     return values, opacity.astype(np.uint16) * 257 if values.dtype == np.uint16 else opacity
 
 
-def _is_deep(data: bytes | Path, picture: Image.Image) -> bool:
+def _is_deep(picture: Image.Image) -> bool:
     """Whether the file has 16 bits a channel, of which Pillow keeps 8."""
     if picture.mode not in ("RGB", "RGBA", "LA"):
         return False
     if picture.format == "TIFF":
         return max(picture.tag_v2.get(BITS_PER_SAMPLE, (8,))) == 16
-    if picture.format != "PNG":
-        return False
-    if isinstance(data, bytes):
-        return data[DEPTH_AT] == 16
-    with data.open("rb") as stream:
-        return stream.read(DEPTH_AT + 1)[DEPTH_AT] == 16
+    return picture.info.get("bits") == 16  # of a PNG
 
 
 def _deep(data: bytes | Path) -> np.ndarray | None:

@@ -128,10 +128,12 @@ def _plain(picture: Image.Image) -> Image.Image:
 
 
 def _eight_bit(colour: Image.Image) -> Image.Image:
-    if colour.mode != "I;16":
-        return colour
-    values = np.asarray(colour).astype(np.uint32)
-    return Image.fromarray(((values + 128) // 257).astype(np.uint8))  # nearest: 65535 = 255 * 257
+    return Image.fromarray(to_8_bits(np.asarray(colour))) if colour.mode == "I;16" else colour
+
+
+def to_8_bits(values: np.ndarray) -> np.ndarray:
+    """uint16 -> the nearest uint8, where 65535 = 255 * 257 is 255."""
+    return ((values.astype(np.uint32) + 128) // 257).astype(np.uint8)
 
 
 def srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
@@ -159,10 +161,7 @@ def profile_transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTran
 @functools.lru_cache(maxsize=16)
 def _built(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     try:
-        transform = ImageCms.buildTransform(
-            ImageCms.ImageCmsProfile(io.BytesIO(profile)), ImageCms.createProfile("sRGB"), mode, "RGB",
-            ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION,
-        )  # fmt: skip
+        transform = between(profile, None, mode, "RGB")
     except (ImageCms.PyCMSError, *DAMAGED):
         return None
     if mode == "CMYK":
@@ -171,3 +170,19 @@ def _built(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     sample = Image.fromarray(cube.reshape(64, 64, 3)).convert(mode)
     change = np.asarray(transform.apply(sample), int) - np.asarray(sample.convert("RGB"), int)
     return transform if abs(change).max() > 2 else None  # makers' sRGB profiles differ from one another by 1 or 2
+
+
+def between(
+    source: bytes | None, target: bytes | None, source_mode: str, target_mode: str
+) -> ImageCms.ImageCmsTransform:
+    """From one profile to another; None is sRGB.
+
+    Raises:
+        ImageCms.PyCMSError: a broken profile, one for other modes, or one that leads the other way only.
+    """
+    ends = (
+        ImageCms.createProfile("sRGB") if p is None else ImageCms.ImageCmsProfile(io.BytesIO(p))
+        for p in (source, target)
+    )
+    intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
+    return ImageCms.buildTransform(*ends, source_mode, target_mode, intent, flags)

@@ -8,6 +8,7 @@ import io
 import re
 import struct
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
@@ -99,16 +100,13 @@ def png(data: bytes, header: bool = False) -> Png | None:
     Raises:
         ValueError: a chunk that pixels need is cut short, or damaged by its checksum.
     """
-    view = memoryview(data)
     needed = {b"IHDR": b"", b"PLTE": b"", b"tRNS": b"", b"iCCP": b"", b"eXIf": b""}
-    pixels, at = [], len(PNG_START)
-    while at + 8 <= len(data):
-        length, kind = struct.unpack_from(">I4s", data, at)
+    pixels = []
+    for length, kind, whole in png_chunks(data):
         if kind == b"IEND":
             break
         if kind == b"IDAT" and header:
-            return _png(needed, _chunk(b"IDAT"))
-        whole, at = view[at : at + 12 + length], at + 12 + length
+            return _png(needed, png_chunk(b"IDAT"))
         extra = bool(kind[0] & 0x20)  # ancillary: pixels can be shown without it
         if kind not in needed and extra:
             continue
@@ -129,19 +127,29 @@ def png(data: bytes, header: bool = False) -> Png | None:
     if not pixels:
         raise ValueError("it ends before its pixels")
     if len(pixels) > MAX_CHUNKS:
-        pixels = [_chunk(b"IDAT", b"".join(chunk[8:-4] for chunk in pixels))]
+        pixels = [png_chunk(b"IDAT", b"".join(chunk[8:-4] for chunk in pixels))]
     return _png(needed, *pixels)
 
 
 def _png(needed: dict[bytes, bytes], *pixels: bytes | memoryview) -> Png:
     if len(needed[b"IHDR"]) != 13:
         raise ValueError("it has no header")
-    header = (_chunk(kind, needed[kind]) for kind in (b"IHDR", b"PLTE") if needed[kind])
-    contents = b"".join([PNG_START, *header, *pixels, _chunk(b"IEND")])
+    header = (png_chunk(kind, needed[kind]) for kind in (b"IHDR", b"PLTE") if needed[kind])
+    contents = b"".join([PNG_START, *header, *pixels, png_chunk(b"IEND")])
     return Png(contents, _profile(needed[b"iCCP"]), needed[b"eXIf"] or None, needed[b"tRNS"] or None)
 
 
-def _chunk(kind: bytes, body: bytes = b"") -> bytes:
+def png_chunks(data: bytes) -> Iterator[tuple[int, bytes, memoryview]]:
+    """Length, name and all bytes of each chunk of a PNG; the last may be cut short, so that it has fewer than 12 + length."""
+    view, at = memoryview(data), len(PNG_START)
+    while at + 8 <= len(data):
+        length, kind = struct.unpack_from(">I4s", data, at)
+        yield length, kind, view[at : at + 12 + length]
+        at += 12 + length
+
+
+def png_chunk(kind: bytes, body: bytes = b"") -> bytes:
+    """All bytes of a chunk."""
     return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
 
 
