@@ -14,11 +14,14 @@ from pathlib import PurePosixPath
 from stylemap import decoding
 
 SPLITS = ("train", "val", "test")
-SPLIT_FOLDERS = {  # names of folders in lower case -> the split
-    "train": "train", "training": "train",
-    "val": "val", "valid": "val", "validation": "val",
+SPLIT_FOLDERS = {  # what remains of folders' names, see `split_of` -> the split
+    "train": "train", "training": "train", "trainval": "train",
+    "val": "val", "valid": "val", "validate": "val", "validation": "val",
+    "eval": "val", "evaluation": "val", "holdout": "val", "heldout": "val",
     "test": "test", "testing": "test",
 }  # fmt: skip
+WORD = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+PLAIN = frozenset({"set", "split", "data", "image", "images", "img", "imgs"})  # words that tell nothing of a split
 LITTER = frozenset(  # what systems leave behind, in lower case: copies in small, bins, settings of folders
     {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information", "lost+found"}
     | {"thumbs.db", "ehthumbs.db", "desktop.ini"}
@@ -103,8 +106,18 @@ def key(name: str) -> str:
 
 
 def split_of(folder: str) -> str | None:
-    """The split that a folder's name stands for: ``Train``, ``validation`` ...; None for none."""
-    return SPLIT_FOLDERS.get(folder.casefold())
+    """The split that a folder's name stands for: ``Train``, ``val2017``, ``test_set``, ``trainA`` ...; None for none."""
+    return SPLIT_FOLDERS.get("".join(word for word in _words(folder) if word not in PLAIN))
+
+
+def hinted_splits(folder: str) -> set[str]:
+    """The splits that a folder's name may mean, with other words around them: ``ffhq_test``."""
+    return {SPLIT_FOLDERS[word] for word in (*_words(folder), "".join(_words(folder))) if word in SPLIT_FOLDERS}
+
+
+def _words(folder: str) -> list[str]:
+    """In lower case; without numbers and single letters, which number and distinguish parts of a split."""
+    return [word.lower().removesuffix("set") or "set" for word in WORD.findall(folder) if len(word) > 1]
 
 
 def kinds(names: Iterable[str]) -> dict[str, int]:

@@ -84,3 +84,25 @@ def test_missed():
     assert told == "passed over 14 files that may be pictures (.svg 12, .psd 2); convert them to use them"
     assert "no ending 500" in naming.missed({"": 500})
     assert not naming.MISSED & decoding.EXTENSIONS
+
+
+@pytest.mark.parametrize(
+    ("split", "folders"),
+    {
+        "train": "train Train TRAIN training train2017 training_set trainset TrainSet trainA train-B 01_train train_256x256 "
+        "trainval",
+        "val": "val valid Validation validate val2017 eval eval_set holdout held_out HeldOut validation-data",
+        "test": "test TEST testing test_images testA test-set test2015 split_test",
+        None: "dev trains station_train ffhq_test tests 2017 a A_B best contest latest devil set data",
+    }.items(),
+)
+def test_split_of(split, folders):
+    assert {name: naming.split_of(name) for name in folders.split()} == dict.fromkeys(folders.split(), split)
+
+
+@pytest.mark.parametrize(
+    ("folder", "splits"),
+    [("ffhq_test", {"test"}), ("catsVal", {"val"}), ("held_out", {"val"}), ("best", set()), ("1", set())],
+)
+def test_hinted_splits(folder, splits):
+    assert naming.hinted_splits(folder) == splits

@@ -164,7 +164,7 @@ def divide(everything: ImageFolder, holdout: int, below: str | None = None) -> t
     """(training, held-out) sets: disjoint, each in sorted order.
 
     Where all lie in ``train/`` and in ``val/`` or ``test/``, those are the sets: held out is ``val/`` if there is one, else
-    ``test/``; `naming.SPLIT_FOLDERS` has other names of them. Otherwise the names with the smallest SHA-1 of their UTF-8
+    ``test/``; `naming.split_of` knows other names of them. Otherwise the names with the smallest SHA-1 of their UTF-8
     relative path are held out, at most a tenth of all (rounded down) and at least one, and the rest is trained on. Either
     way ``holdout`` of them are measured on, those with the smallest hash.
 
@@ -238,7 +238,7 @@ def given_splits(names: Sequence[str]) -> dict[str, list[str]]:
 
 def uncounted_splits(names: Sequence[str]) -> str | None:
     """What to tell of names in folders like ``val/`` that are not `given_splits`; None if there is nothing to tell."""
-    splits = [{split_of(folder) for folder in name.split("/")[:-1]} for name in names]
+    splits = [set().union(*map(naming.hinted_splits, name.split("/")[:-1])) for name in names]
     inside = [name for name, found in zip(names, splits, strict=True) if found & {"val", "test"}]
     if not inside:
         return None

@@ -97,7 +97,8 @@ def test_folders_that_all_have_in_common_may_lie_above():
 @pytest.mark.parametrize("separator", ["/", "\\"])
 @pytest.mark.parametrize(
     "folders",
-    [("Train", "valid"), ("training", "Validation"), ("TRAIN", "TEST"), ("train", "testing"), ("set/train", "set/val")],
+    [("Train", "valid"), ("training", "Validation"), ("TRAIN", "TEST"), ("train", "testing"), ("set/train", "set/val")]
+    + [("train2017", "val2017"), ("training_set", "test_set"), ("trainA", "testA")],
 )
 def test_other_spellings(put, folders, separator):
     """In a folder the backslash is part of the name that a careless unpacker gave the file."""
@@ -110,6 +111,11 @@ def test_splits_in_every_class_folder_are_told_of(put):
     with pytest.warns(UserWarning, match="4 pictures in folders such as that of a/val/00.png may be trained on"):
         training, measured = split(put(some("a/train", 4) + some("a/val", 2) + some("b/val", 2)), SIDE, 3)
     assert len(training) + len(measured) == 8
+
+
+def test_splits_with_other_words_in_their_names_are_told_of(put):
+    with pytest.warns(UserWarning, match="2 pictures in folders such as that of ffhq_test/00.png may be trained on"):
+        split(put(some("ffhq_train", 4) + some("ffhq_test", 2)), SIDE, 3)
 
 
 def test_given_splits():
