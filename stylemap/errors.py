@@ -4,7 +4,7 @@ import errno
 import re
 import reprlib
 
-ECHOED = 40  # characters of a value that is none
+ECHOED = 40  # characters of a wrong value that a message repeats
 NO_MEMORY = "(out of|not enough|insufficient) memory|(can't|cannot|could not|failed to) allocate|ALLOC_FAILED|bad.alloc"
 
 
@@ -35,7 +35,7 @@ def shown(value: object) -> str:
 
 
 def out_of_memory(err: Exception) -> bool:
-    """Whether it is that, whoever says it: Python, the system, torch on a CPU or a GPU, oneDNN, or OpenCV."""
+    """Whether an error means that memory ran out. Python, the system, torch, oneDNN and OpenCV each say it in another way."""
     said = isinstance(err, RuntimeError) or type(err).__module__.partition(".")[0] == "cv2"
     return (
         isinstance(err, MemoryError)

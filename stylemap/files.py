@@ -116,8 +116,8 @@ def make(folder: Path) -> list[Path]:
 
 
 def remove_empty(folders: Iterable[Path]) -> None:
-    """Those of the folders that hold nothing; a folder before the one it lies in."""
-    with contextlib.suppress(OSError):  # one that holds something, as do all it lies in
+    """Remove the folders that are empty. A folder stands before the one it lies in."""
+    with contextlib.suppress(OSError):  # one that is not empty: then neither are those it lies in
         for folder in folders:
             folder.rmdir()
 

@@ -96,7 +96,7 @@ def two_valued(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def check_over(mask: tuple[int, int], photo: tuple[int, int], name: str | Path, unless: str | None = None) -> None:
-    """That a mask of (height, width) has the shape of its photo, or is square: then it lies over the central square.
+    """Check that a mask of (height, width) has the shape of its photo, or is square: then it lies over the central square.
 
     Args:
         name: of the mask.

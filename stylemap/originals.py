@@ -82,7 +82,7 @@ class Original:
     kind: Format
     profile: bytes | None = None  # ICC
     notes: Notes = Notes()
-    lost: tuple[str, ...] = ()  # what of the file the result has not: a line each
+    lost: tuple[str, ...] = ()  # a line for each thing in the file that the result lacks
 
     @property
     def full(self) -> float:
@@ -90,10 +90,10 @@ class Original:
         return float(np.iinfo(self.colour.dtype).max)
 
     def encode(self, colours: np.ndarray, place: Place) -> np.ndarray:
-        """What this photo's file has for some colours, at a place of it.
+        """Convert colours to the values that this photo's file has for them at a place.
 
-        Where the photo is half transparent, that is what shows the colours over white, as the model saw the photo. Where it
-        is all transparent it stays what it is.
+        The model saw the photo over white. So where the photo is half transparent, the values are those that show the colours
+        over white. Where it is wholly transparent, its own values stay.
 
         Args:
             colours: float [h, w, 3] in 0..255, sRGB.
@@ -177,13 +177,15 @@ def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -
         width, height = found.colour.shape[1::-1]
         if max(width, height) > kind.side:
             size = f"{width} x {height} pixels"
-            raise InputError(f"{name or data} has {size}, and {kind.name} holds {kind.side} a side: name a .png")
+            raise InputError(
+                f"{name or data} has {size}, and {kind.name} holds at most {kind.side} a side: name a .png"
+            )
         profile = picture.info.get("icc_profile") or None
     if found.reduced:
-        lost.append("the photo has 16 bits a channel, of which 8 can be read")
+        lost.append("the photo has 16 bits a channel; only 8 of them can be read")
     with decoding.annotated(data) as picture:
         if picture is None:
-            lost.append("what the photo's file says besides its pixels cannot be read")
+            lost.append("the photo's metadata cannot be read; the result has none")
             notes = Notes()
         else:
             notes = _notes(data, picture, found, kind, lost)
@@ -197,7 +199,7 @@ def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -
         laid = np.rint(white + opacity * (photo.colour - np.float32(white))).astype(photo.colour.dtype)
         photo = replace(photo, colour=laid, alpha=None)
     if photo.colour.dtype == np.uint16 and kind.bits < 16:
-        lost.append(f"{kind.name} has 8 bits a channel, and the photo 16")
+        lost.append(f"the photo has 16 bits a channel; {kind.name} holds 8")
         photo = replace(photo, colour=_eight_bit(photo.colour), alpha=_eight_bit(photo.alpha))
     if kind is JPEG:
         lost.append(RECODED)
@@ -219,7 +221,7 @@ def _in_colours(photo: Original, lost: list[str]) -> Original:
     try:
         _from_srgb(channels, photo.profile)
     except ImageCms.PyCMSError:
-        lost.append("the photo's colour profile leads one way only: the result is in sRGB")
+        lost.append("the photo's colour profile converts in one direction only: the result is in sRGB")
         return _in_srgb(photo)
     return photo
 
@@ -293,7 +295,7 @@ def _notes(data: bytes | Path, picture: Image.Image, found: stored.Stored, kind:
         lost.append("the photo's EXIF cannot be read")
     xmp = info.get("xmp")
     if xmp and any(mark in xmp for mark in ELSEWHERE):
-        lost.append("the photo's XMP is about further pictures in its file, which the result has not")
+        lost.append("the photo's XMP describes further pictures in its file; the result has neither")
         xmp = None
     text = {
         key: value
@@ -355,7 +357,7 @@ def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | No
 
 
 def _upright(xmp: bytes, size: tuple[int, int]) -> bytes:
-    """XMP that says so."""
+    """XMP that says that the picture is upright, and of which size."""
     values = {b"tiff:Orientation": 1, b"tiff:ImageWidth": size[0], b"tiff:ImageLength": size[1]}
     values |= {b"exif:PixelXDimension": size[0], b"exif:PixelYDimension": size[1]}
     for name, value in values.items():

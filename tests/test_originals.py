@@ -177,7 +177,7 @@ def test_what_the_edit_does_not_touch_stays_as_it_is_stored(kind, suffix):
         icc = Image.open(io.BytesIO(data)).info.get("icc_profile")
         assert result.header.info.get("icc_profile") == icc
     else:  # WebP has 8 bits, and no grey that a profile of grey could be about
-        assert result.lost == (("WebP has 8 bits a channel, and the photo 16",) if "16" in kind else ())
+        assert result.lost == (("the photo has 16 bits a channel; WebP holds 8",) if "16" in kind else ())
         decoded = decoding.decode(data).astype(int)
         # rounding of colour and of opacity, to a level each; gamma 2.2 is steeper than sRGB in the dark
         assert abs(decoding.decode(result.data) - decoded)[left].max() <= (13 if kind == "P3 16" else 2)
@@ -217,7 +217,7 @@ class TestJpeg:
 
     def test_of_16_bits(self):
         assert paste(KINDS["RGB 16"], ".jpeg").lost == (
-            "JPEG has 8 bits a channel, and the photo 16",
+            "the photo has 16 bits a channel; JPEG holds 8",
             originals.RECODED,
         )
         assert paste(KINDS["L 16"], ".jpeg").header.mode == "L"
@@ -367,7 +367,9 @@ def test_a_picture_from_no_file(suffix):
 
 def test_too_large_for_webp(tmp_path):
     Image.new("L", (16_384, 4)).save(tmp_path / "wide.png")
-    with pytest.raises(InputError, match="wide.png has 16384 x 4 pixels, and WebP holds 16383 a side: name a .png"):
+    with pytest.raises(
+        InputError, match="wide.png has 16384 x 4 pixels, and WebP holds at most 16383 a side: name a .png"
+    ):
         originals.opened(tmp_path / "wide.png", ".webp")
 
 

@@ -165,8 +165,10 @@ def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) 
 
 @contextlib.contextmanager
 def without_leftovers(out: Path) -> Iterator[None]:
-    """Pictures that killed processes have written in part are removed, before and after: those of a killed run may outlive it
-    for a moment, and ours are killed when this run ends early."""
+    """Remove pictures that are written in part, before and after.
+
+    Before, since processes of a killed run may outlive it for a moment; after, since ours are killed when this run ends early.
+    """
 
     def remove() -> None:
         for leftover in out.rglob(f".*{files.TEMPORARY_SUFFIX}.png"):

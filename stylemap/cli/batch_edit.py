@@ -73,7 +73,7 @@ def run(arguments: argparse.Namespace) -> None:
     if bool(arguments.part) == bool(arguments.half):
         raise InputError("give --part or --half, one of the two")
     if arguments.parts and (arguments.half or arguments.images == "avatars"):
-        raise InputError("--parts goes with --part and pictures of files; leave it away")
+        raise InputError("--parts goes with --part and pictures of files; leave it out")
     if arguments.part and not arguments.parts and arguments.images != "avatars":
         raise InputError("--part needs the label maps of the pictures; add --parts")
     if arguments.out.exists() and not arguments.out.is_dir():
@@ -117,7 +117,7 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Pi
         found = heldout.open_unseen([weights], data, "--images", side, count, fewer=True)
         return found.heldout, lambda: heldout.tell(weights, found)
     if data == "avatars":
-        raise InputError("avatars have no end, so --all means nothing to them; leave it away")
+        raise InputError("--all does not go with avatars, which have no end; leave it out")
     every = ImageFolder(data, side)
     pictures = folder.smallest(every, count)
     return pictures, lambda: heldout.note_trained(pictures, every, data, weights)

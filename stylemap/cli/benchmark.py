@@ -55,7 +55,7 @@ def inversion(argv: list[str]) -> int:
     parser.add_argument(
         "--count", type=number, default=16, help="pictures to invert; all held-out ones if there are fewer"
     )
-    parser.add_argument("--heldout", type=number, help="of those, so many; default: all")
+    parser.add_argument("--heldout", type=number, help="how many of those to take; default: all")
     parser.add_argument("--weights", nargs="+", default=[options.DEFAULT_WEIGHTS, VECTOR_WEIGHTS], metavar="W", help="stylemap "
                         "weights and those of a vector-latent generator, either or both")  # fmt: skip
     parser.add_argument("--methods", nargs="+", metavar="METHOD", help="see below")

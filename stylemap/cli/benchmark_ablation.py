@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = unseen.open_unseen(config.data, config.model.resolution, [each for some in seen.values() for each in some])
     for one, some in seen.items():
         if found.relation(some) == "other":
-            raise InputError(f"{one.folder} holds a run of other pictures, {some[0].data}; give another --out")
+            raise InputError(f"{one.folder} holds a run on other pictures, {some[0].data}; give another --out")
     doubts = {one.name: text for one, some in seen.items() if (text := found.doubt(some))}
     how = Measuring(
         found.training, found.heldout, arguments.count, arguments.pairs, arguments.seed, device, arguments.out

@@ -118,7 +118,7 @@ def run_train(arguments: argparse.Namespace) -> None:
         rows, wanted = {i: pictures.attributes(i) for i in indices}, arguments.attribute
     names = [asked.name for asked in wanted]
     if len(set(names)) < len(names):
-        raise InputError(f"--attribute {' '.join(names)}: one is there twice; give each a name, as in NAME:ATTRIBUTE")
+        raise InputError(f"--attribute {' '.join(names)}: one is given twice; give each a name, as in NAME:ATTRIBUTE")
     stylemaps, usable = encoding.encode(model, pictures, list(rows))
     columns = Columns([rows[i] for i in usable])
 
@@ -154,7 +154,9 @@ def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
     wanted = [Question(name, name, "", "") for name in kinds if name not in (*words, *constant)]
     if not wanted:
         example = next(iter(words), "NAME")
-        raise InputError(f"no column of the labels has two numbers; ask for words, as in --attribute {example}=VALUE")
+        raise InputError(
+            f"no column of the labels holds numbers that differ; ask for words, as in --attribute {example}=VALUE"
+        )
     for what, names in (("words; ask for one with --attribute NAME=VALUE", words), ("one value", constant)):
         if names:
             warnings.warn(

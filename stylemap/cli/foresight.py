@@ -90,7 +90,7 @@ def _time(found: Estimate, config: TrainConfig) -> Iterator[str]:
 
 
 def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[str]:
-    """What the run asks for and there is not. Notes what pictures there are."""
+    """What the run needs and does not find, a line each. Prints how many pictures it finds."""
     for check in (
         lambda: note(_pictures(config, str(out) if resume else config.init_from)),
         lambda: config.init_from is None or resume or checkpoint.fitting(config.init_from, config.model),

@@ -95,7 +95,7 @@ def run_path(arguments: argparse.Namespace) -> None:
             f"{len(arguments.mask)} --mask and {len(arguments.when)} --when; give one --when for each mask, or none"
         )
     if not arguments.mask and (arguments.rest or arguments.hard):
-        raise InputError(f"{'--rest' if arguments.rest else '--hard'} goes with --mask; add one or leave it away")
+        raise InputError(f"{'--rest' if arguments.rest else '--hard'} goes with --mask; add one or leave it out")
     model = options.load_model(arguments)
     photos = options.read_photos(arguments.pictures, model, arguments.weights)
     stylemaps = torch.cat([model.encode(photo) for photo in photos.split(1)])
@@ -127,7 +127,7 @@ def run_transfer(arguments: argparse.Namespace) -> None:
     options.keep_inputs(films.outputs(arguments), [path for path in inputs if path])
     films.check(arguments)
     if arguments.hard and not arguments.mask:
-        raise InputError("--hard goes with --mask; add one or leave it away")
+        raise InputError("--hard goes with --mask; add one or leave it out")
     moving = arguments.frames is not None or arguments.out.suffix.lower() in ALWAYS_FILMS
     if moving and arguments.out.suffix.lower() not in video.WRITERS:
         raise InputError(f"--frames makes a film, which {arguments.out} cannot be; name a .gif, .webp, .png or .mp4")

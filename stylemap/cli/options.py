@@ -89,8 +89,10 @@ class Enlarging:
         times = images.times(side) if self.times is None else self.times
         if self.times is None and times > 1 and not self.told:
             self.told = True
-            said = f"pictures of {side} x {side} pixels are written {times} times as large, to be seen"
-            warnings.warn(f"{said}; {self.flag} writes them as metrics need them", Note, stacklevel=2)
+            said = f"pictures of {side} x {side} pixels are enlarged {times} times so that they can be seen"
+            warnings.warn(
+                f"{said}; {self.flag} writes the model's own pixels, as metrics need them", Note, stacklevel=2
+            )
         return images.repeat(pictures, times)
 
 
@@ -98,7 +100,7 @@ def check_networks(arguments: argparse.Namespace) -> None:
     """InputError if ``--lpips-vgg`` or ``--inception`` names no file."""
     for flag, path in (("--lpips-vgg", arguments.lpips_vgg), ("--inception", arguments.inception)):
         if path and not Path(path).is_file():
-            raise InputError(f"{flag} {path} is no file; give the path of the weights, or leave it away")
+            raise InputError(f"{flag} {path} is no file; give the path of the weights, or leave it out")
 
 
 def number(text: str, least: int = 1) -> int:

@@ -104,8 +104,8 @@ def listen(host: str, port: int) -> socket.socket:
         InputError: the address is none of this machine's, or the port is in use.
     """
     if not host:
-        raise InputError("--host names no address; leave it away for this machine alone, or give 0.0.0.0 for all")
-    elsewhere = f"--host {host} is no address of this machine; leave it away, or give 0.0.0.0 for all of them"
+        raise InputError("--host names no address; leave it out for this machine alone, or give 0.0.0.0 for all")
+    elsewhere = f"--host {host} is no address of this machine; leave it out, or give 0.0.0.0 for all of them"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)

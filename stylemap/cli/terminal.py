@@ -30,7 +30,7 @@ class Terminal:
 
 @contextlib.contextmanager
 def guarded() -> Iterator[None]:
-    """What is printed meanwhile goes through a `Terminal`."""
+    """Within, everything that is printed goes through a `Terminal`."""
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = map(Terminal, before)
     try:

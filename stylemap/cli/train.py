@@ -173,7 +173,7 @@ def _with_recipe(argv: list[str]) -> tuple[TrainConfig, list[str]]:
 
 
 def _over(settings: dict, others: dict) -> dict:
-    """The settings, of which the others take the place: in groups one by one."""
+    """The settings with others laid over them. In a group, each setting is replaced by itself."""
     groups = {
         name: _over(settings[name], value)
         for name, value in others.items()
@@ -297,7 +297,7 @@ class Progress(loop.Observer):
         sys.stdout.flush()
 
     def _watch(self) -> None:
-        """Also while pictures are waited for, measured or written: a bar whose clock goes on, or a line now and then."""
+        """Show that the run is alive: the bar's clock goes on, or a log gets a line now and then."""
         told = False
         while not self.over.wait(WATCH_S):
             if self.stop.signal and not told:
@@ -309,7 +309,7 @@ class Progress(loop.Observer):
                 self._say(f"{self.seen:>9} images  {self._left()}" if self.bar is not None else "opening pictures")
 
     def _left(self) -> str:
-        """Of the time that the rest will take, if it goes on like this."""
+        """How long the rest will take at the speed so far, as text."""
         done, since = self.seen - self.first, time.monotonic() - self.began
         left = tqdm.format_interval(since / done * (self.total - self.seen)) if done else "an unknown time"
         return f"of {self.total}, {left} left"

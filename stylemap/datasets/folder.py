@@ -193,7 +193,7 @@ def divide(everything: ImageFolder, holdout: int, below: str | None = None) -> t
         held_out = {name for name in smallest if below is None or _sha1(name).hex() <= below}
         if not held_out:
             raise InputError(
-                f"{path} has none of the pictures left that were held out before; restore them, or train anew"
+                f"{path} has none of the pictures left that were held out before; restore them, or begin a new run"
             )
         training = [name for name in names if name not in held_out]
     return everything._only(training), everything._only(sorted(held_out))
@@ -246,8 +246,8 @@ def uncounted_splits(names: Sequence[str]) -> str | None:
     why = "all pictures lie in train/ and in val/ or test/, which lie in one folder"
     example = f", unlike {outside}" if outside else ""
     return (
-        f"{len(inside)} pictures in folders such as that of {inside[0]} may be trained on; these are held out only where "
-        f"{why}{example}; move the pictures, or name the folder to train on"
+        f"{len(inside)} pictures may be trained on though their folders are named like splits, as that of {inside[0]} is. Such "
+        f"folders count only where {why}{example}; move the pictures, or name the folder to train on"
     )
 
 

@@ -27,7 +27,7 @@ SHOWN = 20  # values or columns that a message names
 
 
 def read(path: str | Path, names: Sequence[str] = ()) -> "Labels":
-    """See `tables.read`. The pictures are named by the column that fits most of ``names``, of several by the first.
+    """Read a table of labels, see `tables.read`. The column that fits most of ``names`` names the pictures, of several the first.
 
     Raises:
         InputError: as `tables.read`; a table of one column; a picture has two rows that differ.
@@ -54,7 +54,7 @@ class Labels(Mapping[str, "Row"]):
             if name and table.rows[self._rows.setdefault(name, i)] != row:
                 first = table.lines[self._rows[name]]
                 raise InputError(
-                    f"{table.path}, line {table.lines[i]}: {name} is there twice, first in line {first}; remove one"
+                    f"{table.path}, line {table.lines[i]}: {name} stands there twice, first in line {first}; remove one"
                 )
 
     def __iter__(self) -> Iterator[str]:
@@ -185,7 +185,7 @@ def match(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> lis
         found.append(None if key is None else table[key])
     if all(row is None for row in found):
         raise InputError(
-            f"{path} names none of the pictures, neither {names[0]}; a column of it must be their file names"
+            f"{path} names none of the pictures, such as {names[0]}; one of its columns must hold their file names"
         )
     if missing := [name for name, row in zip(names, found, strict=True) if row is None]:
         what = f"{len(missing)} of {len(names)} pictures, such as {missing[0]}"

@@ -159,7 +159,7 @@ def _write_chunk(path: Path, entries: list[Entry]) -> None:
 
 
 def _seal(chunk: zipfile.ZipFile) -> bytes:
-    """Of the names, sizes and checksums of all its files; these are checked when a file is read."""
+    """A hash of the names, sizes and checksums of all its files. The checksums are checked when a file is read."""
     listed = [(info.filename, info.file_size, info.CRC) for info in chunk.infolist()]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest().encode()
 

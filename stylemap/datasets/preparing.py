@@ -156,7 +156,7 @@ def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _clashing(stems: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
-    """Those that share their stem with others and can still take their whole name."""
+    """Sources that share their stem with others, and for which there is still their whole name to take."""
     counts = Counter(stems.values())
     return [source for source, stem in stems.items() if counts[stem] > 1 and stem != places[source]]
 

@@ -113,7 +113,7 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
         side: of an LMDB that holds several sizes, take the smallest of at least this side; None = the largest.
 
     Raises:
-        InputError: no such path, none of these, broken, or an LMDB without the package to read it.
+        InputError: no such path, none of these, or broken.
     """
     path = Path(path)
     if not path.exists():

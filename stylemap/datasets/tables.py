@@ -24,9 +24,9 @@ class Table:
     header: list[str]
     """Names of the columns; they may be empty, and equal."""
     rows: list[list[str]]
-    """As long as the header."""
+    """Each is as long as the header."""
     lines: list[int]
-    """Of the rows in the file."""
+    """The line of each row in the file."""
     decimal_commas: bool
     """Whether a number may be written 0,5: commas do not divide the columns."""
 
@@ -120,7 +120,7 @@ def _squared(path: Path, rows: list[tuple[int, list[str]]], delimiter: str) -> T
             short.append(line)
     if short:
         which = f"line {short[0]}" + (f" and {len(short) - 1} more end" if len(short) > 1 else " ends")
-        warnings.warn(f"{path}: {which} before the last column; what is missing there is not known", stacklevel=4)
+        warnings.warn(f"{path}: {which} before the last column; missing cells count as unknown", stacklevel=4)
     cells = [(row + [""] * width)[:width] for _, row in body]
     return Table(path, header, cells, [line for line, _ in body], delimiter != ",")
 

@@ -67,10 +67,11 @@ class Unseen:
     training: Pictures
     heldout: Pictures
     relations: dict[Seen, Relation]
-    """Of each training to the data: it had the same pictures in the same split, pictures that came or went since, or others."""
+    """How each training relates to the data. "same": the same pictures in the same split; "changed": some came or went since;
+    "other": it had other pictures."""
 
     def relation(self, seen: Sequence[Seen]) -> Relation | Literal["unknown"]:
-        """Of weights to the data."""
+        """How weights relate to the data, by all their trainings."""
         found = [self.relations[one] for one in seen]
         return next((relation for relation in found if relation != "other"), "other" if found else "unknown")
 

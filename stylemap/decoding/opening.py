@@ -162,7 +162,11 @@ def _open(stream: BinaryIO, name: str, header: bool) -> tuple[Image.Image, int]:
 
 
 def _bound(picture: Image.Image, stored: int, name: str) -> None:
-    """That a picture of so many bytes may be decoded."""
+    """Check that decoding a picture from ``stored`` bytes stays within bounds.
+
+    Raises:
+        InputError, ValueError, NotImplementedError: it would not.
+    """
     width, height = picture.size
     of_pixel = SMALL_MODES.get(picture.mode, 4) + 3 + BESIDE.get(picture.format, 0)
     if picture.format == "JPEG" and picture.info["scans"] > 1:  # libjpeg keeps all coefficients until the last

@@ -91,7 +91,7 @@ class Connection(H11Protocol):
             self.reading.cancel()
 
     def _watch(self) -> None:
-        """Begins or ends the time that the client has, by what it is to send next."""
+        """Start or stop the time limit for what the client is to send next."""
         answered = self.cycle is not None and self.cycle.response_complete
         awaited = self.conn.their_state, answered and self.conn.their_state is h11.SEND_BODY
         if awaited == self.awaited:
@@ -108,7 +108,7 @@ class Connection(H11Protocol):
         self.sending = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
     def _look(self, before: int) -> None:
-        """Whether an answer is being taken."""
+        """End the connection if the client takes its answer too slowly."""
         left = self.transport.get_write_buffer_size()
         if before - left < LEAST_RATE * self.limits.body_s:
             self.transport.abort()

@@ -1,4 +1,4 @@
-"""Pictures to begin with, of the kind that the weights know."""
+"""The editor's gallery: pictures of the kind that the weights know."""
 
 import functools
 import warnings
@@ -51,7 +51,7 @@ class Gallery:
 
     @functools.lru_cache(MOST)  # noqa: B019 (a server has one)
     def thumbnail(self, index: int) -> bytes:
-        """PNG; raises as `photo`."""
+        """A small PNG of a picture. Raises as `photo`."""
         self._check(index)
         picture = self.pictures[index]
         if len(picture) > THUMBNAIL:
@@ -87,7 +87,7 @@ def of(weights: str | Path, model: Model) -> Gallery:
     try:
         return Gallery(unseen.open_unseen(data, side, seen).heldout, "Pictures that the training held out")
     except InputError as err:
-        text = f"the editor begins with samples of the weights, for the pictures they were trained on cannot be opened: {err}"
+        text = f"the editor begins with samples, as the pictures of the training cannot be opened: {err}"
         warnings.warn(text, Note, stacklevel=2)
     return samples(model)
 

@@ -27,5 +27,5 @@ class Limits:
 
     @property
     def requests(self) -> int:
-        """At a time. No session can take the place of others, however slowly it sends."""
+        """How many may be in hand at a time. No session can take the place of others, however slowly it sends."""
         return self.sessions * self.at_once + self.spare

@@ -110,7 +110,7 @@ class Edit(Strict):
 
 
 class Save(Edit):
-    """An edit, and how it goes back into the upload; or else how often each of its pixels is written across and down."""
+    """An edit to save: put back into the upload (``paste_back``), or by itself, enlarged."""
 
     paste_back: Literal["none", "feather", "poisson"] = "none"
     enlarge: Annotated[int, Field(ge=1, le=MOST_TIMES)] | None = None  # None = large enough to be seen

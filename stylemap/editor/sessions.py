@@ -59,7 +59,7 @@ class Session:
         return self.turns
 
     def change(self, turn: int, pictures: Mapping[str, Picture | None]) -> None:
-        """Fill slots, or empty them (None). What began later stays: the order in which uploads arrive says nothing."""
+        """Fill slots, or empty them (None). Of two changes of a slot the one that began later wins, whichever arrives first."""
         for slot, picture in pictures.items():
             if self.changed.get(slot, 0) > turn:
                 continue

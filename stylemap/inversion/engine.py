@@ -84,7 +84,7 @@ class State:
 
     @classmethod
     def of(cls, plain: dict) -> "State":
-        """From what `plain` gave.
+        """The state that `plain` was called on, from what that gave.
 
         Raises:
             TypeError, ValueError: something else.

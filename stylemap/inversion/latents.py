@@ -82,7 +82,7 @@ def read(path: str | Path, model: Model | VectorModel, weights_sha256: str | Non
     if not isinstance(info, dict) or "latent" not in tensors:
         raise InputError(f"{path} holds no latent; `stylemap project` makes such files")
     if any(not x.is_floating_point() or not x.float().isfinite().all() for x in tensors.values()):
-        raise InputError(f"{path} holds what are no finite numbers; make it again")
+        raise InputError(f"{path} holds values that are no finite numbers; make it again")
     tensors = {name: x.float() for name, x in tensors.items()}
     latent = _fit(tensors.pop("latent"), model, path)
     _check_extras(tensors, model, path)

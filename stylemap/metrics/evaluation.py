@@ -56,7 +56,7 @@ class Evaluation:
 
     @functools.cached_property
     def latents(self) -> Tensor:
-        """Of the held-out pictures, by their indices."""
+        """The latents of the held-out pictures, in their order."""
         return streams.latents_of(self.model, self.heldout)
 
     @functools.cached_property

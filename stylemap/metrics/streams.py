@@ -52,7 +52,10 @@ def latents_of(model, pictures: Pictures) -> Tensor:
 
 
 def undamaged(pictures: Pictures) -> list[int]:
-    """Of pictures that have been read: those in whose place no other came, to which a name and labels do not belong."""
+    """Indices of the pictures that could be read; call it after reading them.
+
+    Another picture takes the place of a damaged one, and the name and labels of that place are not its own.
+    """
     skipped = getattr(pictures, "skipped", ())
     return [i for i in range(len(pictures)) if not skipped or pictures.name(i) not in skipped]
 

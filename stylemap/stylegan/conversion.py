@@ -59,7 +59,7 @@ def _convert(saved: Any) -> layouts.Converted:
         if isinstance(mean := saved.get("latent_avg"), torch.Tensor):
             state["w_avg"] = _mean_w(mean, config.stylemap_channels)
         return config, state
-    raise InputError("neither G, D, Gs nor G_ema nor g_ema are in it, nor a decoder of pSp or e4e")
+    raise InputError("it holds no G_ema, Gs, g_ema or g, and no decoder of pSp or e4e")
 
 
 def _rosinality(saved: dict) -> dict[str, Any] | None:
@@ -69,7 +69,7 @@ def _rosinality(saved: dict) -> dict[str, Any] | None:
     elif isinstance(saved.get("g"), dict):
         state = saved["g"]
         warnings.warn(
-            "it holds no running average of the generator (g_ema); taken is what was trained (g)", stacklevel=2
+            "it holds no running average of the generator (g_ema); the trained one (g) is taken", stacklevel=2
         )
     else:
         state = saved["state_dict"] if isinstance(saved.get("state_dict"), dict) else saved
@@ -90,6 +90,6 @@ def _mean_w(mean: torch.Tensor, width: int) -> torch.Tensor:
     if not rows.isfinite().all():
         raise InputError("latent_avg holds numbers that are not finite")
     if not torch.equal(rows, rows[:1].expand_as(rows)):
-        warnings.warn("its latent_avg differs from layer to layer; taken is the mean", stacklevel=2)
+        warnings.warn("its latent_avg differs from layer to layer; the mean is taken", stacklevel=2)
         return rows.mean(dim=0)
     return rows[0].clone()

@@ -103,7 +103,7 @@ def rosinality(tensors: Mapping[str, Tensor]) -> Converted:
     drawn = not entries.count(r"noises\.noise_\d+")
     if drawn:
         if doublings > MOST_DOUBLINGS:
-            raise InputError(f"its side is doubled {doublings} times")
+            raise InputError(f"it doubles its side {doublings} times; {MOST_DOUBLINGS} is the most that is read")
         warnings.warn(
             "it holds no noise maps; fixed ones are drawn, as that program draws new ones each time", stacklevel=2
         )

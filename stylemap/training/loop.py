@@ -168,8 +168,7 @@ def passes(config: TrainConfig, world: World) -> int:
 
 
 def regrouped(config: TrainConfig, world: World) -> str | None:
-    """One line where D compares no samples at all, or, as passes or processes are small, smaller groups than with the batch at
-    once."""
+    """A line where the discriminator compares smaller groups of pictures than in the whole batch, or none; else None."""
     size = config.batch // world.size // passes(config, world)
     ours, whole = group_size(size), group_size(config.batch)
     if ours == 1:

@@ -47,7 +47,7 @@ def tf32(allowed: bool) -> Iterator[None]:
 
 
 def full(x: Tensor) -> Tensor:
-    """What autocast made half as precise, in float32 again."""
+    """The tensor in float32 where autocast has made it bfloat16 or float16."""
     return x.float() if x.dtype in (torch.bfloat16, torch.float16) else x
 
 

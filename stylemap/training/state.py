@@ -170,7 +170,7 @@ def _check_content(content: dict) -> None:
 
 @dataclass(frozen=True)
 class Past:
-    """What is to be known of a state before anything is built."""
+    """What a resume needs to know of a state before it builds anything."""
 
     images: int
     seen: tuple[Seen, ...]
@@ -200,8 +200,8 @@ def check_data(past: Past, found: Unseen, run: Path) -> None:
         )
     if relation == "changed":
         warnings.warn(
-            f"{found.data} holds other pictures than when this run was stopped: their order is another from here on, and scores "
-            "before and after do not compare; what was trained on is not held out now",
+            f"{found.data} holds other pictures than when this run was stopped. From here on they come in another order, and "
+            "scores do not compare with earlier ones. No picture that was trained on is held out",
             stacklevel=2,
         )
 
@@ -227,8 +227,11 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
 
 
 def _changed(saved: dict, wanted: dict) -> Iterator[str]:
-    """The settings that a run cannot change: its networks, what decides the order and the split of the data (which data,
-    `check_data` finds out), and what only mattered at its beginning."""
+    """Which of the settings that a run cannot change differ.
+
+    These are its networks, what decides the order and the split of the data, and what mattered at its beginning only.
+    `check_data` finds out whether the data are the same.
+    """
     for name in ("heldout", "mirror", "seed", "init_from"):
         if saved[name] != wanted[name]:
             yield name

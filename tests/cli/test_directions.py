@@ -122,7 +122,7 @@ class TestFinding:
         ran = stylemap(TRAIN)
         assert (
             ran.code == 2
-            and "no column of the labels has two numbers; ask for words, as in --attribute hair=" in ran.err
+            and "no column of the labels holds numbers that differ; ask for words, as in --attribute hair=" in ran.err
         )
 
     def test_columns_of_any_name(self, stylemap, faces, tmp_path):
@@ -170,7 +170,7 @@ class TestFinding:
         ("arguments", "reason"),
         [
             ("--attribute beard", "no picture has the attribute 'beard'; known are smile, glasses, skin"),
-            ("--attribute smile smile", "one is there twice"),
+            ("--attribute smile smile", "one is given twice"),
             ("--attribute smile>x", "'smile>x' is no attribute like"),
             ("--attribute smile>9", "0 pictures with it and 39 without"),
             ("--conditional-on beard", "no picture has the attribute 'beard'"),

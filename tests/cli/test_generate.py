@@ -250,7 +250,7 @@ class TestEnlarging:
         np.testing.assert_array_equal(pixels(made["three"]), enlarged(own, 3))
         np.testing.assert_array_equal(pixels(made["eyes"]), enlarged(own, 8))
         assert torch.equal(images.read(made["eyes"], SIDE), images.read(made["own"], SIDE))
-        note = f"note: pictures of 32 x 32 pixels are written 8 times as large, to be seen; {flag} 1 writes them as metrics"
+        note = f"note: pictures of 32 x 32 pixels are enlarged 8 times so that they can be seen; {flag} 1 writes the"
         assert [name for name, text in said.items() if note in text] == ["eyes"]
         assert said["eyes"].count(note) == 1
 

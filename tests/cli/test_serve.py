@@ -77,8 +77,8 @@ def test_refusals(refused, inputs):
     assert "--upload-megabytes" in refused("serve --upload-megabytes -3")
     assert "--host" in refused("serve", weights, "--host no.such.host.invalid --port 0")
     line = refused("serve", weights, "--host 192.0.2.1 --port 0")
-    assert "--host 192.0.2.1 is no address of this machine; leave it away" in line and "--port" not in line
-    with pytest.raises(InputError, match="--host names no address; leave it away"):
+    assert "--host 192.0.2.1 is no address of this machine; leave it out" in line and "--port" not in line
+    with pytest.raises(InputError, match="--host names no address; leave it out"):
         serve.listen("", 0)
     assert "no.safetensors" in refused("serve --weights no.safetensors")
     assert "directions" in refused("serve", weights, "--directions IN/w.safetensors")

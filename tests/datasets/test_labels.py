@@ -118,7 +118,7 @@ def test_rows_without_an_end_are_told(tmp_path):
     """Some spreadsheets leave empty cells out at the end of a row."""
     path = written(tmp_path / "l.csv", "file,smile,age\na.png,1\nb.png,0,5\nc.png\n")
     with pytest.warns(
-        UserWarning, match=r"l.csv: line 2 and 1 more end before the last column; what is missing there is not known"
+        UserWarning, match=r"l.csv: line 2 and 1 more end before the last column; missing cells count as unknown"
     ):
         assert read(path, ["a.png", "b.png", "c.png"]) == {"smile": [1.0, 0.0, None], "age": [None, 5.0, None]}
 
@@ -136,8 +136,8 @@ def test_rows_without_an_end_are_told(tmp_path):
             "line 2: 3 columns, not the header's 2; put cells that hold a comma in quotation marks",
         ),
         ("file;age\na.png;1;0\n", "line 2: 3 columns, not the header's 2"),
-        ("file,smile\na.png,1\na.png,0\n", "line 3: a.png is there twice, first in line 2; remove one"),
-        ("file,smile\nx/a.png,1\nx\\a.png,0\n", "line 3: x/a.png is there twice, first in line 2"),
+        ("file,smile\na.png,1\na.png,0\n", "line 3: a.png stands there twice, first in line 2; remove one"),
+        ("file,smile\nx/a.png,1\nx\\a.png,0\n", "line 3: x/a.png stands there twice, first in line 2"),
         ("1\nsmile\na.png 1 1\nb.png 1\n", "line 3: 3 columns, not the header's 1"),
         ('file,smile\n"a.png,1\nb.png,0\n', "look for a quotation mark without its other half"),
         (b"PK\x03\x04rest", "is a workbook and no text; save it as CSV in UTF-8"),
@@ -145,7 +145,7 @@ def test_rows_without_an_end_are_told(tmp_path):
         (b"file,smile\na.png,\x81\n", "is no text"),
         (b"file,smile\na.png,1\0\n", "zero bytes"),
         (b"\xff\xfe\x00", "is no text"),
-        ("file,smile\n,1\n", "names none of the pictures, neither a.png"),
+        ("file,smile\n,1\n", "names none of the pictures, such as a.png"),
     ],
     ids=lambda x: repr(x)[:40],
 )
@@ -204,7 +204,7 @@ def test_two_pictures_of_one_row():
 
 
 def test_no_picture_of_the_table():
-    with pytest.raises(InputError, match=r"l.csv names none of the pictures, neither b.png"):
+    with pytest.raises(InputError, match=r"l.csv names none of the pictures, such as b.png"):
         labels.match("l.csv", {"a.png": 1}, ["b.png"])
 
 
