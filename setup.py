@@ -66,6 +66,7 @@ setup(
         "numpy>=1.26",
         "opencv-python>=4.9",
         "pillow>=10.3",
+        "psutil>=5.9",
         "pyyaml>=6",
         "tensorboard>=2.16",
         "ninja>=1.11",

@@ -3,9 +3,9 @@
     python -m benchmarks.beside [--config configs/avatars32.yaml] [--rounds 3] [--seconds 6] [--json FILE]
 
 The machine must be idle otherwise. Threads meet at the end of every operation. Libgomp's own setting lets the first one spin for
-milliseconds; `cli.let_threads_sleep`, which every verb calls, lets it sleep early. *One thread* has
-nobody to wait for. A process for each of the three runs in turns with the others: alone, then beside a process that counts. With
-the defaults this takes about 3 minutes.
+milliseconds; `cli.let_threads_sleep`, which every verb calls, lets it sleep early. *One thread* has nobody to wait for.
+*As trained* sleeps early and takes as many threads as the other program leaves cores (`training.threads`). A process for each of
+them runs in turns with the others: alone, then beside a process that counts. With the defaults this takes about 4 minutes.
 """
 
 import argparse
@@ -22,10 +22,12 @@ from pathlib import Path
 from benchmarks import memory
 from stylemap import cli, files, parallel
 
+AS_TRAINED = "as trained"
 SETTINGS = {  # row -> what it adds to the environment
     "libgomp's own": {},
     "asleep early": {cli.SPIN: cli.SPINS},
     "one thread": {"OMP_NUM_THREADS": "1"},
+    AS_TRAINED: {cli.SPIN: cli.SPINS},
 }
 OURS_TO_SET = (cli.SPIN, "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
 
@@ -33,9 +35,9 @@ OURS_TO_SET = (cli.SPIN, "OMP_WAIT_POLICY", "OMP_NUM_THREADS")
 class Setting:
     """A process that trains for as many seconds as it is told, and then waits."""
 
-    def __init__(self, config: str, environment: dict[str, str]):
+    def __init__(self, config: str, name: str, environment: dict[str, str]):
         clean = {name: value for name, value in os.environ.items() if name not in OURS_TO_SET}
-        command = [sys.executable, "-m", "benchmarks.beside", "--config", config, "--setting"]
+        command = [sys.executable, "-m", "benchmarks.beside", "--config", config, "--setting", name]
         self.process = subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=clean | environment, cwd=memory.ROOT
         )
@@ -51,16 +53,25 @@ class Setting:
         self.process.wait()
 
 
-def be_setting(config: str) -> None:
+def be_setting(config: str, name: str) -> None:
     from benchmarks import recipes, speed
     from stylemap import devices
+    from stylemap.training.distributed import ALONE
+    from stylemap.training.threads import EVERY_S, Threads
 
-    training = speed.Training(speed.plain(recipes.read(config)), devices.pick("cpu"))
+    device = devices.pick("cpu")
+    training, threads = speed.Training(speed.plain(recipes.read(config)), device), Threads(device, ALONE)
+    threads.fixed |= name != AS_TRAINED
     for line in sys.stdin:
+        settled = time.perf_counter() + 2.5 * EVERY_S * (not threads.fixed) * (float(line) > 0)
+        while time.perf_counter() < settled:  # until the threads know of the other program
+            training.iterate()
+            threads.adjust()
         start, done = time.perf_counter(), 0
         while done == 0 or time.perf_counter() - start < float(line):
             done += 1
             training.iterate()
+            threads.adjust()
         print(done * training.config.batch / (time.perf_counter() - start), flush=True)
 
 
@@ -77,7 +88,9 @@ def busy() -> Iterator[None]:
 
 def measure(config: str, rounds: int, seconds: float) -> dict:
     with contextlib.ExitStack() as stack:
-        settings = {name: stack.enter_context(contextlib.closing(Setting(config, e))) for name, e in SETTINGS.items()}
+        settings = {
+            name: stack.enter_context(contextlib.closing(Setting(config, name, e))) for name, e in SETTINGS.items()
+        }
         speeds = {name: {"alone": [], "beside": []} for name in settings}
         for _ in range(rounds):
             for where, around in (("alone", contextlib.nullcontext), ("beside", busy)):
@@ -103,10 +116,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--seconds", type=float, default=6, help="of each measurement")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
-    parser.add_argument("--setting", action="store_true", help=argparse.SUPPRESS)
+    parser.add_argument("--setting", choices=SETTINGS, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.setting:
-        be_setting(arguments.config)
+        be_setting(arguments.config, arguments.setting)
         return
     report = measure(arguments.config, arguments.rounds, arguments.seconds)
     print("\n".join(table(report)))

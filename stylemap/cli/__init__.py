@@ -34,7 +34,7 @@ VERBS = {  # verb -> (module, what it does); a module is imported when its verb 
 }
 
 SPIN = "GOMP_SPINCOUNT"
-SPINS = "2000"  # some 0.1 ms; libgomp's own count is 300,000
+SPINS = "10000"  # some 0.5 ms; libgomp's own count is 300,000
 
 USAGE = "usage: stylemap VERB [OPTIONS]   (stylemap VERB --help for more)\n\n" + "\n".join(
     f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items()

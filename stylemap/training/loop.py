@@ -23,6 +23,7 @@ from stylemap.training.optimizers import Networks, Optimizers
 from stylemap.training.phases import Pass, Phases
 from stylemap.training.records import Metric, Observer, Records
 from stylemap.training.steps import Cycle
+from stylemap.training.threads import Threads
 from stylemap.training.vector_steps import VectorCycle
 
 CONFIG_FILE = checkpoint.CONFIG_FILE
@@ -90,7 +91,12 @@ def _train(
     meter = Meter(device, world, past and past.totals)
     records = Records(config, run, seen, heldout, observer, metrics) if world.first else None
     observer.start(seen, config.images)
-    with contextlib.closing(batches), contextlib.closing(records) if records else contextlib.nullcontext():
+    threads = Threads(device, world)
+    with (
+        contextlib.closing(threads),
+        contextlib.closing(batches),
+        contextlib.closing(records) if records else contextlib.nullcontext(),
+    ):
         while seen < config.images:
             batch = next(batches, None)  # None: stopped while it was waited for
             if world.any(stop() or batch is None):
@@ -99,6 +105,7 @@ def _train(
             if config.optim.warmup:
                 trainee.optimizers.scale_lr(min(1.0, (seen + config.batch) / config.optim.warmup))
             meter.add(cycle.iterate(parts, seen))
+            threads.adjust()
 
             seen += config.batch
             ema.update(trainee.average, trainee.networks.model, ema.decay(seen, config.batch, config.ema))
