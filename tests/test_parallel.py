@@ -166,8 +166,10 @@ def test_workers_end_when_the_parent_is_killed(tmp_path):
     parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, start_new_session=True)
     with parent.stdout:
         assert parent.stdout.readline() == b"working\n"
-    members = group(parent.pid)
-    assert len(members) >= 3
+    deadline = time.monotonic() + 20
+    while len(group(parent.pid)) < 3 and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert len(group(parent.pid)) >= 3
     parent.kill()
     parent.wait()
     deadline = time.monotonic() + 20

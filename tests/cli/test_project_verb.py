@@ -393,7 +393,7 @@ def test_latents_of_other_weights_are_told(stylemap, vectors, tmp_path, pair, ve
             "edit a.npy --boundary a.safetensors --out e.png",
             "a.safetensors is no .npy file; directions of this project",
         ),
-        ("edit a.npy --boundary pickled.npy --out e.png", "damaged, or holds pickled objects"),
+        ("edit a.npy --boundary pickled.npy --out e.png", "pickled.npy must hold one array of real numbers"),
     ],
 )
 def test_latents_refusals(refused, pair, tmp_path, arguments, says):

@@ -1,5 +1,6 @@
 """The page as a whole: what it shows at first, narrow and dark, by keyboard alone, two at a time."""
 
+import contextlib
 import http.client
 import threading
 from collections.abc import Iterator
@@ -181,15 +182,17 @@ def proxy(server) -> Iterator[str]:
             headers = {
                 name: value for name, value in self.headers.items() if name.lower() not in ("host", "connection")
             }
-            connection = http.client.HTTPConnection(urlsplit(server).netloc)
-            connection.request(self.command, self.path.removeprefix("/user/me/proxy"), body, headers)
-            with connection.getresponse() as answer:
-                self.send_response(answer.status)
-                for name, value in answer.getheaders():
-                    self.send_header(name, value)
-                self.end_headers()
-                self.wfile.write(answer.read())
-            connection.close()
+            with (
+                contextlib.closing(http.client.HTTPConnection(urlsplit(server).netloc)) as connection,
+                contextlib.suppress(ConnectionError),  # a page that is closed waits for nothing
+            ):
+                connection.request(self.command, self.path.removeprefix("/user/me/proxy"), body, headers)
+                with connection.getresponse() as answer:
+                    self.send_response(answer.status)
+                    for name, value in answer.getheaders():
+                        self.send_header(name, value)
+                    self.end_headers()
+                    self.wfile.write(answer.read())
 
         do_GET = do_POST = do_PUT = do_DELETE = pass_on
 
