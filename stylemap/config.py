@@ -7,57 +7,16 @@ The dataclasses are frozen and check themselves, so a config that exists is a co
 are counted in images, never in iterations, so that they mean the same at every batch size.
 """
 
-import functools
 import math
-from dataclasses import dataclass, field, fields, is_dataclass
-from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from dataclasses import dataclass, field, fields
+from typing import Literal
 
-from stylemap.errors import InputError, shortened, shown
+from stylemap.settings import check, check_kinds, from_dict
 
-LARGEST = 2**63 - 1  # whole number: torch counts in 64 bits
 WIDEST = 4096  # channels; nothing that is published has more than 1,024
 DEEPEST = 64  # layers of the mapping network
 MOST_AT_ONCE = 1 << 20  # images of a batch
 MOST_WORKERS = 1024
-WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
-
-
-def _check(ok: bool, message: str) -> None:
-    if not ok:
-        raise InputError(message)
-
-
-def _check_kinds(config: Any) -> None:
-    """Every field holds what its annotation says: a config may come from a file."""
-    group = type(config).__name__.removesuffix("Config").lower()
-    for name, kind in _kinds(type(config)).items():
-        value = getattr(config, name)
-        allowed = get_args(kind) if get_origin(kind) is UnionType else (kind,)
-        if not any(_is(value, one) for one in allowed):
-            where = name if group == "train" else f"{group}.{name}"
-            raise InputError(f"{where}: {shown(value)} is not {' or '.join(map(_words, allowed))}")
-
-
-def _words(kind: Any) -> str:
-    return (
-        f"one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else WORDS.get(kind, "a group of settings")
-    )
-
-
-@functools.cache
-def _kinds(config: type) -> dict[str, Any]:
-    return get_type_hints(config)
-
-
-def _is(value: Any, kind: Any) -> bool:
-    if get_origin(kind) is Literal:
-        return isinstance(value, str) and value in get_args(kind)
-    if kind is int:
-        return type(value) is int and abs(value) <= LARGEST
-    if kind is float:
-        return type(value) in (int, float) and abs(value) < math.inf  # NaN is not
-    return isinstance(value, kind) and not (kind is str and "\0" in value)  # a path with a zero byte is none
 
 
 def _power_of_two(value: int, low: int, high: int) -> bool:
@@ -93,14 +52,14 @@ class ModelConfig:
     stylemap_size is not used."""
 
     def __post_init__(self):
-        _check_kinds(self)
+        check_kinds(self)
         self._check_vectors()
         least = 16 if self.architecture == "stylemap" else 8
-        _check(
+        check(
             _power_of_two(self.resolution, least, 1024),
             f"model.resolution {self.resolution} must be a power of two from {least} to 1024",
         )
-        _check(
+        check(
             _power_of_two(self.stylemap_size, 1, min(32, self.resolution)),
             f"model.stylemap_size {self.stylemap_size} must be 1, 2, 4, 8, 16 or 32 and at most the resolution",
         )
@@ -112,27 +71,27 @@ class ModelConfig:
         }
         for name, limit in most.items():
             value = getattr(self, name)
-            _check(1 <= value <= limit, f"model.{name} {value} must lie in 1..{limit}")
-        _check(
+            check(1 <= value <= limit, f"model.{name} {value} must lie in 1..{limit}")
+        check(
             self.channel_base >= self.resolution,
             f"model.channel_base {self.channel_base} must be at least the resolution {self.resolution}",
         )
-        _check(self.mapping_lr_mul > 0, f"model.mapping_lr_mul {self.mapping_lr_mul} must be positive")
+        check(self.mapping_lr_mul > 0, f"model.mapping_lr_mul {self.mapping_lr_mul} must be positive")
         if self.norm == "group":
             widths = {self.channels(self.stylemap_size << i) for i in range(self.doublings + 1)}
-            _check(
+            check(
                 all(w % 8 == 0 for w in widths), f"model.norm group needs channels divisible by 8, not {sorted(widths)}"
             )
 
         if self.stylemap_size == 1:
             alone = self.norm == "instance" or (self.norm == "group" and self.channels(1) == 8)
-            _check(not alone, f"model.norm {self.norm} needs more than one value, but at model.stylemap_size 1 has one")
+            check(not alone, f"model.norm {self.norm} needs more than one value, but at model.stylemap_size 1 has one")
 
     def _check_vectors(self) -> None:
         if self.architecture == "stylemap":
             return
         for name in ("norm", "linear_rgb", "light"):
-            _check(
+            check(
                 getattr(self, name) == getattr(ModelConfig, name),
                 f"model.{name} belongs to model.architecture stylemap, not to {self.architecture}; leave it out",
             )
@@ -158,7 +117,7 @@ class ModelConfig:
         Raises:
             InputError: a setting this version does not know, or a value that does not fit.
         """
-        return _from_dict(cls, saved, "model.")
+        return from_dict(cls, saved, "model.")
 
 
 @dataclass(frozen=True)
@@ -185,13 +144,13 @@ class OptimConfig:
     """First layers of the discriminator, from-RGB and blocks, that do not learn: for fine-tuning on few images."""
 
     def __post_init__(self):
-        _check_kinds(self)
-        _check(self.lr > 0, f"optim.lr {self.lr} must be positive")
-        _check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
+        check_kinds(self)
+        check(self.lr > 0, f"optim.lr {self.lr} must be positive")
+        check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
         for name in ("warmup", "clip", "r2_gamma", "freeze_d"):
-            _check(getattr(self, name) >= 0, f"optim.{name} {getattr(self, name)} must not be negative")
-        _check(self.r1_gamma is None or self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
-        _check(self.r1_every >= 1, f"optim.r1_every {self.r1_every} must be at least 1")
+            check(getattr(self, name) >= 0, f"optim.{name} {getattr(self, name)} must not be negative")
+        check(self.r1_gamma is None or self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
+        check(self.r1_every >= 1, f"optim.r1_every {self.r1_every} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -221,10 +180,10 @@ class LossConfig:
     """Path of vgg16-397923af.pth; None looks in torch's cache."""
 
     def __post_init__(self):
-        _check_kinds(self)
+        check_kinds(self)
         for f in fields(self):
             value = getattr(self, f.name)
-            _check(isinstance(value, str) or value is None or value >= 0, f"loss.{f.name} {value} must not be negative")
+            check(isinstance(value, str) or value is None or value >= 0, f"loss.{f.name} {value} must not be negative")
 
 
 @dataclass(frozen=True)
@@ -242,10 +201,10 @@ class VectorConfig:
     nothing is reconstructed."""
 
     def __post_init__(self):
-        _check_kinds(self)
-        _check(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
-        _check(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
-        _check(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
+        check_kinds(self)
+        check(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
+        check(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
+        check(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -258,9 +217,9 @@ class EmaConfig:
     """The half-life is at most this share of the images seen, so that the average forgets the start; None = off, as published."""
 
     def __post_init__(self):
-        _check_kinds(self)
-        _check(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
-        _check(self.ramp is None or self.ramp > 0, f"ema.ramp {self.ramp} must be positive, or null for none")
+        check_kinds(self)
+        check(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
+        check(self.ramp is None or self.ramp > 0, f"ema.ramp {self.ramp} must be positive, or null for none")
 
 
 @dataclass(frozen=True)
@@ -277,7 +236,7 @@ class SpeedConfig:
     """Keep only the sides of the synthesis network in memory and compute the rest again: less memory, more time."""
 
     def __post_init__(self):
-        _check_kinds(self)
+        check_kinds(self)
 
 
 @dataclass(frozen=True)
@@ -307,15 +266,15 @@ class AugmentConfig:
     """p stays at or below (the paper's value); nearer to 1 the transforms leak into what is generated."""
 
     def __post_init__(self):
-        _check_kinds(self)
-        _check(0 < self.limit <= 1, f"augment.limit {self.limit} must lie above 0 and be at most 1")
-        _check(0 <= self.p <= self.limit, f"augment.p {self.p} must lie in 0..augment.limit, which is {self.limit}")
-        _check(self.mode != "fixed" or self.p > 0, "augment.mode fixed needs augment.p above 0, or choose none")
-        _check(-1 < self.target < 1, f"augment.target {self.target} must lie between -1 and 1")
-        _check(self.speed > 0, f"augment.speed {self.speed} must be positive")
-        _check(self.every >= 1, f"augment.every {self.every} must be at least 1")
+        check_kinds(self)
+        check(0 < self.limit <= 1, f"augment.limit {self.limit} must lie above 0 and be at most 1")
+        check(0 <= self.p <= self.limit, f"augment.p {self.p} must lie in 0..augment.limit, which is {self.limit}")
+        check(self.mode != "fixed" or self.p > 0, "augment.mode fixed needs augment.p above 0, or choose none")
+        check(-1 < self.target < 1, f"augment.target {self.target} must lie between -1 and 1")
+        check(self.speed > 0, f"augment.speed {self.speed} must be positive")
+        check(self.every >= 1, f"augment.every {self.every} must be at least 1")
         groups = self.blit or self.geometry or self.colour
-        _check(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
+        check(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
 
 
 VECTORS_LACK = ("loss.discriminator_reconstruction", "loss.autoencoder_images", "speed.checkpointing")
@@ -361,18 +320,18 @@ class TrainConfig:
     """One of auto, cpu, cuda, cuda:1, mps."""
 
     def __post_init__(self):
-        _check_kinds(self)
+        check_kinds(self)
         for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):
-            _check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
-        _check(self.batch_gpu is None or self.batch_gpu >= 1, f"batch_gpu {self.batch_gpu} must be at least 1, or null")
-        _check(
+            check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
+        check(self.batch_gpu is None or self.batch_gpu >= 1, f"batch_gpu {self.batch_gpu} must be at least 1, or null")
+        check(
             self.augment.mode != "adaptive" or self.loss.adversarial == "nonsaturating",
             "augment.mode adaptive goes by what the nonsaturating loss makes of real images; with loss.adversarial "
             f"{self.loss.adversarial} choose fixed or none",
         )
-        _check(self.batch <= MOST_AT_ONCE, f"batch {self.batch} must be at most {MOST_AT_ONCE}")
-        _check(0 <= self.workers <= MOST_WORKERS, f"workers {self.workers} must lie in 0..{MOST_WORKERS}")
-        _check(self.seed >= 0, f"seed {self.seed} must not be negative")
+        check(self.batch <= MOST_AT_ONCE, f"batch {self.batch} must be at most {MOST_AT_ONCE}")
+        check(0 <= self.workers <= MOST_WORKERS, f"workers {self.workers} must lie in 0..{MOST_WORKERS}")
+        check(self.seed >= 0, f"seed {self.seed} must not be negative")
         self._check_architecture()
 
     def _check_architecture(self) -> None:
@@ -387,15 +346,15 @@ class TrainConfig:
         for name in strange:
             group, knob = name.split(".")
             values = getattr(self, group)
-            _check(
+            check(
                 getattr(values, knob) == getattr(type(values), knob),
                 f"{name} means nothing to model.architecture {architecture}; leave it out",
             )
-        _check(
+        check(
             not wgan or architecture != "stylemap",
             "loss.adversarial wgan-gp is for model.architecture stylegan2 or stylegan, not for stylemap",
         )
-        _check(
+        check(
             not wgan or self.optim.r1_gamma == self.optim.r2_gamma == 0,
             "loss.adversarial wgan-gp has a gradient penalty of its own; give optim.r1_gamma 0 and leave optim.r2_gamma out",
         )
@@ -418,18 +377,4 @@ class TrainConfig:
         Raises:
             InputError: a setting this version does not know, or a value that does not fit.
         """
-        return _from_dict(cls, saved, "")
-
-
-def _from_dict(cls: type, saved: Any, prefix: str):
-    """``saved`` may come from a file, so it may be anything."""
-    _check(isinstance(saved, dict), f"{prefix.rstrip('.') or 'it'} is {shown(saved)}, not a group of settings")
-    kinds = _kinds(cls)
-    if unknown := sorted(f"{prefix}{shortened(str(name))}" for name in saved.keys() - kinds.keys()):
-        few = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
-        raise InputError(f"unknown settings {few}: written by a newer version of stylemap?")
-    values = {
-        name: _from_dict(kinds[name], value, f"{prefix}{name}.") if is_dataclass(kinds[name]) else value
-        for name, value in saved.items()
-    }
-    return cls(**values)
+        return from_dict(cls, saved)

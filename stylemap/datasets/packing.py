@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from stylemap import files, parallel
-from stylemap.datasets.sources import BROKEN, MANIFEST
+from stylemap.datasets.sources import MANIFEST
+from stylemap.datasets.zipped import BROKEN
 from stylemap.errors import InputError
 
 CHUNK = 256  # items; part of what the unfinished folder means, so no setting

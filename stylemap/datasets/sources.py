@@ -4,41 +4,27 @@ A source serves loading processes however they start: it pickles as a path, and 
 since processes that share one handle would move each other's position.
 """
 
-import bz2
 import contextlib
-import copy
 import errno
-import io
-import itertools
 import json
-import lzma
 import os
 import stat
-import struct
 import zipfile
-import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
 from stylemap import decoding, naming
-from stylemap.datasets import lmdb_file
+from stylemap.datasets import lmdb_file, zipped
 from stylemap.decoding import LARGEST_FILE
 from stylemap.errors import InputError, brief
 
 MANIFEST = "dataset.json"  # in a zip: who made it and from what
 FORMAT = "stylemap-dataset-1"
-LARGEST_RATIO = 200  # of a file's size to what it takes in a zip; pictures do not come near, bombs lie above
-UNSUSPECTED = 1 << 17  # bytes; smaller files may have any ratio
 BELIEVED = 10_000  # images that the "length" of an LMDB may promise before some are looked for
 PROBES = 64  # so many
 LONGEST_LENGTH = 500  # bytes of an LMDB's entry "length"
 SMALL_MANIFEST = 16 << 20  # bytes; a larger one must not be larger than its zip
-BROKEN = (  # what a damaged zip raises; RuntimeError: encrypted, unknown compression; ValueError: names in no encoding
-    zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OverflowError,
-    IndexError,
-)  # fmt: skip
-UTF8 = 0x800  # flag of a name in a zip
 
 
 class Source:
@@ -270,83 +256,26 @@ class Archive(Source):
             raise FileNotFoundError(errno.ENOENT, f"the zip was replaced by one without {name}")
         info = self._index[name]
         _refuse_huge(name, info.file_size)
-        if info.file_size > max(UNSUSPECTED, LARGEST_RATIO * info.compress_size):
-            what = f"{info.file_size / 2**20:.0f} MiB from {info.compress_size / 2**10:.0f} KiB"
-            raise InputError(f"{name} would unpack to {what}, which no picture does; remove it")
-        try:
-            if info.header_offset in self._overlapping:
-                raise zipfile.BadZipFile("it overlaps with another file in the zip")
-            with _unpacked(archive, info) as stream:
-                yield stream
-        except InputError:
-            raise
-        except BROKEN as err:
-            raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
-        except OSError as err:
-            if err.errno not in (None, errno.EINVAL):  # bz2 has no error class of its own; a seek to nowhere
-                raise
-            raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
+        overlaps = info.header_offset in self._overlapping
+        with zipped.entry(archive, info, name, overlaps) as stream:
+            yield stream
 
     def _zip(self) -> zipfile.ZipFile:
         if self._owner != os.getpid():
             try:
                 self._handle = zipfile.ZipFile(self.path)
-            except BROKEN as err:
+            except zipped.BROKEN as err:
                 raise OSError(errno.EIO, brief(err)) from err
             entries = self._handle.infolist()
-            files = {_stored_name(entry): entry for entry in entries}  # of several with one name the last counts
+            files = {zipped.stored_name(entry): entry for entry in entries}  # of several with one name the last counts
             self._index = {name: files[file] for name, file in naming.listed(filter(_is_file, files)).items()}
-            self._overlapping = _overlapping(entries, self._handle.start_dir)
+            self._overlapping = zipped.overlapping(entries, self._handle.start_dir)
             self._owner = os.getpid()
         return self._handle
 
 
-def _stored_name(entry: zipfile.ZipInfo) -> str:
-    """What the zip calls an entry. Macs write UTF-8 and do not say so; then Python has taken the bytes for code page 437."""
-    name = entry.orig_filename  # `filename` ends at a NUL
-    if entry.flag_bits & UTF8 or name.isascii():
-        return name
-    try:
-        return name.encode("cp437").decode()
-    except UnicodeError:
-        return name
-
-
 def _is_file(stored: str) -> bool:
     return not stored.endswith(("/", "\\"))
-
-
-def _overlapping(entries: Iterable[zipfile.ZipInfo], end: int) -> set[int]:
-    """Where entries begin that reach into the next one, or into the directory: bytes that are unpacked many times."""
-    spans = sorted((entry.header_offset, entry.compress_size) for entry in entries)
-    spans.append((end, 0))
-    return {at for (at, size), (after, _) in itertools.pairwise(spans) if at + zipfile.sizeFileHeader + size > after}
-
-
-@contextlib.contextmanager
-def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[BinaryIO]:
-    """The content of an entry; never more than the size it tells is unpacked."""
-    if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-        with archive.open(info) as stream:
-            yield stream
-        return
-    if info.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
-        raise zipfile.BadZipFile(f"compression {info.compress_type} is not read")
-    # zipfile keeps no bound for other methods: a piece is unpacked whole, however large it becomes
-    packed = copy.copy(info)
-    packed.compress_type, packed.file_size, packed.CRC = zipfile.ZIP_STORED, info.compress_size, None
-    with archive.open(packed) as stream:
-        data = stream.read()
-    if info.compress_type == zipfile.ZIP_BZIP2:
-        unpacker = bz2.BZ2Decompressor()
-    else:  # two bytes of version, two of the length of the properties, these, the data
-        start = 4 + int.from_bytes(data[2:4], "little")
-        data = data[4:start] + b"\xff" * 8 + data[start:]  # -1: of unknown length
-        unpacker = lzma.LZMADecompressor(lzma.FORMAT_ALONE, memlimit=LARGEST_FILE // 4)
-    data = unpacker.decompress(data, info.file_size)
-    if zlib.crc32(data) != info.CRC:
-        raise zipfile.BadZipFile("Bad CRC-32")
-    yield io.BytesIO(data)
 
 
 def _refuse_huge(name: str, size: int) -> None:

@@ -1,0 +1,71 @@
+"""Settings in frozen dataclasses, which may come from a file and so may hold anything: what is of the wrong kind is refused."""
+
+import functools
+import math
+from dataclasses import is_dataclass
+from types import UnionType
+from typing import Any, Literal, get_args, get_origin, get_type_hints
+
+from stylemap.errors import InputError, shortened, shown
+
+LARGEST = 2**63 - 1  # whole number: torch counts in 64 bits
+WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
+
+
+def check(ok: bool, message: str) -> None:
+    """Raise an InputError with the message unless ``ok``."""
+    if not ok:
+        raise InputError(message)
+
+
+def check_kinds(config: Any) -> None:
+    """Raise an InputError unless every field of a dataclass holds what its annotation says. `TrainConfig` names no group."""
+    group = type(config).__name__.removesuffix("Config").lower()
+    for name, kind in _kinds(type(config)).items():
+        value = getattr(config, name)
+        allowed = get_args(kind) if get_origin(kind) is UnionType else (kind,)
+        if not any(_is(value, one) for one in allowed):
+            where = name if group == "train" else f"{group}.{name}"
+            raise InputError(f"{where}: {shown(value)} is not {' or '.join(map(_words, allowed))}")
+
+
+def _words(kind: Any) -> str:
+    return (
+        f"one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else WORDS.get(kind, "a group of settings")
+    )
+
+
+@functools.cache
+def _kinds(config: type) -> dict[str, Any]:
+    return get_type_hints(config)
+
+
+def _is(value: Any, kind: Any) -> bool:
+    if get_origin(kind) is Literal:
+        return isinstance(value, str) and value in get_args(kind)
+    if kind is int:
+        return type(value) is int and abs(value) <= LARGEST
+    if kind is float:
+        return type(value) in (int, float) and abs(value) < math.inf  # NaN is not
+    return isinstance(value, kind) and not (kind is str and "\0" in value)  # a path with a zero byte is none
+
+
+def from_dict(cls: type, saved: Any, prefix: str = ""):
+    """A dataclass, and those in its fields, from what `dataclasses.asdict` gave; what is not there gets its default.
+
+    Args:
+        prefix: of the names in messages.
+
+    Raises:
+        InputError: an unknown name, or no mapping.
+    """
+    check(isinstance(saved, dict), f"{prefix.rstrip('.') or 'it'} is {shown(saved)}, not a group of settings")
+    kinds = _kinds(cls)
+    if unknown := sorted(f"{prefix}{shortened(str(name))}" for name in saved.keys() - kinds.keys()):
+        few = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
+        raise InputError(f"unknown settings {few}: written by a newer version of stylemap?")
+    values = {
+        name: from_dict(kinds[name], value, f"{prefix}{name}.") if is_dataclass(kinds[name]) else value
+        for name, value in saved.items()
+    }
+    return cls(**values)
