@@ -28,9 +28,25 @@ LITTER = frozenset(  # what systems leave behind, in lower case: copies in small
 )
 MANY = 10  # files without an ending: some are licences and notes, many are pictures that lost it
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters and line breaks
-MISSED = frozenset(  # endings of files that are not read and that a person may take for pictures
-    {".jxl", ".jp2", ".psd", ".svg", ".dng", ".cr2", ".cr3", ".nef", ".arw", ".raw"}
+MISSED = frozenset(  # endings of files that a person may take for pictures, or that hold them, and that are not read
+    {".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".psd", ".svg", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".exr", ".hdr"}
+    | {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".ico"}
     | {".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp"}
+    | {
+        ".zip",
+        ".tar",
+        ".tgz",
+        ".gz",
+        ".bz2",
+        ".xz",
+        ".7z",
+        ".rar",
+        ".parquet",
+        ".tfrecord",
+        ".tfrecords",
+        ".h5",
+        ".mdb",
+    }
 )
 
 
@@ -133,8 +149,13 @@ def in_words(counts: dict[str, int]) -> str:
 
 def missed(passed_over: dict[str, int]) -> str | None:
     """What to tell of the `kinds` of files that are not read, where they may be pictures; None if there is nothing to tell."""
-    found = {e: count for e, count in passed_over.items() if e in MISSED or (not e and count >= MANY)}
+    found = {e: count for e, count in passed_over.items() if _may_be_picture(e) or (not e and count >= MANY)}
     if not found:
         return None
     total = sum(found.values())
     return f"passed over {total} file{'s' * (total != 1)} that may be pictures ({in_words(found)}); convert them to use them"
+
+
+def _may_be_picture(ending: str) -> bool:
+    """Whether files so called may be pictures, or hold some; downloads get ``.jpg_large``, ``.jpg?w=640``."""
+    return ending in MISSED or ending.startswith(tuple(decoding.EXTENSIONS))

@@ -83,6 +83,8 @@ def test_missed():
     told = naming.missed(naming.kinds([f"{i}.SVG" for i in range(12)] + ["a.psd", "b.psd", "notes.txt"]))
     assert told == "passed over 14 files that may be pictures (.svg 12, .psd 2); convert them to use them"
     assert "no ending 500" in naming.missed({"": 500})
+    for ending in (".ppm", ".tga", ".tar", ".jpg_large", ".jpg?w=640", ".png ", ".jpeg~"):
+        assert f"{ending} 1" in naming.missed({ending: 1, ".txt": 1}), ending
     assert not naming.MISSED & decoding.EXTENSIONS
 
 

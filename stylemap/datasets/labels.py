@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import numpy as np
 
-from stylemap import naming
+from stylemap import decoding, naming
 from stylemap.datasets import tables
 from stylemap.datasets.tables import Table
 from stylemap.errors import InputError, Note, shortened
@@ -20,7 +20,7 @@ Value = float | int | str | bool | None  # None: not known
 T = TypeVar("T")
 
 WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
-MISSING = ("", "na", "n/a", "nan", "null", "?")
+MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "?")
 NONE = "none"  # not known among numbers, a class among words
 COUNTER = re.compile(r"|index|unnamed: \d+", re.IGNORECASE)  # what a column of row numbers is called
 SHOWN = 20  # values or columns that a message names
@@ -36,6 +36,8 @@ def read(path: str | Path, names: Sequence[str] = ()) -> "Labels":
     if len(table.header) < 2:
         raise InputError(f"{path} holds no labels; it needs a column of file names, and one or more of labels")
     at = _naming_column(table, names)
+    if naming.extension(table.header[at]) in decoding.EXTENSIONS:
+        raise InputError(f"{path} begins with a row of labels; its first line must name the columns")
     if any(table.header[:at]):
         warnings.warn(f"{path}: the column {table.header[at]} names the pictures", Note, stacklevel=2)
     return Labels(table, at)
@@ -68,8 +70,9 @@ class Labels(Mapping[str, "Row"]):
 
     @property
     def attributes(self) -> list[str]:
-        """The names of the columns, but for the one that names the pictures."""
-        return list(dict.fromkeys(name for i, name in enumerate(self._table.header) if name and i != self._at))
+        """The names of the columns, but for the one that names the pictures and those that number the rows."""
+        header = enumerate(self._table.header)
+        return list(dict.fromkeys(name for i, name in header if i != self._at and not COUNTER.fullmatch(name)))
 
     def values(self, attribute: str) -> list[Value]:
         """The column, read when it is asked for: mistakes in others do no harm.

@@ -113,8 +113,8 @@ def png(data: bytes, header: bool = False) -> Png | None:
         if len(whole) < 12 + length:
             break
         if zlib.crc32(whole[4:-4]) != int.from_bytes(whole[-4:], "big"):
-            if kind in (b"iCCP", b"eXIf"):  # as other programs do: the pixels are whole
-                continue
+            if kind in (b"iCCP", b"eXIf") or (kind == b"PLTE" and needed[b"IHDR"][9:10] != b"\x03"):
+                continue  # as other programs do: the pixels are whole, and only those of a palette need one
             raise ValueError(f"the checksum of its part {_printed(kind)} is wrong")
         if kind == b"IDAT":
             pixels.append(whole)

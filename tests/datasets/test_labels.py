@@ -106,6 +106,23 @@ def test_what_is_not_asked_for_harms_nothing(tmp_path):
         columns["twice"]
 
 
+def test_row_numbers_are_no_attribute(tmp_path):
+    path = written(tmp_path / "l.csv", "Unnamed: 0,file,index,smile\n0,a.png,5,1\n1,b.png,6,0\n")
+    with pytest.warns(Note, match="the column file names the pictures"):
+        table = labels.read(path, NAMES)
+    assert list(table["a.png"]) == ["smile"]
+    assert table["a.png"]["index"] == 5.0
+
+
+def test_cells_without_a_value_are_of_no_class(tmp_path):
+    """Spreadsheets write #N/A, pandas <NA>: hair_colour!=black must not count them."""
+    text = "file,hair_colour,age\na.png,black,#N/A\nb.png,#N/A,30\nc.png,<NA>,20\nd.png,red,n/a\n"
+    assert read(written(tmp_path / "l.csv", text), ["a.png", "b.png", "c.png", "d.png"]) == {
+        "hair_colour": ["black", None, None, "red"],
+        "age": [None, 30.0, 20.0, None],
+    }
+
+
 def test_windows_encoding_is_read_and_told(tmp_path):
     path = written(tmp_path / "l.csv", "file;gr\u00f6\u00dfe\nzo\u00e9.png;\u20ac\n".encode("cp1252"))
     with pytest.warns(
@@ -146,6 +163,8 @@ def test_rows_without_an_end_are_told(tmp_path):
         (b"file,smile\na.png,1\0\n", "zero bytes"),
         (b"\xff\xfe\x00", "is no text"),
         ("file,smile\n,1\n", "names none of the pictures, such as a.png"),
+        ("a.png,1\nb.png,0\n", "begins with a row of labels; its first line must name the columns"),
+        ("0;a.png;1\n1;b.png;0\n", "begins with a row of labels"),
     ],
     ids=lambda x: repr(x)[:40],
 )

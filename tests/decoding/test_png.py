@@ -94,6 +94,7 @@ class TestWhatIsNotNeeded:
             chunk(b"tIME", b"short", damage=1),
             chunk(b"iCCP", b"broken", damage=1),
             chunk(b"eXIf", b"broken", damage=1),
+            chunk(b"PLTE", bytes(6), damage=1),
             chunk(b"prVt", bytes(10)),
             chunk(b"acTL", b"broken"),
         ],
