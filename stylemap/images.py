@@ -5,7 +5,9 @@ shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else i
 """
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -19,13 +21,24 @@ from stylemap.files import atomic
 
 SEEN = 256  # pixels; a picture at least so wide can be seen
 MOST_TIMES = 64  # that a person may ask a pixel to be repeated
-STILL_FORMATS = {  # suffix -> Pillow's save options; PNG and WebP keep every pixel
-    "": {"format": "PNG"},
-    ".png": {"format": "PNG"},
-    ".webp": {"format": "WEBP", "lossless": True},
-    ".jpg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    ".jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-}
+
+
+@dataclass(frozen=True)
+class Format:
+    """A kind of file to write."""
+
+    name: str
+    channels: tuple[int, ...]  # of colour, those it knows
+    bits: int  # a channel, at most
+    side: int  # pixels, at most
+    alpha: bool
+    options: dict[str, Any]  # Pillow's
+
+
+PNG = Format("PNG", (1, 3), 16, 1 << 31, True, {"format": "PNG"})
+WEBP = Format("WebP", (3,), 8, 16_383, True, {"format": "WEBP", "lossless": True, "exact": True})
+JPEG = Format("JPEG", (1, 3, 4), 8, 65_500, False, {"format": "JPEG", "quality": 95, "subsampling": 0})
+FORMATS = {".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".webp": WEBP}  # by suffix; PNG and WebP keep every pixel
 
 
 # ---- tensors
@@ -138,7 +151,7 @@ def write(path: str | Path, images: Tensor) -> None:
         InputError: a suffix that is not written, a folder that cannot be written, a full disk, or NaN in the image.
         ValueError: more than one image or a bad shape.
     """
-    options = by_suffix(STILL_FORMATS, path)
+    options = by_suffix({"": PNG, **FORMATS}, path).options
     images = images[None] if images.ndim == 3 else images
     if len(images) != 1:
         raise ValueError(f"one image at a time, got {list(images.shape)}")

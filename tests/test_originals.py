@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from stylemap import decoding, faces, originals, stored
+from stylemap import decoding, faces, images, originals, stored
 from stylemap.editing import pasting
 from stylemap.errors import InputError
 
@@ -357,7 +357,7 @@ def test_what_is_left_out_is_said(data, said):
     assert len(lost) == 1 and said in lost[0]
 
 
-@pytest.mark.parametrize("suffix", originals.FORMATS)
+@pytest.mark.parametrize("suffix", images.FORMATS)
 def test_a_picture_from_no_file(suffix):
     picture = noise(3)
     result = paste(picture, suffix)

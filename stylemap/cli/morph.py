@@ -55,7 +55,7 @@ def main(argv: list[str]) -> int:
     transfer.add_argument("--mask", metavar="M", help="grey picture, white = where it is added")
     transfer.add_argument(
         "--out",
-        type=lambda p: options.output(p, (".png", ".jpg", ".jpeg", ".webp", *ALWAYS_FILMS)),
+        type=lambda p: options.output(p, (*images.FORMATS, *ALWAYS_FILMS)),
         required=True,
         help="a picture; a film from nothing to --amount as .gif, .mp4, or with --frames also .webp or .png",
     )

@@ -3,7 +3,7 @@
 import argparse
 import math
 import warnings
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -206,7 +206,7 @@ def integers(text: str) -> list[int]:
     return numbers
 
 
-def output(path: str, suffixes: tuple[str, ...] = (".png", ".jpg", ".jpeg", ".webp")) -> Path:
+def output(path: str, suffixes: Collection[str] = images.FORMATS) -> Path:
     """A file to write, refused before any work is done if its name is of no known kind."""
     if Path(path).suffix.lower() not in suffixes:
         raise argparse.ArgumentTypeError(f"{path!r} must end in {' or '.join(suffixes)}")

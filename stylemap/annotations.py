@@ -1,0 +1,177 @@
+"""What a photo's file says of its picture besides the pixels: EXIF, XMP, resolution, texts. It comes along into another file."""
+
+import contextlib
+import itertools
+import re
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from PIL import Image, PngImagePlugin
+
+from stylemap import decoding
+from stylemap.decoding import colours, containers
+from stylemap.images import JPEG, PNG, WEBP, Format
+from stylemap.stored import Stored
+
+PNG_MEANING = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # chunks: how the values are to be shown
+EXIF_IFD, GPS_IFD = 0x8769, 0x8825
+INTEROPERABILITY, MAKER_NOTE = 0xA005, 0x927C  # offsets, which do not hold elsewhere; the latter may hold thumbnails
+WIDTH, HEIGHT, COLOUR_SPACE = 0xA002, 0xA003, 0xA001
+RESOLUTION = (0x011A, 0x011B, 0x0128)  # x, y, unit
+OF_THE_FILE = frozenset(  # EXIF tags that say how a file is laid out, or are kept elsewhere
+    {*range(0x00FE, 0x0108), 0x010A, 0x0111, *range(0x0115, 0x011A), 0x011C, 0x013D, *range(0x0140, 0x0160), 0x02BC}
+    | {0x0200, *range(0x0201, 0x0213), 0x83BB, 0x8649, 0x8773, 0xC612, 0xEA1C}
+)
+ELSEWHERE = (  # marks in XMP of further pictures in the file, which the result has not
+    b"HasExtendedXMP", b"Thumbnails", b"Container:Directory", b"hdrgm:", b"GDepth:", b"GImage:", b"MotionPhoto", b"MicroVideo",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Notes:
+    """What a file says of its picture, ready for Pillow's ``save``."""
+
+    exif: Image.Exif | None = None
+    xmp: bytes | None = None
+    dpi: tuple[float, float] | None = None
+    text: dict[str, str] = field(default_factory=dict)  # of a PNG
+    comment: bytes | None = None  # of a JPEG
+    meaning: tuple[tuple[bytes, bytes], ...] = ()  # chunks of a PNG
+
+    def options(self) -> dict[str, Any]:
+        """Pillow's for ``save``, but for a PNG's ``pnginfo``."""
+        given = {"exif": self.exif, "dpi": self.dpi, "xmp": self.xmp, "comment": self.comment}
+        return {name: value for name, value in given.items() if value is not None}
+
+    def png_info(self) -> PngImagePlugin.PngInfo:
+        """What a PNG has of its own, in chunks."""
+        made = PngImagePlugin.PngInfo()
+        for name, contents in self.meaning:
+            made.add(name, contents)
+        for key, value in self.text.items():
+            made.add_text(key, value)  # of an iTXt, with its language
+        if self.xmp is not None:
+            made.add_itxt("XML:com.adobe.xmp", self.xmp.decode("utf-8", "replace"))
+        return made
+
+    def in_srgb(self) -> "Notes":
+        """The same of a picture whose colours have become sRGB."""
+        if self.exif is not None and EXIF_IFD in self.exif:
+            self.exif[EXIF_IFD] = {**self.exif[EXIF_IFD], COLOUR_SPACE: 1}
+        return replace(self, meaning=())
+
+
+def read(data: bytes | Path, found: Stored, kind: Format) -> tuple[Notes, list[str]]:
+    """What a file says of its picture, as far as it holds of the upright one in a file of another kind.
+
+    Args:
+        found: the file's channels, which could be read.
+        kind: of the file to be written.
+
+    Returns:
+        It, and a line for all that cannot be read, or does not fit into that kind.
+    """
+    lost: list[str] = []
+    with decoding.annotated(data) as picture:
+        if picture is None:
+            return Notes(), ["the photo's metadata cannot be read; the result has none"]
+        notes = _notes(data, picture, found, kind, lost)
+        return notes, lost + _further(picture)
+
+
+def _notes(data: bytes | Path, picture: Image.Image, found: Stored, kind: Format, lost: list[str]) -> Notes:
+    info, size = picture.info, found.colour.shape[1::-1]
+    dpi = info.get("dpi")
+    if dpi and not all(0 < value < 65_536 for value in dpi):  # NaN is neither
+        dpi = None
+    if dpi and found.turn in colours.SIDEWAYS:
+        dpi = dpi[::-1]
+    exif = None
+    try:
+        found_exif = picture.getexif()
+        if info.get("exif") and not found_exif:  # what could not be read once is empty the second time
+            raise ValueError
+        exif = _exif(found_exif, size, dpi if kind is WEBP else None)
+        if kind is JPEG and exif and len(exif.tobytes()) > 65_000:
+            lost.append("JPEG has no room for the photo's EXIF")
+            exif = None
+    except decoding.DAMAGED:
+        lost.append("the photo's EXIF cannot be read")
+    xmp = info.get("xmp")
+    if xmp and any(mark in xmp for mark in ELSEWHERE):
+        lost.append("the photo's XMP describes further pictures in its file; the result has neither")
+        xmp = None
+    text = {
+        key: value
+        for key, value in getattr(picture, "text", {}).items()
+        if not key.startswith(("Raw profile type", "XML:com.adobe.xmp"))
+    }
+    meaning = _meaning(data) if picture.format == "PNG" else ()
+    comment = info.get("comment")
+    if kind is not PNG:
+        if text:
+            lost.append(f"{kind.name} has no place for the photo's text: {', '.join(sorted(text))[:80]}")
+        if any(chunk[0] != b"sRGB" for chunk in meaning) and not info.get("icc_profile") and not _ordinary(info):
+            lost.append(f"{kind.name} has no place for the photo's gamma and primaries")
+    return Notes(
+        exif,
+        _upright(xmp, size) if xmp else None,
+        dpi,
+        text if kind is PNG else {},
+        comment if kind is JPEG and isinstance(comment, bytes) else None,
+        meaning if kind is PNG else (),
+    )
+
+
+def _ordinary(info: dict) -> bool:
+    """Whether a PNG's gamma is that of sRGB, near enough."""
+    return "srgb" in info or abs(info.get("gamma", 0.45455) - 0.45455) < 0.005
+
+
+def _further(picture: Image.Image) -> list[str]:
+    """What a file holds besides its first picture."""
+    with contextlib.suppress(*decoding.DAMAGED):
+        if (count := getattr(picture, "n_frames", 1)) > 1:
+            return [f"the photo's file holds {count} pictures: the result is the first"]
+    if "mp" in picture.info or "mpoffset" in picture.info:
+        return ["the photo's file holds further pictures, such as a gain map: the result is the first"]
+    return []
+
+
+def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | None) -> Image.Exif | None:
+    """EXIF as it holds of an upright picture of that width and height; without thumbnail and maker's notes."""
+    kept = Image.Exif()
+    for tag, value in exif.items():
+        if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, containers.ORIENTATION):
+            kept[tag] = value
+    for pointer in (EXIF_IFD, GPS_IFD):
+        entries = {t: v for t, v in exif.get_ifd(pointer).items() if t not in (INTEROPERABILITY, MAKER_NOTE)}
+        if entries:
+            kept[pointer] = entries
+    if EXIF_IFD in kept:
+        kept[EXIF_IFD] |= {t: v for t, v in ((WIDTH, size[0]), (HEIGHT, size[1])) if t in kept[EXIF_IFD]}
+    if dpi:
+        kept.update(zip(RESOLUTION, (*map(float, dpi), 2), strict=True))
+    if containers.ORIENTATION in exif:
+        kept[containers.ORIENTATION] = 1
+    if not len(kept):
+        return None
+    kept.tobytes()  # what it raises is of a damaged file
+    return kept
+
+
+def _upright(xmp: bytes, size: tuple[int, int]) -> bytes:
+    """XMP that says that the picture is upright, and of which size."""
+    values = {b"tiff:Orientation": 1, b"tiff:ImageWidth": size[0], b"tiff:ImageLength": size[1]}
+    values |= {b"exif:PixelXDimension": size[0], b"exif:PixelYDimension": size[1]}
+    for name, value in values.items():
+        xmp = re.sub(name + rb"(=[\"']|>)\s*\d+", lambda m, n=name, v=value: n + m[1] + str(v).encode(), xmp)
+    return xmp
+
+
+def _meaning(data: bytes | Path) -> tuple[tuple[bytes, bytes], ...]:
+    """The chunks of a PNG that say how its values are to be shown."""
+    chunks = containers.png_chunks(data if isinstance(data, bytes) else data.read_bytes())
+    before = itertools.takewhile(lambda chunk: chunk[1] != b"IDAT", chunks)
+    return tuple((name, bytes(whole[8:-4])) for _, name, whole in before if name in PNG_MEANING)
