@@ -242,7 +242,7 @@ class TestSplits:
             (kind, part) for kind in ("cat", "dog") for part in ("Train", "valid"))})  # fmt: skip
         assert report.splits == {}
         assert report.uncounted_splits.startswith(
-            "2 pictures in folders such as that of cat/valid/a.png may be trained on"
+            "2 pictures may be trained on though their folders are named like splits, as that of cat/valid/a.png is"
         )
 
 

@@ -68,7 +68,9 @@ def test_a_stray_that_is_no_picture_does_not(put):
     assert names(measured) == VAL
 
 
-@pytest.mark.filterwarnings("ignore:.*9 pictures in folders such as that of test/cats/00.png may be trained on")
+@pytest.mark.filterwarnings(
+    "ignore:.*9 pictures may be trained on though their folders are named like splits, as that of test/cats/00.png is"
+)
 @pytest.mark.parametrize("given", [TRAIN, VAL + TEST, TRAIN + some("dev", 3)], ids=["train", "val test", "dev"])
 def test_other_folders_are_no_splits(put, given):
     training, measured = split(put(given), SIDE, 100)
@@ -108,13 +110,19 @@ def test_other_spellings(put, folders, separator):
 
 
 def test_splits_in_every_class_folder_are_told_of(put):
-    with pytest.warns(UserWarning, match="4 pictures in folders such as that of a/val/00.png may be trained on"):
+    with pytest.warns(
+        UserWarning,
+        match="4 pictures may be trained on though their folders are named like splits, as that of a/val/00.png is",
+    ):
         training, measured = split(put(some("a/train", 4) + some("a/val", 2) + some("b/val", 2)), SIDE, 3)
     assert len(training) + len(measured) == 8
 
 
 def test_splits_with_other_words_in_their_names_are_told_of(put):
-    with pytest.warns(UserWarning, match="2 pictures in folders such as that of ffhq_test/00.png may be trained on"):
+    with pytest.warns(
+        UserWarning,
+        match="2 pictures may be trained on though their folders are named like splits, as that of ffhq_test/00.png is",
+    ):
         split(put(some("ffhq_train", 4) + some("ffhq_test", 2)), SIDE, 3)
 
 
