@@ -321,6 +321,7 @@ class TrainConfig:
 
     def __post_init__(self):
         check_kinds(self)
+        check(self.data != "", "data is empty; name a folder, a zip, or avatars")  # a path to here, otherwise
         for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):
             check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
         check(self.batch_gpu is None or self.batch_gpu >= 1, f"batch_gpu {self.batch_gpu} must be at least 1, or null")

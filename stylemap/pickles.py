@@ -132,6 +132,8 @@ def floats(values: Mapping[Any, Any]) -> dict[Any, Tensor]:
 
 
 def _array(data: bytes, dtype: Array, shape: tuple, order: str) -> np.ndarray:
+    if not isinstance(shape, tuple) or not all(type(side) is int for side in shape):
+        raise ValueError("a shape that is none")  # a product of bytes is bytes
     flat = np.frombuffer(data, _dtype(dtype))
     if len(flat) != math.prod(shape):
         raise ValueError(f"{len(flat)} numbers for the shape {shape}")
@@ -228,15 +230,49 @@ def _flat(data: bytes, kind: torch.dtype, count: int) -> Tensor:
 
 def _run(file: BinaryIO, allowance: Allowance, storage: Callable | None = None) -> Any:
     """What the pickle makes that begins here; the file is behind it then."""
-    start, calls = file.tell(), 0
+    start, calls, tuples = file.tell(), 0, _Tuples()
     for step, (opcode, argument, _) in enumerate(pickletools.genops(file)):
         calls += opcode.name in CALLS
+        tuples.follow(opcode, argument)
         # the index of a memo is taken for the length of an array
         index = argument if opcode.name in ("PUT", "BINPUT", "LONG_BINPUT") else 0
         if max(step, index) >= MOST_STEPS or calls > MOST_CALLS:
             raise Refused("holds a program that is too long for a checkpoint")
     file.seek(start)
     return _Reader(file, allowance, storage).load()
+
+
+class _Tuples:
+    """How large the tuples of a program are. One that stands twice in the next, and that twice in its next, is walked for ever
+    where it is the key of a dict."""
+
+    def __init__(self):
+        self.stack: list[int | None] = []  # values in each object, tuples in tuples counted too; None = a mark
+        self.memo: dict[int, int] = {}
+
+    def follow(self, opcode: pickletools.OpcodeInfo, argument: Any) -> None:
+        """Raises `Refused`; IndexError or KeyError of a damaged program."""
+        name, stack = opcode.name, self.stack
+        if name.endswith("PUT") or name == "MEMOIZE":
+            self.memo[len(self.memo) if argument is None else int(argument)] = stack[-1] or 1
+        elif name.endswith("GET"):
+            stack.append(self.memo[int(argument)])
+        elif name == "DUP":
+            stack.append(stack[-1])
+        elif name == "MARK":
+            stack.append(None)
+        else:
+            taken = list(opcode.stack_before)
+            values = []
+            if pickletools.stackslice in taken:
+                while (value := stack.pop()) is not None:
+                    values.append(value)
+                taken = taken[: taken.index(pickletools.markobject)]
+            values += [stack.pop() or 1 for _ in taken]
+            size = 1 + sum(values) if name.startswith("TUPLE") else 1
+            if size > MOST_STEPS:
+                raise Refused("holds a program that makes much more of it than it is")
+            stack += [size for _ in opcode.stack_after]
 
 
 class _Reader(pickle.Unpickler):

@@ -12,6 +12,10 @@ LARGEST = 2**63 - 1  # whole number: torch counts in 64 bits
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
 
 
+class UnknownSettings(InputError):
+    """Settings that this version does not know."""
+
+
 def check(ok: bool, message: str) -> None:
     """Raise an InputError with the message unless ``ok``."""
     if not ok:
@@ -63,7 +67,7 @@ def from_dict(cls: type, saved: Any, prefix: str = ""):
     kinds = _kinds(cls)
     if unknown := sorted(f"{prefix}{shortened(str(name))}" for name in saved.keys() - kinds.keys()):
         few = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
-        raise InputError(f"unknown settings {few}: written by a newer version of stylemap?")
+        raise UnknownSettings(f"unknown settings {few}: written by a newer version of stylemap?")
     values = {
         name: from_dict(kinds[name], value, f"{prefix}{name}.") if is_dataclass(kinds[name]) else value
         for name, value in saved.items()

@@ -166,6 +166,20 @@ class TestNumbers:
         with pytest.raises(ValueError, match="type 'O8'"):
             pickles.numbers(objects)
 
+    @pytest.mark.parametrize(
+        "shape", [(1 << 29, b"x"), ("x" * 1000, 1 << 19), ((0,) * 10, 1 << 23), (1.0,), None], ids=range(5)
+    )
+    def test_a_shape_that_is_none(self, tmp_path, shape):
+        found = pickles.load(dump(np.arange(6.0), tmp_path / "a.pkl"))
+        found.state = (1, shape, *found.state[2:])
+        tracemalloc.start()
+        try:
+            with pytest.raises(ValueError, match="a shape that is none"):
+                pickles.numbers(found)
+            assert tracemalloc.get_traced_memory()[1] < 1 << 20
+        finally:
+            tracemalloc.stop()
+
     def test_too_few_numbers(self, tmp_path):
         found = pickles.load(dump(np.arange(6.0), tmp_path / "a.pkl"))
         found.state = (1, (7,), *found.state[2:])
@@ -205,6 +219,8 @@ BOMBS = {
     "calls": program(b"(ccollections\nOrderedDict\n)", b"R0ccollections\nOrderedDict\n)" * 201, b"R"),
     "bytes again and again": program(b"c_codecs\nencode\nq\0", MEGABYTE, b"q\1", b"0h\0h\1\x85R" * 300, b"]"),
     "lists again and again": program(b"cbuiltins\nset\nq\0]q\1(", b"N" * 50_000, b"e", b"0h\0h\1\x85R" * 300, b"]"),
+    "a key of tuples in tuples": program(b")q\0", *(b"h%ch%c\x86q%c" % (i, i, i + 1) for i in range(40)), b"0}h\x28Ns"),
+    "the same by copies": program(b")", b"2\x86" * 40, b"q\0}h\0Ns"),
     "bytearray": program(b"cbuiltins\nbytearray\nJ\xff\xff\xff\x7f\x85R"),
     "torch": program(b"ctorch\nTensor\nJ\xff\xff\xff\x7f\x85R"),
     "claims more bytes": program(b"B\xff\xff\xff\x7f"),

@@ -27,17 +27,21 @@ class Parser(argparse.ArgumentParser):
         self.register("action", "store", StoreOnce)
 
     def parse_args(self, arguments: list[str]) -> argparse.Namespace:
-        """argparse takes the value of ``--shift -4,4`` for a flag; joined, it does not."""
-        joined: list[str] = []
-        for argument in arguments:
-            if joined and joined[-1].startswith("--") and re.fullmatch(r"-\d[\d.,-]*", argument):
-                joined[-1] += f"={argument}"
-            else:
-                joined.append(argument)
-        return super().parse_args(joined)
+        return super().parse_args(joined(arguments))
 
     def error(self, message: str):
         raise InputError(f"{message}; see {self.prog} --help")
+
+
+def joined(arguments: list[str]) -> list[str]:
+    """argparse takes the value of ``--shift -4,4`` or ``--amount -1e-3`` for a flag; joined to its flag, it does not."""
+    found: list[str] = []
+    for argument in arguments:
+        if found and re.fullmatch("--[^=]+", found[-1]) and re.fullmatch(r"-\.?\d[\d.,eE+-]*", argument):
+            found[-1] += f"={argument}"
+        else:
+            found.append(argument)
+    return found
 
 
 class StoreOnce(argparse.Action):

@@ -9,6 +9,7 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from itertools import pairwise
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -19,6 +20,7 @@ from tqdm import tqdm
 
 from stylemap import datasets, files, naming, reading
 from stylemap.cli import foresight
+from stylemap.cli.parsing import joined
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures
 from stylemap.errors import InputError, brief, out_of_memory, shown
@@ -100,6 +102,7 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
         description="Train generator, discriminator and encoder.",
         exit_on_error=False,
         allow_abbrev=False,
+        parser_mode="json",  # YAML would take the file "#1" for a comment, and so for no value
     )
     parser.add_argument("--config", help="a recipe: the name of one in configs/, or a YAML file; flags win over it")
     parser.add_argument("--out", type=str, help="folder of the run; default: the next free runs/<number>-<data>")
@@ -108,7 +111,7 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
         "--dry-run", action="store_true", help="print the resolved config and what it will take, train nothing"
     )
     parser.add_class_arguments(TrainConfig)
-    recipe, flags = _with_recipe([_with_underscores(argument) for argument in argv])
+    recipe, flags = _with_recipe(joined([_with_underscores(argument) for argument in argv]))
     parser.set_defaults(dict(_flat(asdict(recipe))))
     try:
         arguments = parser.instantiate(parser.parse_args(flags))
@@ -151,6 +154,8 @@ def _with_recipe(argv: list[str]) -> tuple[TrainConfig, list[str]]:
     named = [flag.partition("=")[0] for flag in flags if flag.startswith("--")]
     if twice := [flag for flag in named if named.count(flag) > 1]:
         raise InputError(f"{twice[0]} is given twice; see stylemap train --help")
+    if "--out=" in flags or ("--out", "") in pairwise(flags):  # of a variable that is not set
+        raise InputError("--out needs a folder; leave it away for the next free one in runs")
     files = [Path(recipe) if Path(recipe).is_file() else _recipe(recipe) for recipe in recipes]
     settings: dict[str, Any] = {}
     if "--resume" in flags:

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from stylemap import pickles
 from stylemap.config import TrainConfig
@@ -20,6 +20,7 @@ from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
 from stylemap.errors import InputError, out_of_memory, shortened
 from stylemap.files import atomic
+from stylemap.settings import UnknownSettings
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
 
@@ -139,7 +140,12 @@ def load(file: Path) -> dict:
         raise InputError(f"{file} is of another version of stylemap ({shortened(found)}); go on with that one")
     if found != FORMAT or type(content["images"]) is not int or content["images"] != _images(file):
         raise ValueError("it holds something else than its name says")
-    _check_content(content)
+    try:
+        _check_content(content)
+    except UnknownSettings as err:
+        raise InputError(f"{file}: {err}") from err
+    except InputError as err:
+        raise ValueError(f"settings that do not fit: {err}") from err
     return content
 
 
@@ -147,7 +153,7 @@ def _check_content(content: dict) -> None:
     """Checksums say that a file is whole, not what it holds.
 
     Raises:
-        InputError: settings of a newer version.
+        UnknownSettings: of a newer version.
         Exception: of nearly any type: content that does not fit its own config.
     """
     config = TrainConfig.from_dict(dict(content["config"]))
@@ -160,6 +166,11 @@ def _check_content(content: dict) -> None:
         wanted = {key: (value.shape, value.dtype) for key, value in module.state_dict().items()}
         if {key: (value.shape, value.dtype) for key, value in content[name].items()} != wanted:
             raise ValueError(f"{name} of other shapes")
+    for optimizer in content["optimizers"].values():
+        # torch would follow lists in lists in lists, and take any number
+        moments = [value for entry in optimizer["state"].values() for value in entry.values()]
+        if not all(isinstance(value, Tensor) and value.isfinite().all() for value in moments):
+            raise ValueError("moments that are no finite numbers")
     Optimizers.build(networks, config).load_state_dict(content["optimizers"])
     Past.of(content)
     if (augment := content.get("augment")) and not (augment["p"].isfinite().all() and augment["sums"].isfinite().all()):

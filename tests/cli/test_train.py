@@ -21,6 +21,7 @@ from stylemap import reading
 from stylemap.cli import main, train
 from stylemap.config import TrainConfig
 from stylemap.resources import CONFIGS
+from stylemap.training import loop
 from tests.archives import fill, picture
 
 ROOT = Path(__file__).parents[2]
@@ -113,6 +114,30 @@ def test_flags_override_the_recipe_wherever_it_stands(recipe):
     found = {train.parse(sum(order, [])) for order in orders}
     ((config, *_),) = found  # one and the same
     assert (config.data, config.batch, config.optim.lr, config.model.stylemap_size) == ("x", 8, 0.001, 4)
+
+
+@pytest.mark.parametrize("text", ["#1", "&a", "~", "a: b", "1e5", "off", "-1"])
+def test_a_name_is_taken_as_it_is_given(recipe, text):
+    config, *_ = train.parse(["--config", str(recipe), f"--data={text}", f"--init-from={text}"])
+    assert (config.data, config.init_from) == (text, text)
+
+
+@pytest.mark.parametrize("value", ["-0.5", "-.5", "-1e-3", "-5E-1"])
+def test_numbers_below_0(recipe, value):
+    config, *_ = train.parse(["--augment.target", value, "--config", str(recipe)])
+    assert config.augment.target == float(value)
+
+
+@pytest.mark.parametrize("flags", [["--out", ""], ["--out="], ["--resume", "--out", ""], ["--data", ""]], ids=str)
+def test_an_empty_name_is_none(recipe, tmp_path, monkeypatch, capsys, flags):
+    """As of a variable of the shell that is not set: here is another run, and pictures of anything."""
+    fill(tmp_path, {f"{i}.png": picture(i) for i in range(6)})
+    (tmp_path / loop.CONFIG_FILE).write_text(recipe.read_text())
+    before = sorted(tmp_path.iterdir())
+    monkeypatch.chdir(tmp_path)
+    assert main(["train", "--config", str(recipe), *flags]) == 2
+    assert capsys.readouterr().err.startswith("error: ")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def test_of_two_recipes_the_later_wins(recipe, tmp_path):

@@ -144,6 +144,18 @@ def moments_of_another_shape(content):
     content["optimizers"]["generator"]["state"][0]["exp_avg"] = torch.zeros(3)
 
 
+def moments_that_are_not_finite(content):
+    content["optimizers"]["generator"]["state"][0]["exp_avg"].fill_(torch.nan)
+
+
+def moments_in_lists(content):
+    """2^40 of them when they are walked."""
+    lists = []
+    for _ in range(40):
+        lists = [lists, lists]
+    content["optimizers"]["generator"]["state"][0]["more"] = lists
+
+
 def not_finite(content):
     content["networks"][next(iter(content["networks"]))].fill_(torch.nan)
 
@@ -155,6 +167,9 @@ CHANGES = {
     "config a list": lambda content: content.update(config=[]),
     "optimizers empty": lambda content: content.update(optimizers={}),
     "moments": moments_of_another_shape,
+    "moments not finite": moments_that_are_not_finite,
+    "moments in lists": moments_in_lists,
+    "settings that do not fit": lambda content: content["config"].update(batch="x"),
     "images a text": lambda content: content.update(images="x"),
     "images huge": lambda content: content.update(images=10**30),
     "other images than its name": lambda content: content.update(images=36),
