@@ -64,6 +64,9 @@ def jpeg_scans(data: bytes, at: int) -> int:
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
 GREY, RGB = 0, 2  # colour types
+SAMPLES = {GREY: 1, RGB: 3, 3: 1, 4: 2, 6: 4}  # of a pixel, by colour type
+PASSES = ((0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2), (0, 1, 1, 2))  # of Adam7
+DEFLATED = 1032  # bytes that one can become, at most
 
 
 @dataclass
@@ -92,6 +95,30 @@ class Png:
         values = struct.unpack(f">{count}H", self.transparent[: 2 * count])
         values = tuple(value & ((1 << self.depth) - 1) for value in values)  # the bits above are to be left out
         return values if count == 3 else values[0]
+
+
+def png_size(contents: bytes) -> int:
+    """How many bytes a PNG's pixels are once they are inflated, with the byte before each row."""
+    width, height, depth, colour_type, _, _, interlaced = struct.unpack_from(">IIBBBBB", contents, 16)
+    bits = depth * SAMPLES.get(colour_type, 0)
+    total = 0
+    for left, top, across, down in PASSES if interlaced else ((0, 0, 1, 1),):
+        columns, rows = -(-max(0, width - left) // across), -(-max(0, height - top) // down)
+        total += rows * (1 + (columns * bits + 7) // 8) if columns else 0
+    return total
+
+
+def png_is_whole(contents: bytes) -> bool:
+    """Whether the pixels of a PNG are as many as its header says. It inflates them once more."""
+    wanted, at, unpacker = png_size(contents), len(PNG_START), zlib.decompressobj()
+    while wanted > 0 and at + 8 <= len(contents) and not unpacker.eof:
+        length, kind = struct.unpack_from(">I4s", contents, at)
+        piece = contents[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
+        while piece and wanted > 0 and not unpacker.eof:
+            wanted -= len(unpacker.decompress(piece, 1 << 20))
+            piece = unpacker.unconsumed_tail
+        at += 12 + length
+    return wanted <= 0 or len(unpacker.flush()) >= wanted
 
 
 def png(data: bytes, header: bool = False) -> Png | None:

@@ -176,7 +176,10 @@ def _bound(picture: Image.Image, stored: int, name: str) -> None:
             and picture.info["scans"] * (width * height + 100_000) > MOST_PASSES[1]
         ):
             raise ValueError(f"it goes over its pixels {picture.info['scans']} times")
-    if picture.format == "JPEG" and width * height > 512 * stored:  # a block of 64 takes a bit at least
+    least = width * height / 512 if picture.format == "JPEG" else 0  # a block of 64 takes a bit
+    if picture.format == "PNG":
+        least = containers.png_size(picture.fp.getvalue()) / containers.DEFLATED
+    if least > stored:
         raise ValueError(f"it has {stored} bytes for {width} x {height} pixels")
     if _keyed_16_bit(picture):
         of_pixel += 8
@@ -216,10 +219,21 @@ def _png(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int
             break
     else:
         raise ValueError("it ends before its pixels")
-    picture = PngImageFile(io.BytesIO(png.contents))
+    picture = _Png(io.BytesIO(png.contents))
     picture.info.update(icc_profile=png.profile, exif=png.exif, bits=png.depth)
     picture.info["transparency"] = _transparency(png, picture.mode)
     return picture, len(data)
+
+
+class _Png(PngImageFile):
+    """A PNG that has all of its rows. Those that are missing behind the end of the packed pixels Pillow leaves black."""
+
+    def load_end(self) -> None:
+        contents = self.fp.getvalue()
+        super().load_end()
+        last = self.crop((0, self.height - 1, self.width, self.height)).tobytes()
+        if not last.strip(b"\0") and not containers.png_is_whole(contents):
+            raise ValueError("it ends before its last row")
 
 
 def _transparency(png: containers.Png, mode: str) -> int | tuple[int, ...] | bytes | None:

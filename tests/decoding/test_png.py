@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from stylemap import decoding
+from stylemap.decoding import containers
 from stylemap.errors import InputError
 
 from .files import chunk, encoded, noise, png
@@ -146,6 +147,31 @@ class TestWhatIsNeeded:
     def test_unknown_critical_part(self):
         with pytest.raises(InputError, match="it has an unknown part CgBI"):
             decoding.decode(png((1, 1), 8, RGB, [b"abc"], chunk(b"CgBI", bytes(4))))
+
+    @pytest.mark.parametrize(("kind", "channels"), [(GREY, 1), (RGB, 3), (6, 4)])
+    def test_missing_rows(self, kind, channels):
+        """The packed pixels end as they should, but too early."""
+        rows = [bytes([200]) * 20 * channels] * 20
+        assert decoding.decode(png((20, 20), 8, kind, rows)).shape == (20, 20, 3)
+        black = [*rows[1:], bytes(20 * channels)]
+        assert decoding.decode(png((20, 20), 8, kind, black)).shape == (20, 20, 3)
+        for read in (decoding.decode, decoding.describe, lambda data: decoding.load(data, 4)):
+            with pytest.raises(InputError, match=r"it ends before its last row\); copy or export it"):
+                read(png((20, 20), 8, kind, rows[:19]))
+        with pytest.raises(InputError, match=r"it has \d+ bytes for 20 x 1000000 pixels"):
+            decoding.decode(png((20, 1_000_000), 8, kind, rows))
+
+    @pytest.mark.parametrize("side", [1, 2, 5, 8, 21])
+    @pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+    def test_black_and_interlaced(self, side, depth):
+        """Nothing is missing, although the last row is zero."""
+        black = np.zeros((side, side), int)
+        parts = (black[top::down, left::across] for left, top, across, down in containers.PASSES)
+        rows = [row for part in parts if part.size for row in packed(part, depth)]
+        plain, data = (png((side, side), depth, GREY, rows) for rows in (packed(black, depth), rows))
+        header = data[16:28] + b"\1"
+        for whole in (plain, data[:8] + chunk(b"IHDR", header) + data[33:]):
+            assert not decoding.decode(whole).any()
 
     def test_no_pixels(self):
         data = encoded(Image.new("RGB", (4, 4)), "PNG")
