@@ -53,7 +53,7 @@ def test_folders_are_the_sets(put, given, held_out):
 def test_a_stray_picture_makes_it_an_ordinary_set(put, outside):
     path = put([*TRAIN, *VAL, outside])
     with pytest.warns(
-        UserWarning, match=rf"5 pictures in folders such as that of val/00.png may be .* unlike {outside};"
+        UserWarning, match=rf"5 pictures may be trained on .* as that of val/00.png is.* unlike {outside};"
     ):
         training, measured = split(path, SIDE, 3)
     everything = sorted([*TRAIN, *VAL, outside])
