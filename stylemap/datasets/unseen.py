@@ -54,8 +54,11 @@ def read(info: dict) -> tuple[Seen, ...]:
     found = []
     for entry in [info, *(before if isinstance(before, list) else [])]:
         known = {name: entry[name] for name in KINDS if name in entry} if isinstance(entry, dict) else {}
-        if "data" in known and all(isinstance(value, KINDS[name]) for name, value in known.items()):
-            found.append(Seen(**known))
+        if "data" not in known or not all(isinstance(value, KINDS[name]) for name, value in known.items()):
+            continue
+        one = Seen(**known)
+        if "\0" not in one.data and one.heldout > 0:  # no path has a zero byte
+            found.append(one)
     return tuple(found)
 
 

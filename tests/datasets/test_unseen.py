@@ -184,6 +184,9 @@ def test_what_is_noted_is_read_again():
         {"data": "a", "border": 5},
         {"imported_from": "x.pt"},
         {"before": [[]]},
+        {"data": "a\0b"},  # no path has a zero byte
+        {"data": "a", "heldout": 0},
+        {"data": "a", "heldout": -3},
     ],
     ids=str,
 )
