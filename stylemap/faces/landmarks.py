@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from stylemap import naming, reading
-from stylemap.errors import InputError
+from stylemap.errors import InputError, shortened
 from stylemap.faces import named_points
 
 POINTS = 5
@@ -56,9 +56,9 @@ def read(path: str | Path) -> Table:
         if isinstance(value, dict) and "in_the_wild" in value:
             name, points = _in_the_wild(path, key, value)
             # of 70,000 one must not spoil the others, so they are left to `finding.cut`
-            table[name].append(_landmarks(points, f"{path}: photo {name!r}"))
+            table[name].append(_landmarks(points, f"{path}: photo {shortened(name)!r}"))
             continue
-        where = f"{path}: photo {key!r}"
+        where = f"{path}: photo {shortened(key)!r}"
         try:
             faces = [_landmarks(face, where) for face in named_points.faces(value)]
         except named_points.Unnamed as err:
@@ -134,7 +134,9 @@ def _in_the_wild(path: Path, key: str, entry: dict) -> tuple[str, Any]:
     wild = entry["in_the_wild"]
     name = wild.get("file_path") if isinstance(wild, dict) else None
     if not isinstance(name, str) or "face_landmarks" not in wild:
-        raise InputError(f"{path}: entry {key!r} has no file_path and face_landmarks in in_the_wild; download it again")
+        raise InputError(
+            f"{path}: entry {shortened(key)!r} has no file_path and face_landmarks in in_the_wild; download it again"
+        )
     return name, wild["face_landmarks"]
 
 

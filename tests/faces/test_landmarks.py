@@ -225,6 +225,13 @@ class TestRead:
         line = str(caught.value)
         assert reason in line and line.startswith(str(path)) and "\n" not in line
 
+    def test_messages_are_short(self, tmp_path):
+        path = tmp_path / "l.json"
+        path.write_text(json.dumps({"9" * 5000: []} | {"8" * 5000: [[1, 2]]}))
+        with pytest.raises(InputError, match=r"photo '8+\.\.\.' must have 5 or 68 points") as caught:
+            landmarks.read(path)
+        assert len(str(caught.value)) < 300 + len(str(path))
+
     def test_no_such_file(self, tmp_path):
         with pytest.raises(InputError, match=r"missing\.json: no such file"):
             landmarks.read(tmp_path / "missing.json")
