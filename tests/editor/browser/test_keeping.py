@@ -17,6 +17,11 @@ KEPT = """() => new Promise(resolve => {
 MAY_LEAVE = "() => window.dispatchEvent(new Event('beforeunload', { cancelable: true }))"
 
 
+def has_kept(editor: Editor, count: int) -> None:
+    """The page writes a moment after the edit."""
+    editor.page.wait_for_function(f"async () => await ({KEPT})() === {count}")
+
+
 def reload(editor: Editor) -> Editor:
     editor.page.wait_for_function(MAY_LEAVE)
     editor.page.reload()
@@ -28,7 +33,7 @@ def test_a_reload_offers_the_edit_with_its_photo(open_editor, photo):
     editor = open_editor(locale="en-GB")
     painted = editor.load(photo).paint_hair().slide("[data-direction=hat]", 1.5).result()
     full = editor.save_in_photo()
-    assert editor.page.evaluate(KEPT) == 1
+    has_kept(editor, 1)
     other = Editor(editor.page.context.new_page(), editor.server).open()
     assert other.page.locator("#kept[open]").count() == 0, "somebody works on it"
     other.page.close()
@@ -50,7 +55,7 @@ def test_a_reload_offers_the_edit_with_its_photo(open_editor, photo):
 def test_pictures_out_of_a_project_are_kept(open_editor, photo, tmp_path):
     editor = open_editor(locale="en-GB")
     path = editor.load(photo).paint_hair().save_project(tmp_path / "edit.safetensors")
-    editor.page.wait_for_function(f"async () => await ({KEPT})() === 0")  # all of it is in the file
+    has_kept(editor, 0)  # all of it is in the file
     editor.open_project(path)
     moved = editor.drag("result", [(0.5, 0.15), (0.5, 0.5)]).result()
     full = editor.save_in_photo()
@@ -65,7 +70,7 @@ def test_what_is_forgotten_is_offered_no_more(open_editor):
     reload(editor.paint_hair()).page.get_by_text("Forget it").click()
     editor.page.locator("#references .thumb[data-slot]").wait_for()
     assert np.array_equal(editor.result(), before)
-    assert editor.page.evaluate(KEPT) == 0
+    has_kept(editor, 0)
     editor.page.reload()
     editor.page.locator("#references .thumb[data-slot]").wait_for()
     assert editor.settle().page.locator("#kept[open]").count() == 0
