@@ -22,6 +22,14 @@ def check(ok: bool, message: str) -> None:
         raise InputError(message)
 
 
+def flat(settings: dict, prefix: str = "") -> dict[str, Any]:
+    """Settings in groups by their whole names: ``{"optim": {"lr": 0.002}}`` -> ``{"optim.lr": 0.002}``."""
+    found = {}
+    for name, value in settings.items():
+        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return found
+
+
 def check_kinds(config: Any) -> None:
     """Raise an InputError unless every field of a dataclass holds what its annotation says. `TrainConfig` names no group."""
     group = type(config).__name__.removesuffix("Config").lower()

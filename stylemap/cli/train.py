@@ -9,10 +9,10 @@ import threading
 import time
 from collections.abc import Iterator
 from dataclasses import asdict, fields
+from functools import reduce
 from itertools import pairwise
 from pathlib import Path
 from types import FrameType
-from typing import Any
 
 import torch
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
@@ -25,6 +25,7 @@ from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures
 from stylemap.errors import InputError, brief, out_of_memory, shown
 from stylemap.resources import CONFIGS
+from stylemap.settings import flat
 from stylemap.training import distributed, loop, report
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
@@ -112,7 +113,7 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
     )
     parser.add_class_arguments(TrainConfig)
     recipe, flags = _with_recipe(joined([_with_underscores(argument) for argument in argv]))
-    parser.set_defaults(dict(_flat(asdict(recipe))))
+    parser.set_defaults(flat(asdict(recipe)))
     try:
         arguments = parser.instantiate(parser.parse_args(flags))
     except ArgumentError as err:
@@ -155,12 +156,10 @@ def _with_recipe(argv: list[str]) -> tuple[TrainConfig, list[str]]:
     if twice := [flag for flag in named if named.count(flag) > 1]:
         raise InputError(f"{twice[0]} is given twice; see stylemap train --help")
     if "--out=" in flags or ("--out", "") in pairwise(flags):  # of a variable that is not set
-        raise InputError("--out needs a folder; leave it away for the next free one in runs")
-    files = [Path(recipe) if Path(recipe).is_file() else _recipe(recipe) for recipe in recipes]
-    settings: dict[str, Any] = {}
+        raise InputError("--out needs a folder; without the flag it is the next free one in runs")
+    configs = [Path(recipe) if Path(recipe).is_file() else _recipe(recipe) for recipe in recipes]
     if "--resume" in flags:
-        files.insert(0, _config_of_run(flags))
-        settings = FORMERLY | reading.settings(files[0])
+        configs.insert(0, _config_of_run(flags))
     elif not recipes and not {"-h", "--help"} & set(flags):
         if torch.cuda.is_available():
             foresight.note(
@@ -168,13 +167,14 @@ def _with_recipe(argv: list[str]) -> tuple[TrainConfig, list[str]]:
             )
         else:
             foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
-            files = [_recipe(RECIPE_WITHOUT_GPU)]
-    for file in files["--resume" in flags :]:
-        settings = _over(settings, reading.settings(file))
+            configs = [_recipe(RECIPE_WITHOUT_GPU)]
+    layers = [reading.settings(config) for config in configs]
+    if "--resume" in flags:
+        layers[0] = FORMERLY | layers[0]
     try:
-        return TrainConfig.from_dict(settings), flags
+        return TrainConfig.from_dict(reduce(_over, layers, {})), flags
     except InputError as err:
-        raise InputError(f"{', '.join(map(str, files))}: {err}") from err
+        raise InputError(f"{', '.join(map(str, configs))}: {err}") from err
 
 
 def _over(settings: dict, others: dict) -> dict:
@@ -185,15 +185,6 @@ def _over(settings: dict, others: dict) -> dict:
         if isinstance(value, dict) and isinstance(settings.get(name), dict)
     }
     return settings | others | groups
-
-
-def _flat(settings: dict, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Settings in groups as jsonargparse names them."""
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _parted(argv: list[str]) -> tuple[list[str], list[str]]:

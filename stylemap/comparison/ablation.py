@@ -20,6 +20,7 @@ from stylemap.datasets import Pictures
 from stylemap.errors import InputError
 from stylemap.metrics import local_editing, provenance, streams, suite
 from stylemap.metrics.evaluation import Evaluation
+from stylemap.settings import flat
 from stylemap.training import loop, state
 
 RESULT, TABLE, PLOT, SHEET, EDITS, MEASURES = (
@@ -107,17 +108,10 @@ def differences(own: TrainConfig, wanted: TrainConfig) -> list[str]:
     """ "images 8000 instead of 11000" for every setting that makes them different runs."""
     return [
         f"{name} {mine[name]} instead of {theirs[name]}"
-        for mine, theirs in [(_flat(asdict(own)), _flat(asdict(wanted)))]
+        for mine, theirs in [(flat(asdict(own)), flat(asdict(wanted)))]
         for name in mine
         if name not in BOOKKEEPING and mine[name] != theirs[name]
     ]
-
-
-def _flat(config: dict) -> dict:
-    found = {}
-    for name, value in config.items():
-        found |= {f"{name}.{k}": v for k, v in value.items()} if isinstance(value, dict) else {name: value}
-    return found
 
 
 def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: Path) -> list[Run]:

@@ -7,7 +7,6 @@ import json
 import platform
 import re
 import string
-from collections.abc import Iterator
 from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +14,7 @@ from pathlib import Path
 from stylemap import __version__, files, reading
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
+from stylemap.settings import flat
 from stylemap.training.report import curves, headline, sheets, wording
 from stylemap.training.report.log import Log
 
@@ -59,9 +59,9 @@ def _read_config(run: Path) -> dict:
 
 
 def _config(config: dict) -> str:
-    defaults = dict(_flat(asdict(TrainConfig())))
+    defaults = flat(asdict(TrainConfig()))
     rows, changed = [], 0
-    for name, value in _flat(config):
+    for name, value in flat(config).items():
         if name not in defaults:
             note = "not known to this version"
         elif value != defaults[name]:
@@ -75,14 +75,6 @@ def _config(config: dict) -> str:
     said = f"{changed} setting{'s' * (changed != 1)} differ{'s' * (changed == 1)} from the defaults"
     table = f"<table class='config'>{''.join(rows)}</table>"
     return f"<details><summary><h2>Config</h2> <span>{said}</span></summary>{table}</details>"
-
-
-def _flat(settings: dict, prefix: str = "") -> Iterator[tuple[str, object]]:
-    for name, value in settings.items():
-        if isinstance(value, dict):
-            yield from _flat(value, f"{prefix}{name}.")
-        else:
-            yield f"{prefix}{name}", value
 
 
 def _plain(value: object) -> str:
