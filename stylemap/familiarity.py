@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,7 +18,7 @@ from stylemap import checkpoint, images
 from stylemap.datasets import unseen
 from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.editing import motion
-from stylemap.model import Model
+from stylemap.model import Model, noise_of
 
 if TYPE_CHECKING:
     from stylemap.stylegan import VectorModel
@@ -87,8 +86,8 @@ def errors(model: "Model | VectorModel", pictures: Tensor) -> list[float]:
 @torch.no_grad()
 def sample(model: "Model | VectorModel", seed: int) -> Tensor:
     """A picture of nobody, [1, 3, R, R] in [-1, 1] on the model's device: that of `stylemap generate samples` for the seed."""
-    z = np.random.default_rng(seed).standard_normal((1, model.config.stylemap_channels), np.float32)
-    return model.synthesize(model.map(torch.from_numpy(z).to(model.device))).clamp(-1, 1)
+    z = noise_of([seed], model.config.stylemap_channels).to(model.device)
+    return model.synthesize(model.map(z)).clamp(-1, 1)
 
 
 def name_of(weights: str | Path) -> str:

@@ -9,12 +9,12 @@ from pathlib import Path
 import numpy as np
 
 from stylemap import decoding, stored
+from stylemap.decoding import colours
 from stylemap.errors import InputError, Note
 
 EDITED = "where the edit is to be"  # what white is in a mask
 FAINT = 0.1  # a mask below this everywhere makes an edit that nobody sees
 MOST = 0.75  # of the picture; a mask that selects more may be inverted
-WEIGHTS = np.float32(0.299), np.float32(0.587), np.float32(0.114)  # of red, green and blue in luminance (Rec. 601)
 TINTED = 10 / 255  # a picture is grey if its channels are this close,
 ALIKE = 0.02  # in luminance
 NEARLY_ALL = 0.999  # in this share of its pixels
@@ -149,7 +149,7 @@ def _grey(colour: np.ndarray, path: Path, exact: bool) -> np.ndarray:
     if not spread.any():
         return colour[..., 0]
     # by hand, as a matrix product may round one value in two ways
-    light = sum(weight * colour[..., c] for c, weight in enumerate(WEIGHTS))
+    light = sum(weight * colour[..., c] for c, weight in enumerate(colours.LUMINANCE))
     if np.mean(spread <= TINTED) >= NEARLY_ALL:
         return light.round(5)
     dark, bright = (colour[light == end].mean(0) for end in (light.min(), light.max()))

@@ -1,7 +1,9 @@
 """The model people use: generator and encoder with their config."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,13 @@ def build(config: ModelConfig, encoder: bool = True) -> "Model | VectorModel":
     from stylemap.stylegan import VectorModel  # which builds on this module
 
     return VectorModel(config, encoder)
+
+
+def noise_of(seeds: Sequence[int], length: int) -> Tensor:
+    """z [N, length] of samples that are known by their seeds: each is the same whatever the others are."""
+    return torch.from_numpy(
+        np.stack([np.random.default_rng(seed).standard_normal(length, np.float32) for seed in seeds])
+    )
 
 
 class Model(nn.Module):

@@ -207,8 +207,7 @@ def _from_srgb(channels: int, profile: bytes | None) -> Callable[[np.ndarray], n
 
 
 def _grey(srgb: np.ndarray) -> np.ndarray:
-    """Rec. 601, as Pillow does."""
-    return (srgb @ np.float32([0.299, 0.587, 0.114]))[..., None]
+    return (srgb @ colours.LUMINANCE)[..., None]
 
 
 def _cmyk(srgb: np.ndarray) -> np.ndarray:

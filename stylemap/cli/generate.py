@@ -5,7 +5,6 @@ import json
 import warnings
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from stylemap import editing, familiarity, files, images, sheets
@@ -14,7 +13,7 @@ from stylemap.editing import motion
 from stylemap.errors import InputError, Note
 from stylemap.metrics import streams
 from stylemap.metrics.mse import mse
-from stylemap.model import truncate
+from stylemap.model import noise_of, truncate
 
 MOST_TILES, GRID_PIXELS = 256, 2**24  # of grid.png
 
@@ -69,8 +68,8 @@ def run_samples(arguments: argparse.Namespace) -> None:
     enlarge = options.Enlarging(arguments.enlarge)
     grid = Grid(arguments.out, len(arguments.seeds), 1, columns=4)
     for seeds in streams.batched(arguments.seeds, motion.frames_at_once(model)):
-        z = np.stack([np.random.default_rng(seed).standard_normal(channels, np.float32) for seed in seeds])
-        latent = truncate(model.map(torch.from_numpy(z).to(model.device)), mean, arguments.truncation)
+        z = noise_of(seeds, channels).to(model.device)
+        latent = truncate(model.map(z), mean, arguments.truncation)
         pictures = model.synthesize(latent).cpu()
         for seed, picture in zip(seeds, pictures, strict=True):
             images.write(arguments.out / f"seed{seed:04d}.png", enlarge(picture[None]))

@@ -11,6 +11,7 @@ from PIL import Image, ImageCms
 from stylemap.decoding import containers
 from stylemap.decoding.opening import DAMAGED
 
+LUMINANCE = np.float32([0.299, 0.587, 0.114])  # of red, green and blue (Rec. 601), as Pillow has it
 UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright; 1 is upright already
     2: Image.Transpose.FLIP_LEFT_RIGHT,
     3: Image.Transpose.ROTATE_180,
