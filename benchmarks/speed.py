@@ -20,10 +20,10 @@ import torch
 
 from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
-from stylemap import devices, files
+from stylemap import devices, files, precision
 from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
 from stylemap.datasets import stream
-from stylemap.training import ema, estimate, loop, perceptual, precision
+from stylemap.training import ema, estimate, loop, perceptual
 from stylemap.training.distributed import ALONE
 
 MATRIX = 8192  # side of the matrices whose product measures the card

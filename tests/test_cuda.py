@@ -10,11 +10,11 @@ import pytest
 import torch
 import yaml
 
-from stylemap import blend, checkpoint, datasets
+from stylemap import blend, checkpoint, datasets, precision
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.images import from_uint8
 from stylemap.model import Model
-from stylemap.training import ema, loop, perceptual, precision, rehearsal, state
+from stylemap.training import ema, loop, perceptual, rehearsal, state
 from stylemap.training.distributed import ALONE
 from stylemap.training.monitor import Meter, read_log
 

@@ -14,8 +14,9 @@ from stylemap.datasets import Avatars, stream
 from stylemap.datasets.avatars import Part
 from stylemap.editing import Box, blend, transplant
 from stylemap.errors import InputError
+from stylemap.metrics import heldout
 from stylemap.model import Model
-from stylemap.training import evaluate, loop
+from stylemap.training import loop
 
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE, Part.LEFT_BROW, Part.RIGHT_BROW)
 MOUTH = (Part.MOUTH, Part.UPPER_LIP, Part.LOWER_LIP)
@@ -33,7 +34,7 @@ def main(argv: list[str]) -> int:
     run = arguments.out / "run"
     if stopped := train_unless_done(run, arguments.config):
         return stopped
-    scores = evaluate.score(model := checkpoint.load(run), heldout_of(model))
+    scores = heldout.score(model := checkpoint.load(run), heldout_of(model))
     print("\ntrained here, from scratch:")
     draw_sheets(model, arguments.out)
     if shipped := shipped_weights():

@@ -11,9 +11,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, datasets, files, images, reading, sheets
-from stylemap.comparison import chart
-from stylemap.comparison.chart import Axis, Series
+from stylemap import charts, checkpoint, datasets, files, images, reading, sheets
+from stylemap.charts import Axis, Series
 from stylemap.comparison.table import markdown, number
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures
@@ -234,7 +233,7 @@ def plot(measures: Sequence[dict]) -> Tensor:
         values = [value for _, value in each if value > 0]
         wide = bool(values) and max(values) > WIDE * min(values)
         title += " (logarithmic)" * wide
-        panels.append(chart.draw(title, across, Axis("", wide), [Series(title, mean, each)], PANEL, legend=False))
+        panels.append(charts.draw(title, across, Axis("", wide), [Series(title, mean, each)], PANEL, legend=False))
     return images.grid(torch.stack(panels), columns=math.ceil(len(panels) / 2), pad=0)
 
 

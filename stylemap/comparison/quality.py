@@ -15,7 +15,7 @@ from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.metrics import features, fid, latent_distance, lerp, lpips, ssim, streams, swd
 from stylemap.metrics.mse import mse, psnr
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 METRICS = ("mse", "psnr", "ssim", "lpips", "swd_lerp", "fid_lerp", "latent_distance")
 

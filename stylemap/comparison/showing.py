@@ -5,8 +5,8 @@ from collections.abc import Sequence
 
 from torch import Tensor
 
-from stylemap.comparison import chart
-from stylemap.comparison.chart import Axis, Series
+from stylemap import charts
+from stylemap.charts import Axis, Series
 from stylemap.comparison.quality import METRICS
 from stylemap.comparison.table import NONE, markdown, number
 
@@ -92,7 +92,7 @@ def plot(rows: list[dict]) -> Tensor:
         series.append(Series(name, line, [(row["seconds"], row["mse"]) for row in some]))
     across = Axis("seconds for one picture", True)
     up = Axis("mean squared error, pixels in [-1, 1]; mark: result of a run, line: on the way in the longest run", True)
-    return chart.draw("Time and error of inversion", across, up, series, PLOT_SIZE)
+    return charts.draw("Time and error of inversion", across, up, series, PLOT_SIZE)
 
 
 def _fixed(value: float | None, decimals: int) -> str:

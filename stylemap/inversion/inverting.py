@@ -15,8 +15,8 @@ from stylemap.inversion.methods import Method, Setting
 from stylemap.inversion.perceptual import Perceptual
 from stylemap.inversion.subject import Subject, Tensors
 from stylemap.model import Model
+from stylemap.precision import in_float32
 from stylemap.stylegan import VectorModel
-from stylemap.training.precision import in_float32
 
 
 @dataclass(frozen=True)

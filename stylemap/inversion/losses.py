@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.inversion.perceptual import Perceptual
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 FOUR_LAYERS = ("conv1_1", "conv1_2", "conv3_2", "conv4_2")  # Image2StyleGAN, section 5.1
 STYLE_LAYER = "conv4_2"

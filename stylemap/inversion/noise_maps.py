@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 LAST_SIDE = 8  # of the pyramids
 EPS = 1e-12  # below any variance of noise

@@ -18,8 +18,8 @@ from stylemap import checkpoint
 from stylemap.errors import InputError
 from stylemap.metrics import provenance
 from stylemap.networks import Discriminator
+from stylemap.precision import in_float32
 from stylemap.training import perceptual as training
-from stylemap.training.precision import in_float32
 
 Name = Literal["auto", "lpips", "discriminator", "random", "none"]
 NAMES: tuple[Name, ...] = ("auto", "lpips", "discriminator", "random", "none")

@@ -6,7 +6,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylemap import images
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 LARGEST = 256  # pixels; larger pictures are averaged down
 WIDTHS = (16, 32, 64, 128, 128, 128, 128)

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylemap.errors import InputError
 from stylemap.metrics import provenance
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"
 INCEPTION_URL = f"https://github.com/toshas/torch-fidelity/releases/download/v0.2.0/{INCEPTION_FILE}"

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from stylemap.errors import InputError
 from stylemap.metrics import streams
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 DRAWS = 10_000  # as in the projector of StyleGAN2
 

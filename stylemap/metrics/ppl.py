@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylemap.metrics import streams
 from stylemap.metrics.lpips import Function
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 EPSILON = 1e-4
 LOWEST, HIGHEST = 1, 99  # percentiles; what lies outside is discarded

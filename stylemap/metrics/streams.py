@@ -12,8 +12,8 @@ from tqdm import tqdm
 
 from stylemap import images, parallel
 from stylemap.datasets import Pictures
+from stylemap.metrics import heldout
 from stylemap.stylegan import VectorModel
-from stylemap.training import evaluate
 
 # What a random number is for, beside the seed, so that no two uses share their draws.
 CHOICE, SAMPLES, PAIRS = range(3)
@@ -25,7 +25,7 @@ MAPPED = 500  # z in a batch
 
 def per_pass(side: int) -> int:
     """How many pictures of this side are on the device at once: more than beside a training."""
-    return min(MOST, 4 * evaluate.per_pass(side))
+    return min(MOST, 4 * heldout.per_pass(side))
 
 
 def choose(size: int, count: int, seed: int = 0) -> list[int]:

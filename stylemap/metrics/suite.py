@@ -28,7 +28,7 @@ from stylemap.metrics import (
 )
 from stylemap.metrics.evaluation import LABELLED, QUESTIONS, Evaluation
 from stylemap.metrics.mse import psnr
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 RANGE = "[-1, 1]"  # of pixels
 

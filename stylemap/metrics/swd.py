@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import images
-from stylemap.training.precision import in_float32
+from stylemap.precision import in_float32
 
 PATCH = 7  # pixels
 PATCHES = 128  # of each picture and level

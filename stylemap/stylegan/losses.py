@@ -8,7 +8,7 @@ import math
 import torch
 from torch import Tensor
 
-from stylemap.training.precision import full, in_float32
+from stylemap.precision import full, in_float32
 
 PATH_DECAY = 0.99
 """Of the running mean of path lengths."""

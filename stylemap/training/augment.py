@@ -23,8 +23,8 @@ from torch import Tensor
 from stylemap import randomness
 from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
+from stylemap.precision import float32
 from stylemap.randomness import Purpose
-from stylemap.training.precision import float32
 
 SMALL_DATA = 20_000  # images; see `preset`
 LN2 = math.log(2)

@@ -10,12 +10,12 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, datasets, devices, files, images, reading
+from stylemap import checkpoint, datasets, devices, files, images, precision, reading
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream, unseen
 from stylemap.errors import InputError
 from stylemap.networks.discriminator import GROUP, group_size
-from stylemap.training import augment, chance, distributed, ema, perceptual, precision, state
+from stylemap.training import augment, chance, distributed, ema, perceptual, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter
 from stylemap.training.noise import noise

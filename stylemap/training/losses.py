@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap.training.precision import full, in_float32
+from stylemap.precision import full, in_float32
 
 
 @in_float32

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.config import TrainConfig
+from stylemap.precision import float32, full
 from stylemap.training import losses
 from stylemap.training.augment import Augment, Draws
 from stylemap.training.chance import Chance
 from stylemap.training.distributed import ALONE, World
 from stylemap.training.optimizers import Networks, Optimizers
 from stylemap.training.perceptual import Perceptual
-from stylemap.training.precision import float32, full
 
 Terms = dict[str, Tensor]  # name -> scalar
 TERMS = (  # all of them, in the order in which they come up

@@ -13,7 +13,8 @@ from stylemap import checkpoint, files
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures, stream, unseen
 from stylemap.errors import InputError
-from stylemap.training import evaluate, noise, report, state
+from stylemap.metrics import heldout
+from stylemap.training import noise, report, state
 from stylemap.training.monitor import Monitor
 
 Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]
@@ -63,19 +64,19 @@ class Records:
         """Measure the averaged model on held-out pictures, and write it all down."""
         average, statistics = trainee.average, {}
         if average.encoder is not None:
-            scores = asdict(evaluate.score(average, self.pictures))
+            scores = asdict(heldout.score(average, self.pictures))
             values |= {f"heldout_{name}": value for name, value in scores.items()}
-            statistics = _attempt("latent statistics", evaluate.latent_statistics, average, self.pictures, {})
+            statistics = _attempt("latent statistics", heldout.latent_statistics, average, self.pictures, {})
         if trainee.augment:
             values |= {"augment_p": trainee.augment.strength()}
         extras = {
-            "sample_diversity": lambda model, pictures: evaluate.diversity(model, pictures, self.z),
+            "sample_diversity": lambda model, pictures: heldout.diversity(model, pictures, self.z),
             **self.metrics,
         }
         for name, metric in extras.items():
             values |= {name: _attempt(name, metric, average, self.pictures, math.nan)}
         values |= {name: float(numbers.mean()) for name, numbers in statistics.items()}
-        grid = evaluate.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows])
+        grid = heldout.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows])
         for text in self.monitor.record(seen, values, grid, statistics):
             self.observer.alarm(text)
         self.observer.tick(seen, values)

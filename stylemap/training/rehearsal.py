@@ -25,8 +25,9 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.config import TrainConfig
+from stylemap.metrics import heldout
 from stylemap.model import Model
-from stylemap.training import augment, evaluate, loop, perceptual
+from stylemap.training import augment, loop, perceptual
 from stylemap.training.augment import Augment, Draws
 from stylemap.training.distributed import World
 from stylemap.training.ledger import META, CudaAutocast, Ledger
@@ -167,7 +168,7 @@ class Stage:
     def _tick(self) -> None:
         """The largest of what `evaluate` computes at once, in float32: the edits of the picture grid."""
         model, side = self.average, self.config.model.resolution
-        n = min(self.config.heldout, evaluate.per_pass(side))
+        n = min(self.config.heldout, heldout.per_pass(side))
         w = model.encode(torch.empty(n, 3, side, side, device=META))
         original, reference = model.resize(w), model.resize(w)
         model.render([torch.lerp(a, b, 0.5) for a, b in zip(original, reference, strict=True)])

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from stylemap.precision import full
 from stylemap.training import losses
 from stylemap.training.phases import Judged, Pass, Phases, Terms, frozen
-from stylemap.training.precision import full
 
 
 class Cycle(Phases):

@@ -15,12 +15,12 @@ measures are those of a StyleMapGAN, so that the two compare. What differs from 
 import torch
 from torch import Tensor
 
+from stylemap.precision import full
 from stylemap.stylegan import losses as vector_losses
 from stylemap.stylegan.generator import Generator
 from stylemap.training import chance
 from stylemap.training.chance import DISCRIMINATOR, GENERATOR, PATH
 from stylemap.training.phases import Judged, Pass, Phases, Terms, frozen
-from stylemap.training.precision import full
 
 
 class VectorCycle(Phases):

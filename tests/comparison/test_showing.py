@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 import torch
 
-from stylemap.comparison import chart, page
-from stylemap.comparison.chart import Axis, Series, linear_ticks, log_ticks
+from stylemap import charts
+from stylemap.charts import Axis, Series, linear_ticks, log_ticks
+from stylemap.comparison import page
 from stylemap.comparison.table import markdown, number
 from stylemap.errors import InputError
 
@@ -46,7 +47,7 @@ def bright(picture) -> np.ndarray:
 @pytest.mark.parametrize("logarithmic", [False, True])
 def test_nothing_of_a_chart_is_cut_off(logarithmic):
     long = Series("a label that is rather long", [(0.001, 5.0), (1000.0, 0.002)], [(0.001, 5.0), (1000.0, 0.002)])
-    made = chart.draw(
+    made = charts.draw(
         "Title", Axis("across", logarithmic), Axis("up", logarithmic), [long, Series("b", [], [(1, 1)])], (700, 400)
     )
     assert made.shape == (3, 400, 700)
@@ -58,19 +59,19 @@ def test_values_that_an_axis_cannot_show_are_left_out():
     bad = [(0.0, 1.0), (-1.0, 1.0), (1.0, float("nan")), (float("inf"), 1.0)]
     good = [(1.0, 1.0), (10.0, 2.0)]
     axes = Axis("across", True), Axis("up", True)
-    first, second = (chart.draw("", *axes, [Series("a", line, line)], (400, 300)) for line in (good, bad + good))
+    first, second = (charts.draw("", *axes, [Series("a", line, line)], (400, 300)) for line in (good, bad + good))
     assert torch.equal(first, second)
-    assert chart.draw("nothing", *axes, [Series("a")], (400, 300)).shape == (3, 300, 400)
+    assert charts.draw("nothing", *axes, [Series("a")], (400, 300)).shape == (3, 300, 400)
 
 
 def test_higher_is_higher():
     def place(value):
         dots = [(1.0, 0.0), (2.0, 10.0), (3.0, value)]
         axis = Axis("", ticks=[(0, "0"), (4, "4")])
-        made = chart.draw(
+        made = charts.draw(
             "", axis, Axis(""), [Series("a", dots=dots[:2]), Series("b", dots=dots[2:])], (400, 300), False
         )
-        distance = (made - torch.tensor(chart.COLOURS[1]).view(3, 1, 1) / 127.5 + 1).abs().sum(dim=0)
+        distance = (made - torch.tensor(charts.COLOURS[1]).view(3, 1, 1) / 127.5 + 1).abs().sum(dim=0)
         return float((distance < 0.1).nonzero()[:, 0].double().mean())
 
     assert place(8.0) < place(5.0) < place(2.0)

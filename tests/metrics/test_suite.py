@@ -80,9 +80,9 @@ def test_numbers_repeat(results):
 def test_errors_are_those_of_training(results):
     """Within what rounding to 8 bits does."""
     from stylemap.datasets import stream
-    from stylemap.training import evaluate
+    from stylemap.metrics import heldout
 
-    scores = evaluate.score(tiny.model(), stream.first(Avatars(tiny.SIDE, HELDOUT, "heldout"), HELDOUT))
+    scores = heldout.score(tiny.model(), stream.first(Avatars(tiny.SIDE, HELDOUT, "heldout"), HELDOUT))
     assert results["mse"].value == pytest.approx(scores.mse, rel=1e-3)
     assert results["psnr"].details["of_the_mean_error"] == pytest.approx(scores.psnr, abs=0.01)
 

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from torch._subclasses.fake_tensor import FakeTensorMode
 
+from stylemap.precision import float32
 from stylemap.training.ledger import META, CudaAutocast, Ledger
-from stylemap.training.precision import float32
 
 
 def test_arithmetic_of_a_convolution():

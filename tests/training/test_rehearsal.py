@@ -18,7 +18,8 @@ from stylemap.config import (
 )
 from stylemap.editing import blend
 from stylemap.images import from_uint8
-from stylemap.training import ema, evaluate, loop, perceptual
+from stylemap.metrics import heldout
+from stylemap.training import ema, loop, perceptual
 from stylemap.training.distributed import ALONE
 from stylemap.training.rehearsal import Memory, Need, Stage
 from tests.memory import peak
@@ -94,7 +95,7 @@ def test_memory_is_what_the_allocator_gives(config):
 
 
 def test_memory_of_a_tick_is_what_the_allocator_gives(monkeypatch):
-    monkeypatch.setattr(evaluate, "CHUNK_PIXELS", 64 * SMALL.resolution**2)  # more than the training has at once
+    monkeypatch.setattr(heldout, "CHUNK_PIXELS", 64 * SMALL.resolution**2)  # more than the training has at once
     config = replace(PLAIN, batch=1, heldout=64)
     measured = peak(lambda: train(config, tick=True))
     assert measured > 1.5 * peak(lambda: train(config))  # so it is the tick that is measured

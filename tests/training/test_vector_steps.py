@@ -10,9 +10,10 @@ from stylemap import checkpoint
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig, VectorConfig
 from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
+from stylemap.metrics import heldout
 from stylemap.stylegan import VectorModel
 from stylemap.stylegan import losses as vector_losses
-from stylemap.training import chance, evaluate, loop, perceptual, state
+from stylemap.training import chance, loop, perceptual, state
 from stylemap.training.chance import PATH
 from stylemap.training.monitor import Meter, read_log
 from stylemap.training.phases import TERMS
@@ -291,8 +292,8 @@ def test_fine_tuning_starts_from_vector_weights(vectors, tmp_path):
 def test_grid_mixes_layers(vectors):
     model = loop.build(vectors, torch.device("cpu")).average
     pictures = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 16, 16, 3), dtype=np.uint8))
-    assert evaluate.picture_grid(model, pictures, torch.zeros(3, 4)).shape[0] == 3
-    statistics = evaluate.latent_statistics(model, pictures)
+    assert heldout.picture_grid(model, pictures, torch.zeros(3, 4)).shape[0] == 3
+    statistics = heldout.latent_statistics(model, pictures)
     assert {name: tuple(x.shape) for name, x in statistics.items()} == {
         "latent_std": (),
         "latent_std_of_channels": (4,),

@@ -15,7 +15,7 @@ from stylemap.errors import InputError
 FRAMES = 24  # picture sheets, at most
 FRAME_WIDTH, FRAME_QUALITY = 512, 75  # pixels of a sheet in the slider; JPEG
 NEWEST_WIDTH, NEWEST_QUALITY = 1040, 88
-SHEET_COLUMNS = ("held-out", "reconstruction", "combination", "sample")  # of `evaluate.picture_grid`
+SHEET_COLUMNS = ("held-out", "reconstruction", "combination", "sample")  # of `heldout.picture_grid`
 SHEET_PAD = 2
 
 

@@ -5,8 +5,8 @@ import torch
 
 from stylemap import images
 from stylemap.config import ModelConfig
+from stylemap.metrics import heldout
 from stylemap.model import Model
-from stylemap.training import evaluate
 
 
 class Pretender:
@@ -30,33 +30,33 @@ def pictures():
 
 
 def test_perfect(pictures):
-    scores = evaluate.score(Pretender(lambda x: x), pictures)
-    assert scores == evaluate.Scores(0.0, math.inf, 1.0)
+    scores = heldout.score(Pretender(lambda x: x), pictures)
+    assert scores == heldout.Scores(0.0, math.inf, 1.0)
 
 
 def test_mean_image_explains_nothing(pictures):
     mean = images.from_uint8(pictures).mean(dim=0)
-    scores = evaluate.score(Pretender(lambda x: mean.expand_as(x)), pictures)
+    scores = heldout.score(Pretender(lambda x: mean.expand_as(x)), pictures)
     assert scores.explained == pytest.approx(0, abs=1e-5)
 
 
 def test_known_offset(pictures):
     """Pixels lie in [-0.5, 0.51], so an offset of 0.2 is not clamped: error 0.04, 10 log10(4 / 0.04) = 20 dB."""
-    scores = evaluate.score(Pretender(lambda x: x + 0.2), pictures)
+    scores = heldout.score(Pretender(lambda x: x + 0.2), pictures)
     assert scores.mse == pytest.approx(0.04, rel=1e-4)
     assert scores.psnr == pytest.approx(20, abs=1e-3)
 
 
 def test_reconstructions_are_clamped():
     white = torch.full((3, 8, 8, 3), 255, dtype=torch.uint8)
-    assert evaluate.score(Pretender(lambda x: x + 5), white).mse == 0
+    assert heldout.score(Pretender(lambda x: x + 5), white).mse == 0
 
 
 def test_grid_has_a_row_per_picture(pictures):
     torch.manual_seed(0)
     model = Model(ModelConfig(resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8))
     pictures = pictures.repeat_interleave(2, 1).repeat_interleave(2, 2)[:3]  # 16 px
-    grid = evaluate.picture_grid(model.requires_grad_(False), pictures, torch.zeros(3, 4))
+    grid = heldout.picture_grid(model.requires_grad_(False), pictures, torch.zeros(3, 4))
     tile = 16 * 6 + 2  # the least multiple of 16 that is 96, and the line between tiles
     assert grid.shape == (3, 3 * tile + 2, 4 * tile + 2)
     first = grid[:, 2 : 2 + 96 : 6, 2 : 2 + 96 : 6]

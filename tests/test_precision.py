@@ -12,12 +12,12 @@ from stylemap.config import OptimConfig
 from stylemap.inversion import losses as inversion_losses
 from stylemap.inversion import noise_maps
 from stylemap.inversion import perceptual as networks
-from stylemap.metrics import classifier, features, latent_distance, ppl, ssim, suite, swd
+from stylemap.metrics import classifier, features, heldout, latent_distance, ppl, ssim, suite, swd
 from stylemap.metrics.evaluation import Evaluation
 from stylemap.metrics.mse import mse
 from stylemap.networks import Discriminator
 from stylemap.stylegan import losses as vector_losses
-from stylemap.training import evaluate, losses
+from stylemap.training import losses
 from tests.inversion import tiny
 from tests.metrics import toys
 from tests.training.test_steps import make
@@ -98,8 +98,8 @@ MEASURES = {
     "features": features_of,
     "path length": lambda: ppl.path_lengths(MODEL, toys.distance().function, 3, "z", "full"),
     "latent distance": lambda: latent_distance.mapped(MODEL, count=50).deviation,
-    "held-out score": lambda: evaluate.score(MODEL, toys.noise(2, 16)).mse,
-    "diversity": lambda: evaluate.diversity(MODEL, toys.noise(2, 16), tiny.randn(3, 8)),
+    "held-out score": lambda: heldout.score(MODEL, toys.noise(2, 16)).mse,
+    "diversity": lambda: heldout.diversity(MODEL, toys.noise(2, 16), tiny.randn(3, 8)),
     "inversion": inverted,
     **{
         f"suite: {name}": lambda name=name: measured(name) for name in ("mse", "fid", "swd_lerp", "mse_src", "ppl_wend")
