@@ -1,14 +1,11 @@
 """What is float32 whatever the passes are: it is the same in autocast as outside, and of bfloat16 as of the same numbers."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
 from stylemap import inversion
-from stylemap.config import OptimConfig
 from stylemap.inversion import losses as inversion_losses
 from stylemap.inversion import noise_maps
 from stylemap.inversion import perceptual as networks
@@ -20,7 +17,6 @@ from stylemap.stylegan import losses as vector_losses
 from stylemap.training import losses
 from tests.inversion import tiny
 from tests.metrics import toys
-from tests.training.test_steps import make
 
 
 def images(seed: int = 0, count: int = 2) -> Tensor:
@@ -117,13 +113,3 @@ def test_autocast_does_not_reach_inside(name):
         assert torch.is_autocast_enabled("cpu")
         assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.bfloat16  # for the caller it goes on
     assert np.array_equal(found, expected)
-
-
-def test_a_run_in_float32_is_so_in_a_callers_autocast(config):
-    expected, found = ({}, {})
-    for terms, enabled in ((expected, False), (found, True)):
-        cycle, part = make(replace(config, optim=OptimConfig(r2_gamma=1.0)))
-        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
-            terms.update(cycle.iterate([part], 0))
-    assert "r1_penalty" in found
-    assert found == expected

@@ -342,3 +342,13 @@ def test_an_iteration_never_waits_for_the_device(config, monkeypatch):
         assert waits.found == ["tolist"]  # at a tick it does
         float(part.real.sum())
         assert len(waits.found) == 2
+
+
+def test_a_run_in_float32_is_so_in_a_callers_autocast(config):
+    expected, found = ({}, {})
+    for terms, enabled in ((expected, False), (found, True)):
+        cycle, part = make(replace(config, optim=OptimConfig(r2_gamma=1.0)))
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            terms.update(cycle.iterate([part], 0))
+    assert "r1_penalty" in found
+    assert found == expected
