@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from stylemap import checkpoint, datasets, devices, files
+from stylemap import checkpoint, datasets, devices, files, provenance
 from stylemap.cli import benchmark_ablation as ablation
 from stylemap.cli import heldout, options
 from stylemap.cli.evaluate import number
@@ -20,7 +20,6 @@ from stylemap.datasets import stream
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.inversion import perceptual as networks
-from stylemap.metrics import provenance
 from stylemap.metrics.features import inception_file
 from stylemap.training.perceptual import vgg_file
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import torch
 
-from stylemap import __version__, checkpoint, datasets, files
+from stylemap import __version__, checkpoint, datasets, files, provenance
 from stylemap.cli import heldout, options, parsing
 from stylemap.config import TrainConfig
 from stylemap.datasets.unseen import Unseen
 from stylemap.errors import InputError
-from stylemap.metrics import provenance, suite
+from stylemap.metrics import suite
 from stylemap.metrics.evaluation import Evaluation
 from stylemap.metrics.suite import DEFAULT, METRICS, Result
 

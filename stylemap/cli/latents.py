@@ -8,12 +8,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, images, video
+from stylemap import checkpoint, images, provenance, video
 from stylemap.cli import options
 from stylemap.errors import InputError
 from stylemap.inversion import latents
 from stylemap.inversion.latents import Found
-from stylemap.metrics import provenance
 from stylemap.model import Model
 from stylemap.stylegan import VectorModel
 

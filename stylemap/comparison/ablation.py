@@ -11,13 +11,13 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stylemap import charts, checkpoint, datasets, files, images, reading, sheets
+from stylemap import charts, checkpoint, datasets, files, images, provenance, reading, sheets
 from stylemap.charts import Axis, Series
 from stylemap.comparison.table import markdown, number
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures
 from stylemap.errors import InputError
-from stylemap.metrics import local_editing, provenance, streams, suite
+from stylemap.metrics import local_editing, streams, suite
 from stylemap.metrics.evaluation import Evaluation
 from stylemap.settings import flat
 from stylemap.training import loop, state

@@ -11,8 +11,7 @@ from pathlib import Path
 
 import torch
 
-from stylemap import __version__
-from stylemap.metrics import provenance
+from stylemap import __version__, provenance
 
 CPUINFO = Path("/proc/cpuinfo")
 RESET = Path("/proc/self/clear_refs")  # 5 written to it forgets the peak of resident memory (Linux, proc(5))

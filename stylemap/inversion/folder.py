@@ -13,14 +13,13 @@ from typing import Literal, NamedTuple
 import torch
 from torch import Tensor
 
-from stylemap import files, images, pickles, reading, video
+from stylemap import files, images, pickles, provenance, reading, video
 from stylemap.errors import InputError, shortened
 from stylemap.inversion import latents
 from stylemap.inversion.engine import State
 from stylemap.inversion.inverting import Inversion
 from stylemap.inversion.methods import COUNTS
 from stylemap.inversion.perceptual import shrink
-from stylemap.metrics import provenance
 
 STATE = "state.pt"
 FilmKind = Literal["gif", "webp", "png", "mp4", "none"]

@@ -14,9 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap import checkpoint
+from stylemap import checkpoint, provenance
 from stylemap.errors import InputError
-from stylemap.metrics import provenance
 from stylemap.networks import Discriminator
 from stylemap.precision import in_float32
 from stylemap.training import perceptual as training

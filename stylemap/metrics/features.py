@@ -7,8 +7,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics import provenance
 from stylemap.precision import in_float32
 
 INCEPTION_FILE = "weights-inception-2015-12-05-6726825d.pth"

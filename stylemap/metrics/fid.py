@@ -2,8 +2,8 @@
 
 from torch import Tensor
 
+from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics import provenance
 
 
 def fid(generated: Tensor, real: Tensor) -> float:

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics import provenance
 
 SUBSETS, SUBSET_SIZE = 100, 1000  # torch-fidelity's defaults
 

@@ -1,7 +1,7 @@
 """MSE_src and MSE_ref, the published measure of local editing, over pairs of pictures (StyleMapGAN, arXiv 2104.14754).
 
 An edit takes a part from a reference. Outside the mask it should be the source, inside the reference; both are compared with
-the pictures themselves, not with their reconstructions. Pairs, masks and pooling are those of `stylemap.editing.pairing`.
+the pictures themselves, not with their reconstructions. Pairs, masks and pooling are those of `stylemap.metrics.pairing`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -14,9 +14,9 @@ from torch import Tensor
 from stylemap import images
 from stylemap.datasets import Pictures
 from stylemap.datasets.parts import GROUPS
-from stylemap.editing import blend, masks, pairing
+from stylemap.editing import blend, masks
 from stylemap.errors import InputError
-from stylemap.metrics import streams
+from stylemap.metrics import pairing, streams
 
 COMPARED_SIDE = 256  # pixels, of the masks whose overlap is measured
 HALVES: tuple[masks.Half, ...] = ("right", "lower")  # edited where there are no labels of parts, as published for AFHQ

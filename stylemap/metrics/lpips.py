@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from stylemap.metrics import provenance
+from stylemap import provenance
 from stylemap.training import perceptual
 
 # images [N, 3, H, W] in [-1, 1], twice -> [N]

@@ -4,8 +4,8 @@ from typing import NamedTuple
 
 from torch import Tensor
 
+from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics import provenance
 
 NEIGHBOUR = 3  # the ball of a picture reaches to its third nearest
 ROWS = 2000  # distances to so many pictures are in memory at once

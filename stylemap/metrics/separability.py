@@ -13,8 +13,8 @@ import warnings
 import numpy as np
 from torch import Tensor
 
+from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics import provenance
 
 CONFIDENT = 0.5  # share of the samples that is kept, the most certain: 100,000 of 200,000 in the paper
 C = 0.01  # scikit-learn's inverse regularisation, of standardised coordinates

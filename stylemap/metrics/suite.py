@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylemap import provenance
 from stylemap.errors import InputError
 from stylemap.metrics import (
     classifier,
@@ -20,7 +21,6 @@ from stylemap.metrics import (
     local_editing,
     ppl,
     precision_recall,
-    provenance,
     separability,
     ssim,
     streams,

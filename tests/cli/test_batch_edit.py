@@ -10,8 +10,8 @@ from PIL import Image
 from stylemap import blend, checkpoint, images
 from stylemap.cli import options
 from stylemap.datasets import Avatars, avatars, parts
-from stylemap.editing import masks, pairing
-from stylemap.metrics import streams
+from stylemap.editing import masks
+from stylemap.metrics import pairing, streams
 from tests.cli.conftest import SIDE, pixels
 
 BATCH = "local-edit batch --weights IN/w.safetensors --out made"

@@ -7,9 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import checkpoint, images
+from stylemap import checkpoint, images, provenance
 from stylemap.inversion import engine, invert, latents, perceptual, preset
-from stylemap.metrics import provenance
 from tests.cli.conftest import KNOWING, SIDE, pixels
 from tests.cli.test_morph import frames_of
 from tests.inversion import tiny

@@ -6,7 +6,7 @@ import pytest
 from stylemap import decoding, faces
 from stylemap.editing import pasting
 from stylemap.faces.alignment import FEATHER
-from tests.editing.test_pairing import box
+from tests.metrics.test_pairing import box
 
 SIDE = 32
 HEIGHT, WIDTH = 150, 210  # of the photo; its square starts at column 30

@@ -3,8 +3,9 @@ import hashlib
 import pytest
 import torch
 
+from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics import features, provenance
+from stylemap.metrics import features
 from tests.metrics import toys
 
 

@@ -4,9 +4,9 @@ import torch
 
 from stylemap import images
 from stylemap.datasets.parts import GROUPS, Part
-from stylemap.editing import blend, pairing
+from stylemap.editing import blend
 from stylemap.errors import InputError
-from stylemap.metrics import local_editing, streams
+from stylemap.metrics import local_editing, pairing, streams
 from stylemap.metrics.local_editing import Edit
 from tests.editing import tiny
 from tests.metrics import toys

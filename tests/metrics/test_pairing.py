@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from stylemap.editing import pairing
+from stylemap.metrics import pairing
 
 
 def box(y: int, x: int, height: int, width: int, side: int = 12) -> np.ndarray:
