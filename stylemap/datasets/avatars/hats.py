@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from stylemap.datasets.avatar_attributes import FABRICS
-from stylemap.datasets.avatar_shapes import Colour, Shape, ellipse, grid, mirrored, ribbon, scaled, smooth, stroke
+from stylemap.datasets.avatars.description import FABRICS
+from stylemap.datasets.avatars.shapes import Colour, Shape, ellipse, grid, mirrored, ribbon, scaled, smooth, stroke
 from stylemap.datasets.parts import Part
 
 

@@ -6,7 +6,7 @@ import itertools
 
 import numpy as np
 
-from stylemap.datasets.avatar_shapes import Colour, mix, scaled
+from stylemap.datasets.avatars.shapes import Colour, mix, scaled
 
 DRAWS = 96  # uniform numbers per face; more than are used, so that a new attribute need not change the old ones
 

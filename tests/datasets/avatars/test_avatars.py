@@ -13,11 +13,11 @@ import cv2
 import numpy as np
 import pytest
 
-from stylemap.datasets import avatar_attributes, avatar_shapes, avatars
-from stylemap.datasets.avatars import Avatars, Part, attributes, draw, draw_parts
+from stylemap.datasets import avatars
+from stylemap.datasets.avatars import Avatars, Part, attributes, description, draw, draw_parts, shapes
 from stylemap.errors import InputError
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE)
 LIPS = (Part.MOUTH, Part.UPPER_LIP, Part.LOWER_LIP)
 FACES = range(150)
@@ -45,7 +45,7 @@ def digest(side=48):
 
 
 def test_same_bytes_on_repeat_and_in_another_process():
-    code = "from tests.datasets.test_avatars import digest; print(digest())"
+    code = "from tests.datasets.avatars.test_avatars import digest; print(digest())"
     other = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
     assert digest() == digest() == other.stdout.strip()
 
@@ -166,20 +166,19 @@ def test_no_two_faces_are_alike():
 def test_every_category_occurs():
     sample = [attributes(0, i) for i in range(2000)]
     kinds = {
-        "hair_style": {style for table in avatar_attributes.HAIR_STYLE_WEIGHTS.values() for style in table}
-        | {"covered"},
-        "hair_colour": set(avatar_attributes.HAIR),
-        "hat_style": {*avatar_attributes.HATS, "none"},
-        "beard": set(avatar_attributes.BEARDS),
-        "nose": set(avatar_attributes.NOSES),
-        "eye_shape": set(avatar_attributes.EYE_SHAPES),
-        "eye_colour": set(avatar_attributes.IRIS),
-        "glasses_style": set(avatar_attributes.GLASSES),
-        "expression": set(avatar_attributes.EXPRESSIONS),
-        "lip_colour": {*avatar_attributes.LIPS, "natural"},
-        "clothes": set(avatar_attributes.CLOTHES),
-        "clothes_colour": set(avatar_attributes.FABRICS),
-        "background": set(avatar_attributes.BACKDROPS),
+        "hair_style": {style for table in description.HAIR_STYLE_WEIGHTS.values() for style in table} | {"covered"},
+        "hair_colour": set(description.HAIR),
+        "hat_style": {*description.HATS, "none"},
+        "beard": set(description.BEARDS),
+        "nose": set(description.NOSES),
+        "eye_shape": set(description.EYE_SHAPES),
+        "eye_colour": set(description.IRIS),
+        "glasses_style": set(description.GLASSES),
+        "expression": set(description.EXPRESSIONS),
+        "lip_colour": {*description.LIPS, "natural"},
+        "clothes": set(description.CLOTHES),
+        "clothes_colour": set(description.FABRICS),
+        "background": set(description.BACKDROPS),
     }
     for key, values in kinds.items():
         counts = collections.Counter(a[key] for a in sample)
@@ -245,18 +244,18 @@ def test_eyes_and_mouth_are_aligned(faces):
 def test_hair_and_hats_hide_neither_eyes_nor_mouth():
     for i in range(400):
         a = attributes(1, i)
-        shapes, placement = avatars.describe(a), avatars._placement(a)
-        face = next(k for k, s in enumerate(shapes) if s.parts == (Part.SKIN,))
-        front = [s for s in shapes[face:] if s.parts in ((Part.HAIR,), (Part.HAT,))]
-        free = avatar_shapes.label([s for s in shapes if not any(s is f for f in front)], placement, 64)
-        buried = avatar_shapes.label(shapes + front, placement, 64)  # even where the hair is drawn last of all
+        layers, placement = avatars.describe(a), avatars._placement(a)
+        face = next(k for k, s in enumerate(layers) if s.parts == (Part.SKIN,))
+        front = [s for s in layers[face:] if s.parts in ((Part.HAIR,), (Part.HAT,))]
+        free = shapes.label([s for s in layers if not any(s is f for f in front)], placement, 64)
+        buried = shapes.label(layers + front, placement, 64)  # even where the hair is drawn last of all
         for parts in (EYES, LIPS):
             left = (np.isin(buried, parts) & np.isin(free, parts)).sum() / np.isin(free, parts).sum()
             assert left > 0.93, (i, left)  # a long lash may touch the hair
 
 
 def test_hair_has_the_colour_that_the_attributes_say(faces):
-    rows = [(avatar_attributes.hair_colour(a), image[labels == Part.HAIR].mean(0))
+    rows = [(description.hair_colour(a), image[labels == Part.HAIR].mean(0))
             for a, image, labels in faces if (labels == Part.HAIR).mean() > 0.05]  # fmt: skip
     said, seen = np.array(rows, float).transpose(1, 0, 2)
     assert len(said) > 100
@@ -276,7 +275,7 @@ def test_a_smile_lifts_the_corners_of_the_mouth():
     base = next(a for a in (attributes(0, i) for i in FACES) if a["expression"] == "closed")
 
     def lift(smile):
-        labels = avatar_shapes.label(avatars.describe({**base, "smile": smile}), avatar_shapes.Placement(), 256)
+        labels = shapes.label(avatars.describe({**base, "smile": smile}), shapes.Placement(), 256)
         y, x = np.nonzero(np.isin(labels, LIPS))
         corners = np.mean([y[x == x.min()].mean(), y[x == x.max()].mean()])
         return y[np.abs(x - 128) < 8].mean() - corners  # pixels

@@ -7,8 +7,8 @@ from typing import Literal
 
 import numpy as np
 
-from stylemap.datasets import avatar_attributes, avatar_face, avatar_hair, avatar_hats, avatar_shapes
-from stylemap.datasets.avatar_shapes import Placement, Shape
+from stylemap.datasets.avatars import description, face, hair, hats, shapes
+from stylemap.datasets.avatars.shapes import Placement, Shape
 from stylemap.datasets.parts import Part
 from stylemap.errors import InputError
 
@@ -20,50 +20,50 @@ MAX_COUNT = 1 << 40
 
 
 def attributes(seed: int, index: int) -> dict[str, float | int | str | bool]:
-    """What face ``index`` looks like; see `avatar_attributes.sample` for the meaning of the values."""
+    """What face ``index`` looks like; see `description.sample` for the meaning of the values."""
     for name, value in (("seed", seed), ("index", index)):
         if not 0 <= value < 1 << 63:
             raise InputError(f"{name} {value} is outside 0..2^63-1: choose a non-negative whole number")
-    return avatar_attributes.sample(seed, index)
+    return description.sample(seed, index)
 
 
 def draw(seed: int, index: int, side: int) -> np.ndarray:
     """Face ``index`` as a picture, uint8 [side, side, 3] RGB; ``side`` is 16..256 pixels."""
     _check_side(side)
     a = attributes(seed, index)
-    background = avatar_attributes.background_colours(a)
-    return avatar_shapes.paint(describe(a), background, _placement(a), side, a["grain"])
+    background = description.background_colours(a)
+    return shapes.paint(describe(a), background, _placement(a), side, a["grain"])
 
 
 def draw_parts(seed: int, index: int, side: int) -> np.ndarray:
     """The part labels of face ``index``, uint8 [side, side] of `Part`."""
     _check_side(side)
     a = attributes(seed, index)
-    return avatar_shapes.label(describe(a), _placement(a), side)
+    return shapes.label(describe(a), _placement(a), side)
 
 
 def describe(a: dict) -> list[Shape]:
     """All layers of a face from back to front."""
-    offset = avatar_face.head_offset(a)
-    behind, before = ([avatar_shapes.moved(s, offset) for s in layer] for layer in avatar_hair.hair(a))
-    hat = [avatar_shapes.moved(s, offset) for s in avatar_hats.hat(a)]
+    offset = face.head_offset(a)
+    behind, before = ([shapes.moved(s, offset) for s in layer] for layer in hair.hair(a))
+    hat = [shapes.moved(s, offset) for s in hats.hat(a)]
     return [
         *behind,
-        *avatar_face.body(a),
-        *avatar_face.ears(a),
-        *avatar_face.head(a),
-        *avatar_face.shading(a, before + hat),
-        *avatar_face.marks(a),
-        *avatar_face.nose(a),
-        *avatar_face.beard(a),
-        *avatar_face.mouth(a),
+        *face.body(a),
+        *face.ears(a),
+        *face.head(a),
+        *face.shading(a, before + hat),
+        *face.marks(a),
+        *face.nose(a),
+        *face.beard(a),
+        *face.mouth(a),
         *before,
-        *avatar_hair.shine(a),
-        *avatar_face.earrings(a),
-        *avatar_face.brows(a),
-        *avatar_face.eyes(a),
+        *hair.shine(a),
+        *face.earrings(a),
+        *face.brows(a),
+        *face.eyes(a),
         *hat,
-        *avatar_face.glasses(a),
+        *face.glasses(a),
     ]
 
 

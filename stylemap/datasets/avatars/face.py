@@ -4,7 +4,7 @@ import functools
 
 import numpy as np
 
-from stylemap.datasets.avatar_attributes import (
+from stylemap.datasets.avatars.description import (
     DYED,
     EARS_HIDDEN,
     FABRICS,
@@ -14,7 +14,7 @@ from stylemap.datasets.avatar_attributes import (
     hair_colour,
     skin_colour,
 )
-from stylemap.datasets.avatar_shapes import (
+from stylemap.datasets.avatars.shapes import (
     Colour,
     Shape,
     between,

@@ -5,8 +5,8 @@ import math
 
 import numpy as np
 
-from stylemap.datasets.avatar_attributes import hair_colour, skin_colour
-from stylemap.datasets.avatar_shapes import (
+from stylemap.datasets.avatars.description import hair_colour, skin_colour
+from stylemap.datasets.avatars.shapes import (
     Colour,
     Shape,
     ellipse,
