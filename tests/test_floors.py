@@ -1,0 +1,107 @@
+"""The order of floors: who may import whom in `stylemap`, read from the source without running it."""
+
+import ast
+import graphlib
+from collections.abc import Iterator
+from functools import cache
+from pathlib import Path
+
+import stylemap
+
+# The ground floor first. A room, which is a module or a package directly under `stylemap`, imports from lower floors only;
+# rooms on one floor do not know each other.
+FLOORS = """
+    errors randomness
+    decoding devices files parallel pickles reading resources settings
+    config naming operators stored
+    datasets faces maskfiles networks precision provenance
+    images stylegan
+    annotations charts model sheets video
+    checkpoint originals
+    editing published
+    familiarity inversion metrics project
+    editor training
+    comparison
+    cli
+    __main__
+"""
+# Imports that still break the order, each with the room that it must not reach. Nothing may be added.
+EXCEPTIONS = {
+    ("stylemap.datasets.stream", "networks"),
+    ("stylemap.inversion.perceptual", "training"),
+    ("stylemap.metrics.lpips", "training"),
+    ("stylemap.stylegan", "model"),
+    ("stylemap.stylegan.model", "model"),
+}
+TO_VERBS = {
+    ("stylemap.cli.photos", "stylemap.cli.align"),
+    ("stylemap.cli.published_data", "stylemap.cli.prepare"),
+}
+
+PACKAGE = Path(stylemap.__file__).parent
+FLOOR = {room: floor for floor, rooms in enumerate(FLOORS.split("\n")) for room in rooms.split()}
+
+
+@cache
+def sources() -> dict[str, Path]:
+    """Every module of the package, `op/` among them under the name it is imported by, with its file."""
+    modules = {}
+    for root, name in ((PACKAGE, "stylemap"), (PACKAGE.parent / "op", "stylemap.operators")):
+        for path in root.rglob("*.py"):
+            parts = path.relative_to(root).with_suffix("").parts
+            modules[".".join((name, *(part for part in parts if part != "__init__")))] = path
+    return modules
+
+
+def imports(module: str, path: Path) -> Iterator[str]:
+    """The modules of the package that a file names in its imports: at its top, in functions and under TYPE_CHECKING."""
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.split(".")[0] == "stylemap")
+        elif isinstance(node, ast.ImportFrom):
+            above = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            origin = ".".join([*above, *([node.module] if node.module else [])])
+            if origin.split(".")[0] == "stylemap":
+                for alias in node.names:
+                    yield inner if (inner := f"{origin}.{alias.name}") in sources() else origin
+
+
+def room(module: str) -> str:
+    return module.split(".")[1] if module != "stylemap" else ""
+
+
+@cache
+def arrows() -> set[tuple[str, str]]:
+    """(importing module, imported module), for every import inside the package but of its version, a constant."""
+    found = {(module, target) for module, path in sources().items() for target in imports(module, path)}
+    return {(module, target) for module, target in found if module != "stylemap" and target != "stylemap"}
+
+
+def test_every_room_has_a_floor():
+    assert {room(module) for module in sources()} - {""} == set(FLOOR)
+
+
+def test_imports_go_down():
+    between = {(module, room(target)) for module, target in arrows() if room(module) != room(target)}
+    assert {(module, lower) for module, lower in between if FLOOR[room(module)] <= FLOOR[lower]} == EXCEPTIONS
+
+
+def test_modules_import_in_no_circle():
+    graph: dict[str, set[str]] = {}
+    for module, target in arrows():
+        if module != target and (module, room(target)) not in EXCEPTIONS:
+            graph.setdefault(module, set()).add(target)
+    graphlib.TopologicalSorter(graph).prepare()  # raises with the circle it met
+
+
+def test_what_verbs_share_imports_no_verb():
+    tree = {module: ast.parse(path.read_text()) for module, path in sources().items() if room(module) == "cli"}
+    verbs = {
+        module
+        for module, code in tree.items()
+        if module != "stylemap.cli"
+        and any(isinstance(node, ast.FunctionDef) and node.name == "main" for node in code.body)
+    }
+    shared = tree.keys() - verbs - {"stylemap.cli"}
+    assert {(module, target) for module, target in arrows() if module in shared and target in verbs} == TO_VERBS
