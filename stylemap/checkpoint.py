@@ -122,7 +122,7 @@ def seen_by(weights: str | Path) -> tuple[Seen, ...]:
     path = find(weights)
     seen = unseen.read(read_info(path))
     try:
-        data = reading.settings(path.parent / CONFIG_FILE).get("data")
+        data = reading.read_yaml(path.parent / CONFIG_FILE).get("data")
     except InputError:  # no folder of a run
         return seen
     return (replace(seen[0], data=data), *seen[1:]) if seen and isinstance(data, str) else seen
@@ -148,12 +148,12 @@ def find(weights: str | Path) -> Path:
 def _header(path: Path) -> tuple[ModelConfig, dict]:
     """The config, and what `save` was told; no tensor is read."""
     try:
-        header = reading.notes(path)
+        header = reading.read_metadata(path)
     except InputError as err:
         raise InputError(f"{err}; weights of other programs are converted by `stylemap import`") from err
     if header.get("format") != FORMAT:
         raise InputError(f"{path} holds the weights of another program; `stylemap import` converts the published ones")
-    model, info = (reading.json_value(header.get(name, ""), f"the header of {path}") for name in ("model", "info"))
+    model, info = (reading.parse_json(header.get(name, ""), f"the header of {path}") for name in ("model", "info"))
     if not isinstance(info, dict):
         raise InputError(f"{path} has a damaged header; copy it again")
     try:
@@ -164,7 +164,7 @@ def _header(path: Path) -> tuple[ModelConfig, dict]:
 
 def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
     config, _ = _header(path)
-    return config, reading.tensors(path)
+    return config, reading.read_tensors(path)
 
 
 def _has(tensors: dict[str, torch.Tensor], prefix: str) -> bool:

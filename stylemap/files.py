@@ -97,7 +97,7 @@ def remove_temporary(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def make(folder: Path) -> list[Path]:
+def make_folder(folder: Path) -> list[Path]:
     """Make a new folder, and those it lies in. Returns what was made, the folder first.
 
     Raises:

@@ -15,9 +15,10 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from stylemap import decoding, maskfiles
+from stylemap import decoding
 from stylemap.errors import InputError
 from stylemap.files import atomic
+from stylemap.photos import mask_files
 
 SEEN = 256  # pixels; a picture at least so wide can be seen
 MOST_TIMES = 64  # that a person may ask a pixel to be repeated
@@ -118,28 +119,28 @@ def repeat(images: Tensor, times: int) -> Tensor:
 
 
 def read(path: str | Path, side: int) -> Tensor:
-    """Read a picture file as float32 [1, 3, side, side] in [-1, 1]: `decoding.load`, then `from_arrays`.
+    """Read a picture file as float32 [1, 3, side, side] in [-1, 1]: `decoding.decode_square`, then `from_arrays`.
 
     Raises:
         InputError: one line that names the file: it is missing, no picture, damaged or too large.
     """
-    return from_arrays([decoding.load(Path(path), side)])
+    return from_arrays([decoding.decode_square(Path(path), side)])
 
 
-def read_mask(path: str | Path, side: int, hard: bool = False, white: str = maskfiles.EDITED) -> Tensor:
+def read_mask(path: str | Path, side: int, hard: bool = False, white: str = mask_files.EDITED) -> Tensor:
     """Read a mask of any size as float32 [1, 1, side, side] in [0, 1], 1 = take the reference.
 
-    What is selected: see `maskfiles.read`. The mask is turned upright and cut to its central square like a photo, so a mask
+    What is selected: see `mask_files.read`. The mask is turned upright and cut to its central square like a photo, so a mask
     painted on a photo stays aligned with it; then it is resized by area, which keeps the mean, whether it shrinks or grows.
 
     Args:
-        hard, white: see `maskfiles.selecting`.
+        hard, white: see `mask_files.validate`.
 
     Raises:
         InputError: one line that names the file: it is missing, no picture, damaged or too large; no mask; or it selects
             nearly nothing.
     """
-    return torch.from_numpy(maskfiles.fit(maskfiles.read(Path(path)), side, path, hard, white))[None, None]
+    return torch.from_numpy(mask_files.fit(mask_files.read(Path(path)), side, path, hard, white))[None, None]
 
 
 def write(path: str | Path, images: Tensor) -> None:

@@ -32,7 +32,7 @@ class _Unfit(ValueError):
     """Text that its format allows and we do not. Says why."""
 
 
-def content(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
+def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
     """The bytes of a file.
 
     Raises:
@@ -45,7 +45,7 @@ def content(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
     return data
 
 
-def text(data: bytes, where: str | Path) -> str:
+def decode_text(data: bytes, where: str | Path) -> str:
     """Text in UTF-8, or in UTF-16 where it begins with a mark that says so, as Windows may write it.
 
     Raises:
@@ -62,7 +62,7 @@ def text(data: bytes, where: str | Path) -> str:
 # ---- JSON
 
 
-def json_value(data: bytes | str, where: str | Path) -> Any:
+def parse_json(data: bytes | str, where: str | Path) -> Any:
     """What JSON holds. NaN and Infinity are read too, since Python writes them.
 
     Args:
@@ -72,7 +72,7 @@ def json_value(data: bytes | str, where: str | Path) -> Any:
         InputError: no JSON; a name that stands twice in one object; more than `DEEPEST` lists in each other; a whole number of
             more than `LONGEST_NUMBER` digits.
     """
-    written = text(data, where) if isinstance(data, bytes) else data
+    written = decode_text(data, where) if isinstance(data, bytes) else data
     try:
         value = json.loads(written, object_pairs_hook=_distinct, parse_int=_whole)
         _check_depth(value)
@@ -85,13 +85,13 @@ def json_value(data: bytes | str, where: str | Path) -> Any:
     return value
 
 
-def json_object(path: str | Path, most: int = LARGEST_TEXT) -> dict[str, Any]:
+def read_json(path: str | Path, most: int = LARGEST_TEXT) -> dict[str, Any]:
     """The names and values that a JSON file holds.
 
     Raises:
-        InputError: as `content` and `json_value`, or JSON that is no object.
+        InputError: as `read_bytes` and `parse_json`, or JSON that is no object.
     """
-    value = json_value(content(path, most), path)
+    value = parse_json(read_bytes(path, most), path)
     if not isinstance(value, dict):
         raise InputError(f"{path} is not JSON of names and values; write it again")
     return value
@@ -169,13 +169,13 @@ for _side in (_Loader, _Dumper):
     )
 
 
-def settings(path: str | Path) -> dict[str, Any]:
+def read_yaml(path: str | Path) -> dict[str, Any]:
     """The settings that a YAML file names: a recipe, or the config of a run. An empty file has none.
 
     Raises:
         InputError: missing, no YAML, no names with values, or YAML that `_Loader` does not take.
     """
-    written = text(content(path, LARGEST_SETTINGS), path)
+    written = decode_text(read_bytes(path, LARGEST_SETTINGS), path)
     try:
         value = yaml.load(written, _Loader)
         _check_depth(value)
@@ -192,14 +192,14 @@ def settings(path: str | Path) -> dict[str, Any]:
 
 
 def to_yaml(values: dict[str, Any]) -> str:
-    """YAML that `settings` reads as it was, whatever text looks like a number."""
+    """YAML that `read_yaml` reads as it was, whatever text looks like a number."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False)
 
 
 # ---- tensors
 
 
-def notes(file: str | Path | BinaryIO, where: str | Path | None = None) -> dict[str, str]:
+def read_metadata(file: str | Path | BinaryIO, where: str | Path | None = None) -> dict[str, str]:
     """What the header of a .safetensors file says in words. No tensor is read.
 
     Args:
@@ -211,19 +211,19 @@ def notes(file: str | Path | BinaryIO, where: str | Path | None = None) -> dict[
     """
     if isinstance(file, (str, Path)):
         with _opened(file) as f:
-            return notes(f, file)
+            return read_metadata(f, file)
     length = int.from_bytes(file.read(8), "little")
     header = file.read(length) if 2 <= length <= LARGEST_HEADER else b""
     if len(header) < 2 or len(header) < length or header[:1] != b"{":
         raise InputError(f"{where} is damaged or no .safetensors file; check the path, or copy it again")
-    found = json_value(header, f"the header of {where}")
+    found = parse_json(header, f"the header of {where}")
     found = found.get("__metadata__", {}) if isinstance(found, dict) else None
     if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
         raise InputError(f"{where} has a damaged header; copy it again")
     return found
 
 
-def tensors(path: str | Path) -> dict[str, "Tensor"]:
+def read_tensors(path: str | Path) -> dict[str, "Tensor"]:
     """The tensors of a .safetensors file by name. They are as large as the file, whatever it says.
 
     Raises:
@@ -237,7 +237,7 @@ def tensors(path: str | Path) -> dict[str, "Tensor"]:
         raise InputError(f"{path} is damaged or no .safetensors file ({brief(err)}); copy it again") from err
 
 
-def array(path: str | Path) -> np.ndarray:
+def read_array(path: str | Path) -> np.ndarray:
     """The real numbers of a .npy file, float64. No pickle is read.
 
     Raises:

@@ -31,19 +31,19 @@ def write(path, data):
 
 
 class TestAnyFile:
-    @pytest.mark.parametrize("read", [reading.settings, reading.json_object, reading.tensors, reading.array])
+    @pytest.mark.parametrize("read", [reading.read_yaml, reading.read_json, reading.read_tensors, reading.read_array])
     def test_missing_folder_empty_and_impossible(self, read, tmp_path):
         assert "no such file" in refuse(read, tmp_path / "missing")
         refuse(read, tmp_path)
-        if read is not reading.settings:  # an empty file has no settings
+        if read is not reading.read_yaml:  # an empty file has no settings
             refuse(read, write(tmp_path / "empty", b""))
         with pytest.raises(InputError, match="cannot be read|no such file"):
             read("a\0b")
 
     def test_larger_than_it_can_be(self, tmp_path):
         path = write(tmp_path / "a", b"x" * 11)
-        assert reading.content(path, 11) == b"x" * 11
-        assert "more than 10 bytes" in refuse(lambda p: reading.content(p, 10), path)
+        assert reading.read_bytes(path, 11) == b"x" * 11
+        assert "more than 10 bytes" in refuse(lambda p: reading.read_bytes(p, 10), path)
 
 
 JSON = {
@@ -63,25 +63,25 @@ class TestJson:
     @pytest.mark.parametrize("case", JSON)
     def test_mistakes(self, case, tmp_path):
         data, reason = JSON[case]
-        assert reason in refuse(reading.json_object, write(tmp_path / "a.json", data))
+        assert reason in refuse(reading.read_json, write(tmp_path / "a.json", data))
 
     @pytest.mark.parametrize("data", ["[]", "3", "null", '"text"'])
     def test_no_object(self, data, tmp_path):
-        assert "names and values" in refuse(reading.json_object, write(tmp_path / "a.json", data))
+        assert "names and values" in refuse(reading.read_json, write(tmp_path / "a.json", data))
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
     def test_encodings(self, encoding, tmp_path):
         wanted = {"größe": [1, 2.5, None, {"日": "本"}], "large": int("9" * 40)}
         data = json.dumps(wanted, ensure_ascii=False).encode(encoding)
-        assert reading.json_object(write(tmp_path / "a.json", data)) == wanted
+        assert reading.read_json(write(tmp_path / "a.json", data)) == wanted
 
     def test_depth_that_is_allowed(self):
         value = [1]
         for _ in range(reading.DEEPEST - 1):
             value = [value]
-        assert reading.json_value(json.dumps(value), "a") == value
+        assert reading.parse_json(json.dumps(value), "a") == value
         with pytest.raises(InputError, match="32 lists"):
-            reading.json_value(json.dumps([value]), "a")
+            reading.parse_json(json.dumps([value]), "a")
 
 
 YAML = {
@@ -112,21 +112,21 @@ class TestSettings:
     @pytest.mark.parametrize("case", YAML)
     def test_mistakes(self, case, tmp_path):
         data, reason = YAML[case]
-        assert reason in refuse(reading.settings, write(tmp_path / "a.yaml", data))
+        assert reason in refuse(reading.read_yaml, write(tmp_path / "a.yaml", data))
 
     @pytest.mark.parametrize("data", [b"", b"# nothing\n", b"---\n...\n", b"{}"])
     def test_nothing(self, data, tmp_path):
-        assert reading.settings(write(tmp_path / "a.yaml", data)) == {}
+        assert reading.read_yaml(write(tmp_path / "a.yaml", data)) == {}
 
     @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
     def test_encodings(self, encoding, tmp_path):
         path = write(tmp_path / "a.yaml", "data: 'größe'\nimages: 3\n".encode(encoding))
-        assert reading.settings(path) == {"data": "größe", "images": 3}
+        assert reading.read_yaml(path) == {"data": "größe", "images": 3}
 
     def test_numbers_as_json_has_them(self, tmp_path):
         path = write(tmp_path / "a.yaml", "a: 1e-3\nb: 2.0e+5\nc: .5\nd: 1E5\ne: 7\nf: .inf\ng: 2024-01-01\nh: 1e\n")
         wanted = {"a": 1e-3, "b": 2e5, "c": 0.5, "d": 1e5, "e": 7, "f": float("inf"), "g": "2024-01-01", "h": "1e"}
-        assert reading.settings(path) == wanted
+        assert reading.read_yaml(path) == wanted
 
     def test_what_is_written_is_read_again(self, tmp_path):
         """Text that looks like something else, as the name of a folder may."""
@@ -164,7 +164,7 @@ class TestSettings:
             "#a",
         ]
         values = {"data": words, "numbers": [1e-3, 1e5, 5, 0.1, 1e300, -2.5e-8], "none": None, "group": {"a": True}}
-        assert reading.settings(write(tmp_path / "a.yaml", reading.to_yaml(values))) == values
+        assert reading.read_yaml(write(tmp_path / "a.yaml", reading.to_yaml(values))) == values
 
 
 def header(text: str, rest: bytes = b"") -> bytes:
@@ -179,16 +179,16 @@ class TestTensors:
 
     def test_reads(self, good, tmp_path):
         path = write(tmp_path / "a.safetensors", good)
-        assert reading.notes(path) == {"format": "x"}
-        found = reading.tensors(path)
+        assert reading.read_metadata(path) == {"format": "x"}
+        found = reading.read_tensors(path)
         assert torch.equal(found["a"], torch.arange(6.0).reshape(2, 3)) and found["b"].dtype == torch.int64
 
     def test_notes_need_no_tensors(self, good, tmp_path):
         """Only the header is read: the file may end there."""
         length = 8 + int.from_bytes(good[:8], "little")
         path = write(tmp_path / "a.safetensors", good[:length])
-        assert reading.notes(path) == {"format": "x"}
-        refuse(reading.tensors, path)
+        assert reading.read_metadata(path) == {"format": "x"}
+        refuse(reading.read_tensors, path)
 
     @pytest.mark.parametrize(
         "data",
@@ -206,7 +206,7 @@ class TestTensors:
         ids=range(9),
     )
     def test_damaged_headers(self, data, tmp_path):
-        refuse(reading.notes, write(tmp_path / "a.safetensors", data))
+        refuse(reading.read_metadata, write(tmp_path / "a.safetensors", data))
 
     def test_nothing_else_escapes(self, good, tmp_path):
         rng = random.Random(0)
@@ -216,7 +216,7 @@ class TestTensors:
             for _ in range(rng.randint(1, 3)):
                 data[rng.randrange(len(data))] = rng.randrange(256)
             write(path, bytes(data[: rng.randint(len(data) // 2, 2 * len(data))]))
-            for read in (reading.notes, reading.tensors):
+            for read in (reading.read_metadata, reading.read_tensors):
                 try:
                     read(path)
                 except InputError as err:
@@ -235,7 +235,7 @@ class TestArray:
         wanted = np.arange(12).reshape(3, 4).astype(kind)
         for array in (wanted, np.asfortranarray(wanted), wanted[0, 0]):
             np.save(tmp_path / "a.npy", array)
-            found = reading.array(tmp_path / "a.npy")
+            found = reading.read_array(tmp_path / "a.npy")
             assert found.dtype == np.float64 and found.shape == array.shape and np.array_equal(found, array)
 
     @pytest.mark.parametrize(
@@ -259,10 +259,10 @@ class TestArray:
         ids=range(14),
     )
     def test_mistakes(self, data, tmp_path):
-        refuse(reading.array, write(tmp_path / "a.npy", data))
+        refuse(reading.read_array, write(tmp_path / "a.npy", data))
 
     def test_pickles_and_archives(self, tmp_path):
         np.save(tmp_path / "a.npy", np.array([{}, []], dtype=object), allow_pickle=True)
-        assert "array alone" in refuse(reading.array, tmp_path / "a.npy")
+        assert "array alone" in refuse(reading.read_array, tmp_path / "a.npy")
         np.savez(tmp_path / "a.npz", a=np.zeros(3))
-        refuse(reading.array, tmp_path / "a.npz")
+        refuse(reading.read_array, tmp_path / "a.npz")

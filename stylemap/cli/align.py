@@ -14,7 +14,7 @@ from PIL import Image
 from tqdm import tqdm
 
 from stylemap import decoding, faces, files, naming, parallel, reading
-from stylemap.cli import parsing
+from stylemap.cli import finding, parsing
 from stylemap.datasets import preparing
 from stylemap.datasets.sources import OneFile, Source, open_source
 from stylemap.errors import InputError, Note
@@ -35,7 +35,7 @@ def main(argv: list[str]) -> int:
     parser.add_argument("source", metavar="SRC", help="a photo, or a folder, zip or LMDB of them")
     parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write <photo>_<NN>.png into")
     parser.add_argument("--resolution", type=resolution, default=1024, metavar="R", help="side in pixels")
-    add_finding(parser)
+    finding.add_options(parser)
     parser.add_argument("--faces", choices=("all", "largest"), default="all", help="of each photo")
     parser.add_argument("--workers", type=int, default=parallel.cores(), help="processes; 0 = only this one")
     arguments = parser.parse_args(argv)
@@ -57,16 +57,6 @@ def main(argv: list[str]) -> int:
         first = records[0]
         raise InputError(f"no face in any of {_count(records, 'photo')} of {arguments.source}; {first['reason']}")
     return 0
-
-
-def add_finding(parser: argparse.ArgumentParser) -> None:
-    """The flags that say how faces are found: ``--landmarks`` and ``--detector``."""
-    parser.add_argument(
-        "--landmarks", metavar="JSON", help='{"photo.jpg": [[x, y], ...]}, 5 or 68 points or named ones; no detector'
-    )
-    parser.add_argument(
-        "--detector", metavar="ONNX", help="YuNet of OpenCV's model zoo; by default looked for in ~/.cache/stylemap"
-    )
 
 
 def open_photos(path: str) -> tuple[Source, list[str]]:
@@ -224,7 +214,7 @@ def read_records(path: Path, aligner: Aligner) -> Iterator[Record]:
         files.write_bytes(path, whole)
     for number, line in enumerate(whole.splitlines(), 1):
         try:
-            record = reading.json_value(line, path)
+            record = reading.parse_json(line, path)
             settings = record["resolution"], record["largest"]
             texts = [record["source"], *(face["output"] for face in record["faces"])]
             if not (all(isinstance(text, str) for text in texts) and (record["faces"] or record["reason"])):

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, devices, familiarity, images, maskfiles, stored
+from stylemap import checkpoint, decoding, devices, familiarity, images
 from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.Parser)
 from stylemap.errors import InputError, Note, shortened
 from stylemap.familiarity import Familiarity
 from stylemap.model import Model
+from stylemap.photos import mask_files
 from stylemap.project import recipe
 
 if TYPE_CHECKING:
@@ -133,16 +134,16 @@ def read_mask(
     model: "Model | VectorModel",
     photos: Iterable[str | Path],
     hard: bool = False,
-    white: str = maskfiles.EDITED,
+    white: str = mask_files.EDITED,
 ) -> Tensor:
     """A mask over some photos, [1, 1, R, R] on the model's device.
 
     Raises:
         InputError: as `images.read_mask`, or it has another shape than a photo.
     """
-    size = stored.size(Path(path))
+    size = decoding.upright_size(Path(path))
     for photo in photos:
-        maskfiles.check_over(size, stored.size(Path(photo)), path)
+        mask_files.validate_size(size, decoding.upright_size(Path(photo)), path)
     return images.read_mask(path, model.config.resolution, hard, white).to(model.device)
 
 

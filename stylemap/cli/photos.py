@@ -9,14 +9,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import decoding, faces, familiarity, images, maskfiles, originals, stored
-from stylemap.cli import align, options
+from stylemap import decoding, faces, familiarity, images, resampling
+from stylemap.cli import finding, options
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError, Note
 from stylemap.familiarity import Familiarity
 from stylemap.files import atomic
 from stylemap.model import Model
+from stylemap.photos import mask_files, originals
 
 
 def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: bool) -> None:
@@ -41,7 +42,7 @@ def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: 
         f"back into the original at its full size. Only the edited region and a soft rim around it change. {frame}".strip(),
     )
     group.add_argument("--align", action="store_true", help=f"{who} with a face somewhere")
-    align.add_finding(group)
+    finding.add_options(group)
     if painted:
         group.add_argument(
             "--mask-on",
@@ -117,7 +118,7 @@ class Pictures:
         Raises:
             InputError: it cannot be read, does not fit or selects nothing.
         """
-        return self._tensor(maskfiles.selecting(self.over(maskfiles.read(Path(path)), photo, path), path, hard))
+        return self._tensor(mask_files.validate(self.over(mask_files.read(Path(path)), photo, path), path, hard))
 
     def fitted(self, values: np.ndarray, photo: Photo, name: str) -> Tensor:
         """`over` as [1, 1, R, R] on the model's device."""
@@ -129,8 +130,8 @@ class Pictures:
         Raises:
             InputError: calling it ``name``, where it does not fit.
         """
-        maskfiles.check_over(values.shape, photo.size, name)
-        return decoding.fit_mask(values, self.model.config.resolution)
+        mask_files.validate_size(values.shape, photo.size, name)
+        return resampling.fit_mask(values, self.model.config.resolution)
 
     def write(self, path: Path, original: Photo, edited: Edited) -> None:
         """Write the edit, made to be pasted as ``paste`` says: alone or in the original.
@@ -141,7 +142,7 @@ class Pictures:
             images.write(path, self.enlarge(images.from_arrays([edited.pixels])))
             return
         source = Path(original.path) if original.contents is None else original.contents
-        photo = originals.opened(source, path.suffix, original.path)
+        photo = originals.read(source, path.suffix, original.path)
         where = original.alignment, edited.region, self.paste, edited.sources
         pasted = pasting.paste(photo.colour, original.picture, edited.pixels, *where, photo.encode)
         with atomic(path) as temporary, temporary.open("wb") as stream:
@@ -150,8 +151,8 @@ class Pictures:
             warnings.warn(f"{path}: {lost}", Note, stacklevel=2)
 
     def _open(self, path: str) -> Photo:
-        side, size = self.model.config.resolution, stored.size(Path(path))
-        return Photo(path, size, decoding.load(Path(path), side), faces.Alignment.central(*size, side))
+        side, size = self.model.config.resolution, decoding.upright_size(Path(path))
+        return Photo(path, size, decoding.decode_square(Path(path), side), faces.Alignment.central(*size, side))
 
     def _tensor(self, mask: np.ndarray) -> Tensor:
         return torch.from_numpy(mask)[None, None].to(self.model.device)
@@ -176,9 +177,9 @@ class Faces(Pictures):
         """Over the photo or over the face that was cut out of it."""
         side = self.model.config.resolution
         if not self.on_photo:
-            maskfiles.check_over(values.shape, (side, side), name)
-            return decoding.fit_mask(values, side)
-        maskfiles.check_over(values.shape, photo.size, name, "give one of the aligned face with --mask-on face")
+            mask_files.validate_size(values.shape, (side, side), name)
+            return resampling.fit_mask(values, side)
+        mask_files.validate_size(values.shape, photo.size, name, "give one of the aligned face with --mask-on face")
         factor = max(values.shape) / max(photo.size)
         mask = faces.align_mask(values, photo.alignment.scaled(factor))
         if mask.max() == 0:

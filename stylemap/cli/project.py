@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     names = inputs.unique_names(paths, [REPORT, STATE], files_of)
     for path in paths:
-        decoding.check(path)
+        decoding.read_size(path)
     others = [path for flag in ("mask", "crossover") if (path := checked(arguments, flag))]
     written = [REPORT, STATE, *(file for name in names for file in files_of(name))]
     options.keep_inputs([arguments.out / file for file in written], [*paths, *others])
@@ -112,7 +112,7 @@ def checked(arguments: argparse.Namespace, flag: str) -> Path | None:
         return None
     path = Path(getattr(arguments, flag))
     try:
-        decoding.check(path)
+        decoding.read_size(path)
     except InputError as err:
         raise InputError(f"--{flag}: {err}") from err
     return path

@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> None:
     options.keep_inputs(targets, [*originals, arguments.project])
     for path in originals:
         # before anything is written: one that is missing would else be found after hours of work on the others
-        decoding.check(Path(path))
+        decoding.read_size(Path(path))
     loaded = project.load(arguments.project)
     weights = arguments.weights or shipped(loaded)
     model = options.stylemaps(checkpoint.load(weights, devices.pick(arguments.device)), weights)

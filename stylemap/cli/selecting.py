@@ -165,6 +165,6 @@ def read_labels(path: str) -> np.ndarray:
     Raises:
         InputError: no such file, or no label map.
     """
-    decoding.check(Path(path))
+    decoding.read_size(Path(path))
     source = sources.OneFile(Path(path))
     return parts.PartLabels(source).read({parts.WHOLE: source.names()[0]})

@@ -168,7 +168,7 @@ def _with_recipe(argv: list[str]) -> tuple[TrainConfig, list[str]]:
         else:
             foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
             configs = [_recipe(RECIPE_WITHOUT_GPU)]
-    layers = [reading.settings(config) for config in configs]
+    layers = [reading.read_yaml(config) for config in configs]
     if "--resume" in flags:
         layers[0] = FORMERLY | layers[0]
     try:
@@ -226,7 +226,7 @@ def next_run(data: str) -> Iterator[Path]:
     while out is None:
         taken = [int(p.name[:5]) for p in RUNS.glob("[0-9][0-9][0-9][0-9][0-9]-*")]
         with contextlib.suppress(FileExistsError):  # another start was faster
-            made = files.make(RUNS / f"{max(taken, default=-1) + 1:05d}-{name}")
+            made = files.make_folder(RUNS / f"{max(taken, default=-1) + 1:05d}-{name}")
             out = made[0]
     try:
         yield out

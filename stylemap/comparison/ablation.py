@@ -66,7 +66,7 @@ class Run:
     @property
     def own_config(self) -> TrainConfig:
         """What the folder says it was started with."""
-        return TrainConfig.from_dict(reading.settings(self.folder / loop.CONFIG_FILE))
+        return TrainConfig.from_dict(reading.read_yaml(self.folder / loop.CONFIG_FILE))
 
     def status(self) -> Status:
         """Of the folder; "busy" where a living process trains in it.
@@ -154,7 +154,7 @@ class Measuring:
         about |= {"heldout": len(self.heldout), "device": str(self.device), "threads": torch.get_num_threads()}
         note = self.out / MEASURES / f"{run.name}.json"
         try:
-            known = reading.json_object(note)
+            known = reading.read_json(note)
         except InputError:  # none, or one that a kill cut short
             known = {}
         if known.get("about") == about:

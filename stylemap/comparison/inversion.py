@@ -96,7 +96,7 @@ class Benchmark:
 
     def written(self, contender: Contender, key: str) -> dict | None:
         try:
-            row = reading.json_object(self.note(contender))
+            row = reading.read_json(self.note(contender))
         except InputError:
             return None
         return row if row.get("key") == key and self.strip(contender).is_file() else None

@@ -19,7 +19,7 @@ from stylemap import decoding, naming, parallel
 from stylemap.datasets import preparing
 from stylemap.datasets.folder import LARGEST_SIDE, given_splits, uncounted_splits
 from stylemap.datasets.sources import Archive, Lmdb, Source
-from stylemap.decoding import Description
+from stylemap.decoding import FileInfo
 from stylemap.errors import InputError
 from stylemap.naming import SPLITS, split_of
 
@@ -154,7 +154,7 @@ class Finding:
 
     size: int = 0  # bytes
     sha256: bytes = b""
-    description: Description | None = None
+    description: FileInfo | None = None
     reason: str = ""  # starts with the name
     header: bool = True  # whether the header alone can be read, which is what training looks at when it starts
 
@@ -178,7 +178,7 @@ class Inspector:
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, of no use to a person
-                description = decoding.describe(data, name)
+                description = decoding.inspect(data, name)
         except InputError as err:
             return Finding(reason=str(err), header=_header(data))
         except MemoryError:
@@ -188,13 +188,13 @@ class Inspector:
 
 def _header(data: bytes) -> bool:
     try:
-        decoding.check(data)
+        decoding.read_size(data)
     except InputError:
         return False
     return True
 
 
-def _ready(description: Description, resolution: int) -> bool:
+def _ready(description: FileInfo, resolution: int) -> bool:
     """Whether preparing keeps the file as it is."""
     fits = description.width == description.height == resolution
     return fits and description.plain and description.kind in preparing.KEPT_KINDS
@@ -225,9 +225,9 @@ def measure(source: Source, names: Sequence[str], resolution: int, progress: Cal
             try:
                 data = source.read(name)
                 if not done:
-                    decoding.load(data, resolution, name)  # the first time costs more
+                    decoding.decode_square(data, resolution, name)  # the first time costs more
                 start = time.process_time()
-                pixels = decoding.load(data, resolution, name)
+                pixels = decoding.decode_square(data, resolution, name)
                 seconds += time.process_time() - start
             except (InputError, OSError):  # it could be read a minute ago: somebody is at work on the files
                 continue
@@ -252,7 +252,9 @@ def _as_one_worker() -> Iterator[None]:
 
 def _stored_size(data: bytes, name: str, pixels: np.ndarray) -> int:
     """Bytes of a picture in a prepared zip, from its file and its pixels of the resolution."""
-    if decoding.check(data, name) == (len(pixels), len(pixels)) and _ready(decoding.describe(data, name), len(pixels)):
+    if decoding.read_size(data, name) == (len(pixels), len(pixels)) and _ready(
+        decoding.inspect(data, name), len(pixels)
+    ):
         return len(data)
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, "JPEG", quality=preparing.Options().quality, subsampling=0)

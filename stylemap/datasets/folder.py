@@ -120,7 +120,7 @@ class ImageFolder:
     def _load(self, name: str) -> np.ndarray | None:
         """The picture, or None if it is damaged, which is then remembered and told."""
         try:
-            return decoding.load(self._source.read(name), self.side, name)
+            return decoding.decode_square(self._source.read(name), self.side, name)
         except OSError as err:  # a lost file or disk is no property of the data: to go on would make runs differ
             raise InputError(f"{self.path}: {name} can no longer be read ({err.strerror or err}); restore it") from err
         except InputError as err:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
-from stylemap import decoding
+from stylemap import decoding, resampling
 from stylemap.datasets.sources import Source, open_source
 from stylemap.errors import InputError
 from stylemap.naming import canonical, split_of, without_extension
@@ -187,7 +187,7 @@ class PartLabels:
             InputError: as of ``labels`` and ``members``.
         """
         ids = members(parts)
-        return decoding.fit_mask(np.isin(self.labels(name), ids).astype(np.float32), side)
+        return resampling.fit_mask(np.isin(self.labels(name), ids).astype(np.float32), side)
 
     def _find(self, name: str) -> _Labels | None:
         path = without_extension(canonical(name))
@@ -248,7 +248,7 @@ class PartLabels:
 
 def _opened(data: bytes, name: str) -> PngImageFile:
     """A PNG, decoded. `decoding.decode` would take twice as long for what is to be displayed: profiles, alpha, EXIF."""
-    with decoding.opened(data, name) as picture:
+    with decoding.open_image(data, name) as picture:
         if picture.format != "PNG":
             raise InputError(f"{name} is no PNG, and ids of parts must be exact; export it as PNG")
         picture.load()

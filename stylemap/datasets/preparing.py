@@ -172,7 +172,7 @@ class Converter:
         name, stem = item
         try:
             data = self.source.fetch(name)
-            width, height = decoding.check(data, name)
+            width, height = decoding.read_size(data, name)
             record = {"source": name, "sha256": _sha256(data), "size": [width, height]}
             if (max if self.options.pad else min)(width, height) < self.options.resolution:
                 record["enlarged"] = True
@@ -188,11 +188,11 @@ class Converter:
         """The extension if the file can stay as it is, else ""."""
         if not width == height == self.options.resolution:
             return ""
-        description = decoding.describe(data, name)
+        description = decoding.inspect(data, name)
         return KEPT_KINDS.get(description.kind, "") if description.plain else ""
 
     def _converted(self, data: bytes, name: str, stem: str) -> tuple[str, bytes]:
-        picture = Image.fromarray(decoding.load(data, self.options.resolution, name, pad=self.options.pad))
+        picture = Image.fromarray(decoding.decode_square(data, self.options.resolution, name, pad=self.options.pad))
         buffer = io.BytesIO()
         if self.options.kind == "png":
             picture.save(buffer, "PNG")

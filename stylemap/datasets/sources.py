@@ -141,7 +141,7 @@ class Folder(Source):
         return sorted(listed)
 
     def check(self, name: str) -> tuple[int, int]:
-        return decoding.check(self._file(name), name)
+        return decoding.read_size(self._file(name), name)
 
     def read(self, name: str) -> bytes:
         path = self._file(name)
@@ -220,7 +220,7 @@ class Archive(Source):
 
     def check(self, name: str) -> tuple[int, int]:
         with self._entry(name) as stream:
-            return decoding.check(stream, name)
+            return decoding.read_size(stream, name)
 
     def read(self, name: str) -> bytes:
         with self._entry(name) as stream:
@@ -327,7 +327,7 @@ class Lmdb(Source):
 
     def check(self, name: str) -> tuple[int, int]:
         with self._value(name) as (database, place), database.stream(place) as stream:
-            return decoding.check(stream, name)
+            return decoding.read_size(stream, name)
 
     def read(self, name: str) -> bytes:
         with self._value(name) as (database, place):

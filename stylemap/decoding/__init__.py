@@ -1,7 +1,7 @@
 """Picture files to uint8 pixels, and nothing of tensors: what loading processes import must not cost them torch.
 
 `formats` knows the kinds of files, `containers` what surrounds their pixels, `opening` bounds what they may become, `colours`
-makes sRGB of every mode, `fitting` makes squares.
+makes sRGB of every mode, `channels` keeps every channel at its full depth.
 """
 
 import contextlib
@@ -12,10 +12,10 @@ from typing import BinaryIO
 import numpy as np
 from PIL import Image
 
-from stylemap.decoding import colours, fitting
-from stylemap.decoding.fitting import fit, fit_mask
+from stylemap import resampling
+from stylemap.decoding import colours
 from stylemap.decoding.formats import EXTENSIONS, READABLE
-from stylemap.decoding.opening import DAMAGED, LARGEST_FILE, MAX_PIXELS, annotated, opened
+from stylemap.decoding.opening import DAMAGED, LARGEST_FILE, MAX_PIXELS, open_image, open_with_metadata
 
 try:
     import simplejpeg
@@ -23,8 +23,8 @@ except ImportError:  # an extra
     simplejpeg = None
 
 __all__ = [
-    "DAMAGED", "EXTENSIONS", "LARGEST_FILE", "MAX_PIXELS", "READABLE", "Description",
-    "annotated", "check", "decode", "describe", "fit", "fit_mask", "load", "luminance", "opened",
+    "DAMAGED", "EXTENSIONS", "LARGEST_FILE", "MAX_PIXELS", "READABLE", "FileInfo",
+    "decode", "decode_square", "inspect", "luminance", "open_image", "open_with_metadata", "read_size", "upright_size",
 ]  # fmt: skip
 
 
@@ -43,11 +43,11 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
     Raises:
         InputError: no such file, no picture (see `READABLE`), damaged or cut short, too large, or values without a white.
     """
-    with opened(data, name, max_pixels) as picture:
+    with open_image(data, name, max_pixels) as picture:
         return colours.turned(_pixels(picture), colours.turn(picture))
 
 
-def load(
+def decode_square(
     data: bytes | Path, side: int, name: str | None = None, max_pixels: int = MAX_PIXELS, pad: bool = False
 ) -> np.ndarray:
     """``fit(decode(data), side, pad)`` -> uint8 [side, side, 3], faster for a JPEG much larger than ``side``.
@@ -55,22 +55,22 @@ def load(
     Such a JPEG is decoded at a half, quarter or eighth, never below twice ``side``, so that the final area resize still
     averages at least 2 x 2 pixels. Nothing is displaced by that. Arguments and errors are those of ``decode``.
     """
-    with opened(data, name, max_pixels) as picture:
+    with open_image(data, name, max_pixels) as picture:
         turn = colours.turn(picture)
         top, left, length = _square(picture, turn, pad)
         factor = next((f for f in (8, 4, 2) if length >= 2 * side * f and _reducible(picture, f, top, left, length)), 1)
         if factor > 1:
             picture.draft(None, (picture.width // factor, picture.height // factor))
         pixels = colours.rgb(picture) if factor > 1 else _pixels(picture)
-        square = fitting.cut(pixels, top // factor, left // factor, length // factor)
-        return colours.turned(fitting.resize(square, side), turn)
+        square = resampling.cut(pixels, top // factor, left // factor, length // factor)
+        return colours.turned(resampling.resize(square, side), turn)
 
 
 def _square(picture: Image.Image, turn: Image.Transpose | None, pad: bool) -> tuple[int, int, int]:
-    """`fitting.square` of the upright picture -> (top, left, side) in the picture as it is stored."""
+    """`resampling.square` of the upright picture -> (top, left, side) in the picture as it is stored."""
     sideways = turn in colours.SIDEWAYS
     height, width = picture.size if sideways else picture.size[::-1]
-    top, left, side = fitting.square(height, width, pad)
+    top, left, side = resampling.square(height, width, pad)
     down, right = colours.flips(turn)
     top = height - side - top if down else top
     left = width - side - left if right else left
@@ -99,14 +99,20 @@ def _block(picture: Image.Image, factor: int) -> tuple[int, int]:
     return 8 * max(span[0] for span in reduced), 8 * max(span[1] for span in reduced)
 
 
-def check(data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+def read_size(data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """Read only the header -> (width, height) as stored. Raises the InputError that ``decode`` would raise for it."""
-    with opened(data, name, max_pixels, header=True) as picture:
+    with open_image(data, name, max_pixels, header=True) as picture:
         return picture.size
 
 
+def upright_size(path: Path) -> tuple[int, int]:
+    """(height, width) of the upright picture, from its header. Errors are those of ``decode``."""
+    with open_image(path) as picture:
+        return picture.size if colours.turn(picture) in colours.SIDEWAYS else picture.size[::-1]
+
+
 @dataclass(frozen=True)
-class Description:
+class FileInfo:
     """What a picture file holds; ``width`` and ``height`` are those of the upright picture."""
 
     kind: str  # JPEG, PNG, WEBP, BMP, TIFF, GIF, AVIF, HEIF
@@ -123,14 +129,14 @@ class Description:
         return self.mode in ("RGB", "L") and not (self.turned or self.transparent or self.profile)
 
 
-def describe(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Description:
+def inspect(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> FileInfo:
     """Decode every pixel and tell what the file holds. Raises the InputError that ``decode`` would raise for it."""
-    with opened(data, name, max_pixels) as picture:
+    with open_image(data, name, max_pixels) as picture:
         turn, turned = colours.turn(picture), colours.turned_by(picture) is not None
         picture.load()
         colours.split_alpha(picture.crop((0, 0, 1, 1)))  # refuses what `decode` refuses
         width, height = picture.size if turn not in colours.SIDEWAYS else picture.size[::-1]
-        return Description(
+        return FileInfo(
             kind=picture.format,
             mode=picture.mode,
             width=width,
@@ -146,7 +152,7 @@ def luminance(data: bytes | Path) -> np.ndarray:
 
     Colour profiles are ignored: a mask is data, not colour. Raises the InputErrors of ``decode``.
     """
-    with opened(data) as picture:
+    with open_image(data) as picture:
         return colours.turned(colours.luminance(picture), colours.turn(picture))
 
 

@@ -52,13 +52,13 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 @contextlib.contextmanager
-def opened(
+def open_image(
     data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS, header: bool = False
 ) -> Iterator[Image.Image]:
     """The picture, not decoded yet; whatever fails in here or in the block becomes an InputError with its name.
 
     Of its ``info`` only ``transparency``, ``icc_profile``, ``exif``, ``original_orientation`` and, of a PNG, ``bits`` are to be
-    relied on; `annotated` has the rest.
+    relied on; `open_with_metadata` has the rest.
 
     Args:
         header: read no more than the size takes; the picture cannot be decoded then.
@@ -89,7 +89,7 @@ def opened(
 
 
 @contextlib.contextmanager
-def annotated(data: bytes | Path) -> Iterator[Image.Image | None]:
+def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
     """A picture as Pillow opens it by itself, with all that its file says besides the pixels; None if Pillow fails at that.
 
     To be asked for of a picture that could be decoded: here nothing is bounded but the pieces of a JPEG's EXIF.

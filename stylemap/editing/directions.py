@@ -221,11 +221,11 @@ def load(path: str | Path) -> dict[str, Direction]:
     Raises:
         InputError: missing, damaged, or no file of directions.
     """
-    header, tensors = reading.notes(path), reading.tensors(path)
+    header, tensors = reading.read_metadata(path), reading.read_tensors(path)
     if header.get("format") != FORMAT:
         raise InputError(f"{path} holds no directions; `stylemap directions train` makes such files")
     try:
-        info = reading.json_value(header["directions"], "the header")
+        info = reading.parse_json(header["directions"], "the header")
         found = {name: _from_file(name, tensors[name], **info[name]) for name in info}
     except (KeyError, TypeError, ValueError) as err:  # an InputError is a ValueError
         raise InputError(f"{path} has damaged directions ({brief(err)}); copy it again") from err
@@ -273,7 +273,7 @@ def read_npy(path: str | Path, shape: tuple[int, int, int], scale: float = 1.0, 
         InputError: missing, damaged, of another shape, or not of numbers.
     """
     path = Path(path)
-    array = reading.array(path)
+    array = reading.read_array(path)
     size = int(np.prod(shape))
     if array.shape not in ((1, size), (size,), shape):
         raise InputError(f"{path} must hold [1, {size}] numbers for stylemaps {list(shape)}, not {list(array.shape)}")

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap import decoding
+from stylemap import resampling
 
 Half = Literal["left", "right", "upper", "lower"]
 HALVES: tuple[Half, ...] = ("left", "right", "upper", "lower")
@@ -70,7 +70,7 @@ def from_parts(labels: np.ndarray, ids: Iterable[int], resolution: int) -> Tenso
     """
     if labels.dtype != np.uint8 or labels.ndim != 2 or labels.size == 0:
         raise ValueError(f"labels must be uint8 [H, W], not {labels.dtype} {list(labels.shape)}")
-    return torch.from_numpy(decoding.fit_mask(np.isin(labels, list(ids)).astype(np.float32), resolution))[None, None]
+    return torch.from_numpy(resampling.fit_mask(np.isin(labels, list(ids)).astype(np.float32), resolution))[None, None]
 
 
 def union(first: Tensor, second: Tensor) -> Tensor:

@@ -37,7 +37,7 @@ def paste(
     region: np.ndarray,
     how: How = "feather",
     sources: Sequence["Source"] = (),
-    encode: faces.alignment.Encode | None = None,
+    encode: faces.Encode | None = None,
 ) -> np.ndarray:
     """The photo at its full size with an edit of a part of it -> a new array of the photo's type.
 
@@ -46,7 +46,7 @@ def paste(
         picture: uint8 [R, R, 3], the part of the photo that was edited, before the edit.
         edited: [R, R, 3] in 0..255, uint8 or float.
         alignment: where the part lies: of a face, or `faces.Alignment.central`.
-        region: float [R, R] in [0, 1], where the edit is to show. Around it the edit fades within `faces.alignment.FEATHER`;
+        region: float [R, R] in [0, 1], where the edit is to show. Around it the edit fades within `faces.pasting.FEATHER`;
             all else stays byte for byte the photo. An empty region gives the photo.
         how: "feather" fades and that is all. "poisson" first brings the colours of parts of references to the photo's, so that
             they meet at the border of each part; light and tint of the reference go.

@@ -8,10 +8,11 @@ import math
 import cv2
 import numpy as np
 
-from stylemap import decoding, faces, originals
+from stylemap import decoding, faces
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError
+from stylemap.photos import originals
 from stylemap.project.recipe import Photo
 
 PNG_START = b"\x89PNG\r\n\x1a\n"
@@ -35,8 +36,8 @@ class Reader:
         Raises:
             InputError: no picture, damaged or too large.
         """
-        about = decoding.describe(data, name, self.most_pixels)
-        pixels = decoding.load(data, self.resolution, name, self.most_pixels)
+        about = decoding.inspect(data, name, self.most_pixels)
+        pixels = decoding.decode_square(data, self.resolution, name, self.most_pixels)
         alignment = faces.Alignment.central(about.height, about.width, self.resolution)
         return Photo(pixels, data, (about.width, about.height), alignment)
 
@@ -68,7 +69,7 @@ def put_back(photo: Photo, edited: Edited, how: pasting.How, most_pixels: int) -
     What is outside the region stays what it was in every bit.
     """
     source = photo.pixels if photo.upload is None else photo.upload
-    whole = originals.opened(source, ".png", "the picture", most_pixels)
+    whole = originals.read(source, ".png", "the picture", most_pixels)
     where = photo.alignment, edited.region, how, edited.sources
     buffer = io.BytesIO()
     whole.write(buffer, pasting.paste(whole.colour, photo.pixels, edited.pixels, *where, whole.encode))
@@ -93,7 +94,7 @@ def mask_from_text(text: str, side: int) -> np.ndarray:
         raise InputError("a mask is no base64") from err
     if not data.startswith(PNG_START):
         raise InputError("a mask is no PNG")
-    width, height = decoding.check(data, "the mask", side * side)
+    width, height = decoding.read_size(data, "the mask", side * side)
     if (width, height) != (side, side):
         raise InputError(f"a mask is {width} x {height} pixels; it must be {side} x {side} like the picture")
     try:

@@ -1,12 +1,15 @@
 """Faces in photos: found, cut out aligned like FFHQ, and put back after an edit. Numbers and pixels only, no torch."""
 
-from stylemap.faces.alignment import Aligned, Alignment, align, align_mask, paste_back, quad, share
+from stylemap.faces.alignment import Aligned, align, align_mask
 from stylemap.faces.detection import Face, YuNet
 from stylemap.faces.finding import Finder, by_size, cut
+from stylemap.faces.geometry import Alignment, quad
+from stylemap.faces.pasting import Encode, paste_back, share
 
 __all__ = [
     "Aligned",
     "Alignment",
+    "Encode",
     "Face",
     "Finder",
     "YuNet",

@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 
 from stylemap.errors import InputError
-from stylemap.faces import alignment, landmarks
+from stylemap.faces import alignment, geometry, landmarks
 from stylemap.faces.detection import Face, YuNet
 
-SMALLEST = 4  # pixels, half the square of `alignment.quad`: there is no face in less
+SMALLEST = 4  # pixels, half the square of `geometry.quad`: there is no face in less
 INSIDE = 2  # of the five points, at least: a photo of a face has more of them
 
 Detector = Callable[[np.ndarray], list[Face]]  # a photo uint8 [H, W, 3] RGB -> its faces
@@ -73,9 +73,9 @@ def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
     points, (height, width) = face.landmarks, photo.shape[:2]
     if what := landmarks.fault(points):
         raise InputError(f"a face {what}")
-    alignment.quad(points)  # refuses equal ones
+    geometry.quad(points)  # refuses equal ones
     inside = ((points > -0.5) & (points < (width - 0.5, height - 0.5))).all(1).sum()
-    if inside < INSIDE or alignment.half_size(points) < SMALLEST:
+    if inside < INSIDE or geometry.half_size(points) < SMALLEST:
         low, high = (f"({point[0]:.4g}, {point[1]:.4g})" for point in (points.min(0), points.max(0)))
         raise InputError(
             f"these landmarks do not fit a photo of {width} x {height} pixels: they reach from {low} to {high}; correct them"
@@ -85,7 +85,7 @@ def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
 
 def by_size(faces: list[Face]) -> list[Face]:
     """The largest first, by the square that is cut out for it; equal ones as they come."""
-    return sorted(faces, key=lambda face: -alignment.half_size(face.landmarks))
+    return sorted(faces, key=lambda face: -geometry.half_size(face.landmarks))
 
 
 def _box(points: np.ndarray) -> tuple[float, float, float, float]:

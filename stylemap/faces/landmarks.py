@@ -48,7 +48,7 @@ def read(path: str | Path) -> Table:
         InputError: no such file, no JSON, or a photo whose points are no face; the line names the file and the photo.
     """
     path = Path(path)
-    content = reading.json_value(reading.content(path), path)
+    content = reading.parse_json(reading.read_bytes(path), path)
     if not isinstance(content, dict) or not content:
         raise InputError(f'{path} lists no photo; it must look like {{"photo.jpg": [[x, y], ... 5 or 68 points]}}')
     table: Table = defaultdict(list)

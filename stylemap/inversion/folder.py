@@ -153,7 +153,7 @@ class Folder:
         if not path.exists():
             return None
         try:
-            note = reading.json_object(path)
+            note = reading.read_json(path)
             key, origin, about = note["key"], note["origin"], title(note["origin"])
         except (InputError, KeyError, TypeError, AttributeError) as err:
             raise InputError(f"{path} is no note of `stylemap project`; give another --out") from err

@@ -76,9 +76,9 @@ def read(path: str | Path, model: Model | VectorModel, weights_sha256: str | Non
     """
     if Path(path).suffix == ".npy":
         return Found(_fit(_numbers(path), model, path).to(model.device), {}, {})
-    header = reading.notes(path)
-    info = reading.json_value(header[FORMAT], f"the header of {path}") if FORMAT in header else None
-    tensors = reading.tensors(path)
+    header = reading.read_metadata(path)
+    info = reading.parse_json(header[FORMAT], f"the header of {path}") if FORMAT in header else None
+    tensors = reading.read_tensors(path)
     if not isinstance(info, dict) or "latent" not in tensors:
         raise InputError(f"{path} holds no latent; `stylemap project` makes such files")
     if any(not x.is_floating_point() or not x.float().isfinite().all() for x in tensors.values()):
@@ -129,7 +129,7 @@ def read_boundary(path: str | Path, model: Model | VectorModel) -> Tensor:
 
 
 def _numbers(path: str | Path) -> Tensor:
-    numbers = torch.from_numpy(reading.array(path)).float()
+    numbers = torch.from_numpy(reading.read_array(path)).float()
     if not numbers.isfinite().all():
         raise InputError(f"{path} holds numbers that are too large; make it again")
     return numbers

@@ -31,8 +31,8 @@ def read_header(data: bytes) -> dict:
         InputError: no such file.
     """
     try:
-        notes = reading.notes(io.BytesIO(data), "the project")
-        header = reading.json_value(notes["project"], "the project")
+        notes = reading.read_metadata(io.BytesIO(data), "the project")
+        header = reading.parse_json(notes["project"], "the project")
     except (InputError, KeyError) as err:
         raise InputError("this is no project file, or it is damaged; take one that the editor saved") from err
     if notes.get("format") != FORMAT or not isinstance(header, dict):
@@ -119,7 +119,7 @@ class Parser:
         if data.dtype != torch.uint8 or data.dim() != 1:
             raise InputError("the upload must be bytes")
         upload = data.numpy().tobytes()
-        stored = decoding.check(upload, "the upload", self.most_pixels)
+        stored = decoding.read_size(upload, "the upload", self.most_pixels)
         size = settings["size"]
         if not isinstance(size, list) or size not in (list(stored), list(stored[::-1])):
             # turned by EXIF, width and height change places

@@ -151,7 +151,7 @@ def read_log(path: Path) -> list[dict]:
     records = []
     for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
         with contextlib.suppress(InputError):
-            record = reading.json_value(line, path)
+            record = reading.parse_json(line, path)
             if isinstance(record, dict) and type(record.get("images")) is int:
                 records.append({name: value for name, value in record.items() if _is_logged(name, value)})
     return records

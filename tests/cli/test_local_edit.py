@@ -13,10 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import Box, blend, faces, images, maskfiles, transplant
+from stylemap import Box, blend, faces, images, transplant
 from stylemap.datasets import avatars
 from stylemap.editing.composing import Placement, place
 from stylemap.faces import detection
+from stylemap.photos import mask_files
 from tests.cli.conftest import SIDE, pixels
 from tests.faces import toy_yunet
 
@@ -293,7 +294,7 @@ class TestAlign:
         painting = Image.fromarray(disc.astype(np.uint8) * 255).resize((round(width * factor), round(height * factor)))
         painting.save(tmp_path / "m.png")
         assert stylemap(self.BLEND, "--mask m.png", flags).code == 0
-        painted = maskfiles.read(tmp_path / "m.png")
+        painted = mask_files.read(tmp_path / "m.png")
         mask = torch.from_numpy(faces.align_mask(painted, aligned["ada"].alignment.scaled(factor)))[None, None]
         edit = blend(model, encoded["ada"], encoded["bob"], mask)
         changed = self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, mask)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import decoding, faces, images
+from stylemap import faces, images, resampling
 from stylemap.datasets import avatars
 from stylemap.editing import applying, directions, pasting
 from stylemap.editing.composing import Patch
@@ -38,7 +38,7 @@ def test_is_the_library_s(stylemap, model, inputs, tmp_path, photo, how):
     assert ran.err == (
         "note: the mask part.png is 128 x 128 and the photo 176 x 128; it is taken to lie over the photo's central square\n"
     )
-    picture = decoding.fit(photo, SIDE)
+    picture = resampling.fit(photo, SIDE)
     original = model.resize(model.encode(images.from_uint8(torch.from_numpy(picture)[None])))
     mask = images.read_mask(tmp_path / "part.png", SIDE)
     reference = model.resize(model.encode(images.read(inputs / "bob.png", SIDE)))

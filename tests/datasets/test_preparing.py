@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap import decoding
+from stylemap import decoding, resampling
 from stylemap.datasets import ImageFolder, preparing, split
 from stylemap.datasets.preparing import Options, held_out, prepare, targets
 from stylemap.datasets.sources import open_source
@@ -79,14 +79,14 @@ class TestPictures:
         assert summary.kept == 0
         stored = Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.png")))
         assert (stored.format, stored.mode, stored.size) == ("PNG", "RGB", (SIDE, SIDE))
-        assert np.array_equal(np.asarray(stored), decoding.load(data, SIDE))
+        assert np.array_equal(np.asarray(stored), decoding.decode_square(data, SIDE))
 
     def test_jpeg_is_close_and_keeps_colour_resolution(self, tmp_path):
         _, out = made(tmp_path, {"a.png": encoded("PNG", 64, 64)})
         stored = Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.jpg")))
         assert stored.layer == [(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)]  # sampling 1x1 for all three: 4:4:4
         # the largest quantisation step at quality 95 is 12 and a smooth picture uses few coefficients
-        assert abs(np.asarray(stored).astype(int) - decoding.fit(pixels(64, 64), SIDE)).max() <= 12
+        assert abs(np.asarray(stored).astype(int) - resampling.fit(pixels(64, 64), SIDE)).max() <= 12
 
     def test_quality_changes_the_size(self, tmp_path):
         sizes = [len(preparing.Converter(None, Options(64, quality=q))._converted(encoded("PNG", 99, 99), "a", "a")[1])
@@ -258,11 +258,11 @@ class TestWhole:
 
     def test_training_reads_the_same_pixels_without_checking_again(self, tmp_path, monkeypatch):
         _, out = made(tmp_path, self.CONTENT, kind="png")
-        monkeypatch.setattr(decoding, "check", lambda *_: pytest.fail("a header was read again"))
+        monkeypatch.setattr(decoding, "read_size", lambda *_: pytest.fail("a header was read again"))
         data = ImageFolder(out, SIDE)
         assert len(data) == 12
         for i in range(12):
-            assert np.array_equal(data[i], decoding.load(self.CONTENT[data.name(i)], SIDE))
+            assert np.array_equal(data[i], decoding.decode_square(self.CONTENT[data.name(i)], SIDE))
 
     def test_same_bytes_from_another_place_later_and_with_workers(self, tmp_path):
         _, out = made(tmp_path / "a", self.CONTENT)

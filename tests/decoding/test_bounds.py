@@ -61,7 +61,7 @@ def claims(width: int, height: int) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", claims(8, 8))
 def test_what_a_file_claims_must_fit_its_bytes(name):
     data = claims(14_400, 12_400)[name]  # 179 million is the most that all of Pillow's readers take
-    for read in (decoding.decode, lambda data: decoding.load(data, 64)):
+    for read in (decoding.decode, lambda data: decoding.decode_square(data, 64)):
         with pytest.raises(InputError, match=f"{TOO_FEW}|it has .* bytes for 14400 x 12400 pixels"):
             read(data)
 
@@ -127,8 +127,8 @@ class TestPieces:
     def test_of_a_jpeg(self, extra):
         data = self.HEAD + extra + self.REST
         assert np.array_equal(decoding.decode(data), self.WHOLE)
-        assert decoding.check(io.BytesIO(data)) == (16, 16)
-        with decoding.annotated(data) as picture:
+        assert decoding.read_size(io.BytesIO(data)) == (16, 16)
+        with decoding.open_with_metadata(data) as picture:
             assert picture is None or picture.size == (16, 16)
 
     def test_of_a_png(self):
@@ -182,6 +182,6 @@ def test_a_file_too_large_to_be_a_picture(tmp_path):
     path = tmp_path / "a.png"
     path.write_bytes(encoded(SMALL, "PNG"))
     os.truncate(path, decoding.LARGEST_FILE + 1)  # sparse: takes no space
-    for read in (decoding.decode, decoding.check):
+    for read in (decoding.decode, decoding.read_size):
         with pytest.raises(InputError, match=r"a\.png has more than 1 GiB; make it smaller first$"):
             read(path)

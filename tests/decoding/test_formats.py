@@ -8,8 +8,9 @@ import PIL
 import pytest
 from PIL import Image
 
-from stylemap import decoding, stored
+from stylemap import decoding, resampling
 from stylemap.datasets import ImageFolder
+from stylemap.decoding import channels
 from stylemap.errors import InputError
 
 from .files import HAS_AVIF, bmp, encoded, grey_tiff, noise, tiff
@@ -40,9 +41,9 @@ class TestEveryFormat:
         rgb = noise(H, W)
         data = encoded(rgb, kind, **options)
         assert np.array_equal(decoding.decode(data), rgb)
-        assert np.array_equal(decoding.load(data, 3), decoding.fit(rgb, 3))
-        assert decoding.check(io.BytesIO(data)) == (W, H)
-        assert decoding.describe(data) == decoding.Description(kind, "RGB", W, H, False, False, False)
+        assert np.array_equal(decoding.decode_square(data, 3), resampling.fit(rgb, 3))
+        assert decoding.read_size(io.BytesIO(data)) == (W, H)
+        assert decoding.inspect(data) == decoding.FileInfo(kind, "RGB", W, H, False, False, False)
         (tmp_path / "a").write_bytes(data)
         assert np.array_equal(decoding.decode(tmp_path / "a"), rgb)
 
@@ -56,8 +57,8 @@ class TestEveryFormat:
         rgb = np.stack([7 * y, 5 * x, 90 + 0 * x], -1).astype(np.uint8)
         data = encoded(rgb, "AVIF", quality=95, subsampling="4:4:4")
         assert abs(decoding.decode(data).astype(int) - rgb).max() <= 8  # of a smooth picture; most are within 2
-        assert decoding.check(data) == (48, 32)
-        assert decoding.describe(data).kind == "AVIF"
+        assert decoding.read_size(data) == (48, 32)
+        assert decoding.inspect(data).kind == "AVIF"
 
     @needs_avif
     def test_avif_under_the_brand_of_all_heifs(self):
@@ -89,7 +90,7 @@ class TestEveryFormat:
             broken = whole[: rng.integers(1, len(whole) + 1)].copy()
             broken[rng.integers(0, len(broken), 3)] = rng.integers(0, 256, 3)
             try:
-                assert decoding.load(broken.tobytes(), 4).shape == (4, 4, 3)
+                assert decoding.decode_square(broken.tobytes(), 4).shape == (4, 4, 3)
             except InputError as err:
                 assert "\n" not in str(err)
 
@@ -174,17 +175,17 @@ class TestTiff:
         same = encoded(rgb, "PNG", exif=exif)  # which is tested on its own
         data = tiff({**RGB, 274: orientation}, rgb.tobytes())
         assert np.array_equal(decoding.decode(data), decoding.decode(same))
-        assert decoding.describe(data).turned == (orientation > 1)
-        assert np.array_equal(stored.read(data, "a").colour, decoding.decode(same))
+        assert decoding.inspect(data).turned == (orientation > 1)
+        assert np.array_equal(channels.read(data, "a").colour, decoding.decode(same))
 
     def test_orientation_of_16_bits_at_full_depth(self):
         values = np.random.default_rng(0).integers(0, 65536, (H, W, 3), dtype=np.uint16)
         data = tiff({**RGB, 258: (16, 16, 16), 274: 3}, values.tobytes())
-        assert np.array_equal(stored.read(data, "a").colour, values[::-1, ::-1])
+        assert np.array_equal(channels.read(data, "a").colour, values[::-1, ::-1])
 
     @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint32, np.int16])
     def test_numbers_without_a_white_are_refused(self, dtype):
-        for read in (decoding.decode, decoding.describe, lambda data, name: decoding.load(data, 4, name)):
+        for read in (decoding.decode, decoding.inspect, lambda data, name: decoding.decode_square(data, 4, name)):
             with pytest.raises(
                 InputError, match=r"^a\.tif is stored in a way that is not read .*; export it as PNG or JPEG$"
             ):
@@ -206,7 +207,7 @@ class TestTiff:
 
     @pytest.mark.parametrize("tags", [{"t254": 1}, {"t50706": (1, 4, 0, 0)}], ids=["NEF, ARW", "DNG"])
     def test_the_preview_of_a_raw_file_is_not_the_photo(self, tags):
-        for read in (decoding.decode, decoding.check):
+        for read in (decoding.decode, decoding.read_size):
             with pytest.raises(InputError, match="begins with a preview, as raw files of cameras do"):
                 read(grey_tiff(noise(H, W, 1)[..., 0], **tags))
 
@@ -270,5 +271,5 @@ class TestOrientation:
     @pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP"])
     def test_of_broken_exif_is_none(self, kind):
         for exif in (b"Exif\0\0", b"Exif\0\0II*\0\xff\xff\xff\xff", b"Exif\0\0MM\0*\0\0\0\x08\xff\xff\0", b"nonsense"):
-            assert decoding.check(encoded(noise(3, 5), kind, exif=exif)) == (5, 3)
+            assert decoding.read_size(encoded(noise(3, 5), kind, exif=exif)) == (5, 3)
             assert decoding.decode(encoded(noise(3, 5), kind, exif=exif)).shape == (3, 5, 3)

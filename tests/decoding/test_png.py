@@ -42,7 +42,7 @@ class TestTransparentColour:
         data = png((3, 2), depth, GREY, packed(values, depth), chunk(b"tRNS", words(key | high_bits)))
         shown = np.where(values == key, 255, np.rint(values * 255 / most))
         assert np.array_equal(decoding.decode(data), shown[..., None].repeat(3, -1))
-        assert decoding.describe(data).transparent
+        assert decoding.inspect(data).transparent
 
     @pytest.mark.parametrize("depth", [8, 16])
     def test_of_rgb(self, depth):
@@ -104,13 +104,13 @@ class TestWhatIsNotNeeded:
     def test_does_not_spoil_the_pixels(self, extra):
         for data in (self.file(extra), self.file(after=extra)):
             assert np.array_equal(decoding.decode(data), self.PIXELS)
-            assert decoding.check(data) == (20, 20)
-            assert decoding.describe(data).plain
+            assert decoding.read_size(data) == (20, 20)
+            assert decoding.inspect(data).plain
 
     def test_header_beyond_any_preview_is_found(self, tmp_path):
         (tmp_path / "a.png").write_bytes(self.file(chunk(b"tEXt", b"prompt\0" + bytes(1_000_000))))
         with (tmp_path / "a.png").open("rb") as stream:
-            assert decoding.check(stream) == (20, 20)
+            assert decoding.read_size(stream) == (20, 20)
 
     def test_without_an_end(self):
         assert np.array_equal(decoding.decode(self.file()[:-12]), self.PIXELS)
@@ -155,7 +155,7 @@ class TestWhatIsNeeded:
         assert decoding.decode(png((20, 20), 8, kind, rows)).shape == (20, 20, 3)
         black = [*rows[1:], bytes(20 * channels)]
         assert decoding.decode(png((20, 20), 8, kind, black)).shape == (20, 20, 3)
-        for read in (decoding.decode, decoding.describe, lambda data: decoding.load(data, 4)):
+        for read in (decoding.decode, decoding.inspect, lambda data: decoding.decode_square(data, 4)):
             with pytest.raises(InputError, match=r"it ends before its last row\); copy or export it"):
                 read(png((20, 20), 8, kind, rows[:19]))
         with pytest.raises(InputError, match=r"it has \d+ bytes for 20 x 1000000 pixels"):
@@ -176,4 +176,4 @@ class TestWhatIsNeeded:
     def test_no_pixels(self):
         data = encoded(Image.new("RGB", (4, 4)), "PNG")
         with pytest.raises(InputError, match="it ends before its pixels"):
-            decoding.check(data[: data.index(b"IDAT") - 4])
+            decoding.read_size(data[: data.index(b"IDAT") - 4])

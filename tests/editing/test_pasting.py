@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from stylemap import decoding, faces
+from stylemap import faces, resampling
 from stylemap.editing import pasting
-from stylemap.faces.alignment import FEATHER
+from stylemap.faces.pasting import FEATHER
 from tests.metrics.test_pairing import box
 
 SIDE = 32
@@ -23,7 +23,7 @@ def photo() -> np.ndarray:
 def setting(region: np.ndarray | None = None) -> dict:
     """A photo, its central square at the model's side, and an edit: there another light and tint, of a reference."""
     region = np.ones((SIDE, SIDE), bool) if region is None else region
-    picture = decoding.fit(photo(), SIDE)
+    picture = resampling.fit(photo(), SIDE)
     reference = (picture.astype(np.float32) * 0.8 + (50, 0, -10)).clip(0, 255)
     return {
         "photo": photo(),

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import decoding, editing, images, project
+from stylemap import decoding, editing, images, project, resampling
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import composing, directions, masks
 from stylemap.editing.blending import in_space, mirrored, render
@@ -89,7 +89,7 @@ def test_upload_is_cut_to_its_central_square(page, refused):
     about = page.put(2, png(whole)).json()
     assert (about["slot"], about["width"], about["height"]) == ("2", 100, 60)
     assert about["parts"] is False and about["aligned"] is False
-    assert np.array_equal(pixels(page.ask("GET", "/pictures/2.png").content), decoding.fit(whole, SIDE))
+    assert np.array_equal(pixels(page.ask("GET", "/pictures/2.png").content), resampling.fit(whole, SIDE))
     refused(page.ask("GET", "/pictures/2/parts.png"), 404)
 
 

@@ -7,11 +7,13 @@ import cv2
 import numpy as np
 import pytest
 
-from stylemap import decoding
+from stylemap import resampling
 from stylemap.datasets import avatars
 from stylemap.errors import InputError
 from stylemap.faces import Alignment, align, align_mask, paste_back, quad, share
-from stylemap.faces.alignment import FADE, FEATHER, half_size
+from stylemap.faces.alignment import FADE
+from stylemap.faces.geometry import half_size
+from stylemap.faces.pasting import FEATHER
 
 FACE = np.array([[38.5, 47], [61.5, 47], [50, 58], [42, 71], [58, 71]])  # eyes 23 apart, mouth 24 below
 CENTRE = np.array([50, 49.4])  # of its square
@@ -278,7 +280,7 @@ class TestAlignMask:
 @pytest.mark.parametrize(("height", "width"), [(96, 140), (141, 96), (97, 97)])
 @pytest.mark.parametrize("side", [16, 32])
 def test_central_is_the_square_that_is_decoded(height, width, side):
-    """A smooth picture through the alignment is what `decoding.fit` makes of it."""
+    """A smooth picture through the alignment is what `resampling.fit` makes of it."""
     photo = waves_photo(height, width, 60)
     alignment = Alignment.central(height, width, side)
     x, y = in_photo(alignment)
@@ -288,7 +290,7 @@ def test_central_is_the_square_that_is_decoded(height, width, side):
     # a mean over a pixel differs from the value in its middle by (2 pi step / period)^2 / 24 of the amplitude, in each direction
     step = min(height, width) / side
     atol = AMPLITUDE * (2 * np.pi * step / 60) ** 2 / 12 + 1
-    np.testing.assert_allclose(decoding.fit(photo, side), waves(x, y, 60), atol=atol)
+    np.testing.assert_allclose(resampling.fit(photo, side), waves(x, y, 60), atol=atol)
 
 
 class TestPasteBack:
@@ -383,7 +385,7 @@ class TestPasteBack:
         alignment = Alignment.of(quad(placed((150, 140), 2.5, 20)), 64)
         edited = np.random.default_rng(0).integers(0, 256, (64, 64, 3), np.uint8)
         at_once = paste_back(photo, edited, alignment)
-        monkeypatch.setattr("stylemap.faces.alignment.STRIP", 1000)
+        monkeypatch.setattr("stylemap.resampling.STRIP", 1000)
         difference = abs(paste_back(photo, edited, alignment).astype(int) - at_once)
         # places are rounded to 1/32 pixel, here of 0.28 a pixel, from another origin
         assert difference.max() <= 255 * 3 / 32 and difference.mean() < 0.5

@@ -80,7 +80,7 @@ def go_on(run: Path, config: TrainConfig, name: str) -> None:
         assert "\n" not in str(err) and files(run) == before
     else:
         assert name not in REFUSED and not name.startswith("model.")
-        assert reading.settings(run / "config.yaml") == asdict(other)
+        assert reading.read_yaml(run / "config.yaml") == asdict(other)
         content = state.load_newest(run)
         assert (content["images"], content["config"]) == (4 + other.batch, asdict(other))
 

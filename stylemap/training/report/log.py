@@ -34,7 +34,7 @@ class Log:
             return cls([], {}, [], None)
         for line in lines:
             try:
-                record = reading.json_value(line, path)
+                record = reading.parse_json(line, path)
             except InputError:
                 continue
             if isinstance(record, dict) and type(record.get("images")) is int and 0 <= record["images"] < 2**63:

@@ -55,7 +55,7 @@ def _read_config(run: Path) -> dict:
     path = run / "config.yaml"
     if not path.is_file():
         raise InputError(f"{run} holds no run (config.yaml is missing); name the folder of a training run")
-    return reading.settings(path)
+    return reading.read_yaml(path)
 
 
 def _config(config: dict) -> str:

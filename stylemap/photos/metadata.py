@@ -11,8 +11,8 @@ from PIL import Image, PngImagePlugin
 
 from stylemap import decoding
 from stylemap.decoding import colours, containers
+from stylemap.decoding.channels import Channels
 from stylemap.images import JPEG, PNG, WEBP, Format
-from stylemap.stored import Stored
 
 PNG_MEANING = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # chunks: how the values are to be shown
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
@@ -62,7 +62,7 @@ class Notes:
         return replace(self, meaning=())
 
 
-def read(data: bytes | Path, found: Stored, kind: Format) -> tuple[Notes, list[str]]:
+def read(data: bytes | Path, found: Channels, kind: Format) -> tuple[Notes, list[str]]:
     """What a file says of its picture, as far as it holds of the upright one in a file of another kind.
 
     Args:
@@ -73,14 +73,14 @@ def read(data: bytes | Path, found: Stored, kind: Format) -> tuple[Notes, list[s
         It, and a line for all that cannot be read, or does not fit into that kind.
     """
     lost: list[str] = []
-    with decoding.annotated(data) as picture:
+    with decoding.open_with_metadata(data) as picture:
         if picture is None:
             return Notes(), ["the photo's metadata cannot be read; the result has none"]
         notes = _notes(data, picture, found, kind, lost)
         return notes, lost + _further(picture)
 
 
-def _notes(data: bytes | Path, picture: Image.Image, found: Stored, kind: Format, lost: list[str]) -> Notes:
+def _notes(data: bytes | Path, picture: Image.Image, found: Channels, kind: Format, lost: list[str]) -> Notes:
     info, size = picture.info, found.colour.shape[1::-1]
     dpi = info.get("dpi")
     if dpi and not all(0 < value < 65_536 for value in dpi):  # NaN is neither

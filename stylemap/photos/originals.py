@@ -15,11 +15,12 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from stylemap import annotations, decoding, faces, stored
-from stylemap.annotations import Notes
-from stylemap.decoding import colours, containers
+from stylemap import decoding, faces
+from stylemap.decoding import channels, colours, containers
 from stylemap.errors import InputError
 from stylemap.images import FORMATS, JPEG, PNG, Format
+from stylemap.photos import metadata
+from stylemap.photos.metadata import Notes
 
 Place = tuple[slice, slice]  # rows and columns
 
@@ -107,7 +108,7 @@ class Original:
         return options
 
 
-def opened(
+def read(
     source: bytes | Path | np.ndarray, suffix: str, name: str | None = None, max_pixels: int = decoding.MAX_PIXELS
 ) -> Original:
     """A photo to be written as a file of another or the same kind.
@@ -126,8 +127,8 @@ def opened(
 
 def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -> Original:
     lost: list[str] = []
-    with decoding.opened(data, name, max_pixels) as picture:
-        found = stored.of(data, picture)
+    with decoding.open_image(data, name, max_pixels) as picture:
+        found = channels.of(data, picture)
         if found.colour.dtype not in (np.uint8, np.uint16):
             colours.split_alpha(picture)  # says why such values are not read
         width, height = found.colour.shape[1::-1]
@@ -139,7 +140,7 @@ def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -
         profile = picture.info.get("icc_profile") or None
     if found.reduced:
         lost.append("the photo has 16 bits a channel; only 8 of them can be read")
-    notes, of_notes = annotations.read(data, found, kind)
+    notes, of_notes = metadata.read(data, found, kind)
     lost += of_notes
     photo = Original(found.colour, found.alpha, kind, profile, notes)
     photo = _in_colours(photo, lost)

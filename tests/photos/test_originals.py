@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from stylemap import decoding, faces, images, originals, stored
+from stylemap import decoding, faces, images
+from stylemap.decoding import channels
 from stylemap.editing import pasting
 from stylemap.errors import InputError
+from stylemap.photos import originals
 
 SIDE = 64
 REGION = np.zeros((SIDE, SIDE), np.float32)
@@ -137,7 +139,7 @@ class Pasted:
 
 
 def paste(data: bytes | Path | np.ndarray, suffix: str) -> Pasted:
-    photo = originals.opened(data, suffix, "photo")
+    photo = originals.read(data, suffix, "photo")
     height, width = photo.colour.shape[:2]
     alignment = faces.Alignment.central(height, width, SIDE)
     edited = np.broadcast_to(COLOUR, (SIDE, SIDE, 3))
@@ -162,9 +164,9 @@ def inside(pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize("kind", KINDS)
 def test_what_the_edit_does_not_touch_stays_as_it_is_stored(kind, suffix):
     data = KINDS[kind]
-    before = stored.read(data)
+    before = channels.read(data)
     result = paste(data, suffix)
-    after = stored.read(result.data)
+    after = channels.read(result.data)
     left = ~result.touched
     if suffix == ".png" or (before.colour.dtype == np.uint8 and kind != "L with profile"):
         assert result.lost == ()
@@ -206,7 +208,7 @@ class TestJpeg:
         result = paste(data, ".jpg")
         assert result.header.mode == "CMYK"
         assert result.lost == (originals.RECODED,)
-        change = abs(stored.read(result.data).colour.astype(int) - stored.read(data).colour)[~result.touched]
+        change = abs(channels.read(result.data).colour.astype(int) - channels.read(data).colour)[~result.touched]
         assert change.mean() < 2
         assert abs(inside(decoding.decode(result.data)).astype(int) - COLOUR).mean() < 4
 
@@ -259,13 +261,13 @@ def test_a_tiff_of_16_bits_that_is_to_be_turned(tmp_path, orientation):
     data += b"\0" * (len(data) % 2)
     place = len(data)
     data = data[:4] + struct.pack("<I", place) + data[8:] + struct.pack("<H", count + 1) + b"".join(entries) + bytes(4)
-    found = stored.read(data)
+    found = channels.read(data)
     wanted = decoding.decode(data)
     assert found.colour.dtype == np.uint16 and found.colour.shape == wanted.shape
     assert wanted.shape == ((70, 90, 3) if orientation < 5 else (90, 70, 3))
     assert abs(found.colour / 257 - wanted).max() <= 1  # upper 8 bits, or the nearest
     (tmp_path / "a.tif").write_bytes(data)
-    assert stored.size(tmp_path / "a.tif") == wanted.shape[:2]
+    assert decoding.upright_size(tmp_path / "a.tif") == wanted.shape[:2]
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6, 8])
@@ -370,7 +372,7 @@ def test_too_large_for_webp(tmp_path):
     with pytest.raises(
         InputError, match="wide.png has 16384 x 4 pixels, and WebP holds at most 16383 a side: name a .png"
     ):
-        originals.opened(tmp_path / "wide.png", ".webp")
+        originals.read(tmp_path / "wide.png", ".webp")
 
 
 class TestHidden:
@@ -381,11 +383,11 @@ class TestHidden:
         rgba = noise(4)
         rgba[..., 3] = 255
         rgba[rows, :, 3] = 0
-        lines = originals.opened(png(Image.fromarray(rgba)), ".png").hidden(self.ALIGNMENT, REGION)
+        lines = originals.read(png(Image.fromarray(rgba)), ".png").hidden(self.ALIGNMENT, REGION)
         assert lines == (
             [] if share is None else [f"{share} of the edit lies where the photo is transparent, and does not show"]
         )
 
     def test_an_edit_in_a_grey_photo(self):
-        lines = originals.opened(KINDS["L"], ".png").hidden(self.ALIGNMENT, REGION)
+        lines = originals.read(KINDS["L"], ".png").hidden(self.ALIGNMENT, REGION)
         assert lines == ["the photo is grey, and so is the edit in it"]

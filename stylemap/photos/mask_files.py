@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from stylemap import decoding, stored
-from stylemap.decoding import colours
+from stylemap import resampling
+from stylemap.decoding import channels, colours
+from stylemap.decoding.channels import Channels
 from stylemap.errors import InputError, Note
 
 EDITED = "where the edit is to be"  # what white is in a mask
@@ -40,7 +41,7 @@ def read(path: Path) -> np.ndarray:
     Raises:
         InputError: as of `decoding.decode`; a picture of many colours; numbers that have no range.
     """
-    found = stored.read(path)
+    found = channels.read(path)
     colour, alpha, full = _fractions(found, path)
     grounded = None
     if alpha is not None:
@@ -56,11 +57,11 @@ def read(path: Path) -> np.ndarray:
 
 
 def fit(mask: np.ndarray, side: int, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
-    """The central square of a mask at another side, as `decoding.fit_mask`, if it selects anything: see `selecting`."""
-    return selecting(decoding.fit_mask(mask, side), path, hard, white)
+    """The central square of a mask at another side, as `resampling.fit_mask`, if it selects anything: see `validate`."""
+    return validate(resampling.fit_mask(mask, side), path, hard, white)
 
 
-def selecting(mask: np.ndarray, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
+def validate(mask: np.ndarray, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
     """The mask over the model's picture, if it selects anything; with ``hard`` only what is lighter than middle grey counts.
 
     Args:
@@ -95,7 +96,7 @@ def two_valued(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
     return None if (values[other] != second).any() else (first, second)
 
 
-def check_over(mask: tuple[int, int], photo: tuple[int, int], name: str | Path, unless: str | None = None) -> None:
+def validate_size(mask: tuple[int, int], photo: tuple[int, int], name: str | Path, unless: str | None = None) -> None:
     """Check that a mask of (height, width) has the shape of its photo, or is square: then it lies over the central square.
 
     Args:
@@ -119,7 +120,7 @@ def check_over(mask: tuple[int, int], photo: tuple[int, int], name: str | Path, 
 # ---- what a file means
 
 
-def _fractions(found: stored.Stored, path: Path) -> tuple[np.ndarray, np.ndarray | None, float]:
+def _fractions(found: Channels, path: Path) -> tuple[np.ndarray, np.ndarray | None, float]:
     """Colours [H, W, 1 or 3] and alpha [H, W] as shares, float32, and what in the file 1 is."""
     values, full = found.colour, found.full
     if values.dtype in (np.int32, np.float32):

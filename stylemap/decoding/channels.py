@@ -7,15 +7,15 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from stylemap import decoding
 from stylemap.decoding import colours
+from stylemap.decoding.opening import MAX_PIXELS, open_image
 
 BITS_PER_SAMPLE = 258  # TIFF tag
 EXACT = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM"})  # kinds of files that keep every value
 
 
 @dataclass(frozen=True, eq=False)
-class Stored:
+class Channels:
     """The channels of a picture."""
 
     colour: np.ndarray  # [H, W, C], C = 1 grey, 3 RGB, 4 CMYK; uint8 or uint16, of some TIFFs int32 or float32
@@ -30,17 +30,17 @@ class Stored:
         return {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(self.colour.dtype, 1.0)
 
 
-def read(data: bytes | Path, name: str | None = None, max_pixels: int = decoding.MAX_PIXELS) -> Stored:
+def read(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Channels:
     """Read every channel of a picture. Arguments and errors are those of `decoding.decode`.
 
     Palettes become RGB and bilevel pictures grey. A transparent colour becomes an alpha channel.
     """
-    with decoding.opened(data, name, max_pixels) as picture:
+    with open_image(data, name, max_pixels) as picture:
         return of(data, picture)
 
 
-def of(data: bytes | Path, picture: Image.Image) -> Stored:
-    """The channels of a picture that `decoding.opened` has opened."""
+def of(data: bytes | Path, picture: Image.Image) -> Channels:
+    """The channels of a picture that `open_image` has opened."""
     picture.load()
     turn = colours.turned_by(picture)
     colour, alpha = (_upright(channels, colours.turn(picture)) for channels in _channels(picture))
@@ -51,7 +51,7 @@ def of(data: bytes | Path, picture: Image.Image) -> Stored:
             alpha = whole[..., 3] if whole.shape[2] == 4 else alpha if alpha is None else alpha.astype(np.uint16) * 257
             colour = whole[..., : colour.shape[2]]
             break
-    return Stored(colour, alpha, turn, picture.format in EXACT, wanted and colour.dtype != np.uint16)
+    return Channels(colour, alpha, turn, picture.format in EXACT, wanted and colour.dtype != np.uint16)
 
 
 def _upright(channels: np.ndarray | None, turn: Image.Transpose | None) -> np.ndarray | None:
@@ -65,12 +65,6 @@ def _upright(channels: np.ndarray | None, turn: Image.Transpose | None) -> np.nd
 def _alike(deep: np.ndarray, colour: np.ndarray) -> bool:
     """Whether values of 16 bits are those of 8, whose upper half or nearest they may be."""
     return bool((abs((deep >> 8).astype(np.int16) - colour) <= 1).all())
-
-
-def size(path: Path) -> tuple[int, int]:
-    """(height, width) of the upright picture, from its header. Errors are those of `decoding.decode`."""
-    with decoding.opened(path) as picture:
-        return picture.size if colours.turn(picture) in colours.SIDEWAYS else picture.size[::-1]
 
 
 def _channels(picture: Image.Image) -> tuple[np.ndarray, np.ndarray | None]:

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap import images, maskfiles
+from stylemap import images
 from stylemap.errors import InputError, Note
+from stylemap.photos import mask_files
 
 SIDE = 48
 WANTED = np.zeros((SIDE, SIDE), np.float32)
@@ -37,7 +38,7 @@ def read(tmp_path: Path, picture: Image.Image | np.ndarray, **options) -> tuple[
 def read_file(path: Path) -> tuple[np.ndarray, list[str]]:
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
-        mask = maskfiles.read(path)
+        mask = mask_files.read(path)
     assert all(w.category is Note for w in caught)
     assert (mask.dtype, mask.ndim) == (np.float32, 2) and mask.min() >= 0 and mask.max() <= 1
     return mask, [str(w.message).replace(str(path), "M") for w in caught]
@@ -228,7 +229,7 @@ def test_much_is_said(tmp_path):
     """An inverted mask cannot be told from another, but what it selects can."""
     Image.fromarray((1 - SHAPE) * 255).save(tmp_path / "mask.png")
     selected = 1 - WANTED.mean()
-    assert selected < maskfiles.MOST
+    assert selected < mask_files.MOST
     assert images.read_mask(tmp_path / "mask.png", SIDE).mean() == pytest.approx(selected, abs=1e-6)
     Image.fromarray(255 - cv2.erode(SHAPE, np.ones((9, 9))) * 255).save(tmp_path / "mask.png")
     with pytest.warns(Note, match=r"mask\.png selects 88% of the picture; white is where the edit is to be"):
@@ -237,7 +238,7 @@ def test_much_is_said(tmp_path):
 
 @pytest.mark.parametrize("mask", [(40, 60), (20, 30), (67, 100), (400, 600)])
 def test_over_a_photo_of_its_shape(mask):
-    maskfiles.check_over(mask, (400, 600), "m")
+    mask_files.validate_size(mask, (400, 600), "m")
 
 
 @pytest.mark.parametrize("mask", [(60, 40), (40, 50), (600, 400), (10, 400)])
@@ -245,14 +246,14 @@ def test_over_a_photo_of_another_shape(mask):
     with pytest.raises(
         InputError, match=r"the mask m is \d+ x \d+ and the photo 600 x 400: paint it on the photo, or on"
     ):
-        maskfiles.check_over(mask, (400, 600), "m")
+        mask_files.validate_size(mask, (400, 600), "m")
 
 
 def test_a_square_one_is_over_the_central_square():
     with pytest.warns(Note, match="the mask m is 32 x 32 and the photo 600 x 400; it is taken to lie over the photo's"):
-        maskfiles.check_over((32, 32), (400, 600), "m")
+        mask_files.validate_size((32, 32), (400, 600), "m")
     with pytest.raises(InputError, match="or do that"):
-        maskfiles.check_over((32, 32), (400, 600), "m", "do that")
+        mask_files.validate_size((32, 32), (400, 600), "m", "do that")
 
 
 def test_turned_upright(tmp_path):

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image, ImageCms
 
-from stylemap import decoding, images
+from stylemap import decoding, images, resampling
 from stylemap.decoding import colours
 from stylemap.errors import InputError
 
@@ -198,9 +198,9 @@ class TestOrientation:
         exif = Image.Exif()
         exif[0x0112] = orientation
         stored = Image.fromarray(np.ascontiguousarray(self.STORED[orientation](upright)))
-        out = decoding.load(encoded(stored, "JPEG", exif=exif, quality=95), 16)
+        out = decoding.decode_square(encoded(stored, "JPEG", exif=exif, quality=95), 16)
         # neighbouring rows of the 16 differ by 10 or more in red, so a wrong turn is off by up to 170
-        assert abs(out.astype(int) - decoding.fit(upright, 16)).max() <= 4
+        assert abs(out.astype(int) - resampling.fit(upright, 16)).max() <= 4
 
     @pytest.mark.parametrize("orientation", [0, 9, 65535])
     def test_nonsense_is_ignored(self, orientation):
@@ -301,7 +301,7 @@ class TestBadFiles:
                 broken = whole[: rng.integers(1, len(whole) + 1)].copy()
                 broken[rng.integers(0, len(broken), 3)] = rng.integers(0, 256, 3)
                 try:
-                    assert decoding.load(broken.tobytes(), 4).shape == (4, 4, 3)
+                    assert decoding.decode_square(broken.tobytes(), 4).shape == (4, 4, 3)
                 except InputError:
                     continue
 
@@ -323,7 +323,7 @@ class TestPixelLimit:
 
     @pytest.mark.filterwarnings("error")
     def test_pillows_own_lower_limit_is_not_met(self):
-        decoding.check(png(14000, 14000, 8, 2, b"\0" * 42000))  # 196 million; Pillow warns at 89 and refuses at 179
+        decoding.read_size(png(14000, 14000, 8, 2, b"\0" * 42000))  # 196 million; Pillow warns at 89 and refuses at 179
 
 
 class TestFit:
@@ -331,10 +331,10 @@ class TestFit:
     def test_cuts_the_central_square(self, h, w):
         picture = noise(h, w)
         top, left = (h - 4) // 2, (w - 4) // 2
-        assert np.array_equal(decoding.fit(picture, 4), picture[top : top + 4, left : left + 4])
+        assert np.array_equal(resampling.fit(picture, 4), picture[top : top + 4, left : left + 4])
 
     def test_axes(self):
-        small = decoding.fit(smooth(120, 80), 8).astype(int)
+        small = resampling.fit(smooth(120, 80), 8).astype(int)
         assert (np.diff(small[..., 0], axis=0) > 0).all()  # red grows downwards
         assert (np.diff(small[..., 1], axis=1) > 0).all()  # green to the right
         assert (np.ptp(small[..., 0], axis=1) == 0).all()
@@ -342,7 +342,7 @@ class TestFit:
     def test_shrunk_checkerboard_is_its_mean(self):
         board = (np.indices((8, 8)).sum(0) % 2 * 255).astype(np.uint8)[..., None].repeat(3, -1)
         for side in (1, 2, 4):
-            assert np.isin(decoding.fit(board, side), [127, 128]).all()  # 127.5, rounded either way
+            assert np.isin(resampling.fit(board, side), [127, 128]).all()  # 127.5, rounded either way
 
     @pytest.mark.parametrize(("size", "side"), [(3, 2), (10, 7), (640, 100)])
     def test_shrinking_weighs_by_area(self, size, side):
@@ -352,12 +352,12 @@ class TestFit:
         overlap = np.minimum(edges[1:, None], pixels + 1) - np.maximum(edges[:-1, None], pixels)
         weights = overlap.clip(0) * side / size  # [side, size], rows sum to 1
         expected = np.einsum("ij,jkc,lk->ilc", weights, picture, weights, optimize=True)
-        assert abs(decoding.fit(picture, side) - expected).max() <= 0.51  # rounding, and float32 sums
+        assert abs(resampling.fit(picture, side) - expected).max() <= 0.51  # rounding, and float32 sums
 
     def test_enlarging(self):
-        assert (decoding.fit(np.full((5, 5, 3), 77, np.uint8), 13) == 77).all()
+        assert (resampling.fit(np.full((5, 5, 3), 77, np.uint8), 13) == 77).all()
         ramp = (np.arange(16) * 10)[None, :, None].repeat(16, 0).repeat(3, -1).astype(np.uint8)
-        out = decoding.fit(ramp, 64)
+        out = resampling.fit(ramp, 64)
         assert out.shape == (64, 64, 3)
         # pixel centres: x of the large picture lies at (x + 0.5) / 4 - 0.5 of the small one. Lanczos-3 follows a ramp
         # within 2 % of its step (0.2), plus 1 for two roundings; its support of 3 pixels = 12 columns meets the border
@@ -372,19 +372,19 @@ class TestLoad:
         monkeypatch.setattr(colours, "rgb", lambda picture: sizes.append(picture.size) or rgb(picture))
         monkeypatch.setattr(decoding, "simplejpeg", None)
         for kind in ("JPEG", "PNG"):
-            decoding.load(encoded(Image.fromarray(smooth(896, 1200)), kind), 100)
+            decoding.decode_square(encoded(Image.fromarray(smooth(896, 1200)), kind), 100)
         assert sizes == [(300, 224), (1200, 896)]  # a quarter: an eighth would have 112 rows, fewer than 200
 
     def test_reduced_jpeg_looks_as_if_decoded_whole(self):
         data = encoded(Image.fromarray(smooth(896, 1200)), "JPEG", quality=95)
         # a reduced decode rounds once more than a whole one; JPEG noise at quality 95 averages out in both
-        assert abs(decoding.load(data, 64).astype(int) - decoding.fit(decoding.decode(data), 64)).max() <= 2
+        assert abs(decoding.decode_square(data, 64).astype(int) - resampling.fit(decoding.decode(data), 64)).max() <= 2
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
     def test_is_fit_of_decode(self, kind):
         data = encoded(Image.fromarray(noise(40, 30)), kind)
         for side in (7, 30, 50):
-            assert np.array_equal(decoding.load(data, side), decoding.fit(decoding.decode(data), side))
+            assert np.array_equal(decoding.decode_square(data, side), resampling.fit(decoding.decode(data), side))
 
     def test_read(self, tmp_path):
         rgb = noise(12, 12)
@@ -435,7 +435,7 @@ class TestFastJpeg:
         assert not calls
         decoding.decode(encoded(picture, "JPEG"))
         assert len(calls) == 1
-        decoding.load(encoded(picture, "JPEG"), 4)  # reduced by Pillow
+        decoding.decode_square(encoded(picture, "JPEG"), 4)  # reduced by Pillow
         assert len(calls) == 1
 
     @pytest.mark.parametrize("cut", [30, 300, 700])
