@@ -1,13 +1,11 @@
-"""The one pixel convention, and what writes still pictures; `decoding` reads them, `originals` edits them, `video` moves them.
+"""The one pixel convention, and what writes still pictures.
 
 Inside the project a picture is float32 RGB in [-1, 1], sRGB-coded, shaped [N, 3, H, W]; outside it is uint8 in 0..255,
 shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else is that formula written.
 """
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -18,28 +16,10 @@ from torch import Tensor
 from stylemap import decoding
 from stylemap.errors import InputError
 from stylemap.files import atomic
-from stylemap.photos import mask_files
+from stylemap.photos import formats, mask_files
 
 SEEN = 256  # pixels; a picture at least so wide can be seen
 MOST_TIMES = 64  # that a person may ask a pixel to be repeated
-
-
-@dataclass(frozen=True)
-class Format:
-    """A kind of file to write."""
-
-    name: str
-    channels: tuple[int, ...]  # of colour, those it knows
-    bits: int  # a channel, at most
-    side: int  # pixels, at most
-    alpha: bool
-    options: dict[str, Any]  # Pillow's
-
-
-PNG = Format("PNG", (1, 3), 16, 1 << 31, True, {"format": "PNG"})
-WEBP = Format("WebP", (3,), 8, 16_383, True, {"format": "WEBP", "lossless": True, "exact": True})
-JPEG = Format("JPEG", (1, 3, 4), 8, 65_500, False, {"format": "JPEG", "quality": 95, "subsampling": 0})
-FORMATS = {".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".webp": WEBP}  # by suffix; PNG and WebP keep every pixel
 
 
 # ---- tensors
@@ -152,19 +132,10 @@ def write(path: str | Path, images: Tensor) -> None:
         InputError: a suffix that is not written, a folder that cannot be written, a full disk, or NaN in the image.
         ValueError: more than one image or a bad shape.
     """
-    options = by_suffix({"": PNG, **FORMATS}, path).options
+    options = formats.by_suffix({"": formats.PNG, **formats.FORMATS}, path).options
     images = images[None] if images.ndim == 3 else images
     if len(images) != 1:
         raise ValueError(f"one image at a time, got {list(images.shape)}")
     picture = Image.fromarray(to_uint8(images)[0].cpu().numpy())
     with atomic(path) as temporary:
         picture.save(temporary, **options)
-
-
-def by_suffix(table: dict, path: str | Path):
-    """The entry of the table for the name of a file to write; InputError, naming the known suffixes, if it has none."""
-    suffix = Path(path).suffix.lower()
-    if suffix not in table:
-        known = ", ".join(sorted(key for key in table if key))
-        raise InputError(f"cannot write {path}: the name must end in one of {known}")
-    return table[suffix]

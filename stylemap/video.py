@@ -22,6 +22,7 @@ from torch import Tensor
 from stylemap import images
 from stylemap.errors import InputError
 from stylemap.files import atomic
+from stylemap.photos import formats
 
 SLOWEST = 0.1  # fps; slower ones overflow the 16 bits of a duration
 FASTEST = 50  # fps; viewers show faster GIFs at 10
@@ -56,7 +57,7 @@ def write(path: str | Path, frames: Iterable[Tensor], fps: float = 12.5, loop: b
         InputError: a suffix that is not written, an MP4 without PyAV, a folder that cannot be written, a full disk, or NaN.
         ValueError: no frame, frames of different sizes, a bad shape, or fps out of range.
     """
-    writer = images.by_suffix(WRITERS, path)
+    writer = formats.by_suffix(WRITERS, path)
     if not SLOWEST <= fps <= FASTEST:
         raise ValueError(f"fps must lie in {SLOWEST} .. {FASTEST}, got {fps}")
     if writer is _write_mp4:

@@ -12,12 +12,14 @@ import stylemap
 # rooms on one floor do not know each other.
 FLOORS = """
     errors randomness
-    decoding devices files parallel pickles reading resources settings
-    config naming operators stored
-    datasets faces maskfiles networks precision provenance
-    images stylegan
-    annotations charts model sheets video
-    checkpoint originals
+    devices files parallel pickles reading resampling resources settings
+    config decoding operators
+    naming
+    datasets faces networks precision provenance
+    photos stylegan
+    images
+    charts model sheets video
+    checkpoint
     editing published
     familiarity inversion metrics project
     editor training
@@ -34,7 +36,6 @@ EXCEPTIONS = {
     ("stylemap.stylegan.model", "model"),
 }
 TO_VERBS = {
-    ("stylemap.cli.photos", "stylemap.cli.align"),
     ("stylemap.cli.published_data", "stylemap.cli.prepare"),
 }
 

@@ -12,6 +12,7 @@ from stylemap.cli import films, options
 from stylemap.editing import mixing, motion
 from stylemap.errors import InputError, shortened
 from stylemap.model import Model
+from stylemap.photos import formats
 
 ALWAYS_FILMS = (".gif", ".mp4")
 EASE = "smooth"
@@ -55,7 +56,7 @@ def main(argv: list[str]) -> int:
     transfer.add_argument("--mask", metavar="M", help="grey picture, white = where it is added")
     transfer.add_argument(
         "--out",
-        type=lambda p: options.output(p, (*images.FORMATS, *ALWAYS_FILMS)),
+        type=lambda p: options.output(p, (*formats.FORMATS, *ALWAYS_FILMS)),
         required=True,
         help="a picture; a film from nothing to --amount as .gif, .mp4, or with --frames also .webp or .png",
     )

@@ -15,7 +15,7 @@ from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.
 from stylemap.errors import InputError, Note, shortened
 from stylemap.familiarity import Familiarity
 from stylemap.model import Model
-from stylemap.photos import mask_files
+from stylemap.photos import formats, mask_files
 from stylemap.project import recipe
 
 if TYPE_CHECKING:
@@ -207,7 +207,7 @@ def integers(text: str) -> list[int]:
     return numbers
 
 
-def output(path: str, suffixes: Collection[str] = images.FORMATS) -> Path:
+def output(path: str, suffixes: Collection[str] = formats.FORMATS) -> Path:
     """A file to write, refused before any work is done if its name is of no known kind."""
     if Path(path).suffix.lower() not in suffixes:
         raise argparse.ArgumentTypeError(f"{path!r} must end in {' or '.join(suffixes)}")

@@ -3,9 +3,10 @@
 import argparse
 from pathlib import Path
 
-from stylemap import checkpoint, decoding, devices, images, project
+from stylemap import checkpoint, decoding, devices, project
 from stylemap.cli import options, photos
 from stylemap.errors import InputError
+from stylemap.photos import formats
 from stylemap.project import Project
 from stylemap.project.recipe import ORIGINAL
 from stylemap.resources import PRETRAINED
@@ -60,12 +61,12 @@ def outputs(out: Path, originals: list[str]) -> list[Path]:
     Raises:
         InputError: ``out`` is no name for that, or two originals would have one.
     """
-    if len(originals) < 2 and out.suffix.lower() in images.FORMATS and not out.is_dir():
+    if len(originals) < 2 and out.suffix.lower() in formats.FORMATS and not out.is_dir():
         return [out]
-    if not originals or (out.suffix.lower() not in ("", *images.FORMATS) and not out.is_dir()):
+    if not originals or (out.suffix.lower() not in ("", *formats.FORMATS) and not out.is_dir()):
         folder = "" if not originals else ", or name a folder"
-        raise InputError(f"--out {out} must be a picture and end in {' or '.join(images.FORMATS)}{folder}")
-    if out.suffix.lower() in images.FORMATS and not out.is_dir():
+        raise InputError(f"--out {out} must be a picture and end in {' or '.join(formats.FORMATS)}{folder}")
+    if out.suffix.lower() in formats.FORMATS and not out.is_dir():
         raise InputError(f"--out {out} is one picture, for {len(originals)} photos; name a folder")
     named: dict[Path, str] = {}
     for path in originals:

@@ -1,1 +1,1 @@
-"""The photos that a person edits: what a mask file selects (`masks`), and the photo that an edit goes back into (`originals`)."""
+"""Files of photos: what a mask file selects, the photo that an edit goes back into, and the kinds of files that are written."""

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 from stylemap import decoding
 from stylemap.decoding import colours, containers
 from stylemap.decoding.channels import Channels
-from stylemap.images import JPEG, PNG, WEBP, Format
+from stylemap.photos.formats import JPEG, PNG, WEBP, Format
 
 PNG_MEANING = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # chunks: how the values are to be shown
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825

@@ -18,8 +18,8 @@ from PIL import Image, ImageCms
 from stylemap import decoding, faces
 from stylemap.decoding import channels, colours, containers
 from stylemap.errors import InputError
-from stylemap.images import FORMATS, JPEG, PNG, Format
 from stylemap.photos import metadata
+from stylemap.photos.formats import FORMATS, JPEG, PNG, Format
 from stylemap.photos.metadata import Notes
 
 Place = tuple[slice, slice]  # rows and columns
@@ -115,7 +115,7 @@ def read(
 
     Args:
         source: a file, its contents, or pixels uint8 [H, W, 3] in sRGB.
-        suffix: of the file to be written, in `images.FORMATS`.
+        suffix: of the file to be written, in `formats.FORMATS`.
 
     The other arguments and the errors are those of `decoding.decode`.
     """

@@ -12,11 +12,11 @@ import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
-from stylemap import decoding, faces, images
+from stylemap import decoding, faces
 from stylemap.decoding import channels
 from stylemap.editing import pasting
 from stylemap.errors import InputError
-from stylemap.photos import originals
+from stylemap.photos import formats, originals
 
 SIDE = 64
 REGION = np.zeros((SIDE, SIDE), np.float32)
@@ -359,7 +359,7 @@ def test_what_is_left_out_is_said(data, said):
     assert len(lost) == 1 and said in lost[0]
 
 
-@pytest.mark.parametrize("suffix", images.FORMATS)
+@pytest.mark.parametrize("suffix", formats.FORMATS)
 def test_a_picture_from_no_file(suffix):
     picture = noise(3)
     result = paste(picture, suffix)
