@@ -13,7 +13,7 @@ from safetensors.torch import save_file
 
 from stylemap import checkpoint, cli
 from stylemap.config import ModelConfig
-from stylemap.datasets import avatars
+from stylemap.datasets import Avatars
 from stylemap.model import Model
 from stylemap.stylegan import VectorModel
 
@@ -60,7 +60,7 @@ def inputs(tmp_path_factory) -> Path:
         torch.manual_seed(0)
         checkpoint.save(folder / "w.safetensors", Model(config), info=KNOWING)
     for i, name in enumerate(PHOTOS):
-        Image.fromarray(avatars.draw(0, i, SIDE)).save(folder / f"{name}.png")
+        Image.fromarray(Avatars(SIDE)[i]).save(folder / f"{name}.png")
     grey = np.zeros((48, 48), np.uint8)
     grey[:20, 10:] = 255  # neither square nor on the borders of cells
     grey[30:, :] = np.arange(48) * 5
@@ -68,7 +68,7 @@ def inputs(tmp_path_factory) -> Path:
     Image.fromarray(255 - grey).save(folder / "mask2.png")
     (folder / "text.png").write_text("not a picture at all")
     (folder / "empty.png").touch()
-    (folder / "cut.png").write_bytes(half(png(avatars.draw(0, 9, 64))))
+    (folder / "cut.png").write_bytes(half(png(Avatars(64)[9])))
     (folder / "cut.safetensors").write_bytes(half((folder / "w.safetensors").read_bytes()))
     (folder / "text.safetensors").write_text("not weights at all")
     save_file({"x": torch.zeros(3)}, folder / "foreign.safetensors")

@@ -9,7 +9,7 @@ from PIL import Image
 
 from stylemap import blend, checkpoint, images
 from stylemap.cli import options
-from stylemap.datasets import Avatars, avatars, parts
+from stylemap.datasets import Avatars, parts
 from stylemap.editing import masks
 from stylemap.metrics import pairing, streams
 from tests.cli.conftest import SIDE, pixels
@@ -107,8 +107,8 @@ def pictures(tmp_path) -> None:
     for folder in ("faces", "labels"):
         (tmp_path / folder).mkdir()
     for i in range(5):
-        Image.fromarray(avatars.draw(0, i, 40)).save(tmp_path / "faces" / f"{i}.png")
-        Image.fromarray(avatars.draw_parts(0, i, 80)).save(tmp_path / "labels" / f"{i}.png")
+        Image.fromarray(Avatars(40)[i]).save(tmp_path / "faces" / f"{i}.png")
+        Image.fromarray(Avatars(80).parts(i)).save(tmp_path / "labels" / f"{i}.png")
 
 
 def test_files_with_labels(stylemap, tmp_path, pictures):

@@ -14,14 +14,14 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stylemap.datasets import avatars
+from stylemap.datasets import Avatars
 
 ROOT = Path(__file__).parents[2]
 
 
 def png(index: int, side: int = 24, kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
-    Image.fromarray(avatars.draw(0, index, 24)).resize((side, side)).save(buffer, kind)
+    Image.fromarray(Avatars(24)[index]).resize((side, side)).save(buffer, kind)
     return buffer.getvalue()
 
 
@@ -268,7 +268,7 @@ def test_names_that_the_terminal_cannot_show(pictures, encoding):
 def test_ctrl_c_leaves_nothing_behind(tmp_path):
     folder = tmp_path / "many"
     folder.mkdir()
-    big = Image.fromarray(avatars.draw(0, 0, 64)).resize((2000, 2000))
+    big = Image.fromarray(Avatars(64)[0]).resize((2000, 2000))
     big.save(folder / "0000.png", compress_level=1)
     for i in range(1, 3000):
         os.link(folder / "0000.png", folder / f"{i:04}.png")

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from stylemap.datasets import ImageFolder, avatars, packing
+from stylemap.datasets import Avatars, ImageFolder, packing
 
 
 @pytest.fixture
@@ -20,7 +20,7 @@ def pictures(tmp_path) -> Path:
     folder = tmp_path / "pictures"
     folder.mkdir()
     for i in range(8):
-        Image.fromarray(avatars.draw(0, i, 24)).save(folder / f"{i}.png")
+        Image.fromarray(Avatars(24)[i]).save(folder / f"{i}.png")
     (folder / "broken.png").write_text("no")
     return folder
 
@@ -94,7 +94,7 @@ def test_source_that_is_none(refused, pictures, source):
 def test_killed_with_workers_and_run_again(tmp_path, kill, stylemap):
     folder, out = tmp_path / "many", tmp_path / "x.zip"
     folder.mkdir()
-    picture = Image.fromarray(avatars.draw(0, 0, 128))
+    picture = Image.fromarray(Avatars(128)[0])
     for i in range(3 * packing.CHUNK):
         picture.save(folder / f"{i:04}.png", compress_level=1)
     command = [

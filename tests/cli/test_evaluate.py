@@ -12,7 +12,7 @@ from PIL import Image
 from stylemap import checkpoint, images
 from stylemap.cli import foresight
 from stylemap.config import ModelConfig, TrainConfig
-from stylemap.datasets import avatars, unseen
+from stylemap.datasets import Avatars, unseen
 from stylemap.metrics import classifier, latent_distance, suite
 from stylemap.training import loop
 from tests.cli.conftest import tree
@@ -105,7 +105,7 @@ def test_pictures_of_a_folder(stylemap, tmp_path):
 
 
 def test_part_labels_of_a_folder(stylemap, tmp_path):
-    faces = avatars.Avatars(32, 6)
+    faces = Avatars(32, 6)
     for i in range(6):
         name = f"{'val' if i < 4 else 'train'}/{i}.png"
         images.write(tmp_path / "faces" / name, images.from_uint8(torch.from_numpy(faces[i])[None]))

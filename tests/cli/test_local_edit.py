@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 
 from stylemap import Box, blend, faces, images, transplant
-from stylemap.datasets import avatars
+from stylemap.datasets import Avatars
 from stylemap.editing.composing import Placement, place
 from stylemap.faces import detection
 from stylemap.photos import mask_files
@@ -251,7 +251,7 @@ class TestAlign:
             c, s = math.cos(0.3 * i - 0.2), math.sin(0.3 * i - 0.2)
             matrix = np.array([[c, -s, 0], [s, c, 0]])
             matrix[:, 2] = (0.45 * width, 0.55 * height) - matrix[:, :2] @ (64, 64)
-            photo = cv2.warpAffine(avatars.draw(0, i, 128), matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
+            photo = cv2.warpAffine(Avatars(128)[i], matrix, (width, height), borderMode=cv2.BORDER_REFLECT)
             Image.fromarray(photo).save(tmp_path / f"{name}.png")
             made[name] = photo, face @ matrix[:, :2].T + matrix[:, 2]
         listed = {f"{name}.png": points.tolist() for name, (_, points) in made.items()}

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from stylemap import faces, images, resampling
-from stylemap.datasets import avatars
+from stylemap.datasets import Avatars
 from stylemap.editing import applying, directions, pasting
 from stylemap.editing.composing import Patch
 from tests.cli.conftest import SIDE, pixels
@@ -22,7 +22,7 @@ BLEND = "local-edit blend --weights IN/w.safetensors --original wide.png --refer
 def photo(tmp_path) -> np.ndarray:
     """A wide photo with a drawn face in the middle, and masks: over a part of its square, and over everything."""
     made = np.random.default_rng(0).integers(0, 256, (HEIGHT, WIDTH, 3), np.uint8)
-    made[:, 24:152] = avatars.draw(0, 0, 128)
+    made[:, 24:152] = Avatars(128)[0]
     Image.fromarray(made).save(tmp_path / "wide.png")
     part = np.zeros((HEIGHT, HEIGHT), np.uint8)
     part[48:80, 40:72] = 255
@@ -110,7 +110,7 @@ class TestFaces:
     def test_part_labels_are_turned_with_their_photos(self, stylemap, tmp_path, photo):
         """Labels of the whole photo, of another size: only the eyes and their rim change."""
         labels = np.zeros((2 * HEIGHT, 2 * WIDTH), np.uint8)
-        labels[:, 48:304] = avatars.draw_parts(0, 0, 256)
+        labels[:, 48:304] = Avatars(256).parts(0)
         (tmp_path / "labels").mkdir()
         Image.fromarray(labels).save(tmp_path / "labels" / "wide.png")
         line = self.LINE.replace("--mask part.png --mask-on face", "--part eye --parts labels")

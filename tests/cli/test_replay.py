@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from stylemap import checkpoint, decoding, project
-from stylemap.datasets import avatars
+from stylemap.datasets import Avatars
 from stylemap.editor.pictures import Reader, whole
 from stylemap.editor.studio import Studio
 from stylemap.project import recipe
@@ -24,7 +24,7 @@ BOX[8:20, 10:22] = 255
 def wide(inputs) -> np.ndarray:
     """A photo of 150 x 100 pixels with a drawn face in the middle."""
     photo = np.full((100, 150, 3), 200, np.uint8)
-    photo[:, 25:125] = avatars.draw(0, 7, 100)
+    photo[:, 25:125] = Avatars(100)[7]
     return photo
 
 
@@ -33,7 +33,7 @@ def saved(inputs, tmp_path_factory, wide):
     """A project, the pictures of its session and its edit."""
     studio = Studio(checkpoint.load(inputs / "w.safetensors"), "w", {}, maps_bytes=1 << 20)
     original = studio.take(Reader(SIDE, 10**6).square(png(wide)))
-    reference = studio.take(whole(avatars.draw(0, 8, SIDE)))
+    reference = studio.take(whole(Avatars(SIDE)[8]))
     pictures = {"original": original, "0": reference}
     edit = recipe.Edit("w+", (recipe.Patch(0, BOX, shift=(1.0, -2.0)),))
     path = tmp_path_factory.mktemp("project") / "p.safetensors"
@@ -92,7 +92,7 @@ def test_aligned_photo(stylemap, saved, tmp_path, wide):
 def test_shipped_weights_are_found_by_name(stylemap, tmp_path):
     studio = Studio(checkpoint.load("avatars32"), "avatars32", {}, maps_bytes=1 << 20)
     side = studio.model.config.resolution
-    pictures = {"original": studio.take(whole(avatars.draw(0, 1, side)))}
+    pictures = {"original": studio.take(whole(Avatars(side)[1]))}
     project.save(tmp_path / "p.safetensors", studio.project(recipe.Edit(), pictures, {}))
     assert stylemap("local-edit replay p.safetensors --out e.png").code == 0
     assert np.array_equal(pixels(tmp_path / "e.png"), pictures["original"].reconstruction)

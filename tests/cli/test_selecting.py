@@ -6,7 +6,7 @@ import torch
 from PIL import Image
 
 from stylemap import Box, blend, images, transplant
-from stylemap.datasets import avatars, parts
+from stylemap.datasets import Avatars, parts
 from stylemap.editing import composing, masks
 from stylemap.editing.blending import mirrored
 from stylemap.editing.composing import Patch, Placement
@@ -28,7 +28,7 @@ def encoded(model, inputs):
 @pytest.fixture(autouse=True)
 def labels(tmp_path) -> list[np.ndarray]:
     """Label maps of the three photos, in a folder, and one of nothing at all."""
-    made = [avatars.draw_parts(0, i, LABELS_SIDE) for i in range(len(PHOTOS))]
+    made = [Avatars(LABELS_SIDE).parts(i) for i in range(len(PHOTOS))]
     (tmp_path / "labels").mkdir()
     for name, label in zip(PHOTOS, made, strict=True):
         Image.fromarray(label).save(tmp_path / "labels" / f"{name}.png")

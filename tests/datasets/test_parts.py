@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from stylemap.datasets import avatars
+from stylemap.datasets import Avatars
 from stylemap.datasets.parts import FILE_PARTS, GROUPS, Part, PartLabels, members
 from stylemap.datasets.preparing_parts import prepare_parts
 from stylemap.errors import InputError
@@ -257,7 +257,7 @@ class TestLabels:
                 {"a.png": uniform(255)},
                 r"a\.png holds the value 255, and ids of parts are 0 to 18; name a file of one part",
             ),
-            ({"a.png": png(avatars.draw(0, 0, 16))}, r"a\.png is coloured; the grey values of a label map are ids"),
+            ({"a.png": png(Avatars(16)[0])}, r"a\.png is coloured; the grey values of a label map are ids"),
             ({"a.png": uniform(1)[:50]}, r"a\.png is damaged or cut short"),
             ({"a.png": b""}, r"a\.png is not an image"),
             ({"a.png": bmp()}, r"a\.png is no PNG, and ids of parts must be exact"),
@@ -283,13 +283,13 @@ class TestLabels:
             opened(tmp_path, {"a.png": uniform(1)}, "mask")
 
     def test_reads_what_the_avatars_script_writes(self, tmp_path):
-        values = avatars.draw_parts(0, 5, 48)
+        values = Avatars(48).parts(5)
         assert np.array_equal(opened(tmp_path, {"000005.png": png(values)}).labels("5.jpg"), values)
 
 
 class TestMask:
     def test_the_groups_share_out_every_pixel(self, tmp_path):
-        labels = opened(tmp_path, {"0.png": png(avatars.draw_parts(0, 3, 64))})
+        labels = opened(tmp_path, {"0.png": png(Avatars(64).parts(3))})
         for side in (64, 16, 24, 100):
             masks = np.stack([labels.mask("0.jpg", group, side) for group in GROUPS])
             assert masks.dtype == np.float32
@@ -298,7 +298,7 @@ class TestMask:
             assert np.allclose(masks.sum(0), 1, atol=1e-5)  # ten float32 of up to 1, each rounded at 6e-8
 
     def test_averaged_by_area(self, tmp_path):
-        values = avatars.draw_parts(0, 3, 64)
+        values = Avatars(64).parts(3)
         mask = opened(tmp_path, {"0.png": png(values)}).mask("0.jpg", "hair", 8)
         hair = np.isin(values, (13, 14)).astype(np.float32)
         assert np.allclose(mask, hair.reshape(8, 8, 8, 8).mean((1, 3)), atol=1e-6)

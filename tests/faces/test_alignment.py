@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from stylemap import resampling
-from stylemap.datasets import avatars
+from stylemap.datasets import Avatars
 from stylemap.errors import InputError
 from stylemap.faces import Alignment, align, align_mask, paste_back, quad, share
 from stylemap.faces.alignment import FADE
@@ -225,7 +225,7 @@ class TestAlign:
     def test_recovers_a_drawn_face(self, scale, degrees):
         """An avatar, turned and sized into a larger photo, comes out as it does where it was drawn."""
         side = 256
-        drawn = avatars.draw(0, 3, side)
+        drawn = Avatars(side)[3]
         points = np.array([(0.385, 0.47), (0.615, 0.47), (0.5, 0.58), (0.42, 0.71), (0.58, 0.71)]) * side - 0.5
         matrix = np.hstack([scale * rotation(degrees), np.zeros((2, 1))])
         matrix[:, 2] = (500, 450) - matrix[:, :2] @ (128, 128)

@@ -1,24 +1,14 @@
-"""Hair styles: each is a function from attributes to (shapes behind the head, shapes before the face)."""
+"""Hair styles: each is a function from a face to (shapes behind the head, shapes before the face)."""
 
 import functools
 import math
 
 import numpy as np
 
-from stylemap.datasets.avatars.description import hair_colour, skin_colour
-from stylemap.datasets.avatars.shapes import (
-    Colour,
-    Shape,
-    ellipse,
-    flipped,
-    grid,
-    mirrored,
-    mix,
-    scaled,
-    smooth,
-    stroke,
-    tint,
-)
+from stylemap.datasets.avatars.face import Face
+from stylemap.datasets.avatars.outlines import ellipse, flipped, grid, mirrored, smooth, stroke
+from stylemap.datasets.avatars.painting import Shape, tint
+from stylemap.datasets.avatars.palette import Colour, mix, scaled
 from stylemap.datasets.parts import Part
 
 Layers = tuple[list[Shape], list[Shape]]
@@ -37,19 +27,19 @@ RECEDING: Points = [(0.215, 0.36), (0.19, 0.24), (0.13, 0.195), (0.06, 0.225), (
                     (-0.13, 0.195), (-0.19, 0.24), (-0.215, 0.36)]  # fmt: skip
 
 
-def hair(a: dict) -> Layers:
+def hair(face: Face) -> Layers:
     """Shapes behind the head and shapes before the face."""
-    return STYLES[a["hair_style"]](a)
+    return STYLES[face.hair.style](face)
 
 
-def shine(a: dict) -> list[Shape]:
+def shine(face: Face) -> list[Shape]:
     """A soft band of light over the crown, on the lit side."""
-    if a["hair_style"] == "bald" and not a["hat"]:
-        gloss = ellipse(0.07 if a["light"] > 0 else -0.07, 0.205, 0.07, 0.032)
+    if face.hair.style == "bald" and not face.hat.worn:
+        gloss = ellipse(0.07 if face.light > 0 else -0.07, 0.205, 0.07, 0.032)
         return [Shape((gloss,), tint(1.2, 1.2, 1.2), soft=True)]
-    if a["hat"] or a["hair_style"] in ("bald", "buzz", "afro", "covered", "receding"):
+    if face.hat.worn or face.hair.style in ("bald", "buzz", "afro", "covered", "receding"):
         return []
-    lit = 1 if a["light"] > 0 else -1
+    lit = 1 if face.light > 0 else -1
     band = [(0.0, 0.14), (0.10, 0.152), (0.17, 0.20), (0.20, 0.265), (0.165, 0.235), (0.10, 0.185), (0.0, 0.168)]
     return [Shape((smooth(band) * (lit, 1),), tint(1.25, 1.22, 1.2), soft=True)]
 
@@ -58,14 +48,14 @@ def _lock(colour: Colour, *outlines: np.ndarray) -> Shape:
     return Shape(outlines, colour, (Part.HAIR,))
 
 
-def _shade(a: dict) -> Colour:
+def _shade(face: Face) -> Colour:
     """The hair's colour behind the head."""
-    return scaled(hair_colour(a), 0.76)
+    return scaled(face.hair.rgb, 0.76)
 
 
-def _strands(a: dict, *lines: Points, width: float = 0.008) -> list[Shape]:
+def _strands(face: Face, *lines: Points, width: float = 0.008) -> list[Shape]:
     """Thin lines along the hair, darker and lighter in turn, one shape each as they may cross."""
-    dark, light = scaled(hair_colour(a), 0.80), mix(scaled(hair_colour(a), 1.16), (255, 240, 220), 0.06)
+    dark, light = scaled(face.hair.rgb, 0.80), mix(scaled(face.hair.rgb, 1.16), (255, 240, 220), 0.06)
     shapes = []
     for k, line in enumerate(lines):
         shapes.append(Shape((_strand(tuple(line), width),), light if k % 2 else dark))
@@ -83,29 +73,37 @@ def _both(line: Points) -> tuple[Points, Points]:
     return line, [(-x, y) for x, y in line]
 
 
-def _swept(a: dict, line: Points) -> Points:
+def _swept(face: Face, line: Points) -> Points:
     """An asymmetric line, mirrored where the parting is on the image's left."""
-    return line if a["parting"] > 0 else [(-x, y) for x, y in reversed(line)]
+    return line if face.hair.parting > 0 else [(-x, y) for x, y in reversed(line)]
 
 
-def _cap(a: dict, hairline: Points, top: float = 0.09, side_y: float = 0.47, wide: float = 0.016) -> np.ndarray:
-    """Hair over the skull with sideburns down to ``side_y``."""
-    w = a["face_width"] + wide
-    rise = top - 0.04 * a["hair_volume"]
-    lean = 0.022 * a["parting"] * a["hair_volume"]  # more hair on the side the parting combs it to
+def _cap(
+    face: Face,
+    hairline: Points,
+    top: float = 0.09,
+    side_y: float = 0.47,
+    wide: float = 0.016,
+    volume: float | None = None,
+) -> np.ndarray:
+    """Hair over the skull with sideburns down to ``side_y``; ``volume`` replaces the description's."""
+    w = face.head.width + wide
+    volume = face.hair.volume if volume is None else volume
+    rise = top - 0.04 * volume
+    lean = 0.022 * face.hair.parting * volume  # more hair on the side the parting combs it to
     right = [(0.55 * w, rise + 0.03), (0.90 * w, rise + 0.125), (w, 0.34), (w, side_y - 0.02)]
     left = [(-x, y - lean * (y < 0.3)) for x, y in reversed(right)]
     outer = smooth([*left, (0, rise), *((x, y + lean * (y < 0.3)) for x, y in right)], closed=False)
-    inner = a["face_width"] - 0.026
+    inner = face.head.width - 0.026
     ends = [(w - 0.016, side_y), (inner + 0.002, 0.40)]
     line = [*ends, *hairline, *((-x, y) for x, y in reversed(ends))]
     return np.concatenate([outer, smooth(line, closed=False)])
 
 
-def _curtain(a: dict, hairline: Points, bottom: float, flare: float, wave: float = 0.0) -> np.ndarray:
+def _curtain(face: Face, hairline: Points, bottom: float, flare: float, wave: float = 0.0) -> np.ndarray:
     """Hair over the skull that hangs down both sides of the face to ``bottom``; ``wave`` curls its outer edge."""
-    w = a["face_width"] + 0.022
-    rise = 0.09 - 0.04 * a["hair_volume"]
+    w = face.head.width + 0.022
+    rise = 0.09 - 0.04 * face.hair.volume
     length = bottom - 0.34
     right = [(0, rise), (0.55 * w, rise + 0.03), (0.90 * w, rise + 0.12), (w, 0.34)]
     right += [(w + flare * t + wave * math.sin(9 * t), 0.34 + length * t) for t in (0.2, 0.4, 0.6, 0.8)]
@@ -117,9 +115,9 @@ def _curtain(a: dict, hairline: Points, bottom: float, flare: float, wave: float
     return np.concatenate([outer, smooth(line, closed=False)])
 
 
-def _behind(a: dict, bottom: float, flare: float, wave: float = 0.0) -> np.ndarray:
+def _behind(face: Face, bottom: float, flare: float, wave: float = 0.0) -> np.ndarray:
     """The hair seen on both sides of the neck."""
-    w = a["face_width"] + 0.015
+    w = face.head.width + 0.015
     length = bottom - 0.3
     right = [(0, 0.12), (0.7 * w, 0.16), (w, 0.3)]
     right += [(w + flare * t + wave * math.sin(9 * t), 0.3 + length * t) for t in (0.25, 0.5, 0.75)]
@@ -134,9 +132,9 @@ def _scallops(x: float, y: float, rx: float, ry: float, bumps: int, depth: float
     return np.stack([x + rx * radius * np.cos(t), y + ry * radius * np.sin(t)], 1)
 
 
-def _curly_line(a: dict, low: float = 0.25) -> np.ndarray:
+def _curly_line(face: Face, low: float = 0.25) -> np.ndarray:
     """A scalloped hairline, image right to image left."""
-    w = a["face_width"] - 0.03
+    w = face.head.width - 0.03
     t = np.linspace(0, math.pi, 31)
     bumps = 0.016 * np.abs(np.sin(3.5 * t))
     return np.stack([w * np.cos(t), 0.42 - (0.42 - low) * np.sin(t) ** 0.8 + bumps], 1)
@@ -145,185 +143,184 @@ def _curly_line(a: dict, low: float = 0.25) -> np.ndarray:
 # Short styles.
 
 
-def bald(a: dict) -> Layers:
+def bald(face: Face) -> Layers:
     return [], []
 
 
-def buzz(a: dict) -> Layers:
-    colour = mix(hair_colour(a), skin_colour(a), 0.22)
-    return [], [_lock(colour, _cap({**a, "hair_volume": 0}, RECEDING if a["strands"] > 0.5 else ROUND_LINE, 0.118,
-                                   wide=0.004))]  # fmt: skip
+def buzz(face: Face) -> Layers:
+    colour = mix(face.hair.rgb, face.skin.rgb, 0.22)
+    line = RECEDING if face.hair.strands > 0.5 else ROUND_LINE
+    return [], [_lock(colour, _cap(face, line, 0.118, wide=0.004, volume=0))]
 
 
-def crop(a: dict) -> Layers:
-    lines = [_swept(a, line) for line in ([(0.13, 0.16), (0.03, 0.2), (-0.06, 0.25)],
+def crop(face: Face) -> Layers:
+    lines = [_swept(face, line) for line in ([(0.13, 0.16), (0.03, 0.2), (-0.06, 0.25)],
                                           [(0.17, 0.2), (0.1, 0.235), (0.05, 0.27)])]  # fmt: skip
-    return [], [_lock(hair_colour(a), _cap(a, ROUND_LINE)), *_strands(a, *lines)]
+    return [], [_lock(face.hair.rgb, _cap(face, ROUND_LINE)), *_strands(face, *lines)]
 
 
-def fringe_crop(a: dict) -> Layers:
+def fringe_crop(face: Face) -> Layers:
     lines = [[(0.02, 0.14), (0.06, 0.24), (0.05, 0.33)], [(-0.05, 0.15), (-0.07, 0.25), (-0.06, 0.33)],
              [(0.1, 0.17), (0.15, 0.25), (0.14, 0.33)]]  # fmt: skip
-    return [], [_lock(hair_colour(a), _cap(a, FRINGE, 0.085)), *_strands(a, *lines)]
+    return [], [_lock(face.hair.rgb, _cap(face, FRINGE, 0.085)), *_strands(face, *lines)]
 
 
-def side_part(a: dict) -> Layers:
-    lines = [_swept(a, line) for line in ([(0.09, 0.18), (-0.04, 0.215), (-0.15, 0.28)],
+def side_part(face: Face) -> Layers:
+    lines = [_swept(face, line) for line in ([(0.09, 0.18), (-0.04, 0.215), (-0.15, 0.28)],
                                           [(0.08, 0.14), (-0.06, 0.16), (-0.19, 0.24)])]  # fmt: skip
-    return [], [_lock(hair_colour(a), _cap(a, _swept(a, SIDE_PART), 0.08)), *_strands(a, *lines)]
+    return [], [_lock(face.hair.rgb, _cap(face, _swept(face, SIDE_PART), 0.08)), *_strands(face, *lines)]
 
 
-def receding(a: dict) -> Layers:
-    return [], [_lock(hair_colour(a), _cap({**a, "hair_volume": 0.2 * a["hair_volume"]}, RECEDING, 0.10, wide=0.012))]
+def receding(face: Face) -> Layers:
+    return [], [_lock(face.hair.rgb, _cap(face, RECEDING, 0.10, wide=0.012, volume=0.2 * face.hair.volume))]
 
 
-def quiff(a: dict) -> Layers:
-    sides = _lock(_shade(a), _cap({**a, "hair_volume": 0}, ROUND_LINE, 0.11, wide=0.010))
-    v = 0.03 * a["hair_volume"]
+def quiff(face: Face) -> Layers:
+    sides = _lock(_shade(face), _cap(face, ROUND_LINE, 0.11, wide=0.010, volume=0))
+    v = 0.03 * face.hair.volume
     top = [(0.205, 0.30), (0.225, 0.19), (0.19, 0.09 - v), (0.06, 0.05 - v), (-0.10, 0.045 - v), (-0.22, 0.09 - v),
            (-0.235, 0.19), (-0.20, 0.275), (-0.12, 0.225), (0.02, 0.235), (0.13, 0.25)]  # fmt: skip
-    lines = [_swept(a, line) for line in ([(0.15, 0.22), (0.04, 0.18), (-0.12, 0.13 - v)],
+    lines = [_swept(face, line) for line in ([(0.15, 0.22), (0.04, 0.18), (-0.12, 0.13 - v)],
                                           [(0.17, 0.16), (0.05, 0.11), (-0.08, 0.085 - v)])]  # fmt: skip
-    flip = 1 if a["parting"] > 0 else -1
-    return [], [sides, _lock(hair_colour(a), smooth(top) * (flip, 1)), *_strands(a, *lines)]
+    flip = 1 if face.hair.parting > 0 else -1
+    return [], [sides, _lock(face.hair.rgb, smooth(top) * (flip, 1)), *_strands(face, *lines)]
 
 
-def spiky(a: dict) -> Layers:
-    w = a["face_width"] + 0.012
+def spiky(face: Face) -> Layers:
+    w = face.head.width + 0.012
     tips = []
     angles = np.linspace(0.08, math.pi - 0.08, 15)
-    reach = 0.055 + 0.035 * a["hair_volume"]
+    reach = 0.055 + 0.035 * face.hair.volume
     for k, t in enumerate(angles):
         r = 1.0 if k % 2 == 0 else 1 + reach / 0.25
-        lean = 0.02 * a["parting"] * (k % 2)
+        lean = 0.02 * face.hair.parting * (k % 2)
         tips.append((-w * r * math.cos(t) * 0.98 + lean, 0.34 - 0.235 * r * math.sin(t)))
-    inner = a["face_width"] - 0.026
+    inner = face.head.width - 0.026
     front = [(0.20, 0.33), (0.15, 0.25), (0.11, 0.30), (0.07, 0.235), (0.02, 0.29), (-0.03, 0.235), (-0.08, 0.285),
              (-0.12, 0.24), (-0.20, 0.33)]  # fmt: skip
     outline = [(-w, 0.46), *tips, (w, 0.46), (inner, 0.46), (inner, 0.40), *front, (-inner, 0.40), (-inner, 0.46)]
-    return [], [_lock(hair_colour(a), np.array(outline))]
+    return [], [_lock(face.hair.rgb, np.array(outline))]
 
 
-def pixie(a: dict) -> Layers:
+def pixie(face: Face) -> Layers:
     line = [(0.215, 0.36), (0.17, 0.27), (0.13, 0.22), (0.05, 0.30), (-0.06, 0.345), (-0.16, 0.37), (-0.22, 0.40)]
     tails = smooth([(0.235, 0.42), (0.262, 0.42), (0.258, 0.54), (0.232, 0.60), (0.238, 0.5)])
-    lines = [_swept(a, line) for line in ([(0.13, 0.2), (0.02, 0.235), (-0.15, 0.33)],
+    lines = [_swept(face, line) for line in ([(0.13, 0.2), (0.02, 0.235), (-0.15, 0.33)],
                                           [(0.09, 0.15), (-0.06, 0.2), (-0.2, 0.32)])]  # fmt: skip
-    cap = _cap(a, _swept(a, line), 0.075, 0.5)
-    return [], [_lock(hair_colour(a), cap), _lock(hair_colour(a), tails), _lock(hair_colour(a), flipped(tails)),
-                *_strands(a, *lines)]  # fmt: skip
+    cap = _cap(face, _swept(face, line), 0.075, 0.5)
+    return [], [_lock(face.hair.rgb, cap), _lock(face.hair.rgb, tails), _lock(face.hair.rgb, flipped(tails)),
+                *_strands(face, *lines)]  # fmt: skip
 
 
-def curly(a: dict) -> Layers:
-    w = a["face_width"] + 0.02 + 0.02 * a["hair_volume"]
-    colour = hair_colour(a)
-    cloud = _scallops(0, 0.30, w, 0.235 + 0.03 * a["hair_volume"], 17, 0.16)
+def curly(face: Face) -> Layers:
+    return [], _curly_crown(face, face.hair.volume)
+
+
+def _curly_crown(face: Face, volume: float) -> list[Shape]:
+    w = face.head.width + 0.02 + 0.02 * volume
+    cloud = _scallops(0, 0.30, w, 0.235 + 0.03 * volume, 17, 0.16)
     top = np.concatenate([cloud[len(cloud) // 2 - 4 :], cloud[:5]])  # the upper half and a little of the sides
-    cap = np.concatenate([top, [(w * 0.98, 0.43)], _curly_line(a), [(-w * 0.98, 0.43)]])
-    return [], [_lock(colour, cap), *_curls(a, 0.20, 0.16)]
+    cap = np.concatenate([top, [(w * 0.98, 0.43)], _curly_line(face), [(-w * 0.98, 0.43)]])
+    return [_lock(face.hair.rgb, cap), *_curls(face, 0.20, 0.16)]
 
 
-def _curls(a: dict, y: float, spread: float) -> list[Shape]:
+def _curls(face: Face, y: float, spread: float) -> list[Shape]:
     """A few arcs that suggest curls."""
     shapes = []
     for x, dy in ((-1.0, 0.05), (-0.45, -0.01), (0.15, 0.0), (0.7, 0.02)):
         cx, cy = spread * x, y + dy
-        shapes += _strands(a, [(cx - 0.028, cy + 0.01), (cx - 0.012, cy - 0.018), (cx + 0.02, cy - 0.012),
+        shapes += _strands(face, [(cx - 0.028, cy + 0.01), (cx - 0.012, cy - 0.018), (cx + 0.02, cy - 0.012),
                                (cx + 0.026, cy + 0.014)], width=0.010)  # fmt: skip
     return shapes
 
 
-def afro(a: dict) -> Layers:
-    big = 0.03 * a["hair_volume"] + 0.03 * a["hair_length"]
+def afro(face: Face) -> Layers:
+    big = 0.03 * face.hair.volume + 0.03 * face.hair.length
     cloud = _scallops(0, 0.335, 0.335 + big, 0.285 + big, 23, 0.08)
-    band = np.concatenate([_scallops(0, 0.33, a["face_width"] + 0.02, 0.25, 18, 0.06)[54:], [(a["face_width"], 0.45)],
-                           _curly_line(a, 0.235), [(-a["face_width"], 0.45)]])  # fmt: skip
-    colour = hair_colour(a)
-    return [_lock(colour, cloud)], [_lock(colour, band), *_curls(a, 0.13, 0.2)]
+    band = np.concatenate([_scallops(0, 0.33, face.head.width + 0.02, 0.25, 18, 0.06)[54:], [(face.head.width, 0.45)],
+                           _curly_line(face, 0.235), [(-face.head.width, 0.45)]])  # fmt: skip
+    colour = face.hair.rgb
+    return [_lock(colour, cloud)], [_lock(colour, band), *_curls(face, 0.13, 0.2)]
 
 
 # Long styles.
 
 
-def _bottom(a: dict, low: float, high: float) -> float:
-    return low + (high - low) * a["hair_length"]
+def _bottom(face: Face, low: float, high: float) -> float:
+    return low + (high - low) * face.hair.length
 
 
-def _hanging(a: dict, line: Points, low: float, high: float, flare: float, wave: float = 0.0) -> Layers:
-    bottom = _bottom(a, low, high)
-    back = _lock(_shade(a), _behind(a, bottom - 0.02, flare + 0.01, wave))
-    front = _lock(hair_colour(a), _curtain(a, line, bottom, flare, wave))
-    x = a["face_width"] + 0.005
+def _hanging(face: Face, line: Points, low: float, high: float, flare: float, wave: float = 0.0) -> Layers:
+    bottom = _bottom(face, low, high)
+    back = _lock(_shade(face), _behind(face, bottom - 0.02, flare + 0.01, wave))
+    front = _lock(face.hair.rgb, _curtain(face, line, bottom, flare, wave))
+    x = face.head.width + 0.005
     sides = _both([(x - 0.02, 0.38), (x + 0.012, 0.52), (x + 0.5 * flare, min(bottom - 0.06, 0.9))])
-    return [back], [front, *_strands(a, *sides)]
+    return [back], [front, *_strands(face, *sides)]
 
 
-def _crown(a: dict, layers: Layers, *lines: Points) -> Layers:
-    return layers[0], [*layers[1], *_strands(a, *lines)]
+def _crown(face: Face, layers: Layers, *lines: Points) -> Layers:
+    return layers[0], [*layers[1], *_strands(face, *lines)]
 
 
-def bob(a: dict) -> Layers:
-    line = MIDDLE_PART if a["strands"] < 0.35 else _swept(a, SIDE_PART)
-    return _hanging(a, line, 0.72, 0.84, 0.035)
+def bob(face: Face) -> Layers:
+    line = MIDDLE_PART if face.hair.strands < 0.35 else _swept(face, SIDE_PART)
+    return _hanging(face, line, 0.72, 0.84, 0.035)
 
 
-def fringe_bob(a: dict) -> Layers:
+def fringe_bob(face: Face) -> Layers:
     lines = [(0.02, 0.13), (0.06, 0.24), (0.055, 0.33)], [(-0.03, 0.13), (-0.075, 0.24), (-0.07, 0.33)]
-    return _crown(a, _hanging(a, FRINGE, 0.70, 0.82, 0.03), *lines)
+    return _crown(face, _hanging(face, FRINGE, 0.70, 0.82, 0.03), *lines)
 
 
-def long(a: dict) -> Layers:
-    line = MIDDLE_PART if a["strands"] < 0.5 else _swept(a, SIDE_PART)
-    return _hanging(a, line, 0.95, 1.12, 0.03)
+def long(face: Face) -> Layers:
+    line = MIDDLE_PART if face.hair.strands < 0.5 else _swept(face, SIDE_PART)
+    return _hanging(face, line, 0.95, 1.12, 0.03)
 
 
-def long_fringe(a: dict) -> Layers:
+def long_fringe(face: Face) -> Layers:
     lines = [(0.02, 0.13), (0.06, 0.24), (0.055, 0.33)], [(-0.03, 0.13), (-0.075, 0.24), (-0.07, 0.33)]
-    return _crown(a, _hanging(a, FRINGE, 0.95, 1.12, 0.035), *lines)
+    return _crown(face, _hanging(face, FRINGE, 0.95, 1.12, 0.035), *lines)
 
 
-def wavy(a: dict) -> Layers:
-    line = MIDDLE_PART if a["strands"] < 0.35 else _swept(a, SIDE_PART)
-    return _hanging(a, line, 0.90, 1.08, 0.065, 0.022)
+def wavy(face: Face) -> Layers:
+    line = MIDDLE_PART if face.hair.strands < 0.35 else _swept(face, SIDE_PART)
+    return _hanging(face, line, 0.90, 1.08, 0.065, 0.022)
 
 
-def long_curly(a: dict) -> Layers:
-    grow = 0.03 * a["hair_volume"]
-    bottom = _bottom(a, 0.66, 0.80)
-    colour = hair_colour(a)
-    back = [_lock(_shade(a), _scallops(0, 0.46, 0.35 + grow, bottom - 0.42, 22, 0.13))]
+def long_curly(face: Face) -> Layers:
+    grow = 0.03 * face.hair.volume
+    bottom = _bottom(face, 0.66, 0.80)
+    colour = face.hair.rgb
+    back = [_lock(_shade(face), _scallops(0, 0.46, 0.35 + grow, bottom - 0.42, 22, 0.13))]
     side = _scallops(0.300 + 0.5 * grow, 0.5, 0.082, bottom - 0.47, 15, 0.2)
-    crown = curly({**a, "hair_volume": 1.0})[1]
-    return back, [_lock(colour, side), _lock(colour, flipped(side)), *crown]
+    return back, [_lock(colour, side), _lock(colour, flipped(side)), *_curly_crown(face, 1.0)]
 
 
-def bun(a: dict) -> Layers:
-    y, r = 0.065 - 0.01 * a["hair_volume"], 0.068 + 0.02 * a["hair_length"]
+def bun(face: Face) -> Layers:
+    y, r = 0.065 - 0.01 * face.hair.volume, 0.068 + 0.02 * face.hair.length
     knot = ellipse(0, y, r * 1.1, r)
-    low = {**a, "hair_volume": 0.3}
     swirl = [(-0.05, y + 0.01), (-0.02, y - 0.03), (0.035, y - 0.02)]
     lines = [*_both([(0.16, 0.27), (0.11, 0.2), (0.03, 0.15)]), swirl]
-    cap = _lock(hair_colour(a), _cap(low, ROUND_LINE, 0.105, wide=0.010))
-    return [_lock(hair_colour(a), knot)], [cap, *_strands(a, *lines)]
+    cap = _lock(face.hair.rgb, _cap(face, ROUND_LINE, 0.105, wide=0.010, volume=0.3))
+    return [_lock(face.hair.rgb, knot)], [cap, *_strands(face, *lines)]
 
 
-def ponytail(a: dict) -> Layers:
-    s = 1 if a["parting"] > 0 else -1
-    bottom = _bottom(a, 0.75, 1.0)
+def ponytail(face: Face) -> Layers:
+    s = 1 if face.hair.parting > 0 else -1
+    bottom = _bottom(face, 0.75, 1.0)
     tail = smooth([(0.12, 0.10), (0.24, 0.05), (0.36, 0.16), (0.385, 0.4), (0.35, bottom - 0.15), (0.30, bottom),
                    (0.27, bottom - 0.15), (0.285, 0.45), (0.24, 0.2)]) * (s, 1)  # fmt: skip
     lines = [[(s * x, y) for x, y in line] for line in ([(-0.13, 0.27), (-0.02, 0.19), (0.12, 0.14)],
                                                        [(0.17, 0.27), (0.175, 0.2), (0.16, 0.14)])]  # fmt: skip
-    low = {**a, "hair_volume": 0.4}
-    cap = _lock(hair_colour(a), _cap(low, ROUND_LINE, 0.10, wide=0.012))
-    return [_lock(_shade(a), tail)], [cap, *_strands(a, *lines)]
+    cap = _lock(face.hair.rgb, _cap(face, ROUND_LINE, 0.10, wide=0.012, volume=0.4))
+    return [_lock(_shade(face), tail)], [cap, *_strands(face, *lines)]
 
 
-def braids(a: dict) -> Layers:
-    low = {**a, "hair_volume": 0.5 * a["hair_volume"]}
-    line = MIDDLE_PART if a["strands"] < 0.6 else FRINGE
-    count = 5 + int(2.99 * a["hair_length"])
-    colour = hair_colour(a)
+def braids(face: Face) -> Layers:
+    line = MIDDLE_PART if face.hair.strands < 0.6 else FRINGE
+    count = 5 + int(2.99 * face.hair.length)
+    colour = face.hair.rgb
     knots = []
     for k in range(count):
         x, y = 0.262 + 0.012 * (k % 2) + 0.004 * k, 0.55 + 0.075 * k
@@ -331,35 +328,37 @@ def braids(a: dict) -> Layers:
     shapes = []
     for k, knot in enumerate(knots):  # one by one: the ellipses overlap
         shapes.append(_lock(colour if k % 2 else scaled(colour, 0.86), knot, flipped(knot)))
-    return [_lock(_shade(a), _behind(a, 0.66, 0.0))], [_lock(colour, _cap(low, line, 0.095, 0.56)), *shapes]
+    cap = _cap(face, line, 0.095, 0.56, volume=0.5 * face.hair.volume)
+    return [_lock(_shade(face), _behind(face, 0.66, 0.0))], [_lock(colour, cap), *shapes]
 
 
-def puffs(a: dict) -> Layers:
-    r = 0.10 + 0.025 * a["hair_volume"]
+def puffs(face: Face) -> Layers:
+    r = 0.10 + 0.025 * face.hair.volume
     puff = _scallops(0.25, 0.14, r, r, 12, 0.14)
-    low = {**a, "hair_volume": 0.2}
-    colour = hair_colour(a)
-    return [_lock(colour, puff), _lock(colour, flipped(puff))], [_lock(colour, _cap(low, MIDDLE_PART, 0.10))]
+    colour = face.hair.rgb
+    return [_lock(colour, puff), _lock(colour, flipped(puff))], [
+        _lock(colour, _cap(face, MIDDLE_PART, 0.10, volume=0.2))
+    ]
 
 
-def locs(a: dict) -> Layers:
-    colour, dark = hair_colour(a), _shade(a)
-    bottom = _bottom(a, 0.72, 1.0)
-    w = a["face_width"]
+def locs(face: Face) -> Layers:
+    colour, dark = face.hair.rgb, _shade(face)
+    bottom = _bottom(face, 0.72, 1.0)
+    w = face.head.width
     shapes = []
     for k in range(4):
         x = w - 0.005 + 0.028 * k
-        sway = 0.012 * math.sin(2.5 * k + 6 * a["strands"])
+        sway = 0.012 * math.sin(2.5 * k + 6 * face.hair.strands)
         end = (x + 0.01, bottom - 0.06 * (k % 2))
         line = smooth([(0.75 * x, 0.22 + 0.02 * k), (x + 0.004, 0.36), (x + sway, 0.55), end], closed=False)
         lock = stroke(line, 0.036)
         shapes.append(_lock(colour if k % 2 else scaled(colour, 0.84), lock, flipped(lock)))
-    cap = _lock(colour, _cap({**a, "hair_volume": 0.6 * a["hair_volume"]}, ROUND_LINE, 0.09, 0.40))
+    cap = _lock(colour, _cap(face, ROUND_LINE, 0.09, 0.40, volume=0.6 * face.hair.volume))
     lines = [*_both([(0.05, 0.1), (0.07, 0.17), (0.06, 0.24)]), *_both([(0.12, 0.13), (0.16, 0.2), (0.16, 0.27)])]
-    return [_lock(dark, _behind(a, bottom - 0.04, 0.03))], [*reversed(shapes), cap, *_strands(a, *lines)]
+    return [_lock(dark, _behind(face, bottom - 0.04, 0.03))], [*reversed(shapes), cap, *_strands(face, *lines)]
 
 
-def covered(a: dict) -> Layers:
+def covered(face: Face) -> Layers:
     return [], []
 
 
