@@ -32,12 +32,14 @@ from torch import Tensor, nn
 from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
 from stylemap import devices, files
+from stylemap.architectures import cycle
+from stylemap.architectures.layers import BLUR, EqualConv, ModulatedConv, same, upsample
+from stylemap.architectures.stylemap import cycle as stylemap_cycle
+from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.architectures.stylemap.networks import Generator, Synthesis
 from stylemap.config import TrainConfig
-from stylemap.model import Model
-from stylemap.networks.generator import Generator, Synthesis
-from stylemap.networks.layers import BLUR, EqualConv, ModulatedConv, same, upsample
 from stylemap.operators import upfirdn2d
-from stylemap.training import ema, loop, perceptual, phases, steps
+from stylemap.training import ema, loop, perceptual
 from stylemap.training.optimizers import Optimizers
 
 TOLERANCE = 1e-9  # of float64 losses and gradients, relative to the largest of a tensor
@@ -146,7 +148,7 @@ class NchwGenerator(Generator):
         return self.synthesis(self.resizer(stylemap.contiguous()))
 
 
-class NchwModel(Model):
+class NchwModel(StylemapModel):
     def encode(self, images: Tensor) -> Tensor:
         return self.encoder(images)
 
@@ -154,7 +156,7 @@ class NchwModel(Model):
         return self.generator.synthesize(stylemap)
 
 
-def make_plain(model: Model, choices: Choices) -> None:
+def make_plain(model: StylemapModel, choices: Choices) -> None:
     """Replace the layers of the generator by those of the choices; the weights keep their values."""
     if not (choices.joint_style and choices.shared_weights and choices.fused_modulation):
         modulated = [(p, n) for p in model.modules() for n, m in p.named_children() if isinstance(m, ModulatedConv)]
@@ -186,21 +188,21 @@ class Version:
         if not choices.fused_adam:
             self.optimizers = Optimizers(**{n: _not_fused(o) for n, o in vars(self.optimizers).items()})
         perceptual_term = perceptual.build(config.loss, device)
-        self.cycle = steps.Cycle(self.networks, self.optimizers, config, perceptual_term)
+        self.cycle = stylemap_cycle.StylemapCycle(self.networks, self.optimizers, config, perceptual_term)
         self.cycle.shares_reconstruction = choices.shared_reconstruction
         noise = torch.Generator().manual_seed(1)
         side = config.model.resolution
         real = torch.rand(config.batch, 3, side, side, generator=noise) * 2 - 1
         z = torch.randn(2, config.batch, config.model.stylemap_channels, generator=noise)
-        self.batch = phases.Pass(real.to(device, dtype).contiguous(memory_format=order), z.to(device, dtype))
+        self.batch = cycle.Pass(real.to(device, dtype).contiguous(memory_format=order), z.to(device, dtype))
         self.done = 0  # iterations
 
-    def iterate(self) -> phases.Terms:
+    def iterate(self) -> cycle.Terms:
         """One iteration of the cycle; the first and every 16th with R1."""
         config = self.config
         with contextlib.ExitStack() as stack:
             if not self.choices.frozen_discriminator:
-                stack.enter_context(mock.patch.object(steps, "frozen", contextlib.nullcontext))
+                stack.enter_context(mock.patch.object(stylemap_cycle, "frozen", contextlib.nullcontext))
             terms = self.cycle.iterate([self.batch], self.done * config.batch)
         self.done += 1
         ema.update(self.average, self.networks.model, ema.decay(self.done * config.batch, config.batch, config.ema))
@@ -215,7 +217,7 @@ def _not_fused(optimizer: torch.optim.Adam) -> torch.optim.Adam:
 # ---- the check
 
 
-def recorded(version: Version) -> tuple[phases.Terms, list[dict[str, Tensor]]]:
+def recorded(version: Version) -> tuple[cycle.Terms, list[dict[str, Tensor]]]:
     """The losses of one iteration at learning rate 0, and the gradients at every optimiser step, by our names."""
     names = {id(p): name for name, p in version.networks.named_parameters()}
     gradients: list[dict[str, Tensor]] = []

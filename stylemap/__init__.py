@@ -7,9 +7,9 @@ _EDITING = ("Box", "Placement", "Region", "blend", "interpolate", "mix", "morph"
 
 _HOMES = {
     "InputError": "stylemap.errors",
-    "Model": "stylemap.model",
+    "Model": "stylemap.architectures.model",
     "load": "stylemap.checkpoint",
-    "truncate": "stylemap.model",
+    "truncate": "stylemap.architectures.model",
 } | dict.fromkeys(_EDITING, "stylemap.editing")
 __all__ = sorted(_HOMES)
 

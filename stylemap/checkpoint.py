@@ -13,26 +13,25 @@ from safetensors.torch import save as serialize
 from torch import nn
 
 from stylemap import reading
+from stylemap.architectures import build
+from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.model import Model
 from stylemap.config import ModelConfig
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen
 from stylemap.errors import InputError, brief
 from stylemap.files import write_bytes
-from stylemap.model import Model, build
-from stylemap.networks import Discriminator
 from stylemap.resources import PRETRAINED
 
 if TYPE_CHECKING:
-    from stylemap.stylegan import VectorModel
+    pass
 
 FORMAT = "stylemap-weights-1"
 ENCODER = "model.encoder."
 CONFIG_FILE = "config.yaml"  # in the folder of a run
 
 
-def save(
-    path: str | Path, model: "Model | VectorModel", discriminator: nn.Module | None = None, info: dict | None = None
-) -> None:
+def save(path: str | Path, model: "Model", discriminator: nn.Module | None = None, info: dict | None = None) -> None:
     """Atomically write the weights, with ``info`` (anything JSON can hold: images seen, command, scores) in the header."""
     tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if discriminator is not None:
@@ -50,7 +49,7 @@ def _in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[start:]
 
 
-def load(weights: str | Path, device: str | torch.device = "cpu") -> "Model | VectorModel":
+def load(weights: str | Path, device: str | torch.device = "cpu") -> "Model":
     """A model ready to encode and synthesise: evaluation mode, no gradients for its parameters.
 
     Which kind it is, ``config.architecture`` says. A vector-latent one has an encoder if the file has.
@@ -81,7 +80,7 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
     return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
-def load_into(weights: str | Path, model: "Model | VectorModel", discriminator: nn.Module) -> None:
+def load_into(weights: str | Path, model: "Model", discriminator: nn.Module) -> None:
     """Fill networks that exist with weights of the same config; encoder and discriminator only if the file holds them.
 
     Raises:

@@ -15,13 +15,13 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, images
+from stylemap.architectures.model import Model, noise_of
 from stylemap.datasets import unseen
 from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.editing import motion
-from stylemap.model import Model, noise_of
 
 if TYPE_CHECKING:
-    from stylemap.stylegan import VectorModel
+    pass
 
 FACTOR = 2.5
 MOST = 32  # pictures that are measured where the weights' file says nothing; their mean is right to a tenth
@@ -50,7 +50,7 @@ class Familiarity:
         )
 
 
-def of(weights: str | Path, model: "Model | VectorModel") -> Familiarity | None:
+def of(weights: str | Path, model: "Model") -> Familiarity | None:
     """Of a model that was loaded from these weights; None where it has no encoder.
 
     The error is the held-out one that training noted in the file. Where there is none it is measured, on drawn faces for
@@ -74,7 +74,7 @@ def of(weights: str | Path, model: "Model | VectorModel") -> Familiarity | None:
 
 
 @torch.no_grad()
-def errors(model: "Model | VectorModel", pictures: Tensor) -> list[float]:
+def errors(model: "Model", pictures: Tensor) -> list[float]:
     """The mean squared error of each reconstruction, of [N, 3, R, R] in [-1, 1]."""
     found = []
     for part in pictures.split(motion.frames_at_once(model)):
@@ -84,7 +84,7 @@ def errors(model: "Model | VectorModel", pictures: Tensor) -> list[float]:
 
 
 @torch.no_grad()
-def sample(model: "Model | VectorModel", seed: int) -> Tensor:
+def sample(model: "Model", seed: int) -> Tensor:
     """A picture of nobody, [1, 3, R, R] in [-1, 1] on the model's device: that of `stylemap generate samples` for the seed."""
     z = noise_of([seed], model.config.stylemap_channels).to(model.device)
     return model.synthesize(model.map(z)).clamp(-1, 1)

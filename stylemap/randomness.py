@@ -14,7 +14,7 @@ class Purpose(IntEnum):
     NOISE = 1  # z
     GRID = 2  # z of the samples that are shown
     AUGMENTATION = 3
-    CHANCE = 4  # `training.chance`
+    CHANCE = 4  # `architectures.vector.chance`
 
 
 def generator(purpose: Purpose, seed: int, place: int) -> np.random.Generator:

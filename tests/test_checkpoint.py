@@ -12,11 +12,11 @@ from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from stylemap import checkpoint
+from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.architectures.vector import VectorModel
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
-from stylemap.model import Model
-from stylemap.networks import Discriminator
-from stylemap.stylegan import VectorModel
 
 CONFIG = ModelConfig(
     resolution=16,
@@ -29,9 +29,9 @@ CONFIG = ModelConfig(
 )
 
 
-def build(config: ModelConfig = CONFIG, seed: int = 0) -> tuple[Model, Discriminator]:
+def build(config: ModelConfig = CONFIG, seed: int = 0) -> tuple[StylemapModel, Discriminator]:
     torch.manual_seed(seed)
-    return Model(config), Discriminator(config)
+    return StylemapModel(config), Discriminator(config)
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ import torch
 import yaml
 
 from stylemap import blend, checkpoint, datasets, precision
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.images import from_uint8
-from stylemap.model import Model
 from stylemap.training import ema, loop, perceptual, rehearsal, state
 from stylemap.training.distributed import ALONE
 from stylemap.training.monitor import Meter, read_log
@@ -32,7 +32,7 @@ def exact():
 
 def test_model_agrees_with_the_cpu(exact):
     torch.manual_seed(0)
-    model = Model(SMALL).requires_grad_(False)
+    model = StylemapModel(SMALL).requires_grad_(False)
     faces = datasets.Avatars(32)
     images = from_uint8(datasets.stream.first(faces, 4))
     mask = torch.zeros(1, 1, 32, 32)

@@ -6,14 +6,14 @@ import torch
 from PIL import Image
 
 from stylemap import checkpoint, cli, familiarity, images, project
+from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.architectures.vector import VectorModel
 from stylemap.config import ModelConfig
 from stylemap.datasets.avatars import Avatars
 from stylemap.editor.pictures import whole
 from stylemap.editor.studio import Studio
 from stylemap.familiarity import FACTOR, Familiarity
-from stylemap.model import Model
 from stylemap.project import recipe
-from stylemap.stylegan import VectorModel
 
 SHIPPED = ("avatars32", "avatars32_stylegan2")
 TINY = ModelConfig(resolution=32, stylemap_size=8, stylemap_channels=8, channel_base=256, channel_max=16)
@@ -73,7 +73,7 @@ def save(tmp_path):
     def write(info: dict, model=None):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = model or Model(TINY)
+            model = model or StylemapModel(TINY)
         model = model.eval().requires_grad_(False)
         checkpoint.save(tmp_path / "my.safetensors", model, info=info)
         return tmp_path / "my.safetensors", model

@@ -15,9 +15,9 @@ import torch
 from torch import nn
 
 from stylemap import pickles
+from stylemap.architectures.vector import conversion
 from stylemap.errors import InputError
-from stylemap.stylegan import conversion
-from tests.stylegan.foreign import Ada, Rosinality, TensorFlow2, dump_tensorflow
+from tests.architectures.vector.foreign import Ada, Rosinality, TensorFlow2, dump_tensorflow
 
 
 class Call:

@@ -6,15 +6,15 @@ import torch
 from torch import Tensor
 
 from stylemap import inversion
+from stylemap.architectures import losses
+from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.vector import losses as vector_losses
 from stylemap.inversion import losses as inversion_losses
 from stylemap.inversion import noise_maps
 from stylemap.inversion import perceptual as networks
 from stylemap.metrics import classifier, features, heldout, latent_distance, ppl, ssim, suite, swd
 from stylemap.metrics.evaluation import Evaluation
 from stylemap.metrics.mse import mse
-from stylemap.networks import Discriminator
-from stylemap.stylegan import losses as vector_losses
-from stylemap.training import losses
 from tests.inversion import tiny
 from tests.metrics import toys
 

@@ -14,10 +14,10 @@ from PIL import Image
 from safetensors.torch import load, save
 
 from stylemap import editing, images, project
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.directions import Origin, normalised
 from stylemap.errors import InputError
 from stylemap.faces import Alignment
-from stylemap.model import Model
 from stylemap.project import Project, recipe
 from stylemap.project.parser import FORMAT
 from stylemap.project.recipe import Photo
@@ -42,7 +42,7 @@ def mask() -> np.ndarray:
 
 
 @pytest.fixture(scope="module")
-def model() -> Model:
+def model() -> StylemapModel:
     return tiny.model()
 
 

@@ -3,9 +3,11 @@
 import itertools
 
 from stylemap import randomness
+from stylemap.architectures import noise
+from stylemap.architectures.vector import chance
 from stylemap.datasets import stream
 from stylemap.randomness import Purpose
-from stylemap.training import augment, chance, noise
+from stylemap.training import augment
 
 
 def test_no_numbers_are_shared():

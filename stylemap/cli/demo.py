@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import checkpoint, images, sheets
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import options, train
 from stylemap.config import TrainConfig
 from stylemap.datasets import Avatars, stream
@@ -15,7 +16,6 @@ from stylemap.datasets.avatars import Part
 from stylemap.editing import Box, blend, transplant
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
-from stylemap.model import Model
 from stylemap.training import loop
 
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE, Part.LEFT_BROW, Part.RIGHT_BROW)
@@ -66,12 +66,12 @@ def shipped_weights() -> Path | None:
         return None
 
 
-def heldout_of(model: Model) -> Tensor:
+def heldout_of(model: StylemapModel) -> Tensor:
     """The held-out faces a run with the default `heldout` measures itself on, uint8 [N, R, R, 3]."""
     return stream.first(Avatars(model.config.resolution, split="heldout"), TrainConfig().heldout)
 
 
-def draw_sheets(model: Model, folder: Path) -> None:
+def draw_sheets(model: StylemapModel, folder: Path) -> None:
     """Write the reconstructions, local edits and transplants of held-out faces and print their paths."""
     faces = Avatars(model.config.resolution, split="heldout")
     with torch.no_grad():
@@ -84,14 +84,14 @@ def draw_sheets(model: Model, folder: Path) -> None:
             print(f"  {name.replace('_', ' '):<15}{folder / name}.png")
 
 
-def reconstruction_sheet(model: Model, faces: Avatars) -> Tensor:
+def reconstruction_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
     """Original and reconstruction, two pairs a row."""
     first, second = (images.from_arrays(faces[i] for i in range(k, k + ROWS)) for k in (0, ROWS))
     a, b = (model.synthesize(model.encode(x)) for x in (first, second))
     return sheets.sheet({"original": first, "reconstruction": a, "original ": second, "reconstruction ": b})
 
 
-def local_edit_sheet(model: Model, faces: Avatars) -> Tensor:
+def local_edit_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
     """Eyes, mouth, and both, taken from the reference."""
     pairs = contrasting_pairs(faces)
     originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
@@ -109,7 +109,7 @@ def local_edit_sheet(model: Model, faces: Avatars) -> Tensor:
     )
 
 
-def transplant_sheet(model: Model, faces: Avatars) -> Tensor:
+def transplant_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
     """Parts of the reference at places where they do not belong: by masks moved in pixels, and by cells of the stylemap."""
     pairs = contrasting_pairs(faces)
     originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))

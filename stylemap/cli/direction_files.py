@@ -5,15 +5,15 @@ from pathlib import Path
 
 import torch
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import options
 from stylemap.editing import directions, finding_directions
 from stylemap.editing.directions import Direction
 from stylemap.errors import InputError
-from stylemap.model import Model
 from stylemap.resources import PRETRAINED
 
 
-def chosen(arguments: argparse.Namespace, model: Model, names: list[str] | None) -> list[Direction]:
+def chosen(arguments: argparse.Namespace, model: StylemapModel, names: list[str] | None) -> list[Direction]:
     """The directions that are asked for; None = all. They fit the weights."""
     path = arguments.directions or shipped(arguments.weights)
     if Path(path).suffix.lower() == ".npy":
@@ -45,7 +45,7 @@ def pick(found: dict[str, Direction], name: str, path: str | Path) -> Direction:
     return found[name]
 
 
-def read_npy(path: str | Path, model: Model, name: str | None = None) -> Direction:
+def read_npy(path: str | Path, model: StylemapModel, name: str | None = None) -> Direction:
     """A direction of InterFaceGAN's; its scale, which the file does not hold, is that of stylemaps mapped from noise."""
     shape = model.config.stylemap_shape
     vector = directions.read_npy(path, shape, name=name).vector

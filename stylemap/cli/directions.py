@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, images, sheets
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import direction_files, encoding, heldout, options, photos, terminal
 from stylemap.datasets import labels
 from stylemap.datasets.labels import Columns, Question, Value
@@ -16,7 +17,6 @@ from stylemap.editing import applying, directions, finding_directions
 from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Cells, Direction
 from stylemap.errors import InputError, Note, shortened
-from stylemap.model import Model
 from stylemap.project import recipe
 
 STEPS = [float(k) for k in range(-3, 4)]
@@ -260,7 +260,7 @@ def show(found: list[Direction]) -> None:
         print(f"{name:<{width}}  {terminal.one_line(o.method):<9}{o.pictures:>9}  {cells}{d.scale:>7.3g}{without}")
 
 
-def strips(model: Model, x: Tensor, selected: list[Direction], steps: list[float]) -> Tensor:
+def strips(model: StylemapModel, x: Tensor, selected: list[Direction], steps: list[float]) -> Tensor:
     """[3, H, W]: for each direction a sheet, the pictures [N, 3, R, R] in rows, the amounts in columns."""
     stylemap = model.encode(x)
     blocks = []
@@ -310,7 +310,7 @@ def _file(path: str) -> Path:
     return options.output(path, FILES)
 
 
-def _check_cells(selected: Cells, model: Model) -> None:
+def _check_cells(selected: Cells, model: StylemapModel) -> None:
     try:
         directions.inside(selected, model.config.stylemap_size)
     except ValueError as err:

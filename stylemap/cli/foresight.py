@@ -8,11 +8,11 @@ from pathlib import Path
 import torch
 
 from stylemap import checkpoint, datasets, devices
+from stylemap.architectures.discriminator import GROUP
 from stylemap.cli import terminal
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.errors import InputError
-from stylemap.networks.discriminator import GROUP
 from stylemap.training import distributed, estimate, loop, perceptual, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 from stylemap.training.optimizers import Networks

@@ -8,12 +8,12 @@ from pathlib import Path
 import torch
 
 from stylemap import editing, familiarity, files, images, sheets
+from stylemap.architectures.model import noise_of, truncate
 from stylemap.cli import films, heldout, inputs, options
 from stylemap.editing import motion
 from stylemap.errors import InputError, Note
 from stylemap.metrics import streams
 from stylemap.metrics.mse import mse
-from stylemap.model import noise_of, truncate
 
 MOST_TILES, GRID_PIXELS = 256, 2**24  # of grid.png
 

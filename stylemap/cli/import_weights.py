@@ -5,9 +5,10 @@ import sys
 import warnings
 from pathlib import Path
 
-from stylemap import checkpoint, published
+from stylemap import checkpoint
+from stylemap.architectures.stylemap import published
+from stylemap.architectures.vector import conversion
 from stylemap.cli import options, terminal
-from stylemap.stylegan import conversion
 
 
 def main(argv: list[str]) -> int:

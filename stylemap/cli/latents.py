@@ -9,12 +9,11 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, images, provenance, video
+from stylemap.architectures.model import Model
 from stylemap.cli import options
 from stylemap.errors import InputError
 from stylemap.inversion import latents
 from stylemap.inversion.latents import Found
-from stylemap.model import Model
-from stylemap.stylegan import VectorModel
 
 FILMS = (".gif", ".webp", ".mp4")
 MOST_FRAMES = 10_000
@@ -115,7 +114,7 @@ def run_exchange(arguments: argparse.Namespace) -> None:
         print(arguments.out / f"{name}.png")
 
 
-def read(arguments: argparse.Namespace, model: Model | VectorModel, *names: str) -> list[Found]:
+def read(arguments: argparse.Namespace, model: Model, *names: str) -> list[Found]:
     """The latents given by these arguments."""
     digest = provenance.sha256(checkpoint.find(arguments.weights))
     return [latents.read(getattr(arguments, name), model, digest) for name in names]

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import editing
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import batch_edit, options, photos, replay, selecting
 from stylemap.editing import applying, blending, composing, directions
 from stylemap.editing.blending import Space
 from stylemap.errors import InputError, shortened
-from stylemap.model import Model
 
 WHO = "original and reference are photos"
 REPEATED = ("mask", "part", "reference_parts", "half", "source", "target", "size", "shift", "scale", "flip")
@@ -205,7 +205,7 @@ def check_files(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *selecting.files(arguments)])
 
 
-def over(box: editing.Box, model: Model) -> tuple[Tensor, composing.Placement]:
+def over(box: editing.Box, model: StylemapModel) -> tuple[Tensor, composing.Placement]:
     """The cells of a box as a mask over the reference, [1, 1, R, R], and where they go."""
     size, resolution = model.config.stylemap_size, model.config.resolution
     cells = directions.inside((*box.source, *box.size), size).to(model.device)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from stylemap import images, video
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import films, options
 from stylemap.editing import mixing, motion
 from stylemap.errors import InputError, shortened
-from stylemap.model import Model
 from stylemap.photos import formats
 
 ALWAYS_FILMS = (".gif", ".mp4")
@@ -113,7 +113,7 @@ def run_path(arguments: argparse.Namespace) -> None:
     films.write(arguments, frames, motion.timeline(len(stylemaps), arguments.frames, arguments.loop))
 
 
-def regions(arguments: argparse.Namespace, model: Model) -> list[motion.Region]:
+def regions(arguments: argparse.Namespace, model: StylemapModel) -> list[motion.Region]:
     """Of the masks, and of the rest."""
     spans = arguments.when or [(0.0, 1.0)] * len(arguments.mask)
     selected = [options.read_mask(path, model, arguments.pictures, arguments.hard) for path in arguments.mask]
@@ -153,7 +153,7 @@ def run_transfer(arguments: argparse.Namespace) -> None:
     films.write(arguments, rising(edit, ways, arguments, model), ways)
 
 
-def rising(edit, ways: list[Tensor], arguments: argparse.Namespace, model: Model) -> Iterator[Tensor]:
+def rising(edit, ways: list[Tensor], arguments: argparse.Namespace, model: StylemapModel) -> Iterator[Tensor]:
     """The frames from nothing to the whole amount, and with a second way back."""
     for back, way in enumerate(ways):
         share = films.EASES[arguments.ease](way)

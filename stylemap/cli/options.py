@@ -11,15 +11,16 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, decoding, devices, familiarity, images
+from stylemap.architectures.model import Model
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.Parser)
 from stylemap.errors import InputError, Note, shortened
 from stylemap.familiarity import Familiarity
-from stylemap.model import Model
 from stylemap.photos import formats, mask_files
 from stylemap.project import recipe
 
 if TYPE_CHECKING:
-    from stylemap.stylegan import VectorModel
+    pass
 
 DEFAULT_WEIGHTS = "avatars32"
 WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
@@ -34,7 +35,7 @@ def add_weights(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
 
 
-def load_model(arguments: argparse.Namespace) -> Model:
+def load_model(arguments: argparse.Namespace) -> StylemapModel:
     """Of stylemaps, which editing takes.
 
     Raises:
@@ -43,11 +44,11 @@ def load_model(arguments: argparse.Namespace) -> Model:
     return stylemaps(load_any(arguments), arguments.weights)
 
 
-def load_any(arguments: argparse.Namespace) -> "Model | VectorModel":
+def load_any(arguments: argparse.Namespace) -> "Model":
     return checkpoint.load(arguments.weights, devices.pick(arguments.device))
 
 
-def stylemaps(model: "Model | VectorModel", weights: str | Path) -> Model:
+def stylemaps(model: "Model", weights: str | Path) -> StylemapModel:
     """The model, if its latents have places that an edit can choose.
 
     Raises:
@@ -110,12 +111,12 @@ def number(text: str, least: int = 1) -> int:
     return int(text)
 
 
-def read_image(path: str | Path, model: "Model | VectorModel") -> Tensor:
+def read_image(path: str | Path, model: "Model") -> Tensor:
     """[1, 3, R, R] on the model's device."""
     return images.read(path, model.config.resolution).to(model.device)
 
 
-def read_photos(paths: Sequence[str | Path], model: Model, weights: str | Path) -> Tensor:
+def read_photos(paths: Sequence[str | Path], model: StylemapModel, weights: str | Path) -> Tensor:
     """[N, 3, R, R] on the model's device; tells which of them the weights cannot draw."""
     pictures = torch.cat([read_image(path, model) for path in paths])
     tell_unfamiliar(familiarity.of(weights, model), paths, familiarity.errors(model, pictures))
@@ -131,7 +132,7 @@ def tell_unfamiliar(known: Familiarity | None, paths: Sequence[str | Path], erro
 
 def read_mask(
     path: str,
-    model: "Model | VectorModel",
+    model: "Model",
     photos: Iterable[str | Path],
     hard: bool = False,
     white: str = mask_files.EDITED,

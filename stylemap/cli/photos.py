@@ -10,13 +10,13 @@ import torch
 from torch import Tensor
 
 from stylemap import decoding, faces, familiarity, images, resampling
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import finding, options
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError, Note
 from stylemap.familiarity import Familiarity
 from stylemap.files import atomic
-from stylemap.model import Model
 from stylemap.photos import mask_files, originals
 
 
@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: 
     parser.set_defaults(painted=painted)
 
 
-def open_photos(arguments: argparse.Namespace, model: Model, weights: str | Path) -> "Pictures | Faces":
+def open_photos(arguments: argparse.Namespace, model: StylemapModel, weights: str | Path) -> "Pictures | Faces":
     """What the flags ask for, with the model of these weights.
 
     Raises:
@@ -91,7 +91,7 @@ class Photo:
 class Pictures:
     """Pictures of any size, cut to their central square."""
 
-    def __init__(self, model: Model, paste: str, enlarge: options.Enlarging, known: Familiarity | None):
+    def __init__(self, model: StylemapModel, paste: str, enlarge: options.Enlarging, known: Familiarity | None):
         """
         Args:
             paste: one of `pasting.WAYS`, or "none" to write what the model made, enlarged.
@@ -163,7 +163,7 @@ class Faces(Pictures):
 
     def __init__(
         self,
-        model: Model,
+        model: StylemapModel,
         paste: str,
         enlarge: options.Enlarging,
         known: Familiarity | None,

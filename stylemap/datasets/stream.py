@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 
 from stylemap import parallel, randomness
+from stylemap.architectures.discriminator import group_size
 from stylemap.datasets import Pictures
 from stylemap.datasets.loading import Draw, load
 from stylemap.errors import InputError
-from stylemap.networks.discriminator import group_size
 from stylemap.randomness import Purpose
 
 

@@ -7,10 +7,10 @@ import numpy as np
 from torch import Tensor
 
 from stylemap import images
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import composing, pasting
 from stylemap.editing.blending import Space, render
 from stylemap.editing.composing import Patch, Push
-from stylemap.model import Model
 
 
 @dataclass(frozen=True, eq=False)
@@ -23,7 +23,7 @@ class Edited:
 
 
 def apply(
-    model: Model, maps: Sequence[Tensor], steps: Sequence[Patch | Push], space: Space, how: pasting.How = "none"
+    model: StylemapModel, maps: Sequence[Tensor], steps: Sequence[Patch | Push], space: Space, how: pasting.How = "none"
 ) -> Edited:
     """A picture after some edits.
 

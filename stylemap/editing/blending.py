@@ -6,14 +6,14 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.composing import Patch, compose
-from stylemap.model import Model
 
 Space = Literal["w", "w+"]
 
 
 def blend(
-    model: Model,
+    model: StylemapModel,
     original: Tensor,
     reference: Tensor | Sequence[Tensor],
     mask: Tensor | Sequence[Tensor],
@@ -55,14 +55,14 @@ def blend_maps(base: list[Tensor], other: list[Tensor], mask_at: Callable[[int],
     return [torch.lerp(a, b, mask_at(a.shape[-1]).to(a)) for a, b in zip(base, other, strict=True)]
 
 
-def in_space(model: Model, stylemap: Tensor, space: Space) -> list[Tensor]:
+def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
     """The maps that are edited: the stylemap alone, or all its resized versions."""
     if space not in ("w", "w+"):
         raise ValueError(f'space must be "w" or "w+", not {space!r}')
     return [stylemap] if space == "w" else model.resize(stylemap)
 
 
-def mirrored(model: Model, stylemap: Tensor, space: Space) -> list[Tensor]:
+def mirrored(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
     """The maps for a part that is to be put down mirrored (`composing.Placement.flip`).
 
     What a map means has a left and a right of its own, so that a mirrored map is no map of the mirrored picture, and the face of
@@ -77,7 +77,7 @@ def mirrored(model: Model, stylemap: Tensor, space: Space) -> list[Tensor]:
     return [m.flip(3) for m in in_space(model, stylemap, space)]
 
 
-def render(model: Model, maps: list[Tensor], space: Space) -> Tensor:
+def render(model: StylemapModel, maps: list[Tensor], space: Space) -> Tensor:
     """The images of edited maps."""
     return model.synthesize(maps[0]) if space == "w" else model.render(maps)
 

@@ -18,11 +18,11 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from stylemap import reading
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import composing
 from stylemap.editing.blending import Space, in_space, render
 from stylemap.errors import InputError, Note, brief, shown
 from stylemap.files import write_bytes
-from stylemap.model import Model
 
 FORMAT = "stylemap-directions-1"
 LARGEST_SCALE = 1e6  # those of networks in order are about 1
@@ -135,7 +135,7 @@ def inside(cells: Cells, side: int) -> Tensor:
 
 
 def apply(
-    model: Model,
+    model: StylemapModel,
     stylemap: Tensor,
     direction: Direction,
     amount: float,

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import masks
 from stylemap.editing.blending import Space, in_space, render
-from stylemap.model import Model
 
 COARSE = 2  # the resized stylemaps at side S
 
@@ -23,7 +23,7 @@ def interpolate(start: Tensor, end: Tensor, frames: int) -> Tensor:
     return torch.lerp(start, end, t)
 
 
-def mix(model: Model, coarse: Tensor, fine: Tensor, layers: int | tuple[int, int] = COARSE) -> Tensor:
+def mix(model: StylemapModel, coarse: Tensor, fine: Tensor, layers: int | tuple[int, int] = COARSE) -> Tensor:
     """Some of the resized stylemaps from ``coarse``, the rest from ``fine`` (the crossover of Image2StyleGAN).
 
     Args:
@@ -48,7 +48,7 @@ def mix(model: Model, coarse: Tensor, fine: Tensor, layers: int | tuple[int, int
 
 
 def transfer(
-    model: Model,
+    model: StylemapModel,
     target: Tensor,
     neutral: Tensor,
     expressive: Tensor,

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import masks
 from stylemap.editing.blending import Space, blend_maps, in_space, render
-from stylemap.model import Model
 
 Ease = Callable[[Tensor], Tensor]  # time in [0, 1] -> share of the way in [0, 1], rising from 0 to 1
 MOST_AT_ONCE = 16  # frames
@@ -68,13 +68,13 @@ def timeline(pictures: int, frames: int, loop: bool) -> list[Tensor]:
     return [way[:-1]] * (pictures - 2) + [way]
 
 
-def frames_at_once(model: Model) -> int:
+def frames_at_once(model: StylemapModel) -> int:
     """How many frames of the model's resolution are rendered in one pass."""
     return max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // model.config.resolution**2))
 
 
 def morph(
-    model: Model,
+    model: StylemapModel,
     stylemaps: Tensor,
     frames: int,
     regions: Sequence[Region] = (),

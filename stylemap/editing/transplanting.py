@@ -9,9 +9,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.blending import Space, check_references, in_space, render
 from stylemap.editing.composing import Patch, Placement, check_strength, compose
-from stylemap.model import Model
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Box:
 
 
 def transplant(
-    model: Model,
+    model: StylemapModel,
     original: Tensor,
     reference: Tensor | Sequence[Tensor],
     boxes: Sequence[Box] | None = None,

@@ -10,12 +10,12 @@ import cv2
 import numpy as np
 
 from stylemap import checkpoint, familiarity, images
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.datasets import Avatars, Pictures, unseen
 from stylemap.datasets.avatars import MAX_SIDE
 from stylemap.datasets.parts import GROUPS
 from stylemap.editor.pictures import png, whole
 from stylemap.errors import InputError, Note
-from stylemap.model import Model
 from stylemap.project.recipe import Photo
 
 MOST = 48  # pictures
@@ -66,7 +66,7 @@ class Gallery:
 class Samples(Sequence):
     """Pictures that a model makes up."""
 
-    def __init__(self, model: Model):
+    def __init__(self, model: StylemapModel):
         self.model = model
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class Samples(Sequence):
         return images.to_uint8(familiarity.sample(self.model, index))[0].cpu().numpy()
 
 
-def of(weights: str | Path, model: Model) -> Gallery:
+def of(weights: str | Path, model: StylemapModel) -> Gallery:
     """What the training held out, of drawn faces some more; samples of the weights where that is not known or not there."""
     side, seen = model.config.resolution, checkpoint.seen_by(weights)
     if not seen:
@@ -97,5 +97,5 @@ def drawn(side: int) -> Gallery:
     return Gallery(Avatars(side, MOST, "heldout"), "Drawn faces")
 
 
-def samples(model: Model) -> Gallery:
+def samples(model: StylemapModel) -> Gallery:
     return Gallery(Samples(model), "Pictures that the weights made up")

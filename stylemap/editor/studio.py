@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from stylemap import images, project
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.editing.blending import in_space
@@ -14,7 +15,6 @@ from stylemap.editing.directions import Direction
 from stylemap.editor.sessions import Picture
 from stylemap.errors import InputError
 from stylemap.familiarity import Familiarity
-from stylemap.model import Model
 from stylemap.project import Project, recipe
 from stylemap.project.recipe import ORIGINAL, Edit, Maps, MapsOf, Photo, Reference
 
@@ -31,7 +31,7 @@ class Studio:
 
     def __init__(
         self,
-        model: Model,
+        model: StylemapModel,
         weights: str,
         directions: Mapping[str, Direction],
         maps_bytes: int,

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
+from stylemap.architectures.model import Model
 from stylemap.errors import InputError
 from stylemap.inversion import engine, losses
 from stylemap.inversion.engine import Problem, Row, State, Stopping, Tick
@@ -14,9 +15,7 @@ from stylemap.inversion.losses import Target
 from stylemap.inversion.methods import Method, Setting
 from stylemap.inversion.perceptual import Perceptual
 from stylemap.inversion.subject import Subject, Tensors
-from stylemap.model import Model
 from stylemap.precision import in_float32
-from stylemap.stylegan import VectorModel
 
 
 @dataclass(frozen=True)
@@ -47,7 +46,7 @@ class Inversion:
 @in_float32
 def invert(
     method: Method,
-    model: Model | VectorModel | Subject,
+    model: Model | Subject,
     images: Tensor | Sequence[Target],
     perceptual: Perceptual,
     state: State | None = None,
@@ -107,7 +106,7 @@ def invert(
     )
 
 
-def render(model: Model | VectorModel, latent: Tensor, extras: Tensors) -> Tensor:
+def render(model: Model, latent: Tensor, extras: Tensors) -> Tensor:
     """The images of an `Inversion`, from what it holds: [N, 3, R, R]."""
     with torch.no_grad():
         return Subject(model).render({"latent": latent, **extras})

@@ -13,12 +13,12 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from stylemap import reading
+from stylemap.architectures.model import Model
+from stylemap.architectures.vector import VectorModel
 from stylemap.errors import InputError, shown
 from stylemap.files import write_bytes
 from stylemap.inversion.inverting import render
 from stylemap.inversion.subject import INPUT_SIDE, Subject, Tensors
-from stylemap.model import Model
-from stylemap.stylegan import VectorModel
 
 FORMAT = "stylemap-latent-1"
 SUFFIXES = (".npy", ".safetensors")
@@ -34,12 +34,12 @@ class Found:
     extras: Tensors  # see `Inversion.extras`; [1, ...] each
     info: dict  # what was noted of its origin
 
-    def image(self, model: Model | VectorModel) -> Tensor:
+    def image(self, model: Model) -> Tensor:
         """[1, 3, R, R]."""
         return render(model, self.latent, self.extras)
 
 
-def shape(model: Model | VectorModel) -> tuple[int, ...]:
+def shape(model: Model) -> tuple[int, ...]:
     """(L, C) or (C, S, S)."""
     if isinstance(model, VectorModel):
         return model.generator.layers, model.config.stylemap_channels
@@ -64,7 +64,7 @@ def write(path: str | Path, found: Found) -> None:
     write_bytes(path, serialize({"latent": latent.contiguous(), **tensors}, header))
 
 
-def read(path: str | Path, model: Model | VectorModel, weights_sha256: str | None = None) -> Found:
+def read(path: str | Path, model: Model, weights_sha256: str | None = None) -> Found:
     """A latent of this model; of a .npy also one w [C], which is repeated for all layers.
 
     Args:
@@ -92,7 +92,7 @@ def read(path: str | Path, model: Model | VectorModel, weights_sha256: str | Non
     return Found(latent.to(model.device), {name: x.to(model.device) for name, x in tensors.items()}, info)
 
 
-def _check_extras(extras: Tensors, model: Model | VectorModel, path: str | Path) -> None:
+def _check_extras(extras: Tensors, model: Model, path: str | Path) -> None:
     """InputError unless they are what an `Inversion` of this model may have."""
     noise = {name: x.shape for name, x in Subject(model).noise_constants(1).items()}
     wanted = dict(noise)
@@ -105,7 +105,7 @@ def _check_extras(extras: Tensors, model: Model | VectorModel, path: str | Path)
         raise InputError(f"{path} lacks {min(noise.keys() - extras.keys())}, of which there must be all or none")
 
 
-def read_boundary(path: str | Path, model: Model | VectorModel) -> Tensor:
+def read_boundary(path: str | Path, model: Model) -> Tensor:
     """A direction to move latents along, [1, L, C] or [1, C, S, S], of length 1 in every layer, or over the stylemap.
 
     InterFaceGAN's .npy files (arXiv 1907.10786) hold one vector for w, [1, C], which then moves every layer; ours [C, S, S] or
@@ -135,7 +135,7 @@ def _numbers(path: str | Path) -> Tensor:
     return numbers
 
 
-def _fit(x: Tensor, model: Model | VectorModel, path: str | Path) -> Tensor:
+def _fit(x: Tensor, model: Model, path: str | Path) -> Tensor:
     """[1, *shape], or InputError."""
     wanted = shape(model)
     if isinstance(model, VectorModel) and tuple(x.shape) in {wanted[1:], (1, *wanted[1:])}:
@@ -187,7 +187,7 @@ def move(latent: Tensor, boundary: Tensor, amount: float, layers: Sequence[int] 
     return latent + amount * boundary
 
 
-def morph(model: Model | VectorModel, first: Found, second: Found, shares: Tensor) -> Iterator[Tensor]:
+def morph(model: Model, first: Found, second: Found, shares: Tensor) -> Iterator[Tensor]:
     """Images on the straight line from one latent to another, both with their noise maps if both have them.
 
     Args:

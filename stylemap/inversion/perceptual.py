@@ -15,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import checkpoint, provenance
+from stylemap.architectures.discriminator import Discriminator
 from stylemap.errors import InputError
-from stylemap.networks import Discriminator
 from stylemap.precision import in_float32
 from stylemap.training import perceptual as training
 

@@ -9,10 +9,10 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
+from stylemap.architectures.model import Model
+from stylemap.architectures.vector import VectorModel
 from stylemap.errors import InputError
 from stylemap.inversion import noise_maps
-from stylemap.model import Model
-from stylemap.stylegan import VectorModel
 
 # What is optimised, by name. "latent": [N, L, C], [N, 1, C] (one w for all layers) or [N, C, S, S]; "noise.0", "noise.1" ...:
 # [N, 1, s, s]; "input": [N, C', 8, 8], what the first layer of which the input has side 8 takes instead of its own.
@@ -34,10 +34,10 @@ class Subject:
     """A generator and what its inversion needs beside images.
 
     Args:
-        model: `Model` (latents are stylemaps) or `VectorModel` (latents are w or W+).
+        model: `StylemapModel` (latents are stylemaps) or `VectorModel` (latents are w or W+).
     """
 
-    def __init__(self, model: Model | VectorModel):
+    def __init__(self, model: Model):
         self.model = model
         self.vectors = isinstance(model, VectorModel)
         self.device = model.device

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from stylemap import images
+from stylemap.architectures.vector import style_mixing
 from stylemap.editing import blend
 from stylemap.precision import in_float32
-from stylemap.stylegan import style_mixing
 
 MOST_COMPARED = 64  # pictures whose spread is looked at in a tick
 LEAST_TILE = 96  # pixels a picture of the grid is at least wide

@@ -11,9 +11,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylemap import images, parallel
+from stylemap.architectures.vector import VectorModel
 from stylemap.datasets import Pictures
 from stylemap.metrics import heldout
-from stylemap.stylegan import VectorModel
 
 # What a random number is for, beside the seed, so that no two uses share their draws.
 CHOICE, SAMPLES, PAIRS = range(3)

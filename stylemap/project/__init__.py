@@ -19,12 +19,12 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from stylemap import decoding, images
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
 from stylemap.editing import pasting
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError
 from stylemap.files import write_bytes
-from stylemap.model import Model
 from stylemap.project import recipe
 from stylemap.project.parser import FORMAT, LONGEST_NAME, Parser, read_header
 from stylemap.project.recipe import ORIGINAL, SLOTS, Edit, Patch, Photo, Push
@@ -43,7 +43,7 @@ class Project:
     edit: Edit
     page: dict[str, Any] = field(default_factory=dict)  # what the editor's page wants to find again
 
-    def check_model(self, model: Model, their_fingerprint: str | None = None) -> None:
+    def check_model(self, model: StylemapModel, their_fingerprint: str | None = None) -> None:
         """InputError unless the stylemaps and directions in here mean the same to this model."""
         theirs, ours = asdict(model.config), asdict(self.config)
         if different := [f"{name} {ours[name]}, not {theirs[name]}" for name in ours if ours[name] != theirs[name]]:
@@ -52,7 +52,7 @@ class Project:
             raise InputError(f"the project is of other weights, {self.weights!r}, of the same size; take those")
 
 
-def fingerprint(model: Model) -> str:
+def fingerprint(model: StylemapModel) -> str:
     """32 hex digits that differ where generator or encoder differ in anything."""
     digest = hashlib.sha256(json.dumps(asdict(model.config), sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
@@ -69,7 +69,7 @@ class Replay:
     """
 
     @torch.inference_mode()
-    def __init__(self, model: Model, project: Project):
+    def __init__(self, model: StylemapModel, project: Project):
         project.check_model(model)
         self.model, self.edit = model, project.edit
         stylemaps = {slot: w.to(model.device) for slot, w in project.stylemaps.items()}

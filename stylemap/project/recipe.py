@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
 from stylemap.editing import applying, composing, directions, masks, pasting
 from stylemap.editing.applying import Edited
 from stylemap.editing.blending import Space, in_space
 from stylemap.errors import InputError
 from stylemap.faces import Alignment
-from stylemap.model import Model
 
 REFERENCES = 6  # slots
 ORIGINAL = "original"
@@ -175,7 +175,7 @@ class Edit:
 
 @torch.inference_mode()
 def apply(
-    model: Model,
+    model: StylemapModel,
     edit: Edit,
     stylemap: Tensor,
     references: Mapping[int, Reference],

@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 import torch.nn.functional as F
 
+from stylemap.architectures.discriminator import GROUP
 from stylemap.config import TrainConfig
-from stylemap.networks.discriminator import GROUP
 from stylemap.training import loop
 from stylemap.training.distributed import World
 from stylemap.training.rehearsal import GIB, PRECISIONS, Need, Stage

@@ -1,4 +1,4 @@
-"""The training loop over a stream of images, counted in images; `iterate` of the model's `Phases` is one iteration."""
+"""The training loop over a stream of images, counted in images; `iterate` of the model's `Cycle` is one iteration."""
 
 import contextlib
 import copy
@@ -11,20 +11,21 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, datasets, devices, files, images, precision, reading
+from stylemap.architectures.cycle import Cycle, Pass
+from stylemap.architectures.discriminator import GROUP, group_size
+from stylemap.architectures.noise import noise
+from stylemap.architectures.stylemap.cycle import StylemapCycle
+from stylemap.architectures.vector import chance
+from stylemap.architectures.vector.cycle import VectorCycle
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream, unseen
 from stylemap.errors import InputError
-from stylemap.networks.discriminator import GROUP, group_size
-from stylemap.training import augment, chance, distributed, ema, perceptual, state
+from stylemap.training import augment, distributed, ema, perceptual, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter
-from stylemap.training.noise import noise
 from stylemap.training.optimizers import Networks, Optimizers
-from stylemap.training.phases import Pass, Phases
 from stylemap.training.records import Metric, Observer, Records
-from stylemap.training.steps import Cycle
 from stylemap.training.threads import Threads
-from stylemap.training.vector_steps import VectorCycle
 
 CONFIG_FILE = checkpoint.CONFIG_FILE
 
@@ -216,9 +217,9 @@ def cycle_of(
     perceptual_term: perceptual.Perceptual,
     world: World = distributed.ALONE,
     kind: torch.dtype = torch.float32,
-) -> Phases:
+) -> Cycle:
     """The phases that train the model of this config, in passes of type ``kind``."""
-    cycle = Cycle if config.model.architecture == "stylemap" else VectorCycle
+    cycle = StylemapCycle if config.model.architecture == "stylemap" else VectorCycle
     return cycle(trainee.networks, trainee.optimizers, config, perceptual_term, trainee.augment, world, kind)
 
 

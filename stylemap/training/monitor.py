@@ -12,11 +12,11 @@ import torch
 from torch import Tensor
 
 from stylemap import files, images, reading
+from stylemap.architectures.cycle import TERMS, Terms
 from stylemap.errors import InputError
 from stylemap.training.alarms import alarms
 from stylemap.training.board import Board
 from stylemap.training.distributed import ALONE, World
-from stylemap.training.phases import TERMS, Terms
 from stylemap.training.state import Totals
 
 

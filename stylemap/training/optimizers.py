@@ -5,10 +5,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from stylemap import model
+from stylemap import architectures
+from stylemap.architectures.discriminator import Discriminator
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
-from stylemap.networks import Discriminator
 
 
 class Networks(nn.Module):
@@ -21,7 +21,7 @@ class Networks(nn.Module):
 
     def __init__(self, config: TrainConfig):
         super().__init__()
-        self.model = model.build(config.model, config.vector.encoder)
+        self.model = architectures.build(config.model, config.vector.encoder)
         self.discriminator = Discriminator(config.model).to(memory_format=torch.channels_last)
         if config.model.architecture == "stylegan2":
             self.register_buffer("path_length", torch.zeros(()))

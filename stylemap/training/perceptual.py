@@ -7,10 +7,10 @@ import torch
 from torch import Tensor, nn
 
 from stylemap import pickles
+from stylemap.architectures.losses import feature_distance
 from stylemap.config import LossConfig
 from stylemap.errors import InputError
 from stylemap.precision import in_float32
-from stylemap.training.losses import feature_distance
 
 # (real [N, 3, R, R], reconstruction [N, 3, R, R], the discriminator's features of the reconstruction, and of the real images
 # when asked for) -> [N]. The former are at hand because the adversarial term needs them too.

@@ -10,11 +10,12 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from stylemap import checkpoint, files
+from stylemap.architectures import noise
 from stylemap.config import TrainConfig
 from stylemap.datasets import Pictures, stream, unseen
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
-from stylemap.training import noise, report, state
+from stylemap.training import report, state
 from stylemap.training.monitor import Monitor
 
 Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]

@@ -24,16 +24,16 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from stylemap.architectures.cycle import Judged, Pass, Terms
+from stylemap.architectures.stylemap.cycle import StylemapCycle
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import TrainConfig
 from stylemap.metrics import heldout
-from stylemap.model import Model
 from stylemap.training import augment, loop, perceptual
 from stylemap.training.augment import Augment, Draws
 from stylemap.training.distributed import World
 from stylemap.training.ledger import META, CudaAutocast, Ledger
 from stylemap.training.optimizers import Networks, freeze
-from stylemap.training.phases import Judged, Pass, Terms
-from stylemap.training.steps import Cycle
 
 GIB = 2**30
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -93,7 +93,7 @@ class Stage:
             freeze(self.networks.discriminator, config.optim.freeze_d)
             self.perceptual = _perceptual(config)
             self.weights = self.ledger.live
-            self.average = Model(config.model).eval().requires_grad_(False)
+            self.average = StylemapModel(config.model).eval().requires_grad_(False)
             self.averaged = self.ledger.live - self.weights
             self.learning = [p for p in self.networks.parameters() if p.requires_grad]
             self.moments = [torch.empty_like(p) for p in self.learning for _ in range(2)]
@@ -174,7 +174,7 @@ class Stage:
         model.render([torch.lerp(a, b, 0.5) for a, b in zip(original, reference, strict=True)])
 
 
-class _Rehearsal(Cycle):
+class _Rehearsal(StylemapCycle):
     """The cycle, but no optimiser steps and nobody is sent gradients; the phases are noted in the ledger."""
 
     def __init__(self, stage: Stage, several: bool, precision: torch.dtype):

@@ -12,10 +12,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from stylemap import checkpoint, cli
+from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.architectures.vector import VectorModel
 from stylemap.config import ModelConfig
 from stylemap.datasets import Avatars
-from stylemap.model import Model
-from stylemap.stylegan import VectorModel
 
 SIDE = 32  # R
 CELLS = 8  # S
@@ -58,7 +58,7 @@ def inputs(tmp_path_factory) -> Path:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        checkpoint.save(folder / "w.safetensors", Model(config), info=KNOWING)
+        checkpoint.save(folder / "w.safetensors", StylemapModel(config), info=KNOWING)
     for i, name in enumerate(PHOTOS):
         Image.fromarray(Avatars(SIDE)[i]).save(folder / f"{name}.png")
     grey = np.zeros((48, 48), np.uint8)
@@ -167,7 +167,7 @@ def refused(stylemap, inputs, tmp_path) -> Callable[..., str]:
 
 
 @pytest.fixture(scope="session")
-def model(inputs) -> Model:
+def model(inputs) -> StylemapModel:
     """The weights file, through the library."""
     return checkpoint.load(inputs / "w.safetensors")
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from stylemap import checkpoint, images
+from stylemap.architectures.vector import conversion
 from stylemap.cli import main
-from stylemap.stylegan import conversion
-from tests.stylegan.foreign import Ada, Rosinality
+from tests.architectures.vector.foreign import Ada, Rosinality
 
 
 @pytest.fixture(scope="module")

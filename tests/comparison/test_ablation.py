@@ -9,11 +9,11 @@ import yaml
 from PIL import Image
 
 from stylemap import checkpoint, datasets, files
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.comparison import ablation
 from stylemap.comparison.ablation import Measuring, Run
 from stylemap.config import AugmentConfig, ModelConfig, TrainConfig
 from stylemap.errors import InputError
-from stylemap.model import Model
 from stylemap.training import loop
 
 MODEL = ModelConfig(
@@ -36,7 +36,7 @@ def begun(run: Run, config: TrainConfig | None = None, seen: int | None = None) 
         (run.folder / f"state-{seen:010d}.pt").touch()
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(run.seed)
-            checkpoint.save(run.folder / "weights.safetensors", Model(run.config.model))
+            checkpoint.save(run.folder / "weights.safetensors", StylemapModel(run.config.model))
     return run
 
 

@@ -6,9 +6,9 @@ import os
 import pytest
 import torch
 
+from stylemap.architectures.discriminator import group_size
 from stylemap.datasets import stream
 from stylemap.errors import InputError
-from stylemap.networks.discriminator import group_size
 from tests.datasets.pictures import Broken, Numbers, Stuck
 
 

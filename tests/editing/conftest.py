@@ -1,9 +1,9 @@
 import pytest
 
-from stylemap.model import Model
+from stylemap.architectures.stylemap.model import StylemapModel
 from tests.editing import tiny
 
 
 @pytest.fixture(scope="session")
-def model() -> Model:
+def model() -> StylemapModel:
     return tiny.model()

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from stylemap import blend, interpolate
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import motion
 from stylemap.editing.motion import Region, linear, morph, smooth, timeline
-from stylemap.model import Model
 from tests.editing import tiny
 from tests.editing.tiny import CHANNELS, SIDE, SPACES, assert_differ, assert_same, box_mask, random_mask, stylemaps
 
@@ -26,10 +26,10 @@ def film(*arguments, **options) -> Tensor:
     return torch.cat(list(morph(*arguments, **options)))
 
 
-class Paper(Model):
+class Paper(StylemapModel):
     """Shows the stylemap itself: what a film does to the maps is seen in the pixels, without the network in between."""
 
-    def __init__(self, of: Model):
+    def __init__(self, of: StylemapModel):
         super().__init__(of.config)
         self.eval().requires_grad_(False)
 

@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
-from stylemap.model import Model
 
 SIDE = 32  # R
 CELLS = 8  # S
@@ -13,15 +13,15 @@ CHANNELS = 16  # C
 SPACES = ("w", "w+")
 
 
-def model(seed: int = 0, **changes) -> Model:
+def model(seed: int = 0, **changes) -> StylemapModel:
     settings = {"resolution": SIDE, "stylemap_size": CELLS, "stylemap_channels": CHANNELS}
     config = ModelConfig(**(settings | {"channel_base": 512, "channel_max": 32} | changes))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        return Model(config).eval().requires_grad_(False)
+        return StylemapModel(config).eval().requires_grad_(False)
 
 
-def stylemaps(of: Model, samples: int, seed: int) -> Tensor:
+def stylemaps(of: StylemapModel, samples: int, seed: int) -> Tensor:
     """[samples, C, S, S] from noise of the seed."""
     z = torch.randn(samples, of.config.stylemap_channels, generator=torch.Generator().manual_seed(seed))
     return of.map(z)

@@ -10,6 +10,7 @@ import torch
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
 from stylemap.datasets.avatars import Avatars
 from stylemap.editing import directions
@@ -17,7 +18,6 @@ from stylemap.editor import app
 from stylemap.editor.limits import Limits
 from stylemap.editor.studio import Studio
 from stylemap.faces import Face, Finder
-from stylemap.model import Model
 
 SIDE = 32  # R
 CELLS = 8  # S
@@ -62,7 +62,7 @@ def make_studio() -> Studio:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        model = Model(config).eval().requires_grad_(False)
+        model = StylemapModel(config).eval().requires_grad_(False)
         vector = torch.randn(config.stylemap_shape)
     smile = directions.normalised("smile", vector, 3.0, directions.Origin("means", accuracy=0.9))
     return Studio(model, "tiny", {"smile": smile}, maps_bytes=1 << 20)

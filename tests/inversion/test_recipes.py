@@ -29,7 +29,7 @@ TERMS = {
     ("in-domain", 0): {"pixels": 1.0, "conv4_3": DOMAIN, "domain": 2.0},
     ("hybrid", 0): {"pixels": 1.0, "distance": 0.1},
 }
-# Phases that are no projection: tensors, their full rate, and the share of the steps in which it falls to 0 at the end.
+# Cycle that are no projection: tensors, their full rate, and the share of the steps in which it falls to 0 at the end.
 PLAIN = {
     ("image2stylegan", 0): (("latent",), 0.01, 0.0),
     ("image2stylegan++", 0): (("latent",), 0.01, 0.0),

@@ -3,9 +3,10 @@
 import torch
 from torch import Tensor
 
+from stylemap.architectures.model import Model
+from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.architectures.vector import VectorModel
 from stylemap.config import ModelConfig
-from stylemap.model import Model
-from stylemap.stylegan import VectorModel
 
 SIDE = 16
 
@@ -35,7 +36,7 @@ def vectors(architecture: str = "stylegan2", seed: int = 0, encoder: bool = True
     return model.eval().requires_grad_(False)
 
 
-def stylemaps(seed: int = 0) -> Model:
+def stylemaps(seed: int = 0) -> StylemapModel:
     config = ModelConfig(
         resolution=SIDE,
         stylemap_size=4,
@@ -48,13 +49,13 @@ def stylemaps(seed: int = 0) -> Model:
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
-        model = Model(config)
+        model = StylemapModel(config)
     with torch.no_grad():
         model.generator.synthesis.to_rgb.conv.weight.mul_(0.3)
     return model.eval().requires_grad_(False)
 
 
-def images(model: VectorModel | Model, samples: int = 2, seed: int = 7) -> Tensor:
+def images(model: Model, samples: int = 2, seed: int = 7) -> Tensor:
     """Of mapped latents: [samples, 3, R, R]."""
     with torch.no_grad():
         return model.synthesize(model.map(randn(samples, model.config.stylemap_channels, seed=seed)))

@@ -13,11 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap import published
+from stylemap.architectures import losses
+from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.model import truncate
+from stylemap.architectures.stylemap import published
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import blend, mix
-from stylemap.model import Model, truncate
-from stylemap.networks import Discriminator
-from stylemap.training import losses
 from tests.parity import detfill, layout
 from tests.parity.layout import CELLS, CHANNELS, SIZE
 
@@ -57,7 +58,7 @@ def unit(name: str, *shape: int) -> Tensor:
 class Ours:
     """What our networks make of the inputs of the fixture; each property is the array or loss of that name."""
 
-    def __init__(self, model: Model, discriminator: Discriminator):
+    def __init__(self, model: StylemapModel, discriminator: Discriminator):
         self.model, self.discriminator = model.eval(), discriminator.eval()
         self.z = unit("input.z", 2, CHANNELS)
         self.first, self.second = unit("input.stylemap", 2, CHANNELS, CELLS, CELLS).split(1)

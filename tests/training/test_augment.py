@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from stylemap.architectures import losses
 from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
-from stylemap.training import augment, losses
+from stylemap.training import augment
 from stylemap.training.augment import GATES, NUMBERS, TRANSFORMS, WIDTH, Augment, Draws, draw
 
 LN2 = math.log(2)

@@ -17,12 +17,12 @@ import torch.distributed as dist
 import yaml
 
 from stylemap import cli
+from stylemap.architectures.cycle import Pass
 from stylemap.config import OptimConfig, TrainConfig
 from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
 from stylemap.training import distributed, loop, perceptual, state
 from stylemap.training.monitor import read_log
-from stylemap.training.phases import Pass
 from tests.training.processes import spawn, start
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")

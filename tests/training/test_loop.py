@@ -16,10 +16,11 @@ import torch
 import yaml
 
 from stylemap import checkpoint, files
+from stylemap.architectures import losses
 from stylemap.config import AugmentConfig, LossConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.datasets import ImageFolder, unseen
 from stylemap.errors import InputError
-from stylemap.training import augment, loop, losses, perceptual, state
+from stylemap.training import augment, loop, perceptual, state
 from stylemap.training.monitor import read_log
 from tests.training.conftest import TINY
 from tests.training.processes import Command

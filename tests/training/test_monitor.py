@@ -5,8 +5,8 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
+from stylemap.architectures.cycle import TERMS
 from stylemap.training import monitor
-from stylemap.training.phases import TERMS
 
 
 def terms(**values):

@@ -1,9 +1,9 @@
 import pytest
 import torch
 
+from stylemap.architectures.discriminator import Discriminator
 from stylemap.config import LossConfig, ModelConfig
 from stylemap.errors import InputError
-from stylemap.networks import Discriminator
 from stylemap.training import perceptual
 
 SMALL = ModelConfig(resolution=16, stylemap_size=4, channel_base=128, channel_max=8)

@@ -1,0 +1,226 @@
+"""What the phases of a training have in common, whichever networks they train: descents, verdicts of D, penalties.
+
+Each phase computes its terms, takes the gradient of their weighted sum and steps its optimisers; it returns the terms,
+unweighted and detached. In every phase only the networks it trains collect gradients. `steps` and `vector_steps` say which
+phases there are and in what order.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from stylemap.architectures import losses
+from stylemap.architectures.vector.chance import Chance
+from stylemap.config import TrainConfig
+from stylemap.precision import float32, full
+from stylemap.training.augment import Augment, Draws
+from stylemap.training.distributed import ALONE, World
+from stylemap.training.optimizers import Networks, Optimizers
+from stylemap.training.perceptual import Perceptual
+
+Terms = dict[str, Tensor]  # name -> scalar
+TERMS = (  # all of them, in the order in which they come up
+    "generator_adversarial",
+    "path_penalty",
+    "path_length",  # no loss: the mean, which the penalty draws all lengths to
+    "latent_reconstruction",
+    "discriminator_real",
+    "discriminator_fake",
+    "discriminator_reconstruction",
+    "critic",  # of wgan-gp, in place of the former
+    "gradient_penalty",
+    "real_sign",  # no loss: mean sign of D's logits of real images, what the adaptive augmentation goes by
+    "r1_penalty",
+    "r2_penalty",
+    "image_reconstruction",
+    "perceptual",
+    "encoder_adversarial",
+)
+
+
+@dataclass(frozen=True)
+class Pass:
+    """The samples of an iteration that are computed at once: n = batch / (processes * passes)."""
+
+    real: Tensor  # [n, 3, R, R]
+    z: Tensor  # [2, n, C]: for the steps of G and of D
+    draws: Draws | None = None  # how D's view of them is augmented
+    chance: Chance | None = None  # what else is random about samples of the vector-latent generators
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What D was shown, by pass; used again by the phases after it."""
+
+    fakes: list[Tensor] = field(default_factory=list)  # samples
+    # G(E(x)), where D sees it; with its graph where there is one pass
+    reconstructions: list[Tensor] = field(default_factory=list)
+
+    def fake(self, i: int) -> list[Tensor]:
+        """All that was no real image in pass i."""
+        return [kind[i] for kind in (self.fakes, self.reconstructions) if kind]
+
+
+class Cycle:
+    """The machinery of an iteration; the phases that use it are a subclass's."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        optimizers: Optimizers,
+        config: TrainConfig,
+        perceptual: Perceptual,
+        augment: Augment | None = None,
+        world: World = ALONE,
+        precision: torch.dtype = torch.float32,
+    ):
+        self.networks, self.optimizers, self.config = networks, optimizers, config
+        self.perceptual, self.augment, self.world, self.precision = perceptual, augment, world, precision
+        self.relativistic = config.loss.adversarial == "relativistic"
+
+    def iterate(self, passes: list[Pass], seen: int) -> Terms:
+        """All phases that are due after ``seen`` images, in their order, each over all passes."""
+        raise NotImplementedError
+
+    # ---- phases
+
+    def latent_step(self, latents: list[Tensor], fakes: list[Tensor]) -> Terms:
+        """E finds the latent a sample was made from. By pass, detached."""
+        with self._descent(len(fakes), self.optimizers.encoder) as descent:
+            for latent, fake in zip(latents, fakes, strict=True):
+                with self._autocast():
+                    found = full(self.networks.model.encode(fake))
+                loss = losses.squared_error(found, latent).mean()
+                descent.add(self.config.loss.latent_reconstruction * loss, latent_reconstruction=loss)
+        return descent.terms
+
+    def penalty_step(self, passes: list[Pass], judged: Judged) -> Terms:
+        """D's gradient on real images (and, with R2, on fakes) stays small, in float32.
+
+        Stronger by ``r1_every``, because it is only done that often.
+        """
+        optim = self.config.optim
+        with self._descent(len(passes), self.optimizers.discriminator) as descent:
+            for i, part in enumerate(passes):
+                terms = {"r1_penalty": self._penalty(part.real, part).mean()}
+                total = self.config.r1_gamma * terms["r1_penalty"]
+                if optim.r2_gamma > 0:
+                    fakes = [self._penalty(x, part) for x in judged.fake(i)]
+                    terms["r2_penalty"] = torch.cat(fakes).mean()
+                    total = total + optim.r2_gamma * terms["r2_penalty"]
+                descent.add(optim.r1_every / 2 * total, **terms)
+        return descent.terms
+
+    # ---- the parts of them
+
+    def _penalty_is_due(self, seen: int) -> bool:
+        penalised = self.config.r1_gamma > 0 or self.config.optim.r2_gamma > 0
+        return penalised and self._every(self.config.optim.r1_every, seen)
+
+    def _every(self, iterations: int, seen: int) -> bool:
+        return seen // self.config.batch % iterations == 0
+
+    def _image_terms(self, reconstruction: Tensor, part: Pass, adversarial: bool = True) -> Terms:
+        """How far G(E(x)) is from x, in pixels and features, and from fooling D."""
+        d = self.networks.discriminator
+        features = d.features(self._seen(reconstruction, part))
+        terms = {
+            "image_reconstruction": losses.squared_error(reconstruction, part.real).mean(),
+            "perceptual": self.perceptual(
+                part.real, reconstruction, features, lambda: d.features(self._seen(part.real, part))
+            ).mean(),
+        }
+        if adversarial:
+            terms["encoder_adversarial"] = self._fools(full(d.classify(features[-1])), part).mean()
+        return terms
+
+    def _weighted(self, terms: Terms) -> Tensor:
+        return sum(getattr(self.config.loss, name) * value for name, value in terms.items())
+
+    def _penalty(self, images: Tensor, part: Pass) -> Tensor:
+        """[n]; D in the precision of its weights, through the augmentation."""
+        images = images.detach().requires_grad_(True)
+        return losses.gradient_penalty(images, self._judge(images, part))
+
+    def _reconstruct(self, real: Tensor) -> Tensor:
+        return full(self.networks.model.synthesize(self.networks.model.encode(real)))
+
+    def _seen(self, images: Tensor, part: Pass) -> Tensor:
+        """What D sees of them."""
+        return images if self.augment is None else self.augment.apply(images, part.draws)
+
+    def _judge(self, images: Tensor, part: Pass) -> Tensor:
+        return full(self.networks.discriminator(self._seen(images, part)))
+
+    def _fools(self, logits: Tensor, part: Pass) -> Tensor:
+        """[n, 1] -> [n]: small where D takes fakes for real."""
+        return losses.fools(logits, self._rival(part))
+
+    def _rival(self, part: Pass) -> Tensor | None:
+        """Logits of the real images, which the relativistic loss compares fakes with."""
+        if not self.relativistic:
+            return None
+        with torch.no_grad():
+            return self._judge(part.real, part)
+
+    def _real_or_fake(self, real: Tensor, fake: Tensor) -> Terms:
+        """Logits -> the terms of D, whose sum is its loss."""
+        if self.relativistic:
+            return {"discriminator_fake": losses.fools(real, fake).mean()}
+        return {"discriminator_real": losses.is_real(real).mean(), "discriminator_fake": losses.is_fake(fake).mean()}
+
+    def _real_sign(self, real: Tensor) -> Terms:
+        """What the alarms and the augmentation go by; relativistic logits have no zero."""
+        return {} if self.relativistic else {"real_sign": real.detach().sign().mean()}
+
+    def _autocast(self) -> torch.autocast:
+        return torch.autocast(
+            self.networks.model.device.type,
+            self.precision,
+            enabled=self.precision != torch.float32,
+            cache_enabled=False,
+        )
+
+    @contextlib.contextmanager
+    def _descent(self, passes: int, *optimizers: torch.optim.Optimizer) -> Iterator["_Gradients"]:
+        """Collect gradients over passes and processes, then step. What is not in `_autocast` is float32."""
+        for optimizer in optimizers:
+            optimizer.zero_grad(set_to_none=True)
+        gradients = _Gradients(passes)
+        with float32():
+            yield gradients
+        parameters = [p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]]
+        self.world.average_gradients(parameters)
+        for optimizer in optimizers:
+            if self.config.optim.clip > 0:
+                nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.config.optim.clip)
+            optimizer.step()
+
+
+class _Gradients:
+    """Sums what the passes contribute."""
+
+    def __init__(self, passes: int):
+        self.passes = passes
+        self.terms: Terms = {}
+
+    def add(self, total: Tensor, terms: Terms | None = None, **more: Tensor) -> None:
+        (total / self.passes).backward()
+        for name, value in {**(terms or {}), **more}.items():
+            self.terms[name] = self.terms.get(name, 0) + value.detach() / self.passes
+
+
+@contextlib.contextmanager
+def frozen(*modules: nn.Module) -> Iterator[None]:
+    """Gradients flow through the modules but not into their weights, which saves their computation."""
+    parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
+    for p in parameters:
+        p.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for p in parameters:
+            p.requires_grad_(True)

@@ -1,0 +1,53 @@
+"""What every model is, whichever its latents are: a generator and an encoder with their config."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from stylemap.config import ModelConfig
+
+MAPPED = 256  # z that are mapped at once
+
+
+class Model(nn.Module):
+    """Encode images into latents, render latents to images. The architectures' models have the methods.
+
+    Attributes:
+        generator: with parts ``mapping`` and ``synthesis``.
+        encoder: None where the weights have none.
+    """
+
+    config: ModelConfig
+    generator: nn.Module
+    encoder: nn.Module | None
+
+    @property
+    def device(self) -> torch.device:
+        return self.generator.synthesis.constant.device
+
+
+def noise_of(seeds: Sequence[int], length: int) -> Tensor:
+    """z [N, length] of samples that are known by their seeds: each is the same whatever the others are."""
+    return torch.from_numpy(
+        np.stack([np.random.default_rng(seed).standard_normal(length, np.float32) for seed in seeds])
+    )
+
+
+@torch.no_grad()
+def mean_mapped(model: Model, z: Tensor) -> Tensor:
+    """[1, ...]: the mean of what ``z`` [N, C] maps to, MAPPED at a time."""
+    check_shape("z", z, (model.config.stylemap_channels,))
+    return sum(model.map(part).sum(dim=0, keepdim=True) for part in z.split(MAPPED)) / len(z)
+
+
+def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:
+    """``mean + psi (stylemap - mean)``: less varied, more typical samples for psi < 1 (StyleGAN, appendix B)."""
+    return torch.lerp(mean, stylemap, psi)
+
+
+def check_shape(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
+    """ValueError unless ``x`` is [N, *shape]."""
+    if x.dim() != len(shape) + 1 or tuple(x.shape[1:]) != shape:
+        raise ValueError(f"{name} must be [N, {', '.join(map(str, shape))}], not {list(x.shape)}")

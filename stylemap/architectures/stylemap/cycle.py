@@ -1,0 +1,92 @@
+"""One iteration of the cyclic scheme (StyleMapGAN, section 3.3), a method per phase."""
+
+import torch
+from torch import Tensor
+
+from stylemap.architectures import losses
+from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
+from stylemap.precision import full
+
+
+class StylemapCycle(Cycle):
+    """The phases over one set of networks: G, E and D of a StyleMapGAN."""
+
+    shares_reconstruction = True  # of the steps of D and of the image cycle, where one pass does all
+
+    def iterate(self, passes: list[Pass], seen: int) -> Terms:
+        """All phases that are due after ``seen`` images, in their order, each over all passes.
+
+        The first ``loss.autoencoder_images`` go through the image cycle alone, without the discriminator.
+        """
+        if seen < self.config.loss.autoencoder_images:
+            return self.image_step(passes, None, adversarial=False)
+        terms, stylemaps, fakes = self.generator_step(passes)
+        terms |= self.latent_step(stylemaps, fakes)
+        del stylemaps, fakes
+        more, judged = self.discriminator_step(passes)
+        terms |= more
+        if self._penalty_is_due(seen):
+            terms |= self.penalty_step(passes, judged)
+        return terms | self.image_step(passes, judged)
+
+    def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
+        """1. Samples fool D. Also returns the stylemaps and samples by pass, detached, for `latent_step`, which is 2."""
+        generator = self.networks.generator
+        stylemaps, fakes = [], []
+        with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
+            for part in passes:
+                with self._autocast():
+                    stylemap = generator.mapping(part.z[0])
+                    fake = full(generator.synthesize(stylemap))
+                    loss = self._fools(self._judge(fake, part), part).mean()
+                descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
+                stylemaps.append(full(stylemap.detach()))
+                fakes.append(fake.detach())
+        return descent.terms, stylemaps, fakes
+
+    def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
+        """3. D tells real images from samples and from reconstructions, each in a pass of its own. 4 is `penalty_step`.
+
+        Where one pass does all, the reconstruction keeps its graph: neither G nor E changes before `image_step`, which
+        needs the same. With several, the graphs would take the memory that the passes save.
+        """
+        keep = self.shares_reconstruction and len(passes) == 1
+        judged = Judged()
+        with self._descent(len(passes), self.optimizers.discriminator) as descent:
+            for part in passes:
+                with self._autocast():
+                    with torch.no_grad():
+                        fake = full(self.networks.generator(part.z[1]))
+                    with torch.set_grad_enabled(keep):
+                        reconstruction = self._reconstruct(part.real)
+                    shown = (part.real, fake, reconstruction.detach())
+                    real, other, again = (self._judge(images, part) for images in shown)
+                descent.add(*self._discriminator_losses(real, other, again))
+                if self.augment is not None:
+                    self.augment.observe(real.detach())
+                judged.fakes.append(fake)
+                judged.reconstructions.append(reconstruction)
+        return descent.terms, judged
+
+    def image_step(self, passes: list[Pass], judged: Judged | None, adversarial: bool = True) -> Terms:
+        """5. G(E(x)) equals x in pixels and features, and fools D."""
+        shared = judged is not None and judged.reconstructions[0].requires_grad
+        with (
+            self._descent(len(passes), self.optimizers.encoder, self.optimizers.generator) as descent,
+            frozen(self.networks.discriminator),
+        ):
+            for i, part in enumerate(passes):
+                with self._autocast():
+                    reconstruction = judged.reconstructions[i] if shared else self._reconstruct(part.real)
+                    terms = self._image_terms(reconstruction, part, adversarial)
+                descent.add(self._weighted(terms), terms)
+        return descent.terms
+
+    def _discriminator_losses(self, real: Tensor, fake: Tensor, reconstruction: Tensor) -> tuple[Tensor, Terms]:
+        """Logits -> (the weighted sum, the terms)."""
+        terms = self._real_or_fake(real, fake)
+        total = sum(terms.values())
+        again = losses.fools(real, reconstruction) if self.relativistic else losses.is_fake(reconstruction)
+        terms["discriminator_reconstruction"] = again.mean()
+        total = total + self.config.loss.discriminator_reconstruction * terms["discriminator_reconstruction"]
+        return total, terms | self._real_sign(real)

@@ -1,0 +1,68 @@
+"""The model of StyleMapGAN: generator and encoder with their config."""
+
+import torch
+from torch import Tensor
+
+from stylemap.architectures.model import Model, check_shape, mean_mapped
+from stylemap.architectures.stylemap.networks import Encoder, Generator
+from stylemap.config import ModelConfig
+
+
+class StylemapModel(Model):
+    """Encode photos into stylemaps, render stylemaps to images.
+
+    Shapes, with C, S, R from ``config``: images [N, 3, R, R] in [-1, 1]; stylemaps [N, C, S, S]; z [N, C] standard normal;
+    *styles* are the list of resized stylemaps that modulate the synthesis network (the w+ of StyleMapGAN, section 3.2).
+    Wrong shapes raise ValueError.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        if config.architecture != "stylemap":
+            raise ValueError(f"model.architecture {config.architecture} has no stylemaps; see `build`")
+        self.config = config
+        self.generator = Generator(config)
+        self.encoder = Encoder(config)
+        self.to(memory_format=torch.channels_last)
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images -> stylemaps, in one pass."""
+        r = self.config.resolution
+        check_shape("images", images, (3, r, r))
+        return self.encoder(images.contiguous(memory_format=torch.channels_last))
+
+    def synthesize(self, stylemap: Tensor) -> Tensor:
+        """Stylemaps -> images, about [-1, 1] (not clamped)."""
+        return self.render(self.resize(stylemap))
+
+    def resize(self, stylemap: Tensor) -> list[Tensor]:
+        """Stylemaps -> styles: 2 log2(R / S) + 2 maps, two at each side from S to R."""
+        check_shape("stylemap", stylemap, self.config.stylemap_shape)
+        return self.generator.resizer(stylemap.contiguous(memory_format=torch.channels_last))
+
+    def render(self, styles: list[Tensor]) -> Tensor:
+        """Styles -> images."""
+        config, widths = self.config, self.generator.resizer.channels
+        if len(styles) != len(widths):
+            raise ValueError(f"styles must be {len(widths)} maps, not {len(styles)}")
+        samples = max(len(s) for s in styles)
+        for i, (style, width) in enumerate(zip(styles, widths, strict=True)):
+            side = config.stylemap_size << (i // 2)
+            check_shape(f"styles[{i}]", style, (width, side, side))
+            if len(style) not in (1, samples):
+                raise ValueError(f"styles must be of as many samples each, not {[len(s) for s in styles]}")
+        return self.generator.synthesis(styles)
+
+    def map(self, z: Tensor) -> Tensor:
+        """z -> stylemaps."""
+        check_shape("z", z, (self.config.stylemap_channels,))
+        return self.generator.mapping(z)
+
+    def mean_stylemap(self, z: Tensor | None = None) -> Tensor:
+        """[1, C, S, S]: the mean over mapped ``z`` (default: 4096 fixed draws), what truncation pulls towards; no gradient."""
+        if z is None:
+            draws = torch.randn(4096, self.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
+            z = draws.to(self.device)
+        return mean_mapped(self, z)
+
+    mean_latent = mean_stylemap  # by the name that it has in every model

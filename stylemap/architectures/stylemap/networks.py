@@ -1,0 +1,139 @@
+"""The networks of StyleMapGAN (section 3): mapping, stylemap resizer and synthesis, which are the generator; the encoder."""
+
+import math
+
+import torch
+from torch import Tensor, nn
+from torch.utils.checkpoint import checkpoint
+
+from stylemap.architectures.layers import EqualConv, EqualLinear, ModulatedConv, down_blocks, upsample
+from stylemap.config import ModelConfig
+
+PIXEL_NORM_EPS = 1e-8
+
+
+class Mapping(nn.Module):
+    """z [N, C] -> stylemap w [N, C, S, S]. z is scaled to unit mean square first."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.shape = config.stylemap_shape
+        c, last = config.stylemap_channels, config.mapping_layers - 1
+        widths = [c] * last + [math.prod(self.shape)]
+        self.layers = nn.Sequential(*(EqualLinear(c, width, config.mapping_lr_mul) for width in widths))
+
+    def forward(self, z: Tensor) -> Tensor:
+        z = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + PIXEL_NORM_EPS)
+        return self.layers(z).unflatten(1, self.shape)
+
+
+class Resizer(nn.Module):
+    """Stylemap [N, C, S, S] -> its 2 n + 2 resized versions, one for every modulated layer.
+
+    Two at side S, then two at every further side up to R, each computed from the one before it.
+    """
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        s, c = config.stylemap_size, config.stylemap_channels
+        self.channels = [self.width(config, s << (i // 2)) for i in range(2 * config.doublings + 2)]
+        layers = []
+        for i, width in enumerate(self.channels):
+            grows = i >= 2 and i % 2 == 0
+            layers.append(EqualConv(c, width, 3, upsample) if grows else EqualConv(c, width, 3))
+            c = width
+        self.layers = nn.ModuleList(layers)
+
+    @staticmethod
+    def width(config: ModelConfig, side: int) -> int:
+        return config.stylemap_channels if config.light else config.channels(side)
+
+    def forward(self, stylemap: Tensor) -> list[Tensor]:
+        styles = []
+        for layer in self.layers:
+            stylemap = layer(stylemap)
+            styles.append(stylemap)
+        return styles
+
+
+class UpBlock(nn.Module):
+    """Residual block onto twice the side; conv1 is modulated before it doubles, conv2 after.
+
+    ``forward(x [N, C, H, W], style1 [N, K, H, W], style2 [N, K', 2 H, 2 W]) -> [N, C', 2 H, 2 W]``
+    """
+
+    def __init__(self, inputs: int, outputs: int, styles1: int, styles2: int, norm: str):
+        super().__init__()
+        self.conv1 = ModulatedConv(inputs, outputs, styles1, convolve=upsample, norm=norm)
+        self.conv2 = ModulatedConv(outputs, outputs, styles2, norm=norm)
+        self.skip = EqualConv(inputs, outputs, 1, upsample, bias=False, activate=False)
+
+    def forward(self, x: Tensor, style1: Tensor, style2: Tensor) -> Tensor:
+        return (self.conv2(self.conv1(x, style1), style2) + self.skip(x)) * math.sqrt(0.5)
+
+
+class Synthesis(nn.Module):
+    """Resized stylemaps -> image [N, 3, R, R] in about [-1, 1] (not clamped).
+
+    Attributes:
+        checkpointing: keep only what goes into the blocks and compute their insides again in the backward pass.
+    """
+
+    checkpointing = False
+
+    def __init__(self, config: ModelConfig, styles: list[int]):
+        super().__init__()
+        s, norm = config.stylemap_size, config.norm
+        c = config.channels(s)
+        self.constant = nn.Parameter(torch.randn(1, c, s, s))
+        self.head = ModulatedConv(c, c, styles[0], norm=norm)
+        blocks = []
+        for i in range(config.doublings):
+            width = config.channels(s << (i + 1))
+            blocks.append(UpBlock(c, width, styles[2 * i + 1], styles[2 * i + 2], norm))
+            c = width
+        self.blocks = nn.ModuleList(blocks)
+        # Modulated, normalised and (but for linear_rgb) activated like any other layer: unusual, but so are the published
+        # weights.
+        self.to_rgb = ModulatedConv(c, 3, styles[-1], kernel=1, norm=norm, activate=not config.linear_rgb)
+
+    def forward(self, styles: list[Tensor]) -> Tensor:
+        x = self.constant.expand(styles[0].shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.head(x, styles[0])
+        for i, block in enumerate(self.blocks):
+            inputs = (x, styles[2 * i + 1], styles[2 * i + 2])
+            if self.checkpointing and torch.is_grad_enabled():
+                x = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
+            else:
+                x = block(*inputs)
+        return self.to_rgb(x, styles[-1])
+
+
+class Generator(nn.Module):
+    """Mapping, resizer and synthesis under one roof; each is called by name, `forward` goes from z to the image."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.mapping = Mapping(config)
+        self.resizer = Resizer(config)
+        self.synthesis = Synthesis(config, self.resizer.channels)
+
+    def synthesize(self, stylemap: Tensor) -> Tensor:
+        """Stylemaps [N, C, S, S] -> images [N, 3, R, R]."""
+        return self.synthesis(self.resizer(stylemap.contiguous(memory_format=torch.channels_last)))
+
+    def forward(self, z: Tensor) -> Tensor:
+        return self.synthesize(self.mapping(z))
+
+
+class Encoder(nn.Module):
+    """Images [N, 3, R, R] -> stylemaps [N, C, S, S]."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.from_rgb = EqualConv(3, config.channels(config.resolution), 1)
+        self.blocks = nn.Sequential(*down_blocks(config, config.stylemap_size))
+        self.to_stylemap = EqualConv(config.channels(config.stylemap_size), config.stylemap_channels, 3)
+
+    def forward(self, images: Tensor) -> Tensor:
+        return self.to_stylemap(self.blocks(self.from_rgb(images)))

@@ -1,0 +1,152 @@
+"""One iteration of a vector-latent generator, StyleGAN2 or StyleGAN, with an in-domain encoder beside it.
+
+Generator and discriminator are trained as published: style mixing and noise inputs (Karras et al. 2019, section 3), path
+length regularisation (Karras et al. 2020, section 3.2), each regularisation only every few iterations (section 3.1). The
+encoder finds latents whose images are the pictures, judged by the same discriminator (Zhu et al. 2020, "In-Domain GAN
+Inversion for Real Image Editing", section 3.2), and the generator learns nothing from it. Data, batch, optimiser, average and
+measures are those of a StyleMapGAN, so that the two compare. What differs from the publications:
+
+* The encoder learns from the first image on, not after the generator.
+* D sees no reconstructions: they would change what the generator learns.
+* Style mixing has a crossover for each sample; path lengths are measured on all samples of a batch, against the mean of the
+  batches before.
+"""
+
+import torch
+from torch import Tensor
+
+from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
+from stylemap.architectures.vector import chance
+from stylemap.architectures.vector import losses as vector_losses
+from stylemap.architectures.vector.chance import DISCRIMINATOR, GENERATOR, PATH
+from stylemap.architectures.vector.generator import Generator
+from stylemap.precision import full
+
+
+class VectorCycle(Cycle):
+    """The phases over G, E and D of a vector-latent model."""
+
+    @property
+    def wgan(self) -> bool:
+        return self.config.loss.adversarial == "wgan-gp"
+
+    @property
+    def generator(self) -> Generator:
+        return self.networks.generator
+
+    def iterate(self, passes: list[Pass], seen: int) -> Terms:
+        """All phases that are due after ``seen`` images, in their order, each over all passes."""
+        terms, latents, fakes = self.generator_step(passes)
+        if self.config.path_penalty and self._every(self.config.vector.path_every, seen):
+            terms |= self.path_step(passes)
+        if self.config.vector.encoder:
+            terms |= self.latent_step(latents, fakes)
+        del latents, fakes
+        more, judged = self.discriminator_step(passes)
+        terms |= more
+        if self._penalty_is_due(seen):
+            terms |= self.penalty_step(passes, judged)
+        del judged
+        return terms | self.encoder_step(passes) if self.config.vector.encoder else terms
+
+    def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
+        """1. Samples fool D; the mean of w is tracked. Also returns latents and samples by pass, detached, for `latent_step`.
+
+        That, the third phase, works on samples of G as it was before its step, which are made from these latents.
+        """
+        latents, fakes, means = [], [], []
+        with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
+            for part in passes:
+                with self._autocast():
+                    w, latent = self._latent(part, GENERATOR, part.z[0])
+                    fake = self._sample(part, GENERATOR, latent)
+                    loss = self._fools(self._judge(fake, part), part).mean()
+                descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
+                latents.append(full(latent.detach()))
+                fakes.append(fake.detach())
+                means.append(full(w.detach()).mean(dim=0))
+        self.generator.track(self._mean(torch.stack(means))[None])
+        return descent.terms, latents, fakes
+
+    def path_step(self, passes: list[Pass]) -> Terms:
+        """2. Steps in the latent move images by a constant length, in float32.
+
+        Stronger by ``path_every``, because it is only done that often.
+        """
+        vector, target = self.config.vector, self.networks.path_length
+        with self._descent(len(passes), self.optimizers.generator) as descent:
+            for part in passes:
+                _, latent = self._latent(part, PATH, part.chance.path_z)
+                images = self._sample(part, PATH, latent)
+                (direction,) = chance.normals(part.chance.seeds[-1], [images.shape], images.device)
+                lengths = vector_losses.path_lengths(images, latent, direction)
+                penalty = vector_losses.path_length_penalty(lengths, target).mean()
+                descent.add(vector.path_weight * vector.path_every * penalty, path_penalty=penalty,
+                            path_length=lengths.mean())  # fmt: skip
+        found = self._mean(descent.terms["path_length"][None])
+        target.copy_(vector_losses.running_length(target, found))
+        return descent.terms
+
+    def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
+        """4. D tells real images from samples, each in a pass of its own. 5 is `penalty_step`; that of wgan-gp is in here."""
+        judged = Judged()
+        with self._descent(len(passes), self.optimizers.discriminator) as descent:
+            for part in passes:
+                with self._autocast():
+                    with torch.no_grad():
+                        _, latent = self._latent(part, DISCRIMINATOR, part.z[1])
+                        fake = self._sample(part, DISCRIMINATOR, latent)
+                    real, other = (self._judge(images, part) for images in (part.real, fake))
+                if self.wgan:
+                    penalty = self._critic_penalty(part, fake)
+                    critic = vector_losses.wgan_critic(real, other).mean()
+                    total = critic + vector_losses.WGAN_GRADIENT_WEIGHT * penalty
+                    terms = {"critic": critic, "gradient_penalty": penalty}
+                else:
+                    terms = self._real_or_fake(real, other)
+                    total = sum(terms.values())
+                    terms |= self._real_sign(real)
+                descent.add(total, terms)
+                if self.augment is not None:
+                    self.augment.observe(real.detach())
+                judged.fakes.append(fake)
+        return descent.terms, judged
+
+    def encoder_step(self, passes: list[Pass]) -> Terms:
+        """6. G(E(x)) equals x in pixels and features, and fools D; of the three only E learns."""
+        judges = frozen(self.generator, self.networks.discriminator)
+        with self._descent(len(passes), self.optimizers.encoder) as descent, judges:
+            for part in passes:
+                with self._autocast():
+                    terms = self._image_terms(self._reconstruct(part.real), part)
+                descent.add(self._weighted(terms), terms)
+        return descent.terms
+
+    # ---- the parts of them
+
+    def _latent(self, part: Pass, step: int, z: Tensor) -> tuple[Tensor, Tensor]:
+        """w [n, C] of ``z`` [n, C], and latents [n, L, C] that are w up to the crossover and the partner's w from there on."""
+        w = self.generator.mapping(z)
+        if self.config.vector.mixing == 0:
+            return w, self.generator.tile(w)
+        layers = torch.arange(self.generator.layers, device=z.device)
+        own = layers < part.chance.crossovers[step][:, None]  # [n, L]
+        other = self.generator.mapping(part.chance.partners[step])
+        return w, torch.where(own[..., None], self.generator.tile(w), self.generator.tile(other))
+
+    def _sample(self, part: Pass, step: int, latent: Tensor) -> Tensor:
+        """Images [n, 3, R, R] with noise of their own."""
+        noise = chance.normals(part.chance.seeds[step], self.generator.noise_shapes(), latent.device)
+        return full(self.generator.synthesis(latent, noise))
+
+    def _critic_penalty(self, part: Pass, fake: Tensor) -> Tensor:
+        """The gradient penalty of wgan-gp, [], in float32."""
+        images = vector_losses.between(part.real, fake, part.chance.between)
+        return vector_losses.wgan_gradient_penalty(images, self._judge(images, part)).mean()
+
+    def _fools(self, logits: Tensor, part: Pass) -> Tensor:
+        return vector_losses.wgan_generator(logits) if self.wgan else super()._fools(logits, part)
+
+    def _mean(self, parts: Tensor) -> Tensor:
+        """[K, ...] -> [...]: over passes and processes."""
+        return self.world.sum(parts.mean(dim=0)) / self.world.size
