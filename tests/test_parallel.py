@@ -8,9 +8,11 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 import warnings
 from functools import partial
+from pathlib import Path
 
 import pytest
 
@@ -48,8 +50,7 @@ def hang_at(bad: int, x: int) -> int:
 
 
 def hang(x: int) -> None:
-    while True:
-        time.sleep(1000)
+    threading.Event().wait()
 
 
 def warn(x: int) -> int:
@@ -151,10 +152,11 @@ def test_a_process_that_cannot_be_started_is_one_line(monkeypatch):
 
 
 PARENT = """
-import sys, time
+from functools import partial
 from stylemap import parallel
+from tests.test_parallel import hang_at
 if __name__ == "__main__":
-    for _ in parallel.imap(time.sleep, [0] * 2 + [60] * 4, 2):
+    for _ in parallel.imap(partial(hang_at, 1), [0, 0] + [1] * 4, 2):
         print("working", flush=True)
 """
 
@@ -163,7 +165,8 @@ if __name__ == "__main__":
 def test_workers_end_when_the_parent_is_killed(tmp_path):
     script = tmp_path / "parent.py"
     script.write_text(PARENT)
-    parent = subprocess.Popen([sys.executable, script], stdout=subprocess.PIPE, start_new_session=True)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])}
+    parent = subprocess.Popen([sys.executable, script], env=environment, stdout=subprocess.PIPE, start_new_session=True)
     with parent.stdout:
         assert parent.stdout.readline() == b"working\n"
     deadline = time.monotonic() + 20

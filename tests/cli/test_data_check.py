@@ -274,7 +274,8 @@ def test_ctrl_c_leaves_nothing_behind(tmp_path):
         os.link(folder / "0000.png", folder / f"{i:04}.png")
     process = run_check(folder, "--workers", 2, "--json", tmp_path / "r.json")
     deadline = time.monotonic() + 60
-    while time.monotonic() < deadline and len(deaf_children(process.pid)) < 3:  # two workers, Python's resource tracker
+    while len(deaf_children(process.pid)) < 3:  # two workers, Python's resource tracker
+        assert time.monotonic() < deadline
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGINT)
     out, err = process.communicate(timeout=60)

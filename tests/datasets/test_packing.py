@@ -13,6 +13,7 @@ import time
 import zipfile
 from functools import partial
 from pathlib import Path
+from subprocess import PIPE
 
 import pytest
 
@@ -23,6 +24,7 @@ from stylemap.errors import InputError
 from tests import archives
 
 ITEMS = list(range(30))
+HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
 
 
 def content(i: int) -> bytes:
@@ -194,35 +196,35 @@ class TestGoingOn:
         assert out.read_bytes() == whole
 
     SCRIPT = """
-import sys, time
+import sys
 from pathlib import Path
 from stylemap.datasets import packing
 from tests.datasets.test_packing import ITEMS, make, manifest
-def slow(i):
-    time.sleep(0.01)
+def make_when_told(i):
+    sys.stdin.read(1)
+    print(i, flush=True)
     return make(i)
 if __name__ == "__main__":
     packing.CHUNK = 4
-    print("started", flush=True)
-    packing.pack(ITEMS, slow, Path(sys.argv[1]), "a", manifest, workers=0)
+    packing.pack(ITEMS, make_when_told, Path(sys.argv[1]), "a", manifest, workers=0)
 """
 
     def test_kills_at_any_time(self, out, whole, tmp_path):
+        """SIGKILL while an item is made, put into its chunk, or the chunk is written: whatever comes after the item's line."""
         script = tmp_path / "script.py"
         script.write_text(self.SCRIPT)
         rng = random.Random(0)
-        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-        for _ in range(6):
-            process = subprocess.Popen([sys.executable, script, out], stdout=subprocess.PIPE, env=environment)
-            with process.stdout:
-                process.stdout.readline()
-                time.sleep(rng.uniform(0.02, 0.1))  # of 0.3 s that all takes
-                process.send_signal(signal.SIGKILL)
-                process.wait()
-            if out.exists():
-                break
-        else:
-            pack(ITEMS, make, out, "a", manifest, workers=0)
+        for _ in range(6):  # of which each gets one chunk of eight done, at most
+            process = subprocess.Popen([sys.executable, script, out], stdin=PIPE, stdout=PIPE, env=HERE)
+            with process.stdin, process.stdout:
+                items = rng.randint(1, 5)
+                process.stdin.write(b"." * items)
+                process.stdin.flush()
+                assert all(process.stdout.readline() for _ in range(items))
+                process.kill()
+                assert process.wait() == -signal.SIGKILL
+            assert not out.exists()
+        pack(ITEMS, make, out, "a", manifest, workers=0)
         assert out.read_bytes() == whole
         assert set(os.listdir(out.parent)) == {"set.zip"}
 

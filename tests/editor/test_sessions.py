@@ -3,7 +3,6 @@
 import asyncio
 import gc
 import threading
-import time
 import weakref
 from concurrent.futures import ThreadPoolExecutor
 
@@ -169,20 +168,26 @@ def test_uploads_of_one_session_keep_their_order(ready):
 
 
 def test_a_queue_that_is_full(studio, refused, monkeypatch):
-    busy = threading.Event()
+    began, go_on = threading.Event(), threading.Event()
+
+    def rendered(*_) -> Edited:
+        began.set()
+        go_on.wait(5)
+        return Edited(np.zeros((SIDE, SIDE, 3), np.uint8))
+
     application = app.create(studio, Limits(waiting=1))
     with TestClient(application, base_url=HOST, raise_server_exceptions=False) as client:
         page = Page(client)
         page.put("original", 0)
-        monkeypatch.setattr(studio, "render", lambda *_: busy.wait(5) and Edited(np.zeros((SIDE, SIDE, 3), np.uint8)))
+        monkeypatch.setattr(studio, "render", rendered)
         answers = []
         waiting = threading.Thread(target=lambda: answers.append(page.render()))
         waiting.start()
-        time.sleep(0.2)
+        assert began.wait(5)
         refused(page.render(), 503, "too much")
         # the loop answers others all the while
         assert client.get("/api/info").status_code == 200
-        busy.set()
+        go_on.set()
         waiting.join()
         assert answers[0].status_code == 200
 
@@ -239,7 +244,7 @@ class Client:
 
     async def receive(self) -> dict:
         if self.stays:
-            await asyncio.sleep(60)
+            await asyncio.Event().wait()
         return {"type": "http.disconnect"}
 
 
