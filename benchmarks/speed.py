@@ -20,10 +20,10 @@ import torch
 
 from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
-from stylemap import devices, files, precision
+from stylemap import devices, files, perceptual, precision
 from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
 from stylemap.datasets import stream
-from stylemap.training import ema, estimate, loop, perceptual
+from stylemap.training import ema, estimate, loop
 from stylemap.training.distributed import ALONE
 
 MATRIX = 8192  # side of the matrices whose product measures the card
@@ -57,10 +57,10 @@ class Training:
         self.config = config
         self.trainee = loop.build(config, device)
         loop.speed_up(self.trainee.networks, config)
-        term = perceptual.build(config.loss, device)
+        distance = perceptual.for_training(config.loss, device)
         kind = precision.pick(config.speed, device)
         trainee = self.trainee
-        self.cycle = loop.cycle_of(config, trainee, term, kind=kind)
+        self.cycle = loop.cycle_of(config, trainee, distance, kind=kind)
         self.samples = stream.shares(config.batch, passes=loop.passes(config, ALONE))
         side = config.model.resolution
         noise = torch.randint(0, 256, (config.batch, side, side, 3), generator=torch.Generator().manual_seed(1))

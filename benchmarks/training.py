@@ -31,7 +31,7 @@ from torch import Tensor, nn
 
 from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
-from stylemap import devices, files
+from stylemap import devices, files, perceptual
 from stylemap.architectures import cycle
 from stylemap.architectures.layers import BLUR, EqualConv, ModulatedConv, same, upsample
 from stylemap.architectures.stylemap import cycle as stylemap_cycle
@@ -39,7 +39,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.stylemap.networks import Generator, Synthesis
 from stylemap.config import TrainConfig
 from stylemap.operators import upfirdn2d
-from stylemap.training import ema, loop, perceptual
+from stylemap.training import ema, loop
 from stylemap.training.optimizers import Optimizers
 
 TOLERANCE = 1e-9  # of float64 losses and gradients, relative to the largest of a tensor
@@ -187,8 +187,8 @@ class Version:
         self.optimizers = Optimizers.build(self.networks, config)
         if not choices.fused_adam:
             self.optimizers = Optimizers(**{n: _not_fused(o) for n, o in vars(self.optimizers).items()})
-        perceptual_term = perceptual.build(config.loss, device)
-        self.cycle = stylemap_cycle.StylemapCycle(self.networks, self.optimizers, config, perceptual_term)
+        distance = perceptual.for_training(config.loss, device)
+        self.cycle = stylemap_cycle.StylemapCycle(self.networks, self.optimizers, config, distance)
         self.cycle.shares_reconstruction = choices.shared_reconstruction
         noise = torch.Generator().manual_seed(1)
         side = config.model.resolution

@@ -10,11 +10,11 @@ import pytest
 import torch
 import yaml
 
-from stylemap import blend, checkpoint, datasets, precision
+from stylemap import blend, checkpoint, datasets, perceptual, precision
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.images import from_uint8
-from stylemap.training import ema, loop, perceptual, rehearsal, state
+from stylemap.training import ema, loop, rehearsal, state
 from stylemap.training.distributed import ALONE
 from stylemap.training.monitor import Meter, read_log
 
@@ -98,7 +98,7 @@ def test_iterations_wait_for_nothing(architecture, speed):
     trainee = loop.build(config, device)
     loop.speed_up(trainee.networks, config)
     kind = precision.pick(config.speed, device)
-    cycle = loop.cycle_of(config, trainee, perceptual.build(config.loss, device), kind=kind)
+    cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device), kind=kind)
     samples = datasets.stream.shares(config.batch, passes=2)
     pictures = datasets.stream.first(datasets.Avatars(32), 8).to(device)
     meter = Meter(device, ALONE)
@@ -134,7 +134,7 @@ def test_memory_is_about_what_was_foreseen():
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()
     trainee = loop.build(config, device)
-    cycle = loop.cycle_of(config, trainee, perceptual.build(config.loss, device))
+    cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device))
     pictures = datasets.stream.first(datasets.Avatars(64), 8).to(device)
     for seen in (0, 8):
         parts = loop.split(pictures, config, seen, [list(range(8))], trainee)

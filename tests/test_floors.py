@@ -20,7 +20,7 @@ FLOORS = """
     images
     charts sheets video
     checkpoint
-    editing
+    editing perceptual
     familiarity inversion metrics project
     editor training
     comparison
@@ -32,8 +32,6 @@ EXCEPTIONS = {
     ("stylemap.architectures.cycle", "training"),
     ("stylemap.architectures.stylemap.published", "checkpoint"),
     ("stylemap.datasets.stream", "architectures"),
-    ("stylemap.inversion.perceptual", "training"),
-    ("stylemap.metrics.lpips", "training"),
 }
 TO_VERBS = {
     ("stylemap.cli.published_data", "stylemap.cli.prepare"),

@@ -11,10 +11,11 @@ from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.vector import losses as vector_losses
 from stylemap.inversion import losses as inversion_losses
 from stylemap.inversion import noise_maps
-from stylemap.inversion import perceptual as networks
-from stylemap.metrics import classifier, features, heldout, latent_distance, ppl, ssim, suite, swd
+from stylemap.metrics import classifier, heldout, latent_distance, ppl, ssim, suite, swd
 from stylemap.metrics.evaluation import Evaluation
 from stylemap.metrics.mse import mse
+from stylemap.perceptual import inception, vgg
+from stylemap.perceptual.registry import DiscriminatorFeatures
 from tests.inversion import tiny
 from tests.metrics import toys
 
@@ -71,28 +72,29 @@ with torch.random.fork_rng(devices=[]):
 
 def features_of() -> Tensor:
     kernel = torch.randn(4, 3, 3, 3, generator=torch.Generator().manual_seed(0))
-    extractor = features.Extractor(lambda x: torch.conv2d(x.permute(0, 3, 1, 2).float(), kernel).flatten(1), {})
-    return features.extract(extractor, [toys.noise(2, 16)])
+    extractor = inception.Extractor(lambda x: torch.conv2d(x.permute(0, 3, 1, 2).float(), kernel).flatten(1), {})
+    return inception.extract(extractor, [toys.noise(2, 16)])
 
 
 def inverted() -> Tensor:
     method = inversion.preset("hybrid", steps=2)
-    return inversion.invert(method, MODEL, images(), networks.random()).latent
+    return inversion.invert(method, MODEL, images(), vgg.random()).latent
 
 
 def measured(name: str, model=MODEL) -> float:
     pictures = toys.Set(toys.noise(4, 16).numpy())
-    load = {"load_distance": lambda *_: toys.distance(), "load_extractor": lambda *_: toys.extractor()}
-    return suite.compute(Evaluation(model, pictures, pictures, 4, 2, **load), name).value
+    evaluation = Evaluation(model, pictures, pictures, 4, 2)
+    evaluation.lpips, evaluation.extractor = toys.Weighted(), toys.extractor()
+    return suite.compute(evaluation, name).value
 
 
 MEASURES = {
-    "inversion's VGG": lambda: networks.random().normalised(images())[0],
-    "inversion's discriminator": lambda: networks.ByDiscriminator(DISCRIMINATOR).normalised(images())[-1],
+    "inversion's VGG": lambda: vgg.random().maps(images())[0],
+    "inversion's discriminator": lambda: DiscriminatorFeatures(DISCRIMINATOR).maps(images())[-1],
     "swd": lambda: swd.swd(*(swd.describe([toys.noise(2, 16, seed)]) for seed in (0, 1)))[16],
     "classifier": lambda: classifier.logits(classifier._build(16, 2, 0), toys.noise(2, 16)),
     "features": features_of,
-    "path length": lambda: ppl.path_lengths(MODEL, toys.distance().function, 3, "z", "full"),
+    "path length": lambda: ppl.path_lengths(MODEL, toys.distance, 3, "z", "full"),
     "latent distance": lambda: latent_distance.mapped(MODEL, count=50).deviation,
     "held-out score": lambda: heldout.score(MODEL, toys.noise(2, 16)).mse,
     "diversity": lambda: heldout.diversity(MODEL, toys.noise(2, 16), tiny.randn(3, 8)),

@@ -6,7 +6,7 @@ phases there are and in what order.
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import torch
@@ -19,7 +19,6 @@ from stylemap.precision import float32, full
 from stylemap.training.augment import Augment, Draws
 from stylemap.training.distributed import ALONE, World
 from stylemap.training.optimizers import Networks, Optimizers
-from stylemap.training.perceptual import Perceptual
 
 Terms = dict[str, Tensor]  # name -> scalar
 TERMS = (  # all of them, in the order in which they come up
@@ -72,7 +71,7 @@ class Cycle:
         networks: Networks,
         optimizers: Optimizers,
         config: TrainConfig,
-        perceptual: Perceptual,
+        perceptual: Callable[[Tensor, Tensor], Tensor] | None,
         augment: Augment | None = None,
         world: World = ALONE,
         precision: torch.dtype = torch.float32,
@@ -129,13 +128,26 @@ class Cycle:
         features = d.features(self._seen(reconstruction, part))
         terms = {
             "image_reconstruction": losses.squared_error(reconstruction, part.real).mean(),
-            "perceptual": self.perceptual(
-                part.real, reconstruction, features, lambda: d.features(self._seen(part.real, part))
-            ).mean(),
+            "perceptual": self._perceptual_distance(reconstruction, part, features).mean(),
         }
         if adversarial:
             terms["encoder_adversarial"] = self._fools(full(d.classify(features[-1])), part).mean()
         return terms
+
+    def _perceptual_distance(self, reconstruction: Tensor, part: Pass, features: list[Tensor]) -> Tensor:
+        """[n], by the network of `LossConfig.perceptual_network`.
+
+        Args:
+            features: D's of the reconstruction, which the adversarial term needs too. With them the distance is feature
+                matching (Larsen et al. 2016).
+        """
+        if self.perceptual is not None:
+            return self.perceptual(reconstruction, part.real)
+        if self.config.loss.perceptual_network == "none":
+            return reconstruction.new_zeros(len(reconstruction))
+        with torch.no_grad():
+            real = self.networks.discriminator.features(self._seen(part.real, part))
+        return losses.feature_distance(real, features)
 
     def _weighted(self, terms: Terms) -> Tensor:
         return sum(getattr(self.config.loss, name) * value for name, value in terms.items())

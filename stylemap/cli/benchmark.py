@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from stylemap import checkpoint, datasets, devices, files, provenance
+from stylemap import perceptual as networks
 from stylemap.cli import benchmark_ablation as ablation
 from stylemap.cli import heldout, options
 from stylemap.cli.evaluate import number
@@ -19,9 +20,8 @@ from stylemap.comparison.table import number as digits
 from stylemap.datasets import stream
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
-from stylemap.inversion import perceptual as networks
-from stylemap.metrics.features import inception_file
-from stylemap.training.perceptual import vgg_file
+from stylemap.perceptual.published import INCEPTION, VGG
+from stylemap.perceptual.registry import DiscriminatorFeatures
 
 VECTOR_WEIGHTS = "avatars32_stylegan2"  # shipped, trained on the same terms as the default ones
 NAME = "inversion"  # of its place in a document
@@ -95,7 +95,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     data = {"name": found.data, "resolution": side, "training": len(training), "heldout": len(held_out)}
     for given in weights.values():
         given["doubt"] = found.doubt(checkpoint.seen_by(given["given"]))
-    known_files = (vgg_file(arguments.lpips_vgg), inception_file(arguments.inception))
+    known_files = (VGG.path(arguments.lpips_vgg), INCEPTION.path(arguments.inception))
     about = {
         "machine": machine.describe(device),
         "weights": weights,
@@ -162,7 +162,7 @@ def perceptual(arguments: argparse.Namespace, device: torch.device) -> tuple[net
     """One network for all methods, and where it comes from."""
     holder = next(filter(has_discriminator, arguments.weights), None)
     found = networks.load(arguments.perceptual, device, arguments.lpips_vgg, holder)
-    if not isinstance(found, networks.ByDiscriminator):
+    if not isinstance(found, DiscriminatorFeatures):
         return found, found.origin
     origin = {"stand_in": f"the discriminator of {holder} instead of VGG-16"}
     return found, found.origin | origin | {"weights_sha256": provenance.sha256(checkpoint.find(holder))}

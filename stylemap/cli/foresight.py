@@ -13,7 +13,8 @@ from stylemap.cli import terminal
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.errors import InputError
-from stylemap.training import distributed, estimate, loop, perceptual, rehearsal
+from stylemap.perceptual.published import VGG
+from stylemap.training import distributed, estimate, loop, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 from stylemap.training.optimizers import Networks
 
@@ -103,8 +104,8 @@ def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[st
         yield f"--device {config.device}: there is no NVIDIA GPU that PyTorch can use"
     if out is not None and not resume and (out / loop.CONFIG_FILE).exists():
         yield f"--out {out} holds another run; add --resume to go on with it, or give another"
-    if config.loss.perceptual_network == "lpips" and not (vgg := perceptual.vgg_file(config.loss.vgg)).is_file():
-        yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {perceptual.VGG_URL} to that place"
+    if config.loss.perceptual_network == "lpips" and not (vgg := VGG.path(config.loss.vgg)).is_file():
+        yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {VGG.url} to that place"
 
 
 def _pictures(config: TrainConfig, weights: str | None) -> str:

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from stylemap import checkpoint, decoding, devices, familiarity, files, images, provenance
+from stylemap import perceptual as networks
 from stylemap.cli import heldout, inputs, options
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Method, State, Stopping, Subject, Target, invert, preset
-from stylemap.inversion import perceptual as networks
 from stylemap.inversion.folder import STATE, Begun, FilmKind, Folder, Photo, names_of
 from stylemap.inversion.inverting import check, describe
 from stylemap.inversion.presets import knob_value

@@ -19,7 +19,7 @@ from stylemap.comparison.contenders import Contender
 from stylemap.comparison.quality import Judge
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
-from stylemap.inversion.perceptual import Perceptual
+from stylemap.perceptual import Perceptual
 
 RESULT, TABLE, PLOT, SHEET, ROWS = "result.json", "table.md", "plot.png", "sheet.webp", "rows"
 SHOWN = 8  # pictures in the sheet

@@ -8,13 +8,14 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
-from stylemap import images, inversion
+from stylemap import images, inversion, perceptual
 from stylemap.comparison.timing import Outcome
 from stylemap.datasets import Pictures
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
-from stylemap.metrics import features, fid, latent_distance, lerp, lpips, ssim, streams, swd
+from stylemap.metrics import fid, latent_distance, lerp, ssim, streams, swd
 from stylemap.metrics.mse import mse, psnr
+from stylemap.perceptual import Perceptual, inception
 from stylemap.precision import in_float32
 
 METRICS = ("mse", "psnr", "ssim", "lpips", "swd_lerp", "fid_lerp", "latent_distance")
@@ -78,9 +79,10 @@ class Judge:
 
     @torch.no_grad()
     def _lpips(self, subject: Subject, outcome: Outcome) -> float:
-        function = self._distance.function
         pairs = zip(images.from_uint8(outcome.pictures).split(8), self.originals.split(8), strict=True)
-        return float(torch.cat([function(a.to(self.device), b.to(self.device)).cpu() for a, b in pairs]).mean())
+        return float(
+            torch.cat([self._network.distance(a.to(self.device), b.to(self.device)).cpu() for a, b in pairs]).mean()
+        )
 
     def _swd_lerp(self, subject: Subject, outcome: Outcome) -> float:
         made = swd.describe(self._between(subject, outcome), self.seed)
@@ -88,7 +90,7 @@ class Judge:
         return sum(levels.values()) / len(levels)
 
     def _fid_lerp(self, subject: Subject, outcome: Outcome) -> float:
-        made = features.extract(self._extractor, self._between(subject, outcome))
+        made = inception.extract(self._extractor, self._between(subject, outcome))
         return fid.fid(made, self._real_features)
 
     def _latent_distance(self, subject: Subject, outcome: Outcome) -> float:
@@ -101,12 +103,12 @@ class Judge:
         return between(subject, outcome, len(self.chosen), self.seed)
 
     @functools.cached_property
-    def _distance(self) -> lpips.Distance:
-        return lpips.load(self.vgg, self.device)
+    def _network(self) -> Perceptual:
+        return perceptual.load("lpips", self.device, self.vgg, largest=None)
 
     @functools.cached_property
-    def _extractor(self) -> features.Extractor:
-        return features.inception(self.inception, self.device)
+    def _extractor(self) -> inception.Extractor:
+        return inception.load(self.inception, self.device)
 
     @functools.cached_property
     def _real_patches(self) -> dict[int, Tensor]:
@@ -114,7 +116,7 @@ class Judge:
 
     @functools.cached_property
     def _real_features(self) -> Tensor:
-        return features.extract(self._extractor, streams.real(self.training, self.chosen))
+        return inception.extract(self._extractor, streams.real(self.training, self.chosen))
 
 
 @torch.no_grad()

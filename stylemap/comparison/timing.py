@@ -17,7 +17,7 @@ from stylemap.comparison.contenders import Contender
 from stylemap.errors import InputError
 from stylemap.inversion import Inversion, Subject, Target, invert
 from stylemap.inversion.methods import STATISTICS_SEED, Setting
-from stylemap.inversion.perceptual import Perceptual
+from stylemap.perceptual import Perceptual
 
 WARM_STEPS = 2
 PASSES = 9  # of an encoder, of which the median counts: one is over too soon to be timed once

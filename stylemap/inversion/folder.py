@@ -19,7 +19,7 @@ from stylemap.inversion import latents
 from stylemap.inversion.engine import State
 from stylemap.inversion.inverting import Inversion
 from stylemap.inversion.methods import COUNTS
-from stylemap.inversion.perceptual import shrink
+from stylemap.perceptual.network import shrink
 
 STATE = "state.pt"
 FilmKind = Literal["gif", "webp", "png", "mp4", "none"]

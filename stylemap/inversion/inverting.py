@@ -13,8 +13,8 @@ from stylemap.inversion import engine, losses
 from stylemap.inversion.engine import Problem, Row, State, Stopping, Tick
 from stylemap.inversion.losses import Target
 from stylemap.inversion.methods import Method, Setting
-from stylemap.inversion.perceptual import Perceptual
 from stylemap.inversion.subject import Subject, Tensors
+from stylemap.perceptual import Perceptual
 from stylemap.precision import in_float32
 
 

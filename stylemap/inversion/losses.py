@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap.inversion.perceptual import Perceptual
+from stylemap.perceptual import Perceptual
 from stylemap.precision import in_float32
 
 FOUR_LAYERS = ("conv1_1", "conv1_2", "conv3_2", "conv4_2")  # Image2StyleGAN, section 5.1
@@ -77,7 +77,7 @@ class Comparison:
         seen = images if mask is None else images * mask
         found: dict[str, list[Tensor]] = {"distance": [], "features": [], "style": []}
         if weights.distance:
-            found["distance"] = self.perceptual.normalised(seen)
+            found["distance"] = self.perceptual.maps(seen)
         if weights.features:
             found["features"] = self.perceptual.activations(seen, weights.layers)
         if weights.style:

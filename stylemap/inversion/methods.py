@@ -15,8 +15,9 @@ from stylemap.errors import InputError
 from stylemap.inversion import noise_maps, schedules
 from stylemap.inversion.engine import Phase
 from stylemap.inversion.losses import FOUR_LAYERS, Comparison, Target, Weights
-from stylemap.inversion.perceptual import VGG_LAYERS, Perceptual
 from stylemap.inversion.subject import Subject, Tensors
+from stylemap.perceptual import Perceptual
+from stylemap.perceptual.vgg import VGG_LAYERS
 
 COUNTS = ("steps", "noise_steps")  # knobs that count steps
 PROJECTOR = "StyleGAN2, appendix D (arXiv 1912.04958)"

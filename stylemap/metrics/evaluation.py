@@ -2,18 +2,20 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stylemap import images
+from stylemap import images, perceptual
 from stylemap.datasets import Avatars, Pictures
 from stylemap.errors import InputError
-from stylemap.metrics import classifier, features, latent_distance, local_editing, lpips, ssim, streams, swd
+from stylemap.metrics import classifier, latent_distance, local_editing, ssim, streams, swd
 from stylemap.metrics.mse import mse
+from stylemap.perceptual import Perceptual, inception
+from stylemap.perceptual.inception import Extractor
 
 QUESTIONS = {  # of drawn faces
     "glasses": lambda a: a["glasses"],
@@ -43,16 +45,14 @@ class Evaluation:
     vgg: str | None = None
     inception: str | None = None
     workers: int = 0
-    load_distance: Callable[..., lpips.Distance] = lpips.load
-    load_extractor: Callable[..., features.Extractor] = features.inception
 
     @functools.cached_property
-    def distance(self) -> lpips.Distance:
-        return self.load_distance(self.vgg, self.model.device)
+    def lpips(self) -> Perceptual:
+        return perceptual.load("lpips", self.model.device, self.vgg, largest=None)
 
     @functools.cached_property
-    def extractor(self) -> features.Extractor:
-        return self.load_extractor(self.inception, self.model.device)
+    def extractor(self) -> Extractor:
+        return inception.load(self.inception, self.model.device)
 
     @functools.cached_property
     def latents(self) -> Tensor:
@@ -91,11 +91,11 @@ class Evaluation:
 
     @functools.cached_property
     def real_features(self) -> Tensor:
-        return features.extract(self.extractor, self.real())
+        return inception.extract(self.extractor, self.real())
 
     @functools.cached_property
     def sample_features(self) -> Tensor:
-        return features.extract(self.extractor, streams.samples(self.model, self.count, self.seed))
+        return inception.extract(self.extractor, streams.samples(self.model, self.count, self.seed))
 
     @functools.cached_property
     def real_patches(self) -> dict[int, Tensor]:

@@ -1,5 +1,6 @@
 """Perceptual path length (StyleGAN, Karras et al. 2019, arXiv 1812.04948, section 4.1): how evenly pictures change."""
 
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -8,7 +9,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.metrics import streams
-from stylemap.metrics.lpips import Function
 from stylemap.precision import in_float32
 
 EPSILON = 1e-4
@@ -25,7 +25,7 @@ class PathLength(NamedTuple):
 
 def ppl(
     model,
-    distance: Function,
+    distance: Callable[[Tensor, Tensor], Tensor],
     count: int,
     space: Literal["z", "w"] = "w",
     sampling: Literal["full", "end"] = "full",
@@ -57,7 +57,13 @@ def ppl(
 @in_float32
 @torch.no_grad()
 def path_lengths(
-    model, distance: Function, count: int, space: str, sampling: str, crop: bool = False, seed: int = 0
+    model,
+    distance: Callable[[Tensor, Tensor], Tensor],
+    count: int,
+    space: str,
+    sampling: str,
+    crop: bool = False,
+    seed: int = 0,
 ) -> Tensor:
     """Of every path, float64 [count]; see `ppl`."""
     first, second = streams.noise(model, 2 * count, seed, PATHS).unflatten(0, (count, 2)).unbind(dim=1)

@@ -13,7 +13,6 @@ from stylemap.errors import InputError
 from stylemap.metrics import (
     classifier,
     detectability,
-    features,
     fid,
     kid,
     latent_distance,
@@ -28,6 +27,7 @@ from stylemap.metrics import (
 )
 from stylemap.metrics.evaluation import LABELLED, QUESTIONS, Evaluation
 from stylemap.metrics.mse import psnr
+from stylemap.perceptual import inception
 from stylemap.precision import in_float32
 
 RANGE = "[-1, 1]"  # of pixels
@@ -67,9 +67,8 @@ def _ssim(e: Evaluation) -> tuple[float, dict]:
 
 @torch.no_grad()
 def _lpips(e: Evaluation) -> tuple[float, dict]:
-    function, origin = e.distance
-    found = [function(a.to(e.model.device), b.to(e.model.device)).cpu() for a, b in e.reconstructed()]
-    return float(torch.cat(found).mean()), _pixels(e) | origin
+    found = [e.lpips.distance(a.to(e.model.device), b.to(e.model.device)).cpu() for a, b in e.reconstructed()]
+    return float(torch.cat(found).mean()), _pixels(e) | e.lpips.origin
 
 
 def _compared(e: Evaluation, generated: int, real: int) -> dict:
@@ -93,7 +92,7 @@ def _swd_lerp(e: Evaluation) -> tuple[float, dict]:
 
 
 def _features(e: Evaluation) -> dict:
-    return _compared(e, e.count, len(e.real_features)) | e.extractor.provenance
+    return _compared(e, e.count, len(e.real_features)) | e.extractor.origin
 
 
 def _fid(e: Evaluation) -> tuple[float, dict]:
@@ -117,7 +116,7 @@ def _recall(e: Evaluation) -> tuple[float, dict]:
 
 
 def _fid_lerp(e: Evaluation) -> tuple[float, dict]:
-    between = features.extract(e.extractor, lerp.interpolations(e.model, e.latents[e.kept], e.count, e.seed))
+    between = inception.extract(e.extractor, lerp.interpolations(e.model, e.latents[e.kept], e.count, e.seed))
     return fid.fid(between, e.real_features), _features(e) | {"latents": len(e.kept)}
 
 
@@ -130,8 +129,7 @@ def _edits(e: Evaluation, which: str) -> tuple[float | None, dict]:
 
 
 def _ppl(e: Evaluation, space: str, sampling: str) -> tuple[float, dict]:
-    function, origin = e.distance
-    found = ppl.ppl(e.model, function, e.count, space, sampling, seed=e.seed)
+    found = ppl.ppl(e.model, e.lpips.distance, e.count, space, sampling, seed=e.seed)
     details = {
         "paths": e.count,
         "kept": found.kept,
@@ -139,7 +137,7 @@ def _ppl(e: Evaluation, space: str, sampling: str) -> tuple[float, dict]:
         "epsilon": ppl.EPSILON,
         "crop": False,
     }
-    return found.mean, details | {"seed": e.seed} | origin
+    return found.mean, details | {"seed": e.seed} | e.lpips.origin
 
 
 def _latent_distance(e: Evaluation) -> tuple[float, dict]:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, datasets, devices, files, images, precision, reading
+from stylemap import checkpoint, datasets, devices, files, images, perceptual, precision, reading
 from stylemap.architectures.cycle import Cycle, Pass
 from stylemap.architectures.discriminator import GROUP, group_size
 from stylemap.architectures.noise import noise
@@ -20,7 +20,7 @@ from stylemap.architectures.vector.cycle import VectorCycle
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream, unseen
 from stylemap.errors import InputError
-from stylemap.training import augment, distributed, ema, perceptual, state
+from stylemap.training import augment, distributed, ema, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter
 from stylemap.training.optimizers import Networks, Optimizers
@@ -78,7 +78,7 @@ def _train(
     training, heldout = found.training, found.heldout
     observer.opened(training, heldout)
     samples = stream.shares(config.batch, world.rank, world.size, passes(config, world))
-    perceptual_term = perceptual.build(config.loss, device)
+    distance = perceptual.for_training(config.loss, device)
     config = settled(config, len(training), past and past.augment)
     if world.first and (text := regrouped(config, world)):
         warnings.warn(text, stacklevel=2)
@@ -86,7 +86,7 @@ def _train(
     trainee = replace(build(config, device, not past), seen=(now, *(before[1:] if past else before)))
     seen = _enter(run, content, past, config, trainee, world)
     speed_up(trainee.networks, config)
-    cycle = cycle_of(config, trainee, perceptual_term, world, precision.pick(config.speed, device))
+    cycle = cycle_of(config, trainee, distance, world, precision.pick(config.speed, device))
     places = sum(samples, [])
     batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places, stop)
     meter = Meter(device, world, past and past.totals)
@@ -214,13 +214,13 @@ def split(real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]]
 def cycle_of(
     config: TrainConfig,
     trainee: state.Trainee,
-    perceptual_term: perceptual.Perceptual,
+    distance: perceptual.Distance | None,
     world: World = distributed.ALONE,
     kind: torch.dtype = torch.float32,
 ) -> Cycle:
     """The phases that train the model of this config, in passes of type ``kind``."""
     cycle = StylemapCycle if config.model.architecture == "stylemap" else VectorCycle
-    return cycle(trainee.networks, trainee.optimizers, config, perceptual_term, trainee.augment, world, kind)
+    return cycle(trainee.networks, trainee.optimizers, config, distance, trainee.augment, world, kind)
 
 
 def build(config: TrainConfig, device: torch.device, new: bool = True) -> state.Trainee:

@@ -15,7 +15,6 @@ see `CudaAutocast`.
 
 import contextlib
 import math
-import warnings
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
@@ -24,12 +23,14 @@ from types import SimpleNamespace
 import torch
 from torch import Tensor, nn
 
+from stylemap import perceptual
 from stylemap.architectures.cycle import Judged, Pass, Terms
 from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import TrainConfig
 from stylemap.metrics import heldout
-from stylemap.training import augment, loop, perceptual
+from stylemap.perceptual import vgg
+from stylemap.training import augment, loop
 from stylemap.training.augment import Augment, Draws
 from stylemap.training.distributed import World
 from stylemap.training.ledger import META, CudaAutocast, Ledger
@@ -291,12 +292,11 @@ def _augment(config: TrainConfig) -> Augment | None:
     return None if mode == "none" else _Augment(replace(config.augment, mode=mode))
 
 
-def _perceptual(config: TrainConfig) -> perceptual.Perceptual:
+def _perceptual(config: TrainConfig) -> perceptual.Distance | None:
+    """That of `perceptual.for_training`, without its weights."""
     if config.loss.perceptual_network != "lpips":
-        return perceptual.build(config.loss, META)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # its weights have nowhere to go
-        return perceptual.lpips_vgg(None, META)
+        return None
+    return vgg.random(device=META, widths=vgg.WIDTHS, largest=None).distance
 
 
 def _with(context: contextlib.AbstractContextManager, function: Callable) -> Callable:

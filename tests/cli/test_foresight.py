@@ -9,7 +9,8 @@ import yaml
 
 from stylemap.cli import foresight, main, train
 from stylemap.config import TrainConfig
-from stylemap.training import distributed, loop, perceptual, rehearsal
+from stylemap.perceptual.published import VGG
+from stylemap.training import distributed, loop, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 from tests.archives import fill, picture
 
@@ -79,13 +80,13 @@ def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys)
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr(rehearsal, "CONTEXT", 30 * rehearsal.GIB)
-    monkeypatch.setattr(perceptual, "VGG_FILE", "no.pth")
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     flags = ["--data", str(tmp_path / "nowhere"), "--loss.perceptual_network", "lpips"]
     assert main(["train", "--config", str(recipe), *flags, "--dry-run"]) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     found = " ".join(warnings)
     assert len(warnings) == 5
-    for word in ("multiple of 3", "nowhere", "no.pth", "24 GiB will not do", "40 GiB will do", "--heldout"):
+    for word in ("multiple of 3", "nowhere", VGG.name, "24 GiB will not do", "40 GiB will do", "--heldout"):
         assert word in found
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import checkpoint, images, provenance
-from stylemap.inversion import engine, invert, latents, perceptual, preset
+from stylemap import checkpoint, images, perceptual, provenance
+from stylemap.inversion import engine, invert, latents, preset
 from tests.cli.conftest import KNOWING, SIDE, pixels
 from tests.cli.test_morph import frames_of
 from tests.inversion import tiny

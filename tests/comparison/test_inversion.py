@@ -6,12 +6,12 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import images
+from stylemap import images, perceptual
 from stylemap.comparison import inversion, timing
 from stylemap.comparison.contenders import STYLEMAP, VECTORS, parse
 from stylemap.comparison.inversion import Benchmark, compared
 from stylemap.comparison.quality import Judge
-from stylemap.inversion import Subject, perceptual
+from stylemap.inversion import Subject
 from stylemap.metrics import latent_distance
 from tests.inversion import tiny
 from tests.metrics.toys import Set

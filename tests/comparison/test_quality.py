@@ -11,9 +11,10 @@ from stylemap.comparison import machine, quality
 from stylemap.comparison.quality import METRICS, Judge
 from stylemap.comparison.timing import Outcome
 from stylemap.inversion import Subject, render
-from stylemap.metrics import features, latent_distance, streams, swd
-from stylemap.metrics.features import Extractor
-from stylemap.metrics.lpips import Distance
+from stylemap.metrics import latent_distance, streams, swd
+from stylemap.perceptual import inception
+from stylemap.perceptual.inception import Extractor
+from stylemap.perceptual.registry import Pixels
 from tests.inversion import tiny
 from tests.metrics.toys import Set
 
@@ -68,16 +69,13 @@ def test_error_is_of_pixels_from_minus_one_to_one(subject):
 
 
 def test_networks_that_are_there_are_used(subject, monkeypatch):
-    def brightness(a, b):
-        return (a - b).abs().mean(dim=(1, 2, 3))
-
     means = Extractor(lambda x: x.float().mean(dim=(1, 2)), {})
-    monkeypatch.setattr(quality.lpips, "load", lambda vgg, device: Distance(brightness, {}))
-    monkeypatch.setattr(quality.features, "inception", lambda path, device: means)
+    monkeypatch.setattr(quality.perceptual, "load", lambda *_, **__: Pixels())
+    monkeypatch.setattr(quality.inception, "load", lambda path, device: means)
     grey = torch.full((4, tiny.SIDE, tiny.SIDE, 3), 100, dtype=torch.uint8)
     result = Outcome(**{**vars(outcome(subject)), "pictures": grey + 51})
     found = judge(subject, grey).measure(subject, result)
-    assert found["lpips"] == pytest.approx(0.4)
+    assert found["lpips"] == pytest.approx(0.16)
     assert found["fid_lerp"] > 0
 
 
@@ -125,13 +123,13 @@ class TestWhatInterpolationsAreComparedWith:
     def test_features(self, subject, monkeypatch):
         means = Extractor(lambda x: x.float().mean(dim=(1, 2)), {})
         one, seen = judge(subject, seed=self.SEED), []
-        monkeypatch.setattr(quality.features, "inception", lambda *_: means)
+        monkeypatch.setattr(quality.inception, "load", lambda *_: means)
         monkeypatch.setattr(quality.fid, "fid", lambda *a: seen.append(a) or 1.0)
         one.measure(subject, outcome(subject))
         made = quality.between(subject, outcome(subject), COUNT, self.SEED)
         ((first, second),) = seen
-        assert torch.equal(second, features.extract(means, streams.real(one.training, one.chosen)))
-        assert torch.equal(first, features.extract(means, made))
+        assert torch.equal(second, inception.extract(means, streams.real(one.training, one.chosen)))
+        assert torch.equal(first, inception.extract(means, made))
 
 
 def test_the_spread_of_a_model_that_is_gone_is_gone(subject):

@@ -3,10 +3,11 @@
 import pytest
 import torch
 
+from stylemap import perceptual
 from stylemap.comparison import machine, timing
 from stylemap.comparison.contenders import parse
 from stylemap.errors import InputError
-from stylemap.inversion import Subject, invert, perceptual
+from stylemap.inversion import Subject, invert
 from tests.inversion import tiny
 
 STATISTICS, FIRST, PASS = 1000.0, 100.0, 1.0

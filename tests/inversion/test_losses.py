@@ -3,8 +3,10 @@
 import pytest
 import torch
 
-from stylemap.inversion import losses, perceptual
+from stylemap.inversion import losses
 from stylemap.inversion.losses import Comparison, Target, Weights
+from stylemap.perceptual import vgg
+from stylemap.perceptual.registry import Pixels
 from tests.inversion.tiny import SIDE, randn
 
 EVERYTHING = Weights(distance=1.0, pixels=1.0, features=1.0, style=1.0)
@@ -12,7 +14,7 @@ EVERYTHING = Weights(distance=1.0, pixels=1.0, features=1.0, style=1.0)
 
 @pytest.fixture(scope="module")
 def network():
-    return perceptual.random()
+    return vgg.random()
 
 
 def box() -> torch.Tensor:
@@ -61,11 +63,11 @@ def test_gram_does_not_know_places():
 
 
 def test_terms_that_weigh_nothing_cost_nothing():
-    class Untouched(perceptual.Nothing):
-        def normalised(self, images):
+    class Untouched(Pixels):
+        def maps(self, images):
             raise AssertionError
 
-        activations = normalised
+        activations = maps
 
     image = randn(1, 3, SIDE, SIDE)
     assert Comparison([Target(image)], Untouched(), Weights(pixels=2))(image + 1).item() == pytest.approx(2)

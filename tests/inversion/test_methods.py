@@ -5,7 +5,9 @@ import torch
 
 from stylemap import checkpoint
 from stylemap.errors import InputError
-from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, noise_maps, perceptual, preset, render
+from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, noise_maps, preset, render
+from stylemap.perceptual import vgg
+from stylemap.perceptual.registry import Pixels
 from tests.inversion import tiny
 
 # Fewer steps than the recipes', and higher rates where those are low.
@@ -28,7 +30,7 @@ LEFT = 0.2
 
 @pytest.fixture(scope="module")
 def network():
-    return perceptual.random()
+    return vgg.random()
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +46,7 @@ def maps():
 @pytest.mark.parametrize("name", RUNS)
 def test_error_falls(model, name):
     knobs = RUNS[name]
-    found = invert(preset(name, **knobs), model, tiny.images(model), perceptual.Nothing())
+    found = invert(preset(name, **knobs), model, tiny.images(model), Pixels())
     assert (found.error < LEFT * torch.tensor(found.history[0].error)).all()
     assert found.latent.shape == (2, 6, 12)
     assert found.image.shape == (2, 3, tiny.SIDE, tiny.SIDE)
@@ -55,7 +57,7 @@ def test_error_falls(model, name):
 @pytest.mark.parametrize("name", ["stylemap", "hybrid", "in-domain"])
 def test_error_falls_on_stylemaps(maps, name):
     knobs = {"steps": 60, "rate": 0.05, "domain": 0.1} if name == "in-domain" else {"steps": 60}
-    found = invert(preset(name, **knobs), maps, tiny.images(maps), perceptual.Nothing())
+    found = invert(preset(name, **knobs), maps, tiny.images(maps), Pixels())
     assert (found.error < LEFT * torch.tensor(found.history[0].error)).all()
     assert found.latent.shape == (2, 8, 4, 4) and not found.extras
 
@@ -68,7 +70,7 @@ def test_encoder_finds_what_its_generator_made():
         images = subject.render({"latent": known})
         mean = subject.statistics(2000, 0).mean
         start = (subject.render({"latent": mean}) - images).square().mean(dim=(1, 2, 3))
-    found = invert(preset("encoder"), subject, images, perceptual.Nothing())
+    found = invert(preset("encoder"), subject, images, Pixels())
     assert (found.error < LEFT * start).all()
     assert (found.latent - known).square().mean() < (mean - known).square().mean()
 
@@ -109,7 +111,7 @@ def test_exchange_style_lowers_its_own_loss(model, network):
 
 def test_w_is_found_where_it_is_known(model):
     """By pixels alone from the mean: the image is of one w, and the projector comes nearer to it."""
-    found = invert(preset("w", steps=100, noise=0.0), model, tiny.images(model, 1), perceptual.Nothing())
+    found = invert(preset("w", steps=100, noise=0.0), model, tiny.images(model, 1), Pixels())
     assert found.latent[0].std(dim=0).max() == 0
     w = model.map(tiny.randn(1, 12, seed=7))
     mean = model.mean_latent(tiny.randn(4000, 12))
@@ -144,9 +146,7 @@ def test_structured_noise_moves_the_input_and_the_maps_after_it(model, network):
 def test_maps_that_a_given_input_hides_stand_still(architecture, regularisation):
     subject = Subject(tiny.vectors(architecture))
     images = tiny.images(subject.model)
-    found = invert(
-        preset("structured-noise", steps=3, regularisation=regularisation), subject, images, perceptual.Nothing()
-    )
+    found = invert(preset("structured-noise", steps=3, regularisation=regularisation), subject, images, Pixels())
     drawn = subject.noise_drawn(2, 0)
     for name, noise in drawn.items():
         hidden = torch.equal(found.extras[name], noise)
@@ -265,7 +265,7 @@ def test_holes_are_made_up(maps, network, name):
 def test_a_crossover_begins_at_both_targets(maps):
     images = tiny.images(maps)
     half = torch.rand(1, 1, tiny.SIDE, tiny.SIDE, generator=torch.Generator().manual_seed(0))
-    found = invert(preset("encoder"), maps, [Target(images, half), Target(images, 1 - half)], perceptual.Nothing())
+    found = invert(preset("encoder"), maps, [Target(images, half), Target(images, 1 - half)], Pixels())
     torch.testing.assert_close(found.latent, maps.encode(images))
 
 
@@ -277,7 +277,7 @@ def test_a_hole_begins_as_the_mean_picture(kind, request):
     mask[..., 0] = 0.25
     mean = Subject(model).statistics(10_000, 123).mean
     picture = render(model, mean[:, None] if kind == "model" else mean, {}).clamp(-1, 1)
-    found = invert(preset("encoder"), model, [Target(images, mask)], perceptual.Nothing())
+    found = invert(preset("encoder"), model, [Target(images, mask)], Pixels())
     torch.testing.assert_close(found.latent, model.encode(torch.lerp(picture, images, mask)))
 
 
@@ -285,7 +285,7 @@ def test_crossover_is_near_both_targets(maps):
     one, two = tiny.images(maps, 1), tiny.images(maps, 1, seed=8)
     left = torch.zeros(1, 1, tiny.SIDE, tiny.SIDE)
     left[..., :8] = 1
-    found = invert(preset("stylemap", steps=60), maps, [Target(one, left), Target(two, 1 - left)], perceptual.Nothing())
+    found = invert(preset("stylemap", steps=60), maps, [Target(one, left), Target(two, 1 - left)], Pixels())
     glued = torch.where(left > 0, one, two)
     kept = min((x - glued).square().mean() for x in (one, two))
     assert (found.image - glued).square().mean() < kept

@@ -6,8 +6,11 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from stylemap.inversion import PRESETS, Subject, Target, engine, invert, perceptual, preset
+from stylemap import perceptual
+from stylemap.inversion import PRESETS, Subject, Target, engine, invert, preset
 from stylemap.inversion.methods import Setting
+from stylemap.perceptual import vgg
+from stylemap.perceptual.registry import Pixels
 from tests.inversion import tiny
 
 FOUR = {"conv1_1": 1.0, "conv1_2": 1.0, "conv3_2": 1.0, "conv4_2": 1.0}
@@ -45,7 +48,7 @@ SHARES = (0.0, 0.01, 0.025, 0.05, 0.3, 0.5, 0.74, 0.75, 0.8, 0.9, 0.999)
 
 @pytest.fixture(scope="module")
 def network():
-    return perceptual.random()
+    return vgg.random()
 
 
 def setting_of(name: str, network: perceptual.Perceptual, stylemaps: bool = False) -> Setting:
@@ -173,7 +176,7 @@ def test_the_loop_does_what_the_projector_says():
 
     subject = Watched(model)
     mean, spread, _ = subject.statistics(10_000, 123)
-    invert(preset("w", steps=steps), subject, tiny.images(model), perceptual.Nothing(), every=1, tick=tick)
+    invert(preset("w", steps=steps), subject, tiny.images(model), Pixels(), every=1, tick=tick)
     before = [mean.expand(2, 1, 12), *kept[:-1]]
     noise = []
     for k in range(steps):

@@ -29,7 +29,7 @@ def endpoints(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 def test_straight_paths(sampling):
     """The picture moves by epsilon (b - a): the length is the mean square of b - a, wherever on the path."""
     a, b = endpoints()
-    found = ppl.path_lengths(Colours(), toys.distance().function, COUNT, "w", sampling)
+    found = ppl.path_lengths(Colours(), toys.distance, COUNT, "w", sampling)
     torch.testing.assert_close(found, (b - a).square().mean(dim=1), rtol=2e-3, atol=0)
 
 
@@ -38,7 +38,7 @@ def test_arcs(sampling):
     """On the sphere of radius sqrt(6) a step of epsilon is a chord of angle epsilon w: mean square w^2."""
     a, b = (torch.nn.functional.normalize(x, dim=1) for x in endpoints())
     angle = torch.acos((a * b).sum(dim=1))
-    found = ppl.path_lengths(Colours(), toys.distance().function, COUNT, "z", sampling)
+    found = ppl.path_lengths(Colours(), toys.distance, COUNT, "z", sampling)
     # z is float32: rounding to 1e-7 of a step of 1e-4.
     torch.testing.assert_close(found, angle.square(), rtol=2e-2, atol=0)
 
@@ -57,7 +57,7 @@ class TestEnds:
         def of(space):
             seen, synthesize = [], Colours.synthesize
             monkeypatch.setattr(Colours, "synthesize", lambda model, w: seen.append(w[:, 0]) or synthesize(model, w))
-            ppl.path_lengths(Colours(), toys.distance().function, COUNT, space, sampling)
+            ppl.path_lengths(Colours(), toys.distance, COUNT, space, sampling)
             return (torch.cat(x) for x in zip(*(w.chunk(2) for w in seen), strict=True))
 
         return of
@@ -95,9 +95,9 @@ def test_noise_is_that_of_the_path(space, monkeypatch):
         return synthesize(latents, noise)
 
     monkeypatch.setattr(model, "synthesize", spy)
-    lengths = ppl.path_lengths(model, toys.distance().function, 5, space, "full")
+    lengths = ppl.path_lengths(model, toys.distance, 5, space, "full")
     monkeypatch.setattr(streams, "MOST", 4)
-    again = ppl.path_lengths(model, toys.distance().function, 5, space, "full")
+    again = ppl.path_lengths(model, toys.distance, 5, space, "full")
     for maps in seen:
         for one in maps:
             first, second = one.chunk(2)
@@ -122,8 +122,8 @@ def test_trimmed():
 
 
 def test_mean_of_what_is_kept():
-    lengths = ppl.path_lengths(Colours(), toys.distance().function, COUNT, "w", "full", seed=3)
-    found = ppl.ppl(Colours(), toys.distance().function, COUNT, seed=3)
+    lengths = ppl.path_lengths(Colours(), toys.distance, COUNT, "w", "full", seed=3)
+    found = ppl.ppl(Colours(), toys.distance, COUNT, seed=3)
     kept = ppl.trimmed(lengths)
     assert found == (pytest.approx(float(kept.mean())), pytest.approx(float(kept.std(correction=0))), len(kept))
 
@@ -143,4 +143,4 @@ def test_crop_and_size():
 @pytest.mark.parametrize("change", [{"space": "x"}, {"sampling": "x"}, {"count": 0}])
 def test_unknown(change):
     with pytest.raises(ValueError, match="no path length"):
-        ppl.ppl(Colours(), toys.distance().function, **({"count": 1} | change))
+        ppl.ppl(Colours(), toys.distance, **({"count": 1} | change))

@@ -15,7 +15,6 @@ from stylemap.errors import InputError
 from stylemap.metrics import (
     classifier,
     detectability,
-    features,
     latent_distance,
     lerp,
     local_editing,
@@ -30,9 +29,9 @@ from stylemap.metrics import evaluation as module
 from stylemap.metrics.evaluation import QUESTIONS, Evaluation
 from stylemap.metrics.fid import fid
 from stylemap.metrics.kid import kid
-from stylemap.metrics.lpips import Distance
 from stylemap.metrics.mse import mse, psnr
 from stylemap.metrics.precision_recall import precision_recall
+from stylemap.perceptual import inception
 from tests.editing import tiny
 from tests.metrics import toys
 
@@ -51,8 +50,22 @@ def small():
 def evaluation(heldout=None, **changes) -> Evaluation:
     heldout = heldout or Avatars(tiny.SIDE, HELDOUT, "heldout")
     settings = {"count": COUNT, "pairs": 20, "labels": getattr(heldout, "parts", None)}
-    settings |= {"load_distance": lambda *_: toys.distance(), "load_extractor": lambda *_: toys.extractor()}
-    return Evaluation(tiny.model(), Avatars(tiny.SIDE, 100), heldout, **(settings | changes))
+    made = Evaluation(tiny.model(), Avatars(tiny.SIDE, 100), heldout, **(settings | changes))
+    made.lpips, made.extractor = toys.Weighted(), toys.extractor()
+    return made
+
+
+def without_networks(monkeypatch, error: Exception, **changes) -> Evaluation:
+    """An evaluation for which the networks cannot be loaded."""
+
+    def missing(*_, **__):
+        raise error
+
+    monkeypatch.setattr(module.perceptual, "load", missing)
+    monkeypatch.setattr(module.inception, "load", missing)
+    poor = evaluation(**changes)
+    del poor.lpips, poor.extractor
+    return poor
 
 
 @pytest.fixture(scope="module")
@@ -113,22 +126,16 @@ def test_a_perfect_model():
     assert psnr.details["reason"] == "the value is inf"
 
 
-def test_what_is_missing_stops_nothing():
-    def missing(*_):
-        raise InputError("not there")
-
-    poor = evaluation(load_distance=missing, load_extractor=missing)
+def test_what_is_missing_stops_nothing(monkeypatch):
+    poor = without_networks(monkeypatch, InputError("not there"))
     for name in ("lpips", "fid", "kid", "precision", "recall", "fid_lerp", "ppl_zend"):
         result = suite.compute(poor, name)
         assert result.value is None and result.details == {"reason": "not there"}
     assert suite.compute(poor, "mse").value > 0
 
 
-def test_defaults_need_nothing():
-    def missing(*_):
-        raise AssertionError("a default asked for something")
-
-    poor = evaluation(load_distance=missing, load_extractor=missing, labels=None)
+def test_defaults_need_nothing(monkeypatch):
+    poor = without_networks(monkeypatch, AssertionError("a default asked for something"), labels=None)
     assert {"mse", "psnr", "ssim", "swd", "swd_lerp", "mse_src", "mse_ref", "latent_distance"} <= set(suite.DEFAULT)
     for name in suite.DEFAULT:
         assert isinstance(suite.compute(poor, name).value, float), name
@@ -143,9 +150,9 @@ def test_halves_without_labels(results):
 def test_models_of_vectors():
     """Latents [N, L, C]: everything but edits."""
     vectors = Evaluation(
-        toys.Flat(), toys.Set(toys.noise(40, 8).numpy()), toys.Set(toys.noise(9, 8, seed=1).numpy()), count=20,
-        load_distance=lambda *_: toys.distance(), load_extractor=lambda *_: toys.extractor(),
-    )  # fmt: skip
+        toys.Flat(), toys.Set(toys.noise(40, 8).numpy()), toys.Set(toys.noise(9, 8, seed=1).numpy()), count=20
+    )
+    vectors.lpips, vectors.extractor = toys.Weighted(), toys.extractor()
     for name in ("lpips", "swd", "swd_lerp", "fid", "fid_lerp", "ppl_zfull", "ppl_wend", "latent_distance"):
         assert isinstance(suite.compute(vectors, name).value, float), name
     for name in ("mse_src", "detectability"):
@@ -209,15 +216,13 @@ class Apart:
         self.between = torch.cat(list(lerp.interpolations(self.model, self.latents, self.count, self.seed)))
 
     def evaluation(self) -> Evaluation:
-        made = Evaluation(
-            self.model, self.training, self.heldout, count=self.count, seed=self.seed,
-            load_distance=lambda *_: Distance(weighted, {}), load_extractor=lambda *_: toys.extractor(),
-        )  # fmt: skip
+        made = Evaluation(self.model, self.training, self.heldout, count=self.count, seed=self.seed)
+        made.lpips, made.extractor = toys.Weighted(1, 2, 4), toys.extractor()
         made.attribute_network, made.attribute_accuracy = self.network, [0.5] * len(QUESTIONS)
         return made
 
     def extracted(self, pictures) -> torch.Tensor:
-        return features.extract(toys.extractor(), [pictures])
+        return inception.extract(toys.extractor(), [pictures])
 
     def swd(self, pictures) -> float:
         """Thousandths, as the paper prints them; at 16 pixels there is one level."""

@@ -6,8 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap.metrics.features import Extractor
-from stylemap.metrics.lpips import Distance
+from stylemap.perceptual import Perceptual
+from stylemap.perceptual.inception import Extractor
 
 SIDE, CHANNELS = 8, 6
 UNTRAINED = {"network": "random weights, seed 0: not comparable"}
@@ -68,5 +68,20 @@ def extractor(device=None, width: int = 5) -> Extractor:
     return Extractor(function, UNTRAINED)
 
 
-def distance() -> Distance:
-    return Distance(lambda a, b: (a - b).square().mean(dim=(1, 2, 3)), UNTRAINED)
+class Weighted(Perceptual):
+    """The squared error of pixels, weighted by channel."""
+
+    origin = UNTRAINED
+
+    def __init__(self, *weights: float):
+        self.roots = (torch.tensor(weights or (1.0, 1.0, 1.0)) / (1 if weights else 3)).sqrt().view(1, -1, 1, 1)
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return [images * self.roots]
+
+    def activations(self, images: Tensor, layers) -> list[Tensor]:
+        return [images for _ in layers]
+
+
+def distance(a: Tensor, b: Tensor) -> Tensor:
+    return (a - b).square().mean(dim=(1, 2, 3))

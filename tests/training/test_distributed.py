@@ -16,12 +16,12 @@ import torch
 import torch.distributed as dist
 import yaml
 
-from stylemap import cli
+from stylemap import cli, perceptual
 from stylemap.architectures.cycle import Pass
 from stylemap.config import OptimConfig, TrainConfig
 from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
-from stylemap.training import distributed, loop, perceptual, state
+from stylemap.training import distributed, loop, state
 from stylemap.training.monitor import read_log
 from tests.training.processes import spawn, start
 
@@ -37,7 +37,7 @@ def five_iterations(config: TrainConfig, folder: Path) -> None:
     with distributed.joined(torch.device("cpu")) as world:
         trainee = loop.build(config, torch.device("cpu"))
         trainee.networks.double()
-        cycle = loop.cycle_of(config, trainee, perceptual.build(config.loss, torch.device("cpu")), world)
+        cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, torch.device("cpu")), world)
         gradients = {}
         for i in range(5):
             cycle.iterate(passes_of(config, i, world, trainee), i * config.batch)

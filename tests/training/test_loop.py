@@ -20,7 +20,7 @@ from stylemap.architectures import losses
 from stylemap.config import AugmentConfig, LossConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.datasets import ImageFolder, unseen
 from stylemap.errors import InputError
-from stylemap.training import augment, loop, perceptual, state
+from stylemap.training import augment, loop, state
 from stylemap.training.monitor import read_log
 from tests.training.conftest import TINY
 from tests.training.processes import Command
@@ -366,8 +366,8 @@ def test_non_finite_loss_stops_with_its_name(config, begun, tmp_path, monkeypatc
     run = shutil.copytree(begun, tmp_path / "run")
     before = {p.name: p.read_bytes() for p in state.paths(run)}
     if term == "perceptual":
-        broken = lambda real, *_: real.new_full((len(real),), float("nan"))  # noqa: E731
-        monkeypatch.setattr(perceptual, "build", lambda *_: broken)
+        broken = lambda real, features: torch.full((len(features[0]),), float("nan"))  # noqa: E731
+        monkeypatch.setattr(losses, "feature_distance", broken)
     else:
         monkeypatch.setattr(losses, "fools", lambda logits, rival=None: logits.squeeze(1) + float("inf"))
     with pytest.raises(InputError, match=f"^{term} became") as info:

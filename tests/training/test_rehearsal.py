@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
+from stylemap import perceptual
 from stylemap.config import (
     AugmentConfig,
     EmaConfig,
@@ -19,7 +20,7 @@ from stylemap.config import (
 from stylemap.editing import blend
 from stylemap.images import from_uint8
 from stylemap.metrics import heldout
-from stylemap.training import ema, loop, perceptual
+from stylemap.training import ema, loop
 from stylemap.training.distributed import ALONE
 from stylemap.training.rehearsal import Memory, Need, Stage
 from tests.memory import peak
@@ -36,7 +37,7 @@ MARGIN = 0.05
 def train(config: TrainConfig, tick: bool = False) -> None:
     """Two iterations with the penalties (in the second, all gradients and moments are there), or one and a tick."""
     device = torch.device("cpu")
-    term = perceptual.build(config.loss, device)
+    term = perceptual.for_training(config.loss, device)
     trainee = loop.build(config, device)
     loop.speed_up(trainee.networks, config)
     cycle = loop.cycle_of(config, trainee, term)

@@ -6,12 +6,13 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from stylemap import perceptual
 from stylemap.architectures import losses
 from stylemap.architectures.cycle import TERMS, Pass, frozen
 from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.config import LossConfig, OptimConfig
 from stylemap.datasets.stream import shares
-from stylemap.training import loop, perceptual
+from stylemap.training import loop
 from stylemap.training.monitor import Meter
 
 
@@ -22,7 +23,7 @@ def make(config, precision=torch.float32):
         trainee.networks,
         trainee.optimizers,
         config,
-        perceptual.build(config.loss, torch.device("cpu")),
+        perceptual.for_training(config.loss, torch.device("cpu")),
         precision=precision,
     )
     return cycle, batch(config)
@@ -171,6 +172,11 @@ def test_weights_of_the_image_cycle(config, name):
     cycle.image_step([part], None)
     # the other terms add exact zeros, in another order of summation
     torch.testing.assert_close(weight.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_without_a_perceptual_network_the_term_is_zero(config):
+    cycle, part = make(replace(config, loss=LossConfig(perceptual_network="none")))
+    assert cycle.image_step([part], None)["perceptual"] == 0
 
 
 def test_discriminator_optimizer_is_lazy(config):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from stylemap import checkpoint
+from stylemap import checkpoint, perceptual
 from stylemap.architectures.cycle import TERMS
 from stylemap.architectures.vector import VectorModel, chance
 from stylemap.architectures.vector import losses as vector_losses
@@ -16,7 +16,7 @@ from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig,
 from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
-from stylemap.training import loop, perceptual, state
+from stylemap.training import loop, state
 from stylemap.training.monitor import Meter, read_log
 from tests.architectures.stylemap.test_cycle import Waits, snapshot
 from tests.training.test_distributed import in_float64
@@ -41,7 +41,7 @@ def make(config: TrainConfig, passes: int = 1, double: bool = False):
     trainee = loop.build(config, torch.device("cpu"))
     if double:
         trainee.networks.double()
-    cycle = loop.cycle_of(config, trainee, perceptual.build(config.loss, torch.device("cpu")))
+    cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, torch.device("cpu")))
 
     def parts(seen: int = 0):
         rng = torch.Generator().manual_seed(seen)

@@ -1,0 +1,136 @@
+"""The perceptual networks by name.
+
+What is not VGG-16 is marked as a stand-in: it serves where VGG-16 is missing, and gives other results than the papers'.
+To add a network, write a `Perceptual` and add a line to NETWORKS.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from stylemap import checkpoint
+from stylemap.architectures.discriminator import Discriminator
+from stylemap.config import LossConfig
+from stylemap.errors import InputError
+from stylemap.perceptual import vgg as vgg16
+from stylemap.perceptual.network import Perceptual, unit
+from stylemap.perceptual.vgg import PROJECTED_SIDE
+from stylemap.precision import in_float32
+
+Name = Literal["auto", "lpips", "discriminator", "random", "none"]
+Distance = Callable[[Tensor, Tensor], Tensor]  # images [N, 3, H, W] in [-1, 1], twice -> [N]
+
+
+class Sources(NamedTuple):
+    """What networks are loaded from; see `load`."""
+
+    device: str | torch.device = "cpu"
+    vgg: str | None = None
+    weights: str | Path | None = None
+    largest: int | None = PROJECTED_SIDE
+
+
+class DiscriminatorFeatures(Perceptual):
+    """What the blocks of a discriminator see: feature matching, without a download (Larsen et al., arXiv 1512.09300)."""
+
+    def __init__(self, discriminator: Discriminator, origin: dict | None = None):
+        self.discriminator = discriminator
+        self.origin = origin or {"network": "discriminator", "stand_in": "discriminator instead of VGG-16"}
+
+    @in_float32
+    def maps(self, images: Tensor) -> list[Tensor]:
+        blocks = self.discriminator.features(images)
+        return [unit(x) / math.sqrt(len(blocks)) for x in blocks]
+
+    @in_float32
+    def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """What stands in for layers of VGG-16: the block that sees the image at the same side, or its last one."""
+        blocks = self.discriminator.features(images)
+        numbers = [int(layer.removeprefix("conv").partition("_")[0]) for layer in layers]
+        return [blocks[min(number, len(blocks)) - 1] for number in numbers]
+
+
+class Pixels(Perceptual):
+    """No network: the distance is the mean squared error of pixels."""
+
+    origin = {"network": "none", "stand_in": "no perceptual network; pixels alone"}
+
+    def maps(self, images: Tensor) -> list[Tensor]:
+        return [images / math.sqrt(3)]
+
+    def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        return [images]
+
+
+def load(
+    name: Name = "auto",
+    device: str | torch.device = "cpu",
+    vgg: str | None = None,
+    weights: str | Path | None = None,
+    largest: int | None = PROJECTED_SIDE,
+) -> Perceptual:
+    """A perceptual network by name. Nothing is downloaded.
+
+    Args:
+        name: "auto" is VGG-16 where its weights are found, else the discriminator of ``weights``, else the random one.
+        vgg: path of torchvision's vgg16-397923af.pth; None looks in torch's cache.
+        weights: of this project, with a discriminator.
+        largest: larger images are averaged down towards this side before VGG-16 sees them, as projectors do. LPIPS as a metric
+            and as a term of training is defined without: None.
+
+    Raises:
+        InputError: weights are missing, or are others.
+    """
+    return NETWORKS[name](Sources(device, vgg, weights, largest))
+
+
+def for_training(config: LossConfig, device: torch.device) -> Distance | None:
+    """The distance of the perceptual term of a training; None where the features are those of the discriminator in training, or
+    there is no such term.
+
+    Raises:
+        InputError: LPIPS without its VGG-16 weights.
+    """
+    name = config.perceptual_network
+    return None if name in ("discriminator", "none") else load(name, device, config.vgg, largest=None).distance
+
+
+def _lpips(sources: Sources) -> Perceptual:
+    return vgg16.load(sources.vgg, sources.device, sources.largest)
+
+
+def _discriminator(sources: Sources) -> Perceptual:
+    if sources.weights is None:
+        raise InputError("perceptual network discriminator: give the weights that hold one")
+    return DiscriminatorFeatures(checkpoint.load_discriminator(sources.weights, sources.device))
+
+
+def _random(sources: Sources) -> Perceptual:
+    return vgg16.random(device=sources.device, largest=sources.largest)
+
+
+def _first_available(sources: Sources) -> Perceptual:
+    try:
+        return _lpips(sources)
+    except InputError:
+        # a path that was given must work; a cache need not be filled
+        if sources.vgg is not None:
+            raise
+    try:
+        return _discriminator(sources)
+    except InputError:
+        return _random(sources)
+
+
+NETWORKS: dict[Name, Callable[[Sources], Perceptual]] = {
+    "auto": _first_available,
+    "lpips": _lpips,
+    "discriminator": _discriminator,
+    "random": _random,
+    "none": lambda sources: Pixels(),
+}
+NAMES: tuple[Name, ...] = tuple(NETWORKS)
