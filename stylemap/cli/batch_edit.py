@@ -110,7 +110,7 @@ def shown(error: float | None) -> str:
     return "  -  " if error is None else f"{error:.3f}"
 
 
-def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Pictures, Callable[[], None]]:
+def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Dataset, Callable[[], None]]:
     """Twice as many as pairs where there are, of more those whose names have the smallest hashes; and what tells of them."""
     count, weights, data = 2 * arguments.pairs, arguments.weights, arguments.images
     if not arguments.all:
@@ -123,7 +123,7 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Pi
     return pictures, lambda: heldout.note_trained(pictures, every, data, weights)
 
 
-def find_tasks(arguments: argparse.Namespace, pictures: datasets.Pictures, side: int) -> list[Task]:
+def find_tasks(arguments: argparse.Namespace, pictures: datasets.Dataset, side: int) -> list[Task]:
     every = streams.undamaged(pictures)
     if arguments.part:
         labels = datasets.labels_of(pictures, arguments.parts)
@@ -133,7 +133,7 @@ def find_tasks(arguments: argparse.Namespace, pictures: datasets.Pictures, side:
     return [task._replace(space=arguments.space) for task in tasks] if arguments.space else tasks
 
 
-def write_edits(task: Task, edits: Iterable[Edit], pictures: datasets.Pictures, out: Path) -> dict:
+def write_edits(task: Task, edits: Iterable[Edit], pictures: datasets.Dataset, out: Path) -> dict:
     """Write the edits of a part and a sheet of the first; returns what the report says of it."""
     rows, compared, first = [], [], []
     for number, (pair, edit) in enumerate(zip(task.pairs, edits, strict=True)):
@@ -146,7 +146,7 @@ def write_edits(task: Task, edits: Iterable[Edit], pictures: datasets.Pictures, 
     return errors(compared) | {"pairs": rows}
 
 
-def describe(task: Task, pair: tuple[int, int], pictures: datasets.Pictures) -> dict:
+def describe(task: Task, pair: tuple[int, int], pictures: datasets.Dataset) -> dict:
     row = {"original": pictures.name(pair[0]), "reference": pictures.name(pair[1])}
     return row if task.overlap is None else row | {"iou": task.overlap[pair]}
 

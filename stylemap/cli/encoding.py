@@ -9,7 +9,7 @@ from torch import Tensor
 from stylemap import images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import options
-from stylemap.datasets import Avatars, ImageFolder, Pictures
+from stylemap.datasets import Avatars, Dataset, ImageFolder
 from stylemap.errors import InputError
 
 AVATARS = 2000  # of the drawn faces, which have no end, so many are taken
@@ -20,7 +20,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--count", type=int, help=f"the first so many pictures; default: all, of avatars {AVATARS}")
 
 
-def open_pictures(arguments: argparse.Namespace, model: StylemapModel) -> tuple[Pictures, range]:
+def open_pictures(arguments: argparse.Namespace, model: StylemapModel) -> tuple[Dataset, range]:
     """The data set and the indices of those that are asked for."""
     count, side = arguments.count, model.config.resolution
     if count is not None and count < 1:
@@ -31,7 +31,7 @@ def open_pictures(arguments: argparse.Namespace, model: StylemapModel) -> tuple[
     return pictures, range(len(pictures))[:count]
 
 
-def encode(model: StylemapModel, pictures: Pictures, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
+def encode(model: StylemapModel, pictures: Dataset, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
     """Stylemaps [N, C, S, S] on the CPU, and their indices: damaged pictures are passed over."""
     parts, usable = [], []
     for start in range(0, len(indices), options.BATCH):

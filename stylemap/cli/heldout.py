@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from stylemap import checkpoint
-from stylemap.datasets import Pictures, unseen
+from stylemap.datasets import Dataset, unseen
 from stylemap.datasets.unseen import AVATARS, Seen, Unseen
 from stylemap.errors import InputError, Note
 
@@ -62,7 +62,7 @@ def note_trained_files(paths: Sequence[Path], weights: str) -> None:
     _note_trained(len(unseen.trained_on(paths, checkpoint.seen_by(weights))), len(paths), weights)
 
 
-def note_trained(pictures: Pictures, everything: Pictures, data: str, weights: str) -> None:
+def note_trained(pictures: Dataset, everything: Dataset, data: str, weights: str) -> None:
     """A line where weights were trained on some of these pictures of the data."""
     known = unseen.trained_among(pictures, everything, data, checkpoint.seen_by(weights))
     _note_trained(len(known), len(pictures), weights)

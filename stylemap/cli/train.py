@@ -22,7 +22,7 @@ from stylemap import datasets, files, naming, reading
 from stylemap.cli import foresight
 from stylemap.cli.parsing import joined
 from stylemap.config import TrainConfig
-from stylemap.datasets import Pictures
+from stylemap.datasets import Dataset
 from stylemap.errors import InputError, brief, out_of_memory, shown
 from stylemap.resources import CONFIGS
 from stylemap.settings import flat
@@ -253,7 +253,7 @@ class Progress(loop.Observer):
         if self.bar is not None:
             self.bar.close()
 
-    def opened(self, training: Pictures, heldout: Pictures) -> None:
+    def opened(self, training: Dataset, heldout: Dataset) -> None:
         print(datasets.in_words(training, heldout), flush=True)
 
     def start(self, seen: int, total: int) -> None:

@@ -15,7 +15,7 @@ from stylemap import charts, checkpoint, datasets, files, images, provenance, re
 from stylemap.charts import Axis, Series
 from stylemap.comparison.table import markdown, number
 from stylemap.config import TrainConfig
-from stylemap.datasets import Pictures
+from stylemap.datasets import Dataset
 from stylemap.errors import InputError
 from stylemap.metrics import local_editing, streams, suite
 from stylemap.metrics.evaluation import Evaluation
@@ -134,8 +134,8 @@ def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: P
 class Measuring:
     """How finished runs are measured."""
 
-    training: Pictures
-    heldout: Pictures
+    training: Dataset
+    heldout: Dataset
     count: int  # interpolations and training pictures, for SWD_lerp
     pairs: int  # edits of a part, at most
     seed: int

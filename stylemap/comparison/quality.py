@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylemap import images, inversion, perceptual
 from stylemap.comparison.timing import Outcome
-from stylemap.datasets import Pictures
+from stylemap.datasets import Dataset
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.metrics import fid, latent_distance, lerp, ssim, streams, swd
@@ -34,7 +34,7 @@ class Judge:
     def __init__(
         self,
         originals: Tensor,
-        training: Pictures,
+        training: Dataset,
         count: int,
         seed: int = 0,
         vgg: str | None = None,

@@ -14,11 +14,11 @@ from stylemap.datasets.folder import ImageFolder, given_splits, split
 from stylemap.datasets.parts import PartLabels
 
 __all__ = [
-    "Avatars", "ImageFolder", "Pictures", "absolute", "fingerprint", "in_words", "labels_of", "open_split", "split",
+    "Avatars", "ImageFolder", "Dataset", "absolute", "fingerprint", "in_words", "labels_of", "open_split", "split",
 ]  # fmt: skip
 
 
-class Pictures(Protocol):
+class Dataset(Protocol):
     """What a data set has to be: uint8 [R, R, 3] RGB by index, with names for reports."""
 
     def __len__(self) -> int: ...
@@ -26,14 +26,14 @@ class Pictures(Protocol):
     def name(self, index: int) -> str: ...
 
 
-def open_split(data: str, side: int, heldout: int) -> tuple[Pictures, Pictures]:
+def open_split(data: str, side: int, heldout: int) -> tuple[Dataset, Dataset]:
     """(training, held-out) pictures of a folder, zip or LMDB, or "avatars"."""
     if data == "avatars":
         return Avatars(side), Avatars(side, count=heldout, split="heldout")
     return split(data, side, heldout)
 
 
-def in_words(training: Pictures, heldout: Pictures) -> str:
+def in_words(training: Dataset, heldout: Dataset) -> str:
     """How many pictures are trained on and held out, of which kinds, and what was passed over: a line for a person."""
     text = f"{len(training):,} pictures to train on, {len(heldout):,} held out"
     if not isinstance(training, ImageFolder):
@@ -55,7 +55,7 @@ def absolute(data: str) -> str:
     return data if data == "avatars" else os.path.abspath(data)
 
 
-def labels_of(pictures: Pictures, path: str | None) -> Callable[[int], np.ndarray] | None:
+def labels_of(pictures: Dataset, path: str | None) -> Callable[[int], np.ndarray] | None:
     """What gives the part labels of picture i, uint8 [H, W] of `parts.Part`: avatars have their own.
 
     Args:
@@ -72,7 +72,7 @@ def labels_of(pictures: Pictures, path: str | None) -> Callable[[int], np.ndarra
     return lambda i: labels.labels(pictures.name(i))
 
 
-def fingerprint(training: Pictures, heldout: Pictures) -> str:
+def fingerprint(training: Dataset, heldout: Dataset) -> str:
     """Changes when the names or the split of the pictures of a folder, zip or LMDB do; drawn ones are always the same."""
     if not isinstance(training, ImageFolder):
         return ""

@@ -4,13 +4,13 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from stylemap.datasets import Pictures
+from stylemap.datasets import Dataset
 from stylemap.errors import InputError, brief
 
 Draw = tuple[int, bool]  # (index of the image, mirrored)
 
 
-def load(pictures: Pictures, draws: Sequence[Draw]) -> np.ndarray:
+def load(pictures: Dataset, draws: Sequence[Draw]) -> np.ndarray:
     """uint8 [len(draws), R, R, 3].
 
     Raises:

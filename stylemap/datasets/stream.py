@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylemap import parallel, randomness
 from stylemap.architectures.discriminator import group_size
-from stylemap.datasets import Pictures
+from stylemap.datasets import Dataset
 from stylemap.datasets.loading import Draw, load
 from stylemap.errors import InputError
 from stylemap.randomness import Purpose
@@ -62,7 +62,7 @@ def batch_draws(
 
 
 def batches(
-    pictures: Pictures,
+    pictures: Dataset,
     batch: int,
     seed: int,
     start: int,
@@ -87,6 +87,6 @@ def batches(
         yield tensor.pin_memory() if torch.cuda.is_available() else tensor
 
 
-def first(pictures: Pictures, count: int) -> Tensor:
+def first(pictures: Dataset, count: int) -> Tensor:
     """The first images as one uint8 tensor [count, R, R, 3]."""
     return torch.from_numpy(np.stack([pictures[i] for i in range(min(count, len(pictures)))]))

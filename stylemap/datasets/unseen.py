@@ -13,7 +13,7 @@ from typing import Literal
 
 from stylemap import datasets
 from stylemap.config import TrainConfig
-from stylemap.datasets import Pictures, folder
+from stylemap.datasets import Dataset, folder
 from stylemap.datasets.folder import ImageFolder
 from stylemap.errors import InputError
 from stylemap.naming import canonical
@@ -37,7 +37,7 @@ class Seen:
     """`folder.border`; None where splits are given."""
 
     @classmethod
-    def of(cls, data: str, holdout: int, training: Pictures, heldout: Pictures) -> "Seen":
+    def of(cls, data: str, holdout: int, training: Dataset, heldout: Dataset) -> "Seen":
         border = folder.border(training, heldout) if isinstance(training, ImageFolder) else None
         return cls(data, holdout, datasets.fingerprint(training, heldout), border)
 
@@ -67,8 +67,8 @@ class Unseen:
     """Pictures of ``data`` in the split of trainings, so that none of these saw a held-out one."""
 
     data: str
-    training: Pictures
-    heldout: Pictures
+    training: Dataset
+    heldout: Dataset
     relations: dict[Seen, Relation]
     """How each training relates to the data. "same": the same pictures in the same split; "changed": some came or went since;
     "other": it had other pictures."""
@@ -155,7 +155,7 @@ def same_place(first: str, second: str) -> bool:
     return os.path.realpath(first) == os.path.realpath(second)
 
 
-def trained_among(pictures: Pictures, everything: Pictures, data: str, seen: Iterable[Seen]) -> list[str]:
+def trained_among(pictures: Dataset, everything: Dataset, data: str, seen: Iterable[Seen]) -> list[str]:
     """Which of some pictures of a data set one of these trainings saw."""
     names = [pictures.name(i) for i in range(len(pictures))]
     if not isinstance(everything, ImageFolder):

@@ -11,7 +11,7 @@ import numpy as np
 
 from stylemap import checkpoint, familiarity, images
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.datasets import Avatars, Pictures, unseen
+from stylemap.datasets import Avatars, Dataset, unseen
 from stylemap.datasets.avatars import MAX_SIDE
 from stylemap.datasets.parts import GROUPS
 from stylemap.editor.pictures import png, whole
@@ -27,7 +27,7 @@ THUMBNAIL = 128  # pixels, at most
 class Gallery:
     """The first pictures of a sequence, uint8 [R, R, 3] each."""
 
-    pictures: Sequence[np.ndarray] | Pictures
+    pictures: Sequence[np.ndarray] | Dataset
     about: str  # what they are, for people
 
     def __len__(self) -> int:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from stylemap import images, perceptual
-from stylemap.datasets import Avatars, Pictures
+from stylemap.datasets import Avatars, Dataset
 from stylemap.errors import InputError
 from stylemap.metrics import classifier, latent_distance, local_editing, ssim, streams, swd
 from stylemap.metrics.mse import mse
@@ -33,8 +33,8 @@ class Evaluation:
     """What is measured, on what; anything that takes long or may be missing is made when it is asked for."""
 
     model: object
-    training: Pictures
-    heldout: Pictures
+    training: Dataset
+    heldout: Dataset
     count: int = 1000
     """Generated pictures, and as many real ones if there are."""
     pairs: int = 250

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stylemap import images
-from stylemap.datasets import Pictures
+from stylemap.datasets import Dataset
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import blend, masks
 from stylemap.errors import InputError
@@ -123,7 +123,7 @@ def check(model) -> None:
 
 
 @torch.no_grad()
-def edits(model, pictures: Pictures, latents: Tensor, task: Task, hard: bool = True) -> Iterator[Edit]:
+def edits(model, pictures: Dataset, latents: Tensor, task: Task, hard: bool = True) -> Iterator[Edit]:
     """Of every pair, as 8 bits hold them.
 
     Args:

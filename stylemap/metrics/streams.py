@@ -12,7 +12,7 @@ from tqdm import tqdm
 
 from stylemap import images, parallel
 from stylemap.architectures.vector import VectorModel
-from stylemap.datasets import Pictures
+from stylemap.datasets import Dataset
 from stylemap.metrics import heldout
 
 # What a random number is for, beside the seed, so that no two uses share their draws.
@@ -35,23 +35,21 @@ def choose(size: int, count: int, seed: int = 0) -> list[int]:
     return sorted(np.random.default_rng([seed, CHOICE]).choice(size, count, replace=False).tolist())
 
 
-def real(
-    pictures: Pictures, indices: Sequence[int], workers: int = 0, label: str = "real pictures"
-) -> Iterator[Tensor]:
+def real(pictures: Dataset, indices: Sequence[int], workers: int = 0, label: str = "real pictures") -> Iterator[Tensor]:
     """Pictures of a data set, read by ``workers`` processes (0 = this one)."""
     read = parallel.imap(pictures.__getitem__, indices, workers)
     for batch in batched(progress(read, len(indices), label), per_pass(pictures.side)):
         yield torch.from_numpy(np.stack(batch))
 
 
-def latents_of(model, pictures: Pictures) -> Tensor:
+def latents_of(model, pictures: Dataset) -> Tensor:
     """Encoded pictures, on the CPU: [N, C, S, S] or [N, L, C]."""
     batches = real(pictures, range(len(pictures)), label="encoding")
     with torch.no_grad():
         return torch.cat([model.encode(images.from_uint8(x).to(model.device)).cpu() for x in batches])
 
 
-def undamaged(pictures: Pictures) -> list[int]:
+def undamaged(pictures: Dataset) -> list[int]:
     """Indices of the pictures that could be read; call it after reading them.
 
     Another picture takes the place of a damaged one, and the name and labels of that place are not its own.

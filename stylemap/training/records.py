@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from stylemap import checkpoint, files
 from stylemap.architectures import noise
 from stylemap.config import TrainConfig
-from stylemap.datasets import Pictures, stream, unseen
+from stylemap.datasets import Dataset, stream, unseen
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
 from stylemap.training import report, state
@@ -26,7 +26,7 @@ MOST_SAMPLES = 16  # samples whose spread is looked at
 class Observer:
     """What a caller sees of a run; the default ignores it all."""
 
-    def opened(self, training: Pictures, heldout: Pictures) -> None:
+    def opened(self, training: Dataset, heldout: Dataset) -> None:
         """The pictures were found."""
 
     def start(self, seen: int, total: int) -> None:
@@ -50,7 +50,7 @@ class Records:
         config: TrainConfig,
         run: Path,
         seen: int,
-        heldout: Pictures,
+        heldout: Dataset,
         observer: Observer,
         metrics: Mapping[str, Metric],
     ):
