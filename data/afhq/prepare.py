@@ -9,8 +9,8 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a che
 
 from stylemap.cli import prepare, published_data
 from stylemap.datasets import published_sets
-from stylemap.datasets.folder import smallest_hashes
 from stylemap.datasets.sources import open_source
+from stylemap.datasets.splitting import smallest_hashes
 from stylemap.errors import InputError
 
 CLASSES = ("cat", "dog", "wild")

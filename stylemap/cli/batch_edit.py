@@ -11,7 +11,7 @@ from pathlib import Path
 
 from stylemap import datasets, images, sheets
 from stylemap.cli import heldout, options
-from stylemap.datasets import ImageFolder, folder, parts
+from stylemap.datasets import ImageFolder, parts
 from stylemap.editing import masks
 from stylemap.errors import InputError, shortened
 from stylemap.files import write_text
@@ -119,7 +119,7 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Da
     if data == "avatars":
         raise InputError("--all does not go with avatars, which have no end; leave it out")
     every = ImageFolder(data, side)
-    pictures = folder.smallest(every, count)
+    pictures = every.take(count)
     return pictures, lambda: heldout.note_trained(pictures, every, data, weights)
 
 

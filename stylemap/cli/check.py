@@ -11,8 +11,8 @@ from pathlib import Path
 from stylemap import decoding, files, naming, parallel
 from stylemap.cli import parsing
 from stylemap.cli.prepare import Bar
-from stylemap.datasets import checking
-from stylemap.datasets.checking import Report
+from stylemap.datasets import inspection
+from stylemap.datasets.inspection import Report
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
 
@@ -39,7 +39,7 @@ def main(argv: list[str]) -> int:
     arguments = parser.parse_args(argv)
     source = open_source(arguments.source, arguments.resolution)
     with Bar("pictures") as bar:
-        report = checking.check(source, arguments.resolution, arguments.workers, bar)
+        report = inspection.inspect_source(source, arguments.resolution, arguments.workers, bar)
     if arguments.json:
         files.write_text(arguments.json, json.dumps(report.as_dict(), indent=1) + "\n")
     print(describe(report), flush=True)  # before the error, also where both go to one file
@@ -181,7 +181,7 @@ def _loading(report: Report) -> str:
     speed = (
         f"{report.images_per_second:.0f} images/s by each loading process (its computing time, on {report.sampled});"
     )
-    return f"{speed} a GPU that takes {checking.GPU_SPEED} images/s needs {report.workers_for_gpu} (train --workers)"
+    return f"{speed} a GPU that takes {inspection.GPU_SPEED} images/s needs {report.workers_for_gpu} (train --workers)"
 
 
 def _unusable(report: Report) -> str:

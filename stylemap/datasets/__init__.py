@@ -4,17 +4,19 @@ import hashlib
 import json
 import os
 from collections.abc import Callable
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 
 from stylemap import naming
 from stylemap.datasets.avatars import Avatars
-from stylemap.datasets.folder import ImageFolder, given_splits, split
-from stylemap.datasets.parts import PartLabels
+from stylemap.datasets.image_folder import ImageFolder, open_whole
+from stylemap.datasets.part_labels import PartLabels
+from stylemap.datasets.splitting import given_splits
 
 __all__ = [
-    "Avatars", "ImageFolder", "Dataset", "absolute", "fingerprint", "in_words", "labels_of", "open_split", "split",
+    "Avatars", "ImageFolder", "Dataset", "absolute", "fingerprint", "in_words", "labels_of", "open_split",
 ]  # fmt: skip
 
 
@@ -26,11 +28,11 @@ class Dataset(Protocol):
     def name(self, index: int) -> str: ...
 
 
-def open_split(data: str, side: int, heldout: int) -> tuple[Dataset, Dataset]:
-    """(training, held-out) pictures of a folder, zip or LMDB, or "avatars"."""
+def open_split(data: str | Path, side: int, holdout: int) -> tuple[Dataset, Dataset]:
+    """(training, held-out) images of a folder, zip or LMDB, or "avatars"; ``holdout`` is the number held out."""
     if data == "avatars":
-        return Avatars(side), Avatars(side, count=heldout, split="heldout")
-    return split(data, side, heldout)
+        return Avatars(side), Avatars(side, count=holdout, split="heldout")
+    return open_whole(data, side).split(holdout)
 
 
 def in_words(training: Dataset, heldout: Dataset) -> str:

@@ -18,7 +18,7 @@ from typing import Any, NamedTuple
 
 from stylemap import files, parallel
 from stylemap.datasets.sources import MANIFEST
-from stylemap.datasets.zipped import BROKEN
+from stylemap.datasets.sources.zip_entries import BROKEN
 from stylemap.errors import InputError
 
 CHUNK = 256  # items; part of what the unfinished folder means, so no setting

@@ -14,9 +14,10 @@ from PIL import Image
 
 from stylemap import __version__, decoding, naming
 from stylemap.datasets import packing
-from stylemap.datasets.folder import LARGEST_SIDE, given_splits, smallest_hashes
+from stylemap.datasets.image_folder import LARGEST_SIDE
 from stylemap.datasets.packing import Entry
 from stylemap.datasets.sources import FORMAT, Source
+from stylemap.datasets.splitting import given_splits, smallest_hashes
 from stylemap.errors import InputError
 from stylemap.naming import SPLITS, without_extension
 

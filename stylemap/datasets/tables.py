@@ -34,7 +34,7 @@ class Table:
         return [row[at] for row in self.rows]
 
 
-def read(path: str | Path) -> Table:
+def read_table(path: str | Path) -> Table:
     """A CSV, or a list in CelebA's layout.
 
     A CSV has a header. Commas, semicolons, tabs or bars divide its columns, whichever give the header the most; a first line

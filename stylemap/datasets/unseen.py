@@ -1,7 +1,7 @@
 """Which pictures weights were trained on, and pictures that they have never seen.
 
 Weights say of their training where the pictures lay, how many it held out, and a hash of all names and their split. Without
-given splits those pictures are held out whose names have the smallest hashes (`folder.divide`). So the largest of these, the
+given splits those pictures are held out whose names have the smallest hashes (`splitting.divide`). So the largest of these, the
 border, tells which they were, even after pictures came or went.
 """
 
@@ -13,8 +13,9 @@ from typing import Literal
 
 from stylemap import datasets
 from stylemap.config import TrainConfig
-from stylemap.datasets import Dataset, folder
-from stylemap.datasets.folder import ImageFolder
+from stylemap.datasets import Dataset
+from stylemap.datasets.image_folder import ImageFolder, open_whole
+from stylemap.datasets.splitting import find_border, given_splits, was_trained_on
 from stylemap.errors import InputError
 from stylemap.naming import canonical
 
@@ -34,11 +35,11 @@ class Seen:
     names_sha256: str = ""
     """`datasets.fingerprint`."""
     border: str | None = None
-    """`folder.border`; None where splits are given."""
+    """`splitting.find_border`; None where splits are given."""
 
     @classmethod
     def of(cls, data: str, holdout: int, training: Dataset, heldout: Dataset) -> "Seen":
-        border = folder.border(training, heldout) if isinstance(training, ImageFolder) else None
+        border = find_border(training.names, heldout.names) if isinstance(training, ImageFolder) else None
         return cls(data, holdout, datasets.fingerprint(training, heldout), border)
 
 
@@ -118,7 +119,7 @@ def open_unseen(data: str, side: int, seen: Iterable[Seen], count: int | None = 
     found = _open(data, side, seen, holdout)
     if count is None or not isinstance(found.heldout, ImageFolder):
         return found
-    return Unseen(data, found.training, folder.smallest(found.heldout, count), found.relations)
+    return Unseen(data, found.training, found.heldout.take(count), found.relations)
 
 
 def _open(data: str, side: int, seen: Iterable[Seen], holdout) -> Unseen:
@@ -127,19 +128,19 @@ def _open(data: str, side: int, seen: Iterable[Seen], holdout) -> Unseen:
         relations: dict[Seen, Relation] = {one: "same" if one.data == AVATARS else "other" for one in seen}
         kin = [one for one in seen if one.data == AVATARS]
         return Unseen(data, *datasets.open_split(data, side, holdout(kin, True)), relations)
-    everything = folder.open_whole(data, side)
-    given = folder.has_splits(everything)
+    everything = open_whole(data, side)
+    given = bool(given_splits(everything.names))
     relations = {one: _relation(one, data, everything, given) for one in seen}
     kin = [one for one in seen if relations[one] != "other"]
     border = min((one.border for one in kin if one.border is not None), default=None)
-    return Unseen(data, *folder.divide(everything, holdout(kin, given), border), relations)
+    return Unseen(data, *everything.split(holdout(kin, given), border), relations)
 
 
 def _relation(one: Seen, data: str, everything: ImageFolder, given: bool) -> Relation:
     if one.data == AVATARS:
         return "other"
     try:
-        same = datasets.fingerprint(*folder.divide(everything, one.heldout, one.border)) == one.names_sha256
+        same = datasets.fingerprint(*everything.split(one.heldout, one.border)) == one.names_sha256
     except InputError:  # none that it held out
         same = False
     if same:
@@ -160,9 +161,9 @@ def trained_among(pictures: Dataset, everything: Dataset, data: str, seen: Itera
     names = [pictures.name(i) for i in range(len(pictures))]
     if not isinstance(everything, ImageFolder):
         return names if everything.split == "train" and any(one.data == AVATARS for one in seen) else []
-    given = folder.has_splits(everything)
+    given = bool(given_splits(everything.names))
     kin = [one for one in seen if _relation(one, data, everything, given) != "other"]
-    return [name for name in names if any(folder.trained(name, one.border) for one in kin)]
+    return [name for name in names if any(was_trained_on(name, one.border) for one in kin)]
 
 
 def trained_on(paths: Iterable[Path], seen: Iterable[Seen]) -> list[Path]:
@@ -172,7 +173,7 @@ def trained_on(paths: Iterable[Path], seen: Iterable[Seen]) -> list[Path]:
     def was(path: Path) -> bool:
         whole = Path(os.path.realpath(path))
         return any(
-            whole.is_relative_to(root) and folder.trained(canonical(str(whole.relative_to(root))), border)
+            whole.is_relative_to(root) and was_trained_on(canonical(str(whole.relative_to(root))), border)
             for root, border in roots
         )
 

@@ -162,9 +162,9 @@ class TestAdvice:
         assert (tmp_path / f"{name}-16.zip").exists()
 
     def test_slow_pictures_are_prepared(self, stylemap, pictures, monkeypatch):
-        from stylemap.datasets import checking
+        from stylemap.datasets import inspection
 
-        monkeypatch.setattr(checking, "GPU_SPEED", 10**9)
+        monkeypatch.setattr(inspection, "GPU_SPEED", 10**9)
         ran = stylemap("data check pictures --resolution 16 --workers 0")
         assert ran.out.splitlines()[-1].startswith("next: stylemap data prepare pictures --out pictures-16.zip")
 

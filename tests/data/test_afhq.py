@@ -6,7 +6,7 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from stylemap.datasets import split
+from stylemap.datasets import open_split
 from tests.archives import fill, pack_shuffled
 from tests.data import colour, mean_colour, of, picture, refused, script, stored
 
@@ -69,7 +69,7 @@ def test_splits(tmp_path, release, prefix, make):
 
 def test_training_finds_the_splits(tmp_path):
     run(pack_shuffled(tmp_path / "in.zip", content()), tmp_path / "out.zip")
-    training, heldout = split(tmp_path / "out.zip", 8, 100)
+    training, heldout = open_split(tmp_path / "out.zip", 8, 100)
     assert (len(training), len(heldout)) == (sum(V1.train_count) + sum(V1.heldout_count) - 10, 5)
 
 

@@ -7,8 +7,9 @@ import zipfile
 import numpy as np
 import pytest
 
-from stylemap.datasets import packing, split
-from stylemap.datasets.parts import Part, PartLabels
+from stylemap.datasets import open_split, packing
+from stylemap.datasets.part_labels import PartLabels
+from stylemap.datasets.parts import Part
 from stylemap.datasets.published_sets import Counts
 from tests.archives import fill, pack_shuffled
 from tests.data import colour, encoded, mean_colour, of, picture, refused, script, stored
@@ -88,7 +89,7 @@ def test_pictures_labels_and_table(tmp_path, make):
 
 def test_training_finds_the_splits(tmp_path, archive):
     run(archive, tmp_path / "out.zip")
-    training, heldout = split(tmp_path / "out.zip", 8, 100)
+    training, heldout = open_split(tmp_path / "out.zip", 8, 100)
     assert (len(training), len(heldout)) == (9, 2)
 
 

@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from stylemap.datasets import packing, split
+from stylemap.datasets import open_split, packing
 from stylemap.datasets.published_sets import Counts
 from tests.archives import fill, pack_shuffled
 from tests.data import ROOT, colour, mean_colour, of, picture, refused, script, stored
@@ -81,7 +81,7 @@ def test_of_a_whole_download_the_aligned_pictures_are_taken(tmp_path):
 
 def test_training_finds_the_splits(tmp_path):
     run(pack_shuffled(tmp_path / "in.zip", content()), tmp_path / "out.zip")
-    training, heldout = split(tmp_path / "out.zip", 8, 100)
+    training, heldout = open_split(tmp_path / "out.zip", 8, 100)
     assert (len(training), len(heldout)) == (20, 3)
 
 

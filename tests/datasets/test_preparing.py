@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 
 from stylemap import decoding, resampling
-from stylemap.datasets import ImageFolder, preparing, split
+from stylemap.datasets import ImageFolder, open_split, preparing
 from stylemap.datasets.preparing import Options, held_out, prepare, targets
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
@@ -237,7 +237,7 @@ class TestSplits:
         out = tmp_path / "out.zip"
         summary = prepare(open_source(fill(tmp_path / "set", content)), out, Options(SIDE), holdout=(3, 2))
         assert summary.splits == {"train": 15, "val": 3, "test": 2}
-        training, heldout = split(out, SIDE, 100)
+        training, heldout = open_split(out, SIDE, 100)
         assert (len(training), len(heldout)) == (15, 3)
         assert all(heldout.name(i).startswith("val/") for i in range(3))
 

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from stylemap import checkpoint
-from stylemap.datasets import Avatars, split, unseen
+from stylemap.datasets import Avatars, open_split, unseen
 from stylemap.editor import gallery
 from stylemap.errors import Note
 from tests.editor.conftest import SIDE, make_studio, photo, pixels
@@ -24,7 +24,7 @@ def trained(model, tmp_path):
         (data / part).mkdir(parents=True)
         for i in range(count):
             Image.fromarray(photo(SIDE, SIDE, seed=count * i)).save(data / part / f"{i}.png")
-    training, heldout = split(data, SIDE, 3)
+    training, heldout = open_split(data, SIDE, 3)
     checkpoint.save(
         tmp_path / "w.safetensors", model, info=unseen.note([unseen.Seen.of(str(data), 3, training, heldout)])
     )

@@ -17,10 +17,10 @@ import pytest
 from torch.utils.data import DataLoader
 
 from stylemap import decoding, naming
-from stylemap.datasets import ImageFolder, split
-from stylemap.datasets.lmdb_file import Database
-from stylemap.datasets.sources import LARGEST_FILE, Folder, Lmdb, OneFile, open_source
-from stylemap.decoding import READABLE
+from stylemap.datasets import ImageFolder, open_split
+from stylemap.datasets.sources import Folder, Lmdb, OneFile, open_source
+from stylemap.datasets.sources.lmdb_file import Database
+from stylemap.decoding import LARGEST_FILE, READABLE
 from stylemap.errors import InputError
 from tests.archives import fill, pack, picture
 
@@ -53,7 +53,7 @@ class TestLmdb:
         source = open_source(store(tmp_path / "set", entries))
         assert source.pictures() == source.names() == ["16-00000", "16-00001", "16-00002"]
         assert source.read("16-00001") == entries["16-00001"]
-        assert source.check("16-00001") == (16, 16)
+        assert source.read_size("16-00001") == (16, 16)
         assert source.verified == frozenset()
         data = ImageFolder(tmp_path / "set", SIDE)
         assert np.array_equal(data[2], decoding.decode_square(entries["16-00002"], SIDE))
@@ -70,7 +70,7 @@ class TestLmdb:
         data = ImageFolder(tmp_path / "celeba", SIDE)
         assert len(data) == 10
         assert names(data)[:4] == ["test/16-00000", "test/16-00001", "test/16-00002", "train/16-00000"]
-        training, held_out = split(tmp_path / "celeba", SIDE, 100)
+        training, held_out = open_split(tmp_path / "celeba", SIDE, 100)
         assert names(training) == [f"train/16-{i:05d}" for i in range(5)]
         assert names(held_out) == ["val/16-00000", "val/16-00001"]
         assert np.array_equal(held_out[1], decoding.decode_square(picture(101, "JPEG"), SIDE))
@@ -202,7 +202,7 @@ class TestLmdb:
                 continue
             for name in source.names():
                 try:
-                    source.check(name)
+                    source.read_size(name)
                 except InputError as err:
                     damaged.append(str(err))
                     assert str(err).startswith(name)
@@ -334,7 +334,7 @@ class TestZipNames:
         """A file whose name a careless unpacker took from a zip."""
         source = open_source(fill(tmp_path / "set", {"..\\up.png": picture(0)}))
         assert source.names() == ["../up.png"]
-        for use in (source.read, source.check, source.stamp):
+        for use in (source.read, source.read_size, source.stamp):
             with pytest.raises(InputError, match=r"^\.\./up\.png would lead outside of its folder; rename the file$"):
                 use("../up.png")
 
@@ -398,7 +398,7 @@ class TestZipBombs:
         declare(path, "bomb.png", 3 << 30)
         monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda *_: pytest.fail("it was unpacked"))
         source = open_source(path)
-        for use in (source.read, source.check):
+        for use in (source.read, source.read_size):
             with pytest.raises(
                 InputError, match=r"^bomb\.png is 3\.0 GiB, more than any picture should be; remove it$"
             ):
@@ -470,7 +470,7 @@ class TestZipBombs:
     def test_other_methods_are_read(self, tmp_path, method):
         source = open_source(pack(tmp_path / "set.zip", {"a.png": picture(0), "empty.png": b""}, method))
         assert source.read("a.png") == picture(0) and source.read("empty.png") == b""
-        assert source.check("a.png") == (16, 16)
+        assert source.read_size("a.png") == (16, 16)
 
     @pytest.mark.parametrize("method", [9, 93])  # Deflate64, Zstandard
     def test_unknown_methods_are_refused(self, tmp_path, method):

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylemap.datasets import ImageFolder, split
-from stylemap.datasets.folder import given_splits, smallest_hashes
+from stylemap.datasets import ImageFolder, open_split
+from stylemap.datasets.splitting import given_splits, smallest_hashes
 from tests.archives import fill, pack, picture
 
 SIDE = 4
@@ -42,7 +42,7 @@ TRAIN, VAL, TEST = some("train", 12), some("val", 5), some("test/cats", 4)
     ids=["train val test", "train val", "train test"],
 )
 def test_folders_are_the_sets(put, given, held_out):
-    training, measured = split(put(given), SIDE, 100)
+    training, measured = open_split(put(given), SIDE, 100)
     assert names(training) == TRAIN
     assert names(measured) == held_out
     for part in (training, measured):
@@ -55,7 +55,7 @@ def test_a_stray_picture_makes_it_an_ordinary_set(put, outside):
     with pytest.warns(
         UserWarning, match=rf"5 pictures may be trained on .* as that of val/00.png is.* unlike {outside};"
     ):
-        training, measured = split(path, SIDE, 3)
+        training, measured = open_split(path, SIDE, 3)
     everything = sorted([*TRAIN, *VAL, outside])
     assert sorted(names(training) + names(measured)) == everything
     assert names(measured) == smallest_hashes(everything, 1)  # a tenth of 18
@@ -63,7 +63,7 @@ def test_a_stray_picture_makes_it_an_ordinary_set(put, outside):
 
 @pytest.mark.filterwarnings("ignore:.*skipped 1 of")
 def test_a_stray_that_is_no_picture_does_not(put):
-    training, measured = split(put(TRAIN + VAL, broken=("cover.png",)), SIDE, 100)
+    training, measured = open_split(put(TRAIN + VAL, broken=("cover.png",)), SIDE, 100)
     assert names(training) == TRAIN
     assert names(measured) == VAL
 
@@ -73,20 +73,20 @@ def test_a_stray_that_is_no_picture_does_not(put):
 )
 @pytest.mark.parametrize("given", [TRAIN, VAL + TEST, TRAIN + some("dev", 3)], ids=["train", "val test", "dev"])
 def test_other_folders_are_no_splits(put, given):
-    training, measured = split(put(given), SIDE, 100)
+    training, measured = open_split(put(given), SIDE, 100)
     assert sorted(names(training) + names(measured)) == sorted(given)
     assert names(measured) == smallest_hashes(sorted(given), 1)
 
 
 @pytest.mark.parametrize("holdout", [1, 3, 5, 6])
 def test_few_held_out_are_those_with_the_smallest_hash(put, holdout):
-    training, measured = split(put(TRAIN + VAL), SIDE, holdout)
+    training, measured = open_split(put(TRAIN + VAL), SIDE, holdout)
     assert names(training) == TRAIN  # what is not measured on is not trained on either
     assert names(measured) == sorted(smallest_hashes(VAL, holdout))
 
 
 def test_the_tenth_does_not_limit_what_was_given(put):
-    assert len(split(put(some("train", 2) + VAL), SIDE, 100)[1]) == 5
+    assert len(open_split(put(some("train", 2) + VAL), SIDE, 100)[1]) == 5
 
 
 def test_folders_that_all_have_in_common_may_lie_above():
@@ -105,7 +105,7 @@ def test_folders_that_all_have_in_common_may_lie_above():
 def test_other_spellings(put, folders, separator):
     """In a folder the backslash is part of the name that a careless unpacker gave the file."""
     given = [[name.replace("/", separator) for name in some(folder, 6)] for folder in folders]
-    training, measured = split(put(sum(given, [])), SIDE, 100)
+    training, measured = open_split(put(sum(given, [])), SIDE, 100)
     assert [names(training), names(measured)] == [some(folder, 6) for folder in folders]
 
 
@@ -114,7 +114,7 @@ def test_splits_in_every_class_folder_are_told_of(put):
         UserWarning,
         match="4 pictures may be trained on though their folders are named like splits, as that of a/val/00.png is",
     ):
-        training, measured = split(put(some("a/train", 4) + some("a/val", 2) + some("b/val", 2)), SIDE, 3)
+        training, measured = open_split(put(some("a/train", 4) + some("a/val", 2) + some("b/val", 2)), SIDE, 3)
     assert len(training) + len(measured) == 8
 
 
@@ -123,7 +123,7 @@ def test_splits_with_other_words_in_their_names_are_told_of(put):
         UserWarning,
         match="2 pictures may be trained on though their folders are named like splits, as that of ffhq_test/00.png is",
     ):
-        split(put(some("ffhq_train", 4) + some("ffhq_test", 2)), SIDE, 3)
+        open_split(put(some("ffhq_train", 4) + some("ffhq_test", 2)), SIDE, 3)
 
 
 def test_given_splits():

@@ -16,8 +16,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from stylemap import decoding
-from stylemap.datasets import checking, preparing
-from stylemap.datasets.checking import check, spread
+from stylemap.datasets import inspection, preparing
+from stylemap.datasets.inspection import inspect_source, spread
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
 from tests.archives import fill
@@ -36,11 +36,11 @@ def encoded(kind: str = "PNG", w: int = R, h: int = R, seed: int = 0, mode: str 
     return buffer.getvalue()
 
 
-def checked(tmp_path: Path, content: dict[str, bytes], **options) -> checking.Report:
-    return check(open_source(fill(tmp_path / "set", content), R), **{"resolution": R, **options})
+def checked(tmp_path: Path, content: dict[str, bytes], **options) -> inspection.Report:
+    return inspect_source(open_source(fill(tmp_path / "set", content), R), **{"resolution": R, **options})
 
 
-def untimed(report: checking.Report) -> checking.Report:
+def untimed(report: inspection.Report) -> inspection.Report:
     return replace(report, images_per_second=1.0, workers_for_gpu=1)
 
 
@@ -97,7 +97,7 @@ class TestCounts:
             with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
                 for name, data in {**MIXED, "dataset.json": b'{"labels": null}', "x.txt": b""}.items():
                     archive.writestr(name, data)
-            report = check(open_source(tmp_path / "set.zip"), R)
+            report = inspect_source(open_source(tmp_path / "set.zip"), R)
             assert report.others == {".txt": 1}
         else:
             lmdb = pytest.importorskip("lmdb")
@@ -108,7 +108,7 @@ class TestCounts:
                 for i, data in enumerate(MIXED.values()):
                     transaction.put(f"16-{i:05d}".encode(), data)
                 transaction.put(b"length", b"8")
-            report = check(open_source(tmp_path / "set"), R)
+            report = inspect_source(open_source(tmp_path / "set"), R)
         (tmp_path / "other").mkdir()
         expected = checked(tmp_path / "other", MIXED)
         assert report.kind == kind
@@ -173,7 +173,7 @@ class TestUnreadable:
 
         source = open_source(fill(tmp_path / "set", MIXED))
         monkeypatch.setattr(Path, "read_bytes", refuse)
-        report = check(source, R)
+        report = inspect_source(source, R)
         assert report.unreadable == {"a.jpg": "a.jpg cannot be read: Permission denied; restore it or make it readable"}
 
     def test_a_source_that_goes_away_is_no_unreadable_file(self, tmp_path):
@@ -182,7 +182,7 @@ class TestUnreadable:
         source.names = source.pictures
         shutil.rmtree(tmp_path / "set")
         with pytest.raises(FileNotFoundError):
-            check(source, R)
+            inspect_source(source, R)
 
     def test_too_large_for_the_memory(self, tmp_path, monkeypatch):
         def fail(data, name):
@@ -190,7 +190,9 @@ class TestUnreadable:
 
         source = open_source(fill(tmp_path / "set", {"a.png": encoded()}))
         monkeypatch.setattr(decoding, "inspect", fail)
-        assert check(source, R).unreadable == {"a.png": "a.png needs more memory than there is; make it smaller first"}
+        assert inspect_source(source, R).unreadable == {
+            "a.png": "a.png needs more memory than there is; make it smaller first"
+        }
 
     @pytest.mark.filterwarnings("error")
     def test_remarks_of_the_decoder_are_not_passed_on(self, tmp_path):
@@ -259,7 +261,7 @@ class TestMeasures:
         content = {f"{i}.png": encoded(seed=i) for i in range(5)}
         report = checked(tmp_path, content)
         assert report.ready == 5
-        assert report.prepared_bytes == sum(map(len, content.values())) + 5 * (checking.OVERHEAD + 4 * len("0.png"))
+        assert report.prepared_bytes == sum(map(len, content.values())) + 5 * (inspection.OVERHEAD + 4 * len("0.png"))
 
     def test_speed_is_of_one_process_at_the_resolution(self, tmp_path, monkeypatch):
         clock = [0.0]
@@ -273,7 +275,7 @@ class TestMeasures:
             return load(data, side, name)
 
         monkeypatch.setattr(decoding, "decode_square", slow)
-        monkeypatch.setattr(checking.time, "process_time", lambda: clock[0])
+        monkeypatch.setattr(inspection.time, "process_time", lambda: clock[0])
         threads = cv2.getNumThreads()
         report = checked(tmp_path, self.CONTENT, resolution=32)
         assert (report.images_per_second, report.workers_for_gpu, report.sampled) == (250.0, 2, 64)
@@ -282,12 +284,12 @@ class TestMeasures:
         assert cv2.getNumThreads() == threads
 
     def test_a_clock_that_stands_still(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(checking.time, "process_time", lambda: 0.0)
+        monkeypatch.setattr(inspection.time, "process_time", lambda: 0.0)
         assert checked(tmp_path, MIXED).workers_for_gpu == 1
 
     def test_a_file_that_goes_away_between_is_passed_over(self, tmp_path):
         source = open_source(fill(tmp_path / "set", MIXED))
-        assert checking.measure(source, ["a.jpg", "gone.jpg", "c.png"], R, lambda n: None).pictures == 2
+        assert inspection.measure(source, ["a.jpg", "gone.jpg", "c.png"], R, lambda n: None).pictures == 2
 
     def test_sample_is_spread_evenly(self):
         assert spread([str(i) for i in range(100)], 4) == ["0", "25", "50", "75"]
@@ -313,7 +315,7 @@ class TestRunning:
         assert again["small"]["tiny.png"] == [3, 4]
         assert again["usable"] is True
         assert again["unreadable"] == report.unreadable
-        assert again.keys() == {*checking.Report.__dataclass_fields__, "usable"}
+        assert again.keys() == {*inspection.Report.__dataclass_fields__, "usable"}
 
     def test_knows_no_torch(self):
         script = "import sys, stylemap.cli.check, stylemap.cli.data; sys.exit('torch' in sys.modules)"

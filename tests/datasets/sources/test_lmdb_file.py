@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from stylemap.datasets.lmdb_file import Damaged, Database
+from stylemap.datasets.sources.lmdb_file import Damaged, Database
 
 lmdb = pytest.importorskip("lmdb")
 

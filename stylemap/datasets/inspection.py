@@ -17,8 +17,9 @@ from PIL import Image
 
 from stylemap import decoding, naming, parallel
 from stylemap.datasets import preparing
-from stylemap.datasets.folder import LARGEST_SIDE, given_splits, uncounted_splits
+from stylemap.datasets.image_folder import LARGEST_SIDE
 from stylemap.datasets.sources import Archive, Lmdb, Source
+from stylemap.datasets.splitting import given_splits, uncounted_splits
 from stylemap.decoding import FileInfo
 from stylemap.errors import InputError
 from stylemap.naming import SPLITS, split_of
@@ -32,7 +33,7 @@ NAME_COPIES = 4  # of its name there
 
 @dataclass(frozen=True)
 class Report:
-    """What `check` found. All but ``images_per_second`` and ``workers_for_gpu`` depends on the files alone."""
+    """What `inspect_source` found. All but ``images_per_second`` and ``workers_for_gpu`` depends on the files alone."""
 
     source: str  # path, as given
     kind: str  # folder, zip, LMDB
@@ -78,7 +79,7 @@ class Report:
         return {**asdict(self), "small": {k: list(v) for k, v in self.small.items()}, "usable": self.usable}
 
 
-def check(
+def inspect_source(
     source: Source,
     resolution: int = 256,
     workers: int = 0,

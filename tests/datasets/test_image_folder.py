@@ -11,8 +11,8 @@ import pytest
 from torch.utils.data import DataLoader
 
 from stylemap import decoding
-from stylemap.datasets import in_words
-from stylemap.datasets.folder import ImageFolder, split
+from stylemap.datasets import in_words, open_split
+from stylemap.datasets.image_folder import ImageFolder
 from stylemap.errors import InputError
 from tests.archives import fill, pack, picture
 
@@ -74,7 +74,7 @@ class TestFinding:
         }
         fill(tmp_path / "set", {**files, "train/cut.png": b"", "a.csv": b"", "Thumbs.db": b""})
         with pytest.warns(UserWarning, match="skipped 1 of 13"):
-            found = in_words(*split(tmp_path / "set", SIDE, 4))  # what is held out depends on names alone
+            found = in_words(*open_split(tmp_path / "set", SIDE, 4))  # what is held out depends on names alone
         assert found == (
             "6 pictures to train on, 4 held out by their folders (.png 6, .jpg 4); 1 cannot be read; "
             "other files are passed over: .csv 1"
@@ -309,7 +309,7 @@ class TestSplit:
 
     @staticmethod
     def parts(path: Path, holdout: int) -> tuple[set[str], set[str]]:
-        train, held_out = split(path, SIDE, holdout)
+        train, held_out = open_split(path, SIDE, holdout)
         assert names(train) == sorted(names(train))
         assert names(held_out) == sorted(names(held_out))
         return set(names(train)), set(names(held_out))
@@ -348,13 +348,13 @@ class TestSplit:
 
     def test_images_are_right_on_both_sides(self, put):
         files = {f"{i}.png": picture(i) for i in range(20)}
-        for part in split(put(files), SIDE, 2):
+        for part in open_split(put(files), SIDE, 2):
             for i in range(len(part)):
                 assert np.array_equal(part[i], decoding.decode_square(files[part.name(i)], SIDE))
 
     def test_unreadable_files_are_told_once_and_listed_in_both(self, put):
         with pytest.warns(UserWarning) as caught:
-            train, held_out = split(put({**self.FILES, **HEADER_BROKEN}), SIDE, 5)
+            train, held_out = open_split(put({**self.FILES, **HEADER_BROKEN}), SIDE, 5)
         assert len(caught) == 1
         assert sorted(train.skipped) == sorted(held_out.skipped) == sorted(HEADER_BROKEN)
         assert train.skipped is not held_out.skipped
@@ -362,9 +362,9 @@ class TestSplit:
 
     def test_too_few(self, put):
         with pytest.raises(InputError, match="one readable image; two are needed"):
-            split(put({"a.png": picture(0)}), SIDE, 1)
+            open_split(put({"a.png": picture(0)}), SIDE, 1)
 
     @pytest.mark.parametrize("holdout", [0, -3])
     def test_holdout_below_one(self, put, holdout):
         with pytest.raises(InputError, match=f"holdout must be at least 1 image, got {holdout}"):
-            split(put(GOOD), SIDE, holdout)
+            open_split(put(GOOD), SIDE, holdout)

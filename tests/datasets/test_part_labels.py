@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stylemap.datasets import Avatars
-from stylemap.datasets.parts import FILE_PARTS, GROUPS, Part, PartLabels, members
+from stylemap.datasets.part_labels import FILE_PARTS, PartLabels
+from stylemap.datasets.parts import GROUPS, Part, members
 from stylemap.datasets.preparing_parts import prepare_parts
 from stylemap.errors import InputError
 from tests.archives import pack_shuffled

@@ -26,13 +26,15 @@ COUNTER = re.compile(r"|index|unnamed: \d+", re.IGNORECASE)  # what a column of 
 SHOWN = 20  # values or columns that a message names
 
 
-def read(path: str | Path, names: Sequence[str] = ()) -> "Labels":
-    """Read a table of labels, see `tables.read`. The column that fits most of ``names`` names the pictures, of several the first.
+def read_table(path: str | Path, names: Sequence[str] = ()) -> "AttributeTable":
+    """Read a table of labels, see `tables.read_table`.
+
+    The column that holds the most of ``names`` names the pictures; if there are several, the first of them.
 
     Raises:
-        InputError: as `tables.read`; a table of one column; a picture has two rows that differ.
+        InputError: as `tables.read_table`; a table of one column; a picture has two rows that differ.
     """
-    table = tables.read(path)
+    table = tables.read_table(path)
     if len(table.header) < 2:
         raise InputError(f"{path} holds no labels; it needs a column of file names, and one or more of labels")
     at = _naming_column(table, names)
@@ -40,10 +42,10 @@ def read(path: str | Path, names: Sequence[str] = ()) -> "Labels":
         raise InputError(f"{path} begins with a row of labels; its first line must name the columns")
     if any(table.header[:at]):
         warnings.warn(f"{path}: the column {table.header[at]} names the pictures", Note, stacklevel=2)
-    return Labels(table, at)
+    return AttributeTable(table, at)
 
 
-class Labels(Mapping[str, "Row"]):
+class AttributeTable(Mapping[str, "Row"]):
     """A table of attributes: the name of a picture -> its row."""
 
     def __init__(self, table: Table, at: int):
@@ -99,17 +101,17 @@ class Labels(Mapping[str, "Row"]):
 class Row(Mapping[str, Value]):
     """The attributes of one picture."""
 
-    def __init__(self, labels: Labels, index: int):
-        self._labels, self._index = labels, index
+    def __init__(self, table: AttributeTable, index: int):
+        self._table, self._index = table, index
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._labels.attributes)
+        return iter(self._table.attributes)
 
     def __len__(self) -> int:
-        return len(self._labels.attributes)
+        return len(self._table.attributes)
 
     def __getitem__(self, attribute: str) -> Value:
-        return self._labels.values(attribute)[self._index]
+        return self._table.values(attribute)[self._index]
 
 
 class Columns(Mapping[str, list[Value]]):
@@ -161,7 +163,7 @@ def _number(text: str, decimal_commas: bool = False) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def match(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> list[T | None]:
+def match_rows(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> list[T | None]:
     """The row of each picture, by its relative path, else by its file name, else by its stem; None where there is none.
 
     Names that differ in case or in the ending fit too, but no row that is another picture's by its exact name. A warning

@@ -1,0 +1,116 @@
+"""Files in a zip."""
+
+import contextlib
+import errno
+import json
+import os
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+from stylemap import decoding, naming
+from stylemap.datasets.sources import zip_entries
+from stylemap.datasets.sources.source import MANIFEST, Source, refuse_huge
+from stylemap.errors import InputError, brief
+
+FORMAT = "stylemap-dataset-1"
+SMALL_MANIFEST = 16 << 20  # bytes; a larger one must not be larger than its zip
+
+
+class Archive(Source):
+    """A zip: anybody's, NVIDIA's with its ``dataset.json``, or one that `stylemap data prepare` made."""
+
+    def __init__(self, path: Path):
+        super().__init__(path)
+        self._owner = None  # the process whose handle it is
+        try:
+            manifest = self.manifest()
+        except InputError as err:
+            raise InputError(f"{path}: {err}") from err
+        except OSError as err:
+            raise InputError(f"{path} is a broken zip ({err.strerror or err}); copy or pack it again") from err
+        if manifest.get("format") == FORMAT:
+            self.verified = frozenset(image["name"] for image in manifest["images"])
+
+    def __getstate__(self) -> dict:
+        return {"path": self.path, "_owner": None}  # loading processes do not check anything again
+
+    def names(self) -> list[str]:
+        self._zip()
+        return sorted(self._index)
+
+    def read_size(self, name: str) -> tuple[int, int]:
+        with self._entry(name) as stream:
+            return decoding.read_size(stream, name)
+
+    def read(self, name: str) -> bytes:
+        with self._entry(name) as stream:
+            # no more than promised: to read to the end would inflate whatever hides behind a small promise
+            return stream.read(max(1, self._index[name].file_size))
+
+    def stamp(self, name: str) -> str:
+        self._zip()
+        info = self._index[name]
+        return f"{info.file_size} {info.CRC}"
+
+    def manifest(self) -> dict:
+        self._zip()
+        if MANIFEST not in self._index:
+            return {}
+        size = self._index[MANIFEST].file_size
+        refuse_huge(MANIFEST, size)
+        if SMALL_MANIFEST < size > self.path.stat().st_size:  # as text it takes a multiple of its size in memory
+            raise InputError(f"{MANIFEST} would unpack to {size / 2**20:.0f} MiB, more than the zip has; pack it again")
+        data = self.read(MANIFEST)
+        try:
+            return _manifest(json.loads(data))
+        except (ValueError, RecursionError):
+            return {}
+
+    @contextlib.contextmanager
+    def _entry(self, name: str) -> Iterator[BinaryIO]:
+        """A file in the zip, whose damages become InputErrors."""
+        archive = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
+        if naming.outside(naming.canonical(name)):
+            raise InputError(f"{name} would unpack outside of its folder; pack it again with plain names")
+        if name not in self._index:
+            raise FileNotFoundError(errno.ENOENT, f"the zip was replaced by one without {name}")
+        info = self._index[name]
+        refuse_huge(name, info.file_size)
+        overlaps = info.header_offset in self._overlapping
+        with zip_entries.entry(archive, info, name, overlaps) as stream:
+            yield stream
+
+    def _zip(self) -> zipfile.ZipFile:
+        if self._owner != os.getpid():
+            try:
+                self._handle = zipfile.ZipFile(self.path)
+            except zip_entries.BROKEN as err:
+                raise OSError(errno.EIO, brief(err)) from err
+            entries = self._handle.infolist()
+            files = {
+                zip_entries.stored_name(entry): entry for entry in entries
+            }  # of several with one name the last counts
+            self._index = {name: files[file] for name, file in naming.listed(filter(_is_file, files)).items()}
+            self._overlapping = zip_entries.overlapping(entries, self._handle.start_dir)
+            self._owner = os.getpid()
+        return self._handle
+
+
+def _is_file(stored: str) -> bool:
+    return not stored.endswith(("/", "\\"))
+
+
+def _manifest(content: object) -> dict:
+    """What can be relied on in a ``dataset.json``: what is not of the known shape counts as absent."""
+    if not isinstance(content, dict):
+        return {}
+    images, labels = content.get("images"), content.get("labels")
+    if not (isinstance(images, list) and all(isinstance(i, dict) and isinstance(i.get("name"), str) for i in images)):
+        content = {k: v for k, v in content.items() if k not in ("format", "images")}
+    if not (
+        isinstance(labels, list) and all(isinstance(p, list) and len(p) == 2 and isinstance(p[0], str) for p in labels)
+    ):
+        return {k: v for k, v in content.items() if k != "labels"}
+    return {**content, "labels": [[naming.canonical(name), label] for name, label in labels]}
