@@ -22,8 +22,7 @@ from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
 from stylemap import devices, files, perceptual, precision
 from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
-from stylemap.datasets import stream
-from stylemap.training import ema, estimate, loop
+from stylemap.training import batching, ema, estimate, loop
 from stylemap.training.distributed import ALONE
 
 MATRIX = 8192  # side of the matrices whose product measures the card
@@ -61,7 +60,7 @@ class Training:
         kind = precision.pick(config.speed, device)
         trainee = self.trainee
         self.cycle = loop.cycle_of(config, trainee, distance, kind=kind)
-        self.samples = stream.shares(config.batch, passes=loop.passes(config, ALONE))
+        self.samples = batching.assign_places(config.batch, passes=batching.count_passes(config, ALONE))
         side = config.model.resolution
         noise = torch.randint(0, 256, (config.batch, side, side, 3), generator=torch.Generator().manual_seed(1))
         self.pictures = noise.to(device, torch.uint8)[sum(self.samples, [])]
@@ -70,7 +69,7 @@ class Training:
     def iterate(self) -> None:
         config, trainee = self.config, self.trainee
         with precision.tf32(config.speed.tf32):
-            parts = loop.split(self.pictures, config, self.seen, self.samples, trainee)
+            parts = batching.split(self.pictures, config, self.seen, self.samples, trainee)
             self.cycle.iterate(parts, self.seen)
             self.seen += config.batch
             ema.update(trainee.average, trainee.networks.model, ema.decay(self.seen, config.batch, config.ema))

@@ -14,7 +14,7 @@ from stylemap import blend, checkpoint, datasets, perceptual, precision
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.images import from_uint8
-from stylemap.training import ema, loop, rehearsal, state
+from stylemap.training import batching, ema, loop, rehearsal, state
 from stylemap.training.distributed import ALONE
 from stylemap.training.monitor import Meter, read_log
 
@@ -99,12 +99,12 @@ def test_iterations_wait_for_nothing(architecture, speed):
     loop.speed_up(trainee.networks, config)
     kind = precision.pick(config.speed, device)
     cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device), kind=kind)
-    samples = datasets.stream.shares(config.batch, passes=2)
+    samples = batching.assign_places(config.batch, passes=2)
     pictures = datasets.stream.first(datasets.Avatars(32), 8).to(device)
     meter = Meter(device, ALONE)
 
     def iterate(seen: int) -> None:
-        parts = loop.split(pictures, config, seen, samples, trainee)
+        parts = batching.split(pictures, config, seen, samples, trainee)
         meter.add(cycle.iterate(parts, seen))
         ema.update(trainee.average, trainee.networks.model, 0.99)
 
@@ -137,7 +137,7 @@ def test_memory_is_about_what_was_foreseen():
     cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device))
     pictures = datasets.stream.first(datasets.Avatars(64), 8).to(device)
     for seen in (0, 8):
-        parts = loop.split(pictures, config, seen, [list(range(8))], trainee)
+        parts = batching.split(pictures, config, seen, [list(range(8))], trainee)
         cycle.iterate(parts, 0)
         del parts
     # Workspaces of cuDNN and what kernels take while they run come on top.

@@ -16,7 +16,6 @@ from stylemap.datasets.avatars import Part
 from stylemap.editing import Box, blend, transplant
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
-from stylemap.training import loop
 
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE, Part.LEFT_BROW, Part.RIGHT_BROW)
 MOUTH = (Part.MOUTH, Part.UPPER_LIP, Part.LOWER_LIP)
@@ -49,7 +48,7 @@ def main(argv: list[str]) -> int:
 
 def train_unless_done(run: Path, recipe: str) -> int:
     """Train, or go on where an earlier demo was stopped. Returns an exit code other than 0 if it was stopped again."""
-    begun = (run / loop.CONFIG_FILE).exists()
+    begun = (run / checkpoint.CONFIG_FILE).exists()
     config = train.parse(["--resume", "--out", str(run)] if begun else ["--config", recipe])[0]
     if config.data != "avatars" or config.model.stylemap_size < 8:
         raise InputError(

@@ -14,7 +14,7 @@ from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.errors import InputError
 from stylemap.perceptual.published import VGG
-from stylemap.training import distributed, estimate, loop, rehearsal
+from stylemap.training import batching, distributed, estimate, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 from stylemap.training.optimizers import Networks
 
@@ -102,7 +102,7 @@ def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[st
             yield str(err)
     if config.device.startswith("cuda") and not torch.cuda.is_available():
         yield f"--device {config.device}: there is no NVIDIA GPU that PyTorch can use"
-    if out is not None and not resume and (out / loop.CONFIG_FILE).exists():
+    if out is not None and not resume and (out / checkpoint.CONFIG_FILE).exists():
         yield f"--out {out} holds another run; add --resume to go on with it, or give another"
     if config.loss.perceptual_network == "lpips" and not (vgg := VGG.path(config.loss.vgg)).is_file():
         yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {VGG.url} to that place"
@@ -121,7 +121,7 @@ def _pictures(config: TrainConfig, weights: str | None) -> str:
 def _division(config: TrainConfig, processes: int) -> Iterator[str]:
     """What is wrong with the way the batch is divided."""
     try:
-        if text := loop.regrouped(config, distributed.World(0, processes)):
+        if text := batching.small_groups_warning(config, distributed.World(0, processes)):
             yield text
     except InputError as err:
         yield str(err)

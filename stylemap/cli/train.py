@@ -18,7 +18,7 @@ import torch
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from tqdm import tqdm
 
-from stylemap import datasets, files, naming, reading
+from stylemap import checkpoint, datasets, files, naming, reading
 from stylemap.cli import foresight
 from stylemap.cli.parsing import joined
 from stylemap.config import TrainConfig
@@ -212,9 +212,9 @@ def _config_of_run(argv: list[str]) -> Path:
     given = dict(zip(argv, argv[1:], strict=False)) | dict(a.split("=", 1) for a in argv if a.startswith("--out="))
     if "--out" not in given:
         raise InputError("--resume needs --out, the folder of the run to go on with")
-    config = Path(given["--out"]) / loop.CONFIG_FILE
+    config = Path(given["--out"]) / checkpoint.CONFIG_FILE
     if not config.is_file():
-        raise InputError(f"{given['--out']} holds no run to resume ({loop.CONFIG_FILE} is missing)")
+        raise InputError(f"{given['--out']} holds no run to resume ({checkpoint.CONFIG_FILE} is missing)")
     return config
 
 

@@ -20,7 +20,7 @@ from stylemap.errors import InputError
 from stylemap.metrics import local_editing, streams, suite
 from stylemap.metrics.evaluation import Evaluation
 from stylemap.settings import flat
-from stylemap.training import loop, state
+from stylemap.training import augment, state
 
 RESULT, TABLE, PLOT, SHEET, EDITS, MEASURES = (
     "ablation.json",
@@ -66,7 +66,7 @@ class Run:
     @property
     def own_config(self) -> TrainConfig:
         """What the folder says it was started with."""
-        return TrainConfig.from_dict(reading.read_yaml(self.folder / loop.CONFIG_FILE))
+        return TrainConfig.from_dict(reading.read_yaml(self.folder / checkpoint.CONFIG_FILE))
 
     def status(self) -> Status:
         """Of the folder; "busy" where a living process trains in it.
@@ -74,7 +74,7 @@ class Run:
         Raises:
             InputError: it holds another run.
         """
-        if not (self.folder / loop.CONFIG_FILE).is_file():
+        if not (self.folder / checkpoint.CONFIG_FILE).is_file():
             return "busy" if self.busy() else "new"
         try:
             own = self.own_config
@@ -120,7 +120,7 @@ def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: P
         InputError: a side that does not fit, or a folder that holds another run.
     """
     training, _ = datasets.open_split(config.data, config.model.resolution, config.heldout)
-    config = loop.settled(config, len(training))
+    config = augment.choose_mode(config, len(training))
     found = []
     for seed in seeds:
         for side in sides:

@@ -9,10 +9,8 @@ import torch
 from torch import Tensor
 
 from stylemap import parallel, randomness
-from stylemap.architectures.discriminator import group_size
 from stylemap.datasets import Dataset
 from stylemap.datasets.loading import Draw, load
-from stylemap.errors import InputError
 from stylemap.randomness import Purpose
 
 
@@ -30,25 +28,6 @@ def draws(seed: int, count: int, start: int, mirror: bool) -> Iterator[Draw]:
     while True:
         yield from epoch(seed, number, count, mirror)[offset:]
         number, offset = number + 1, 0
-
-
-def shares(batch: int, rank: int = 0, world: int = 1, passes: int = 1) -> list[list[int]]:
-    """Which samples of every batch of ``batch`` images process ``rank`` of ``world`` takes, in each of its ``passes``.
-
-    Together the processes take each sample once, so any number of them, and any change of it, sees every image once an
-    epoch. Samples that the discriminator compares (i, i + batch / group, ...) stay together wherever the parts are large
-    enough, so that the split does not change the result.
-
-    Raises:
-        InputError: the batch cannot be shared out evenly.
-    """
-    parts = world * passes
-    if batch % parts:
-        raise InputError(f"a batch of {batch} cannot be split into {parts} equal parts; make it a multiple of {parts}")
-    group = group_size(batch)
-    rows = group if batch % (group * parts) == 0 else 1
-    table = np.arange(batch).reshape(rows, parts, -1)  # [rows, parts, samples of a row]
-    return [table[:, rank * passes + i].flatten().tolist() for i in range(passes)]
 
 
 def batch_draws(

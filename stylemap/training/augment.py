@@ -12,7 +12,7 @@ affine map of RGB. Pictures are not clamped afterwards: that would not be invert
 import math
 import warnings
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -21,12 +21,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import randomness
-from stylemap.config import AugmentConfig
+from stylemap.config import AugmentConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.precision import float32
 from stylemap.randomness import Purpose
 
-SMALL_DATA = 20_000  # images; see `preset`
+SMALL_DATA = 20_000  # images; see `choose_mode`
 LN2 = math.log(2)
 
 
@@ -98,16 +98,22 @@ def draw(seed: int, seen: int, batch: int) -> Draws:
     return Draws(torch.from_numpy(numbers))
 
 
-def preset(images: int) -> AugmentConfig:
-    """What suits a data set of so many training images: adaptive below 20,000, none from there on.
+def choose_mode(config: TrainConfig, images: int, before: str | None = None) -> TrainConfig:
+    """Replace ``augment.mode`` auto by what suits ``images`` training images: adaptive below 20,000, none from there on.
 
     In the paper the gain is largest at 1,000 to 10,000 images, where the discriminator otherwise learns its training set by
-    heart, shrinks from there, and is nothing at the 140,000 of mirrored FFHQ. Where it ends depends on the data (the 50,000
-    pictures of CIFAR-10 gained), so the border is a convention: above it, try it by hand if held-out and training images
+    heart. It shrinks from there, and is zero at the 140,000 of mirrored FFHQ. Where it ends depends on the data (the 50,000
+    images of CIFAR-10 gained), so the border is a convention: above it, try it by hand if held-out and training images
     drift apart. Below it little can go wrong, as p stays near 0 while nothing overfits. The fixed strength that suits a data
-    set is not known beforehand, hence not the preset.
+    set is not known beforehand, so auto never chooses it. Other losses than the nonsaturating one have no sign to adapt to.
+
+    Args:
+        before: the mode of the run that goes on.
     """
-    return AugmentConfig(mode="adaptive" if images < SMALL_DATA else "none")
+    if config.augment.mode != "auto":
+        return config
+    small = images < SMALL_DATA and config.loss.adversarial == "nonsaturating"
+    return replace(config, augment=replace(config.augment, mode=before or ("adaptive" if small else "none")))
 
 
 class Augment:
@@ -118,7 +124,7 @@ class Augment:
 
     Raises:
         InputError: only geometry is switched on, and cannot be used here.
-        ValueError: the mode is auto, which the caller resolves by `preset`.
+        ValueError: the mode is auto, which the caller replaces by `choose_mode`.
     """
 
     def __init__(self, config: AugmentConfig, device: torch.device | str = "cpu"):

@@ -158,6 +158,11 @@ def claim(run: Path) -> None:
         write_text(run / MARK, _launch())
 
 
+def release(run: Path) -> None:
+    """The run has ended as it should: no restart goes on with it."""
+    (run / MARK).unlink(missing_ok=True)
+
+
 def _launch() -> str:
     """Tells one call of torchrun from another: by its --rdzv-id, or where that is not given by the process that it is."""
     given = os.environ.get("TORCHELASTIC_RUN_ID", "none")

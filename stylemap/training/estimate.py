@@ -13,7 +13,7 @@ import torch.nn.functional as F
 
 from stylemap.architectures.discriminator import GROUP
 from stylemap.config import TrainConfig
-from stylemap.training import loop
+from stylemap.training import batching
 from stylemap.training.distributed import World
 from stylemap.training.rehearsal import GIB, PRECISIONS, Need, Stage
 
@@ -88,7 +88,7 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
         InputError: ``optim.freeze_d`` is more than the discriminator has.
     """
     share = max(1, config.batch // processes)
-    at_once = share // loop.passes(replace(config, batch=share * processes), World(0, processes))
+    at_once = share // batching.count_passes(replace(config, batch=share * processes), World(0, processes))
     stage = Stage(config, processes, share)
     precision = "float32" if config.speed.precision == "float32" else "bfloat16"
     checkpointing = config.speed.checkpointing

@@ -1,62 +1,54 @@
-"""The training loop over a stream of images, counted in images; `iterate` of the model's `Cycle` is one iteration."""
+"""The training loop, flat, over a stream of images. Everything is counted in images; a cycle of phases is one iteration."""
 
 import contextlib
 import copy
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
 
-from stylemap import checkpoint, datasets, devices, files, images, perceptual, precision, reading
-from stylemap.architectures.cycle import Cycle, Pass
-from stylemap.architectures.discriminator import GROUP, group_size
-from stylemap.architectures.noise import noise
+from stylemap import checkpoint, devices, files, perceptual, precision
+from stylemap.architectures.cycle import Cycle
 from stylemap.architectures.stylemap.cycle import StylemapCycle
-from stylemap.architectures.vector import chance
 from stylemap.architectures.vector.cycle import VectorCycle
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream, unseen
-from stylemap.errors import InputError
-from stylemap.training import augment, distributed, ema, state
+from stylemap.training import augment, batching, distributed, ema, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter
 from stylemap.training.optimizers import Networks, Optimizers
 from stylemap.training.records import Metric, Observer, Records
 from stylemap.training.threads import Threads
 
-CONFIG_FILE = checkpoint.CONFIG_FILE
-
 
 def train(
     config: TrainConfig,
-    run: Path,
-    resume: bool = False,
-    observer: Observer | None = None,
-    stop: Callable[[], bool] = lambda: False,
-    metrics: Mapping[str, Metric] | None = None,
+    run: Path,  # the folder that everything is written into
+    resume: bool = False,  # go on from the newest state in it
+    observer: Observer | None = None,  # is told how far the run is
+    stop: Callable[[], bool] = lambda: False,  # asked before every iteration; the state is saved when it says yes
+    metrics: Mapping[str, Metric]
+    | None = None,  # measured at every tick beside the scores; a failure is only a warning
 ) -> int:
-    """Train into the folder ``run`` until ``config.images`` are seen or ``stop()`` is true; the state is saved either way.
+    """Train until ``config.images`` images are seen or ``stop()`` is true. Returns the images seen.
 
-    ``metrics`` are measured at every tick beside the scores; one that fails is told and passed over.
-
-    Started by torchrun, all its processes train one model; the first writes, and a restarted run goes on by itself.
-
-    Returns:
-        The images seen.
+    If torchrun started this process, all its processes train one model. The first one writes, and a restarted run resumes.
 
     Raises:
         InputError: unusable data or device, a folder that holds another run, nothing to resume, training that diverged, or
             another process that died.
     """
     device = devices.pick(distributed.local_device(config.device))
-    with distributed.joined(device) as world, precision.tf32(config.speed.tf32):
+    with (
+        distributed.joined(device) as world,
+        precision.tf32(config.speed.tf32),
+        files.owned(run) if world.first else contextlib.nullcontext(),
+    ):
+        resume = resume or world.told(world.first and distributed.restarted(run))
         observer = observer if observer and world.first else Observer()
-        with files.owned(run) if world.first else contextlib.nullcontext():
-            resume = resume or world.told(world.first and distributed.restarted(run))
-            return _train(config, run, resume, observer, stop, metrics or {}, device, world)
+        return _train(config, run, resume, observer, stop, metrics or {}, device, world)
 
 
 def _train(
@@ -69,146 +61,70 @@ def _train(
     device: torch.device,
     world: World,
 ) -> int:
-    content = _newest(run, resume) if world.first else None
+    # State to go on from.
+    content = state.load_for(run, resume) if world.first else None
     past = world.told(content and state.Past.of(content))
-    before = past.seen if past else checkpoint.seen_by(config.init_from) if config.init_from else ()
-    found = unseen.open_for_training(config.data, config.model.resolution, config.heldout, before)
+    seen = past.images if past else 0
+
+    # Data: what earlier trainings of these weights have seen is never held out.
+    earlier = past.seen if past else checkpoint.seen_by(config.init_from) if config.init_from else ()
+    split = unseen.open_for_training(config.data, config.model.resolution, config.heldout, earlier)
     if past:
-        state.check_data(past, found, run)
-    training, heldout = found.training, found.heldout
-    observer.opened(training, heldout)
-    samples = stream.shares(config.batch, world.rank, world.size, passes(config, world))
-    distance = perceptual.for_training(config.loss, device)
-    config = settled(config, len(training), past and past.augment)
-    if world.first and (text := regrouped(config, world)):
-        warnings.warn(text, stacklevel=2)
-    now = unseen.Seen.of(config.data, config.heldout, training, heldout)
-    trainee = replace(build(config, device, not past), seen=(now, *(before[1:] if past else before)))
-    seen = _enter(run, content, past, config, trainee, world)
+        state.check_data(past, split, run)
+    config = augment.choose_mode(config, len(split.training), past and past.augment)
+    observer.opened(split.training, split.heldout)
+    if world.first and (text := batching.small_groups_warning(config, world)):
+        warnings.warn(text, stacklevel=3)
+
+    # Networks, optimisers, and the cycle that trains them.
+    distance = perceptual.for_training(config.loss, device)  # before the run folder is made: its weights may be missing
+    trained_on = unseen.Seen.of(config.data, config.heldout, split.training, split.heldout)
+    trainee = replace(build(config, device, not past), seen=(trained_on, *(earlier[1:] if past else earlier)))
+    if past:
+        state.restore(content or state.load(state.path(run, seen)), config, trainee, world.first)
     speed_up(trainee.networks, config)
     cycle = cycle_of(config, trainee, distance, world, precision.pick(config.speed, device))
-    places = sum(samples, [])
-    batches = stream.batches(training, config.batch, config.seed, seen, config.mirror, config.workers, places, stop)
+
+    # Records, and the stream of batches.
     meter = Meter(device, world, past and past.totals)
-    records = Records(config, run, seen, heldout, observer, metrics) if world.first else None
-    observer.start(seen, config.images)
+    records = Records(config, run, seen, split.heldout, trainee, world, observer, metrics)
+    places = batching.assign_places(config.batch, world.rank, world.size, batching.count_passes(config, world))
+    batches = stream.batches(
+        split.training, config.batch, config.seed, seen, config.mirror, config.workers, sum(places, []), stop
+    )
     threads = Threads(device, world)
-    with (
-        contextlib.closing(threads),
-        contextlib.closing(batches),
-        contextlib.closing(records) if records else contextlib.nullcontext(),
-    ):
+    observer.start(seen, config.images)
+    with contextlib.closing(threads), contextlib.closing(batches), contextlib.closing(records):
         while seen < config.images:
-            batch = next(batches, None)  # None: stopped while it was waited for
-            if world.any(stop() or batch is None):
+            # The next batch; None if the run was stopped while it waited.
+            images = next(batches, None)
+            if world.any(images is None or stop()):
                 break
-            parts = split(batch.to(device, non_blocking=True), config, seen, samples, trainee)
+
+            # One iteration: generator, encoder and discriminator.
             if config.optim.warmup:
                 trainee.optimizers.scale_lr(min(1.0, (seen + config.batch) / config.optim.warmup))
-            meter.add(cycle.iterate(parts, seen))
-            threads.adjust()
-
+            passes = batching.split(images.to(device, non_blocking=True), config, seen, places, trainee)
+            meter.add(cycle.iterate(passes, seen))
             seen += config.batch
+
+            # Running average, strength of the augmentation, threads.
             ema.update(trainee.average, trainee.networks.model, ema.decay(seen, config.batch, config.ema))
-            observer.advance(config.batch)
             if trainee.augment and due(seen, config.batch, config.augment.every):
                 world.sum(trainee.augment.sums)
                 trainee.augment.adjust(max(config.augment.every, config.batch))
+            threads.adjust()
+            observer.advance(config.batch)
 
+            # A line of the log with held-out scores, and a state with weights and report.
             if due(seen, config.batch, config.tick) or seen >= config.images:
-                _check_finite(meter, run, seen, records)
-                values = meter.means() | {"images_per_second": meter.speed(config.batch)}  # means wait for the device
-                with world.first_works():
-                    if records:
-                        records.tick(seen, values, trainee)
-                meter.reset()
+                records.tick(seen, meter)
             if due(seen, config.batch, config.save_every) and seen < config.images:
-                with meter.paused():
-                    _check_finite(meter, run, seen, records)
-                    _save(records, seen, trainee, meter, world)
-        _check_finite(meter, run, seen, records)
-        _save(records, seen, trainee, meter, world)
+                records.save(seen, meter)
+        records.save(seen, meter)
     if world.first:
-        (run / distributed.MARK).unlink(missing_ok=True)
+        distributed.release(run)
     return seen
-
-
-def _save(records: "Records | None", seen: int, trainee: state.Trainee, meter: Meter, world: World) -> None:
-    """Rank 0 writes, with what all processes have observed."""
-    totals = meter.totals()
-    if trainee.augment:
-        world.sum(trainee.augment.sums)  # now with rank 0
-        if not world.first:
-            trainee.augment.sums.zero_()
-    with world.first_works():
-        if records:
-            records.save(seen, trainee, totals)
-
-
-def settled(config: TrainConfig, count: int, before: str | None = None) -> TrainConfig:
-    """With the augmentation that suits ``count`` training images, where the config leaves it open.
-
-    Args:
-        before: what a run that goes on has decided.
-    """
-    if config.augment.mode != "auto":
-        return config
-    suits = augment.preset(count).mode if config.loss.adversarial == "nonsaturating" else "none"
-    return replace(config, augment=replace(config.augment, mode=before or suits))
-
-
-def passes(config: TrainConfig, world: World) -> int:
-    """In how many equal passes a process computes its share of a batch: as few as ``batch_gpu`` allows, but with groups of
-    samples that D compares left whole where that can be.
-
-    Raises:
-        InputError: the processes cannot share the batch evenly.
-    """
-    if config.batch % world.size:
-        raise InputError(
-            f"batch {config.batch} cannot be shared by {world.size} processes; make it a multiple of {world.size}"
-        )
-    share = config.batch // world.size
-    most = min(config.batch_gpu or share, share)
-    sizes = [size for size in range(most, 0, -1) if share % size == 0]
-    group = group_size(config.batch)
-    return share // next((size for size in sizes if size % group == 0), sizes[0])
-
-
-def regrouped(config: TrainConfig, world: World) -> str | None:
-    """A line where the discriminator compares smaller groups of pictures than in the whole batch, or none; else None."""
-    size = config.batch // world.size // passes(config, world)
-    ours, whole = group_size(size), group_size(config.batch)
-    if ours == 1:
-        return (
-            f"with {size} picture{'s' * (size > 1)} at once the discriminator compares no pictures with one another, and cannot "
-            f"see that samples are alike; take multiples of {GROUP} for --batch, and for --batch-gpu"
-        )
-    if ours == whole:
-        return None
-    return (
-        f"with {size} pictures at once the discriminator compares groups of {ours} instead of {whole}, which is another training "
-        f"than with all {config.batch} at once; multiples of {whole} per pass and process are the same"
-    )
-
-
-def split(real: Tensor, config: TrainConfig, seen: int, samples: list[list[int]], trainee: state.Trainee) -> list[Pass]:
-    """uint8 [N, R, R, 3] of this process, and the noise that belongs to its samples, pass by pass."""
-    real, where, channels = images.from_uint8(real), (config.seed, seen, config.batch), config.model.stylemap_channels
-    z = noise(*where, channels)
-    draws = trainee.augment and augment.draw(*where)
-    chances = None
-    if config.model.architecture != "stylemap":
-        chances = chance.draw(*where, channels, trainee.networks.generator.layers, config.vector.mixing)
-    return [
-        Pass(
-            part,
-            z[:, places].to(real.device, non_blocking=True),
-            draws and draws.take(places).to(real.device),
-            chances and chances.take(places).to(real.device),
-        )
-        for part, places in zip(real.chunk(len(samples)), samples, strict=True)
-    ]
 
 
 def cycle_of(
@@ -261,43 +177,3 @@ def speed_up(networks: Networks, config: TrainConfig) -> None:
 def due(seen: int, batch: int, every: int) -> bool:
     """Whether the last ``batch`` of ``seen`` images passed a multiple of ``every``."""
     return seen // every > (seen - batch) // every
-
-
-def _newest(run: Path, resume: bool) -> dict | None:
-    """The newest state of the run to go on with; None if there is none, or it was killed before its first.
-
-    Raises:
-        InputError: the folder holds a run, and is not to be gone on with.
-    """
-    if not resume and ((run / CONFIG_FILE).exists() or state.paths(run)):
-        raise InputError(f"{run} holds another run; add --resume to go on with it, or give another --out")
-    return state.load_newest(run) if state.begun(run) else None
-
-
-def _enter(
-    run: Path, content: dict | None, past: state.Past | None, config: TrainConfig, trainee: state.Trainee, world: World
-) -> int:
-    """Make the run folder, or restore its state, in every process. Returns the images seen."""
-    if past:
-        state.restore(content or state.load(state.path(run, past.images)), config, trainee)
-        if trainee.augment and not world.first:
-            trainee.augment.sums.zero_()  # the state has those of all processes
-    if world.first:
-        distributed.claim(run)
-        # from any working directory the run goes on, and finds its pictures
-        placed = replace(config, data=datasets.absolute(config.data))
-        files.write_text(run / CONFIG_FILE, reading.to_yaml(asdict(placed)))
-        if not state.paths(run):
-            state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
-    return past.images if past else 0
-
-
-def _check_finite(meter: Meter, run: Path, seen: int, records: Records | None) -> None:
-    if term := meter.failure():
-        text = (
-            f"{term} became infinite or NaN before image {seen}; nothing of it was saved: go on from the last good state "
-            f"with --out {run} --resume and a lower --optim.lr or a higher --optim.r1_gamma"
-        )
-        if records:
-            records.last_words(seen, text)
-        raise InputError(text)

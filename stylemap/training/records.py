@@ -1,22 +1,24 @@
-"""What the first process of a run writes: log, grids, states, weights, report."""
+"""What a run writes into its folder, and what its caller is told."""
 
 import contextlib
 import math
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 from torch import Tensor, nn
 
-from stylemap import checkpoint, files
+from stylemap import checkpoint, datasets, files, reading
 from stylemap.architectures import noise
+from stylemap.checkpoint import CONFIG_FILE
 from stylemap.config import TrainConfig
 from stylemap.datasets import Dataset, stream, unseen
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
-from stylemap.training import report, state
-from stylemap.training.monitor import Monitor
+from stylemap.training import distributed, report, state
+from stylemap.training.distributed import World
+from stylemap.training.monitor import Meter, Monitor
 
 Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]
 GRID_ROWS = 8  # held-out pictures in the grid of a tick
@@ -43,7 +45,10 @@ class Observer:
 
 
 class Records:
-    """What the first process writes: log, grids, states and weights."""
+    """What a run writes into its folder: config, log, grids, states, weights and report.
+
+    Every process holds one, as all of them have a part in the means. The first alone measures and writes; the others wait.
+    """
 
     def __init__(
         self,
@@ -51,46 +56,92 @@ class Records:
         run: Path,
         seen: int,
         heldout: Dataset,
+        trainee: state.Trainee,
+        world: World,
         observer: Observer,
         metrics: Mapping[str, Metric],
     ):
-        self.config, self.run, self.observer, self.metrics = config, run, observer, metrics
-        self.pictures = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
-        rows = min(GRID_ROWS, len(self.pictures))
-        self.z = noise.shown(config.seed, max(rows, MOST_SAMPLES), config.model.stylemap_channels)
-        self.rows = rows
+        self.config, self.run, self.trainee, self.world = config, run, trainee, world
+        self.observer, self.metrics = observer, metrics
+        if not world.first:
+            return
+        distributed.claim(run)
+        # With absolute paths the run goes on from any working directory.
+        placed = replace(config, data=datasets.absolute(config.data))
+        files.write_text(run / CONFIG_FILE, reading.to_yaml(asdict(placed)))
+        if not state.paths(run):
+            state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
+        self.images = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
+        self.rows = min(GRID_ROWS, len(self.images))
+        self.z = noise.shown(config.seed, max(self.rows, MOST_SAMPLES), config.model.stylemap_channels)
         self.monitor = Monitor(run, seen)
 
-    def tick(self, seen: int, values: dict[str, float], trainee: state.Trainee) -> None:
-        """Measure the averaged model on held-out pictures, and write it all down."""
-        average, statistics = trainee.average, {}
+    def tick(self, seen: int, meter: Meter) -> None:
+        """Write the means since the last tick, and what the averaged model makes of held-out images."""
+        self._check_finite(seen, meter)
+        values = meter.means()  # waits for the device, and so must come before the clock is read
+        values["images_per_second"] = meter.speed(self.config.batch)
+        with self.world.first_works():
+            if self.world.first:
+                self._measure(seen, values)
+        meter.reset()
+
+    def save(self, seen: int, meter: Meter) -> None:
+        """Write state, weights and report. Takes no part in the measured speed."""
+        with meter.paused():
+            self._check_finite(seen, meter)
+            totals = meter.totals()
+            if self.trainee.augment:
+                self.world.sum(self.trainee.augment.sums)  # now with the first process
+                if not self.world.first:
+                    self.trainee.augment.sums.zero_()
+            with self.world.first_works():
+                if self.world.first:
+                    self._write(seen, totals)
+
+    def close(self) -> None:
+        if self.world.first:
+            self.monitor.close()
+
+    def _check_finite(self, seen: int, meter: Meter) -> None:
+        term = meter.failure()
+        if term is None:
+            return
+        text = (
+            f"{term} became infinite or NaN before image {seen}; nothing of it was saved: go on from the last good state "
+            f"with --out {self.run} --resume and a lower --optim.lr or a higher --optim.r1_gamma"
+        )
+        if self.world.first:
+            self.monitor.tell(seen, text)
+            self._report()
+        raise InputError(text)
+
+    def _measure(self, seen: int, values: dict[str, float]) -> None:
+        average, statistics = self.trainee.average, {}
         if average.encoder is not None:
-            scores = asdict(heldout.score(average, self.pictures))
+            scores = asdict(heldout.score(average, self.images))
             values |= {f"heldout_{name}": value for name, value in scores.items()}
-            statistics = _attempt("latent statistics", heldout.latent_statistics, average, self.pictures, {})
-        if trainee.augment:
-            values |= {"augment_p": trainee.augment.strength()}
-        extras = {
-            "sample_diversity": lambda model, pictures: heldout.diversity(model, pictures, self.z),
-            **self.metrics,
-        }
-        for name, metric in extras.items():
-            values |= {name: _attempt(name, metric, average, self.pictures, math.nan)}
+            statistics = _attempt("latent statistics", heldout.latent_statistics, average, self.images, {})
+        if self.trainee.augment:
+            values["augment_p"] = self.trainee.augment.strength()
+        metrics = {"sample_diversity": lambda *given: heldout.diversity(*given, self.z), **self.metrics}
+        for name, metric in metrics.items():
+            values[name] = _attempt(name, metric, average, self.images, math.nan)
         values |= {name: float(numbers.mean()) for name, numbers in statistics.items()}
-        grid = heldout.picture_grid(average, self.pictures[: self.rows], self.z[: self.rows])
+        grid = heldout.picture_grid(average, self.images[: self.rows], self.z[: self.rows])
         for text in self.monitor.record(seen, values, grid, statistics):
             self.observer.alarm(text)
         self.observer.tick(seen, values)
 
-    def save(self, seen: int, trainee: state.Trainee, totals: state.Totals) -> None:
-        """Write the state and the averaged weights, each atomically; drop the oldest of both but the best."""
+    def _write(self, seen: int, totals: state.Totals) -> None:
+        """The state and the averaged weights, each atomically. The oldest of both are removed, but not the best."""
         scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
-        state.save(self.run, seen, self.config, trainee, totals)
+        state.save(self.run, seen, self.config, self.trainee, totals)
         newest = self.run / f"weights-{seen:010d}.safetensors"
-        info = {"images": seen, "seed": self.config.seed, **unseen.note(trainee.seen)}
+        info = {"images": seen, "seed": self.config.seed, **unseen.note(self.trainee.seen)}
         if seen in scores:
-            info["heldout_mse"] = scores[seen]  # what photos of another kind are told by
-        checkpoint.save(newest, trainee.average, trainee.networks.discriminator, info)
+            info["heldout_mse"] = scores[seen]  # `familiarity` compares photos with it
+        checkpoint.save(newest, self.trainee.average, self.trainee.networks.discriminator, info)
         files.copy(newest, self.run / "weights.safetensors")
         kept = state.prune(self.run, self.config.keep_states, scores, seen)
         for old in self.run.glob("weights-*.safetensors"):
@@ -99,23 +150,17 @@ class Records:
         best = self.run / f"weights-{kept.best:010d}.safetensors"
         if best.exists():
             files.copy(best, self.run / "weights-best.safetensors")
-        with contextlib.suppress(InputError):  # a page for people: nothing that a training should end for
-            report.write(self.run)
+        self._report()
 
-    def last_words(self, seen: int, alarm: str) -> None:
-        """Why the run ends, where people look for it."""
-        self.monitor.tell(seen, alarm)
-        with contextlib.suppress(InputError):
+    def _report(self) -> None:
+        with contextlib.suppress(InputError):  # a page for people must not end a training
             report.write(self.run)
-
-    def close(self) -> None:
-        self.monitor.close()
 
 
 def _attempt(name: str, metric: Callable, model: nn.Module, pictures: Tensor, instead):
-    """What is only told must not end a training."""
+    """Measure, or warn and return ``instead``: a number in the log must not end a training."""
     try:
         return metric(model, pictures)
-    except Exception as err:  # whatever a metric of anybody's may raise
+    except Exception as err:  # a caller's metric may raise anything
         warnings.warn(f"{name} could not be measured ({type(err).__name__}: {err})", stacklevel=2)
         return instead

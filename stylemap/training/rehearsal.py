@@ -30,7 +30,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import TrainConfig
 from stylemap.metrics import heldout
 from stylemap.perceptual import vgg
-from stylemap.training import augment, loop
+from stylemap.training import augment
 from stylemap.training.augment import Augment, Draws
 from stylemap.training.distributed import World
 from stylemap.training.ledger import META, CudaAutocast, Ledger
@@ -288,7 +288,7 @@ def _everything_is_due(config: TrainConfig) -> int:
 
 def _augment(config: TrainConfig) -> Augment | None:
     """On the CPU, where `Augment` can try what it needs."""
-    mode = loop.settled(config, 0).augment.mode
+    mode = augment.choose_mode(config, 0).augment.mode
     return None if mode == "none" else _Augment(replace(config.augment, mode=mode))
 
 

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 
 from stylemap import pickles
+from stylemap.checkpoint import CONFIG_FILE
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
@@ -24,7 +25,7 @@ from stylemap.settings import UnknownSettings
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
 
-FORMAT = "stylemap-state-1"
+FORMAT = "stylemap-state-2"
 
 Totals = Mapping[str, tuple[float, int]]  # of a term: its sum, and of how many iterations
 
@@ -47,11 +48,6 @@ def path(run: Path, images: int) -> Path:
 def paths(run: Path) -> list[Path]:
     """The states of a run, newest first."""
     return sorted((p for p in run.glob("state-*.pt") if re.fullmatch(r"state-\d{10}\.pt", p.name)), reverse=True)
-
-
-def begun(run: Path) -> bool:
-    """Whether there ever was a state, damaged ones included."""
-    return any(run.glob("state-*"))
 
 
 def save(run: Path, images: int, config: TrainConfig, trainee: Trainee, totals: Totals | None = None) -> None:
@@ -108,6 +104,17 @@ def prune(run: Path, keep: int, scores: Mapping[int, float], seen: int) -> Kept:
 
 def _images(state: Path) -> int:
     return int(state.stem.removeprefix("state-"))
+
+
+def load_for(run: Path, resume: bool) -> dict | None:
+    """The newest state of a run that is to go on; None for a new run, or one that was killed before its first state.
+
+    Raises:
+        InputError: the folder holds a run that is not to go on, or no state of it can be read.
+    """
+    if not resume and ((run / CONFIG_FILE).exists() or paths(run)):
+        raise InputError(f"{run} holds another run; add --resume to go on with it, or give another --out")
+    return load_newest(run) if any(run.glob("state-*")) else None  # damaged ones included
 
 
 def load_newest(run: Path) -> dict:
@@ -173,9 +180,9 @@ def _check_content(content: dict) -> None:
             raise ValueError("moments that are no finite numbers")
     Optimizers.build(networks, config).load_state_dict(content["optimizers"])
     Past.of(content)
-    if (augment := content.get("augment")) and not (augment["p"].isfinite().all() and augment["sums"].isfinite().all()):
+    if (augment := content["augment"]) and not (augment["p"].isfinite().all() and augment["sums"].isfinite().all()):
         raise ValueError("an augmentation that is not finite")
-    if not all(type(count) is int and math.isfinite(total) for total, count in content.get("totals", {}).values()):
+    if not all(type(count) is int and math.isfinite(total) for total, count in content["totals"].values()):
         raise ValueError("totals that are no numbers")
 
 
@@ -190,11 +197,8 @@ class Past:
 
     @classmethod
     def of(cls, content: dict) -> "Past":
-        noted, config = content.get("data"), content["config"]
-        if isinstance(noted, str):  # of an older version
-            noted = {"data": config["data"], "heldout": config["heldout"], "names_sha256": noted}
-        mode = config.get("augment", {}).get("mode")
-        return cls(content["images"], unseen.read(noted or {}), mode, content.get("totals", {}))
+        noted, config = content["data"], content["config"]
+        return cls(content["images"], unseen.read(noted), config["augment"]["mode"], content["totals"])
 
 
 def check_data(past: Past, found: Unseen, run: Path) -> None:
@@ -217,13 +221,14 @@ def check_data(past: Past, found: Unseen, run: Path) -> None:
         )
 
 
-def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
-    """Put a state into fresh objects. Returns the images seen.
+def restore(content: dict, config: TrainConfig, trainee: Trainee, first: bool = True) -> None:
+    """Put a state into fresh objects.
 
-    A state of an older version of the config is read as if its missing settings had their defaults.
+    Args:
+        first: whether this is the first process, which takes what all processes have counted for the augmentation.
 
     Raises:
-        InputError: the state is of another model, of data in another order, or of a newer version.
+        InputError: the state is of another model, or of data in another order.
     """
     saved = asdict(TrainConfig.from_dict(content["config"]))
     changed = sorted(_changed(saved, asdict(config)))
@@ -232,9 +237,10 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee) -> int:
     trainee.networks.load_state_dict(content["networks"])
     trainee.average.load_state_dict(content["average"])
     trainee.optimizers.load_state_dict(content["optimizers"])
-    if trainee.augment is not None and content.get("augment"):
+    if trainee.augment is not None and content["augment"]:
         trainee.augment.load_state_dict(content["augment"])
-    return content["images"]
+        if not first:
+            trainee.augment.sums.zero_()
 
 
 def _changed(saved: dict, wanted: dict) -> Iterator[str]:
@@ -249,8 +255,8 @@ def _changed(saved: dict, wanted: dict) -> Iterator[str]:
     adaptive = saved["augment"]["mode"] == wanted["augment"]["mode"] == "adaptive"
     if adaptive and saved["augment"]["p"] != wanted["augment"]["p"]:
         yield "augment.p"
-    for name in saved["model"].keys() | wanted["model"].keys():
-        if saved["model"].get(name) != wanted["model"].get(name):
+    for name in saved["model"]:
+        if saved["model"][name] != wanted["model"][name]:
             yield f"model.{name}"
     for group, name in (("optim", "freeze_d"), ("vector", "encoder")):
         if saved[group][name] != wanted[group][name]:

@@ -10,7 +10,7 @@ import yaml
 from stylemap.cli import foresight, main, train
 from stylemap.config import TrainConfig
 from stylemap.perceptual.published import VGG
-from stylemap.training import distributed, loop, rehearsal
+from stylemap.training import batching, distributed, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 from tests.archives import fill, picture
 
@@ -66,7 +66,7 @@ def test_dry_run_says_what_would_stop_the_run(recipe, tmp_path, monkeypatch, cap
     flags = [flag.replace("EMPTY", str(tmp_path / "empty")).replace("HELD", str(tmp_path / "held")) for flag in flags]
     config, out, resume, _ = train.parse(["--config", str(recipe), *flags, "--dry-run"])
     world = distributed.World(0, 1)
-    found = [*foresight._missing(config, out, resume), loop.regrouped(config, world) or ""]
+    found = [*foresight._missing(config, out, resume), batching.small_groups_warning(config, world) or ""]
     assert words in " ".join(found)
     assert all("\n" not in text for text in found)
 

@@ -17,11 +17,10 @@ import pytest
 import yaml
 from PIL import Image
 
-from stylemap import reading
+from stylemap import checkpoint, reading
 from stylemap.cli import main, train
 from stylemap.config import TrainConfig
 from stylemap.resources import CONFIGS
-from stylemap.training import loop
 from tests.archives import fill, picture
 
 ROOT = Path(__file__).parents[2]
@@ -132,7 +131,7 @@ def test_numbers_below_0(recipe, value):
 def test_an_empty_name_is_none(recipe, tmp_path, monkeypatch, capsys, flags):
     """As of a variable of the shell that is not set: here is another run, and pictures of anything."""
     fill(tmp_path, {f"{i}.png": picture(i) for i in range(6)})
-    (tmp_path / loop.CONFIG_FILE).write_text(recipe.read_text())
+    (tmp_path / checkpoint.CONFIG_FILE).write_text(recipe.read_text())
     before = sorted(tmp_path.iterdir())
     monkeypatch.chdir(tmp_path)
     assert main(["train", "--config", str(recipe), *flags]) == 2

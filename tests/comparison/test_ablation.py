@@ -14,7 +14,6 @@ from stylemap.comparison import ablation
 from stylemap.comparison.ablation import Measuring, Run
 from stylemap.config import AugmentConfig, ModelConfig, TrainConfig
 from stylemap.errors import InputError
-from stylemap.training import loop
 
 MODEL = ModelConfig(
     resolution=16,
@@ -31,7 +30,7 @@ CONFIG = TrainConfig(images=8, heldout=4, batch=4, model=MODEL)
 def begun(run: Run, config: TrainConfig | None = None, seen: int | None = None) -> Run:
     """What a training would leave in the folder, after so many images."""
     run.folder.mkdir(parents=True, exist_ok=True)
-    (run.folder / loop.CONFIG_FILE).write_text(yaml.safe_dump(asdict(config or run.config)))
+    (run.folder / checkpoint.CONFIG_FILE).write_text(yaml.safe_dump(asdict(config or run.config)))
     if seen is not None:
         (run.folder / f"state-{seen:010d}.pt").touch()
         with torch.random.fork_rng(devices=[]):
@@ -87,7 +86,7 @@ def test_other_runs_are_refused(tmp_path, change, says):
 def test_a_damaged_config_is_named(tmp_path):
     (run,) = ablation.runs(CONFIG, [4], [0], tmp_path)
     begun(run)
-    (run.folder / loop.CONFIG_FILE).write_text("- no config")
+    (run.folder / checkpoint.CONFIG_FILE).write_text("- no config")
     with pytest.raises(InputError, match="config.yaml holds no settings.*give another --out"):
         run.status()
 

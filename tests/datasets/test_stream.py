@@ -6,7 +6,6 @@ import os
 import pytest
 import torch
 
-from stylemap.architectures.discriminator import group_size
 from stylemap.datasets import stream
 from stylemap.errors import InputError
 from tests.datasets.pictures import Broken, Numbers, Stuck
@@ -38,54 +37,6 @@ def test_half_are_mirrored():
     flips = sum(flip for _, flip in take(10_000, seed=0, count=1000, start=0, mirror=True))
     assert abs(flips - 5000) < 5 * 50  # five standard deviations of a fair coin: sqrt(10,000 / 4) = 50
     assert not any(flip for _, flip in take(1000, seed=0, count=1000, start=0, mirror=False))
-
-
-@pytest.mark.parametrize("batch", [4, 12, 16, 48])
-@pytest.mark.parametrize(("world", "passes"), [(1, 1), (2, 1), (1, 2), (4, 1), (2, 2)])
-def test_processes_and_passes_take_every_sample_once(batch, world, passes):
-    parts = [part for rank in range(world) for part in stream.shares(batch, rank, world, passes)]
-    assert len({len(part) for part in parts}) == 1
-    assert sorted(sum(parts, [])) == list(range(batch))
-
-
-@pytest.mark.parametrize(
-    ("batch", "parts"), [(16, 1), (16, 2), (16, 4), (48, 3), (48, 12), (6, 2), (9, 3), (18, 6), (4, 1), (2, 1)]
-)
-def test_samples_that_the_discriminator_compares_stay_together(batch, parts):
-    def groups(samples: list[int]) -> set[tuple[int, ...]]:  # sample i with i + k N / group
-        rows = len(samples) // group_size(len(samples))
-        return {tuple(samples[i::rows]) for i in range(rows)}
-
-    split = [groups(part) for rank in range(parts) for part in stream.shares(batch, rank, parts)]
-    assert set().union(*split) == groups(list(range(batch)))
-
-
-def test_a_batch_that_cannot_be_shared():
-    with pytest.raises(InputError, match="a batch of 8 cannot be split into 3 equal parts; make it a multiple of 3"):
-        stream.shares(8, 0, 3)
-
-
-@pytest.mark.parametrize("world", [1, 2, 3, 6])
-def test_processes_share_out_the_one_stream(world):
-    batch, count = 12, 31
-    taken = [stream.shares(batch, rank, world)[0] for rank in range(world)]
-    streams = [stream.batch_draws(4, count, 7, True, batch, samples) for samples in taken]
-    whole = take(9 * batch, seed=4, count=count, start=7, mirror=True)
-    for i in range(9):
-        for samples, draws in zip(taken, streams, strict=True):
-            assert next(draws) == [whole[i * batch + sample] for sample in samples]
-
-
-def test_a_run_on_changing_numbers_of_processes_sees_every_image_once_an_epoch():
-    batch, count, seen, indices = 8, 20, 0, []
-    for world, iterations in ((2, 3), (4, 1), (1, 2), (8, 4)):
-        parts = [stream.shares(batch, rank, world)[0] for rank in range(world)]
-        streams = [stream.batch_draws(0, count, seen, True, batch, samples) for samples in parts]
-        for _ in range(iterations):
-            of_batch = dict(zip(sum(parts, []), (i for draws in streams for i, _ in next(draws)), strict=True))
-            indices += [of_batch[place] for place in range(batch)]
-            seen += batch
-    assert all(sorted(indices[e : e + count]) == list(range(count)) for e in range(0, 80, count))
 
 
 def test_batches_of_one_process_are_its_share():

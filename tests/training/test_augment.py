@@ -2,6 +2,7 @@
 
 import itertools
 import math
+from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
@@ -12,7 +13,7 @@ from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylemap.architectures import losses
-from stylemap.config import AugmentConfig
+from stylemap.config import AugmentConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import augment
 from stylemap.training.augment import GATES, NUMBERS, TRANSFORMS, WIDTH, Augment, Draws, draw
@@ -773,7 +774,10 @@ class TestLeaks:
             assert smallest(gated(mean, p)) == pytest.approx(1 - p if lost else 1, abs=1e-9 if lost else 0.3)
 
 
-def test_preset():
-    assert augment.preset(1).mode == augment.preset(19_999).mode == "adaptive"
-    assert augment.preset(20_000).mode == augment.preset(10**7).mode == "none"
-    assert augment.preset(500) == AugmentConfig(mode="adaptive")
+@pytest.mark.parametrize(
+    ("images", "mode"), [(1, "adaptive"), (500, "adaptive"), (19_999, "adaptive"), (20_000, "none"), (10**7, "none")]
+)
+def test_auto_is_adaptive_for_small_data(images, mode):
+    config = TrainConfig()
+    assert augment.choose_mode(config, images) == replace(config, augment=AugmentConfig(mode=mode))
+    assert augment.choose_mode(config, images, before="none").augment.mode == "none"

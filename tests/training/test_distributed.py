@@ -19,9 +19,8 @@ import yaml
 from stylemap import cli, perceptual
 from stylemap.architectures.cycle import Pass
 from stylemap.config import OptimConfig, TrainConfig
-from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
-from stylemap.training import distributed, loop, state
+from stylemap.training import batching, distributed, loop, state
 from stylemap.training.monitor import read_log
 from tests.training.processes import spawn, start
 
@@ -48,11 +47,11 @@ def five_iterations(config: TrainConfig, folder: Path) -> None:
 
 def passes_of(config: TrainConfig, i: int, world: distributed.World, trainee: state.Trainee) -> list[Pass]:
     """What the loop would make of random pictures."""
-    samples = shares(config.batch, world.rank, world.size, loop.passes(config, world))
+    samples = batching.assign_places(config.batch, world.rank, world.size, batching.count_passes(config, world))
     pictures = torch.randint(
         0, 256, (config.batch, 16, 16, 3), generator=torch.Generator().manual_seed(i), dtype=torch.uint8
     )
-    parts = loop.split(pictures[sum(samples, [])], config, i * config.batch, samples, trainee)
+    parts = batching.split(pictures[sum(samples, [])], config, i * config.batch, samples, trainee)
     return [in_float64(part) for part in parts]
 
 
@@ -110,50 +109,6 @@ def test_same_gradients_and_weights_as_one_process(config, alone, tmp_path, worl
             assert (theirs[name] - gradient).abs().max() <= 1e-5 * largest, name
         for name, weight in weights.items():
             torch.testing.assert_close(after[name], weight, rtol=1e-5, atol=1e-5)
-
-
-def test_a_batch_that_processes_cannot_share(config):
-    with pytest.raises(InputError, match="batch 4 cannot be shared by 3 processes; make it a multiple of 3"):
-        loop.passes(config, distributed.World(0, 3))
-
-
-@pytest.mark.parametrize(
-    ("batch", "most", "world", "expected"),
-    [
-        (16, None, 1, 1),
-        (16, 4, 1, 4),
-        (16, 5, 1, 4),
-        (16, 4, 2, 2),
-        (16, 1, 4, 4),
-        (24, 6, 2, 3),
-        (12, 6, 1, 3),
-        (6, 3, 1, 2),
-    ],
-)
-def test_passes(config, batch, most, world, expected):
-    assert loop.passes(replace(config, batch=batch, batch_gpu=most), distributed.World(0, world)) == expected
-
-
-@pytest.mark.parametrize(
-    ("batch", "most", "world", "groups"),
-    [
-        (16, None, 1, None),
-        (16, 4, 1, None),
-        (16, None, 4, None),
-        (6, None, 1, None),  # groups of 3 anyway
-        (16, 2, 1, "compares groups of 2 instead of 4"),
-        (8, None, 4, "compares groups of 2 instead of 4"),
-        (6, 2, 1, "compares groups of 2 instead of 3"),
-        (6, None, 2, None),
-        (16, 1, 1, "compares no pictures"),
-        (7, None, 1, "compares no pictures"),
-        (1, None, 1, "compares no pictures"),
-        (4, None, 4, "compares no pictures"),
-    ],
-)
-def test_smaller_groups_are_told(config, batch, most, world, groups):
-    text = loop.regrouped(replace(config, batch=batch, batch_gpu=most), distributed.World(0, world))
-    assert text is None if groups is None else groups in text
 
 
 class TestRestarts:

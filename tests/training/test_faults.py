@@ -194,10 +194,10 @@ def test_a_whole_file_that_holds_something_else_is_passed_over(config, run, name
 def test_a_state_of_another_version_is_not_damaged(config, run):
     """An older program must not rename the states of a newer one, one after another."""
     content = torch.load(newest(run), weights_only=True)
-    torch.save(content | {"format": "stylemap-state-2"}, newest(run))
+    torch.save(content | {"format": "stylemap-state-3"}, newest(run))
     before = state.paths(run)
     with pytest.raises(
-        InputError, match=r"state-0000000040\.pt is of another version of stylemap \(stylemap-state-2\)"
+        InputError, match=r"state-0000000040\.pt is of another version of stylemap \(stylemap-state-3\)"
     ):
         loop.train(config, run, resume=True)
     assert state.paths(run) == before

@@ -210,17 +210,7 @@ def test_a_metric_that_fails_does_not_stop_a_training(config, tmp_path):
         assert record["broken"] is None
 
 
-class TestOlderStates:
-    def test_missing_settings_get_their_defaults(self, config, begun, tmp_path):
-        shutil.copytree(begun, tmp_path / "run")
-        path = state.paths(tmp_path / "run")[0]
-        content = torch.load(path, weights_only=True)
-        for name in ("augment", "speed", "init_from", "batch_gpu"):
-            del content["config"][name]
-        del content["config"]["optim"]["clip"], content["augment"]
-        torch.save(content, path)
-        assert loop.train(config, tmp_path / "run", resume=True) == 40
-
+class TestOtherVersions:
     def test_settings_of_a_newer_version_are_named(self, config, begun, tmp_path):
         shutil.copytree(begun, tmp_path / "run")
         path = state.paths(tmp_path / "run")[0]

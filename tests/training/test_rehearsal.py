@@ -20,7 +20,7 @@ from stylemap.config import (
 from stylemap.editing import blend
 from stylemap.images import from_uint8
 from stylemap.metrics import heldout
-from stylemap.training import ema, loop
+from stylemap.training import batching, ema, loop
 from stylemap.training.distributed import ALONE
 from stylemap.training.rehearsal import Memory, Need, Stage
 from tests.memory import peak
@@ -41,12 +41,12 @@ def train(config: TrainConfig, tick: bool = False) -> None:
     trainee = loop.build(config, device)
     loop.speed_up(trainee.networks, config)
     cycle = loop.cycle_of(config, trainee, term)
-    size = config.batch // loop.passes(config, ALONE)
+    size = config.batch // batching.count_passes(config, ALONE)
     places = torch.arange(config.batch).split(size)
     side = config.model.resolution
     for seen in (0, config.batch):
         pixels = torch.randint(0, 256, (config.batch, side, side, 3), dtype=torch.uint8)
-        parts = loop.split(pixels, config, seen, [p.tolist() for p in places], trainee)
+        parts = batching.split(pixels, config, seen, [p.tolist() for p in places], trainee)
         cycle.iterate(parts, 0)
         ema.update(trainee.average, trainee.networks.model, ema.decay(config.batch, config.batch, EmaConfig()))
         del parts
@@ -78,7 +78,7 @@ def expected(config: TrainConfig) -> Memory:
 @functools.cache
 def need(config: TrainConfig) -> Need:
     """In float32; what `estimate` asks for."""
-    at_once = config.batch // loop.passes(config, ALONE)
+    at_once = config.batch // batching.count_passes(config, ALONE)
     return Stage(config, 1, config.batch).need(at_once, at_once < config.batch, "float32", config.speed.checkpointing)
 
 

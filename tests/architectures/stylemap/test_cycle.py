@@ -11,8 +11,8 @@ from stylemap.architectures import losses
 from stylemap.architectures.cycle import TERMS, Pass, frozen
 from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.config import LossConfig, OptimConfig
-from stylemap.datasets.stream import shares
 from stylemap.training import loop
+from stylemap.training.batching import assign_places
 from stylemap.training.monitor import Meter
 
 
@@ -266,7 +266,8 @@ class TestPasses:
             cycle.networks.double()
             whole = batch(config, 16)
             split = [
-                Pass(whole.real[places].double(), whole.z[:, places].double()) for places in shares(16, passes=parts)
+                Pass(whole.real[places].double(), whole.z[:, places].double())
+                for places in assign_places(16, passes=parts)
             ]
             for seen in (0, 16):
                 terms = cycle.iterate(split, seen)

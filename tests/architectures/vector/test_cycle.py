@@ -13,10 +13,9 @@ from stylemap.architectures.vector import losses as vector_losses
 from stylemap.architectures.vector.chance import PATH
 from stylemap.architectures.vector.cycle import VectorCycle
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig, VectorConfig
-from stylemap.datasets.stream import shares
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
-from stylemap.training import loop, state
+from stylemap.training import augment, batching, loop, state
 from stylemap.training.monitor import Meter, read_log
 from tests.architectures.stylemap.test_cycle import Waits, snapshot
 from tests.training.test_distributed import in_float64
@@ -46,8 +45,8 @@ def make(config: TrainConfig, passes: int = 1, double: bool = False):
     def parts(seen: int = 0):
         rng = torch.Generator().manual_seed(seen)
         pixels = torch.randint(0, 256, (config.batch, 16, 16, 3), generator=rng, dtype=torch.uint8)
-        samples = shares(config.batch, passes=passes)
-        found = loop.split(pixels[sum(samples, [])], config, seen, samples, trainee)
+        samples = batching.assign_places(config.batch, passes=passes)
+        found = batching.split(pixels[sum(samples, [])], config, seen, samples, trainee)
         return [in_float64(part) for part in found] if double else found
 
     return cycle, parts
@@ -186,7 +185,7 @@ class TestWgan:
     def test_augmentation_that_is_left_open_is_none(self, config):
         """The adaptive one goes by the nonsaturating loss."""
         config = replace(stylegan(config), **WGAN, augment=AugmentConfig())
-        assert loop.settled(config, 10).augment.mode == "none"
+        assert augment.choose_mode(config, 10).augment.mode == "none"
         with pytest.raises(InputError, match="wgan-gp choose fixed or none"):
             replace(config, augment=AugmentConfig(mode="adaptive"))
 
