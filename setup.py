@@ -63,6 +63,7 @@ setup(
         "torch>=2.12",
         "torchvision",
         "lpips>=0.1.4",
+        "matplotlib>=3.8",
         "numpy>=1.26",
         "opencv-python>=4.9",
         "pillow>=10.3",

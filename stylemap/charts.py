@@ -1,26 +1,45 @@
-"""Line charts by Pillow, with labels that are measured before they are placed."""
+"""Charts by Matplotlib, which is imported when one is drawn: as pixels for documents, as SVG for the page of a run."""
 
+import io
 import math
-from collections.abc import Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from PIL import Image, ImageDraw, ImageFont
-from torch import Tensor
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.axis import Axis as MatplotlibAxis
+    from matplotlib.figure import Figure
 
-from stylemap import images
-
-FINE = 3  # drawn so many times larger and shrunk, which smooths the lines
-SIZE, TITLE_SIZE = 14, 17  # pixels, of the letters
-LINE, DOT, PAD = 2, 5, 10
-WHITE, INK, GREY, FAINT = (255, 255, 255), (35, 35, 35), (95, 95, 95), (225, 225, 225)
-# Okabe and Ito's colours, told apart by the colour-blind, but for yellow, which is hard to see on white; then three more.
+DPI = 100
+INK, GREY, FAINT = "#232323", "#5f5f5f", "#e1e1e1"
+# The colours of Okabe and Ito, which the colour-blind can tell apart, without yellow (hard to see on white); then three more.
 COLOURS = (
-    *((0, 114, 178), (213, 94, 0), (0, 158, 115), (204, 121, 167), (35, 35, 35), (230, 159, 0), (86, 180, 233)),
-    *((128, 60, 30), (110, 70, 170), (140, 140, 140)),
+    *("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#232323", "#e69f00", "#56b4e9"),
+    *("#803c1e", "#6e46aa", "#8c8c8c"),
 )
-SHAPES = ("circle", "square", "diamond", "triangle")
+MARKERS = "osD^"
+STYLE = {
+    "font.size": 10,
+    "axes.edgecolor": GREY,
+    "axes.labelcolor": GREY,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.grid": True,
+    "axes.axisbelow": True,
+    "grid.color": FAINT,
+    "grid.linewidth": 1,
+    "lines.linewidth": 2,
+    "lines.markersize": 8,
+    "lines.markeredgecolor": "white",
+    "lines.solid_capstyle": "round",
+    "lines.solid_joinstyle": "round",
+    "xtick.color": GREY,
+    "ytick.color": GREY,
+    "svg.fonttype": "none",  # letters stay letters, in a font of the page
+    "svg.hashsalt": "stylemap",  # equal charts are equal bytes
+}
 
 
 @dataclass(frozen=True)
@@ -34,153 +53,80 @@ class Series:
 
 @dataclass(frozen=True)
 class Axis:
-    """Logarithmic, or linear from 0.
-
-    Args:
-        ticks: of the values, with their labels; None chooses round ones.
-    """
+    """Logarithmic, or linear from 0; ``ticks`` are values with their labels, None chooses round ones."""
 
     label: str
     logarithmic: bool = False
     ticks: Sequence[tuple[float, str]] | None = None
 
-
-def draw(
-    title: str, across: Axis, up: Axis, series: Sequence[Series], size: tuple[int, int], legend: bool = True
-) -> Tensor:
-    """A chart as one picture [3, H, W]; values that an axis cannot show are left out.
-
-    Args:
-        size: (W, H) in pixels.
-    """
-    return _Chart(title, across, up, series, size, legend).drawn()
-
-
-class _Scale:
-    """Where values lie between two pixels."""
-
-    def __init__(self, axis: Axis, values: list[float], first: float, last: float):
-        self.axis = axis
-        values = [*values, *(value for value, _ in axis.ticks or ())]
-        low, high = (min(values), max(values)) if values else (1.0, 10.0)
-        if axis.logarithmic:
-            low, high = low / 1.25, high * 1.25
-            self.ticks = axis.ticks or log_ticks(low, high)
-        else:
-            high = high or 1.0
-            self.ticks = axis.ticks or linear_ticks(high)
-            low, high = 0.0, max(high * 1.05, self.ticks[-1][0])
-        self.low, self.high = self.warp(low), self.warp(high)
-        self.first, self.last = first, last
-
-    def warp(self, value: float) -> float:
-        return math.log10(value) if self.axis.logarithmic else value
-
     def shows(self, value: float) -> bool:
-        return math.isfinite(value) and (value > 0 or not self.axis.logarithmic)
+        return math.isfinite(value) and (value > 0 or not self.logarithmic)
 
-    def __call__(self, value: float) -> float:
-        return self.first + (self.warp(value) - self.low) / (self.high - self.low) * (self.last - self.first)
+    def apply(self, axes: "Axes", axis: "MatplotlibAxis") -> None:
+        """Set scale, limits and ticks of an axis after the points are drawn."""
+        from matplotlib.ticker import LogLocator, NullLocator
 
-
-def log_ticks(low: float, high: float) -> list[tuple[float, str]]:
-    """Powers of ten, between them others if there are few; from ``low`` to ``high``."""
-    exponents = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    for steps in ((1,), (1, 2, 5), (1, 2, 3, 5, 7)):
-        values = [step * 10.0**e for e in exponents for step in steps]
-        values = [value for value in values if low <= value <= high]
-        if len(values) >= 4:
-            break
-    return [(value, f"{value:g}") for value in values]
-
-
-def linear_ticks(high: float) -> list[tuple[float, str]]:
-    """About five round numbers from 0 to ``high`` or the next one."""
-    unit = 10.0 ** math.floor(math.log10(high / 5))
-    step = next(m * unit for m in (1, 2, 5, 10) if m * unit >= high / 5 * 0.999)
-    return [(k * step, f"{k * step:g}") for k in range(math.ceil(high / step * 0.999) + 1)]
+        scale, limits = {"x": (axes.set_xscale, axes.set_xlim), "y": (axes.set_yscale, axes.set_ylim)}[axis.axis_name]
+        something = math.isfinite(axes.dataLim.minpos[int(axis.axis_name == "y")])
+        if self.logarithmic and something:
+            scale("log")
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
+        if self.ticks is not None:
+            axis.set_ticks([value for value, _ in self.ticks], [label for _, label in self.ticks])
+        if not self.logarithmic:
+            limits(0)
 
 
-class _Chart:
-    def __init__(
-        self, title: str, across: Axis, up: Axis, series: Sequence[Series], size: tuple[int, int], legend: bool
-    ):
-        self.title, self.across, self.up, self.series, self.legend = title, across, up, series, legend
-        self.width, self.height = size[0] * FINE, size[1] * FINE
-        self.picture = Image.new("RGB", (self.width, self.height), WHITE)
-        self.pen = ImageDraw.Draw(self.picture)
-        self.font, self.bold = (ImageFont.load_default(size=s * FINE) for s in (SIZE, TITLE_SIZE))
-        self.place()
+def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, layout: str | None = "constrained"):
+    """A figure of this many pixels in the style of this project, and its rows * columns axes."""
+    import matplotlib
+    from matplotlib.figure import Figure
 
-    def place(self) -> None:
-        """The frame, as large as the labels around it allow."""
-        pad, letter = PAD * FINE, SIZE * FINE
-        points = [p for s in self.series for p in (*s.line, *s.dots)]
-        finite = [(x, y) for x, y in points if self._shown(self.across, x) and self._shown(self.up, y)]
-        above = 2 * pad + int(2.6 * letter)  # title, and the label of the vertical axis below it
-        below = self.height - 2 * pad - int(2.4 * letter)
-        self.y = _Scale(self.up, [y for _, y in finite], below, above)
-        left = 2 * pad + max((self.pen.textlength(text, self.font) for _, text in self.y.ticks), default=0)
-        keys = max((self.pen.textlength(s.label, self.font) for s in self.series), default=0) if self.legend else 0
-        right = self.width - 2 * pad - (keys + 5 * pad if self.legend else pad)
-        self.x = _Scale(self.across, [x for x, _ in finite], left, right)
-        self.frame = left, above, right, below
+    with matplotlib.rc_context(STYLE):
+        figure = Figure((width / DPI, height / DPI), dpi=DPI, layout=layout)
+        return figure, figure.subplots(rows, columns, squeeze=False).flatten().tolist()
 
-    def _shown(self, axis: Axis, value: float) -> bool:
-        return math.isfinite(value) and (value > 0 or not axis.logarithmic)
 
-    def drawn(self) -> Tensor:
-        left, above, right, below = self.frame
-        pad = PAD * FINE
-        self.pen.text((left, pad), self.title, INK, self.bold)
-        self.pen.text((left, above - pad / 2), self.up.label, GREY, self.font, anchor="ls")
-        self.pen.text(((left + right) / 2, self.height - pad), self.across.label, GREY, self.font, anchor="ms")
-        for value, text in self.y.ticks:
-            y = self.y(value)
-            self.pen.line((left, y, right, y), FAINT, FINE)
-            self.pen.text((left - pad / 2, y), text, GREY, self.font, anchor="rm")
-        for value, text in self.x.ticks:
-            x = self.x(value)
-            self.pen.line((x, above, x, below), FAINT, FINE)
-            self.pen.text((x, below + pad / 2), text, GREY, self.font, anchor="ma")
-        self.pen.line((left, above, left, below, right, below), GREY, FINE)
-        for k, one in enumerate(self.series):
-            self.curve(one, COLOURS[k % len(COLOURS)], SHAPES[k % len(SHAPES)])
-        if self.legend:
-            self.keys(right + 2 * pad, above)
-        small = self.picture.resize((self.width // FINE, self.height // FINE), Image.Resampling.LANCZOS)
-        return images.from_uint8(torch.from_numpy(np.array(small))[None])[0]
+def draw(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Series], legend: bool = True) -> None:
+    """Draw series into axes. Points that cannot be shown, such as 0 on a logarithmic axis, are left out."""
+    for k, one in enumerate(series):
+        style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
+        line, dots = ([p for p in points if across.shows(p[0]) and up.shows(p[1])] for points in (one.line, one.dots))
+        axes.plot([x for x, _ in line], [y for _, y in line], **style | {"marker": None})
+        axes.plot([x for x, _ in dots], [y for _, y in dots], linestyle="none", **style)
+        axes.plot([], [], label=one.label, linestyle="-" if one.line else "none", **style)
+    across.apply(axes, axes.xaxis)
+    up.apply(axes, axes.yaxis)
+    axes.set_xlabel(across.label)
+    axes.set_title(f"{title}\n" if up.label else title, loc="left", fontweight="bold", color=INK)
+    axes.text(0, 1.02, up.label, color=GREY, transform=axes.transAxes)
+    if legend:
+        axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, labelcolor=INK)
 
-    def curve(self, one: Series, colour: tuple, shape: str) -> None:
-        line = [self.at(p) for p in one.line if self.inside(p)]
-        if len(line) > 1:
-            self.pen.line(line, colour, LINE * FINE, joint="curve")
-        for point in filter(self.inside, one.dots):
-            self.mark(self.at(point), DOT * FINE, colour, shape)
 
-    def inside(self, point: tuple[float, float]) -> bool:
-        return self.x.shows(point[0]) and self.y.shows(point[1])
+def png(figure: "Figure") -> bytes:
+    """A file of the same bytes for the same chart."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, format="png", metadata={"Software": None})
+    return buffer.getvalue()
 
-    def at(self, point: tuple[float, float]) -> tuple[float, float]:
-        return self.x(point[0]), self.y(point[1])
 
-    def keys(self, x: float, y: float) -> None:
-        pad, line = PAD * FINE, int(1.6 * SIZE * FINE)
-        for k, one in enumerate(self.series):
-            colour, middle = COLOURS[k % len(COLOURS)], y + line * (k + 0.5)
-            if one.line:
-                self.pen.line((x, middle, x + 2 * pad, middle), colour, LINE * FINE)
-            self.mark((x + pad, middle), DOT * FINE, colour, SHAPES[k % len(SHAPES)])
-            self.pen.text((x + 2.8 * pad, middle), one.label, INK, self.font, anchor="lm")
+def svg(figure: "Figure", colours: Mapping[str, str]) -> str:
+    """An ``<svg>`` element for a page, which gives the colours: from those that were drawn with to those of CSS.
 
-    def mark(self, centre: tuple[float, float], r: float, colour: tuple, shape: str) -> None:
-        x, y = centre
-        corners = {
-            "square": [(-0.9, -0.9), (0.9, -0.9), (0.9, 0.9), (-0.9, 0.9)],
-            "diamond": [(0, -1.3), (1.3, 0), (0, 1.3), (-1.3, 0)],
-            "triangle": [(0, -1.3), (1.2, 0.9), (-1.2, 0.9)],
-        }
-        if shape == "circle":
-            self.pen.ellipse((x - r, y - r, x + r, y + r), colour, WHITE, FINE)
-        else:
-            self.pen.polygon([(x + dx * r, y + dy * r) for dx, dy in corners[shape]], colour, WHITE, FINE)
+    What was given a gid has it as its class, as one page holds many figures.
+    """
+    import matplotlib
+
+    buffer = io.StringIO()
+    with matplotlib.rc_context(STYLE):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace('<g id="', '<g class="')
+    for drawn, shown in colours.items():
+        text = text.replace(drawn, shown)
+    return re.sub(r"\n\s*", "\n", text)

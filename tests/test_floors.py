@@ -31,7 +31,6 @@ FLOORS = """
 EXCEPTIONS = {
     ("stylemap.architectures.cycle", "training"),
     ("stylemap.architectures.stylemap.published", "checkpoint"),
-    ("stylemap.datasets.stream", "architectures"),
 }
 TO_VERBS = {
     ("stylemap.cli.published_data", "stylemap.cli.prepare"),

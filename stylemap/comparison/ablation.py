@@ -1,7 +1,6 @@
 """Stylemaps of several sides, trained alike: reconstruction and edit quality by side (an ablation of StyleMapGAN)."""
 
 import json
-import math
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -221,20 +220,20 @@ def table(measures: Sequence[dict], notes: Sequence[str]) -> str:
     return markdown(["stylemap", "seeds", *METRICS.values()], rows) + "\n" + "".join(f"- {text}\n" for text in notes)
 
 
-def plot(measures: Sequence[dict]) -> Tensor:
-    """A panel for each of PLOTTED over the side: the line is the mean of the seeds, dots are the seeds."""
-    panels = []
+def plot(measures: Sequence[dict]) -> bytes:
+    """A PNG file with a panel for each of PLOTTED over the side. The line is the mean of the seeds, dots are the seeds."""
     groups = by_side(measures)
     across = Axis("side of the stylemap; line: mean, dots: seeds", True, [(side, str(side)) for side in groups])
-    for name, title in PLOTTED.items():
+    figure, panels = charts.new_figure(2 * PANEL[0], 2 * PANEL[1], 2, 2)
+    for axes, (name, title) in zip(panels, PLOTTED.items(), strict=True):
         known = {side: [m[name] for m in some if m[name] is not None] for side, some in groups.items()}
         mean = [(side, sum(values) / len(values)) for side, values in known.items() if values]
         each = [(side, value) for side, values in known.items() for value in values]
         values = [value for _, value in each if value > 0]
         wide = bool(values) and max(values) > WIDE * min(values)
         title += " (logarithmic)" * wide
-        panels.append(charts.draw(title, across, Axis("", wide), [Series(title, mean, each)], PANEL, legend=False))
-    return images.grid(torch.stack(panels), columns=math.ceil(len(panels) / 2), pad=0)
+        charts.draw(axes, title, across, Axis("", wide), [Series(title, mean, each)], legend=False)
+    return charts.png(figure)
 
 
 def write(measures: Sequence[dict], about: dict, notes: Sequence[str], shown: tuple[Tensor, Tensor], out: Path) -> str:
@@ -243,7 +242,7 @@ def write(measures: Sequence[dict], about: dict, notes: Sequence[str], shown: tu
     result = {**about, "notes": list(notes), "runs": list(measures)}
     files.write_text(out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
     files.write_text(out / TABLE, text)
-    images.write(out / PLOT, plot(measures))
+    files.write_bytes(out / PLOT, plot(measures))
     for name, picture in zip((SHEET, EDITS), shown, strict=True):
         images.write(out / name, picture)
     return text

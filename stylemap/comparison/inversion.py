@@ -113,7 +113,7 @@ class Benchmark:
         }
         files.write_text(self.out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
         files.write_text(self.out / TABLE, text)
-        images.write(self.out / PLOT, showing.plot(rows))
+        files.write_bytes(self.out / PLOT, showing.plot(rows))
         columns = {"original": self.originals[:SHOWN]}
         for contender in longest(chosen):
             if (path := self.strip(contender)).is_file() and self.written(contender, self.key(contender)):

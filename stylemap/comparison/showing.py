@@ -3,8 +3,6 @@
 import math
 from collections.abc import Sequence
 
-from torch import Tensor
-
 from stylemap import charts
 from stylemap.charts import Axis, Series
 from stylemap.comparison.quality import METRICS
@@ -79,8 +77,8 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
     return [*found, *notes]
 
 
-def plot(rows: list[dict]) -> Tensor:
-    """Time against error, [3, H, W]: of methods that optimise a curve, of their run of the most steps; marks for results."""
+def plot(rows: list[dict]) -> bytes:
+    """A PNG file, time against error: of methods that optimise a curve, of their run of the most steps; marks for results."""
     groups: dict[str, list[dict]] = {}
     for row in rows:
         if "seconds" in row:
@@ -92,7 +90,9 @@ def plot(rows: list[dict]) -> Tensor:
         series.append(Series(name, line, [(row["seconds"], row["mse"]) for row in some]))
     across = Axis("seconds for one picture", True)
     up = Axis("mean squared error, pixels in [-1, 1]; mark: result of a run, line: on the way in the longest run", True)
-    return charts.draw("Time and error of inversion", across, up, series, PLOT_SIZE)
+    figure, (axes,) = charts.new_figure(*PLOT_SIZE)
+    charts.draw(axes, "Time and error of inversion", across, up, series)
+    return charts.png(figure)
 
 
 def _fixed(value: float | None, decimals: int) -> str:

@@ -20,7 +20,7 @@ from stylemap.architectures import losses
 from stylemap.config import AugmentConfig, LossConfig, OptimConfig, SpeedConfig, TrainConfig
 from stylemap.datasets import ImageFolder, unseen
 from stylemap.errors import InputError
-from stylemap.training import augment, loop, state
+from stylemap.training import augment, batching, loop, state
 from stylemap.training.monitor import read_log
 from tests.training.conftest import TINY
 from tests.training.processes import Command
@@ -265,7 +265,7 @@ def test_checkpointing_changes_memory_and_not_results(config, tmp_path):
             kept += x.numel()
             return x
 
-        z = loop.noise(0, 0, 4, config.model.stylemap_channels)[0]
+        z = batching.noise(0, 0, 4, config.model.stylemap_channels)[0]
         with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
             loss = trainee.networks.generator(z).square().mean()
         loss.backward()

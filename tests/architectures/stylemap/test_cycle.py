@@ -11,7 +11,7 @@ from stylemap.architectures import losses
 from stylemap.architectures.cycle import TERMS, Pass, frozen
 from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.config import LossConfig, OptimConfig
-from stylemap.training import loop
+from stylemap.training import batching, loop
 from stylemap.training.batching import assign_places
 from stylemap.training.monitor import Meter
 
@@ -31,7 +31,7 @@ def make(config, precision=torch.float32):
 
 def batch(config, size=4):
     real = torch.rand(size, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return Pass(real, loop.noise(0, 0, size, config.model.stylemap_channels))
+    return Pass(real, batching.noise(0, 0, size, config.model.stylemap_channels))
 
 
 @pytest.fixture
