@@ -13,7 +13,7 @@ EXTRAS = {
     # What later parts use; the core below trains, generates and edits without them.
     "fast": ["simplejpeg>=1.7"],
     "heic": ["pi-heif>=0.20"],
-    "web": ["fastapi>=0.115", "uvicorn>=0.30"],
+    "web": ["starlette>=1.0", "uvicorn>=0.30"],
     "onnx": ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.20"],
     "video": ["av>=14"],
     "metrics": ["torch-fidelity>=0.4"],
@@ -24,7 +24,7 @@ EXTRAS = {
         "hypothesis>=6.100",
         "ruff>=0.10",
         "vermin>=1.6",
-        "fastapi>=0.115",
+        "starlette>=1.0",
         "uvicorn>=0.30",
         "httpx2>=2",
         "playwright>=1.49",

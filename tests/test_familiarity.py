@@ -10,10 +10,10 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector import VectorModel
 from stylemap.config import ModelConfig
 from stylemap.datasets.avatars import Avatars
-from stylemap.editor.pictures import whole
+from stylemap.editing.edit import ORIGINAL, Edit
 from stylemap.editor.studio import Studio
 from stylemap.familiarity import FACTOR, Familiarity
-from stylemap.project import recipe
+from stylemap.photos.photo import from_pixels
 
 SHIPPED = ("avatars32", "avatars32_stylegan2")
 TINY = ModelConfig(resolution=32, stylemap_size=8, stylemap_channels=8, channel_base=256, channel_max=16)
@@ -114,8 +114,8 @@ def pictures(tmp_path_factory):
     Image.fromarray(rng.integers(0, 256, (32, 32, 3), np.uint8)).save(folder / "noise.png")
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(folder / "mask.png")
     studio = Studio(checkpoint.load("avatars32"), "avatars32", {}, maps_bytes=0)
-    face = studio.take(whole(Avatars(32, split="heldout")[71]))
-    project.save(folder / "edit.safetensors", studio.project(recipe.Edit(), {recipe.ORIGINAL: face}, {}))
+    face = studio.encode(from_pixels(Avatars(32, split="heldout")[71]))
+    project.save(folder / "edit.safetensors", studio.project(Edit(), {ORIGINAL: face}, {}))
     return folder
 
 

@@ -15,12 +15,13 @@ from safetensors.torch import load, save
 
 from stylemap import editing, images, project
 from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.editing import masks
 from stylemap.editing.directions import Origin, normalised
+from stylemap.editing.edit import Edit, Patch, Placement, Push
 from stylemap.errors import InputError
 from stylemap.faces import Alignment
-from stylemap.project import Project, recipe
-from stylemap.project.parser import FORMAT
-from stylemap.project.recipe import Photo
+from stylemap.photos.photo import Photo
+from stylemap.project import FORMAT, Project
 from tests.editing import tiny
 from tests.editing.tiny import CELLS, CHANNELS, SIDE
 
@@ -37,8 +38,8 @@ def upload(width: int, height: int) -> bytes:
     return buffer.getvalue()
 
 
-def mask() -> np.ndarray:
-    return RNG.integers(0, 256, (SIDE, SIDE), np.uint8)
+def mask() -> torch.Tensor:
+    return masks.from_bytes(RNG.integers(0, 256, (SIDE, SIDE), np.uint8))
 
 
 @pytest.fixture(scope="module")
@@ -60,11 +61,21 @@ def made(model) -> Project:
     photos = {"original": original, **references}
     stylemaps = {slot: model.encode(as_image(photo.pixels)) for slot, photo in photos.items()}
     patches = (
-        recipe.Patch(0, mask(), (1.5, -2.0), 1.25, True, (3.0, 4.5), 0.75, False, 1.5, (1, 4)),
-        recipe.Patch(4, mask(), hard=True),
+        Patch(
+            reference=0,
+            mask=mask(),
+            placement=Placement((1.5, -2.0), 1.25, True, (3.0, 4.5)),
+            strength=0.75,
+            feather=1.5,
+            layers=(1, 4),
+        ),
+        Patch(reference=4, mask=mask(), hard=True),
     )
-    pushes = (recipe.Push(smile, -1.5, mask(), False, 2.0), recipe.Push(smile, 0.5, layers=(0, 2)))
-    edit = recipe.Edit("w+", patches, pushes)
+    pushes = (
+        Push(direction=smile, amount=-1.5, mask=mask(), feather=2.0),
+        Push(direction=smile, amount=0.5, layers=(0, 2), cells=(1, 2, 3, 4)),
+    )
+    edit = Edit("w+", patches, pushes)
     page = {"zoom": 1.5, "name": "ü☺", "list": [1, None]}
     return Project("tiny", project.fingerprint(model), model.config, photos, stylemaps, edit, page)
 
@@ -79,7 +90,7 @@ def equal(a, b) -> bool:
         return a.dtype == b.dtype and torch.equal(a, b)
     if isinstance(a, np.ndarray):
         return a.dtype == b.dtype and np.array_equal(a, b)
-    if isinstance(a, (Photo, Project, recipe.Edit, recipe.Patch, recipe.Push)):
+    if isinstance(a, (Photo, Project, Edit, Patch, Push)):
         return equal(vars(a), vars(b))
     if isinstance(a, dict):
         return a.keys() == b.keys() and all(equal(a[key], b[key]) for key in a)
@@ -97,12 +108,12 @@ def test_round_trip(made, tmp_path):
 
 
 def test_round_trip_of_little(made):
-    little = replace(made, photos={}, stylemaps={}, edit=recipe.Edit("w"), page={})
+    little = replace(made, photos={}, stylemaps={}, edit=Edit("w"), page={})
     assert equal(project.load(project.to_bytes(little)), little)
 
 
 def test_size_is_bounded(made):
-    most = project.most_bytes(made.config, len(made.photos["original"].upload))
+    most = project.most_bytes(made.config, len(made.photos["original"].source))
     assert len(project.to_bytes(made)) < most
 
 
@@ -113,13 +124,13 @@ def test_replay_repeats(made, model):
 
 
 def test_replay_is_the_librarys(made, model):
-    plain = recipe.Edit("w+", (replace(made.edit.patches[1], hard=False),))
+    plain = Edit("w+", (replace(made.edit.patches[1], hard=False),))
     stylemaps = made.stylemaps
     expected = editing.blend(
         model,
         stylemaps["original"],
         stylemaps["4"],
-        torch.from_numpy(plain.patches[0].mask / np.float32(255))[None, None],
+        plain.patches[0].mask,
     )
     replay = project.Replay(model, replace(made, edit=plain))
     assert np.array_equal(replay().pixels, images.to_uint8(expected)[0])
@@ -128,7 +139,7 @@ def test_replay_is_the_librarys(made, model):
         model,
         model.encode(other),
         stylemaps["4"],
-        torch.from_numpy(plain.patches[0].mask / np.float32(255))[None, None],
+        plain.patches[0].mask,
     )
     assert np.array_equal(replay(other).pixels, images.to_uint8(expected)[0])
 
@@ -146,26 +157,27 @@ def test_what_is_the_same_for_every_photo_is_done_once(made, model, monkeypatch)
 
 
 def test_region_follows_the_masks(made, model):
-    box = np.zeros((SIDE, SIDE), np.uint8)
-    box[4:8, 4:8] = 255
-    moved = replace(made, edit=recipe.Edit("w+", (recipe.Patch(0, box, (10.0, 0.0)),)))
-    assert np.array_equal(project.Replay(model, moved)(how="feather").region, np.roll(box, 10, 0) / np.float32(255))
-    assert project.Replay(model, replace(made, edit=recipe.Edit()))(how="feather").region.max() == 0
+    box = tiny.box_mask(4, 4, 4, 4)
+    moved = replace(made, edit=Edit("w+", (Patch(reference=0, mask=box, placement=Placement((10.0, 0.0))),)))
+    assert np.array_equal(project.Replay(model, moved)(how="feather").region, box.roll(10, 2)[0, 0])
+    assert project.Replay(model, replace(made, edit=Edit()))(how="feather").region.max() == 0
 
 
 def test_region_of_a_direction_without_a_mask(made, model):
     """Where it shows, and not all of the picture, whose detail the model has not."""
     smile = made.edit.pushes[0].direction
-    box = np.zeros((SIDE, SIDE), np.uint8)
-    box[4:8, 4:8] = 255
+    box = tiny.box_mask(4, 4, 4, 4)
+
+    def push(amount):
+        return Push(direction=smile, amount=amount)
 
     def region(*pushes, patches=()):
-        edited = replace(made, edit=recipe.Edit("w+", patches, pushes))
+        edited = replace(made, edit=Edit("w+", patches, pushes))
         return project.Replay(model, edited)(how="feather").region
 
-    assert region(recipe.Push(smile, 0.0)).max() == 0
-    assert (region(recipe.Push(smile, 0.0), patches=(recipe.Patch(0, box),)) * 255 == box).all()
-    assert 0 < region(recipe.Push(smile, 0.5)).mean() <= region(recipe.Push(smile, 20.0)).mean()
+    assert region(push(0.0)).max() == 0
+    assert (region(push(0.0), patches=(Patch(reference=0, mask=box),)) == box[0, 0].numpy()).all()
+    assert 0 < region(push(0.5)).mean() <= region(push(20.0)).mean()
 
 
 def test_other_weights_are_refused(made, model):
@@ -260,6 +272,7 @@ CHANGES = {
     "unknown": setting("patches", 0, "unknown", 1),
     "mask": setting("patches", 0, "mask", 1),
     "missing": dropped("patches", 0, "reference"),
+    "cells": setting("pushes", 0, "cells", [0, 0, 9, 1]),
     "amount": setting("pushes", 0, "amount", 1e9),
     "direction": setting("pushes", 0, "direction", ["x"]),
     "direction's scale": setting("pushes", 0, "scale", 0),

@@ -14,10 +14,10 @@ from stylemap.cli import direction_files, encoding, heldout, options, photos, te
 from stylemap.datasets import attributes
 from stylemap.datasets.attributes import Columns, Question, Value
 from stylemap.editing import applying, directions, finding_directions
-from stylemap.editing.blending import in_space
+from stylemap.editing.blending import in_space, push_change
 from stylemap.editing.directions import Cells, Direction
+from stylemap.editing.edit import AMOUNT, Push
 from stylemap.errors import InputError, Note, shortened
-from stylemap.project import recipe
 
 STEPS = [float(k) for k in range(-3, 4)]
 MOST_STEPS = 50
@@ -182,7 +182,10 @@ def run_apply(arguments: argparse.Namespace) -> None:
         raise InputError("--space and --hard go with --mask; add it or leave them away")
     model = options.load_model(arguments)
     if arguments.cells:
-        _check_cells(arguments.cells, model)
+        try:
+            directions.check_cells(arguments.cells, model.config.stylemap_size)
+        except InputError as err:
+            raise InputError(f"{err}; change --cells") from err
     (direction,) = direction_files.chosen(arguments, model, [arguments.direction])
     pictures = photos.open_photos(arguments, model, arguments.weights)
     original = pictures.open(arguments.image)
@@ -194,9 +197,9 @@ def run_apply(arguments: argparse.Namespace) -> None:
         return in_space(model, w, space)
 
     stylemap = model.encode(pictures.image(original))
-    settings = {"cells": arguments.cells, "mask": mask, "hard": arguments.hard}
-    step = directions.push(stylemap, direction, arguments.amount, maps_of, **settings)
-    edited = applying.apply(model, maps_of(stylemap), [step], space, pictures.paste)
+    step = Push(direction=direction, amount=arguments.amount, cells=arguments.cells, mask=mask, hard=arguments.hard)
+    change = push_change(step, stylemap, maps_of)
+    edited = applying.apply_changes(model, maps_of(stylemap), [change], space, pictures.paste)
     pictures.write(arguments.out, original, edited)
     print(arguments.out)
 
@@ -286,9 +289,9 @@ def amounts(text: str) -> list[float]:
             found = [float(part) for part in text.split(",")]
     except ValueError:
         found = []
-    valid = all(abs(step) <= recipe.MOST_AMOUNT for step in found)  # NaN is not
+    valid = all(abs(step) <= AMOUNT.most for step in found)  # NaN is not
     if not 1 <= len(found) <= MOST_STEPS or len(set(found)) < len(found) or not valid:
-        known = f"-3..3 or -2,0,2, {MOST_STEPS} at most and none beyond {recipe.MOST_AMOUNT:g}"
+        known = f"-3..3 or -2,0,2, {MOST_STEPS} at most and none beyond {AMOUNT.most:g}"
         raise argparse.ArgumentTypeError(f"{shortened(text)!r} are not amounts like {known}")
     return found
 
@@ -308,10 +311,3 @@ def cells(text: str) -> Cells:
 
 def _file(path: str) -> Path:
     return options.output(path, FILES)
-
-
-def _check_cells(selected: Cells, model: StylemapModel) -> None:
-    try:
-        directions.inside(selected, model.config.stylemap_size)
-    except ValueError as err:
-        raise InputError(f"{err}; change --cells") from err

@@ -3,15 +3,15 @@
 import argparse
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
-from stylemap import editing
-from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import batch_edit, options, photos, replay, selecting
-from stylemap.editing import applying, blending, composing, directions
-from stylemap.editing.blending import Space
+from stylemap.editing import applying, blending, composing
+from stylemap.editing.composing import Change
+from stylemap.editing.edit import SCALE, Patch, Placement, Space, layer_count
+from stylemap.editing.transplanting import Box
 from stylemap.errors import InputError, shortened
+from stylemap.photos.photo import Photo
 
 WHO = "original and reference are photos"
 REPEATED = ("mask", "part", "reference_parts", "half", "source", "target", "size", "shift", "scale", "flip")
@@ -99,10 +99,10 @@ def run_blend(arguments: argparse.Namespace) -> None:
     if arguments.mask and len(arguments.reference) != count:
         raise InputError(f"{len(arguments.reference)} --reference and {count} --mask; give one mask for each reference")
     check_files(arguments)
-    edit = Edit(arguments)
-    references = [edit.pictures.open(path) for path in arguments.reference]
-    selected = selecting.select(arguments, edit.pictures, edit.original, references)
-    edit.write([edit.patch(r, mask, composing.Placement()) for r, mask in zip(references, selected, strict=True)])
+    job = Job(arguments)
+    references = [job.pictures.open(path) for path in arguments.reference]
+    selected = selecting.select(arguments, job.pictures, job.original, references)
+    job.write([job.patch(r, mask, Placement()) for r, mask in zip(references, selected, strict=True)])
 
 
 def run_transplant(arguments: argparse.Namespace) -> None:
@@ -130,13 +130,13 @@ def transplant_masks(arguments: argparse.Namespace) -> None:
         selecting.spread(flag, values or [default], count, "parts to move")
         for (flag, values), default in zip(moves.items(), ((0, 0), 1.0, False), strict=True)
     )
-    placements = [composing.Placement(*where) for where in zip(shifts, scales, flips, strict=True)]
+    placements = [Placement(*where) for where in zip(shifts, scales, flips, strict=True)]
     check_files(arguments)
-    edit = Edit(arguments)
-    opened = {path: edit.pictures.open(path) for path in dict.fromkeys(names)}
+    job = Job(arguments)
+    opened = {path: job.pictures.open(path) for path in dict.fromkeys(names)}
     references = [opened[path] for path in names]
-    selected = selecting.select(arguments, edit.pictures, edit.original, references)
-    edit.write([edit.patch(*part) for part in zip(references, selected, placements, strict=True)])
+    selected = selecting.select(arguments, job.pictures, job.original, references)
+    job.write([job.patch(*part) for part in zip(references, selected, placements, strict=True)])
 
 
 def transplant_cells(arguments: argparse.Namespace) -> None:
@@ -154,18 +154,17 @@ def transplant_cells(arguments: argparse.Namespace) -> None:
         )
     )
     check_files(arguments)
-    edit = Edit(arguments, space="w")
-    boxes = [editing.Box(*corners) for corners in zip(sources, arguments.target, sizes, strict=True)]
-    for box in boxes:
-        try:
-            box.check(edit.model.config.stylemap_size)
-        except ValueError as err:
-            raise InputError(f"{err}; change --from, --to or --size") from err
-    references = [edit.pictures.open(path) for path in names]
-    edit.write([edit.patch(r, *over(box, edit.model)) for r, box in zip(references, boxes, strict=True)])
+    job = Job(arguments, space="w")
+    boxes = [Box(*corners) for corners in zip(sources, arguments.target, sizes, strict=True)]
+    try:
+        patches = [box.patch(job.model.config, arguments.strength) for box in boxes]
+    except InputError as err:
+        raise InputError(f"{err}; change --from, --to or --size") from err
+    references = [job.pictures.open(path) for path in names]
+    job.write([Change(patch, job.maps(r)) for r, patch in zip(references, patches, strict=True)])
 
 
-class Edit:
+class Job:
     """What both verbs need: the model, the photos and the settings that the flags name."""
 
     def __init__(self, arguments: argparse.Namespace, space: Space = "w+"):
@@ -173,45 +172,45 @@ class Edit:
             raise InputError("--layers chooses among the resized stylemaps of w+; leave it or --space w away")
         self.arguments, self.space = arguments, arguments.space or space
         self.model = options.load_model(arguments)
-        most = 2 * self.model.config.doublings + 2
+        most = layer_count(self.model.config)
         if arguments.layers and arguments.layers[1] > most:
             raise InputError(f"--layers: these weights have the resized stylemaps 0-{most - 1}")
         self.pictures = photos.open_photos(arguments, self.model, arguments.weights)
         self.original = self.pictures.open(arguments.original)
 
-    def encode(self, photo: photos.Photo) -> Tensor:
+    def encode(self, photo: Photo) -> Tensor:
         return self.model.encode(self.pictures.image(photo))
 
-    def patch(self, reference: photos.Photo, mask: Tensor, placement: composing.Placement) -> composing.Patch:
+    def maps(self, reference: Photo) -> list[Tensor]:
+        return blending.in_space(self.model, self.encode(reference), self.space)
+
+    def patch(self, reference: Photo, mask: Tensor, placement: Placement) -> Change:
         settings = self.arguments
+        patch = Patch(
+            reference=0,
+            mask=mask,
+            placement=placement,
+            strength=settings.strength,
+            hard=settings.hard,
+            layers=settings.layers,
+        )
         if placement.flip:
             turned = self.model.encode(self.pictures.image(reference).flip(3))
-            maps = blending.mirrored(self.model, turned, self.space)
+            change = Change(patch, blending.mirrored(self.model, turned, self.space))
         else:
-            maps = blending.in_space(self.model, self.encode(reference), self.space)
-        patch = composing.Patch(maps, mask, placement, settings.strength, settings.hard, settings.layers)
-        if not composing.region([patch], self.model.config.resolution).max() > 0:
+            change = Change(patch, self.maps(reference))
+        if not composing.region([change], self.model.config.resolution).max() > 0:
             raise InputError("a part leaves the frame altogether; shift it less")
-        return patch
+        return change
 
-    def write(self, patches: list[composing.Patch]) -> None:
-        maps = blending.in_space(self.model, self.encode(self.original), self.space)
-        edited = applying.apply(self.model, maps, patches, self.space, self.pictures.paste)
+    def write(self, changes: list[Change]) -> None:
+        edited = applying.apply_changes(self.model, self.maps(self.original), changes, self.space, self.pictures.paste)
         self.pictures.write(self.arguments.out, self.original, edited)
         print(self.arguments.out)
 
 
 def check_files(arguments: argparse.Namespace) -> None:
     options.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *selecting.files(arguments)])
-
-
-def over(box: editing.Box, model: StylemapModel) -> tuple[Tensor, composing.Placement]:
-    """The cells of a box as a mask over the reference, [1, 1, R, R], and where they go."""
-    size, resolution = model.config.stylemap_size, model.config.resolution
-    cells = directions.inside((*box.source, *box.size), size).to(model.device)
-    cell = resolution // size
-    shift = tuple(float(cell * (to - start)) for start, to in zip(box.source, box.target, strict=True))
-    return F.interpolate(cells[None, None], resolution), composing.Placement(shift)
 
 
 def layers(text: str) -> tuple[int, int]:
@@ -229,10 +228,11 @@ def layers(text: str) -> tuple[int, int]:
 def scale(text: str) -> float:
     """How many times as large."""
     try:
-        return composing.Placement(scale=float(text)).scale
+        return Placement(scale=float(text)).scale
     except ValueError:
-        low, high = composing.SMALLEST_SCALE, composing.LARGEST_SCALE
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number from {low} to {high}") from None
+        raise argparse.ArgumentTypeError(
+            f"{shortened(text)!r} is not a number from {SCALE.least} to {SCALE.most}"
+        ) from None
 
 
 def yes_or_no(text: str) -> bool:

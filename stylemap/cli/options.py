@@ -14,10 +14,10 @@ from stylemap import checkpoint, decoding, devices, familiarity, images
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli.parsing import Parser  # noqa: F401 (verbs know it as options.Parser)
+from stylemap.editing.edit import AMOUNT, PIXELS
 from stylemap.errors import InputError, Note, shortened
 from stylemap.familiarity import Familiarity
 from stylemap.photos import formats, mask_files
-from stylemap.project import recipe
 
 if TYPE_CHECKING:
     pass
@@ -154,7 +154,7 @@ def pair(text: str) -> tuple[int, int]:
 
 
 def whole_numbers(text: str, count: int, what: str) -> tuple[int, ...]:
-    """ "3,4" -> (3, 4); pixels or cells, of which no picture has more than `recipe.FARTHEST`."""
+    """ "3,4" -> (3, 4); pixels or cells, of which no picture has more than `PIXELS.most`."""
     try:
         # Python reads no number of thousands of digits
         numbers = tuple(int(part) for part in text.split(","))
@@ -162,8 +162,8 @@ def whole_numbers(text: str, count: int, what: str) -> tuple[int, ...]:
         numbers = ()
     if len(numbers) != count:
         raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not {what}")
-    if max(map(abs, numbers)) > recipe.FARTHEST:
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} goes beyond {recipe.FARTHEST:g} pixels or cells")
+    if max(map(abs, numbers)) > PIXELS.most:
+        raise argparse.ArgumentTypeError(f"{shortened(text)!r} goes beyond {PIXELS.most:g} pixels or cells")
     return numbers
 
 
@@ -173,7 +173,7 @@ def amount(text: str) -> float:
         value = float(text)
     except ValueError:
         value = math.nan
-    most = recipe.MOST_AMOUNT
+    most = AMOUNT.most
     if not -most <= value <= most:
         raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number from {-most:g} to {most:g}")
     return value

@@ -2,22 +2,22 @@
 
 import argparse
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import decoding, faces, familiarity, images, resampling
+from stylemap import faces, familiarity, images, resampling
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import finding, options
-from stylemap.editing import pasting
+from stylemap.editing import pasting, saving
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError, Note
 from stylemap.familiarity import Familiarity
 from stylemap.files import atomic
-from stylemap.photos import mask_files, originals
+from stylemap.photos import mask_files
+from stylemap.photos.photo import Photo, open_face, open_square
 
 
 def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: bool) -> None:
@@ -53,7 +53,9 @@ def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: 
     parser.set_defaults(painted=painted)
 
 
-def open_photos(arguments: argparse.Namespace, model: StylemapModel, weights: str | Path) -> "Pictures | Faces":
+def open_photos(
+    arguments: argparse.Namespace, model: StylemapModel, weights: str | Path
+) -> "SquarePhotos | FacePhotos":
     """What the flags ask for, with the model of these weights.
 
     Raises:
@@ -67,28 +69,15 @@ def open_photos(arguments: argparse.Namespace, model: StylemapModel, weights: st
     if arguments.align:
         on_photo = arguments.painted and arguments.mask_on != "face"
         finder = faces.Finder(arguments.landmarks, arguments.detector)
-        return Faces(model, paste, enlarge, known, finder, on_photo)
+        return FacePhotos(model, paste, enlarge, known, finder, on_photo)
     for name in ("landmarks", "detector", "mask_on"):
         if getattr(arguments, name, None) is not None:
             flag = "--" + name.replace("_", "-")
             raise InputError(f"{flag} goes with --align; add it or leave {flag} away")
-    return Pictures(model, paste, enlarge, known)
+    return SquarePhotos(model, paste, enlarge, known)
 
 
-@dataclass(frozen=True, eq=False)
-class Photo:
-    """A picture file and the part of it that the model works on."""
-
-    path: str
-    size: tuple[int, int]  # H, W
-    picture: np.ndarray  # uint8 [R, R, 3], the part
-    alignment: faces.Alignment  # where that lies
-    contents: bytes | np.ndarray | None = (
-        None  # where it is no file: those of one, or its pixels uint8 [H, W, 3] in sRGB
-    )
-
-
-class Pictures:
+class SquarePhotos:
     """Pictures of any size, cut to their central square."""
 
     def __init__(self, model: StylemapModel, paste: str, enlarge: options.Enlarging, known: Familiarity | None):
@@ -110,7 +99,7 @@ class Pictures:
 
     def image(self, photo: Photo) -> Tensor:
         """[1, 3, R, R] on the model's device."""
-        return images.from_arrays([photo.picture]).to(self.model.device)
+        return images.from_arrays([photo.pixels]).to(self.model.device)
 
     def mask(self, path: str, photo: Photo, hard: bool = False) -> Tensor:
         """A painted mask over a photo, [1, 1, R, R] on the model's device.
@@ -130,7 +119,7 @@ class Pictures:
         Raises:
             InputError: calling it ``name``, where it does not fit.
         """
-        mask_files.validate_size(values.shape, photo.size, name)
+        mask_files.validate_size(values.shape, photo.size[::-1], name)
         return resampling.fit_mask(values, self.model.config.resolution)
 
     def write(self, path: Path, original: Photo, edited: Edited) -> None:
@@ -141,24 +130,19 @@ class Pictures:
         if self.paste == "none":
             images.write(path, self.enlarge(images.from_arrays([edited.pixels])))
             return
-        source = Path(original.path) if original.contents is None else original.contents
-        photo = originals.read(source, path.suffix, original.path)
-        where = original.alignment, edited.region, self.paste, edited.sources
-        pasted = pasting.paste(photo.colour, original.picture, edited.pixels, *where, photo.encode)
         with atomic(path) as temporary, temporary.open("wb") as stream:
-            photo.write(stream, pasted)
-        for lost in (*photo.lost, *photo.hidden(original.alignment, edited.region)):
-            warnings.warn(f"{path}: {lost}", Note, stacklevel=2)
+            notes = saving.put_back(stream, original, edited, self.paste, path.suffix)
+        for note in notes:
+            warnings.warn(f"{path}: {note}", Note, stacklevel=2)
 
     def _open(self, path: str) -> Photo:
-        side, size = self.model.config.resolution, decoding.upright_size(Path(path))
-        return Photo(path, size, decoding.decode_square(Path(path), side), faces.Alignment.central(*size, side))
+        return open_square(Path(path), self.model.config.resolution, path)
 
     def _tensor(self, mask: np.ndarray) -> Tensor:
         return torch.from_numpy(mask)[None, None].to(self.model.device)
 
 
-class Faces(Pictures):
+class FacePhotos(SquarePhotos):
     """The largest face of each photo, aligned."""
 
     def __init__(
@@ -179,7 +163,9 @@ class Faces(Pictures):
         if not self.on_photo:
             mask_files.validate_size(values.shape, (side, side), name)
             return resampling.fit_mask(values, side)
-        mask_files.validate_size(values.shape, photo.size, name, "give one of the aligned face with --mask-on face")
+        mask_files.validate_size(
+            values.shape, photo.size[::-1], name, "give one of the aligned face with --mask-on face"
+        )
         factor = max(values.shape) / max(photo.size)
         mask = faces.align_mask(values, photo.alignment.scaled(factor))
         if mask.max() == 0:
@@ -191,10 +177,4 @@ class Faces(Pictures):
         return mask
 
     def _open(self, path: str) -> Photo:
-        pixels = decoding.decode(Path(path))
-        face = self.finder.largest(Path(path).as_posix(), pixels)
-        try:
-            aligned = faces.cut(pixels, face, self.model.config.resolution)
-        except InputError as err:
-            raise InputError(f"{path}: {err}") from err
-        return Photo(path, pixels.shape[:2], aligned.picture, aligned.alignment)
+        return open_face(Path(path), self.model.config.resolution, self.finder, Path(path).as_posix())

@@ -1,14 +1,16 @@
 """``stylemap local-edit replay``: the edit of a project file once more, on its own picture or on others."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
 from stylemap import checkpoint, decoding, devices, project
 from stylemap.cli import options, photos
+from stylemap.editing.edit import ORIGINAL
 from stylemap.errors import InputError
 from stylemap.photos import formats
+from stylemap.photos.photo import Photo
 from stylemap.project import Project
-from stylemap.project.recipe import ORIGINAL
 from stylemap.resources import PRETRAINED
 
 
@@ -91,14 +93,12 @@ def shipped(loaded: Project) -> Path:
     raise InputError(f"the project was made with weights called {loaded.weights!r}; give them with --weights")
 
 
-def own_photo(loaded: Project, path: str) -> photos.Photo:
+def own_photo(loaded: Project, path: str) -> Photo:
     """The project's own original.
 
     Raises:
-        InputError: it has none, or its upload is no picture.
+        InputError: it has none.
     """
     if ORIGINAL not in loaded.photos:
         raise InputError(f"{path} holds no original; give one with --original")
-    photo = loaded.photos[ORIGINAL]
-    contents = photo.pixels if photo.upload is None else photo.upload
-    return photos.Photo(f"the photo in {path}", photo.size[::-1], photo.pixels, photo.alignment, contents)
+    return replace(loaded.photos[ORIGINAL], name=f"the photo in {path}")

@@ -9,10 +9,11 @@ import torch
 from torch import Tensor
 
 from stylemap import decoding
-from stylemap.cli.photos import Photo, Pictures
-from stylemap.datasets import parts, sources
+from stylemap.cli.photos import SquarePhotos
+from stylemap.datasets import part_labels, parts, sources
 from stylemap.editing import masks
 from stylemap.errors import InputError, shortened
+from stylemap.photos.photo import Photo
 
 
 def add_options(parser: argparse.ArgumentParser, union: bool) -> None:
@@ -111,7 +112,9 @@ def spread(flag: str, values: list, count: int, what: str) -> list:
     return values * count if len(values) == 1 else values
 
 
-def select(arguments: argparse.Namespace, pictures: Pictures, original: Photo, references: list[Photo]) -> list[Tensor]:
+def select(
+    arguments: argparse.Namespace, pictures: SquarePhotos, original: Photo, references: list[Photo]
+) -> list[Tensor]:
     """The masks that the flags name, a place for each of the references: [1, 1, R, R] each, on the model's device.
 
     Raises:
@@ -129,12 +132,14 @@ def select(arguments: argparse.Namespace, pictures: Pictures, original: Photo, r
     return [masks.feather(mask, arguments.feather) for mask in found]
 
 
-def _parts(arguments: argparse.Namespace, pictures: Pictures, original: Photo, references: list[Photo]) -> list[Tensor]:
+def _parts(
+    arguments: argparse.Namespace, pictures: SquarePhotos, original: Photo, references: list[Photo]
+) -> list[Tensor]:
     wanted = spread("--part", arguments.part, len(references), "--reference")
     if arguments.parts:
-        labels = parts.PartLabels(arguments.parts)
-        maps = [labels.labels(photo.path) for photo in references]
-        first = labels.labels(original.path) if arguments.union else None
+        labels = part_labels.PartLabels(arguments.parts)
+        maps = [labels.labels(photo.name) for photo in references]
+        first = labels.labels(original.name) if arguments.union else None
     else:
         listed = spread("--reference-parts", arguments.reference_parts, len(references), "--reference")
         maps = [read_labels(path) for path in listed]
@@ -145,18 +150,18 @@ def _parts(arguments: argparse.Namespace, pictures: Pictures, original: Photo, r
         over = [_part(pictures, photo, label, ids) for photo, label in sides]
         mask = torch.stack(over).amax(0)
         if not mask.max() > 0:
-            names = " and ".join(photo.path for photo, _ in sides[::-1])
+            names = " and ".join(photo.name for photo, _ in sides[::-1])
             raise InputError(f"the labels of {names} have none of the parts that --part names; choose another part")
         found.append(mask)
     return found
 
 
-def _part(pictures: Pictures, photo: Photo, labels: np.ndarray, ids: tuple[int, ...]) -> Tensor:
+def _part(pictures: SquarePhotos, photo: Photo, labels: np.ndarray, ids: tuple[int, ...]) -> Tensor:
     part = np.isin(labels, ids).astype(np.float32)
     if not part.any():
         side = pictures.model.config.resolution
         return torch.zeros(1, 1, side, side, device=pictures.model.device)
-    return pictures.fitted(part, photo, f"of the labels of {photo.path}")
+    return pictures.fitted(part, photo, f"of the labels of {photo.name}")
 
 
 def read_labels(path: str) -> np.ndarray:
@@ -167,4 +172,4 @@ def read_labels(path: str) -> np.ndarray:
     """
     decoding.read_size(Path(path))
     source = sources.OneFile(Path(path))
-    return parts.PartLabels(source).read({parts.WHOLE: source.names()[0]})
+    return part_labels.PartLabels(source).read({part_labels.WHOLE: source.names()[0]})

@@ -105,9 +105,9 @@ def read_size(data: bytes | Path | BinaryIO, name: str | None = None, max_pixels
         return picture.size
 
 
-def upright_size(path: Path) -> tuple[int, int]:
-    """(height, width) of the upright picture, from its header. Errors are those of ``decode``."""
-    with open_image(path) as picture:
+def upright_size(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
+    """(height, width) of the upright picture, from its header. Arguments and errors are those of ``decode``."""
+    with open_image(data, name, max_pixels) as picture:
         return picture.size if colours.turn(picture) in colours.SIDEWAYS else picture.size[::-1]
 
 

@@ -1,16 +1,27 @@
 """Edits carried out: the picture, where it differs from the original, and what its colours are matched by."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from stylemap import images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import composing, pasting
-from stylemap.editing.blending import Space, render
-from stylemap.editing.composing import Patch, Push
+from stylemap.editing.blending import MapsOf, in_space, push_change, render
+from stylemap.editing.composing import Change
+from stylemap.editing.edit import Edit, Patch, Push, Space
+from stylemap.errors import InputError
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """What patches take from."""
+
+    stylemap: Tensor  # [1, C, S, S]
+    mirrored: Tensor  # [1, C, S, S] of the mirrored picture, for patches that are flipped, see `blending.mirrored`
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,44 +33,82 @@ class Edited:
     sources: tuple[pasting.Source, ...] = ()  # of the patches in turn, for "poisson"
 
 
+@torch.inference_mode()
 def apply(
-    model: StylemapModel, maps: Sequence[Tensor], steps: Sequence[Patch | Push], space: Space, how: pasting.How = "none"
+    model: StylemapModel,
+    edit: Edit,
+    stylemap: Tensor,
+    references: Mapping[int, Reference],
+    how: pasting.How = "none",
+    maps_of: MapsOf | None = None,
 ) -> Edited:
-    """A picture after some edits.
+    """The picture of an edit. Without steps it is the reconstruction.
+
+    Args:
+        stylemap: [1, C, S, S], of the original.
+        references: by slot.
+        how: as in `apply_changes`.
+        maps_of: a cache of maps, in place of computing them again.
+
+    Raises:
+        InputError: an edit of another model, or a slot that holds no reference.
+    """
+    edit.check(model.config)
+    maps_of = maps_of or (lambda w: in_space(model, w, edit.space))
+    changes = []
+    for step in edit.steps:
+        if isinstance(step, Push):
+            changes.append(push_change(step, stylemap, maps_of))
+            continue
+        if step.reference not in references:
+            raise InputError(f"a patch takes from reference {step.reference + 1}, which holds no picture")
+        reference = references[step.reference]
+        flip = step.placement.flip
+        maps = [m.flip(3) for m in maps_of(reference.mirrored)] if flip else maps_of(reference.stylemap)
+        changes.append(Change(step, maps))
+    return apply_changes(model, maps_of(stylemap), changes, edit.space, how)
+
+
+def apply_changes(
+    model: StylemapModel, maps: Sequence[Tensor], changes: Sequence[Change], space: Space, how: pasting.How = "none"
+) -> Edited:
+    """A picture after some changes.
 
     Args:
         maps: [1, C, s, s] each, of the original in the space, see `blending.in_space`.
-        steps: in turn, see `composing.compose`.
+        changes: in turn, see `composing.compose`.
         how: the edit is put back into its photo; "none" = it is not, and only the picture is made.
 
     Raises:
         ValueError: as of `composing.compose`.
         InputError: the picture holds NaN.
     """
+    side, device = model.config.resolution, maps[0].device
+    changes = [
+        Change(step if step.mask is None else composing.soften(replace(step, mask=step.mask.to(device))), other)
+        for step, other in changes
+    ]
 
-    def picture(some: Sequence[Patch | Push]) -> np.ndarray:
-        made = render(model, composing.compose(maps, some, model.config.resolution), space)
-        return images.to_uint8(made)[0].cpu().numpy()
+    def picture(some: Sequence[Change]) -> np.ndarray:
+        return images.to_uint8(render(model, composing.compose(maps, some, side), space))[0].cpu().numpy()
 
-    pixels = picture(steps)
+    pixels = picture(changes)
     if how == "none":
         return Edited(pixels)
-    side = model.config.resolution
-    placed = [step for step in steps if step.mask is not None]
-    region = _numbers(composing.region(placed, side))
-    if len(placed) < len(steps):
-        # what has no mask may show anywhere, and mostly does so in a few places
+    placed = [change for change in changes if change.step.mask is not None]
+    region = _to_array(composing.region(placed, side))
+    if len(placed) < len(changes):
+        # a change without a mask may show anywhere, and mostly does so in a few places
         region = np.maximum(region, pasting.changed(picture(placed), pixels))
     sources = []
-    for i, step in enumerate(steps if how == "poisson" else ()):
+    for i, (step, other) in enumerate(changes if how == "poisson" else ()):
         if isinstance(step, Patch):
-            source = picture([composing.everywhere(step, side)])
-            inside = _numbers(composing.region([step], side)) > pasting.SURE
-            sources.append(
-                pasting.Source(source, inside, pasting.shown(picture(steps[:i]), picture(steps[: i + 1]), source))
-            )
+            source = picture([Change(composing.everywhere(step, side), other)])
+            inside = _to_array(composing.region([changes[i]], side)) > pasting.SURE
+            share = pasting.share(picture(changes[:i]), picture(changes[: i + 1]), source)
+            sources.append(pasting.Source(source, inside, share))
     return Edited(pixels, region, tuple(sources))
 
 
-def _numbers(mask: Tensor) -> np.ndarray:
+def _to_array(mask: Tensor) -> np.ndarray:
     return mask[0, 0].float().cpu().numpy()

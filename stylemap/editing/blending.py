@@ -1,15 +1,45 @@
-"""Local editing: one picture's stylemap inside a mask, another's outside (StyleMapGAN, arXiv 2104.14754, section 3.4)."""
+"""Local editing: one picture's stylemap inside a mask, another's outside (StyleMapGAN, arXiv 2104.14754, section 3.4).
+
+Also the two spaces that edits work in: "w" is the stylemap itself, "w+" its resized versions, one for every layer.
+"""
 
 from collections.abc import Callable, Sequence
-from typing import Literal
 
-import torch
 from torch import Tensor
 
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.composing import Patch, compose
+from stylemap.editing.composing import Change, compose
+from stylemap.editing.directions import Cells, Direction, move
+from stylemap.editing.edit import Patch, Push, Space
 
-Space = Literal["w", "w+"]
+MapsOf = Callable[[Tensor], list[Tensor]]  # a stylemap [N, C, S, S] -> its maps in the edit's space
+
+
+def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
+    """The maps that are edited: the stylemap alone, or all its resized versions."""
+    if space not in ("w", "w+"):
+        raise ValueError(f'space must be "w" or "w+", not {space!r}')
+    return [stylemap] if space == "w" else model.resize(stylemap)
+
+
+def mirrored(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
+    """The maps for a part that is to be put down mirrored (`edit.Placement.flip`).
+
+    What a map means has a left and a right of its own, so the face of a mirrored map falls apart. The stylemap of the mirrored
+    picture works; its maps are turned here, and back by the placement.
+
+    Args:
+        stylemap: [N, C, S, S] of the mirrored picture, ``model.encode(images.flip(3))``.
+
+    Returns:
+        Maps that lie as the picture itself does, for a patch with a mask over the picture itself.
+    """
+    return [m.flip(3) for m in in_space(model, stylemap, space)]
+
+
+def render(model: StylemapModel, maps: list[Tensor], space: Space) -> Tensor:
+    """The images of edited maps."""
+    return model.synthesize(maps[0]) if space == "w" else model.render(maps)
 
 
 def blend(
@@ -30,69 +60,78 @@ def blend(
         mask: [N, 1, R, R] in [0, 1], or [1, 1, R, R] for all.
         space: "w" blends the stylemaps, in cells of R / S pixels. "w+" blends every resized stylemap at its own side, which
             follows the mask to the pixel.
-        hard: take every touched cell whole, see `masks.resize`.
+        hard, layers: as in `edit.Step`.
         strength: in [0, 1], the share of the reference where the mask is 1.
-        layers: w+ only: first and one past the last of the resized stylemaps that change; None = all.
 
     Returns:
         Images [N, 3, R, R].
 
     Raises:
-        ValueError: shapes that do not fit, values outside [0, 1], another space, layers that there are not.
+        ValueError: shapes that do not fit, values outside [0, 1], another space, layers that the model does not have.
     """
-    references, selected = as_pairs(reference, mask)
-    check_references(original, references)
+    masks = [mask] if isinstance(mask, Tensor) else list(mask)
+    patches = [Patch(reference=0, mask=m, strength=strength, hard=hard, layers=layers) for m in masks]
+    return lay(model, original, reference, patches, space)
+
+
+def lay(
+    model: StylemapModel, original: Tensor, reference: Tensor | Sequence[Tensor], patches: Sequence[Patch], space: Space
+) -> Tensor:
+    """Patches in turn, each from the reference at its place in the list or all from one -> images [N, 3, R, R].
+
+    Raises:
+        ValueError: another number of references, shapes that do not fit.
+    """
+    references = [reference] * len(patches) if isinstance(reference, Tensor) else list(reference)
+    if len(references) != len(patches) or not patches:
+        raise ValueError(f"each part needs a reference: got {len(patches)} and {len(references)}")
+    for one in references:
+        if one.shape != original.shape:
+            raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(one.shape)}")
     maps = in_space(model, original, space)
-    patches = [
-        Patch(in_space(model, r, space), m, strength=strength, hard=hard, layers=layers)
-        for r, m in zip(references, selected, strict=True)
-    ]
-    return render(model, compose(maps, patches, model.config.resolution), space)
+    changes = [Change(patch, in_space(model, r, space)) for patch, r in zip(patches, references, strict=True)]
+    return render(model, compose(maps, changes, model.config.resolution), space)
 
 
-def blend_maps(base: list[Tensor], other: list[Tensor], mask_at: Callable[[int], Tensor]) -> list[Tensor]:
-    """``other`` over ``base`` [N, C, s, s] each, by the mask [N, 1, s, s] that ``mask_at`` gives for a side s."""
-    return [torch.lerp(a, b, mask_at(a.shape[-1]).to(a)) for a, b in zip(base, other, strict=True)]
-
-
-def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
-    """The maps that are edited: the stylemap alone, or all its resized versions."""
-    if space not in ("w", "w+"):
-        raise ValueError(f'space must be "w" or "w+", not {space!r}')
-    return [stylemap] if space == "w" else model.resize(stylemap)
-
-
-def mirrored(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
-    """The maps for a part that is to be put down mirrored (`composing.Placement.flip`).
-
-    What a map means has a left and a right of its own, so that a mirrored map is no map of the mirrored picture, and the face of
-    one falls apart. What does work is the stylemap of the mirrored picture; its maps are turned here, and back by the placement.
+def push(
+    model: StylemapModel,
+    stylemap: Tensor,
+    direction: Direction,
+    amount: float,
+    mask: Tensor | None = None,
+    space: Space = "w+",
+    hard: bool = False,
+    cells: Cells | None = None,
+) -> Tensor:
+    """Pictures of stylemaps moved along a direction: everywhere, inside a mask, or in some cells.
 
     Args:
-        stylemap: [N, C, S, S] of the mirrored picture, ``model.encode(images.flip(3))``.
+        stylemap: [N, C, S, S].
+        amount, cells: as in `directions.move`.
+        mask: [N, 1, R, R] in [0, 1], or [1, 1, R, R] for all; what is moved where it is 1.
+        space, hard: of the mask, as in `blend`.
 
     Returns:
-        Maps that lie as the picture itself does, for a `composing.Patch` with a mask over the picture itself.
+        Images [N, 3, R, R].
+
+    Raises:
+        ValueError: as `directions.move`; a mask of another shape or outside [0, 1], another space.
     """
-    return [m.flip(3) for m in in_space(model, stylemap, space)]
+    if mask is None:
+        return model.synthesize(move(stylemap, direction, amount, cells))
+
+    def maps_of(w: Tensor) -> list[Tensor]:
+        return in_space(model, w, space)
+
+    change = push_change(Push(direction=direction, amount=amount, mask=mask, hard=hard, cells=cells), stylemap, maps_of)
+    return render(model, compose(maps_of(stylemap), [change], model.config.resolution), space)
 
 
-def render(model: StylemapModel, maps: list[Tensor], space: Space) -> Tensor:
-    """The images of edited maps."""
-    return model.synthesize(maps[0]) if space == "w" else model.render(maps)
+def push_change(push: Push, stylemap: Tensor, maps_of: MapsOf) -> Change:
+    """What a push adds to the maps of a stylemap [N, C, S, S].
 
-
-def as_pairs(reference: Tensor | Sequence[Tensor], other: Tensor | Sequence[Tensor]) -> tuple[list, list]:
-    """One or several references with as many masks."""
-    references = [reference] if isinstance(reference, Tensor) else list(reference)
-    others = [other] if isinstance(other, Tensor) else list(other)
-    if len(references) != len(others) or not references:
-        raise ValueError(f"each reference needs a mask: got {len(references)} and {len(others)}")
-    return references, others
-
-
-def check_references(original: Tensor, references: Sequence[Tensor]) -> None:
-    """ValueError unless all are shaped like the original: broadcasting would mix the wrong things silently."""
-    for reference in references:
-        if reference.shape != original.shape:
-            raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(reference.shape)}")
+    Raises:
+        ValueError: a direction for other stylemaps, or cells outside the map.
+    """
+    moved = maps_of(move(stylemap, push.direction, push.amount, push.cells))
+    return Change(push, [a - b for a, b in zip(moved, maps_of(stylemap), strict=True)])

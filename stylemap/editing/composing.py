@@ -1,4 +1,4 @@
-"""Edits of one picture in turn: parts of references over it, wherever they go, and directions within a mask.
+"""Steps of an edit on maps, one after the other: parts of references over a picture, and directions within a mask.
 
 An edit works on maps, either the stylemap alone ("w") or its resized versions ("w+"), see `blending.in_space`. Every map covers
 the same picture, so a pixel of the image side R is s / R of a pixel of a map of side s, and one placement moves them all.
@@ -8,106 +8,60 @@ Source: StyleMapGAN (arXiv 2104.14754), 3.4 for the blend, 4.4 for parts that go
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from typing import Literal
+from dataclasses import replace
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.editing import masks
-
-SMALLEST_SCALE, LARGEST_SCALE = 1 / 4, 4
+from stylemap.editing.edit import Patch, Placement, Step
 
 Edge = Literal["zeros", "replicate"]
 
 
-@dataclass(frozen=True)
-class Placement:
-    """Where a part of the reference goes: mirrored and scaled about a centre, then shifted. Pixels of the image side R.
+class Change(NamedTuple):
+    """A step and the maps [N or 1, C, s, s] that it brings: a patch lays them over the picture's, any other step adds them."""
 
-    Pixel k reaches from k to k + 1, so the middle of the picture is (R / 2, R / 2). What leaves the frame is cut.
-    ValueError: a scale outside [1/4, 4], or numbers that are not finite.
-    """
-
-    shift: tuple[float, float] = (0.0, 0.0)  # (down, right), negative for up and left
-    scale: float = 1.0  # > 1 enlarges; within [1/4, 4]
-    flip: bool = False  # left-right; a patch looks best with the maps of `blending.mirrored`
-    centre: tuple[float, float] | None = None  # (y, x) of what stays put; None: the centre of the mask's bounding box
-
-    def __post_init__(self):
-        if not SMALLEST_SCALE <= self.scale <= LARGEST_SCALE:  # NaN is not
-            raise ValueError(f"scale must lie in [{SMALLEST_SCALE}, {LARGEST_SCALE}], not {self.scale}")
-        for name, point in (("shift", self.shift), ("centre", self.centre or (0, 0))):
-            if len(point) != 2 or not all(math.isfinite(x) for x in point):
-                raise ValueError(f"{name} must be two finite numbers, not {point}")
-
-    @property
-    def moves(self) -> bool:
-        """Whether anything is elsewhere afterwards."""
-        return self.flip or self.scale != 1 or any(self.shift)
+    step: Step
+    maps: Sequence[Tensor]
 
 
-@dataclass(frozen=True, eq=False)
-class Patch:
-    """A part of a reference over the picture."""
-
-    maps: Sequence[Tensor]  # blending.in_space(model, stylemap of the reference, space)
-    mask: Tensor | None  # [N|1, 1, R, R] in [0, 1], over the reference, where the part is there; None: all of it
-    placement: Placement = field(default_factory=Placement)
-    strength: float = 1.0  # in [0, 1], the share of the reference where the mask is 1
-    hard: bool = False  # take every touched cell whole, see `masks.resize`
-    layers: tuple[int, int] | None = None  # w+ only: first and one past the last of the styles that change; None: all
-
-    def __post_init__(self):
-        check_strength(self.strength)
-
-
-@dataclass(frozen=True, eq=False)
-class Push:
-    """A semantic direction, within a mask: what is there moves, whatever it is (an earlier patch too)."""
-
-    delta: Sequence[Tensor]  # maps: in_space(model, w + amount * vector) - in_space(model, w)
-    mask: Tensor | None = None  # [N|1, 1, R, R] in [0, 1]; None: everywhere
-    hard: bool = False
-    layers: tuple[int, int] | None = None
-
-
-def compose(maps: Sequence[Tensor], edits: Sequence[Patch | Push], resolution: int) -> list[Tensor]:
-    """The maps of a picture after some edits.
+def compose(maps: Sequence[Tensor], changes: Sequence[Change], resolution: int) -> list[Tensor]:
+    """The maps of a picture after some changes.
 
     Args:
-        maps: [N, C, s, s] each, of the original; left alone.
-        edits: in turn; the last is on top. Their maps are shaped like the original's, or of one sample for all.
+        maps: [N, C, s, s] each, of the original; they stay as they are.
+        changes: in turn; the last is on top.
         resolution: R, the side of the masks.
 
     Returns:
         Maps of the same shapes, for `blending.render`.
 
     Raises:
-        ValueError: shapes that do not fit, masks or a strength outside [0, 1], layers that there are not.
+        ValueError: shapes that do not fit, masks outside [0, 1], layers that the maps do not have.
     """
     result = list(maps)
-    for edit in edits:
-        other = edit.maps if isinstance(edit, Patch) else edit.delta
-        check_maps(result, other)
-        first, end = _layers(edit.layers, len(result))
-        mask = _placed_mask(edit, len(result[0]), resolution)
-        about = centres(edit, resolution) if isinstance(edit, Patch) else []
-        for i in range(first, end):
+    for step, other in changes:
+        _check_maps(result, other)
+        step = soften(step)
+        mask = _placed_mask(step, len(result[0]), resolution)
+        about = centres(step, resolution) if isinstance(step, Patch) else []
+        for i in _layers(step, len(result)):
             side = result[i].shape[-1]
             # in autocast maps may be half as precise
-            share = None if mask is None else masks.resize(mask, side, edit.hard).to(result[i])
-            if isinstance(edit, Push):
-                result[i] = result[i] + (other[i] if share is None else share * other[i])
+            share = None if mask is None else masks.resize(mask, side, step.hard).to(result[i])
+            if isinstance(step, Patch):
+                moved = place(other[i], step.placement, resolution, about, "replicate")
+                result[i] = torch.lerp(result[i], moved, step.strength if share is None else step.strength * share)
             else:
-                moved = place(other[i], edit.placement, resolution, about, "replicate")
-                result[i] = torch.lerp(result[i], moved, edit.strength if share is None else edit.strength * share)
+                result[i] = result[i] + (other[i] if share is None else share * other[i])
     return result
 
 
-def region(edits: Sequence[Patch | Push], resolution: int) -> Tensor:
-    """Where edits are meant to show, [N, 1, R, R] in [0, 1]: their masks where they go, with ``hard`` in whole cells.
+def region(changes: Sequence[Change], resolution: int) -> Tensor:
+    """Where changes are meant to show, [N, 1, R, R] in [0, 1]: their masks where they go, with ``hard`` in whole cells.
 
     The network carries every edit somewhat further, by its convolutions and norms; pasting an edit back into its photo keeps
     the rest as it was.
@@ -116,22 +70,28 @@ def region(edits: Sequence[Patch | Push], resolution: int) -> Tensor:
         ValueError: as of `compose`.
     """
     result = torch.zeros(1, 1, resolution, resolution)
-    for edit in edits:
-        maps = edit.maps if isinstance(edit, Patch) else edit.delta
-        mask = _placed_mask(edit, max(len(m) for m in maps), resolution)
+    for step, maps in changes:
+        step = soften(step)
+        mask = _placed_mask(step, max(len(m) for m in maps), resolution)
         if mask is None:
             return torch.ones(len(maps[0]), 1, resolution, resolution, device=maps[0].device)
-        if edit.hard:
-            first, _ = _layers(edit.layers, len(maps))
-            cells = masks.resize(mask, maps[first].shape[-1], hard=True)
+        if step.hard:
+            cells = masks.resize(mask, maps[_layers(step, len(maps))[0]].shape[-1], hard=True)
             mask = torch.maximum(mask, F.interpolate(cells, resolution))
         result = torch.maximum(result.to(mask.device), mask)
     return result
 
 
+def soften(step: Step) -> Step:
+    """The step with its feather worked into its mask."""
+    if step.mask is None or step.feather == 0:
+        return step
+    return replace(step, mask=masks.feather(step.mask, step.feather), feather=0.0)
+
+
 def everywhere(patch: Patch, resolution: int) -> Patch:
     """All of the reference, lying as its part does: what the part was cut out of. For a mask of one sample."""
-    (centre,) = centres(patch, resolution)
+    (centre,) = centres(soften(patch), resolution)
     return replace(patch, mask=None, placement=replace(patch.placement, centre=centre), strength=1.0)
 
 
@@ -145,15 +105,15 @@ def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
         return [patch.placement.centre]
     if patch.mask is None:
         return [(resolution / 2, resolution / 2)]
-    found = []
+    points = []
     for mask in patch.mask:
         high = mask.max()
         if not high > 0:
-            found.append((resolution / 2, resolution / 2))
+            points.append((resolution / 2, resolution / 2))
             continue
         y, x = ((mask[0] > high / 2).any(axis).nonzero() for axis in (1, 0))
-        found.append(tuple(float(line.min() + line.max() + 1) / 2 for line in (y, x)))
-    return found
+        points.append(tuple(float(line.min() + line.max() + 1) / 2 for line in (y, x)))
+    return points
 
 
 def place(x: Tensor, placement: Placement, resolution: int, about: Sequence[tuple[float, float]], edge: Edge) -> Tensor:
@@ -186,13 +146,7 @@ def place(x: Tensor, placement: Placement, resolution: int, about: Sequence[tupl
     return x
 
 
-def check_strength(strength: float) -> None:
-    """ValueError outside [0, 1]."""
-    if not 0 <= strength <= 1:
-        raise ValueError(f"strength must lie in [0, 1], not {strength}")
-
-
-def check_maps(maps: Sequence[Tensor], other: Sequence[Tensor]) -> None:
+def _check_maps(maps: Sequence[Tensor], other: Sequence[Tensor]) -> None:
     """ValueError unless ``other`` goes over ``maps``: broadcasting would mix the wrong things silently."""
     if len(maps) != len(other):
         raise ValueError(f"an edit of {len(other)} maps does not fit {len(maps)}; take both to one space")
@@ -201,25 +155,25 @@ def check_maps(maps: Sequence[Tensor], other: Sequence[Tensor]) -> None:
             raise ValueError(f"a map of an edit must be {list(a.shape)} like the original's, not {list(b.shape)}")
 
 
-def _placed_mask(edit: Patch | Push, samples: int, resolution: int) -> Tensor | None:
+def _placed_mask(step: Step, samples: int, resolution: int) -> Tensor | None:
     """The mask where the part goes, checked; None where there is none."""
-    if edit.mask is None:
+    if step.mask is None:
         return None
-    masks.check(edit.mask, samples, resolution)
-    if isinstance(edit, Push):
-        return edit.mask
-    return place(edit.mask, edit.placement, resolution, centres(edit, resolution), "zeros").clamp(0, 1)
+    masks.check(step.mask, samples, resolution)
+    if not isinstance(step, Patch):
+        return step.mask
+    return place(step.mask, step.placement, resolution, centres(step, resolution), "zeros").clamp(0, 1)
 
 
-def _layers(layers: tuple[int, int] | None, count: int) -> tuple[int, int]:
-    if layers is None:
-        return 0, count
+def _layers(step: Step, count: int) -> range:
+    """Which of the maps change."""
+    if step.layers is None:
+        return range(count)
     if count == 1:
         raise ValueError("layers choose among the resized stylemaps of w+; in w there is one map")
-    first, end = layers
-    if not 0 <= first < end <= count:
-        raise ValueError(f"layers must lie in 0..{count} and hold one or more, not {first}..{end}")
-    return first, end
+    if step.layers[1] > count:
+        raise ValueError(f"layers must lie in 0..{count}, not {step.layers[0]}..{step.layers[1]}")
+    return range(*step.layers)
 
 
 def _lines(x: Tensor, at: Tensor, axis: int, edge: Edge) -> Tensor:

@@ -8,7 +8,7 @@ import io
 import json
 import sys
 import warnings
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
@@ -18,9 +18,6 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from stylemap import reading
-from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing import composing
-from stylemap.editing.blending import Space, in_space, render
 from stylemap.errors import InputError, Note, brief, shown
 from stylemap.files import write_bytes
 
@@ -70,7 +67,7 @@ def normalised(name: str, vector: Tensor, scale: float, origin: Origin) -> Direc
     return Direction(name, (vector.double() / norm).float().contiguous(), float(scale), origin)
 
 
-# ---- edits
+# ---- moving along them
 
 
 def move(stylemap: Tensor, direction: Direction, amount: float, cells: Cells | None = None) -> Tensor:
@@ -97,75 +94,24 @@ def move(stylemap: Tensor, direction: Direction, amount: float, cells: Cells | N
     return stylemap + step
 
 
-def push(
-    stylemap: Tensor,
-    direction: Direction,
-    amount: float,
-    maps_of: Callable[[Tensor], list[Tensor]],
-    cells: Cells | None = None,
-    **settings,
-) -> composing.Push:
-    """A move along a direction as a step of an edit.
-
-    Args:
-        stylemap: [N, C, S, S], of the original.
-        amount, cells: as in `move`.
-        maps_of: gives the maps of a stylemap in the edit's space.
-        settings: of `composing.Push`, such as its mask.
-
-    Raises:
-        ValueError: as `move`.
-    """
-    moved = maps_of(move(stylemap, direction, amount, cells))
-    return composing.Push([a - b for a, b in zip(moved, maps_of(stylemap), strict=True)], **settings)
-
-
 def inside(cells: Cells, side: int) -> Tensor:
     """[S, S], 1 in the rectangle of cells, 0 elsewhere.
 
     Raises:
         ValueError: cells outside the map, or none.
     """
+    check_cells(cells, side)
     y, x, height, width = cells
-    if min(height, width) < 1 or min(y, x) < 0 or y + height > side or x + width > side:
-        raise ValueError(f"cells {y},{x},{height},{width} (y, x, height, width) leave the map of {side} x {side} cells")
     selected = torch.zeros(side, side)
     selected[y : y + height, x : x + width] = 1
     return selected
 
 
-def apply(
-    model: StylemapModel,
-    stylemap: Tensor,
-    direction: Direction,
-    amount: float,
-    mask: Tensor | None = None,
-    space: Space = "w+",
-    hard: bool = False,
-    cells: Cells | None = None,
-) -> Tensor:
-    """Pictures of stylemaps moved along a direction: everywhere, inside a mask, or in some cells.
-
-    Args:
-        stylemap: [N, C, S, S].
-        amount, cells: as in `move`.
-        mask: [N, 1, R, R] in [0, 1], or [1, 1, R, R] for all; what is moved where it is 1.
-        space, hard: of the mask, as in `blending.blend`.
-
-    Returns:
-        Images [N, 3, R, R].
-
-    Raises:
-        ValueError: as `move`; a mask of another shape or outside [0, 1], another space.
-    """
-    if mask is None:
-        return model.synthesize(move(stylemap, direction, amount, cells))
-
-    def maps_of(w: Tensor) -> list[Tensor]:
-        return in_space(model, w, space)
-
-    step = push(stylemap, direction, amount, maps_of, cells, mask=mask, hard=hard)
-    return render(model, composing.compose(maps_of(stylemap), [step], model.config.resolution), space)
+def check_cells(cells: Cells, side: int) -> None:
+    """InputError unless a rectangle of one cell or more lies in a map of ``side`` x ``side`` cells."""
+    y, x, height, width = cells
+    if min(height, width) < 1 or min(y, x) < 0 or y + height > side or x + width > side:
+        raise InputError(f"cells {y},{x},{height},{width} (y, x, height, width) leave the map of {side} x {side} cells")
 
 
 def condition(direction: Direction, others: Sequence[Direction]) -> Direction:

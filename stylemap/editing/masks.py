@@ -107,3 +107,13 @@ def check(mask: Tensor, samples: int, resolution: int) -> None:
         raise ValueError(f"mask must be float, not {mask.dtype}")
     if not (mask.min() >= 0 and mask.max() <= 1):  # NaN is neither
         raise ValueError(f"mask must lie in [0, 1], not in [{mask.min():g}, {mask.max():g}]")
+
+
+def from_bytes(levels: np.ndarray) -> Tensor:
+    """uint8 [R, R], 255 = all of the reference -> [1, 1, R, R]."""
+    return torch.from_numpy(levels.astype(np.float32) / 255)[None, None]
+
+
+def to_bytes(mask: Tensor) -> np.ndarray:
+    """The inverse of `from_bytes`; values in between are rounded."""
+    return (mask[0, 0] * 255).round().to(torch.uint8).cpu().numpy()

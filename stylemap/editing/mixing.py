@@ -4,8 +4,9 @@ import torch
 from torch import Tensor
 
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing import masks
-from stylemap.editing.blending import Space, in_space, render
+from stylemap.editing.blending import in_space, lay, render
+from stylemap.editing.composing import Change, compose
+from stylemap.editing.edit import Patch, Space, Step, layer_count
 
 COARSE = 2  # the resized stylemaps at side S
 
@@ -40,11 +41,12 @@ def mix(model: StylemapModel, coarse: Tensor, fine: Tensor, layers: int | tuple[
     if coarse.shape != fine.shape:
         raise ValueError(f"coarse and fine must be alike, not {list(coarse.shape)} and {list(fine.shape)}")
     first, end = (0, layers) if isinstance(layers, int) else layers
-    styles, taken = model.resize(fine), model.resize(coarse)
-    if not 0 <= first <= end <= len(styles):
-        raise ValueError(f"layers must lie in 0..{len(styles)}, not {layers}")
-    styles[first:end] = taken[first:end]
-    return model.render(styles)
+    count = layer_count(model.config)
+    if not 0 <= first <= end <= count:
+        raise ValueError(f"layers must lie in 0..{count}, not {layers}")
+    if first == end:
+        return model.synthesize(fine)
+    return lay(model, fine, coarse, [Patch(reference=0, layers=(first, end))], "w+")
 
 
 def transfer(
@@ -82,13 +84,9 @@ def transfer(
     amounts = torch.as_tensor(amount, dtype=target.dtype, device=target.device)
     if amounts.dim() > 1 or (amounts.dim() == 1 and len(target) not in (1, len(amounts))):
         raise ValueError(f"amount must be a number or [{len(target)}], not {list(amounts.shape)}")
-    if mask is not None:
-        masks.check(mask, max(len(target), amounts.numel()), model.config.resolution)
     amounts = amounts.view(-1, 1, 1, 1)  # [N or 1, 1, 1, 1]
-
-    def added(w1: Tensor, w2: Tensor, w3: Tensor) -> Tensor:
-        difference = amounts * (w3 - w2)
-        return w1 + (difference if mask is None else masks.resize(mask, w1.shape[-1], hard) * difference)
-
-    maps = (in_space(model, stylemap, space) for stylemap in (target, neutral, expressive))
-    return render(model, [added(*at_side) for at_side in zip(*maps, strict=True)], space)
+    start, without, having = (in_space(model, w, space) for w in (target, neutral, expressive))
+    difference = [amounts * (b - a) for a, b in zip(without, having, strict=True)]
+    start = [a.expand(len(b), -1, -1, -1) for a, b in zip(start, difference, strict=True)]
+    change = Change(Step(mask=mask, hard=hard), difference)
+    return render(model, compose(start, [change], model.config.resolution), space)

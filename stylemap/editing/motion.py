@@ -3,13 +3,17 @@
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Annotated
 
 import torch
 from torch import Tensor
 
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import masks
-from stylemap.editing.blending import Space, blend_maps, in_space, render
+from stylemap.editing.blending import in_space, render
+from stylemap.editing.edit import SHARE, Space
+from stylemap.editing.schema import validate
+from stylemap.errors import InputError
 
 Ease = Callable[[Tensor], Tensor]  # time in [0, 1] -> share of the way in [0, 1], rising from 0 to 1
 MOST_AT_ONCE = 16  # frames
@@ -27,19 +31,21 @@ def smooth(t: Tensor) -> Tensor:
     return torch.sin(math.pi / 2 * t).square()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Region:
-    """A part of the picture and when it moves, as shares of the time from one picture to the next."""
+    """A part of the picture and when it moves, as shares of the time from one picture to the next.
+
+    InputError: times that are not in order in [0, 1].
+    """
 
     mask: Tensor  # [1, 1, R, R] in [0, 1], 1 = moves
-    start: float = 0.0
-    end: float = 1.0
+    start: Annotated[float, SHARE] = 0.0
+    end: Annotated[float, SHARE] = 1.0
 
-    def check(self, resolution: int) -> None:
-        """ValueError unless the mask fits pictures of this side and the times lie in order in [0, 1]."""
-        masks.check(self.mask, 1, resolution)
-        if not 0 <= self.start < self.end <= 1:
-            raise ValueError(
+    def __post_init__(self):
+        validate(self)
+        if not self.start < self.end:
+            raise InputError(
                 f"a region must move from a start to a later end in [0, 1], not {self.start} to {self.end}"
             )
 
@@ -107,7 +113,7 @@ def morph(
         raise ValueError(f"stylemaps must be [K, {shape}], not {list(stylemaps.shape)}")
     regions = list(regions) or [Region(stylemaps.new_ones(1, 1, config.resolution, config.resolution))]
     for region in regions:
-        region.check(config.resolution)
+        masks.check(region.mask, 1, config.resolution)
     times = timeline(len(stylemaps), frames, loop)
     first = in_space(model, stylemaps[:1], space)
     sides = {m.shape[-1] for m in first}
@@ -124,13 +130,18 @@ def morph(
         for k, way in enumerate(times, start=1):
             other = in_space(model, stylemaps[k : k + 1], space) if k < len(stylemaps) else first
             # laid over the first picture rather than over the last frame: soft borders would drift in a loop
-            there = blend_maps(first, other, whole.__getitem__)
+            there = _blend(first, other, whole.__getitem__)
             for t in way.split(frames_at_once(model)):
                 start, end = ([m.expand(len(t), -1, -1, -1) for m in maps] for maps in (here, there))
-                yield render(model, blend_maps(start, end, share(t)), space)
+                yield render(model, _blend(start, end, share(t)), space)
             here = there
 
     return film()
+
+
+def _blend(base: list[Tensor], other: list[Tensor], mask_at: Callable[[int], Tensor]) -> list[Tensor]:
+    """``other`` over ``base`` [N, C, s, s] each, by the mask [N, 1, s, s] that ``mask_at`` gives for a side s."""
+    return [torch.lerp(a, b, mask_at(a.shape[-1]).to(a)) for a, b in zip(base, other, strict=True)]
 
 
 def _covered(moved: Sequence[Tensor], selected: Sequence[Tensor]) -> Tensor:

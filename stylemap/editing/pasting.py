@@ -72,7 +72,7 @@ class Source:
 
     picture: np.ndarray  # [R, R, 3] in 0..255, the model's picture of the reference, all of it, lying as the part does
     inside: np.ndarray  # bool [R, R], the part
-    share: np.ndarray  # float32 [R, R] in [0, 1], how much of that picture the edit shows, see `shown`
+    share: np.ndarray  # float32 [R, R] in [0, 1], how much of that picture the edit shows, see `share`
 
 
 def match(picture: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) -> np.ndarray:
@@ -90,7 +90,7 @@ def match(picture: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) ->
     return edited + correction
 
 
-def shown(before: np.ndarray, after: np.ndarray, source: np.ndarray) -> np.ndarray:
+def share(before: np.ndarray, after: np.ndarray, source: np.ndarray) -> np.ndarray:
     """How much of a source a picture shows after a part of it came: 0 = it is as before, 1 = it is the source there.
 
     A network blurs the edge of a part and draws a small one only half in the colours of its reference, so the share is none of

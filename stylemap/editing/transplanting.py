@@ -6,12 +6,15 @@ Source: StyleMapGAN (arXiv 2104.14754), section 4.4.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.blending import Space, check_references, in_space, render
-from stylemap.editing.composing import Patch, Placement, check_strength, compose
+from stylemap.config import ModelConfig
+from stylemap.editing.blending import lay
+from stylemap.editing.directions import check_cells, inside
+from stylemap.editing.edit import Patch, Placement, Space
+from stylemap.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -22,16 +25,22 @@ class Box:
     target: tuple[int, int]  # in the original
     size: tuple[int, int]
 
-    def check(self, side: int) -> None:
-        """ValueError unless both rectangles lie in a map of ``side`` x ``side`` cells."""
+    def patch(self, config: ModelConfig, strength: float = 1.0) -> Patch:
+        """The box as a patch, for the space "w".
+
+        Raises:
+            InputError: a rectangle that leaves the map, or is empty.
+        """
         for name, corner in (("source", self.source), ("target", self.target)):
-            for start, length, axis in zip(corner, self.size, "yx", strict=True):
-                if length < 1:
-                    raise ValueError(f"box {name} {axis}={start} with length {length}: must be 1 cell or more")
-                if start < 0 or start + length > side:
-                    raise ValueError(
-                        f"box {name} {axis}={start} with length {length} leaves the stylemap of {side} x {side} cells"
-                    )
+            try:
+                check_cells((*corner, *self.size), config.stylemap_size)
+            except InputError as err:
+                raise InputError(f"box {name}: {err}") from err
+        cell = config.resolution // config.stylemap_size
+        cells = inside((*self.source, *self.size), config.stylemap_size)
+        shift = tuple(float(cell * (to - start)) for start, to in zip(self.source, self.target, strict=True))
+        mask = F.interpolate(cells[None, None], config.resolution)
+        return Patch(reference=0, mask=mask, placement=Placement(shift), strength=strength)
 
 
 def transplant(
@@ -68,42 +77,19 @@ def transplant(
     Raises:
         ValueError: shapes that do not fit, a box outside the map, neither or both of boxes and mask.
     """
-    check_strength(strength)
     if (boxes is None) == (mask is None):
         raise ValueError("give boxes or a mask, one of the two")
     if boxes is not None:
-        references = [reference] * len(boxes) if isinstance(reference, Tensor) else list(reference)
-        return model.synthesize(copy_boxes(original, references, boxes, strength))
+        return lay(model, original, reference, [box.patch(model.config, strength) for box in boxes], "w")
     if placement is not None and any(shift):
         raise ValueError("give a shift or a placement, which has a shift of its own")
-    selected = [mask] if isinstance(mask, Tensor) else list(mask)
-    references = _each("reference", reference, len(selected))
-    placements = _each("placement", placement or Placement(shift), len(selected))
-    check_references(original, references)
+    masks = [mask] if isinstance(mask, Tensor) else list(mask)
+    placement = placement or Placement(shift)
+    placements = [placement] * len(masks) if isinstance(placement, Placement) else list(placement)
+    if len(placements) != len(masks):
+        raise ValueError(f"each part needs a placement: got {len(masks)} and {len(placements)}")
     patches = [
-        Patch(in_space(model, r, space), m, where, strength, hard, layers)
-        for r, m, where in zip(references, selected, placements, strict=True)
+        Patch(reference=0, mask=m, placement=where, strength=strength, hard=hard, layers=layers)
+        for m, where in zip(masks, placements, strict=True)
     ]
-    return render(model, compose(in_space(model, original, space), patches, model.config.resolution), space)
-
-
-def copy_boxes(original: Tensor, references: list[Tensor], boxes: Sequence[Box], strength: float = 1.0) -> Tensor:
-    """Stylemaps with the boxes of the references copied in. [N, C, S, S] -> [N, C, S, S]."""
-    if len(references) != len(boxes) or not boxes:
-        raise ValueError(f"each box needs a reference: got {len(boxes)} and {len(references)}")
-    check_references(original, references)
-    result = original.clone()
-    for box, reference in zip(boxes, references, strict=True):
-        box.check(original.shape[-1])
-        (sy, sx), (ty, tx), (h, w) = box.source, box.target, box.size
-        target = result[..., ty : ty + h, tx : tx + w]
-        target.copy_(torch.lerp(target, reference[..., sy : sy + h, sx : sx + w], strength))
-    return result
-
-
-def _each(name: str, value, count: int) -> list:
-    """One value for all of ``count`` parts, or a list of as many."""
-    values = list(value) if isinstance(value, list | tuple) else [value] * count
-    if len(values) != count or not values:
-        raise ValueError(f"each part needs a {name}: got {count} and {len(values)}")
-    return values
+    return lay(model, original, reference, patches, space)

@@ -1,4 +1,1 @@
-"""The web editor, `stylemap serve`: pictures and edits of several people in memory, a page that talks to it over HTTP.
-
-`recipe` (what an edit is made of, and its picture) knows neither HTTP nor sessions; project files share it.
-"""
+"""The web editor, `stylemap serve`: photos and edits of several people in memory, a page that talks to it over HTTP."""

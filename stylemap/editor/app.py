@@ -2,45 +2,45 @@
 
 import asyncio
 import contextlib
+import io
+import mimetypes
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
-from fastapi import FastAPI, Request, Response
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Mount, Route
+from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from stylemap import faces, images, project
-from stylemap.editing import pasting
+from stylemap.editing import saving
 from stylemap.editing.applying import Edited
-from stylemap.editor import pictures, requests
-from stylemap.editor.answers import describe, download, error, is_json, media_type, png
-from stylemap.editor.bodies import read_body
+from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit, layer_count
+from stylemap.editing.schema import parse, refuse
+from stylemap.editor import exchange, pictures, requests
 from stylemap.editor.gallery import Gallery, drawn
 from stylemap.editor.limits import SMALL_BODY, Limits
 from stylemap.editor.security import Guard
-from stylemap.editor.sessions import Picture, Session, Sessions
-from stylemap.editor.studio import Pictures, Studio
+from stylemap.editor.sessions import EncodedPhoto, Session, Sessions
+from stylemap.editor.studio import Photos, Studio
 from stylemap.editor.workers import Worker
 from stylemap.errors import InputError
-from stylemap.project import recipe
-from stylemap.project.recipe import ORIGINAL, SLOTS
+from stylemap.photos.photo import Photo, open_face, open_square
 
 STATIC = Path(__file__).parent / "static"
-TYPES = {
-    ".html": "text/html; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".css": "text/css; charset=utf-8",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-}
 SWEEP = 60.0  # seconds between looks for sessions that have expired
 SESSION = "/api/sessions/{id}"
+SLOT = SESSION + "/pictures/{slot}"
+
+# what systems say of these files differs, and browsers run no script of another type
+mimetypes.add_type("text/javascript", ".js")
+mimetypes.add_type("image/svg+xml", ".svg")
 
 
 def create(
@@ -60,19 +60,19 @@ def create(
         clock: seconds; what sessions expire by.
     """
     server = Server(studio, limits, finder, gallery or drawn(studio.model.config.resolution), clock)
-    app = FastAPI(lifespan=server.lifespan, docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
-    for method, path, answer in server.routes():
-        app.add_api_route(path, answer, methods=[method], response_model=None)
-    app.add_exception_handler(HTTPException, lambda request, err: error(err.status_code, err.detail))
-    app.add_exception_handler(RequestValidationError, lambda request, err: error(422, requests.first_error(err)))
-    app.add_exception_handler(InputError, lambda request, err: error(422, str(err)))
-    app.add_exception_handler(ClientDisconnect, lambda request, err: error(499, "the client went away"))
-    app.add_exception_handler(Exception, lambda request, err: error(500, "something went wrong here; see its log"))
+    errors = {
+        HTTPException: lambda request, err: exchange.error(err.status_code, err.detail),
+        InputError: lambda request, err: exchange.error(422, str(err)),
+        ClientDisconnect: lambda request, err: exchange.error(499, "the client went away"),
+        Exception: lambda request, err: exchange.error(500, "something went wrong here; see its log"),
+    }
+    app = Starlette(routes=server.routes(), exception_handlers=errors, lifespan=server.lifespan)
+    app.router.redirect_slashes = False
     return Guard(app, hosts, limits.requests)
 
 
 class Server:
-    """The answers. What takes time is done by two threads, one with the model and one with picture files."""
+    """The answers. Long work is done by two threads, one with the model and one with files."""
 
     def __init__(
         self,
@@ -82,37 +82,34 @@ class Server:
         gallery: Gallery,
         clock: Callable[[], float],
     ):
-        self.studio, self.limits = studio, limits
+        self.studio, self.limits, self.finder, self.gallery = studio, limits, finder, gallery
         self.sessions = Sessions(limits, clock)
-        side = studio.model.config.resolution
-        self.reader = pictures.Reader(side, limits.pixels, finder)
-        self.gallery = gallery
+        self.most_bytes = project.most_bytes(studio.model.config, limits.upload_bytes)
         self.model = Worker("model", limits.waiting)
         self.files = Worker("files", limits.waiting)
 
-    def routes(self) -> list[tuple[str, str, Callable]]:
-        """Method, path, answer."""
-        slot = SESSION + "/pictures/{slot}"
-        return [
+    def routes(self) -> list[Route | Mount]:
+        answers = [
             ("GET", "/", self.index),
-            ("GET", "/static/{name}", self.static),
             ("GET", "/api/info", self.info),
             ("GET", "/api/gallery/{index}.png", self.thumbnail),
             ("POST", "/api/sessions", self.begin),
             ("DELETE", SESSION, self.end),
             ("POST", SESSION + "/close", self.end),
-            ("PUT", slot, self.put_picture),
-            ("DELETE", slot, self.delete_picture),
-            ("GET", slot + ".png", self.show),
-            ("GET", slot + "/parts.png", self.parts),
+            ("PUT", SLOT, self.put_photo),
+            ("DELETE", SLOT, self.delete_photo),
+            ("GET", SLOT + ".png", self.show),
+            ("GET", SLOT + "/parts.png", self.parts),
             ("POST", SESSION + "/render", self.render),
             ("POST", SESSION + "/save", self.save),
             ("POST", SESSION + "/project", self.save_project),
             ("PUT", SESSION + "/project", self.open_project),
         ]
+        routes = [Route(path, _with_parameters(answer), methods=[method]) for method, path, answer in answers]
+        return [*routes, Mount("/static", StaticFiles(directory=STATIC))]
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, app: FastAPI) -> AsyncIterator[None]:
+    async def lifespan(self, app: Starlette) -> AsyncIterator[None]:
         async def sweep() -> None:
             while True:
                 await asyncio.sleep(SWEEP)
@@ -128,185 +125,212 @@ class Server:
 
     # ---- the page
 
-    def index(self) -> Response:
-        return self.static("index.html")
+    async def index(self, request: Request) -> Response:
+        return FileResponse(STATIC / "index.html")
 
-    def static(self, name: str) -> Response:
-        # compared with the names that are there; never made a path
-        for path in STATIC.iterdir():
-            if path.name == name and path.suffix in TYPES and path.is_file():
-                return Response(path.read_bytes(), media_type=TYPES[path.suffix])
-        raise HTTPException(404, "there is no such file")
-
-    def info(self) -> dict:
+    async def info(self, request: Request) -> dict:
         config = self.studio.model.config
         return {
             "weights": self.studio.weights,
             "model": self.studio.fingerprint,
             "resolution": config.resolution,
             "stylemap_size": config.stylemap_size,
-            "layers": recipe.layers(config),
-            "references": recipe.REFERENCES,
+            "layers": layer_count(config),
+            "references": REFERENCES,
+            "edit": requests.schema(),
+            "seen": images.SEEN,
             "limits": {
                 "bytes": self.limits.upload_bytes,
-                "project": self._project_bytes,
+                "project": self.most_bytes,
                 "pixels": self.limits.pixels,
+                "page": requests.PAGE_BYTES,
             },
             "parts": self.gallery.parts,
             "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],
             "gallery": {"count": len(self.gallery), "about": self.gallery.about},
-            "align": self.reader.finder is not None,
+            "align": self.finder is not None,
         }
 
-    async def thumbnail(self, request: Request, index: int) -> Response:
-        if not 0 <= index < len(self.gallery):
-            raise HTTPException(404, "there is no such picture in the gallery")
-        data = await self.model.run(request, self.gallery.thumbnail, index)
+    async def thumbnail(self, request: Request, index: str) -> Response:
+        number = _number("index", index)
+        if not 0 <= number < len(self.gallery):
+            raise HTTPException(404, "the gallery has no such picture")
+        data = await self.model.run(request, self.gallery.thumbnail, number)
         return Response(data, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
-    # ---- sessions and their pictures
+    # ---- sessions and their photos
 
-    async def begin(self) -> JSONResponse:
+    async def begin(self, request: Request) -> Response:
         session = self.sessions.create()
         about = {"id": session.id, "expires_s": self.limits.idle_s, "model": self.studio.fingerprint}
         return JSONResponse(about, 201)
 
-    async def end(self, id: str) -> Response:
+    async def end(self, request: Request, id: str) -> Response:
         self.sessions.close(id)
         return Response(status_code=204)
 
-    async def put_picture(self, request: Request, id: str, slot: str, align: bool = False) -> dict:
-        session = self._session(id, slot)
+    async def put_photo(self, request: Request, id: str, slot: str) -> dict:
+        session, align = self._session(id, slot), _switch("align", request.query_params.get("align", "0"))
         with session.sending(self.limits.at_once):
             turn = session.begin()
-            if is_json(request):
-                index = requests.parse(requests.OfGallery, await self._body(request, SMALL_BODY)).gallery
-                photo = await self.model.run(request, self.gallery.photo, index)
+            if exchange.media_type(request) == "application/json":
+                body = await exchange.read_json(request, SMALL_BODY, self.limits.body_s)
+                photo = await self.model.run(
+                    request, self.gallery.photo, requests.read(requests.GalleryRequest, body).gallery
+                )
             else:
-                data = await self._file(request, self.limits.upload_bytes)
-                photo = await self.files.run(request, self.reader.face if align else self.reader.square, data)
+                data = await exchange.read_file(request, self.limits.upload_bytes, self.limits.body_s)
+                photo = await self.files.run(request, self._open, data, align)
             if slot != ORIGINAL:
-                # an edit goes back into the original alone
-                photo = replace(photo, upload=None)
-            picture = await self.model.run(request, self.studio.take, photo)
-            session.change(turn, {slot: picture})
-        return self._describe(slot, picture)
+                photo = replace(photo, source=None)  # an edit goes back into the original alone
+            encoded = await self.model.run(request, self.studio.encode, photo)
+            session.change(turn, {slot: encoded})
+        return self._facts(slot, encoded)
 
-    async def delete_picture(self, id: str, slot: str) -> Response:
+    async def delete_photo(self, request: Request, id: str, slot: str) -> Response:
         session = self._session(id, slot)
         session.change(session.begin(), {slot: None})
         return Response(status_code=204)
 
-    async def show(
-        self, request: Request, id: str, slot: str, view: Literal["photo", "reconstruction"] = "photo"
-    ) -> Response:
-        picture = self._picture(id, slot)
-        return png(picture.photo.pixels if view == "photo" else picture.reconstruction)
+    async def show(self, request: Request, id: str, slot: str) -> Response:
+        view = parse(Literal["photo", "reconstruction"], request.query_params.get("view", "photo"), "view")
+        encoded = self._photo(id, slot)
+        return exchange.png(encoded.photo.pixels if view == "photo" else encoded.reconstruction)
 
-    async def parts(self, id: str, slot: str) -> Response:
-        labels = self._picture(id, slot).photo.labels
+    async def parts(self, request: Request, id: str, slot: str) -> Response:
+        labels = self._photo(id, slot).photo.labels
         if labels is None:
             raise HTTPException(404, "the parts of this picture are not known")
-        return png(labels)
+        return exchange.png(labels)
 
     # ---- edits
 
     async def render(self, request: Request, id: str) -> Response:
         session = self.sessions.get(id)
         with session.sending(self.limits.at_once):
-            sent = await self._json(request, requests.Edit)
+            body, photos = await self._edit_and_photos(request, session)
             began = time.perf_counter()
-            edited = await self.model.run(request, self._render, sent, self._ready(session, sent))
-        answer = png(edited.pixels)
+            _, edited = await self.model.run(request, self._render, Edit, body, photos)
+        answer = exchange.png(edited.pixels)
         answer.headers["x-milliseconds"] = f"{(time.perf_counter() - began) * 1000:.1f}"
         return answer
 
     async def save(self, request: Request, id: str) -> Response:
         session = self.sessions.get(id)
         with session.sending(self.limits.at_once):
-            sent = await self._json(request, requests.Save)
-            given = self._ready(session, sent)
-            edited = await self.model.run(request, self._render, sent, given, sent.paste_back)
-            data, notes = await self.files.run(request, self._file_of, given[ORIGINAL], edited, sent)
-        return download(data, "edit.png", "image/png", notes)
+            body, photos = await self._edit_and_photos(request, session)
+            edit, edited = await self.model.run(request, self._render, requests.SaveRequest, body, photos)
+            data, notes = await self.files.run(request, self._file_of, photos[ORIGINAL], edited, edit)
+        return exchange.download(data, "edit.png", "image/png", notes)
 
     async def save_project(self, request: Request, id: str) -> Response:
         session = self.sessions.get(id)
         with session.sending(self.limits.at_once):
-            sent = await self._json(request, requests.SaveProject)
-            given = self._ready(session, sent)
-            data = await self.files.run(request, self._project, sent, given)
-        return download(data, "project.safetensors", "application/octet-stream")
+            body, photos = await self._edit_and_photos(request, session)
+            data = await self.files.run(request, self._project, body, photos)
+        return exchange.download(data, "project.safetensors", "application/octet-stream")
 
     async def open_project(self, request: Request, id: str) -> dict:
         session = self.sessions.get(id)
         with session.sending(self.limits.at_once):
             turn = session.begin()
-            data = await self._file(request, self._project_bytes)
+            data = await exchange.read_file(request, self.most_bytes, self.limits.body_s)
             opened = await self.files.run(request, project.load, data, self.limits.pixels)
-            pictures = await self.model.run(request, self.studio.open, opened)
-            session.change(turn, dict.fromkeys(SLOTS) | pictures)
+            photos = await self.model.run(request, self.studio.open, opened)
+            session.change(turn, dict.fromkeys(SLOTS) | photos)
             edit = await self.files.run(request, requests.as_json, opened.edit)
-        shown = {slot: self._describe(slot, picture) for slot, picture in pictures.items()}
-        return {"edit": edit, "page": opened.page, "pictures": shown}
-
-    @property
-    def _project_bytes(self) -> int:
-        return project.most_bytes(self.studio.model.config, self.limits.upload_bytes)
+        facts = {slot: self._facts(slot, photo) for slot, photo in photos.items()}
+        return {"edit": edit, "page": opened.page, "pictures": facts}
 
     # ---- in the threads
 
-    def _recipe(self, sent: requests.Edit) -> recipe.Edit:
-        return sent.recipe(self.studio.model.config.resolution, self.studio.directions)
+    def _open(self, data: bytes, align: bool) -> Photo:
+        side, most = self.studio.model.config.resolution, self.limits.pixels
+        if not align:
+            return open_square(data, side, max_pixels=most)
+        if self.finder is None:
+            raise InputError("this server finds no faces: start it with --detector, or leave the face where it is")
+        return open_face(data, side, self.finder, max_pixels=most, repair="take its central square")
 
-    def _render(self, sent: requests.Edit, given: Pictures, how: pasting.How = "none") -> Edited:
-        return self.studio.render(self._recipe(sent), given, how)
+    def _read(self, kind: type[requests.T], body: bytes, photos: Photos) -> requests.T:
+        edit = requests.read(kind, body, self.studio.model.config.resolution, self.studio.directions)
+        edit.check(self.studio.model.config)
+        if ORIGINAL not in photos:
+            raise HTTPException(409, "choose a picture to edit first")
+        for reference in sorted(edit.references):
+            if str(reference) not in photos:
+                raise HTTPException(409, f"reference {reference + 1} is empty; choose a picture for it")
+        return edit
 
-    def _project(self, sent: requests.SaveProject, given: Pictures) -> bytes:
-        return project.to_bytes(self.studio.project(self._recipe(sent), given, sent.page))
+    def _render(self, kind: type[requests.T], body: bytes, photos: Photos) -> tuple[requests.T, Edited]:
+        edit = self._read(kind, body, photos)
+        return edit, self.studio.render(edit, photos, getattr(edit, "paste_back", "none"))
 
-    def _file_of(self, picture: Picture, edited: Edited, sent: requests.Save) -> tuple[bytes, list[str]]:
-        if sent.paste_back == "none":
-            times = sent.enlarge or images.times(len(edited.pixels))
-            return pictures.png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
-        return pictures.put_back(picture.photo, edited, sent.paste_back, self.limits.pixels)
+    def _project(self, body: bytes, photos: Photos) -> bytes:
+        edit = self._read(requests.ProjectRequest, body, photos)
+        return project.to_bytes(self.studio.project(Edit(edit.space, edit.patches, edit.pushes), photos, edit.page))
 
-    def _describe(self, slot: str, picture: Picture) -> dict:
-        return describe(slot, picture, self.studio.known)
+    def _file_of(self, original: EncodedPhoto, edited: Edited, edit: requests.SaveRequest) -> tuple[bytes, list[str]]:
+        if edit.paste_back == "none":
+            times = edit.enlarge or images.times(len(edited.pixels))
+            return pictures.to_png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
+        stream = io.BytesIO()
+        notes = saving.put_back(stream, original.photo, edited, edit.paste_back, ".png", self.limits.pixels)
+        return stream.getvalue(), notes
 
-    # ---- what requests hold
+    # ---- what requests name
 
     def _session(self, id: str, slot: str) -> Session:
         if slot not in SLOTS:
-            raise HTTPException(404, f"there is no such slot; known are {', '.join(SLOTS)}")
+            raise HTTPException(404, f"there is no such slot; the slots are {', '.join(SLOTS)}")
         return self.sessions.get(id)
 
-    def _picture(self, id: str, slot: str) -> Picture:
-        picture = self._session(id, slot).pictures.get(slot)
-        if picture is None:
-            raise HTTPException(404, "there is no picture here yet")
-        return picture
+    def _photo(self, id: str, slot: str) -> EncodedPhoto:
+        encoded = self._session(id, slot).photos.get(slot)
+        if encoded is None:
+            raise HTTPException(404, "this slot has no picture yet")
+        return encoded
 
-    def _ready(self, session: Session, sent: requests.Edit) -> Pictures:
-        """The session's pictures as they are now, all that the edit needs among them."""
+    async def _edit_and_photos(self, request: Request, session: Session) -> tuple[bytes, Photos]:
+        """An edit that is not read yet, and the session's photos as they are when it has arrived."""
+        body = await exchange.read_json(request, self.limits.edit_bytes, self.limits.body_s)
         session.used = self.sessions.clock()
-        if ORIGINAL not in session.pictures:
-            raise HTTPException(409, "choose a picture to edit first")
-        for patch in sent.patches:
-            if str(patch.reference) not in session.pictures:
-                raise HTTPException(409, f"reference {patch.reference + 1} is empty; choose a picture for it")
-        return dict(session.pictures)
+        return body, dict(session.photos)
 
-    async def _body(self, request: Request, most: int) -> bytes:
-        return await read_body(request, most, self.limits.body_s)
+    def _facts(self, slot: str, encoded: EncodedPhoto) -> dict:
+        """What the page shows of a photo, also whether the weights cannot draw it."""
+        photo, known = encoded.photo, self.studio.known
+        width, height = photo.size
+        return {
+            "slot": slot,
+            "width": width,
+            "height": height,
+            "mse": encoded.mse,
+            "psnr": pictures.decibels(encoded.mse),
+            "parts": photo.labels is not None,
+            "aligned": photo.aligned,
+            "remark": known and known.remark("this picture", encoded.mse),
+        }
 
-    async def _json(self, request: Request, kind: type[requests.T]) -> requests.T:
-        if not is_json(request):
-            raise HTTPException(415, "this takes application/json")
-        return requests.parse(kind, await self._body(request, self.limits.edit_bytes))
 
-    async def _file(self, request: Request, most: int) -> bytes:
-        kind = media_type(request)
-        if kind == "application/json" or kind.startswith("multipart/"):
-            raise HTTPException(415, "this takes the bytes of a file as they are")
-        return await self._body(request, most)
+def _with_parameters(answer: Callable) -> Callable:
+    """An endpoint that gets the names in its path as arguments, and may answer a dictionary."""
+
+    async def endpoint(request: Request) -> Response:
+        result: Any = await answer(request, **request.path_params)
+        return JSONResponse(result) if isinstance(result, dict) else result
+
+    return endpoint
+
+
+def _number(name: str, text: str) -> int:
+    try:
+        return int(text[:20])
+    except ValueError:
+        refuse(name, "must be a whole number")
+
+
+def _switch(name: str, text: str) -> bool:
+    if text not in ("0", "1", "false", "true"):
+        refuse(name, "must be true or false")
+    return text in ("1", "true")

@@ -14,9 +14,9 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.datasets import Avatars, Dataset, unseen
 from stylemap.datasets.avatars import MAX_SIDE
 from stylemap.datasets.parts import GROUPS
-from stylemap.editor.pictures import png, whole
+from stylemap.editor.pictures import to_png
 from stylemap.errors import InputError, Note
-from stylemap.project.recipe import Photo
+from stylemap.photos.photo import Photo, from_pixels
 
 MOST = 48  # pictures
 MOST_SAMPLES = 12  # of the weights, which take longer
@@ -47,7 +47,7 @@ class Gallery:
         """
         self._check(index)
         labels = self.pictures.parts(index) if isinstance(self.pictures, Avatars) else None
-        return whole(self.pictures[index], labels)
+        return from_pixels(self.pictures[index], labels)
 
     @functools.lru_cache(MOST)  # noqa: B019 (a server has one)
     def thumbnail(self, index: int) -> bytes:
@@ -56,7 +56,7 @@ class Gallery:
         picture = self.pictures[index]
         if len(picture) > THUMBNAIL:
             picture = cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-        return png(picture)
+        return to_png(picture)
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):

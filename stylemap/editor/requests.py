@@ -1,170 +1,94 @@
-"""What the page may send, checked: nothing beyond these types and ranges goes any further."""
+"""What the page sends: an edit as JSON, and what goes with it. `editing.edit` says what an edit is."""
 
 import json
 from collections.abc import Mapping
-from typing import Annotated, Any, Literal, TypeVar
+from dataclasses import dataclass, field
+from typing import Annotated, Any, TypeVar
 
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from torch import Tensor
 
-from stylemap.editing import composing
+from stylemap import reading
+from stylemap.editing import masks, pasting
 from stylemap.editing.directions import Direction
+from stylemap.editing.edit import Edit
+from stylemap.editing.schema import Most, Range, Rule, json_schema, parse, refuse, to_json
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.editor.pictures import mask_from_text, mask_to_text
 from stylemap.errors import InputError
 from stylemap.images import MOST_TIMES
-from stylemap.project import recipe
 
-MASK_CHARACTERS = 3_000_000  # base64 of 2 MB, more than a mask of 1024 px takes
-
-# what is wrong with a value, by pydantic's name of it; its own words are for programmers
-WRONG = {
-    "missing": "is missing",
-    "extra_forbidden": "is not known here",
-    "finite_number": "must be a number",
-    "literal_error": "must be {expected}",
-    "greater_than_equal": "must be at least {ge}",
-    "less_than_equal": "must be at most {le}",
-    "less_than": "must be below {lt}",
-    "too_long": "must hold at most {max_length}",
-    "string_too_long": "must have at most {max_length} characters",
-    "value_error": "{error}",
+MaskText = Annotated[str, Most(3_000_000)]  # base64 of 2 MB, more than a mask of 1024 px takes
+Name = Annotated[str, Most(100)]
+SCHEMA_OF = {
+    Tensor: {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"},
+    Direction: json_schema(Name, {}),
 }
-KINDS = {
-    "int": "a whole number",
-    "float": "a number",
-    "bool": "true or false",
-    "string": "text",
-    "list": "a list",
-    "tuple": "a list",
-    "dict": "an object with names",
-    "model": "an object with names",
-}
-
-T = TypeVar("T", bound=BaseModel)
-Number = Annotated[float, Field(ge=-recipe.FARTHEST, le=recipe.FARTHEST)]
-Mask = Annotated[str, Field(max_length=MASK_CHARACTERS)]
-Feather = Annotated[float, Field(ge=0, le=recipe.SOFTEST)]
-Layers = tuple[Annotated[int, Field(ge=0, lt=recipe.MOST_LAYERS)], Annotated[int, Field(ge=1, le=recipe.MOST_LAYERS)]]
+T = TypeVar("T")
 
 
-class Strict(BaseModel):
-    """Exactly these fields, of exactly these types; NaN and infinities are no numbers."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True, allow_inf_nan=False)
-
-
-class OfGallery(Strict):
-    """A picture of the gallery in place of an upload."""
-
-    gallery: Annotated[int, Field(ge=0, le=1_000_000)]
+def _is_small(page: dict) -> bool:
+    try:
+        return len(json.dumps(page, allow_nan=False)) <= PAGE_BYTES
+    except ValueError:  # NaN, which Python reads and JSON does not have
+        return False
 
 
-class Patch(Strict):
-    """As `recipe.Patch`, the mask as base64 of a PNG."""
+@dataclass(frozen=True, eq=False)
+class SaveRequest(Edit):
+    """An edit to save: put back into the photo, or the picture alone, enlarged."""
 
-    reference: Annotated[int, Field(ge=0, lt=recipe.REFERENCES)]
-    mask: Mask
-    shift: tuple[Number, Number] = (0.0, 0.0)
-    scale: Annotated[float, Field(ge=composing.SMALLEST_SCALE, le=composing.LARGEST_SCALE)] = 1.0
-    flip: bool = False
-    centre: tuple[Number, Number] | None = None
-    strength: Annotated[float, Field(ge=0, le=1)] = 1.0
-    hard: bool = False
-    feather: Feather = 0.0
-    layers: Layers | None = None
+    paste_back: pasting.How = "none"
+    enlarge: Annotated[int, Range(1, MOST_TIMES)] | None = None  # None: large enough to be seen
 
 
-class Push(Strict):
-    """As `recipe.Push`, the direction by its name."""
+@dataclass(frozen=True, eq=False)
+class ProjectRequest(Edit):
+    """An edit, and what the page keeps for itself in the project file."""
 
-    direction: Annotated[str, Field(max_length=recipe.LONGEST_NAME)]
-    amount: Annotated[float, Field(ge=-recipe.MOST_AMOUNT, le=recipe.MOST_AMOUNT)]
-    mask: Mask | None = None
-    hard: bool = False
-    feather: Feather = 0.0
-    layers: Layers | None = None
+    page: Annotated[dict, Rule(_is_small, f"must be JSON of {PAGE_BYTES >> 10} KB at most")] = field(
+        default_factory=dict
+    )
 
 
-class Edit(Strict):
-    """As `recipe.Edit`."""
+@dataclass(frozen=True)
+class GalleryRequest:
+    """A picture of the gallery instead of an upload."""
 
-    space: Literal["w", "w+"] = "w+"
-    patches: Annotated[list[Patch], Field(max_length=recipe.MOST_PATCHES)] = []
-    pushes: Annotated[list[Push], Field(max_length=recipe.MOST_PUSHES)] = []
-
-    def recipe(self, side: int, directions: Mapping[str, Direction]) -> recipe.Edit:
-        """With masks of side x side bytes, and the directions themselves.
-
-        Raises:
-            InputError: a mask that is none, or a direction that there is not.
-        """
-        patches = [recipe.Patch(**{**vars(patch), "mask": mask_from_text(patch.mask, side)}) for patch in self.patches]
-        pushes = []
-        for push in self.pushes:
-            if push.direction not in directions:
-                raise InputError(f"there is no direction {push.direction[:40]!r} here")
-            mask = None if push.mask is None else mask_from_text(push.mask, side)
-            pushes.append(recipe.Push(**{**vars(push), "mask": mask, "direction": directions[push.direction]}))
-        return recipe.Edit(self.space, tuple(patches), tuple(pushes))
+    gallery: Annotated[int, Range(0, 1_000_000)]
 
 
-class Save(Edit):
-    """An edit to save: put back into the upload (``paste_back``), or by itself, enlarged."""
-
-    paste_back: Literal["none", "feather", "poisson"] = "none"
-    enlarge: Annotated[int, Field(ge=1, le=MOST_TIMES)] | None = None  # None = large enough to be seen
-
-
-class SaveProject(Edit):
-    """An edit, and what the page wants to find again."""
-
-    page: dict[str, Any] = {}
-
-    @field_validator("page")
-    @classmethod
-    def _bounded(cls, page: dict[str, Any]) -> dict[str, Any]:
-        if len(json.dumps(page, allow_nan=False)) > PAGE_BYTES:
-            raise ValueError(f"must be below {PAGE_BYTES >> 10} KB")
-        return page
-
-
-def parse(kind: type[T], body: bytes) -> T:
+def read(kind: type[T], body: bytes, side: int = 0, directions: Mapping[str, Direction] | None = None) -> T:
     """A request's JSON.
+
+    Args:
+        side: R, of the masks.
+        directions: by name.
 
     Raises:
         InputError: one line that says where and what is wrong.
     """
+
+    def direction(value: Any, path: str) -> Direction:
+        name = parse(Name, value, path)
+        if name not in directions:
+            refuse(path, f"must be a direction of this server, not {name[:40]!r}")
+        return directions[name]
+
+    def mask(value: Any, path: str) -> Tensor:
+        return masks.from_bytes(mask_from_text(parse(MaskText, value, path), side, path))
+
     try:
-        return kind.model_validate_json(body)
-    except ValidationError as err:
-        raise InputError(first_error(err)) from err
+        value = reading.parse_json(body, "the request")
+    except InputError as err:
+        raise InputError("the request is not JSON") from err
+    return parse(kind, value, "", {Direction: direction, Tensor: mask})
 
 
-def first_error(err: ValidationError | RequestValidationError) -> str:
-    """Where and what, on one line; nothing of what was sent."""
-    first = err.errors()[0]
-    if first["type"] == "json_invalid":
-        return "the request is no JSON"
-    # where FastAPI found it, "path" or "query", is of no use to a person
-    names = first["loc"][1:] if first["loc"][:1] in (("path",), ("query",)) else first["loc"]
-    where = ".".join(str(part) for part in names)[:100] or "the request"
-    if first["type"] in WRONG:
-        wrong = WRONG[first["type"]].format(**first.get("ctx", {}))
-    else:
-        # as "int_type", "float_parsing"
-        wrong = f"must be {KINDS.get(first['type'].partition('_')[0], 'of another kind')}"
-    return f"{where} {wrong}"
+def as_json(edit: Edit) -> dict:
+    """An edit as the page sends it."""
+    return to_json(edit, {Tensor: lambda mask: mask_to_text(masks.to_bytes(mask)), Direction: lambda d: d.name})
 
 
-def as_json(edit: recipe.Edit) -> dict:
-    """An edit as the page would have sent it."""
-
-    def mask_text(mask):
-        return None if mask is None else mask_to_text(mask)
-
-    patches = [Patch(**{**vars(patch), "mask": mask_text(patch.mask)}) for patch in edit.patches]
-    pushes = [
-        Push(**{**vars(push), "mask": mask_text(push.mask), "direction": push.direction.name}) for push in edit.pushes
-    ]
-    return Edit(space=edit.space, patches=patches, pushes=pushes).model_dump(mode="json")
+def schema() -> dict:
+    """JSON Schema of an edit: names, ranges and defaults for the page."""
+    return json_schema(Edit, SCHEMA_OF)

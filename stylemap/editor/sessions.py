@@ -1,4 +1,4 @@
-"""Who is here: pictures in memory under names that cannot be guessed, for a while."""
+"""Sessions: the photos of each page, in memory for a while, under names that cannot be guessed."""
 
 import contextlib
 import secrets
@@ -8,21 +8,19 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from starlette.exceptions import HTTPException
-from torch import Tensor
 
+from stylemap.editing.applying import Reference
 from stylemap.editor.limits import Limits
-from stylemap.project.recipe import Photo
+from stylemap.photos.photo import Photo
 
 ID_BYTES = 16
 
 
 @dataclass(frozen=True, eq=False)
-class Picture:
-    """A photo and what the model makes of it. Never changed, so that a job may go on with one that was replaced."""
+class EncodedPhoto(Reference):
+    """A photo and what the model makes of it. It never changes, so a job can go on with one that was replaced."""
 
     photo: Photo
-    stylemap: Tensor  # [1, C, S, S] on the model's device
-    mirrored: Tensor  # the same of the mirrored photo
     reconstruction: np.ndarray  # uint8 [R, R, 3]
     mse: float  # of pixels in [-1, 1]
 
@@ -33,9 +31,9 @@ class Session:
 
     id: str
     used: float  # time of the clock
-    pictures: dict[str, Picture] = field(default_factory=dict)  # slot -> picture
+    photos: dict[str, EncodedPhoto] = field(default_factory=dict)  # by slot
     running: int = 0  # requests that send something
-    turns: int = 0  # changes of pictures that have begun
+    turns: int = 0  # changes of photos that have begun
     changed: dict[str, int] = field(default_factory=dict)  # slot -> the turn of its last change
 
     @contextlib.contextmanager
@@ -54,19 +52,19 @@ class Session:
             self.running -= 1
 
     def begin(self) -> int:
-        """The turn of a change of pictures that begins: its upload may take any time."""
+        """The turn of a change of photos that begins now; its upload may take any time."""
         self.turns += 1
         return self.turns
 
-    def change(self, turn: int, pictures: Mapping[str, Picture | None]) -> None:
+    def change(self, turn: int, photos: Mapping[str, EncodedPhoto | None]) -> None:
         """Fill slots, or empty them (None). Of two changes of a slot the one that began later wins, whichever arrives first."""
-        for slot, picture in pictures.items():
+        for slot, photo in photos.items():
             if self.changed.get(slot, 0) > turn:
                 continue
             self.changed[slot] = turn
-            self.pictures.pop(slot, None)
-            if picture is not None:
-                self.pictures[slot] = picture
+            self.photos.pop(slot, None)
+            if photo is not None:
+                self.photos[slot] = photo
 
 
 class Sessions:
@@ -111,7 +109,7 @@ class Sessions:
         return session
 
     def close(self, id: str) -> None:
-        """Forget a session and its pictures, if there is one."""
+        """Forget a session and its photos, if there is one."""
         self._sessions.pop(id, None)
 
     def expire(self) -> None:

@@ -8,24 +8,26 @@ from torch import Tensor
 
 from stylemap import images, project
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing import pasting
+from stylemap.editing import applying, pasting
 from stylemap.editing.applying import Edited
 from stylemap.editing.blending import in_space
 from stylemap.editing.directions import Direction
-from stylemap.editor.sessions import Picture
+from stylemap.editing.edit import ORIGINAL, Edit
+from stylemap.editor.sessions import EncodedPhoto
 from stylemap.errors import InputError
 from stylemap.familiarity import Familiarity
-from stylemap.project import Project, recipe
-from stylemap.project.recipe import ORIGINAL, Edit, Maps, MapsOf, Photo, Reference
+from stylemap.photos.photo import Photo
+from stylemap.project import Project
 
-Pictures = Mapping[str, Picture]
+Maps = list[Tensor]
+Photos = Mapping[str, EncodedPhoto]  # by slot
 
 
 class Studio:
     """A model, the name of its weights and its directions.
 
     Args:
-        known: tells which pictures the weights cannot draw; None = that is not known.
+        known: tells which photos the weights cannot draw; None = that is not known.
         maps_bytes: of resized stylemaps that are kept between edits.
     """
 
@@ -40,7 +42,7 @@ class Studio:
         self.model, self.weights, self.directions = model, weights, directions
         self.fingerprint = project.fingerprint(model)
         self.maps_bytes, self.known = maps_bytes, known
-        self._maps: weakref.WeakKeyDictionary[Picture, dict[int, Maps]] = weakref.WeakKeyDictionary()
+        self._maps: weakref.WeakKeyDictionary[EncodedPhoto, dict[bool, Maps]] = weakref.WeakKeyDictionary()
         for direction in directions.values():
             if tuple(direction.vector.shape) != model.config.stylemap_shape:
                 shape = list(model.config.stylemap_shape)
@@ -49,72 +51,65 @@ class Studio:
                 )
 
     @torch.inference_mode()
-    def take(self, photo: Photo, stylemap: Tensor | None = None) -> Picture:
-        """Encode a photo, or go on from a stylemap [1, C, S, S] of it, and reconstruct."""
+    def encode(self, photo: Photo, stylemap: Tensor | None = None) -> EncodedPhoto:
+        """Encode a photo, or go on from its stylemap [1, C, S, S], and reconstruct it."""
         image = images.from_arrays([photo.pixels]).to(self.model.device)
         stylemap = self.model.encode(image) if stylemap is None else stylemap.to(self.model.device)
         mirrored = self.model.encode(image.flip(3))
         result = self.model.synthesize(stylemap)
         mse = float((result.clamp(-1, 1) - image).square().mean(dtype=torch.float64))
-        return Picture(photo, stylemap, mirrored, images.to_uint8(result)[0].cpu().numpy(), mse)
+        return EncodedPhoto(stylemap, mirrored, photo, images.to_uint8(result)[0].cpu().numpy(), mse)
 
-    def render(self, edit: Edit, pictures: Pictures, how: pasting.How = "none") -> Edited:
-        """The edited picture, and what putting it back into its photo needs; ``how`` as in `applying.apply`.
+    def render(self, edit: Edit, photos: Photos, how: pasting.How = "none") -> Edited:
+        """The edited picture, and what putting it back into its photo needs; ``how`` as in `applying.apply_changes`.
 
         Raises:
             InputError: an edit of another model, or of slots that are empty.
         """
-        return recipe.apply(self.model, edit, *self._inputs(edit, pictures), how)
+        owners = {id(w): (p, w is p.mirrored) for p in photos.values() for w in (p.stylemap, p.mirrored)}
 
-    def project(self, edit: Edit, pictures: Pictures, page: dict) -> Project:
+        def maps_of(stylemap: Tensor) -> Maps:
+            if edit.space == "w" or id(stylemap) not in owners:
+                return in_space(self.model, stylemap, edit.space)
+            return self._kept(*owners[id(stylemap)])
+
+        references = {int(slot): p for slot, p in photos.items() if slot != ORIGINAL}
+        return applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, maps_of)
+
+    def project(self, edit: Edit, photos: Photos, page: dict) -> Project:
         """Everything that the edit is made of."""
         return Project(
             weights=self.weights,
             fingerprint=self.fingerprint,
             config=self.model.config,
-            photos={slot: picture.photo for slot, picture in pictures.items()},
-            stylemaps={slot: picture.stylemap.cpu() for slot, picture in pictures.items()},
+            photos={slot: p.photo for slot, p in photos.items()},
+            stylemaps={slot: p.stylemap.cpu() for slot, p in photos.items()},
             edit=edit,
             page=page,
         )
 
-    def open(self, opened: Project) -> Pictures:
-        """The pictures of a project.
+    def open(self, opened: Project) -> Photos:
+        """The photos of a project.
 
         Raises:
             InputError: made with other weights or with directions that are not here.
         """
         opened.check_model(self.model, self.fingerprint)
         for push in opened.edit.pushes:
-            ours, theirs = self.directions.get(push.direction.name), push.direction
-            if ours is None or ours.scale != theirs.scale or not torch.equal(ours.vector, theirs.vector):
+            here, needed = self.directions.get(push.direction.name), push.direction
+            if here is None or here.scale != needed.scale or not torch.equal(here.vector, needed.vector):
                 raise InputError(
-                    f"the project uses a direction {theirs.name[:40]!r} that this server does not have; start it with "
+                    f"the project uses a direction {needed.name[:40]!r} that this server does not have; start it with "
                     "the --directions it was made with"
                 )
-        return {slot: self.take(photo, opened.stylemaps[slot]) for slot, photo in opened.photos.items()}
+        return {slot: self.encode(photo, opened.stylemaps[slot]) for slot, photo in opened.photos.items()}
 
-    def _inputs(self, edit: Edit, pictures: Pictures) -> tuple[Tensor, dict[int, Reference], MapsOf]:
-        known = {id(w): (p, turned) for p in pictures.values() for turned, w in enumerate((p.stylemap, p.mirrored))}
-
-        def maps_of(stylemap: Tensor) -> Maps:
-            if edit.space == "w" or id(stylemap) not in known:
-                return in_space(self.model, stylemap, edit.space)
-            return self._kept(*known[id(stylemap)])
-
-        references = {int(slot): p for slot, p in pictures.items() if slot != ORIGINAL}
-        return (
-            pictures[ORIGINAL].stylemap,
-            {slot: Reference(p.stylemap, p.mirrored) for slot, p in references.items()},
-            maps_of,
-        )
-
-    def _kept(self, picture: Picture, turned: int) -> Maps:
-        """The maps in w+ of a picture or its mirror image; those that were used last are kept, as long as the picture is."""
-        kept = self._maps.pop(picture, {})
-        if turned not in kept:
-            kept[turned] = in_space(self.model, picture.mirrored if turned else picture.stylemap, "w+")
-        self._maps[picture] = kept
+    def _kept(self, photo: EncodedPhoto, mirrored: bool) -> Maps:
+        """The maps in w+ of a photo or its mirror image; those that were used last are kept, as long as the photo is."""
+        kept = self._maps.pop(photo, {})
+        if mirrored not in kept:
+            kept[mirrored] = in_space(self.model, photo.mirrored if mirrored else photo.stylemap, "w+")
+        self._maps[photo] = kept
         sizes = [(key, sum(m.nbytes for maps in all_.values() for m in maps)) for key, all_ in list(self._maps.items())]
         total = sum(size for _, size in sizes)
         for oldest, size in sizes[:-1]:
@@ -122,4 +117,4 @@ class Studio:
                 break
             self._maps.pop(oldest, None)
             total -= size
-        return kept[turned]
+        return kept[mirrored]

@@ -55,11 +55,11 @@ class Finder:
         given = self.given(name)
         return by_size(self.detector(photo)) if given is None else given
 
-    def largest(self, name: str, photo: np.ndarray) -> Face:
-        """Like ``faces``, but one; none is an InputError too."""
+    def largest(self, name: str, photo: np.ndarray, repair: str | None = None) -> Face:
+        """Like ``faces``, but one; none is an InputError too, whose message ends with the repair."""
         faces = self.faces(name, photo)
         if not faces:
-            repair = "add one to it" if self.lookup else "give its points with --landmarks"
+            repair = repair or ("add one to it" if self.lookup else "give its points with --landmarks")
             raise InputError(f"no face was found in {name}; choose another photo or {repair}")
         return faces[0]
 

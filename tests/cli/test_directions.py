@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 import stylemap as package
-from stylemap import images
+from stylemap import editing, images
 from stylemap.datasets import Avatars
 from stylemap.editing import directions, finding_directions
 from stylemap.editing.directions import Origin, normalised
@@ -254,7 +254,7 @@ class TestFollowing:
             settings = settings | {"mask": images.read_mask(inputs / "mask.png", SIDE)}
         ran = stylemap(APPLY, flags, "--amount", amount)
         assert (ran.code, ran.out, ran.err) == (0, "edit.png\n", "")
-        edit = directions.apply(model, model.encode(images.read(inputs / "ada.png", SIDE)), way, amount, **settings)
+        edit = editing.push(model, model.encode(images.read(inputs / "ada.png", SIDE)), way, amount, **settings)
         np.testing.assert_array_equal(pixels(tmp_path / "edit.png"), images.to_uint8(edit)[0].numpy())
 
     def test_strip(self, stylemap, model, inputs, way, tmp_path):
@@ -386,8 +386,8 @@ class TestShipped:
         between = stylemaps[has].mean(0) - stylemaps[~has].mean(0)
         direction = directions.load(PRETRAINED / "directions/avatars32.safetensors")[name]
         without = stylemaps[~has][:32]
-        moved = shipped.encode(directions.apply(shipped, without, direction, 2.0).clamp(-1, 1))
-        still = shipped.encode(directions.apply(shipped, without, direction, 0.0).clamp(-1, 1))
+        moved = shipped.encode(editing.push(shipped, without, direction, 2.0).clamp(-1, 1))
+        still = shipped.encode(editing.push(shipped, without, direction, 0.0).clamp(-1, 1))
         assert float(((moved - still).mean(0) * between).sum()) > 0.5 * float(between.square().sum())
 
 

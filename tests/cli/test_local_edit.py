@@ -15,7 +15,8 @@ from PIL import Image
 
 from stylemap import Box, blend, faces, images, transplant
 from stylemap.datasets import Avatars
-from stylemap.editing.composing import Placement, place
+from stylemap.editing.composing import place
+from stylemap.editing.edit import Placement
 from stylemap.faces import detection
 from stylemap.photos import mask_files
 from tests.cli.conftest import SIDE, pixels
@@ -175,15 +176,15 @@ class TestTransplant:
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("--from 0,0 --to 4,4 --size 0,1", "length 0"),
-            ("--from 0,0 --to 4,4 --size 1,0", "length 0"),
-            ("--from 0,0 --to 4,4 --size=-1,3", "length -1"),
-            ("--from 6,0 --to 0,0 --size 3,3", "source y=6"),
-            ("--from 0,6 --to 0,0 --size 3,3", "source x=6"),
-            ("--from 0,0 --to 6,0 --size 3,3", "target y=6"),
-            ("--from 0,0 --to 0,6 --size 3,3", "target x=6"),
-            ("--from=-1,0 --to 0,0 --size 3,3", "source y=-1"),
-            ("--from 0,0 --to 0,0 --size 9,1", "source y=0 with length 9"),
+            ("--from 0,0 --to 4,4 --size 0,1", "cells 0,0,0,1"),
+            ("--from 0,0 --to 4,4 --size 1,0", "cells 0,0,1,0"),
+            ("--from 0,0 --to 4,4 --size=-1,3", "cells 0,0,-1,3"),
+            ("--from 6,0 --to 0,0 --size 3,3", "source: cells 6,0"),
+            ("--from 0,6 --to 0,0 --size 3,3", "source: cells 0,6"),
+            ("--from 0,0 --to 6,0 --size 3,3", "target: cells 6,0"),
+            ("--from 0,0 --to 0,6 --size 3,3", "target: cells 0,6"),
+            ("--from=-1,0 --to 0,0 --size 3,3", "source: cells -1,0"),
+            ("--from 0,0 --to 0,0 --size 9,1", "source: cells 0,0,9,1"),
         ],
     )
     def test_box_outside_the_map(self, refused, arguments, reason):

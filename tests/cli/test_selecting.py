@@ -9,8 +9,9 @@ from stylemap import Box, blend, images, transplant
 from stylemap.datasets import Avatars, parts
 from stylemap.editing import composing, masks
 from stylemap.editing.blending import mirrored
-from stylemap.editing.composing import Patch, Placement
+from stylemap.editing.edit import Placement
 from tests.cli.conftest import PHOTOS, SIDE, pixels
+from tests.editing import tiny
 
 WEIGHTS = "--weights IN/w.safetensors"
 BLEND = f"local-edit blend {WEIGHTS} --original IN/ada.png --out out.png"
@@ -153,7 +154,7 @@ class TestMoved:
             for name, mask, where in moved:
                 picture = images.read(inputs / f"{name}.png", SIDE)
                 maps = mirrored(model, model.encode(picture.flip(3)), "w+") if where.flip else None
-                patches.append(Patch(maps or model.resize(model.encode(picture)), mask, where))
+                patches.append(tiny.patch(maps or model.resize(model.encode(picture)), mask, where))
             original = model.resize(model.encode(images.read(inputs / "ada.png", SIDE)))
             return model.render(composing.compose(original, patches, SIDE))
 

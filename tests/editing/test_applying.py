@@ -8,11 +8,12 @@ import stylemap as package
 from stylemap import blend, images
 from stylemap.datasets import Avatars
 from stylemap.editing import applying, composing, directions, pasting
-from stylemap.editing.blending import in_space, mirrored
-from stylemap.editing.composing import Patch, Placement, Push
+from stylemap.editing.blending import in_space, mirrored, push_change
+from stylemap.editing.composing import Change
+from stylemap.editing.edit import Placement, Push
 from stylemap.faces import Alignment
 from stylemap.resources import PRETRAINED
-from tests.editing.tiny import SIDE, box_mask, stylemaps
+from tests.editing.tiny import SIDE, addition, box_mask, patch, stylemaps
 
 
 @pytest.fixture(scope="module")
@@ -32,7 +33,7 @@ def encode(model, picture: np.ndarray) -> torch.Tensor:
 
 def edit(model, original: torch.Tensor, steps: list, space: str = "w+", how: str = "none") -> applying.Edited:
     with torch.no_grad():
-        return applying.apply(model, in_space(model, original, space), steps, space, how)
+        return applying.apply_changes(model, in_space(model, original, space), steps, space, how)
 
 
 class TestPicture:
@@ -40,7 +41,7 @@ class TestPicture:
     def test_is_the_library_s(self, model, how):
         original, reference = stylemaps(model, 1, 0), stylemaps(model, 1, 1)
         mask = box_mask(4, 6, 9, 12)
-        made = edit(model, original, [Patch(model.resize(reference), mask, strength=0.7)], how=how)
+        made = edit(model, original, [patch(model.resize(reference), mask, strength=0.7)], how=how)
         expected = blend(model, original, reference, mask, strength=0.7)
         np.testing.assert_array_equal(made.pixels, images.to_uint8(expected)[0].numpy())
         assert (made.region is None) == (how == "none") and len(made.sources) == (how == "poisson")
@@ -48,7 +49,7 @@ class TestPicture:
     def test_sources_are_the_references_where_they_go(self, model):
         original, other = stylemaps(model, 1, 0), stylemaps(model, 1, 1)
         maps = model.resize(other)
-        steps = [Patch(maps, box_mask(4, 6, 9, 12)), Patch(maps, box_mask(4, 4, 8, 8), Placement((8.0, 0.0)))]
+        steps = [patch(maps, box_mask(4, 6, 9, 12)), patch(maps, box_mask(4, 4, 8, 8), Placement((8.0, 0.0)))]
         first, second = edit(model, original, steps, how="poisson").sources
         reference = images.to_uint8(model.synthesize(other))[0].numpy()
         np.testing.assert_array_equal(first.picture, reference)
@@ -60,7 +61,10 @@ class TestRegion:
     def test_is_of_the_masks_where_there_are_masks(self, model):
         original = stylemaps(model, 1, 0)
         delta = [torch.ones_like(m) for m in model.resize(original)]
-        steps = [Patch(model.resize(stylemaps(model, 1, 1)), box_mask(0, 0, 5, 5)), Push(delta, box_mask(9, 9, 5, 5))]
+        steps = [
+            patch(model.resize(stylemaps(model, 1, 1)), box_mask(0, 0, 5, 5)),
+            addition(delta, box_mask(9, 9, 5, 5)),
+        ]
         expected = torch.maximum(box_mask(0, 0, 5, 5), box_mask(9, 9, 5, 5))[0, 0]
         np.testing.assert_array_equal(edit(model, original, steps, how="feather").region, expected)
 
@@ -70,7 +74,7 @@ class TestRegion:
         direction = directions.load(PRETRAINED / "directions/avatars32.safetensors")[name]
         for i in range(4):
             w = encode(shipped, faces[i])
-            step = directions.push(w, direction, 2.0, shipped.resize)
+            step = push_change(Push(direction=direction, amount=2.0), w, shipped.resize)
             region = edit(shipped, w, [step], how="feather").region
             assert 0.01 < region.mean() < 0.45
             half = region[14:] if name != "glasses" else region[:22]
@@ -78,7 +82,7 @@ class TestRegion:
 
     def test_of_no_amount_is_nowhere(self, shipped, faces):
         w = encode(shipped, faces[0])
-        made = edit(shipped, w, [Push([torch.zeros_like(m) for m in shipped.resize(w)])], how="feather")
+        made = edit(shipped, w, [addition([torch.zeros_like(m) for m in shipped.resize(w)])], how="feather")
         assert not made.region.any()
 
 
@@ -120,7 +124,7 @@ class TestPoisson:
                     flip = settings.get("placement", Placement()).flip
                     turned = np.ascontiguousarray(picture[:, ::-1]) if flip else picture
                     maps = (mirrored if flip else in_space)(shipped, encode(shipped, turned), space)
-                    steps[name].append(Patch(maps, mask, **settings))
+                    steps[name].append(patch(maps, mask, **settings))
             plain = edit(shipped, w, steps["plain"], space).pixels.astype(float)
             made = edit(shipped, w, steps["toned"], space, "poisson")
             matched = pasting.match(original, made.pixels, made.sources)
@@ -142,8 +146,8 @@ class TestPoisson:
     @pytest.mark.parametrize("how", pasting.WAYS)
     def test_beyond_the_rim_it_is_the_photo(self, shipped, faces, how):
         photo = Avatars(256, count=40, split="heldout")[9]
-        patch = Patch(shipped.resize(encode(shipped, faces[22])), box_mask(18, 10, 6, 12))
-        made = edit(shipped, encode(shipped, faces[9]), [patch], how=how)
+        part = patch(shipped.resize(encode(shipped, faces[22])), box_mask(18, 10, 6, 12))
+        made = edit(shipped, encode(shipped, faces[9]), [part], how=how)
         alignment = Alignment.central(256, 256, SIDE)
         pasted = pasting.paste(photo, faces[9], made.pixels, alignment, made.region, how, made.sources)
         changed = (pasted != photo).any(-1)
@@ -155,10 +159,10 @@ class TestPoisson:
 def test_everywhere_lies_as_the_part_does(model):
     """Mirrored and scaled about the middle of the part, not of the picture."""
     maps = [torch.rand(1, 4, SIDE, SIDE)]
-    patch = Patch(maps, box_mask(3, 5, 8, 10), Placement((2.0, 3.0), 1.5, True), strength=0.5)
-    whole = composing.everywhere(patch, SIDE)
+    change = patch(maps, box_mask(3, 5, 8, 10), Placement((2.0, 3.0), 1.5, True), strength=0.5)
+    whole = Change(composing.everywhere(change.step, SIDE), maps)
     zeros = [torch.zeros_like(maps[0])]
-    part = composing.compose(zeros, [patch], SIDE)[0]
+    part = composing.compose(zeros, [change], SIDE)[0]
     rest = composing.compose(zeros, [whole], SIDE)[0]
-    inside = (composing.region([patch], SIDE) == 1).expand_as(part)
+    inside = (composing.region([change], SIDE) == 1).expand_as(part)
     torch.testing.assert_close(part[inside], 0.5 * rest[inside])

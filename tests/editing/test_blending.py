@@ -283,7 +283,7 @@ def test_every_mask_of_several_is_checked(model, space):
 @pytest.mark.parametrize(("references", "selected"), [(2, 1), (1, 2), (0, 0)])
 def test_each_reference_needs_a_mask(model, references, selected):
     a = stylemaps(model, 1, 1)
-    with pytest.raises(ValueError, match="each reference needs a mask"):
+    with pytest.raises(ValueError, match="each part needs a reference"):
         blend(model, a, [a] * references, [random_mask(1)] * selected)
 
 

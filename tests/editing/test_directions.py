@@ -9,7 +9,7 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from stylemap import InputError
+from stylemap import InputError, editing
 from stylemap.editing import directions, masks
 from stylemap.editing import finding_directions as finding
 from stylemap.editing.directions import Direction, Origin, normalised
@@ -305,20 +305,18 @@ def way() -> Direction:
 
 def test_without_a_mask_it_is_the_moved_picture(model, way):
     w = stylemaps(model, 2, 1)
-    assert_same(directions.apply(model, w, way, 2.0), model.synthesize(directions.move(w, way, 2.0)))
+    assert_same(editing.push(model, w, way, 2.0), model.synthesize(directions.move(w, way, 2.0)))
     cells = (2, 3, 4, 2)
-    assert_same(
-        directions.apply(model, w, way, 2.0, cells=cells), model.synthesize(directions.move(w, way, 2.0, cells))
-    )
-    assert_differ(directions.apply(model, w, way, 2.0), model.synthesize(w))
+    assert_same(editing.push(model, w, way, 2.0, cells=cells), model.synthesize(directions.move(w, way, 2.0, cells)))
+    assert_differ(editing.push(model, w, way, 2.0), model.synthesize(w))
 
 
 @every_way
 def test_masks_of_zero_and_one(model, way, space, hard):
     w = stylemaps(model, 2, 1)
     zero, one = torch.zeros(2, 1, SIDE, SIDE), torch.ones(2, 1, SIDE, SIDE)
-    assert_same(directions.apply(model, w, way, 2.0, zero, space, hard), model.synthesize(w))
-    assert_same(directions.apply(model, w, way, 2.0, one, space, hard), directions.apply(model, w, way, 2.0))
+    assert_same(editing.push(model, w, way, 2.0, zero, space, hard), model.synthesize(w))
+    assert_same(editing.push(model, w, way, 2.0, one, space, hard), editing.push(model, w, way, 2.0))
 
 
 @every_way
@@ -330,15 +328,15 @@ def test_inside_a_mask_it_is_a_blend_with_the_moved(model, way, space, hard):
     else:
         pairs = zip(model.resize(w), model.resize(moved), strict=True)
         expected = model.render([a + masks.resize(mask, a.shape[-1], hard) * (b - a) for a, b in pairs])
-    assert_same(directions.apply(model, w, way, 2.0, mask, space, hard), expected)
+    assert_same(editing.push(model, w, way, 2.0, mask, space, hard), expected)
 
 
 def test_bad_masks(model, way):
     w = stylemaps(model, 2, 1)
     with pytest.raises(ValueError, match="mask must be"):
-        directions.apply(model, w, way, 1.0, torch.zeros(2, SIDE, SIDE))
+        editing.push(model, w, way, 1.0, torch.zeros(2, SIDE, SIDE))
     with pytest.raises(ValueError, match="space must be"):
-        directions.apply(model, w, way, 1.0, random_mask(2), "z")
+        editing.push(model, w, way, 1.0, random_mask(2), "z")
 
 
 # ---- files

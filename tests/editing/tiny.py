@@ -1,10 +1,14 @@
 """Small random models, stylemaps and masks. Random weights suffice: every property here holds for any weights."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
+from stylemap.editing.composing import Change
+from stylemap.editing.edit import Patch, Placement, Step
 
 SIDE = 32  # R
 CELLS = 8  # S
@@ -37,6 +41,16 @@ def box_mask(y: int, x: int, height: int, width: int, side: int = SIDE) -> Tenso
     mask = torch.zeros(1, 1, side, side)
     mask[..., y : y + height, x : x + width] = 1
     return mask
+
+
+def patch(maps: Sequence[Tensor], mask: Tensor, placement: Placement = Placement(), **settings) -> Change:  # noqa: B008
+    """Maps of a reference over those of a picture."""
+    return Change(Patch(reference=0, mask=mask, placement=placement, **settings), maps)
+
+
+def addition(maps: Sequence[Tensor], mask: Tensor | None = None, **settings) -> Change:
+    """Maps that are added to those of a picture, as a push does."""
+    return Change(Step(mask=mask, **settings), maps)
 
 
 def assert_same(actual: Tensor, expected: Tensor) -> None:

@@ -11,10 +11,13 @@ from PIL import Image
 
 from stylemap import decoding, editing, images, project, resampling
 from stylemap.datasets.parts import GROUPS
-from stylemap.editing import composing, directions, masks
+from stylemap.editing import directions, masks
 from stylemap.editing.blending import in_space, mirrored, render
+from stylemap.editing.composing import compose
+from stylemap.editing.edit import Placement
 from stylemap.editor import pictures
 from stylemap.faces import Alignment, quad
+from tests.editing import tiny
 from tests.editor.conftest import LIMITS, POINTS, SIDE, Page, avatars, box, patch, photo, pixels, png, text
 
 
@@ -49,7 +52,7 @@ def test_info(client, studio):
     assert info["layers"] == len(studio.model.resize(torch.zeros(1, *studio.model.config.stylemap_shape)))
     assert info["references"] == 6
     most = project.most_bytes(studio.model.config, LIMITS.upload_bytes)
-    assert info["limits"] == {"bytes": LIMITS.upload_bytes, "project": most, "pixels": LIMITS.pixels}
+    assert info["limits"] == {"bytes": LIMITS.upload_bytes, "project": most, "pixels": LIMITS.pixels, "page": 1 << 16}
     assert [part["name"] for part in info["parts"]] == list(GROUPS)
     assert info["directions"] == [{"name": "smile", "accuracy": 0.9}]
     assert info["align"] is True
@@ -150,13 +153,13 @@ def test_everything_at_once_is_the_librarys(ready, studio):
 
     with torch.inference_mode():
         mask = masks.feather(as_mask(box(8, 20, 8, 20)), 2)
-        placement = composing.Placement((-3.5, 2), 1.5, True, (16, 12))
+        placement = Placement((-3.5, 2), 1.5, True, (16, 12))
         steps = [
-            composing.Patch(mirrored(model, turned, "w+"), mask, placement, layers=(1, 4)),
-            composing.Push(delta(-1.5), as_mask(box(0, 9, 0, 32))),
-            composing.Push(delta(1)),
+            tiny.patch(mirrored(model, turned, "w+"), mask, placement, layers=(1, 4)),
+            tiny.addition(delta(-1.5), as_mask(box(0, 9, 0, 32))),
+            tiny.addition(delta(1)),
         ]
-        expected = render(model, composing.compose(maps(original), steps, SIDE), "w+")
+        expected = render(model, compose(maps(original), steps, SIDE), "w+")
     assert np.array_equal(seen, shown(expected))
 
 

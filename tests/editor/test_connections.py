@@ -199,7 +199,10 @@ def test_too_many_connections_cost_the_one_that_said_nothing_for_longest(start):
 
 
 def test_an_answer_that_nobody_takes(start, monkeypatch):
-    monkeypatch.setattr(app.Server, "info", lambda self: "x" * 20_000_000)
+    async def much(self, request):
+        return {"x": "x" * 20_000_000}
+
+    monkeypatch.setattr(app.Server, "info", much)
     lost = threading.Event()
     end = connections.Connection.connection_lost
     monkeypatch.setattr(connections.Connection, "connection_lost", lambda self, exc: (end(self, exc), lost.set()))

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
 
+from stylemap.editing import applying
 from stylemap.editor import app
 from stylemap.editor.security import Guard, bare, origin_host
-from stylemap.project import recipe
 from tests.editor.conftest import HOST, LIMITS, Page, box, patch, photo, png, text
 
 # ---- paths, sessions and slots
@@ -288,7 +288,7 @@ def test_messages_of_addresses(client, ready, refused):
     assert refused(ready.ask("GET", "/pictures/original.png?view=x"), 422) == "view must be 'photo' or 'reconstruction'"
     assert refused(ready.put("original", b"", "?align=perhaps"), 422) == "align must be true or false"
     broken = {"content": b"{", "headers": {"content-type": "application/json"}}
-    assert refused(ready.ask("POST", "/render", **broken), 422) == "the request is no JSON"
+    assert refused(ready.ask("POST", "/render", **broken), 422) == "the request is not JSON"
 
 
 def test_a_project_with_an_upload_of_junk(ready, refused):
@@ -356,7 +356,7 @@ def test_a_mistake_of_ours_shows_nothing(ready, refused, monkeypatch):
     def broken(*_, **__):
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(recipe, "apply", broken)
+    monkeypatch.setattr(applying, "apply", broken)
     assert "secret" not in refused(ready.render(), 500)
     assert ready.render().headers["x-content-type-options"] == "nosniff"
 

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
-from fastapi.testclient import TestClient
 from starlette.exceptions import HTTPException
+from starlette.testclient import TestClient
 
 from stylemap.editing.applying import Edited
 from stylemap.editor import app

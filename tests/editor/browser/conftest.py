@@ -37,7 +37,7 @@ Point = tuple[float, float]  # (x, y) in a picture, shares of its side
 @pytest.fixture(scope="session")
 def server() -> Iterator[str]:
     """Its address."""
-    pytest.importorskip("fastapi", reason="the editor's extra is not installed: pip install 'stylemap[web]'")
+    pytest.importorskip("starlette", reason="the editor's extra is not installed: pip install 'stylemap[web]'")
     command = [sys.executable, "-m", "stylemap", "serve", "--port", "0", "--device", "cpu"]
     process = subprocess.Popen(
         command,

@@ -1,0 +1,85 @@
+"""What comes in over HTTP and what goes out: bodies within their limits, files, pictures, and one line for each error."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import numpy as np
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from stylemap.editor import pictures
+from stylemap.editor.limits import MEGA
+
+
+async def read_json(request: Request, most: int, seconds: float) -> bytes:
+    """The body of a request that must be JSON; it is parsed later.
+
+    Raises:
+        HTTPException: 415, or as `read_body`.
+    """
+    if media_type(request) != "application/json":
+        raise HTTPException(415, "this address takes application/json")
+    return await read_body(request, most, seconds)
+
+
+async def read_file(request: Request, most: int, seconds: float) -> bytes:
+    """The body of a request that must be the bytes of a file.
+
+    Raises:
+        HTTPException: 415, or as `read_body`.
+    """
+    kind = media_type(request)
+    if kind == "application/json" or kind.startswith("multipart/"):
+        raise HTTPException(415, "this address takes the bytes of a file as they are")
+    return await read_body(request, most, seconds)
+
+
+async def read_body(request: Request, most: int, seconds: float) -> bytes:
+    """The body of a request, refused as soon as it is too large, announced or not.
+
+    Raises:
+        HTTPException: 400, 408, 413.
+    """
+    too_large = HTTPException(413, f"too large: this address takes at most {most / MEGA:.3g} MB")
+    announced = request.headers.get("content-length", "0")
+    if not announced.isdecimal():
+        raise HTTPException(400, "the length of the request is not a number")
+    if int(announced) > most:
+        raise too_large
+
+    async def collect() -> bytes:
+        body = bytearray()
+        async for chunk in request.stream():
+            body += chunk
+            if len(body) > most:
+                raise too_large
+        return bytes(body)
+
+    try:
+        return await asyncio.wait_for(collect(), seconds)
+    except asyncio.TimeoutError:  # another class than TimeoutError before Python 3.11
+        raise HTTPException(408, f"the upload did not arrive within {seconds:g} s; try again") from None
+
+
+def media_type(request: Request) -> str:
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def png(pixels: np.ndarray) -> Response:
+    """uint8 [H, W, 3] or [H, W]."""
+    return Response(pictures.to_png(pixels), media_type="image/png")
+
+
+def download(data: bytes, name: str, kind: str, notes: Sequence[str] = ()) -> Response:
+    """A file to save; ``notes`` are lines for the user, as JSON in a header, since the body is the file."""
+    headers = {"content-disposition": f'attachment; filename="{name}"'}
+    if notes:
+        headers["x-notes"] = json.dumps(notes)
+    return Response(data, media_type=kind, headers=headers)
+
+
+def error(status: int, message: str) -> JSONResponse:
+    """One line for the user."""
+    return JSONResponse({"error": " ".join(message.split())[:500]}, status)
