@@ -11,9 +11,9 @@ from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.vector import losses as vector_losses
 from stylemap.inversion import losses as inversion_losses
 from stylemap.inversion import noise_maps
-from stylemap.metrics import classifier, heldout, latent_distance, ppl, ssim, suite, swd
-from stylemap.metrics.evaluation import Evaluation
-from stylemap.metrics.mse import mse
+from stylemap.metrics import classifier, heldout, latent_distance, ppl, reconstruction, suite, swd
+from stylemap.metrics.evaluation import Evaluation, Reference
+from stylemap.metrics.reconstruction import mse
 from stylemap.perceptual import inception, vgg
 from stylemap.perceptual.registry import DiscriminatorFeatures
 from tests.inversion import tiny
@@ -52,7 +52,7 @@ LOSSES = {
     "inversion's gram": lambda x: inversion_losses.gram(x, MASK),
     "inversion's noise": lambda x: noise_maps.correlation([x[:, :1]]),
     "mse": lambda x: mse(x, OTHER),
-    "ssim": lambda x: ssim.ssim(x, OTHER),
+    "ssim": lambda x: reconstruction.ssim(x, OTHER),
 }
 
 
@@ -83,15 +83,15 @@ def inverted() -> Tensor:
 
 def measured(name: str, model=MODEL) -> float:
     pictures = toys.Set(toys.noise(4, 16).numpy())
-    evaluation = Evaluation(model, pictures, pictures, 4, 2)
-    evaluation.lpips, evaluation.extractor = toys.Weighted(), toys.extractor()
-    return suite.compute(evaluation, name).value
+    reference = Reference(pictures, count=4)
+    reference.lpips, reference.extractor = toys.Weighted(), toys.extractor()
+    return suite.compute(Evaluation(model, reference, pictures, pairs=2), name).value
 
 
 MEASURES = {
     "inversion's VGG": lambda: vgg.random().maps(images())[0],
     "inversion's discriminator": lambda: DiscriminatorFeatures(DISCRIMINATOR).maps(images())[-1],
-    "swd": lambda: swd.swd(*(swd.describe([toys.noise(2, 16, seed)]) for seed in (0, 1)))[16],
+    "swd": lambda: swd.swd(*(swd.patches([toys.noise(2, 16, seed)]) for seed in (0, 1)))[16],
     "classifier": lambda: classifier.logits(classifier._build(16, 2, 0), toys.noise(2, 16)),
     "features": features_of,
     "path length": lambda: ppl.path_lengths(MODEL, toys.distance, 3, "z", "full"),

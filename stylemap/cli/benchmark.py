@@ -15,11 +15,12 @@ from stylemap.cli.evaluate import number
 from stylemap.comparison import contenders, machine, page
 from stylemap.comparison.contenders import STYLEMAP, VECTORS
 from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
-from stylemap.comparison.quality import Judge
 from stylemap.comparison.table import number as digits
 from stylemap.datasets import stream
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
+from stylemap.metrics import swd
+from stylemap.metrics.evaluation import Reference
 from stylemap.perceptual.published import INCEPTION, VGG
 from stylemap.perceptual.registry import DiscriminatorFeatures
 
@@ -89,9 +90,8 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     found = heldout.open_unseen(arguments.weights, arguments.images, "--images", side, arguments.heldout)
     training, held_out = found.training, found.heldout
     originals = stream.first(held_out, arguments.count)
-    judge = Judge(
-        originals, training, arguments.interpolations, arguments.seed, arguments.lpips_vgg, arguments.inception, device
-    )
+    count = min(arguments.interpolations, len(training), swd.MOST_PICTURES)
+    reference = Reference(training, count, arguments.seed, arguments.lpips_vgg, arguments.inception, device=device)
     data = {"name": found.data, "resolution": side, "training": len(training), "heldout": len(held_out)}
     for given in weights.values():
         given["doubt"] = found.doubt(checkpoint.seen_by(given["given"]))
@@ -106,7 +106,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         "files": {path.name: provenance.sha256(path) for path in known_files if path.is_file()},
     }
     with files.owned(arguments.out):
-        benchmark = Benchmark(originals, subjects, network, judge, arguments.batch, about, arguments.out)
+        benchmark = Benchmark(originals, subjects, network, reference, arguments.batch, about, arguments.out)
         rows = benchmark.compare(chosen, lambda row: print(line(row), flush=True))
         notes = [*(f"Left out: {text}." for text in left_out), page.command("stylemap benchmark inversion", argv)]
         text = benchmark.write(chosen, rows, notes)

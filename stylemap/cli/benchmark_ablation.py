@@ -14,6 +14,7 @@ from stylemap.comparison import ablation, machine, page
 from stylemap.comparison.ablation import EDITS, PLOT, SHEET, TABLE, Measuring, Run
 from stylemap.datasets import unseen
 from stylemap.errors import InputError, Note
+from stylemap.metrics.evaluation import Reference
 
 NAME = "ablation"  # of its place in a document
 
@@ -81,9 +82,8 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         if found.relation(some) == "other":
             raise InputError(f"{one.folder} holds a run on other pictures, {some[0].data}; give another --out")
     doubts = {one.name: text for one, some in seen.items() if (text := found.doubt(some))}
-    how = Measuring(
-        found.training, found.heldout, arguments.count, arguments.pairs, arguments.seed, device, arguments.out
-    )
+    reference = Reference(found.training, arguments.count, arguments.seed, device=device)
+    how = Measuring(reference, found.heldout, arguments.pairs, arguments.out)
     with files.owned(arguments.out / ablation.MEASURES):
         measures = []
         for one in finished:

@@ -14,7 +14,7 @@ from stylemap.config import TrainConfig
 from stylemap.datasets.unseen import Unseen
 from stylemap.errors import InputError
 from stylemap.metrics import suite
-from stylemap.metrics.evaluation import Evaluation
+from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.metrics.suite import DEFAULT, METRICS, Result
 
 ARROWS = {"lower": "↓", "higher": "↑"}
@@ -82,10 +82,10 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.parts and found.data == "avatars":
         raise InputError("--parts goes with pictures of files; avatars have their own labels")
     labels = datasets.labels_of(found.heldout, arguments.parts)
-    evaluation = Evaluation(
-        model, found.training, found.heldout, arguments.count, arguments.pairs, arguments.seed, labels, arguments.lpips_vgg,
-        arguments.inception, arguments.workers,
+    reference = Reference(
+        found.training, arguments.count, arguments.seed, arguments.lpips_vgg, arguments.inception, arguments.workers, model.device
     )  # fmt: skip
+    evaluation = Evaluation(model, reference, found.heldout, arguments.pairs, labels)
     report = describe(arguments, evaluation, found)
     width = max(map(len, arguments.metrics))
     for name in arguments.metrics:
@@ -119,9 +119,9 @@ def describe(arguments: argparse.Namespace, evaluation: Evaluation, found: Unsee
         "data": {
             "name": found.data,
             "said": heldout.said(arguments.weights, found),
-            "training": len(evaluation.training),
+            "training": len(evaluation.reference.training),
             "heldout": len(evaluation.heldout),
-            "names_sha256": datasets.fingerprint(evaluation.training, evaluation.heldout),
+            "names_sha256": datasets.fingerprint(evaluation.reference.training, evaluation.heldout),
             "resolution": evaluation.model.config.resolution,
             "resize": "central square, shrunk by area, enlarged by Lanczos-3" if found.data != "avatars" else "drawn",
         },

@@ -13,7 +13,7 @@ from stylemap.cli import films, heldout, inputs, options
 from stylemap.editing import motion
 from stylemap.errors import InputError, Note
 from stylemap.metrics import streams
-from stylemap.metrics.mse import mse
+from stylemap.metrics.reconstruction import mse
 
 MOST_TILES, GRID_PIXELS = 256, 2**24  # of grid.png
 

@@ -17,7 +17,7 @@ from stylemap.config import TrainConfig
 from stylemap.datasets import Dataset
 from stylemap.errors import InputError
 from stylemap.metrics import local_editing, streams, suite
-from stylemap.metrics.evaluation import Evaluation
+from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.settings import flat
 from stylemap.training import augment, state
 
@@ -133,12 +133,9 @@ def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: P
 class Measuring:
     """How finished runs are measured."""
 
-    training: Dataset
+    reference: Reference
     heldout: Dataset
-    count: int  # interpolations and training pictures, for SWD_lerp
     pairs: int  # edits of a part, at most
-    seed: int
-    device: torch.device
     out: Path
 
     def measure(self, run: Run) -> dict:
@@ -146,11 +143,15 @@ class Measuring:
         weights = run.folder / "weights.safetensors"
         about = {
             "weights_sha256": provenance.sha256(weights),
-            "count": self.count,
+            "count": self.reference.count,
             "pairs": self.pairs,
-            "seed": self.seed,
+            "seed": self.reference.seed,
         }
-        about |= {"heldout": len(self.heldout), "device": str(self.device), "threads": torch.get_num_threads()}
+        about |= {
+            "heldout": len(self.heldout),
+            "device": str(self.reference.device),
+            "threads": torch.get_num_threads(),
+        }
         note = self.out / MEASURES / f"{run.name}.json"
         try:
             known = reading.read_json(note)
@@ -172,9 +173,8 @@ class Measuring:
         return found
 
     def evaluation(self, run: Run) -> Evaluation:
-        model = checkpoint.load(run.folder, self.device)
-        labels = datasets.labels_of(self.heldout, None)
-        return Evaluation(model, self.training, self.heldout, self.count, self.pairs, self.seed, labels)
+        model = checkpoint.load(run.folder, self.reference.device)
+        return Evaluation(model, self.reference, self.heldout, self.pairs, datasets.labels_of(self.heldout, None))
 
     def sheets(self, finished: Sequence[Run]) -> tuple[Tensor, Tensor]:
         """Reconstructions, and edits of several parts: a column for each side, all of the first seed that has it."""
@@ -195,7 +195,7 @@ class Measuring:
     def shown_edits(self, evaluation: Evaluation, latents: Tensor) -> list[local_editing.Edit]:
         """One of each of SHOWN_PARTS, or of each half: of all pairs the middle one, as the first are so alike that nothing would
         change."""
-        tasks = evaluation.tasks(list(range(len(self.heldout))), self.pairs)
+        tasks = local_editing.tasks(evaluation, range(len(self.heldout)), self.pairs)
         tasks = [task for task in tasks if task.name in SHOWN_PARTS] or tasks
         middle = [task._replace(pairs=[task.pairs[len(task.pairs) // 2]]) for task in tasks[:SHOWN]]
         return [e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, latents, task)]

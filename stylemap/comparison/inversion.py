@@ -14,11 +14,13 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylemap import files, images, reading, sheets
-from stylemap.comparison import contenders, machine, showing, timing
+from stylemap.comparison import contenders, machine, quality, showing, timing
 from stylemap.comparison.contenders import Contender
-from stylemap.comparison.quality import Judge
+from stylemap.comparison.quality import Inverted
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
+from stylemap.metrics import reconstruction
+from stylemap.metrics.evaluation import Reference
 from stylemap.perceptual import Perceptual
 
 RESULT, TABLE, PLOT, SHEET, ROWS = "result.json", "table.md", "plot.png", "sheet.webp", "rows"
@@ -32,7 +34,7 @@ class Benchmark:
     originals: Tensor  # uint8 [N, R, R, 3]
     subjects: Mapping[str, Subject]  # by kind of weights
     perceptual: Perceptual
-    judge: Judge
+    reference: Reference  # what interpolations are compared with
     batch: int  # pictures at once
     about: dict  # everything else the rows depend on, for JSON: weights, data, machine
     out: Path
@@ -59,7 +61,8 @@ class Benchmark:
         try:
             photos = images.from_uint8(self.originals)
             outcome = timing.run(contender, subject, photos, self.batch, self.perceptual)
-            measures = self.judge.measure(subject, outcome)
+            evaluation = Inverted(subject.model, self.reference, self.originals, outcome=outcome)
+            measures = quality.measure(evaluation)
         except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too
             return about | {"failed": next(iter(str(err).splitlines()), type(err).__name__)}
         row = about | {
@@ -73,7 +76,7 @@ class Benchmark:
             "memory_mib": outcome.memory.mib,
             "memory": outcome.memory.how,
             **measures,
-            "errors": self.judge.errors(outcome).tolist(),
+            "errors": evaluation.once(reconstruction.errors)[0].tolist(),
             "origin": outcome.origin,
             "history": outcome.history,
         }

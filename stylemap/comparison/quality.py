@@ -1,137 +1,48 @@
-"""How good what a method found is: images against the pictures, and what lies between the latents."""
+"""How good the latents of a method are: their images against the originals, and what lies between them."""
 
-import functools
-import math
-import weakref
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from stylemap import images, inversion, perceptual
+from stylemap import images, inversion
 from stylemap.comparison.timing import Outcome
-from stylemap.datasets import Dataset
-from stylemap.errors import InputError
-from stylemap.inversion import Subject
-from stylemap.metrics import fid, latent_distance, lerp, ssim, streams, swd
-from stylemap.metrics.mse import mse, psnr
-from stylemap.perceptual import Perceptual, inception
-from stylemap.precision import in_float32
+from stylemap.metrics import streams, suite
+from stylemap.metrics.evaluation import Evaluation
 
 METRICS = ("mse", "psnr", "ssim", "lpips", "swd_lerp", "fid_lerp", "latent_distance")
 
 
-class Judge:
-    """The same measures for all methods, as docs/metrics.md defines them.
+@dataclass
+class Inverted(Evaluation):
+    """Held-out images, uint8 [N, R, R, 3], with the latents that a method found for them instead of the encoder's."""
 
-    Args:
-        originals: uint8 [N, R, R, 3], what is inverted.
-        training: pictures to compare interpolations with.
-        count: interpolations, and as many training pictures if there are.
-        vgg, inception: weights by path; None looks in torch's cache. What cannot be had is left out with the reason.
-    """
+    outcome: Outcome | None = None
 
-    def __init__(
-        self,
-        originals: Tensor,
-        training: Dataset,
-        count: int,
-        seed: int = 0,
-        vgg: str | None = None,
-        inception: str | None = None,
-        device: str | torch.device = "cpu",
-    ):
-        self.originals, self.training, self.seed = images.from_uint8(originals), training, seed
-        self.chosen = streams.choose(len(training), min(count, swd.MOST_PICTURES), seed)
-        self.vgg, self.inception, self.device = vgg, inception, torch.device(device)
-        # of models that are alive: a number of one that is gone may belong to the next
-        self.spreads: weakref.WeakKeyDictionary[object, latent_distance.Spread] = weakref.WeakKeyDictionary()
+    def __post_init__(self):
+        self.latents = self.outcome.latents
+        self.kept = list(range(len(self.latents)))
 
-    @in_float32
-    def measure(self, subject: Subject, outcome: Outcome) -> dict:
-        """name -> value, of METRICS; "reasons" says why one is None."""
-        found: dict = {"reasons": {}}
-        for name in METRICS:
-            compute: Callable = getattr(self, f"_{name}")
-            try:
-                found[name] = compute(subject, outcome)
-            except InputError as err:
-                found[name], found["reasons"][name] = None, str(err)
-                continue
-            if not math.isfinite(found[name]):  # JSON knows no infinity
-                found[name], found["reasons"][name] = None, f"the value is {found[name]}"
-        return found
-
-    def errors(self, outcome: Outcome) -> Tensor:
-        """Mean squared error of every picture, [N]; pixels in [-1, 1]."""
-        return mse(images.from_uint8(outcome.pictures), self.originals)
-
-    def _mse(self, subject: Subject, outcome: Outcome) -> float:
-        return float(self.errors(outcome).mean())
-
-    def _psnr(self, subject: Subject, outcome: Outcome) -> float:
-        return float(psnr(self.errors(outcome)).mean())
-
-    def _ssim(self, subject: Subject, outcome: Outcome) -> float:
-        if self.originals.shape[-1] < ssim.WINDOW:
-            raise InputError(f"needs pictures of {ssim.WINDOW} pixels or more")
-        return float(ssim.ssim(images.from_uint8(outcome.pictures), self.originals).mean())
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        return {"latent": self.outcome.latents, **self.outcome.extras}
 
     @torch.no_grad()
-    def _lpips(self, subject: Subject, outcome: Outcome) -> float:
-        pairs = zip(images.from_uint8(outcome.pictures).split(8), self.originals.split(8), strict=True)
-        return float(
-            torch.cat([self._network.distance(a.to(self.device), b.to(self.device)).cpu() for a, b in pairs]).mean()
-        )
+    def render(self, tensors: dict[str, Tensor]) -> Tensor:
+        latent, *extras = (x.to(self.model.device) for x in tensors.values())
+        return images.to_uint8(
+            inversion.render(self.model, latent, dict(zip(self.outcome.extras, extras, strict=True)))
+        ).cpu()
 
-    def _swd_lerp(self, subject: Subject, outcome: Outcome) -> float:
-        made = swd.describe(self._between(subject, outcome), self.seed)
-        levels = swd.swd(made, self._real_patches, self.seed)
-        return sum(levels.values()) / len(levels)
-
-    def _fid_lerp(self, subject: Subject, outcome: Outcome) -> float:
-        made = inception.extract(self._extractor, self._between(subject, outcome))
-        return fid.fid(made, self._real_features)
-
-    def _latent_distance(self, subject: Subject, outcome: Outcome) -> float:
-        model = subject.model
-        if model not in self.spreads:
-            self.spreads[model] = latent_distance.mapped(model, self.seed)
-        return float(latent_distance.distance(outcome.latents, self.spreads[model]).mean())
-
-    def _between(self, subject: Subject, outcome: Outcome) -> Iterator[Tensor]:
-        return between(subject, outcome, len(self.chosen), self.seed)
-
-    @functools.cached_property
-    def _network(self) -> Perceptual:
-        return perceptual.load("lpips", self.device, self.vgg, largest=None)
-
-    @functools.cached_property
-    def _extractor(self) -> inception.Extractor:
-        return inception.load(self.inception, self.device)
-
-    @functools.cached_property
-    def _real_patches(self) -> dict[int, Tensor]:
-        return swd.describe(streams.real(self.training, self.chosen), self.seed)
-
-    @functools.cached_property
-    def _real_features(self) -> Tensor:
-        return inception.extract(self._extractor, streams.real(self.training, self.chosen))
+    def reconstructed(self) -> Iterator[tuple[Tensor, Tensor]]:
+        size = streams.per_pass(self.model.config.resolution)
+        pairs = zip(self.heldout.split(size), self.outcome.pictures.split(size), strict=True)
+        yield from ((images.from_uint8(a), images.from_uint8(b)) for a, b in pairs)
 
 
-@torch.no_grad()
-def between(subject: Subject, outcome: Outcome, count: int, seed: int) -> Iterator[Tensor]:
-    """Batches uint8 [n, R, R, 3] on straight lines between what was found for two pictures, pairs and places as `lerp.draw` has
-    them. Everything that the images are made of is interpolated, noise maps too, so that the ends are the reconstructions."""
-    drawn = [
-        x.split(streams.per_pass(subject.model.config.resolution)) for x in lerp.draw(len(outcome.latents), count, seed)
-    ]
-    parts = list(zip(*drawn, strict=True))
-    for first, second, amount in streams.progress(parts, None, "interpolations"):
-
-        def mixed(x: Tensor, first=first, second=second, amount=amount) -> Tensor:
-            weight = amount.view(-1, *[1] * (x.ndim - 1))
-            return torch.lerp(x[second], x[first], weight).to(subject.device)
-
-        made = {name: mixed(x) for name, x in outcome.extras.items()}
-        yield images.to_uint8(inversion.render(subject.model, mixed(outcome.latents), made)).cpu()
+def measure(evaluation: Inverted) -> dict:
+    """name -> value, of METRICS; "reasons" says why one is None."""
+    results = {name: suite.compute(evaluation, name) for name in METRICS}
+    reasons = {name: result.details["reason"] for name, result in results.items() if "reason" in result.details}
+    return {name: None if name in reasons else result.value for name, result in results.items()} | {"reasons": reasons}

@@ -15,7 +15,7 @@ SMALLEST = 4  # side after the last halving
 STEPS, BATCH, RATE = 600, 32, 2e-3
 
 
-def describe() -> dict:
+def schedule() -> dict:
     """The schedule, for reports."""
     return {
         "network": "convolutions of this project",

@@ -12,7 +12,8 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.errors import InputError
-from stylemap.metrics import classifier
+from stylemap.metrics import classifier, local_editing, streams
+from stylemap.metrics.evaluation import Evaluation, Metric
 
 LEAST = 4  # pairs in each half
 
@@ -70,3 +71,36 @@ def _judge(network: nn.Module, real: Tensor, edited: Tensor) -> float:
 
 def _answers(real: Tensor, edited: Tensor) -> Tensor:
     return torch.cat([torch.zeros(len(real)), torch.ones(len(edited))])
+
+
+def _detectability(e: Evaluation) -> tuple[float, dict]:
+    order = np.random.default_rng([e.seed, streams.CHOICE]).permutation(e.kept).tolist()
+    half = len(order) // 2
+    fitted, judged = (_real_and_edited(e, sorted(part)) for part in (order[:half], order[half:]))
+    result = detectability(fitted, judged, e.seed, e.model.device)
+    return result.judged, {
+        "chance": 0.5,
+        "on_those_trained_on": result.fitted,
+        "masks": local_editing.masks_of(e),
+        "edits_trained_on": len(fitted[0]),
+        "edits_judged_on": len(judged[0]),
+        "seed": e.seed,
+        "classifier": classifier.schedule(),
+    }
+
+
+def _real_and_edited(e: Evaluation, subset: list[int]) -> tuple[Tensor, Tensor]:
+    """Sources and their edits among these held-out images, ``pairs`` over all parts together: they are kept in memory."""
+    tasks = local_editing.tasks(e, subset, e.pairs)
+    most = max(1, e.pairs // len(tasks))
+    tasks = [task._replace(pairs=task.pairs[:most]) for task in tasks]
+    edits = [edit for task in tasks for edit in local_editing.edits(e.model, e.heldout, e.latents, task)]
+    sources, edited = zip(*((_reduced(edit.source), _reduced(edit.picture)) for edit in edits), strict=True)
+    return torch.cat(sources), torch.cat(edited)
+
+
+def _reduced(picture: np.ndarray) -> Tensor:
+    return classifier.reduced(torch.from_numpy(picture)[None])
+
+
+METRICS = {"detectability": Metric("lower", "", _detectability)}

@@ -1,154 +1,181 @@
-"""What is measured, on what: everything that several measures share, made once and only when it is asked for."""
+"""What is measured, on what: everything that several metrics share, computed once and only when it is asked for."""
 
 import functools
 import itertools
-from collections.abc import Iterable
-from dataclasses import dataclass
+import time
+import weakref
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple, TypeVar
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylemap import images, perceptual
-from stylemap.datasets import Avatars, Dataset
+from stylemap.architectures.model import Model
+from stylemap.datasets import Dataset
 from stylemap.errors import InputError
-from stylemap.metrics import classifier, latent_distance, local_editing, ssim, streams, swd
-from stylemap.metrics.mse import mse
+from stylemap.metrics import lerp, streams
 from stylemap.perceptual import Perceptual, inception
 from stylemap.perceptual.inception import Extractor
+from stylemap.precision import in_float32
 
-QUESTIONS = {  # of drawn faces
-    "glasses": lambda a: a["glasses"],
-    "hat": lambda a: a["hat"],
-    "beard": lambda a: a["beard"] != "none",
-    "smile": lambda a: a["smile"] > 0.5,
-    "open mouth": lambda a: a["mouth_open"] > 0.2,
-    "deep skin": lambda a: a["skin_tone"] > 0.5,
-}
-LABELLED = 2000  # faces that the classifiers of these learn from
+T = TypeVar("T")
+RANGE = "[-1, 1]"  # of pixels
+# What metrics need beside weights and images.
+VGG, INCEPTION, FACES = "VGG-16 weights", "torch-fidelity, Inception weights", "avatars, scikit-learn"
+
+
+class Cache(dict):
+    """Results by the function that computes them."""
+
+    def once(self, function: Callable[..., T], *arguments) -> T:
+        """``function(*arguments)``, computed at the first call and kept."""
+        if function not in self:
+            self[function] = function(*arguments)
+        return self[function]
+
+
+@dataclass
+class Reference:
+    """The training images that generated ones are compared with, and the networks that compare them: the same for all models."""
+
+    training: Dataset
+    count: int = 1000
+    """Generated images, and as many training images if there are."""
+    seed: int = 0
+    vgg: str | None = None
+    """Path of the VGG-16 weights; None looks in torch's cache. Nothing is downloaded."""
+    inception: str | None = None
+    """Path of the Inception weights; the same."""
+    workers: int = 0
+    """Processes that read training images."""
+    device: str | torch.device = "cpu"
+    cache: Cache = field(default_factory=Cache)
+    # A model that is gone takes its results along: another may get its place in memory.
+    models: weakref.WeakKeyDictionary[object, Cache] = field(default_factory=weakref.WeakKeyDictionary)
+
+    @functools.cached_property
+    def lpips(self) -> Perceptual:
+        return perceptual.load("lpips", self.device, self.vgg, largest=None)
+
+    @functools.cached_property
+    def extractor(self) -> Extractor:
+        return inception.load(self.inception, torch.device(self.device))
+
+    @functools.cached_property
+    def features(self) -> Tensor:
+        """Of the training images: float64 [N, D]."""
+        return inception.extract(self.extractor, self.real())
+
+    def chosen(self, most: int | None = None) -> list[int]:
+        """The training images that are compared with: ``count``, or ``most`` if that is fewer."""
+        return streams.choose(len(self.training), min(self.count, most or self.count), self.seed)
+
+    def real(self, most: int | None = None) -> Iterator[Tensor]:
+        """Batches of them, uint8 [n, R, R, 3]."""
+        return streams.real(self.training, self.chosen(most), self.workers)
 
 
 @dataclass
 class Evaluation:
-    """What is measured, on what; anything that takes long or may be missing is made when it is asked for."""
+    """A model that is measured on held-out images, against a `Reference`."""
 
-    model: object
-    training: Dataset
+    model: Model
+    reference: Reference
     heldout: Dataset
-    count: int = 1000
-    """Generated pictures, and as many real ones if there are."""
     pairs: int = 250
     """Edits of a part, at most."""
-    seed: int = 0
-    labels: local_editing.Labels | None = None
-    """Part labels of held-out picture i."""
-    vgg: str | None = None
-    inception: str | None = None
-    workers: int = 0
+    labels: Callable[[int], np.ndarray] | None = None
+    """Part labels of held-out image i, uint8 [H, W]."""
+    cache: Cache = field(default_factory=Cache)
 
-    @functools.cached_property
-    def lpips(self) -> Perceptual:
-        return perceptual.load("lpips", self.model.device, self.vgg, largest=None)
+    @property
+    def seed(self) -> int:
+        return self.reference.seed
 
-    @functools.cached_property
-    def extractor(self) -> Extractor:
-        return inception.load(self.inception, self.model.device)
+    @property
+    def count(self) -> int:
+        return self.reference.count
+
+    def once(self, function: Callable[["Evaluation"], T]) -> T:
+        """``function`` of this evaluation, computed at the first call and kept for other metrics."""
+        return self.cache.once(function, self)
 
     @functools.cached_property
     def latents(self) -> Tensor:
-        """The latents of the held-out pictures, in their order."""
+        """The latents of the held-out images, in their order."""
         return streams.latents_of(self.model, self.heldout)
 
     @functools.cached_property
     def kept(self) -> list[int]:
-        """The held-out pictures that are measured; which are damaged is known once they have been read."""
+        """The held-out images that are measured; which are damaged is known once they have been read."""
         return streams.undamaged(self.heldout) if len(self.latents) else []
 
-    @functools.cached_property
-    def spread(self) -> latent_distance.Spread:
-        return latent_distance.mapped(self.model, self.seed)
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """What the reconstructions are rendered from, by name: [N, ...] each, for the images that are kept."""
+        return {"latent": self.latents[self.kept]}
 
-    @functools.cached_property
-    def errors(self) -> tuple[Tensor, Tensor]:
-        """Squared error and structural similarity of every reconstruction."""
-        found = [(mse(a, b), ssim.ssim(a, b)) for a, b in self.reconstructed()]
-        return torch.cat([x for x, _ in found]), torch.cat([x for _, x in found])
+    def render(self, tensors: dict[str, Tensor]) -> Tensor:
+        """Some of `tensors`, or what lies between them -> uint8 [n, R, R, 3] on the CPU."""
+        return streams.rendered(self.model, tensors["latent"].to(self.model.device))
 
-    def reconstructed(self) -> Iterable[tuple[Tensor, Tensor]]:
-        """Batches of (held-out picture, its reconstruction): images on the CPU."""
+    def reconstructed(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of (held-out image, its reconstruction): [n, 3, R, R] in [-1, 1], on the CPU."""
         left = iter(self.kept)
-        for made in streams.reconstructions(self.model, self.latents[self.kept]):
-            own = [self.heldout[i] for i in itertools.islice(left, len(made))]
-            yield images.from_arrays(own), images.from_uint8(made)
+        for reconstruction in streams.reconstructions(self.model, self.latents[self.kept]):
+            originals = [self.heldout[i] for i in itertools.islice(left, len(reconstruction))]
+            yield images.from_arrays(originals), images.from_uint8(reconstruction)
 
-    def chosen(self, most: int | None = None) -> list[int]:
-        """The real pictures that generated ones are compared with."""
-        count = self.count if most is None else min(most, self.count)
-        return streams.choose(len(self.training), count, self.seed)
+    def interpolations(self, count: int) -> Iterator[Tensor]:
+        """Batches of images between reconstructions, see `lerp.interpolations`."""
+        return lerp.interpolations(self.tensors, self.render, count, self.model.config.resolution, self.seed)
 
-    def real(self, most: int | None = None) -> Iterable[Tensor]:
-        return streams.real(self.training, self.chosen(most), self.workers)
-
-    @functools.cached_property
-    def real_features(self) -> Tensor:
-        return inception.extract(self.extractor, self.real())
+    def samples(self, count: int) -> Iterator[Tensor]:
+        """Batches of images of random z, uint8 [n, R, R, 3]."""
+        return streams.samples(self.model, count, self.seed)
 
     @functools.cached_property
     def sample_features(self) -> Tensor:
-        return inception.extract(self.extractor, streams.samples(self.model, self.count, self.seed))
+        return inception.extract(self.reference.extractor, self.samples(self.count))
 
-    @functools.cached_property
-    def real_patches(self) -> dict[int, Tensor]:
-        return swd.describe(self.real(swd.MOST_PICTURES), self.seed)
+    def about_reconstructions(self) -> dict:
+        """For the record."""
+        return {"pictures": len(self.kept), "range": RANGE, "reconstructions": "clamped and rounded to 8 bits"}
 
-    @property
-    def masks(self) -> str:
-        return "halves" if self.labels is None else "parts"
+    def about_sets(self, generated: int, real: int) -> dict:
+        """For the record: sets of so many images are compared."""
+        return {"generated": generated, "real": real, "real_pictures": "training", "seed": self.seed}
 
-    def tasks(self, subset: list[int], pairs: int) -> list[local_editing.Task]:
-        """Edits among these held-out pictures: of parts where they have labels, else of halves."""
-        local_editing.check(self.model)
-        if len(subset) < 2:
-            raise InputError("needs two held-out pictures or more; raise --heldout")
-        side = self.model.config.resolution
-        if self.labels is None:
-            return local_editing.half_tasks(subset, pairs, side, self.seed)
-        return local_editing.part_tasks(self.labels, subset, pairs, side)
+    def about_features(self) -> dict:
+        return self.about_sets(self.count, len(self.reference.features)) | self.reference.extractor.origin
 
-    @functools.cached_property
-    def edit_errors(self) -> tuple[dict[str, local_editing.Errors], dict]:
-        """By part or half, and how they were made."""
-        tasks = self.tasks(self.kept, self.pairs)
-        edits = {t.name: local_editing.edits(self.model, self.heldout, self.latents, t) for t in tasks}
-        about = {"pairs": len(tasks[0].pairs), "space": tasks[0].space, "masks": self.masks}
-        return {name: local_editing.measure(found) for name, found in edits.items()}, about
 
-    @functools.cached_property
-    def attribute_network(self) -> nn.Module:
-        """Trained here on drawn faces to answer QUESTIONS."""
-        if not isinstance(self.training, Avatars):
-            raise InputError("needs pictures with known attributes: --data avatars")
-        faces, answers = self._labelled(self.training, LABELLED)
-        return classifier.fit(faces, answers, self.seed, self.model.device)
+class Metric(NamedTuple):
+    better: Literal["lower", "higher"]
+    needs: str  # beside weights and images; "" = nothing
+    compute: Callable[[Evaluation], tuple[float | None, dict]]  # -> value, and everything that it depends on
 
-    @functools.cached_property
-    def attribute_accuracy(self) -> list[float]:
-        """Of the network on held-out faces, for each question."""
-        network = self.attribute_network
-        faces, answers = self._labelled(self.heldout, len(self.heldout))
-        return ((classifier.logits(network, faces) > 0) == answers).double().mean(dim=0).tolist()
 
-    @functools.cached_property
-    def attribute_logits(self) -> Tensor:
-        """What the network says of the samples: [count, K]."""
-        network = self.attribute_network
-        made = streams.samples(self.model, self.count, self.seed)
-        return torch.cat([classifier.logits(network, classifier.reduced(x)) for x in made])
+class Result(NamedTuple):
+    """A number and everything that it depends on, or the reason why there is none."""
 
-    def _labelled(self, faces: Avatars, most: int) -> tuple[Tensor, Tensor]:
-        """The first pictures with their answers, bool [N, K]."""
-        indices = range(min(most, len(faces)))
-        rows = [faces.attributes(i) for i in indices]
-        answers = np.stack([[ask(row) for ask in QUESTIONS.values()] for row in rows])
-        drawn = streams.real(faces, indices, self.workers, "labelled faces")
-        return torch.cat([classifier.reduced(x) for x in drawn]), torch.from_numpy(answers)
+    value: float | None
+    details: dict
+    seconds: float
+
+
+@in_float32
+def measure(metric: Metric, evaluation: Evaluation) -> Result:
+    """One metric. If it cannot be computed, the details say why, and other metrics still can be."""
+    started = time.monotonic()
+    try:
+        value, details = metric.compute(evaluation)
+    except InputError as err:
+        value, details = None, {"reason": str(err)}
+    else:
+        if value is None or not np.isfinite(value):
+            details = details | {"reason": "no value" if value is None else f"the value is {value}"}
+    return Result(value, details, time.monotonic() - started)

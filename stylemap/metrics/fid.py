@@ -4,6 +4,8 @@ from torch import Tensor
 
 from stylemap import provenance
 from stylemap.errors import InputError
+from stylemap.metrics.evaluation import INCEPTION, Evaluation, Metric
+from stylemap.perceptual import inception
 
 
 def fid(generated: Tensor, real: Tensor) -> float:
@@ -23,3 +25,15 @@ def fid(generated: Tensor, real: Tensor) -> float:
         raise InputError("FID needs two pictures or more in each set")
     first, second = (module.fid_features_to_statistics(x.double()) for x in (generated, real))
     return module.fid_statistics_to_metric(first, second, verbose=False)[module.KEY_METRIC_FID]
+
+
+def _fid(e: Evaluation) -> tuple[float, dict]:
+    return fid(e.sample_features, e.reference.features), e.about_features()
+
+
+def _fid_lerp(e: Evaluation) -> tuple[float, dict]:
+    between = inception.extract(e.reference.extractor, e.interpolations(e.count))
+    return fid(between, e.reference.features), e.about_features() | {"latents": len(e.kept)}
+
+
+METRICS = {"fid": Metric("lower", INCEPTION, _fid), "fid_lerp": Metric("lower", INCEPTION, _fid_lerp)}

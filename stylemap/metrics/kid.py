@@ -6,6 +6,7 @@ from torch import Tensor
 
 from stylemap import provenance
 from stylemap.errors import InputError
+from stylemap.metrics.evaluation import INCEPTION, Evaluation, Metric
 
 SUBSETS, SUBSET_SIZE = 100, 1000  # torch-fidelity's defaults
 
@@ -38,11 +39,20 @@ def kid(generated: Tensor, real: Tensor, seed: int = 0) -> Kid:
 
     def over(size: int) -> tuple[float, float]:
         subsets = 1 if size == larger else SUBSETS  # all of both sets is one subset
-        found = module.kid_features_to_metric(
+        result = module.kid_features_to_metric(
             generated, real, kid_subsets=subsets, kid_subset_size=size, rng_seed=seed, verbose=False
         )
-        return found[module.KEY_METRIC_KID_MEAN], found[module.KEY_METRIC_KID_STD]
+        return result[module.KEY_METRIC_KID_MEAN], result[module.KEY_METRIC_KID_STD]
 
     size, half = min(smaller, SUBSET_SIZE), min(smaller // 2, SUBSET_SIZE)
     mean, deviation = over(size)
     return Kid(mean, deviation if half == size else over(half)[1], half)
+
+
+def _kid(e: Evaluation) -> tuple[float, dict]:
+    result = kid(e.sample_features, e.reference.features, e.seed)
+    details = {"deviation_of_subsets": result.deviation, "pictures_of_a_subset": result.spread_over}
+    return result.mean, e.about_features() | details
+
+
+METRICS = {"kid": Metric("lower", INCEPTION, _kid)}

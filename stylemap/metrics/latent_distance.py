@@ -8,10 +8,12 @@ Latents far out render, but edits of them (directions, interpolations) leave wha
 
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from stylemap.errors import InputError
 from stylemap.metrics import streams
+from stylemap.metrics.evaluation import Cache, Evaluation, Metric
 from stylemap.precision import in_float32
 
 DRAWS = 10_000  # as in the projector of StyleGAN2
@@ -55,3 +57,22 @@ def distance(latents: Tensor, spread: Spread) -> Tensor:
         raise InputError("the mapping network gives the same latent for every z; these weights are not trained")
     lengths = (layers(latents).cpu().double() - spread.mean).norm(dim=2)  # [N, L]
     return (lengths / spread.deviation).mean(dim=1)
+
+
+def _latent_distance(e: Evaluation) -> tuple[float, dict]:
+    spread = e.reference.models.setdefault(e.model, Cache()).once(mapped, e.model, e.seed)
+    samples = streams.mapped(e.model, streams.noise(e.model, e.count, e.seed))
+    of_samples = torch.cat([distance(w, spread) for w in samples])
+    distances = distance(e.tensors["latent"], spread)
+    details = {
+        "definition": "of stylemap, see docs/metrics.md",
+        "pictures": len(distances),
+        "of_mapped_samples": float(of_samples.mean()),
+        "largest": float(distances.max()),
+        "seed": e.seed,
+        "mapped": DRAWS,
+    }
+    return float(distances.mean()), details
+
+
+METRICS = {"latent_distance": Metric("lower", "", _latent_distance)}

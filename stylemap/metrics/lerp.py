@@ -1,9 +1,9 @@
-"""Interpolations of encoded test pictures: FID_lerp is their FID against training ones (StyleMapGAN, arXiv 2104.14754).
+"""Interpolations of held-out images, which FID_lerp compares with training images (StyleMapGAN, arXiv 2104.14754).
 
-It asks whether pictures between two real ones are pictures too, which random samples say nothing about.
+It asks whether images between two real ones are real too, which random samples say nothing about.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
@@ -24,14 +24,23 @@ def draw(size: int, count: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
 
 
 @torch.no_grad()
-def interpolations(model, latents: Tensor, count: int, seed: int = 0) -> Iterator[Tensor]:
+def interpolations(
+    tensors: dict[str, Tensor], render: Callable[[dict[str, Tensor]], Tensor], count: int, side: int, seed: int = 0
+) -> Iterator[Tensor]:
     """Batches of ``amount * first + (1 - amount) * second``, rendered, as 8 bits hold them: uint8 [n, R, R, 3].
 
+    Everything that the images are made of is interpolated, so that the ends are the reconstructions.
+
     Args:
-        latents: of the test pictures, [N, C, S, S] (before they are resized) or [N, L, C].
+        tensors: of the test images, [N, ...] each: latents (stylemaps before they are resized), and noise maps if there are.
+        render: such tensors -> images.
+        side: R.
     """
-    drawn = [x.split(streams.per_pass(model.config.resolution)) for x in draw(len(latents), count, seed)]
-    parts = list(zip(*drawn, strict=True))
+    (size,) = {len(x) for x in tensors.values()}
+    parts = list(zip(*(x.split(streams.per_pass(side)) for x in draw(size, count, seed)), strict=True))
     for first, second, amount in streams.progress(parts, None, "interpolations"):
-        weight = amount.view(-1, *[1] * (latents.ndim - 1))
-        yield streams.rendered(model, torch.lerp(latents[second], latents[first], weight).to(model.device))
+
+        def between(x: Tensor, first=first, second=second, amount=amount) -> Tensor:
+            return torch.lerp(x[second], x[first], amount.view(-1, *[1] * (x.ndim - 1)))
+
+        yield render({name: between(x) for name, x in tensors.items()})

@@ -17,6 +17,7 @@ from stylemap.datasets.parts import GROUPS
 from stylemap.editing import blend, masks
 from stylemap.errors import InputError
 from stylemap.metrics import pairing, streams
+from stylemap.metrics.evaluation import RANGE, Evaluation, Metric
 
 COMPARED_SIDE = 256  # pixels, of the masks whose overlap is measured
 HALVES: tuple[masks.Half, ...] = ("right", "lower")  # edited where there are no labels of parts, as published for AFHQ
@@ -179,3 +180,43 @@ def average(values: Iterable[float | None]) -> float | None:
     """Over parts, those without a value left aside; None if none has one."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
+
+
+def masks_of(e: Evaluation) -> str:
+    return "halves" if e.labels is None else "parts"
+
+
+def tasks(e: Evaluation, subset: Sequence[int], pairs: int) -> list[Task]:
+    """Edits among these held-out images: of parts where they have labels, else of halves.
+
+    Raises:
+        InputError: a model whose latents have no places, or fewer than two images.
+    """
+    check(e.model)
+    if len(subset) < 2:
+        raise InputError("needs two held-out pictures or more; raise --heldout")
+    side = e.model.config.resolution
+    if e.labels is None:
+        return half_tasks(subset, pairs, side, e.seed)
+    return part_tasks(e.labels, subset, pairs, side)
+
+
+def _edit_errors(e: Evaluation) -> tuple[dict[str, Errors], dict]:
+    """By part or half, and how they were made."""
+    some = tasks(e, e.kept, e.pairs)
+    errors = {task.name: measure(edits(e.model, e.heldout, e.latents, task)) for task in some}
+    return errors, {"pairs": len(some[0].pairs), "space": some[0].space, "masks": masks_of(e)}
+
+
+def _error(e: Evaluation, which: str) -> tuple[float | None, dict]:
+    errors, about = e.once(_edit_errors)
+    by_part = {name: getattr(error, which) for name, error in errors.items()}
+    exact = average(getattr(error, f"{which}_exact") for error in errors.values())
+    details = {"range": RANGE, "pooling": "published: groups of 4 edits", "pooled_exactly": exact, "parts": by_part}
+    return average(by_part.values()), about | details
+
+
+METRICS = {
+    "mse_src": Metric("lower", "", lambda e: _error(e, "src")),
+    "mse_ref": Metric("lower", "", lambda e: _error(e, "ref")),
+}

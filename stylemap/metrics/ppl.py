@@ -9,6 +9,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.metrics import streams
+from stylemap.metrics.evaluation import VGG, Evaluation, Metric
+from stylemap.perceptual.network import shrink
 from stylemap.precision import in_float32
 
 EPSILON = 1e-4
@@ -29,27 +31,25 @@ def ppl(
     count: int,
     space: Literal["z", "w"] = "w",
     sampling: Literal["full", "end"] = "full",
-    crop: bool = False,
     seed: int = 0,
 ) -> PathLength:
     """The mean of ``distance(image(t), image(t + epsilon)) / epsilon^2`` over random paths, epsilon = 1e-4.
 
     Noise maps are drawn for every path and the same at both of its ends. What StyleGAN2-ADA calls ppl2_wend is space "w",
-    sampling "end", without crop.
+    sampling "end"; images of aligned faces are not cropped here.
 
     Args:
         distance: images [N, 3, R, R] in about [-1, 1], twice, -> [N]; the published is LPIPS.
         space: "z" goes along the sphere between two z and maps, "w" straight between two mapped latents (stylemaps before
             they are resized).
         sampling: "full" anywhere on the path, "end" at its start.
-        crop: compare the middle of aligned faces alone: of 8 parts, rows 3 to 7 and columns 2 to 6.
 
     Raises:
         ValueError: another space or sampling, or no path.
     """
     if space not in ("z", "w") or sampling not in ("full", "end") or count < 1:
         raise ValueError(f"no path length of {space!r}, {sampling!r}, {count} paths")
-    lengths = path_lengths(model, distance, count, space, sampling, crop, seed)
+    lengths = path_lengths(model, distance, count, space, sampling, seed)
     kept = trimmed(lengths)
     return PathLength(float(kept.mean()), float(kept.std(correction=0)), len(kept))
 
@@ -62,7 +62,6 @@ def path_lengths(
     count: int,
     space: str,
     sampling: str,
-    crop: bool = False,
     seed: int = 0,
 ) -> Tensor:
     """Of every path, float64 [count]; see `ppl`."""
@@ -71,7 +70,7 @@ def path_lengths(
     t = t if sampling == "full" else torch.zeros_like(t)
     size = max(1, streams.per_pass(model.config.resolution) // 2)
     parts = list(zip(first.split(size), second.split(size), t.split(size), strict=True))
-    found, done = [], 0
+    measured, done = [], 0
     for part in streams.progress(parts, None, f"path length, {space} {sampling}"):
         a, b, start = part
         if space == "z":
@@ -85,9 +84,9 @@ def path_lengths(
         # twice the same path: noise is no part of what changes
         maps = streams.noise_maps(model, [*range(done, done + len(a))] * 2, seed, PATHS + 1)
         done += len(a)
-        pictures = prepared(model.synthesize(latents, **maps), crop)
-        found.append(distance(*pictures.chunk(2)).cpu().double() / EPSILON**2)
-    return torch.cat(found)
+        pictures = shrink(model.synthesize(latents, **maps), COMPARED_SIDE)
+        measured.append(distance(*pictures.chunk(2)).cpu().double() / EPSILON**2)
+    return torch.cat(measured)
 
 
 def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -101,18 +100,30 @@ def slerp(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     return (a * angle.cos() + across * angle.sin()) * a.shape[1] ** 0.5
 
 
-def prepared(pictures: Tensor, crop: bool) -> Tensor:
-    """Cropped if asked for, and averaged down to 256 pixels by a whole factor of the side before the crop."""
-    side = pictures.shape[-1]
-    if crop:
-        c = side // 8
-        pictures = pictures[:, :, 3 * c : 7 * c, 2 * c : 6 * c]
-    factor = side // COMPARED_SIDE
-    return F.avg_pool2d(pictures, factor) if factor > 1 else pictures
-
-
 def trimmed(lengths: Tensor) -> Tensor:
     """Those from the 1st percentile (the value at or below it) to the 99th (at or above it)."""
     low = np.percentile(lengths.numpy(), LOWEST, method="lower")
     high = np.percentile(lengths.numpy(), HIGHEST, method="higher")
     return lengths[(lengths >= low) & (lengths <= high)]
+
+
+def _metric(space: Literal["z", "w"], sampling: Literal["full", "end"]) -> Metric:
+    def compute(e: Evaluation) -> tuple[float, dict]:
+        network = e.reference.lpips
+        result = ppl(e.model, network.distance, e.count, space, sampling, seed=e.seed)
+        details = {
+            "paths": e.count,
+            "kept": result.kept,
+            "deviation": result.deviation,
+            "epsilon": EPSILON,
+            "crop": False,
+        }
+        return result.mean, details | {"seed": e.seed} | network.origin
+
+    return Metric("lower", VGG, compute)
+
+
+METRICS = {
+    f"ppl_{space}{sampling}": _metric(space, sampling)
+    for space, sampling in (("z", "full"), ("w", "full"), ("z", "end"), ("w", "end"))
+}

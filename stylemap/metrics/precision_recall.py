@@ -6,6 +6,7 @@ from torch import Tensor
 
 from stylemap import provenance
 from stylemap.errors import InputError
+from stylemap.metrics.evaluation import INCEPTION, Evaluation, Metric
 
 NEIGHBOUR = 3  # the ball of a picture reaches to its third nearest
 ROWS = 2000  # distances to so many pictures are in memory at once
@@ -28,7 +29,17 @@ def precision_recall(generated: Tensor, real: Tensor) -> PrecisionRecall:
     module = provenance.library("torch_fidelity.metric_prc")
     if min(len(generated), len(real)) <= NEIGHBOUR:
         raise InputError(f"precision and recall need more than {NEIGHBOUR} pictures in each set")
-    found = module.prc_features_to_metric(
+    result = module.prc_features_to_metric(
         generated, real, prc_neighborhood=NEIGHBOUR, prc_batch_size=ROWS, save_cpu_ram=True, verbose=False
     )
-    return PrecisionRecall(found[module.KEY_METRIC_PRECISION], found[module.KEY_METRIC_RECALL])
+    return PrecisionRecall(result[module.KEY_METRIC_PRECISION], result[module.KEY_METRIC_RECALL])
+
+
+def _both(e: Evaluation) -> PrecisionRecall:
+    return precision_recall(e.sample_features, e.reference.features)
+
+
+METRICS = {
+    "precision": Metric("higher", INCEPTION, lambda e: (e.once(_both).precision, e.about_features())),
+    "recall": Metric("higher", INCEPTION, lambda e: (e.once(_both).recall, e.about_features())),
+}

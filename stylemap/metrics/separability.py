@@ -9,12 +9,27 @@ on samples it was not fitted to, since any labels of fewer samples than a stylem
 
 import math
 import warnings
+from collections.abc import Iterable
 
 import numpy as np
-from torch import Tensor
+import torch
+from torch import Tensor, nn
 
 from stylemap import provenance
+from stylemap.datasets import Avatars
 from stylemap.errors import InputError
+from stylemap.metrics import classifier, streams
+from stylemap.metrics.evaluation import FACES, Evaluation, Metric
+
+QUESTIONS = {  # of drawn faces
+    "glasses": lambda a: a["glasses"],
+    "hat": lambda a: a["hat"],
+    "beard": lambda a: a["beard"] != "none",
+    "smile": lambda a: a["smile"] > 0.5,
+    "open mouth": lambda a: a["mouth_open"] > 0.2,
+    "deep skin": lambda a: a["skin_tone"] > 0.5,
+}
+LABELLED = 2000  # faces that the classifiers of these learn from
 
 CONFIDENT = 0.5  # share of the samples that is kept, the most certain: 100,000 of 200,000 in the paper
 C = 0.01  # scikit-learn's inverse regularisation, of standardised coordinates
@@ -64,3 +79,58 @@ def _entropy(latents: np.ndarray, logits: np.ndarray) -> float:
         warnings.simplefilter("ignore")
         plane = svm.LinearSVC(C=C, dual="auto", random_state=0).fit(x[fitted], labels[fitted])
     return conditional_entropy(labels[judged], plane.predict(x[judged]).astype(bool))
+
+
+def _labelled(faces: Avatars, most: int, workers: int) -> tuple[Tensor, Tensor]:
+    """The first faces, see `classifier.reduced`, with their answers, bool [N, K]."""
+    indices = range(min(most, len(faces)))
+    rows = [faces.attributes(i) for i in indices]
+    answers = np.stack([[ask(row) for ask in QUESTIONS.values()] for row in rows])
+    drawn = streams.real(faces, indices, workers, "labelled faces")
+    return torch.cat([classifier.reduced(x) for x in drawn]), torch.from_numpy(answers)
+
+
+def attribute_network(e: Evaluation) -> nn.Module:
+    """A network that is trained on drawn faces to answer QUESTIONS."""
+    training = e.reference.training
+    if not isinstance(training, Avatars):
+        raise InputError("needs pictures with known attributes: --data avatars")
+    return classifier.fit(*_labelled(training, LABELLED, e.reference.workers), e.seed, e.model.device)
+
+
+def attribute_accuracy(e: Evaluation) -> list[float]:
+    """Of the network on held-out faces, for each question."""
+    faces, answers = _labelled(e.heldout, len(e.heldout), e.reference.workers)
+    return ((classifier.logits(e.once(attribute_network), faces) > 0) == answers).double().mean(dim=0).tolist()
+
+
+def attribute_logits(e: Evaluation) -> Tensor:
+    """What the network says of the samples: [count, K]."""
+    network = e.once(attribute_network)
+    return torch.cat([classifier.logits(network, classifier.reduced(x)) for x in e.samples(e.count)])
+
+
+def _separability(e: Evaluation, space: str) -> tuple[float, dict]:
+    provenance.library("sklearn.svm")  # before the samples are made
+    logits, z = e.once(attribute_logits), streams.noise(e.model, e.count, e.seed)
+    latents = torch.cat([w.cpu() for w in streams.mapped(e.model, z)]) if space == "w" else z
+    value, entropies = separability(latents, logits)
+
+    def by_question(values: Iterable[float]) -> dict[str, float]:
+        return dict(zip(QUESTIONS, values, strict=True))
+
+    accuracy = by_question(e.once(attribute_accuracy))
+    return value, {
+        "samples": e.count,
+        "kept": CONFIDENT,
+        "bits": by_question(entropies),
+        "share_of_samples": by_question((logits > 0).float().mean(dim=0).tolist()),
+        "seed": e.seed,
+        "classifier": classifier.schedule() | {"faces": LABELLED, "heldout_accuracy": accuracy},
+    }
+
+
+METRICS = {
+    "separability_z": Metric("lower", FACES, lambda e: _separability(e, "z")),
+    "separability_w": Metric("lower", FACES, lambda e: _separability(e, "w")),
+}

@@ -4,7 +4,7 @@ It needs no network, hence no weights: the distance between sets of pictures tha
 colour at each size, and not whether a face is one.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 import torch
@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import images
+from stylemap.metrics.evaluation import Evaluation, Metric, Reference
 from stylemap.precision import in_float32
 
 PATCH = 7  # pixels
@@ -23,7 +24,7 @@ MOST_PICTURES = 16_384  # of each set, as in the paper; 147 floats for each patc
 
 
 @in_float32
-def describe(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
+def patches(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
     """Random patches of a set of pictures, by the side of their level, normalised.
 
     Normalised for each colour channel of a level over the whole set, which makes the distance blind to a change of contrast
@@ -57,7 +58,7 @@ def swd(first: dict[int, Tensor], second: dict[int, Tensor], seed: int = 0) -> d
     Symmetric; 0 for equal sets. Of finite sets it is biased upwards: compare only numbers of as many pictures.
 
     Args:
-        first, second: what `describe` gives, of as many pictures of one size.
+        first, second: of `patches`, of as many pictures of one size.
         seed: of the directions.
 
     Raises:
@@ -140,3 +141,21 @@ def _normalised(patches: Tensor) -> Tensor:
     x = patches.unflatten(1, (-1, PATCH**2))  # [M, 3, 49]
     deviation, mean = torch.std_mean(x, dim=(0, 2), keepdim=True, correction=0)
     return ((x - mean) / deviation.clamp_min(1e-8)).flatten(1)
+
+
+def _real_patches(reference: Reference) -> dict[int, Tensor]:
+    return patches(reference.real(MOST_PICTURES), reference.seed)
+
+
+def _swd(e: Evaluation, generate: Callable[[int], Iterable[Tensor]]) -> tuple[float, dict]:
+    count = len(e.reference.chosen(MOST_PICTURES))
+    levels = swd(patches(generate(count), e.seed), e.reference.cache.once(_real_patches, e.reference), e.seed)
+    details = {"patch": PATCH, "patches": PATCHES, "directions": ROUNDS * DIRECTIONS}
+    details |= {"levels": {str(side): value for side, value in levels.items()}, "scale": SCALE}
+    return float(np.mean(list(levels.values()))), e.about_sets(count, count) | details
+
+
+METRICS = {
+    "swd": Metric("lower", "", lambda e: _swd(e, e.samples)),
+    "swd_lerp": Metric("lower", "", lambda e: _swd(e, e.interpolations)),
+}

@@ -14,6 +14,7 @@ from stylemap.comparison import ablation
 from stylemap.comparison.ablation import Measuring, Run
 from stylemap.config import AugmentConfig, ModelConfig, TrainConfig
 from stylemap.errors import InputError
+from stylemap.metrics.evaluation import Reference
 
 MODEL = ModelConfig(
     resolution=16,
@@ -111,9 +112,9 @@ def finished(tmp_path):
     return [begun(run, seen=8) for run in ablation.runs(CONFIG, [1, 4], [0], tmp_path)]
 
 
-def measuring(tmp_path, **changes) -> Measuring:
+def measuring(tmp_path) -> Measuring:
     training, heldout = datasets.open_split("avatars", 16, 4)
-    return Measuring(training, heldout, 6, 2, 0, torch.device("cpu"), tmp_path, **changes)
+    return Measuring(Reference(training, count=6), heldout, 2, tmp_path)
 
 
 def test_measures_are_kept_until_the_weights_change(finished, tmp_path, monkeypatch):

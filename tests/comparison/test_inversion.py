@@ -10,9 +10,9 @@ from stylemap import images, perceptual
 from stylemap.comparison import inversion, timing
 from stylemap.comparison.contenders import STYLEMAP, VECTORS, parse
 from stylemap.comparison.inversion import Benchmark, compared
-from stylemap.comparison.quality import Judge
 from stylemap.inversion import Subject
 from stylemap.metrics import latent_distance
+from stylemap.metrics.evaluation import Reference
 from tests.inversion import tiny
 from tests.metrics.toys import Set
 
@@ -48,8 +48,8 @@ def subjects():
 
 def benchmark(subjects, out, batch=2, about=ABOUT) -> Benchmark:
     originals, training = (images.to_uint8(tiny.images(subjects[VECTORS].model, n, seed=n)) for n in (3, 8))
-    judge = Judge(originals, Set(training.numpy()), 6)
-    return Benchmark(originals, subjects, perceptual.load("none"), judge, batch, about, out)
+    reference = Reference(Set(training.numpy()), 6)
+    return Benchmark(originals, subjects, perceptual.load("none"), reference, batch, about, out)
 
 
 def chosen(*texts):

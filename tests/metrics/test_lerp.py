@@ -7,6 +7,13 @@ from stylemap.metrics import lerp, streams
 from tests.metrics import toys
 
 
+def interpolations(model, latents: torch.Tensor, count: int, seed: int = 0):
+    def render(tensors):
+        return streams.rendered(model, tensors["latent"])
+
+    return lerp.interpolations({"latent": latents}, render, count, toys.SIDE, seed)
+
+
 def test_draws():
     """With replacement, so that a latent meets itself once in ``size`` pairs; the amount is uniform."""
     first, second, amount = lerp.draw(10, 20_000)
@@ -24,16 +31,16 @@ def test_the_amount_belongs_to_the_first(monkeypatch):
     latents[0], latents[1] = 1.0, -1.0
     given = torch.tensor([0, 1, 0]), torch.tensor([1, 0, 0]), torch.tensor([0.75, 0.75, 0.3])
     monkeypatch.setattr(lerp, "draw", lambda size, count, seed: given)
-    found = torch.cat(list(lerp.interpolations(toys.Flat(), latents, 3)))
+    found = torch.cat(list(interpolations(toys.Flat(), latents, 3)))
     assert found.dtype == torch.uint8 and found.shape == (3, 8, 8, 3)
     assert found[:, 0, 0, 0].tolist() == [191, 64, 255]
 
 
 def test_batches_do_not_matter(monkeypatch):
     latents = toys.Flat().map(torch.randn(5, 6, generator=torch.Generator().manual_seed(0)))
-    whole = torch.cat(list(lerp.interpolations(toys.Flat(), latents, 20, seed=1)))
+    whole = torch.cat(list(interpolations(toys.Flat(), latents, 20, seed=1)))
     monkeypatch.setattr(streams, "MOST", 3)
-    parts = list(lerp.interpolations(toys.Flat(), latents, 20, seed=1))
+    parts = list(interpolations(toys.Flat(), latents, 20, seed=1))
     assert len(parts) == 7
     assert torch.equal(torch.cat(parts), whole)
 
@@ -45,7 +52,7 @@ def test_stylemaps_too():
             return stylemap
 
     maps = images.from_uint8(toys.noise(4, side=8))
-    (found,) = lerp.interpolations(Maps(), maps, 9, seed=2)
+    (found,) = interpolations(Maps(), maps, 9, seed=2)
     first, second, amount = lerp.draw(4, 9, seed=2)
     expected = torch.lerp(maps[second], maps[first], amount.view(-1, 1, 1, 1))
     assert torch.equal(found, images.to_uint8(expected))

@@ -128,16 +128,17 @@ def test_mean_of_what_is_kept():
     assert found == (pytest.approx(float(kept.mean())), pytest.approx(float(kept.std(correction=0))), len(kept))
 
 
-def test_crop_and_size():
-    """1024 pixels: rows 384 to 896, columns 256 to 768, then averaged by 4 as the picture before the crop would be."""
-    y, x = torch.meshgrid(torch.arange(1024.0), torch.arange(1024.0), indexing="ij")
-    picture = torch.stack([y, x, y])[None]
-    assert ppl.prepared(picture, crop=False).shape == (1, 3, 256, 256)
-    cut = ppl.prepared(picture, crop=True)
-    assert cut.shape == (1, 3, 128, 128)
-    assert cut[0, :2, 0, 0].tolist() == [384 + 1.5, 256 + 1.5]
-    assert cut[0, :2, -1, -1].tolist() == [895 - 1.5, 767 - 1.5]
-    assert ppl.prepared(picture[..., :64, :64], crop=True).shape == (1, 3, 32, 32)
+def test_large_images_are_averaged_down(monkeypatch):
+    """As much as a whole factor allows: 8 pixels by 4 to 2."""
+    monkeypatch.setattr(ppl, "COMPARED_SIDE", 2)
+    shapes = set()
+
+    def distance(a, b):
+        shapes.update((tuple(a.shape[1:]), tuple(b.shape[1:])))
+        return toys.distance(a, b)
+
+    ppl.path_lengths(Colours(), distance, COUNT, "w", "full")
+    assert shapes == {(3, 2, 2)}
 
 
 @pytest.mark.parametrize("change", [{"space": "x"}, {"sampling": "x"}, {"count": 0}])

@@ -16,21 +16,20 @@ from stylemap.metrics import (
     classifier,
     detectability,
     latent_distance,
-    lerp,
     local_editing,
     ppl,
     separability,
-    ssim,
     streams,
     suite,
     swd,
 )
 from stylemap.metrics import evaluation as module
-from stylemap.metrics.evaluation import QUESTIONS, Evaluation
+from stylemap.metrics.evaluation import Cache, Evaluation, Reference
 from stylemap.metrics.fid import fid
 from stylemap.metrics.kid import kid
-from stylemap.metrics.mse import mse, psnr
 from stylemap.metrics.precision_recall import precision_recall
+from stylemap.metrics.reconstruction import mse, psnr, ssim
+from stylemap.metrics.separability import QUESTIONS
 from stylemap.perceptual import inception
 from tests.editing import tiny
 from tests.metrics import toys
@@ -43,16 +42,16 @@ def small():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(classifier, "STEPS", 3)
         patch.setattr(latent_distance, "DRAWS", 200)
-        patch.setattr(module, "LABELLED", 30)
+        patch.setattr(separability, "LABELLED", 30)
         yield
 
 
 def evaluation(heldout=None, **changes) -> Evaluation:
     heldout = heldout or Avatars(tiny.SIDE, HELDOUT, "heldout")
-    settings = {"count": COUNT, "pairs": 20, "labels": getattr(heldout, "parts", None)}
-    made = Evaluation(tiny.model(), Avatars(tiny.SIDE, 100), heldout, **(settings | changes))
-    made.lpips, made.extractor = toys.Weighted(), toys.extractor()
-    return made
+    reference = Reference(Avatars(tiny.SIDE, 100), COUNT, changes.pop("seed", 0))
+    reference.lpips, reference.extractor = toys.Weighted(), toys.extractor()
+    labels = changes.get("labels", getattr(heldout, "parts", None))
+    return Evaluation(tiny.model(), reference, heldout, pairs=20, labels=labels)
 
 
 def without_networks(monkeypatch, error: Exception, **changes) -> Evaluation:
@@ -64,7 +63,7 @@ def without_networks(monkeypatch, error: Exception, **changes) -> Evaluation:
     monkeypatch.setattr(module.perceptual, "load", missing)
     monkeypatch.setattr(module.inception, "load", missing)
     poor = evaluation(**changes)
-    del poor.lpips, poor.extractor
+    del poor.reference.lpips, poor.reference.extractor
     return poor
 
 
@@ -149,10 +148,9 @@ def test_halves_without_labels(results):
 
 def test_models_of_vectors():
     """Latents [N, L, C]: everything but edits."""
-    vectors = Evaluation(
-        toys.Flat(), toys.Set(toys.noise(40, 8).numpy()), toys.Set(toys.noise(9, 8, seed=1).numpy()), count=20
-    )
-    vectors.lpips, vectors.extractor = toys.Weighted(), toys.extractor()
+    reference = Reference(toys.Set(toys.noise(40, 8).numpy()), count=20)
+    reference.lpips, reference.extractor = toys.Weighted(), toys.extractor()
+    vectors = Evaluation(toys.Flat(), reference, toys.Set(toys.noise(9, 8, seed=1).numpy()))
     for name in ("lpips", "swd", "swd_lerp", "fid", "fid_lerp", "ppl_zfull", "ppl_wend", "latent_distance"):
         assert isinstance(suite.compute(vectors, name).value, float), name
     for name in ("mse_src", "detectability"):
@@ -213,20 +211,20 @@ class Apart:
         self.z = streams.noise(self.model, self.count, self.seed)
         self.w = self.model.map(self.z)
         self.samples = images.to_uint8(self.model.synthesize(self.w))
-        self.between = torch.cat(list(lerp.interpolations(self.model, self.latents, self.count, self.seed)))
+        self.between = torch.cat(list(self.evaluation().interpolations(self.count)))
 
     def evaluation(self) -> Evaluation:
-        made = Evaluation(self.model, self.training, self.heldout, count=self.count, seed=self.seed)
-        made.lpips, made.extractor = toys.Weighted(1, 2, 4), toys.extractor()
-        made.attribute_network, made.attribute_accuracy = self.network, [0.5] * len(QUESTIONS)
-        return made
+        reference = Reference(self.training, self.count, self.seed)
+        reference.lpips, reference.extractor = toys.Weighted(1, 2, 4), toys.extractor()
+        known = {separability.attribute_network: self.network, separability.attribute_accuracy: [0.5] * len(QUESTIONS)}
+        return Evaluation(self.model, reference, self.heldout, cache=Cache(known))
 
     def extracted(self, pictures) -> torch.Tensor:
         return inception.extract(toys.extractor(), [pictures])
 
     def swd(self, pictures) -> float:
         """Thousandths, as the paper prints them; at 16 pixels there is one level."""
-        made, real = (swd.describe([x], self.seed) for x in (pictures, self.real))
+        made, real = (swd.patches([x], self.seed) for x in (pictures, self.real))
         return 1000 * swd.sliced(made[16], real[16], self.seed)
 
     def precision_recall(self):
@@ -245,7 +243,7 @@ class Apart:
 DIRECTLY = {
     "mse": lambda a: mse(a.original, a.again).mean(),
     "psnr": lambda a: psnr(mse(a.original, a.again)).mean(),
-    "ssim": lambda a: ssim.ssim(a.original, a.again).mean(),
+    "ssim": lambda a: ssim(a.original, a.again).mean(),
     "lpips": lambda a: weighted(a.original, a.again).mean(),
     "swd": lambda a: a.swd(a.samples),
     "swd_lerp": lambda a: a.swd(a.between),
@@ -315,8 +313,8 @@ def test_detectability_is_judged_on_pictures_that_were_not_trained_on(monkeypatc
         seen.extend((fitted, judged))
         return detectability.Detectability(judged=0.25, fitted=0.75)
 
-    monkeypatch.setattr(suite.local_editing, "edits", recorded)
-    monkeypatch.setattr(suite.detectability, "detectability", spy)
+    monkeypatch.setattr(local_editing, "edits", recorded)
+    monkeypatch.setattr(detectability, "detectability", spy)
     shared = evaluation() if parts else evaluation(labels=None)
     assert suite.compute(shared, "detectability").value == 0.25
     used = []

@@ -65,17 +65,17 @@ def test_patches_are_cut_from_the_picture():
 class TestSets:
     def test_a_set_and_itself(self):
         pictures = toys.noise(6)
-        found = swd.swd(swd.describe([pictures]), swd.describe([pictures]))
+        found = swd.swd(swd.patches([pictures]), swd.patches([pictures]))
         assert found == {32: 0.0, 16: 0.0}
 
     def test_batches_do_not_matter(self):
         pictures = toys.noise(7)
-        whole, parts = swd.describe([pictures], seed=1), swd.describe(pictures.split(3), seed=1)
+        whole, parts = swd.patches([pictures], seed=1), swd.patches(pictures.split(3), seed=1)
         for side in whole:
             torch.testing.assert_close(whole[side], parts[side], rtol=0, atol=1e-5)
 
     def test_normalised(self):
-        patches = swd.describe([toys.noise(6)])[32].unflatten(1, (3, 49))
+        patches = swd.patches([toys.noise(6)])[32].unflatten(1, (3, 49))
         torch.testing.assert_close(patches.mean(dim=(0, 2)), torch.zeros(3), rtol=0, atol=1e-4)
         torch.testing.assert_close(patches.std(dim=(0, 2)), torch.ones(3), rtol=0, atol=1e-3)
 
@@ -88,7 +88,7 @@ class TestSets:
         """
         x = torch.arange(16)
         ramps = torch.stack([2 * x, 5 * x + 40, 200 - 10 * x], dim=1).byte().expand(4, 16, 16, 3)
-        red, green, blue = swd.describe([ramps])[16].unflatten(1, (3, 7, 7)).unbind(dim=1)
+        red, green, blue = swd.patches([ramps])[16].unflatten(1, (3, 7, 7)).unbind(dim=1)
         torch.testing.assert_close(red, green, rtol=0, atol=1e-5)
         torch.testing.assert_close(red, -blue, rtol=0, atol=1e-5)
         slope = red.diff(dim=2)
@@ -96,28 +96,28 @@ class TestSets:
         assert float(slope[0, 0, 0]) == pytest.approx(12.25**-0.5, rel=0.07)
 
     def test_thousandths(self):
-        a, b = (swd.describe([toys.noise(3, seed=s)]) for s in (0, 1))
+        a, b = (swd.patches([toys.noise(3, seed=s)]) for s in (0, 1))
         assert swd.swd(a, b) == {side: pytest.approx(1000 * swd.sliced(a[side], b[side])) for side in (32, 16)}
 
     def test_flat_pictures_are_no_division_by_zero(self):
         flat = torch.full((2, 16, 16, 3), 7, dtype=torch.uint8)
-        assert swd.swd(swd.describe([flat]), swd.describe([flat + 1])) == {16: 0.0}
+        assert swd.swd(swd.patches([flat]), swd.patches([flat + 1])) == {16: 0.0}
 
     def test_texture_is_seen_and_order_is_not(self):
         """Blocks of 4 pixels differ from noise more than noise from noise."""
-        a, b, c = (swd.describe([x]) for x in (toys.noise(64), toys.noise(64, seed=1), blocks(64)))
+        a, b, c = (swd.patches([x]) for x in (toys.noise(64), toys.noise(64, seed=1), blocks(64)))
         assert swd.swd(a, c)[32] > 2 * swd.swd(a, b)[32] > 0
         assert swd.swd(a, c) == pytest.approx(swd.swd(c, a))
 
     def test_sets_of_different_sizes(self):
         with pytest.raises(ValueError, match="as many"):
-            swd.swd(swd.describe([toys.noise(2)]), swd.describe([toys.noise(3)]))
+            swd.swd(swd.patches([toys.noise(2)]), swd.patches([toys.noise(3)]))
 
     def test_nothing_to_describe(self):
         with pytest.raises(ValueError, match="without pictures"):
-            swd.describe([])
+            swd.patches([])
         with pytest.raises(ValueError, match="7 pixels or more"):
-            swd.describe([toys.noise(1, side=6)])
+            swd.patches([toys.noise(1, side=6)])
 
 
 def blocks(count: int) -> torch.Tensor:
