@@ -15,7 +15,6 @@ EXTRAS = {
     "heic": ["pi-heif>=0.20"],
     "web": ["starlette>=1.0", "uvicorn>=0.30"],
     "onnx": ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.20"],
-    "video": ["av>=14"],
     "metrics": ["torch-fidelity>=0.4"],
     "attributes": ["scikit-learn>=1.5"],
     "dev": [
@@ -30,7 +29,6 @@ EXTRAS = {
         "playwright>=1.49",
         "nbclient>=0.10",
         "ipykernel>=6.29",
-        "av>=14",
         "lmdb>=1.4",
         "pi-heif>=0.20",
         "simplejpeg>=1.7",
@@ -67,6 +65,7 @@ setup(
         "numpy>=1.26",
         "opencv-python>=4.9",
         "pillow>=10.3",
+        "av>=17",
         "psutil>=5.9",
         "pyyaml>=6",
         "tensorboard>=2.16",

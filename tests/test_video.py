@@ -2,10 +2,10 @@
 
 import os
 import resource
-import sys
 import weakref
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 import torch
@@ -14,8 +14,6 @@ from torch import Tensor
 
 from stylemap import images, video
 from stylemap.errors import InputError
-
-av = pytest.importorskip("av")
 
 LOSSLESS = (".webp", ".png")
 SUFFIXES = (".gif", *LOSSLESS, ".mp4")
@@ -53,7 +51,7 @@ def read(path: Path) -> tuple[np.ndarray, list[int]]:
         for k in range(film.n_frames):
             film.seek(k)
             film.load()
-            durations.append(film.info["duration"])
+            durations.append(film.info.get("duration", 0))  # a PNG of one frame is a still picture
             frames.append(np.asarray(film.convert("RGB")))
     return np.stack(frames), [round(end) for end in np.cumsum(durations)]
 
@@ -187,11 +185,13 @@ class TestMemory:
 
         def batches():
             for _ in range(10):
-                yield torch.rand(1, 3, 64, 64) * 2 - 1
+                yield torch.rand(1, 3, 256, 256) * 2 - 1
                 sizes.append(max(path.stat().st_size for path in tmp_path.iterdir()))
 
         video.write(tmp_path / f"a{suffix}", batches())
-        assert sizes[-1] > 8 * 64 * 64 * 3 * 0.8  # noise cannot be compressed; the last frame may still be in a buffer
+        assert (
+            sizes[-1] > 8 * 256 * 256 * 3 * 0.8
+        )  # noise cannot be compressed; the last frame may still be in a buffer
 
 
 class TestFailures:
@@ -235,17 +235,6 @@ class TestFailures:
     def test_other_suffix_is_refused_before_anything_is_made(self, tmp_path, name):
         with pytest.raises(InputError, match=r"must end in one of \.gif, \.mp4, \.png, \.webp"):
             video.write(tmp_path / "new" / name, GREYS)
-        assert os.listdir(tmp_path) == []
-
-    def test_missing_av_is_told_before_the_first_frame_is_made(self, tmp_path, monkeypatch):
-        monkeypatch.setitem(sys.modules, "av", None)
-
-        def never():
-            raise AssertionError
-            yield
-
-        with pytest.raises(InputError, match=r"a\.mp4: MP4 needs PyAV; pip install 'stylemap\[video\]'"):
-            video.write(tmp_path / "new" / "a.mp4", never())
         assert os.listdir(tmp_path) == []
 
     def test_folder_is_made(self, tmp_path):

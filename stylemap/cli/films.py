@@ -44,7 +44,7 @@ def add_options(parser: argparse.ArgumentParser, ease: str, frames: int | None =
 
 def output(path: str) -> Path:
     """A film to write."""
-    return options.output(path, tuple(video.WRITERS))
+    return options.output(path, tuple(video.FORMATS))
 
 
 def outputs(arguments: argparse.Namespace) -> list[Path]:

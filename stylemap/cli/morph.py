@@ -130,7 +130,7 @@ def run_transfer(arguments: argparse.Namespace) -> None:
     if arguments.hard and not arguments.mask:
         raise InputError("--hard goes with --mask; add one or leave it out")
     moving = arguments.frames is not None or arguments.out.suffix.lower() in ALWAYS_FILMS
-    if moving and arguments.out.suffix.lower() not in video.WRITERS:
+    if moving and arguments.out.suffix.lower() not in video.FORMATS:
         raise InputError(f"--frames makes a film, which {arguments.out} cannot be; name a .gif, .webp, .png or .mp4")
     for name, unset in FILM_ONLY.items():
         if not moving and getattr(arguments, name) != unset:
