@@ -119,7 +119,7 @@ def seen_by(weights: str | Path) -> tuple[Seen, ...]:
     Weights in the folder of their run take from its config where the pictures lie, which holds from any working directory.
     """
     path = find(weights)
-    seen = unseen.read(read_info(path))
+    seen = unseen.from_header(read_info(path))
     try:
         data = reading.read_yaml(path.parent / CONFIG_FILE).get("data")
     except InputError:  # no folder of a run

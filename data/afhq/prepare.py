@@ -47,7 +47,7 @@ def main(argv: list[str], releases: tuple[Release, ...] = RELEASES) -> int:
     release = recognise(source.path, folders, releases)
     chosen = [name for name in CLASSES if name in (arguments.classes or CLASSES)]
     complaints = [*wrong_counts(folders, release, chosen), *published_sets.complaint("pictures too many", others)]
-    published_data.note(published_sets.judge(source.path, release.title, complaints, arguments.partial))
+    published_data.note(published_sets.validate_release(source.path, release.title, complaints, arguments.partial))
     places = {}
     for name in chosen:
         places.update(split(folders.get(("train", name), {}), folders.get((release.heldout, name), {}), release, name))

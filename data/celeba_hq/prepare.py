@@ -60,7 +60,7 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
 def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tuple[dict[int, str], PartLabels | None]:
     """-> pictures by number, and the part labels; an InputError if anything is amiss and --partial is not given."""
     names = [name for name in source.pictures() if PICTURES in PurePosixPath(name).parts[:-1]]
-    pictures, others = published_sets.numbered(names, counts.total)
+    pictures, others = published_sets.sort_by_number(names, counts.total)
     if not pictures:
         raise InputError(
             f"{source.path} holds no folder {PICTURES}; name CelebAMask-HQ.zip or what it was unpacked into"
@@ -73,13 +73,13 @@ def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tu
     unmapped = [f"{number:05d}" for number in pictures if number not in tables.celeba]
     undescribed = [f"{number:05d}" for number in pictures if tables.attributes and number not in tables.values]
     complaints = [
-        *published_sets.complaint("missing pictures", published_sets.missing(pictures, counts.total)),
+        *published_sets.complaint("missing pictures", published_sets.missing_numbers(pictures, counts.total)),
         *published_sets.complaint("pictures too many", others),
         *published_sets.complaint(f"pictures without labels in {LABELS}", unlabelled),
         *published_sets.complaint(f"pictures not in {MAPPING}", unmapped),
         *published_sets.complaint(f"pictures not in {ATTRIBUTES}", undescribed),
     ]
-    published_data.note(published_sets.judge(source.path, "CelebAMask-HQ", complaints, partial))
+    published_data.note(published_sets.validate_release(source.path, "CelebAMask-HQ", complaints, partial))
     return pictures, labels if len(unlabelled) < len(pictures) else None
 
 

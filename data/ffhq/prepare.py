@@ -20,14 +20,14 @@ FULL_SIZE = "images1024x1024"  # the folder of these pictures, where others lie 
 def main(argv: list[str], counts: Counts = COUNTS) -> int:
     arguments = parse(argv)
     source = open_source(arguments.source)
-    pictures, others = published_sets.numbered(candidates(source.pictures()), counts.total)
+    pictures, others = published_sets.sort_by_number(candidates(source.pictures()), counts.total)
     if not pictures:
         raise InputError(f"{source.path} holds no picture named 00000.png or the like; name the folder with them")
     complaints = [
-        *published_sets.complaint("missing pictures", published_sets.missing(pictures, counts.total)),
+        *published_sets.complaint("missing pictures", published_sets.missing_numbers(pictures, counts.total)),
         *published_sets.complaint("pictures too many", others),
     ]
-    published_data.note(published_sets.judge(source.path, "FFHQ", complaints, arguments.partial))
+    published_data.note(published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial))
     if arguments.metadata:
         for number in verify(source, pictures, arguments):
             del pictures[number]
@@ -52,10 +52,10 @@ def verify(source: Source, pictures: dict[int, str], arguments) -> list[int]:
     listed = {number: name for number, name in pictures.items() if number in sums}
     checksums = {name: sums[number] for number, name in listed.items()}
     with prepare.Bar("checksums") as bar:
-        damaged = set(published_sets.damaged(source, checksums, arguments.workers, bar))
+        damaged = set(published_sets.find_damaged(source, checksums, arguments.workers, bar))
     print(f"{len(listed) - len(damaged)} of {len(pictures)} pictures have the MD5 that {arguments.metadata} lists")
     complaints = published_sets.complaint("pictures with another MD5", sorted(damaged))
-    published_data.note(published_sets.judge(source.path, "FFHQ", complaints, arguments.partial))
+    published_data.note(published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial))
     return [number for number, name in listed.items() if name in damaged]
 
 

@@ -126,7 +126,7 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Da
 def find_tasks(arguments: argparse.Namespace, pictures: datasets.Dataset, side: int) -> list[Task]:
     every = streams.undamaged(pictures)
     if arguments.part:
-        labels = datasets.labels_of(pictures, arguments.parts)
+        labels = datasets.open_part_labels(pictures, arguments.parts)
         tasks = local_editing.part_tasks(labels, every, arguments.pairs, side, arguments.part)
     else:
         tasks = local_editing.half_tasks(every, arguments.pairs, side, names=arguments.half)

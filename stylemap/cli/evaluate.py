@@ -81,7 +81,7 @@ def run(arguments: argparse.Namespace) -> None:
     found = heldout.open_unseen([arguments.weights], arguments.data, "--data", side, arguments.heldout)
     if arguments.parts and found.data == "avatars":
         raise InputError("--parts goes with pictures of files; avatars have their own labels")
-    labels = datasets.labels_of(found.heldout, arguments.parts)
+    labels = datasets.open_part_labels(found.heldout, arguments.parts)
     reference = Reference(
         found.training, arguments.count, arguments.seed, arguments.lpips_vgg, arguments.inception, arguments.workers, model.device
     )  # fmt: skip

@@ -115,7 +115,7 @@ def _pictures(config: TrainConfig, weights: str | None) -> str:
     except InputError:  # there are none, which is told elsewhere
         before = ()
     found = unseen.open_for_training(config.data, config.model.resolution, config.heldout, before)
-    return datasets.in_words(found.training, found.heldout)
+    return datasets.summarize(found.training, found.heldout)
 
 
 def _division(config: TrainConfig, processes: int) -> Iterator[str]:

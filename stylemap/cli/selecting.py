@@ -53,7 +53,7 @@ def add_options(parser: argparse.ArgumentParser, union: bool) -> None:
 def part_names(text: str) -> tuple[parts.Part, ...]:
     """ "nose,eye" -> the ids of both."""
     try:
-        return tuple(part for name in text.split(",") for part in parts.members(name))
+        return tuple(part for name in text.split(",") for part in parts.part_ids(name))
     except InputError as err:
         raise argparse.ArgumentTypeError(str(err)) from None
 
@@ -138,8 +138,8 @@ def _parts(
     wanted = spread("--part", arguments.part, len(references), "--reference")
     if arguments.parts:
         labels = part_labels.PartLabels(arguments.parts)
-        maps = [labels.labels(photo.name) for photo in references]
-        first = labels.labels(original.name) if arguments.union else None
+        maps = [labels.read(photo.name) for photo in references]
+        first = labels.read(original.name) if arguments.union else None
     else:
         listed = spread("--reference-parts", arguments.reference_parts, len(references), "--reference")
         maps = [read_labels(path) for path in listed]
@@ -172,4 +172,4 @@ def read_labels(path: str) -> np.ndarray:
     """
     decoding.read_size(Path(path))
     source = sources.OneFile(Path(path))
-    return part_labels.PartLabels(source).read({part_labels.WHOLE: source.names()[0]})
+    return part_labels.PartLabels(source).read_files({part_labels.WHOLE: source.names()[0]})

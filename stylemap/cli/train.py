@@ -254,7 +254,7 @@ class Progress(loop.Observer):
             self.bar.close()
 
     def opened(self, training: Dataset, heldout: Dataset) -> None:
-        print(datasets.in_words(training, heldout), flush=True)
+        print(datasets.summarize(training, heldout), flush=True)
 
     def start(self, seen: int, total: int) -> None:
         self.first, self.seen, self.total, self.began = seen, seen, total, time.monotonic()

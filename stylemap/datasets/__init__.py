@@ -16,7 +16,7 @@ from stylemap.datasets.part_labels import PartLabels
 from stylemap.datasets.splitting import given_splits
 
 __all__ = [
-    "Avatars", "ImageFolder", "Dataset", "absolute", "fingerprint", "in_words", "labels_of", "open_split",
+    "Avatars", "ImageFolder", "Dataset", "absolute", "fingerprint", "summarize", "open_part_labels", "open_split",
 ]  # fmt: skip
 
 
@@ -35,7 +35,7 @@ def open_split(data: str | Path, side: int, holdout: int) -> tuple[Dataset, Data
     return open_whole(data, side).split(holdout)
 
 
-def in_words(training: Dataset, heldout: Dataset) -> str:
+def summarize(training: Dataset, heldout: Dataset) -> str:
     """How many pictures are trained on and held out, of which kinds, and what was passed over: a line for a person."""
     text = f"{len(training):,} pictures to train on, {len(heldout):,} held out"
     if not isinstance(training, ImageFolder):
@@ -57,21 +57,21 @@ def absolute(data: str) -> str:
     return data if data == "avatars" else os.path.abspath(data)
 
 
-def labels_of(pictures: Dataset, path: str | None) -> Callable[[int], np.ndarray] | None:
+def open_part_labels(pictures: Dataset, path: str | None) -> Callable[[int], np.ndarray] | None:
     """What gives the part labels of picture i, uint8 [H, W] of `parts.Part`: avatars have their own.
 
     Args:
         path: folder or zip of the labels of other pictures; None = these have none.
 
     Raises:
-        InputError: the folder or zip holds no labels; giving labels raises as `parts.PartLabels.labels`.
+        InputError: the folder or zip holds no labels; giving labels raises as `PartLabels.read`.
     """
     if isinstance(pictures, Avatars):
         return pictures.parts
     if path is None:
         return None
     labels = PartLabels(path)
-    return lambda i: labels.labels(pictures.name(i))
+    return lambda i: labels.read(pictures.name(i))
 
 
 def fingerprint(training: Dataset, heldout: Dataset) -> str:

@@ -10,7 +10,7 @@ from stylemap.errors import InputError, brief
 Draw = tuple[int, bool]  # (index of the image, mirrored)
 
 
-def load(pictures: Dataset, draws: Sequence[Draw]) -> np.ndarray:
+def read_batch(pictures: Dataset, draws: Sequence[Draw]) -> np.ndarray:
     """uint8 [len(draws), R, R, 3].
 
     Raises:

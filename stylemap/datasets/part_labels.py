@@ -9,7 +9,7 @@ import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from stylemap import decoding, resampling
-from stylemap.datasets.parts import Part, members
+from stylemap.datasets.parts import Part, part_ids
 from stylemap.datasets.sources import Source, open_source
 from stylemap.errors import InputError
 from stylemap.naming import canonical, split_of, without_extension
@@ -100,17 +100,17 @@ class PartLabels:
             raise InputError(f"{self.source.path} holds no part labels of {name}: no {wanted}; add them")
         return found.files
 
-    def labels(self, name: str) -> np.ndarray:
+    def read(self, name: str) -> np.ndarray:
         """The labels of a picture, uint8 [H, W] of `Part`, at the size they are stored in.
 
         Raises:
             InputError: there are none or several, or a file is damaged or of another kind.
             OSError: the folder, zip or disk is gone.
         """
-        return self.read(self.files(name))
+        return self.read_files(self.files(name))
 
-    def read(self, files: Files) -> np.ndarray:
-        """The labels in some files, as `labels` gives them; knows the files, so nothing is listed."""
+    def read_files(self, files: Files) -> np.ndarray:
+        """The labels in some files, as `read` gives them; knows the files, so nothing is listed."""
         if WHOLE in files:
             return self._map(files[WHOLE])
         labels = None
@@ -131,10 +131,10 @@ class PartLabels:
             side: pixels; like the photo, the central square is cut out and averaged by area.
 
         Raises:
-            InputError: as of ``labels`` and ``members``.
+            InputError: as of ``read`` and ``part_ids``.
         """
-        ids = members(parts)
-        return resampling.fit_mask(np.isin(self.labels(name), ids).astype(np.float32), side)
+        ids = part_ids(parts)
+        return resampling.fit_mask(np.isin(self.read(name), ids).astype(np.float32), side)
 
     def _find(self, name: str) -> _Labels | None:
         path = without_extension(canonical(name))

@@ -44,7 +44,7 @@ GROUPS = {  # what the published local editing calls a part, and its measures ar
 }
 
 
-def members(parts: str | Iterable[int]) -> tuple[Part, ...]:
+def part_ids(parts: str | Iterable[int]) -> tuple[Part, ...]:
     """The ids of a group by its name, "eye" say, or the given ids.
 
     Raises:

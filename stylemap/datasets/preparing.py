@@ -9,6 +9,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
 import PIL
 from PIL import Image
 
@@ -18,6 +19,7 @@ from stylemap.datasets.image_folder import LARGEST_SIDE
 from stylemap.datasets.packing import Entry
 from stylemap.datasets.sources import FORMAT, Source
 from stylemap.datasets.splitting import given_splits, smallest_hashes
+from stylemap.decoding import FileInfo
 from stylemap.errors import InputError
 from stylemap.naming import SPLITS, without_extension
 
@@ -179,27 +181,30 @@ class Converter:
                 record["enlarged"] = True
                 if self.options.skip_small:
                     raise InputError(f"{name} is {width} x {height}, smaller than {self.options.resolution} px")
-            if extension := self._fits(data, name, width, height):
+            side = self.options.resolution
+            if width == height == side and (extension := kept_extension(decoding.inspect(data, name), side)):
                 return Entry(stem + extension, data, {**record, "kept": True})
-            return Entry(*self._converted(data, name, stem), record)
+            pixels = decoding.decode_square(data, side, name, pad=self.options.pad)
+            extension, data = encode(pixels, self.options)
+            return Entry(stem + extension, data, record)
         except InputError as err:
             return Entry(stem, None, {"source": name, "why": str(err)})
 
-    def _fits(self, data: bytes, name: str, width: int, height: int) -> str:
-        """The extension if the file can stay as it is, else ""."""
-        if not width == height == self.options.resolution:
-            return ""
-        description = decoding.inspect(data, name)
-        return KEPT_KINDS.get(description.kind, "") if description.plain else ""
 
-    def _converted(self, data: bytes, name: str, stem: str) -> tuple[str, bytes]:
-        picture = Image.fromarray(decoding.decode_square(data, self.options.resolution, name, pad=self.options.pad))
-        buffer = io.BytesIO()
-        if self.options.kind == "png":
-            picture.save(buffer, "PNG")
-            return f"{stem}.png", buffer.getvalue()
-        picture.save(buffer, "JPEG", quality=self.options.quality, subsampling=0)
-        return f"{stem}.jpg", buffer.getvalue()
+def kept_extension(info: FileInfo, resolution: int) -> str:
+    """The extension under which a file is stored as it is; "" if it must be changed."""
+    fits = info.width == info.height == resolution
+    return KEPT_KINDS.get(info.kind, "") if fits and info.plain else ""
+
+
+def encode(pixels: np.ndarray, options: Options) -> tuple[str, bytes]:
+    """uint8 [R, R, 3] -> the extension and the bytes of a file."""
+    buffer = io.BytesIO()
+    if options.kind == "png":
+        Image.fromarray(pixels).save(buffer, "PNG")
+        return ".png", buffer.getvalue()
+    Image.fromarray(pixels).save(buffer, "JPEG", quality=options.quality, subsampling=0)
+    return ".jpg", buffer.getvalue()
 
 
 def _manifest(

@@ -66,7 +66,7 @@ class Mapper:
     def __call__(self, item: Item) -> Entry:
         place, picture, files = item
         try:
-            values = self.labels.read(files)
+            values = self.labels.read_files(files)
         except InputError as err:
             return Entry(place, None, {"source": picture, "why": str(err)})
         buffer = io.BytesIO()

@@ -32,7 +32,7 @@ class Counts:
         return "train" if number < self.train else "val" if number < self.train + self.val else "test"
 
 
-def numbered(names: Iterable[str], total: int) -> tuple[dict[int, str], list[str]]:
+def sort_by_number(names: Iterable[str], total: int) -> tuple[dict[int, str], list[str]]:
     """Sort out pictures named by their number -> ({number below ``total``: name}, names without such a number).
 
     Raises:
@@ -54,7 +54,7 @@ def numbered(names: Iterable[str], total: int) -> tuple[dict[int, str], list[str
     return dict(sorted(pictures.items())), others
 
 
-def missing(pictures: Mapping[int, str], total: int) -> list[str]:
+def missing_numbers(pictures: Mapping[int, str], total: int) -> list[str]:
     """The numbers below ``total`` that no picture has, five digits each."""
     return [f"{number:05d}" for number in range(total) if number not in pictures]
 
@@ -67,7 +67,7 @@ def complaint(what: str, names: Sequence[str]) -> list[str]:
     return [f"{what}: {len(names)} ({', '.join(names[:NAMED])}{more})"]
 
 
-def judge(path: Path, title: str, complaints: Sequence[str], partial: bool) -> str:
+def validate_release(path: Path, title: str, complaints: Sequence[str], partial: bool) -> str:
     """What to tell of an archive that is not as published; "" if nothing.
 
     Raises:
@@ -81,7 +81,7 @@ def judge(path: Path, title: str, complaints: Sequence[str], partial: bool) -> s
     return finding
 
 
-def damaged(
+def find_damaged(
     source: Source,
     checksums: Mapping[str, str],
     workers: int,

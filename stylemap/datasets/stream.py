@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylemap import parallel, randomness
 from stylemap.datasets import Dataset
-from stylemap.datasets.loading import Draw, load
+from stylemap.datasets.loading import Draw, read_batch
 from stylemap.randomness import Purpose
 
 
@@ -61,7 +61,7 @@ def batches(
     """
     samples = range(batch) if samples is None else samples
     places = batch_draws(seed, len(pictures), start, mirror, batch, samples)
-    for loaded in parallel.imap(functools.partial(load, pictures), places, workers, stop):
+    for loaded in parallel.imap(functools.partial(read_batch, pictures), places, workers, stop):
         tensor = torch.from_numpy(loaded)
         yield tensor.pin_memory() if torch.cuda.is_available() else tensor
 

@@ -43,14 +43,14 @@ class Seen:
         return cls(data, holdout, datasets.fingerprint(training, heldout), border)
 
 
-def note(seen: Sequence[Seen]) -> dict:
+def to_header(seen: Sequence[Seen]) -> dict:
     """For a header: the last training, and those of the weights it began with."""
     last, *before = map(asdict, seen)
     return last | {"before": before}
 
 
-def read(info: dict) -> tuple[Seen, ...]:
-    """What `note` wrote; () where nothing is known, as of weights of other programs."""
+def from_header(info: dict) -> tuple[Seen, ...]:
+    """What `to_header` wrote; () where nothing is known, as of weights of other programs."""
     before = info.get("before") if isinstance(info, dict) else None
     found = []
     for entry in [info, *(before if isinstance(before, list) else [])]:

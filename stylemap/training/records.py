@@ -138,7 +138,7 @@ class Records:
         scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
         state.save(self.run, seen, self.config, self.trainee, totals)
         newest = self.run / f"weights-{seen:010d}.safetensors"
-        info = {"images": seen, "seed": self.config.seed, **unseen.note(self.trainee.seen)}
+        info = {"images": seen, "seed": self.config.seed, **unseen.to_header(self.trainee.seen)}
         if seen in scores:
             info["heldout_mse"] = scores[seen]  # `familiarity` compares photos with it
         checkpoint.save(newest, self.trainee.average, self.trainee.networks.discriminator, info)

@@ -65,7 +65,7 @@ def save(run: Path, images: int, config: TrainConfig, trainee: Trainee, totals: 
         "average": trainee.average.state_dict(),
         "optimizers": trainee.optimizers.state_dict(),
         "augment": trainee.augment and trainee.augment.state_dict(),
-        "data": unseen.note(trainee.seen) if trainee.seen else {},
+        "data": unseen.to_header(trainee.seen) if trainee.seen else {},
         "totals": dict(totals or {}),
     }
     with atomic(path(run, images)) as temporary:
@@ -198,7 +198,7 @@ class Past:
     @classmethod
     def of(cls, content: dict) -> "Past":
         noted, config = content["data"], content["config"]
-        return cls(content["images"], unseen.read(noted), config["augment"]["mode"], content["totals"])
+        return cls(content["images"], unseen.from_header(noted), config["augment"]["mode"], content["totals"])
 
 
 def check_data(past: Past, found: Unseen, run: Path) -> None:

@@ -80,7 +80,7 @@ def test_pictures_labels_and_table(tmp_path, make):
     for name, data in pictures.items():
         i = int(name.split("/")[1][:5])
         assert np.allclose(mean_colour(data), colour(i), atol=3)  # JPEG twice
-        assert np.array_equal(found.labels(name), labels(i))
+        assert np.array_equal(found.read(name), labels(i))
         row = rows[name]
         assert row["split"] == name.split("/")[0]
         assert (row["celeba_index"], row["celeba_file"]) == (str(1000 - i), f"{1001 - i:06d}.jpg")

@@ -11,7 +11,7 @@ import pytest
 from torch.utils.data import DataLoader
 
 from stylemap import decoding
-from stylemap.datasets import in_words, open_split
+from stylemap.datasets import open_split, summarize
 from stylemap.datasets.image_folder import ImageFolder
 from stylemap.errors import InputError
 from tests.archives import fill, pack, picture
@@ -74,7 +74,7 @@ class TestFinding:
         }
         fill(tmp_path / "set", {**files, "train/cut.png": b"", "a.csv": b"", "Thumbs.db": b""})
         with pytest.warns(UserWarning, match="skipped 1 of 13"):
-            found = in_words(*open_split(tmp_path / "set", SIDE, 4))  # what is held out depends on names alone
+            found = summarize(*open_split(tmp_path / "set", SIDE, 4))  # what is held out depends on names alone
         assert found == (
             "6 pictures to train on, 4 held out by their folders (.png 6, .jpg 4); 1 cannot be read; "
             "other files are passed over: .csv 1"

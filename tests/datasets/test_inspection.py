@@ -289,7 +289,7 @@ class TestMeasures:
 
     def test_a_file_that_goes_away_between_is_passed_over(self, tmp_path):
         source = open_source(fill(tmp_path / "set", MIXED))
-        assert inspection.measure(source, ["a.jpg", "gone.jpg", "c.png"], R, lambda n: None).pictures == 2
+        assert inspection.measure(source, ["a.jpg", "gone.jpg", "c.png"], R, lambda n: None)[0] == 2
 
     def test_sample_is_spread_evenly(self):
         assert spread([str(i) for i in range(100)], 4) == ["0", "25", "50", "75"]

@@ -16,7 +16,7 @@ from PIL import Image
 
 from stylemap.datasets import Avatars
 from stylemap.datasets.part_labels import FILE_PARTS, PartLabels
-from stylemap.datasets.parts import GROUPS, Part, members
+from stylemap.datasets.parts import GROUPS, Part, part_ids
 from stylemap.datasets.preparing_parts import prepare_parts
 from stylemap.errors import InputError
 from tests.archives import pack_shuffled
@@ -75,15 +75,15 @@ class TestGroups:
         }  # fmt: skip
 
     def test_members(self):
-        assert members("ear") == (8, 9, 15)
-        assert members([13, Part.NOSE]) == (13, 2)
+        assert part_ids("ear") == (8, 9, 15)
+        assert part_ids([13, Part.NOSE]) == (13, 2)
 
     @pytest.mark.parametrize(
         ("parts", "told"), [("eyes", "unknown part 'eyes'; known are background,"), ([19], "0 to 18")]
     )
     def test_unknown(self, parts, told):
         with pytest.raises(InputError, match=told):
-            members(parts)
+            part_ids(parts)
 
 
 class TestPairing:
@@ -193,7 +193,7 @@ class TestLabels:
             data = buffer.getvalue()
         else:
             data = png(values.astype(np.uint16)) if mode == "I;16" else png(values, mode)
-        found = opened(tmp_path, {"a.png": data}).labels("a.jpg")
+        found = opened(tmp_path, {"a.png": data}).read("a.jpg")
         assert found.dtype == np.uint8
         assert np.array_equal(found, values)
 
@@ -204,7 +204,7 @@ class TestLabels:
             "a_nose.png": white(slice(2, 5)),
             "a_neck.png": white(slice(7, 8)),
         }
-        found = opened(tmp_path, content).labels("a.jpg")
+        found = opened(tmp_path, content).read("a.jpg")
         assert found.dtype == np.uint8
         assert (found == found[:, :1]).all()
         assert found[:, 0].tolist() == [13, 13, 13, 2, 2, 1, 0, 17]  # hair over the nose, both over the skin
@@ -213,7 +213,7 @@ class TestLabels:
     def test_a_part_is_white_in_any_mode(self, tmp_path, mode):
         mask = np.zeros((SIDE, SIDE), np.uint8)
         mask[2:5] = 255
-        found = opened(tmp_path, {"a_l_eye.png": png(mask, mode)}).labels("a.jpg")
+        found = opened(tmp_path, {"a_l_eye.png": png(mask, mode)}).read("a.jpg")
         assert np.array_equal(found, np.where(mask, Part.LEFT_EYE, 0))
 
     @pytest.mark.parametrize(
@@ -223,17 +223,17 @@ class TestLabels:
     def test_a_part_is_the_lighter_of_two_values(self, tmp_path, low, high, kind):
         inside = np.zeros((SIDE, SIDE), bool)
         inside[2:5] = True
-        found = opened(tmp_path, {"a_nose.png": png(np.where(inside, high, low).astype(kind))}).labels("a.jpg")
+        found = opened(tmp_path, {"a_nose.png": png(np.where(inside, high, low).astype(kind))}).read("a.jpg")
         assert np.array_equal(found, np.where(inside, Part.NOSE, 0))
 
     @pytest.mark.parametrize(("value", "part"), [(0, Part.BACKGROUND), (1, Part.NOSE), (255, Part.NOSE)])
     def test_a_part_that_is_nowhere_or_everywhere(self, tmp_path, value, part):
-        assert (opened(tmp_path, {"a_nose.png": uniform(value)}).labels("a.jpg") == part).all()
+        assert (opened(tmp_path, {"a_nose.png": uniform(value)}).read("a.jpg") == part).all()
 
     def test_a_file_of_a_part_of_several_dark_values(self, tmp_path):
         grey = np.uint8(np.arange(SIDE * SIDE).reshape(SIDE, SIDE))
         with pytest.raises(InputError, match="a_nose.png holds values from 0 to 63; the file of a part is black and"):
-            opened(tmp_path, {"a_nose.png": png(grey)}).labels("a.jpg")
+            opened(tmp_path, {"a_nose.png": png(grey)}).read("a.jpg")
 
     @pytest.mark.parametrize("bits", [2, 4])
     def test_a_map_of_few_bits(self, tmp_path, bits):
@@ -241,15 +241,15 @@ class TestLabels:
         ids = np.arange(SIDE * SIDE).reshape(SIDE, SIDE) % (1 << bits)
         spread = np.unpackbits(ids.astype(np.uint8)[..., None], axis=-1)[..., 8 - bits :].reshape(SIDE, -1)
         content = {"a.png": stored_png((SIDE, SIDE), bits, 0, [row.tobytes() for row in np.packbits(spread, axis=-1)])}
-        assert np.array_equal(opened(tmp_path, content).labels("a.jpg"), ids)
+        assert np.array_equal(opened(tmp_path, content).read("a.jpg"), ids)
 
     def test_every_part(self, tmp_path):
         labels = opened(tmp_path, {f"{part}/x_{name}.png": white(slice(0, 8)) for name, part in FILE_PARTS.items()})
         with pytest.raises(InputError, match="could both be part labels"):  # of one picture they lie in one folder
-            labels.labels("x.jpg")
+            labels.read("x.jpg")
         labels = opened(tmp_path, {f"{part:03}_{name}.png": white(slice(0, 8)) for name, part in FILE_PARTS.items()})
         for part in FILE_PARTS.values():
-            assert (labels.labels(f"{part}.jpg") == part).all()
+            assert (labels.read(f"{part}.jpg") == part).all()
 
     @pytest.mark.parametrize(
         ("content", "told"),
@@ -272,7 +272,7 @@ class TestLabels:
     )
     def test_other_files(self, tmp_path, content, told):
         with pytest.raises(InputError, match=told):
-            opened(tmp_path, content).labels("a.jpg")
+            opened(tmp_path, content).read("a.jpg")
 
     @pytest.mark.parametrize("content", [{}, {"a.jpg": b""}])
     def test_none_at_all(self, tmp_path, content):
@@ -285,7 +285,7 @@ class TestLabels:
 
     def test_reads_what_the_avatars_script_writes(self, tmp_path):
         values = Avatars(48).parts(5)
-        assert np.array_equal(opened(tmp_path, {"000005.png": png(values)}).labels("5.jpg"), values)
+        assert np.array_equal(opened(tmp_path, {"000005.png": png(values)}).read("5.jpg"), values)
 
 
 class TestMask:
@@ -315,20 +315,20 @@ class TestMask:
 
 
 def labels_in_another_process(labels: PartLabels, name: str) -> np.ndarray:
-    return labels.labels(name)
+    return labels.read(name)
 
 
 class TestProcesses:
     def test_pickles_small(self, tmp_path):
         labels = opened(tmp_path, {f"{i // 9}/{i:05d}_skin.png": white(slice(0, i % 8)) for i in range(300)})
-        labels.labels("7.jpg")
+        labels.read("7.jpg")
         state = pickle.dumps(labels)
         assert len(state) < 500  # paths, no list of files
-        assert np.array_equal(pickle.loads(state).labels("100.jpg"), labels.labels("100.jpg"))
+        assert np.array_equal(pickle.loads(state).read("100.jpg"), labels.read("100.jpg"))
 
     def test_in_spawned_processes(self, tmp_path):
         labels = opened(tmp_path, {f"{i}.png": uniform(i) for i in range(19)})
-        labels.labels("0.jpg")  # the zip is open here
+        labels.read("0.jpg")  # the zip is open here
         with multiprocessing.get_context("spawn").Pool(1) as pool:
             for i in (3, 18):
                 assert (pool.apply(labels_in_another_process, (labels, f"{i}.jpg")) == i).all()
@@ -347,7 +347,7 @@ class TestZip:
         again = PartLabels(out)
         for name, place in self.PLACES.items():
             assert found(again, f"{place}.jpg") == [f"{place}.png"]
-            assert np.array_equal(again.labels(f"{place}.jpg"), labels.labels(name))
+            assert np.array_equal(again.read(f"{place}.jpg"), labels.read(name))
         with zipfile.ZipFile(out) as archive:
             assert Image.open(io.BytesIO(archive.read("train/00003.png"))).mode == "L"
             manifest = json.loads(archive.read("dataset.json"))

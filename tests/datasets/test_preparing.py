@@ -89,8 +89,7 @@ class TestPictures:
         assert abs(np.asarray(stored).astype(int) - resampling.fit(pixels(64, 64), SIDE)).max() <= 12
 
     def test_quality_changes_the_size(self, tmp_path):
-        sizes = [len(preparing.Converter(None, Options(64, quality=q))._converted(encoded("PNG", 99, 99), "a", "a")[1])
-                 for q in (50, 95)]  # fmt: skip
+        sizes = [len(preparing.encode(pixels(64, 64), Options(64, quality=q))[1]) for q in (50, 95)]
         assert sizes[0] < sizes[1]
 
     def test_pad_keeps_everything_on_white(self, tmp_path):

@@ -171,8 +171,8 @@ def test_drawn_faces_are_in_no_folder():
 
 def test_what_is_noted_is_read_again():
     seen = (Seen("a", 3, "ab", "ff"), DRAWN)
-    assert unseen.read({"images": 5, **unseen.note(seen)}) == seen
-    assert unseen.read({"images": 5, "data": "avatars", "seed": 0}) == (Seen("avatars"),)
+    assert unseen.from_header({"images": 5, **unseen.to_header(seen)}) == seen
+    assert unseen.from_header({"images": 5, "data": "avatars", "seed": 0}) == (Seen("avatars"),)
 
 
 @pytest.mark.parametrize(
@@ -191,7 +191,7 @@ def test_what_is_noted_is_read_again():
     ids=str,
 )
 def test_notes_of_others_say_nothing(info):
-    assert unseen.read(info) == ()
+    assert unseen.from_header(info) == ()
 
 
 def test_files_that_were_trained_on(photos, split, monkeypatch):

@@ -26,7 +26,7 @@ def trained(model, tmp_path):
             Image.fromarray(photo(SIDE, SIDE, seed=count * i)).save(data / part / f"{i}.png")
     training, heldout = open_split(data, SIDE, 3)
     checkpoint.save(
-        tmp_path / "w.safetensors", model, info=unseen.note([unseen.Seen.of(str(data), 3, training, heldout)])
+        tmp_path / "w.safetensors", model, info=unseen.to_header([unseen.Seen.of(str(data), 3, training, heldout)])
     )
     return data, tmp_path / "w.safetensors", heldout
 

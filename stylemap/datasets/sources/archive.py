@@ -79,7 +79,7 @@ class Archive(Source):
         info = self._index[name]
         refuse_huge(name, info.file_size)
         overlaps = info.header_offset in self._overlapping
-        with zip_entries.entry(archive, info, name, overlaps) as stream:
+        with zip_entries.open_entry(archive, info, name, overlaps) as stream:
             yield stream
 
     def _zip(self) -> zipfile.ZipFile:

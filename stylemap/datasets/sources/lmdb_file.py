@@ -12,6 +12,7 @@ import io
 import os
 import struct
 import weakref
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -75,7 +76,7 @@ class Database:
     def find(self, key: bytes) -> Place | None:
         """Where the value of a key lies; None if there is none."""
         for page in self._down(key):
-            at = _lower_bound(page, key)
+            at = bisect_left(range(len(page)), key, key=page.key)
             if at < len(page) and page.key(at) == key:
                 return self._place(page, at)
         return None
@@ -83,7 +84,7 @@ class Database:
     def first_from(self, key: bytes) -> bytes | None:
         """The first key that is not before this one; None if all are."""
         for page in self._down(key):
-            at = _lower_bound(page, key)
+            at = bisect_left(range(len(page)), key, key=page.key)
             if at < len(page):
                 return page.key(at)
         return None
@@ -131,7 +132,7 @@ class Database:
         turns: list[tuple[_Page, int]] = []  # the branches on the way, and which way was taken
         page = self._page(self._root, LEAF if self._depth == 1 else BRANCH)
         while len(turns) < self._depth - 1:
-            at = max(0, _upper_bound(page, key) - 1)
+            at = bisect_right(range(len(page)), key, lo=1, key=page.key) - 1  # the first of all has no key
             turns.append((page, at))
             page = self._below(page, at, len(turns))
         yield page
@@ -211,27 +212,6 @@ class _Page:
         if end + (8 if flags & IN_PAGES_OF_ITS_OWN else size) > len(self.data):
             raise Damaged(f"page {self.number} has a value outside of it")
         return end, size, flags
-
-
-def _lower_bound(page: _Page, key: bytes) -> int:
-    """The first entry of a leaf that is not before the key."""
-    return _first(page, 0, lambda other: other >= key)
-
-
-def _upper_bound(page: _Page, key: bytes) -> int:
-    """The first entry of a branch that is past the key; the first of all has no key."""
-    return _first(page, 1, lambda other: other > key)
-
-
-def _first(page: _Page, low: int, wanted) -> int:
-    high = len(page)
-    while low < high:
-        middle = (low + high) // 2
-        if wanted(page.key(middle)):
-            high = middle
-        else:
-            low = middle + 1
-    return low
 
 
 class _Stream(io.RawIOBase):

@@ -44,7 +44,7 @@ def overlapping(entries: Iterable[zipfile.ZipInfo], end: int) -> set[int]:
 
 
 @contextlib.contextmanager
-def entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, overlaps: bool) -> Iterator[BinaryIO]:
+def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, overlaps: bool) -> Iterator[BinaryIO]:
     """The content of an entry as a file.
 
     Args:
