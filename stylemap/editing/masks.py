@@ -62,7 +62,7 @@ def from_parts(labels: np.ndarray, ids: Iterable[int], resolution: int) -> Tenso
 
     Args:
         labels: uint8 [H, W] of `datasets.parts.Part`; like a photo the central square is cut out and averaged by area.
-        ids: of the parts, see `datasets.parts.members`.
+        ids: of the parts, see `datasets.parts.part_ids`.
         resolution: R.
 
     Raises:
