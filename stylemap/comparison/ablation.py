@@ -174,7 +174,9 @@ class Measuring:
 
     def evaluation(self, run: Run) -> Evaluation:
         model = checkpoint.load(run.folder, self.reference.device)
-        return Evaluation(model, self.reference, self.heldout, self.pairs, datasets.open_part_labels(self.heldout, None))
+        return Evaluation(
+            model, self.reference, self.heldout, self.pairs, datasets.open_part_labels(self.heldout, None)
+        )
 
     def sheets(self, finished: Sequence[Run]) -> tuple[Tensor, Tensor]:
         """Reconstructions, and edits of several parts: a column for each side, all of the first seed that has it."""
