@@ -10,7 +10,7 @@ from stylemap.architectures import losses
 from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.vector import losses as vector_losses
 from stylemap.inversion import losses as inversion_losses
-from stylemap.inversion import noise_maps
+from stylemap.inversion import projector
 from stylemap.metrics import classifier, heldout, latent_distance, ppl, reconstruction, suite, swd
 from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.metrics.reconstruction import mse
@@ -50,7 +50,7 @@ LOSSES = {
     "path_length_penalty": lambda x: vector_losses.path_length_penalty(x[:, 0, 0, 0], OTHER[0, 0, 0, 0]),
     "inversion's error": lambda x: inversion_losses.squared_error(x, OTHER, MASK),
     "inversion's gram": lambda x: inversion_losses.gram(x, MASK),
-    "inversion's noise": lambda x: noise_maps.correlation([x[:, :1]]),
+    "inversion's noise": lambda x: projector.correlation([x[:, :1]]),
     "mse": lambda x: mse(x, OTHER),
     "ssim": lambda x: reconstruction.ssim(x, OTHER),
 }

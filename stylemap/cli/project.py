@@ -17,7 +17,7 @@ from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Method, State, Stopping, Subject, Target, invert, preset
 from stylemap.inversion.folder import STATE, Begun, FilmKind, Folder, Photo, names_of
 from stylemap.inversion.inverting import check, describe
-from stylemap.inversion.presets import knob_value
+from stylemap.inversion.methods import knob_value
 
 REPORT = "report.json"
 

@@ -7,8 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from stylemap.errors import InputError
 from stylemap.inversion import Method, Subject, preset
 from stylemap.inversion.inverting import check
-from stylemap.inversion.methods import COUNTS, Encoder, InDomain
-from stylemap.inversion.presets import knob_value
+from stylemap.inversion.methods import COUNTS, Encoder, InDomain, knob_value
 
 STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
 KINDS = (STYLEMAP, VECTORS)

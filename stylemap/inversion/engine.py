@@ -12,7 +12,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylemap.errors import InputError
-from stylemap.inversion import noise_maps
+from stylemap.inversion import projector
 from stylemap.inversion.subject import Tensors
 
 BETAS, EPS = (0.9, 0.999), 1e-8  # of Adam, in all of the methods
@@ -20,36 +20,38 @@ BETAS, EPS = (0.9, 0.999), 1e-8  # of Adam, in all of the methods
 
 @dataclass(frozen=True)
 class Phase:
-    """So many steps of Adam on some tensors. Functions of t get the share of its steps that are done, in [0, 1)."""
+    """Steps of Adam on some tensors. Functions of t get the share of the steps that are done, in [0, 1)."""
 
     name: str
     steps: int
-    rates: dict[str, float]  # full learning rate by tensor; the others stand still
-    loss: Callable[[Tensors, Tensor], Tensor]  # of what is optimised and its images [N, 3, R, R] -> [N]
-    schedule: Callable[[float], float] = lambda t: 1.0  # times the full rate
-    latent_noise: Callable[[float], float] = lambda t: (
-        0.0
-    )  # standard deviation of what is added to the latent to render it
-    regulariser: Callable[[Tensors], Tensor] | None = (
-        None  # [N], added to the loss; says nothing of how good the images are
-    )
-    standardise: bool = False  # put the noise maps that are optimised back to mean 0, variance 1 after every step
+    rates: dict[str, float]
+    """Full learning rate by tensor; other tensors stand still."""
+    loss: Callable[[Tensors, Tensor], Tensor]
+    """The tensors and their images [N, 3, R, R] -> [N]."""
+    schedule: Callable[[float], float] = lambda t: 1.0
+    """Factor of the full rate."""
+    latent_noise: Callable[[float], float] = lambda t: 0.0
+    """Standard deviation of the noise that is added to the latent before it is rendered."""
+    regulariser: Callable[[Tensors], Tensor] | None = None
+    """[N], added to the loss. It does not tell how good the images are."""
+    standardise: bool = False
+    """Bring the noise maps that are optimised back to mean 0 and variance 1 after every step."""
 
 
 @dataclass(frozen=True)
 class Stopping:
-    """When an image is done before its steps are; it is then left as it is. Off by default."""
+    """When an image is done before all steps are taken; it then stays as it is. Off by default."""
 
     error: float | None = None
-    """Mean squared error, pixels in [-1, 1], at which it is good enough."""
+    """Mean squared error, pixels in [-1, 1], at which an image is good enough."""
     patience: int | None = None
-    """Steps without a loss, regulariser aside, that is lower by ``gain``."""
+    """Steps in which the loss, without the regulariser, has not become lower by ``gain``."""
     gain: float = 0.01
     """Share of the lowest loss so far."""
 
 
 class Row(NamedTuple):
-    """Of the history: what the image was before a step, with the noise on its latent."""
+    """A line of the history: the images before a step, with the noise on their latents."""
 
     phase: str
     step: int  # of all phases, from 0
@@ -61,9 +63,9 @@ class Row(NamedTuple):
 
 @dataclass
 class State:
-    """Everything a resumed run needs to be the same run to the last bit; holds tensors and plain values alone.
+    """Everything that a resumed run needs to be the same run to the last bit: tensors and plain values.
 
-    The tensors are those that the next steps change: save them, or copy them.
+    The next steps change these tensors: save or copy them.
     """
 
     tensors: Tensors
@@ -71,11 +73,11 @@ class State:
     step: int = 0  # of the phase
     adam: dict | None = None
     history: list[Row] = field(default_factory=list)
-    ran: int = 0  # steps of all phases; fewer than there are where a phase stopped early
+    ran: int = 0  # steps of all phases; fewer than planned where a phase stopped early
     seconds: float = 0.0
-    cold: tuple[int, float] = (0, 0.0)  # steps and seconds that were spent warming up
-    lowest: list[float] | None = None  # of each image, loss of the phase
-    lowest_at: list[int] | None = None  # its step
+    cold: tuple[int, float] = (0, 0.0)  # steps and seconds of warming up
+    lowest: Tensor | None = None  # float64 [N], lowest loss of each image in the phase
+    lowest_at: Tensor | None = None  # [N], its step
     done: Tensor | None = None  # bool [N]
 
     def plain(self) -> dict:
@@ -84,10 +86,10 @@ class State:
 
     @classmethod
     def of(cls, plain: dict) -> "State":
-        """The state that `plain` was called on, from what that gave.
+        """The inverse of `plain`.
 
         Raises:
-            TypeError, ValueError: something else.
+            TypeError, ValueError: ``plain`` holds something else.
         """
         state = cls(**{**plain, "history": [Row(*row) for row in plain["history"]]})
         samples = {len(x) for x in state.tensors.values() if torch.is_tensor(x) and x.isfinite().all()}
@@ -105,7 +107,7 @@ class State:
 
 @dataclass(frozen=True)
 class Problem:
-    """What is optimised for what."""
+    """What is optimised."""
 
     phases: list[Phase]
     render: Callable[[Tensors], Tensor]
@@ -120,11 +122,11 @@ Tick = Callable[[State, Tensor], None]
 def optimise(
     problem: Problem, state: State, stopping: Stopping | None = None, every: int = 10, tick: Tick | None = None
 ) -> State:
-    """Run all phases from a state on, which is changed and returned.
+    """Run all phases from a state on. The state is changed and returned.
 
     No image depends on the others: losses are summed, Adam works on single numbers, and the noise on the latents is the same for
-    all. At the first step, at every ``every``-th and at the last of a phase a row is added to the history, `Stopping` is checked
-    and ``tick`` is called; the time that the latter two take is not counted.
+    all. At the first step of a phase, at every ``every``-th and at the last, a row is added to the history, `Stopping` is checked
+    and ``tick`` is called; the last two do not count into the time.
     """
     total = sum(phase.steps for phase in problem.phases)
     before = sum(phase.steps for phase in problem.phases[: state.phase])
@@ -139,7 +141,7 @@ def optimise(
 
 
 def seconds_per_step(state: State) -> float:
-    """Of the whole batch, without the first step, in which memory is found and kernels are chosen."""
+    """Of the whole batch, without the first step, which allocates memory and chooses kernels."""
     cold_steps, cold_seconds = state.cold
     if state.ran > cold_steps:
         return (state.seconds - cold_seconds) / (state.ran - cold_steps)
@@ -158,26 +160,28 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
         for group in adam.param_groups:
             group["lr"] = phase.rates[group["name"]] * phase.schedule(t)
         tensors = state.tensors | leaves
-        noisy = tensors | {
-            "latent": _noisy(tensors["latent"], phase.latent_noise(t), (problem.seed, state.phase, state.step))
-        }
+        seeds = problem.seed, state.phase, state.step
+        noisy = tensors | {"latent": _noisy(tensors["latent"], phase.latent_noise(t), seeds)}
         images = problem.render(noisy)
         losses = phase.loss(noisy, images)
-        held = phase.regulariser(noisy) if phase.regulariser else torch.zeros_like(losses)
-        _step(adam, leaves, losses + held, state.done, phase.standardise)
+        regulariser = phase.regulariser(noisy) if phase.regulariser else torch.zeros_like(losses)
+        _step(adam, leaves, losses + regulariser, state.done, phase.standardise)
         state.step, state.ran = state.step + 1, state.ran + 1
         begins = state.step == first + 1
         due = state.step == 1 or state.step % every == 0 or state.step == phase.steps
         if not (begins or due):
             continue
         # waits for the device
-        values = losses.tolist(), problem.error(images.detach()).tolist(), held.tolist()
+        values = losses.tolist(), problem.error(images.detach()).tolist(), regulariser.tolist()
         now = time.perf_counter()
         state.seconds += now - clock
         if begins:
             state.cold = (state.cold[0] + 1, state.cold[1] + now - clock)
         if due:
-            _check_finite(values[0] + values[2], phase, state.step)
+            if not np.isfinite(values[0] + values[2]).all():
+                raise InputError(
+                    f"{phase.name} diverged by step {state.step}: the loss is not finite; lower the learning rate"
+                )
             state.history.append(Row(phase.name, before + state.step - 1, state.seconds, *values))
             state.tensors = state.tensors | {name: x.detach() for name, x in leaves.items()}
             state.adam = adam.state_dict()
@@ -187,11 +191,6 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
             if tick:
                 tick(state, images.detach())
         clock = time.perf_counter()
-
-
-def _check_finite(losses: list[float], phase: Phase, step: int) -> None:
-    if not np.isfinite(losses).all():
-        raise InputError(f"{phase.name} diverged by step {step}: the loss is not finite; lower the learning rate")
 
 
 def _adam(phase: Phase, leaves: Tensors, saved: dict | None) -> torch.optim.Adam:
@@ -205,27 +204,21 @@ def _adam(phase: Phase, leaves: Tensors, saved: dict | None) -> torch.optim.Adam
 def _step(adam: torch.optim.Adam, leaves: Tensors, losses: Tensor, done: Tensor | None, standardise: bool) -> None:
     # not backward(), which would also fill the gradients of the networks
     gradients = torch.autograd.grad(losses.sum(), list(leaves.values()))
-    kept = {name: x.detach().clone() for name, x in leaves.items()} if done is not None else {}
+    before = {name: x.detach().clone() for name, x in leaves.items()} if done is not None else {}
     for leaf, gradient in zip(leaves.values(), gradients, strict=True):
         leaf.grad = gradient
     adam.step()
-    if standardise:
-        _standardise(leaves)
-    # last, so that images that are done stay what they were to the last bit
     with torch.no_grad():
-        for name, old in kept.items():
+        for name, x in leaves.items():
+            if standardise and name.startswith("noise."):
+                x.copy_(projector.standardise(x))
+        # last, so that images that are done stay the same to the last bit
+        for name, old in before.items():
             leaves[name].copy_(torch.where(done.view(-1, *[1] * (old.dim() - 1)), old, leaves[name]))
 
 
-def _standardise(leaves: Tensors) -> None:
-    with torch.no_grad():
-        for name, x in leaves.items():
-            if name.startswith("noise."):
-                x.copy_(noise_maps.standardise(x))
-
-
 def _noisy(latent: Tensor, deviation: float, seeds: tuple[int, ...]) -> Tensor:
-    """With noise that is a pure function of the seeds, the same for every image: no place in a batch matters."""
+    """The latent with noise that is a pure function of the seeds and the same for every image, whatever its place in a batch."""
     if not deviation:
         return latent
     drawn = np.random.default_rng(seeds).standard_normal((1, *latent.shape[1:]), np.float32)
@@ -236,13 +229,16 @@ def _check_done(state: State, stopping: Stopping) -> bool:
     """Note which images are done; whether all are."""
     if stopping.error is None and stopping.patience is None:
         return False
-    row, count = state.history[-1], len(state.history[-1].loss)
-    lowest, at = state.lowest or [math.inf] * count, state.lowest_at or [0] * count
-    better = [loss < (1 - stopping.gain) * low for loss, low in zip(row.loss, lowest, strict=True)]
-    state.lowest = [loss if b else low for b, loss, low in zip(better, row.loss, lowest, strict=True)]
-    state.lowest_at = [state.step if b else step for b, step in zip(better, at, strict=True)]
-    reached = [stopping.error is not None and error <= stopping.error for error in row.error]
-    stuck = [stopping.patience is not None and state.step - step >= stopping.patience for step in state.lowest_at]
-    done = torch.tensor([a or b for a, b in zip(reached, stuck, strict=True)], device=state.tensors["latent"].device)
-    state.done = done if state.done is None else done | state.done
-    return bool(state.done.all())
+    loss, error = (torch.tensor(x, dtype=torch.float64) for x in (state.history[-1].loss, state.history[-1].error))
+    if state.lowest is None:
+        state.lowest, state.lowest_at = torch.full_like(loss, math.inf), torch.zeros(len(loss), dtype=torch.int64)
+    better = loss < (1 - stopping.gain) * state.lowest
+    state.lowest = torch.where(better, loss, state.lowest)
+    state.lowest_at = torch.where(better, state.step, state.lowest_at)
+    done = torch.zeros(len(loss), dtype=torch.bool) if state.done is None else state.done.cpu()
+    if stopping.error is not None:
+        done = done | (error <= stopping.error)
+    if stopping.patience is not None:
+        done = done | (state.step - state.lowest_at >= stopping.patience)
+    state.done = done.to(state.tensors["latent"].device)
+    return bool(done.all())

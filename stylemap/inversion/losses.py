@@ -1,4 +1,4 @@
-"""What optimisation makes small: distances to targets, wherever a mask says, one value per image."""
+"""What optimisation minimises: distances to targets where their masks are, one value for each image."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ STYLE_LAYER = "conv4_2"
 
 
 class Target(NamedTuple):
-    """An image to be reached where the mask is 1."""
+    """An image to reach where the mask is 1."""
 
     images: Tensor  # [N, 3, R, R] in [-1, 1]
     mask: Tensor | None = None  # [N or 1, 1, R, R] in [0, 1]; None: everywhere
@@ -24,10 +24,10 @@ class Target(NamedTuple):
 
 @dataclass(frozen=True)
 class Weights:
-    """Of the terms of `Comparison`; 0 leaves one out."""
+    """Weights of the terms of `Comparison`; 0 leaves a term out."""
 
     distance: float = 0.0
-    """Perceptual distance: LPIPS, or what a stand-in has for it."""
+    """Perceptual distance: LPIPS, or that of a stand-in."""
     pixels: float = 0.0
     """Mean squared error of pixels in [-1, 1], four times that of pixels in [0, 1]."""
     features: float = 0.0
@@ -38,51 +38,44 @@ class Weights:
 
 
 class Comparison:
-    """Distance of images to targets. Nothing outside a target's mask has an influence: it is grey (0) when features are computed,
-    in both images, and features count by the share of the mask in their cell.
+    """Distance of images to targets, [N, 3, R, R] -> [N]; the losses of several targets are added.
 
-    Args:
-        targets: their losses are added.
+    Nothing outside a target's mask has an influence: there both images are grey (0) when features are computed, and features
+    count by the share of the mask in their cell.
     """
 
     def __init__(self, targets: Sequence[Target], perceptual: Perceptual, weights: Weights):
-        self.perceptual, self.weights, self.targets = perceptual, weights, targets
+        self.perceptual, self.weights = perceptual, weights
         with torch.no_grad():
-            self.known = [self._features(target.images, target.mask) for target in targets]
+            self.targets = [(target, *self._features(target.images, target.mask)) for target in targets]
 
     def __call__(self, images: Tensor) -> Tensor:
-        """[N, 3, R, R] -> [N]."""
         total = images.new_zeros(len(images))
-        for target, known in zip(self.targets, self.known, strict=True):
-            total = total + self._one(images, target, known)
+        for target, target_maps, target_styles in self.targets:
+            mask = target.mask
+            maps, styles = self._features(images, mask)
+            distance = images.new_zeros(len(images))
+            if self.weights.pixels:
+                distance = distance + self.weights.pixels * squared_error(images, target.images, mask)
+            for (weight, x), (_, y) in zip(maps, target_maps, strict=True):
+                distance = distance + weight * squared_error(x, y, mask)
+            for x, y in zip(styles, target_styles, strict=True):
+                distance = distance + self.weights.style * (x - y).square().mean(dim=(1, 2))
+            total = total + distance
         return total
 
-    def _one(self, images: Tensor, target: Target, known: dict[str, list[Tensor]]) -> Tensor:
-        weights, mask = self.weights, target.mask
-        found = self._features(images, mask)
-        total = images.new_zeros(len(images))
-        if weights.pixels:
-            total = total + weights.pixels * squared_error(images, target.images, mask)
-        for a, b in zip(found["distance"], known["distance"], strict=True):
-            # summed over channels: those of a unit vector
-            total = total + weights.distance * a.shape[1] * squared_error(a, b, mask)
-        for a, b in zip(found["features"], known["features"], strict=True):
-            total = total + weights.features * squared_error(a, b, mask)
-        for a, b in zip(found["style"], known["style"], strict=True):
-            total = total + weights.style * (gram(a, mask) - gram(b, mask)).square().mean(dim=(1, 2))
-        return total
-
-    def _features(self, images: Tensor, mask: Tensor | None) -> dict[str, list[Tensor]]:
-        weights = self.weights
-        seen = images if mask is None else images * mask
-        found: dict[str, list[Tensor]] = {"distance": [], "features": [], "style": []}
+    def _features(self, images: Tensor, mask: Tensor | None) -> tuple[list[tuple[float, Tensor]], list[Tensor]]:
+        """Maps with their weights, and Gram matrices."""
+        network, weights, maps, styles = self.perceptual, self.weights, [], []
+        images = images if mask is None else images * mask
         if weights.distance:
-            found["distance"] = self.perceptual.maps(seen)
+            # summed over channels: those of a unit vector
+            maps += [(weights.distance * x.shape[1], x) for x in network.maps(images)]
         if weights.features:
-            found["features"] = self.perceptual.activations(seen, weights.layers)
+            maps += [(weights.features, x) for x in network.activations(images, weights.layers)]
         if weights.style:
-            found["style"] = self.perceptual.activations(seen, (STYLE_LAYER,))
-        return found
+            styles += [gram(x, mask) for x in network.activations(images, (STYLE_LAYER,))]
+        return maps, styles
 
 
 @in_float32

@@ -1,10 +1,10 @@
-"""The methods, each with every knob of its recipe: images -> latents.
+"""The methods, images -> latents, each with every knob of its recipe, and the presets by name.
 
-Where a recipe was only published in part, or changed here, docs/inversion.md says so.
+docs/inversion.md says where a recipe was published in part only, or is changed here.
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
 
@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from stylemap.errors import InputError
-from stylemap.inversion import noise_maps, schedules
+from stylemap.inversion import projector
 from stylemap.inversion.engine import Phase
 from stylemap.inversion.losses import FOUR_LAYERS, Comparison, Target, Weights
 from stylemap.inversion.subject import Subject, Tensors
@@ -70,7 +70,7 @@ def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors]
     maps = [name for name in names if name.startswith("noise.")]
     if not (weight and maps):
         return None
-    return lambda tensors: weight * noise_maps.correlation([tensors[name] for name in maps])
+    return lambda tensors: weight * projector.correlation([tensors[name] for name in maps])
 
 
 @dataclass(frozen=True)
@@ -181,8 +181,8 @@ class Projection(Method):
             self.steps,
             rates,
             lambda _, images: compare(images),
-            partial(schedules.rate, rampup=self.rampup, rampdown=self.rampdown),
-            lambda t: spread * schedules.latent_noise(t, self.noise, self.noise_ramp),
+            partial(projector.rate, rampup=self.rampup, rampdown=self.rampdown),
+            lambda t: spread * projector.latent_noise(t, self.noise, self.noise_ramp),
             noise_regulariser(self.regularisation, rates),
             standardise=True,
         )
@@ -273,7 +273,7 @@ class Image2StyleGANPlusPlus(Image2StyleGAN):
             self.noise_steps,
             rates,
             lambda _, images: compare(images),
-            partial(schedules.rate, rampup=0.0),
+            partial(projector.rate, rampup=0.0),
             regulariser=noise_regulariser(self.noise_regularisation, rates),
         )
         return [*super().phases(setting, start), phase]
@@ -312,7 +312,7 @@ class InDomain(Method):
             again = setting.subject.encode(images)
             return compare(images) + self.domain * (latent - again).square().flatten(1).mean(dim=1)
 
-        schedule = partial(schedules.rate, rampup=0.0, rampdown=self.rampdown)
+        schedule = partial(projector.rate, rampup=0.0, rampdown=self.rampdown)
         return [Phase("latent", self.steps, {"latent": self.rate}, loss, schedule)]
 
 
@@ -328,3 +328,51 @@ class Hybrid(InDomain):
     distance: float = 0.1
     domain: float = 0.0
     rampdown: float = 0.5
+
+
+# as published programs set them
+PRESETS: dict[str, Method] = {
+    "encoder": Encoder(),
+    "w": Projection(),
+    "w-ada": Projection(render_noise=False),
+    "w+": Projection(space="w+"),
+    "w+rolux": Projection(space="w+", spread_layers=True),
+    "stylemap": Projection(space="stylemap"),
+    "image2stylegan": Image2StyleGAN(),
+    "image2stylegan++": Image2StyleGANPlusPlus(),
+    "exchange-content": Image2StyleGAN(init="zeros", steps=1000, pixels=0.0),
+    "exchange-style": Image2StyleGAN(init="zeros", steps=1000, pixels=0.0, features=0.0, style=1.0),
+    "in-domain": InDomain(),
+    "hybrid": Hybrid(),
+    "structured-noise": StructuredNoise(),
+}
+
+
+def preset(name: str, **knobs) -> Method:
+    """A method by name, with other values for some of its knobs.
+
+    Raises:
+        InputError: an unknown name or knob.
+    """
+    if name not in PRESETS:
+        raise InputError(f"unknown method {name!r}; known are {', '.join(PRESETS)}")
+    method = PRESETS[name]
+    if unknown := [knob for knob in knobs if knob not in vars(method)]:
+        raise InputError(f"method {name} has no {unknown[0]}; it has {', '.join(vars(method))}")
+    return replace(method, **knobs)
+
+
+def knob_value(name: str, text: str, like) -> object:
+    """A value of the same kind as the default.
+
+    Raises:
+        InputError: a text of another kind, or a number below 0.
+    """
+    kinds = {bool: {"true": True, "false": False}.__getitem__, tuple: lambda x: tuple(x.split(","))}
+    try:
+        value = kinds.get(type(like), type(like))(text)
+    except (KeyError, ValueError):
+        raise InputError(f"{name}={text} must be {type(like).__name__}, such as {like}") from None
+    if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
+        raise InputError(f"{name}={text} must be 0 or more")
+    return value

@@ -12,7 +12,7 @@ from torch import Tensor
 from stylemap.architectures.model import Model
 from stylemap.architectures.vector import VectorModel
 from stylemap.errors import InputError
-from stylemap.inversion import noise_maps
+from stylemap.inversion import projector
 
 # What is optimised, by name. "latent": [N, L, C], [N, 1, C] (one w for all layers) or [N, C, S, S]; "noise.0", "noise.1" ...:
 # [N, 1, s, s]; "input": [N, C', 8, 8], what the first layer of which the input has side 8 takes instead of its own.
@@ -76,7 +76,7 @@ class Subject:
         return named([layer.constant.repeat(samples, 1, 1, 1) for layer in layers])
 
     def noise_drawn(self, samples: int, seed: int) -> Tensors:
-        return named(noise_maps.draw(self.noise_shapes(), samples, seed, self.device))
+        return named(projector.draw(self.noise_shapes(), samples, seed, self.device))
 
     def tiled(self, latent: Tensor) -> Tensor:
         """[N, 1, C] -> [N, L, C]; others as they are."""

@@ -5,7 +5,7 @@ import torch
 
 from stylemap import checkpoint
 from stylemap.errors import InputError
-from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, noise_maps, preset, render
+from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, preset, projector, render
 from stylemap.perceptual import vgg
 from stylemap.perceptual.registry import Pixels
 from tests.inversion import tiny
@@ -136,7 +136,7 @@ def test_structured_noise_moves_the_input_and_the_maps_after_it(model, network):
     found = invert(method, subject, images, network)
     start = subject.noise_drawn(2, 0) | {"input": subject.input_of(subject.statistics(10_000, 123).mean[:, None])}
     for name in ("input", "noise.2", "noise.3", "noise.4"):
-        begun = noise_maps.standardise(start[name]) if name != "input" else start[name]
+        begun = projector.standardise(start[name]) if name != "input" else start[name]
         moved = (found.extras[name] - begun).square().mean(dim=(1, 2, 3)).sqrt()
         assert (moved > method.rate).all(), name
 
@@ -163,7 +163,7 @@ def test_history_tells_the_regulariser_from_the_loss(model, network):
     assert row.loss == pytest.approx(free.loss)
     assert free.regulariser == [0, 0]
     drawn = Subject(model).noise_drawn(1, 0)
-    assert row.regulariser == pytest.approx([1e5 * noise_maps.correlation(list(drawn.values())).item()] * 2)
+    assert row.regulariser == pytest.approx([1e5 * projector.correlation(list(drawn.values())).item()] * 2)
 
 
 @pytest.mark.parametrize(
@@ -225,7 +225,7 @@ def test_seed_decides(model, network):
     assert not torch.equal(a.image, c.image)
 
 
-def test_noise_maps_stay_standard_and_are_rendered(model, network):
+def test_projector_stay_standard_and_are_rendered(model, network):
     images = tiny.images(model, 1)
     found = invert(preset("w", steps=5), model, images, network)
     assert len(found.extras) == len(model.generator.noise_shapes())
