@@ -37,6 +37,7 @@ chromium:
 lint: $(READY)
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
+	$(BIN)/mypy
 	@# what came to Python later; `long` is a type of old, and a method of torch
 	$(BIN)/vermin --quiet --violations --target=$(LOWEST_PYTHON)- --exclude long stylemap op data tests benchmarks *.py
 

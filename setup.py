@@ -22,6 +22,7 @@ EXTRAS = {
         "pytest-xdist>=3.6",
         "hypothesis>=6.100",
         "ruff>=0.10",
+        "mypy~=2.4",
         "vermin>=1.6",
         "starlette>=1.0",
         "uvicorn>=0.30",
@@ -51,6 +52,7 @@ setup(
     packages=[*find_packages(include=["stylemap", "stylemap.*"]), *(f"stylemap.{name}" for name in INSIDE)],
     package_dir={f"stylemap.{name}": name for name in INSIDE},
     package_data={
+        "stylemap": ["py.typed", "*.pyi"],
         "stylemap.training.report": ["*.template"],
         "stylemap.editor": ["static/*"],
         "stylemap.configs": ["*.yaml"],

@@ -1,25 +1,30 @@
-"""StyleMapGAN: a GAN whose latent is a small map, with an encoder that finds the map of a real photo in one pass."""
+"""StyleMapGAN: a GAN whose latent is a small map, with an encoder that finds the map of a real photo in one pass.
 
+`__init__.pyi` lists the public names; they are imported when they are first used.
+"""
+
+import ast
 import importlib
+from pathlib import Path
 
 __version__ = "0.1.0"
-_EDITING = ("Box", "Placement", "Region", "blend", "interpolate", "mix", "morph", "transfer", "transplant")
 
+# What needs no torch, such as reading data, does not wait for it. The list has one place, and type checkers read it too.
 _HOMES = {
-    "InputError": "stylemap.errors",
-    "Model": "stylemap.architectures.model",
-    "load": "stylemap.checkpoint",
-    "truncate": "stylemap.architectures.model",
-} | dict.fromkeys(_EDITING, "stylemap.editing")
+    alias.asname or alias.name: (f"stylemap.{statement.module}", alias.name)
+    for statement in ast.parse(Path(__file__).with_suffix(".pyi").read_text()).body
+    if isinstance(statement, ast.ImportFrom)
+    for alias in statement.names
+}
 __all__ = sorted(_HOMES)
 
 
-def __getattr__(name: str):
-    """The public names, imported when asked for: what needs no torch, such as reading data, must not wait for it."""
+def __getattr__(name: str) -> object:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(_HOMES[name]), name)
+    module, original = _HOMES[name]
+    return getattr(importlib.import_module(module), original)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *__all__})
+    return ["__version__", *__all__]

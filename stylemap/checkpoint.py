@@ -6,7 +6,7 @@ Training state (optimisers, position in the data) lives elsewhere: `stylemap.tra
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any
 
 import torch
 from safetensors.torch import save as serialize
@@ -16,6 +16,7 @@ from stylemap import reading
 from stylemap.architectures import build
 from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.model import Model
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen
@@ -23,15 +24,14 @@ from stylemap.errors import InputError, brief
 from stylemap.files import write_bytes
 from stylemap.resources import PRETRAINED
 
-if TYPE_CHECKING:
-    pass
-
 FORMAT = "stylemap-weights-1"
 ENCODER = "model.encoder."
 CONFIG_FILE = "config.yaml"  # in the folder of a run
 
 
-def save(path: str | Path, model: "Model", discriminator: nn.Module | None = None, info: dict | None = None) -> None:
+def save(
+    path: str | Path, model: Model, discriminator: nn.Module | None = None, info: dict[str, Any] | None = None
+) -> None:
     """Atomically write the weights, with ``info`` (anything JSON can hold: images seen, command, scores) in the header."""
     tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     if discriminator is not None:
@@ -49,13 +49,27 @@ def _in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[start:]
 
 
-def load(weights: str | Path, device: str | torch.device = "cpu") -> "Model":
-    """A model ready to encode and synthesise: evaluation mode, no gradients for its parameters.
-
-    Which kind it is, ``config.architecture`` says. A vector-latent one has an encoder if the file has.
+def load(weights: str | Path, device: str | torch.device = "cpu") -> StylemapModel:
+    """A model of stylemaps, ready to encode, edit and synthesize: evaluation mode, no gradients for its parameters.
 
     Args:
         weights: the name of shipped weights ("avatars32"), a ``.safetensors`` file, or the folder of a training run.
+
+    Raises:
+        InputError: missing, damaged, not a weights file of this project, or of another architecture.
+    """
+    model = load_any(weights, device)
+    if not isinstance(model, StylemapModel):
+        raise InputError(
+            f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; load_any loads it"
+        )
+    return model
+
+
+def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
+    """As `load`, a model of any architecture, which ``config.architecture`` names.
+
+    A model with vectors as latents has an encoder if the file has one.
 
     Raises:
         InputError: missing, damaged, or not a weights file of this project.
@@ -80,7 +94,7 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
     return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
-def load_into(weights: str | Path, model: "Model", discriminator: nn.Module) -> None:
+def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
     """Fill networks that exist with weights of the same config; encoder and discriminator only if the file holds them.
 
     Raises:
@@ -108,7 +122,7 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
     return path, tensors
 
 
-def read_info(weights: str | Path) -> dict:
+def read_info(weights: str | Path) -> dict[str, Any]:
     """What `save` was told about the weights."""
     return _header(find(weights))[1]
 
@@ -144,7 +158,7 @@ def find(weights: str | Path) -> Path:
     raise InputError(f"no weights {str(weights)!r}; give a .safetensors file or the folder of a run{names}")
 
 
-def _header(path: Path) -> tuple[ModelConfig, dict]:
+def _header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
     """The config, and what `save` was told; no tensor is read."""
     try:
         header = reading.read_metadata(path)

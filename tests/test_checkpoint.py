@@ -328,7 +328,7 @@ class TestVectorModels:
         model = VectorModel(self.CONFIG, encoder)
         model.generator.w_avg.fill_(0.5)
         checkpoint.save(tmp_path / "v.safetensors", model, Discriminator(self.CONFIG))
-        loaded = checkpoint.load(tmp_path / "v.safetensors")
+        loaded = checkpoint.load_any(tmp_path / "v.safetensors")
         assert isinstance(loaded, VectorModel) and (loaded.encoder is not None) == encoder
         assert loaded.config == self.CONFIG
         ours, theirs = model.state_dict(), loaded.state_dict()

@@ -29,7 +29,7 @@ def natural(rng: np.random.Generator, side: int) -> np.ndarray:
 
 @pytest.fixture(scope="module", params=SHIPPED)
 def shipped(request):
-    model = checkpoint.load(request.param)
+    model = checkpoint.load_any(request.param)
     return model, familiarity.of(request.param, model)
 
 

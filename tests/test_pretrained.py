@@ -26,7 +26,7 @@ def test_card(path):
         for name in ("images seen", "held-out MSE", "held-out PSNR", "variance explained")
     )
     assert checkpoint.read_info(path)["images"] == seen
-    model = checkpoint.load(path)
+    model = checkpoint.load_any(path)
     scores = heldout.score(model, heldout_of(model))
     # convolutions of another machine round differently; half a unit of the last digit given
     assert scores.mse == pytest.approx(mse, abs=0.6e-4)

@@ -135,7 +135,7 @@ def opened(paths: list[str], device: torch.device) -> tuple[dict[str, Subject], 
     subjects: dict[str, Subject] = {}
     notes: dict[str, dict] = {}
     for path in paths:
-        model = checkpoint.load(path, device)
+        model = checkpoint.load_any(path, device)
         kind = STYLEMAP if model.config.architecture == "stylemap" else VECTORS
         if kind in subjects:
             raise InputError(

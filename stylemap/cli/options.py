@@ -45,7 +45,7 @@ def load_model(arguments: argparse.Namespace) -> StylemapModel:
 
 
 def load_any(arguments: argparse.Namespace) -> "Model":
-    return checkpoint.load(arguments.weights, devices.pick(arguments.device))
+    return checkpoint.load_any(arguments.weights, devices.pick(arguments.device))
 
 
 def stylemaps(model: "Model", weights: str | Path) -> StylemapModel:

@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
     others = [path for flag in ("mask", "crossover") if (path := checked(arguments, flag))]
     written = [REPORT, STATE, *(file for name in names for file in files_of(name))]
     options.keep_inputs([arguments.out / file for file in written], [*paths, *others])
-    model = checkpoint.load(arguments.weights, devices.pick(arguments.device))
+    model = checkpoint.load_any(arguments.weights, devices.pick(arguments.device))
     network = networks.load(arguments.perceptual, model.device, arguments.lpips_vgg, arguments.weights)
     subject = Subject(model)
     check(method, subject)

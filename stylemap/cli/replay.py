@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
         decoding.read_size(Path(path))
     loaded = project.load(arguments.project)
     weights = arguments.weights or shipped(loaded)
-    model = options.stylemaps(checkpoint.load(weights, devices.pick(arguments.device)), weights)
+    model = options.stylemaps(checkpoint.load_any(weights, devices.pick(arguments.device)), weights)
     replay = project.Replay(model, loaded)
     pictures = photos.open_photos(arguments, model, weights)
     for target, path in zip(targets, originals or [None], strict=True):

@@ -112,7 +112,7 @@ def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
             points.append((resolution / 2, resolution / 2))
             continue
         y, x = ((mask[0] > high / 2).any(axis).nonzero() for axis in (1, 0))
-        points.append(tuple(float(line.min() + line.max() + 1) / 2 for line in (y, x)))
+        points.append((float(y.min() + y.max() + 1) / 2, float(x.min() + x.max() + 1) / 2))
     return points
 
 
@@ -137,7 +137,7 @@ def place(x: Tensor, placement: Placement, resolution: int, about: Sequence[tupl
         unit = x.shape[axis] / resolution
         samples = math.ceil(1 / placement.scale)
         lines = torch.arange(x.shape[axis], dtype=torch.float64)
-        total = 0
+        total = torch.zeros(())
         for k in range(samples):
             to = lines + (k + 0.5) / samples - (shift + centre) * unit
             at = (-to if flip else to) / placement.scale + centre * unit - 0.5

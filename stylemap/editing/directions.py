@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -45,7 +46,7 @@ class Origin:
 
 @dataclass(frozen=True)
 class Direction:
-    """A unit vector in the space of stylemaps."""
+    """A unit vector in the space of stylemaps, the unit that amounts are counted in, and where it comes from."""
 
     name: str
     vector: Tensor  # [C, S, S], its norm over all is 1
@@ -180,24 +181,26 @@ def load(path: str | Path) -> dict[str, Direction]:
     return found
 
 
-def _from_file(name: str, vector: Tensor, scale: float, origin: dict) -> Direction:
+def _from_file(name: str, vector: Tensor, scale: float, origin: dict[str, Any]) -> Direction:
     if vector.dtype != torch.float32 or vector.dim() != 3 or not abs(float(vector.double().norm()) - 1) < 1e-4:
         raise ValueError(f"{shown(name)} is no unit vector [C, S, S]")
     if not _is_number(scale) or not 0 < scale <= LARGEST_SCALE:
         raise ValueError(f"{shown(name)} has scale {shown(scale)}")
-    origin = Origin(**{**origin, "conditional_on": tuple(origin["conditional_on"])})
-    figures = (origin.positive, origin.accuracy, origin.balanced_accuracy, origin.baseline, origin.explained)
+    source = Origin(**{**origin, "conditional_on": tuple(origin["conditional_on"])})
+    figures = (source.positive, source.accuracy, source.balanced_accuracy, source.baseline, source.explained)
     if (
-        not all(isinstance(text, str) for text in (origin.method, *origin.conditional_on))
-        or type(origin.pictures) is not int
+        not all(isinstance(text, str) for text in (source.method, *source.conditional_on))
+        or type(source.pictures) is not int
         or not all(figure is None or _is_number(figure) for figure in figures)
     ):
         raise ValueError(f"the origin of {shown(name)} is of another kind")
-    return Direction(name, vector, scale, origin)  # as it is: to normalise again would round again
+    return Direction(name, vector, scale, source)  # as it is: to normalise again would round again
 
 
 def _is_number(value: object) -> bool:
-    return type(value) in (int, float) and abs(value) <= sys.float_info.max  # NaN is not
+    return (
+        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
+    )  # NaN is not
 
 
 def write_npy(path: str | Path, direction: Direction) -> None:

@@ -40,7 +40,7 @@ class Step:
     hard: bool = False  # change every cell that the mask touches as a whole, see `masks.resize`
     layers: Layers | None = None  # w+ only: the first and one past the last resized stylemap that change; None: all
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validate(self)
 
 
@@ -56,7 +56,7 @@ class Placement:
     flip: bool = False  # left-right
     centre: tuple[Pixels, Pixels] | None = None  # (y, x) of what stays put; None: the middle of the mask's bounding box
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validate(self)
 
     @property
@@ -92,7 +92,7 @@ class Edit:
     patches: Annotated[tuple[Patch, ...], Most(32)] = ()
     pushes: Annotated[tuple[Push, ...], Most(32)] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validate(self)
         for i, patch in enumerate(self.patches):
             if patch.mask is None:

@@ -42,7 +42,7 @@ class Region:
     start: Annotated[float, SHARE] = 0.0
     end: Annotated[float, SHARE] = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         validate(self)
         if not self.start < self.end:
             raise InputError(

@@ -38,9 +38,9 @@ class Box:
                 raise InputError(f"box {name}: {err}") from err
         cell = config.resolution // config.stylemap_size
         cells = inside((*self.source, *self.size), config.stylemap_size)
-        shift = tuple(float(cell * (to - start)) for start, to in zip(self.source, self.target, strict=True))
+        down, right = (float(cell * (to - start)) for start, to in zip(self.source, self.target, strict=True))
         mask = F.interpolate(cells[None, None], config.resolution)
-        return Patch(reference=0, mask=mask, placement=Placement(shift), strength=strength)
+        return Patch(reference=0, mask=mask, placement=Placement((down, right)), strength=strength)
 
 
 def transplant(
@@ -77,10 +77,10 @@ def transplant(
     Raises:
         ValueError: shapes that do not fit, a box outside the map, neither or both of boxes and mask.
     """
-    if (boxes is None) == (mask is None):
-        raise ValueError("give boxes or a mask, one of the two")
-    if boxes is not None:
+    if boxes is not None and mask is None:
         return lay(model, original, reference, [box.patch(model.config, strength) for box in boxes], "w")
+    if mask is None or boxes is not None:
+        raise ValueError("give boxes or a mask, one of the two")
     if placement is not None and any(shift):
         raise ValueError("give a shift or a placement, which has a shift of its own")
     masks = [mask] if isinstance(mask, Tensor) else list(mask)

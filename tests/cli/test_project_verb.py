@@ -21,7 +21,7 @@ VECTORS = "project --images IN/ada.png --out made --weights v.safetensors --perc
 def vectors(tmp_path, stylemap):
     """The small generator in the folder in which commands run."""
     checkpoint.save(tmp_path / "v.safetensors", tiny.vectors(), info=KNOWING)
-    return checkpoint.load(tmp_path / "v.safetensors")
+    return checkpoint.load_any(tmp_path / "v.safetensors")
 
 
 def enlarged(picture: np.ndarray) -> np.ndarray:

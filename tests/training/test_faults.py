@@ -457,7 +457,7 @@ class Watch:
         if (self.run / "log.jsonl").exists():
             self.ticks |= {record["images"]: record for record in read_log(self.run / "log.jsonl")}
         if (self.run / "weights.safetensors").exists():
-            checkpoint.load(self.run)
+            checkpoint.load_any(self.run)
 
     def damage(self, do: Callable[[Path], None]) -> None:
         before = {path: path.read_bytes() for path in state.paths(self.run)}

@@ -163,7 +163,7 @@ class TestEncoder:
     def test_switched_off_there_is_none(self, vectors, tmp_path):
         config = replace(vectors, vector=VectorConfig(encoder=False), images=16, tick=8)
         loop.train(config, tmp_path / "run")
-        model = checkpoint.load(tmp_path / "run")
+        model = checkpoint.load_any(tmp_path / "run")
         assert model.encoder is None
         record = read_log(tmp_path / "run" / "log.jsonl")[-1]
         assert "sample_diversity" in record
@@ -268,7 +268,7 @@ def test_resume_is_exact(vectors, tmp_path, stops):
     # the average has the buffers of the live generator, and the weights file is the average
     for name in ("w_avg", "synthesis.layers.0.noise.constant"):
         assert torch.equal(whole["average"][f"generator.{name}"], whole["networks"][f"model.generator.{name}"])
-    model = checkpoint.load(tmp_path / "whole")
+    model = checkpoint.load_any(tmp_path / "whole")
     assert isinstance(model, VectorModel)
     assert_same(dict(model.state_dict()), dict(whole["average"]))
     record = read_log(tmp_path / "whole" / "log.jsonl")[-1]

@@ -1,0 +1,71 @@
+"""The public names: what they are, how they answer what they cannot use, and that the script of a user runs."""
+
+import inspect
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import stylemap
+from stylemap.datasets.avatars import Avatars
+from stylemap.resources import PRETRAINED
+from tests import user
+
+ROOT = Path(__file__).parents[1]
+
+
+def listed() -> list[str]:
+    """The names in the table of docs/python.md."""
+    return re.findall(r"^\| `(\w+)`", (ROOT / "docs/python.md").read_text(), re.MULTILINE)
+
+
+def test_the_docs_list_every_public_name_and_no_other():
+    assert sorted(listed()) == sorted(dir(stylemap))
+
+
+def test_type_checkers_see_the_same_names():
+    stub: dict = {}
+    code = (ROOT / "stylemap/__init__.pyi").read_text()
+    exec(code[code.index("__all__") :], stub)
+    assert stub["__all__"] == stylemap.__all__
+
+
+@pytest.mark.parametrize("name", stylemap.__all__)
+def test_every_public_name_says_what_it_is(name):
+    assert len(inspect.getdoc(getattr(stylemap, name))) > 40
+
+
+def test_importing_does_not_wait_for_torch():
+    subprocess.run([sys.executable, "-c", "import stylemap, sys; assert 'torch' not in sys.modules"], check=True)
+
+
+def test_other_names_are_refused():
+    with pytest.raises(AttributeError, match="module 'stylemap' has no attribute 'lode'"):
+        stylemap.lode  # noqa: B018
+
+
+def test_the_script_of_a_user_runs(tmp_path, capsys):
+    for i, name in enumerate(("a.png", "b.png")):
+        Image.fromarray(Avatars(32, 2)[i]).save(tmp_path / name)
+    mask = np.zeros((64, 64), np.uint8)
+    mask[20:40, 10:50] = 255
+    Image.fromarray(mask).save(tmp_path / "mask.png")
+    shutil.copy(PRETRAINED / "directions/avatars32.safetensors", tmp_path / "directions.safetensors")
+    user.main(tmp_path)
+    results = {"blend.png", "moved.png", "smile.png", "film.webp", "sample.png"}
+    assert results < {path.name for path in tmp_path.iterdir()}
+    assert "no weights" in capsys.readouterr().out
+
+
+class TestLoad:
+    def test_weights_whose_latents_are_vectors(self):
+        with pytest.raises(
+            stylemap.InputError, match="avatars32_stylegan2 holds a stylegan2 generator.*load_any loads it"
+        ):
+            stylemap.load("avatars32_stylegan2")
+        assert stylemap.load_any("avatars32_stylegan2").config.architecture == "stylegan2"
