@@ -21,7 +21,7 @@ COLOURS = (
 )
 MARKERS = "osD^"
 STYLE = {
-    "font.size": 10,
+    "font.sans-serif": ["DejaVu Sans"],  # which Matplotlib brings along
     "axes.edgecolor": GREY,
     "axes.labelcolor": GREY,
     "axes.spines.top": False,
@@ -30,11 +30,6 @@ STYLE = {
     "axes.axisbelow": True,
     "grid.color": FAINT,
     "grid.linewidth": 1,
-    "lines.linewidth": 2,
-    "lines.markersize": 8,
-    "lines.markeredgecolor": "white",
-    "lines.solid_capstyle": "round",
-    "lines.solid_joinstyle": "round",
     "xtick.color": GREY,
     "ytick.color": GREY,
     "svg.fonttype": "none",  # letters stay letters, in a font of the page
@@ -64,19 +59,13 @@ class Axis:
 
     def apply(self, axes: "Axes", axis: "MatplotlibAxis") -> None:
         """Set scale, limits and ticks of an axis after the points are drawn."""
-        from matplotlib.ticker import LogLocator, NullLocator
-
-        scale, limits = {"x": (axes.set_xscale, axes.set_xlim), "y": (axes.set_yscale, axes.set_ylim)}[axis.axis_name]
-        something = math.isfinite(axes.dataLim.minpos[int(axis.axis_name == "y")])
-        if self.logarithmic and something:
-            scale("log")
-            axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-            axis.set_major_formatter("{x:g}")
-            axis.set_minor_locator(NullLocator())
+        name = axis.axis_name
+        if not self.logarithmic:
+            axes.set_xlim(0) if name == "x" else axes.set_ylim(0)
+        elif math.isfinite(axes.dataLim.minpos[int(name == "y")]):  # something is drawn
+            scale_by_powers(axes, name)
         if self.ticks is not None:
             axis.set_ticks([value for value, _ in self.ticks], [label for _, label in self.ticks])
-        if not self.logarithmic:
-            limits(0)
 
 
 def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, layout: str | None = "constrained"):
@@ -92,11 +81,12 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, lay
 def draw(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Series], legend: bool = True) -> None:
     """Draw series into axes. Points that cannot be shown, such as 0 on a logarithmic axis, are left out."""
     for k, one in enumerate(series):
-        style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
+        style = {"color": COLOURS[k % len(COLOURS)], "linewidth": 2}
+        marks = style | {"marker": MARKERS[k % len(MARKERS)], "markersize": 8, "markeredgecolor": "white"}
         line, dots = ([p for p in points if across.shows(p[0]) and up.shows(p[1])] for points in (one.line, one.dots))
-        axes.plot([x for x, _ in line], [y for _, y in line], **style | {"marker": None})
-        axes.plot([x for x, _ in dots], [y for _, y in dots], linestyle="none", **style)
-        axes.plot([], [], label=one.label, linestyle="-" if one.line else "none", **style)
+        axes.plot([x for x, _ in line], [y for _, y in line], **style)
+        axes.plot([x for x, _ in dots], [y for _, y in dots], linestyle="none", **marks)
+        axes.plot([], [], label=one.label, linestyle="-" if one.line else "none", **marks)
     across.apply(axes, axes.xaxis)
     up.apply(axes, axes.yaxis)
     axes.set_xlabel(across.label)
@@ -104,6 +94,18 @@ def draw(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Seri
     axes.text(0, 1.02, up.label, color=GREY, transform=axes.transAxes)
     if legend:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, labelcolor=INK)
+
+
+def scale_by_powers(axes: "Axes", name: str) -> None:
+    """Make the axis "x" or "y" logarithmic, with plain numbers at round values."""
+    from matplotlib.ticker import LogLocator, NullLocator
+
+    axes.set(**{f"{name}scale": "log"})
+    axis = getattr(axes, f"{name}axis")
+    low, high = getattr(axes, f"get_{name}lim")()
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 100 * low else (1,)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_locator(NullLocator())
 
 
 def png(figure: "Figure") -> bytes:
@@ -114,9 +116,12 @@ def png(figure: "Figure") -> bytes:
 
 
 def svg(figure: "Figure", colours: Mapping[str, str]) -> str:
-    """An ``<svg>`` element for a page, which gives the colours: from those that were drawn with to those of CSS.
+    """An ``<svg>`` element for a page.
 
-    What was given a gid has it as its class, as one page holds many figures.
+    Args:
+        colours: from the colours that were drawn with to those of the page's style sheet.
+
+    A gid becomes a class, as one page holds many figures.
     """
     import matplotlib
 
@@ -125,7 +130,7 @@ def svg(figure: "Figure", colours: Mapping[str, str]) -> str:
         figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
     text = buffer.getvalue()
     text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace('<g id="', '<g class="')
     for drawn, shown in colours.items():
         text = text.replace(drawn, shown)

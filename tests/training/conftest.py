@@ -9,10 +9,17 @@ from PIL import Image
 
 from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
 from stylemap.training import loop
+from stylemap.training.report import curves
 
 TINY = ModelConfig(
     resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
 )
+
+
+@pytest.fixture(autouse=True)
+def charts(monkeypatch):
+    """Hundreds of short runs write their page; the tests of the page draw its charts."""
+    monkeypatch.setattr(curves, "curves", lambda log: "")
 
 
 @pytest.fixture(scope="session")

@@ -1,47 +1,40 @@
-"""The log as plots, drawn as SVG."""
+"""The log as plots, drawn by Matplotlib into the page, whose style sheet gives the colours and whose script the values."""
 
 import math
 from collections.abc import Iterable, Iterator
 
+from stylemap import charts
 from stylemap.training.report import wording
-from stylemap.training.report.axis import Axis, round_ticks
-from stylemap.training.report.log import Log, drawn
+from stylemap.training.report.log import LARGEST, Log, is_finite
 from stylemap.training.report.plots import PLOTS, REAL, Plot
 
 SMOOTH = 200  # ticks; with more of them, bold lines are means
-TICKS = 1000  # of a longer log, this many are drawn, and the extremes of every curve
+TICKS = 1000  # of a longer log, the script knows this many, and the extremes of every curve
+WIDTH, HEIGHT = 460, 210  # of a plot; the page scales it
+LEFT, RIGHT, TOP, BOTTOM = 0.12, 0.95, 0.95, 0.11  # where in it the curves are, from the left and from below
+CSS = {charts.INK: "var(--ink)", charts.GREY: "var(--quiet)", charts.FAINT: "var(--line)"} | {
+    colour: f"var(--c{k})" for k, colour in enumerate(charts.COLOURS[:4])
+}
+
+Points = list[tuple[int, float]]  # (images, value); NaN = not finite, a gap
 
 
 def curves(log: Log) -> str:
     """A section per group of plots that have something to show."""
-    kept, window = drawn_ticks(log), averaged_ticks(log)
+    window = averaged_ticks(log)
     sections = {title: list(plots) for title, plots in PLOTS.items()}
     planned = {name for plots in PLOTS.values() for plot in plots for name in plot.fields}
     for name in log.values:
-        if name not in planned:  # of a newer version, or of an experiment
+        if name not in planned:  # of a metric that the caller of the training gave
             title = "Held-out scores" if name.startswith("heldout_") else "Speed and more"
             words = name.removeprefix("heldout_").replace("_", " ").strip() or name
             sections[title].append(Plot(words[:1].upper() + words[1:], "", {name: (name, REAL)}))
-    found = []
+    parts = []
     for title, plots in sections.items():
-        figures = list(filter(None, (_figure(plot, log, kept, window) for plot in plots)))
-        if figures:
-            how = f" <span>bold: means of {window} ticks</span>" if window > 1 else ""
-            found.append(f"<section><h2>{title}{how}</h2><div class='plots'>{''.join(figures)}</div></section>")
-    return "\n".join(found)
-
-
-def drawn_ticks(log: Log) -> list[int]:
-    """Indices: of a long log evenly many, the first and last, and where a curve is highest and lowest."""
-    count = len(log.images)
-    if count <= TICKS:
-        return list(range(count))
-    kept = {round(i * (count - 1) / (TICKS - 1)) for i in range(TICKS)}
-    for values in log.values.values():
-        known = [i for i, v in enumerate(values) if drawn(v)]
-        if known:
-            kept |= {min(known, key=values.__getitem__), max(known, key=values.__getitem__)}
-    return sorted(kept)
+        if figures := "".join(_figure(plot, log, window) for plot in plots):
+            means = f" <span>bold: means of {window} ticks</span>" if window > 1 else ""
+            parts.append(f"<section><h2>{title}{means}</h2><div class='plots'>{figures}</div></section>")
+    return "\n".join(parts)
 
 
 def averaged_ticks(log: Log) -> int:
@@ -50,77 +43,95 @@ def averaged_ticks(log: Log) -> int:
 
 
 def payload(log: Log) -> dict:
-    """What the pointer reads from the curves."""
-    kept = drawn_ticks(log)
+    """The values for the script: of a long log evenly many ticks, the first and last, and the extremes of every curve."""
+    count = len(log.images)
+    kept = set(range(count)) if count <= TICKS else {round(i * (count - 1) / (TICKS - 1)) for i in range(TICKS)}
+    for values in log.values.values():
+        if known := [i for i, v in enumerate(values) if is_finite(v)]:
+            kept |= {min(known, key=values.__getitem__), max(known, key=values.__getitem__)}
+    ticks = sorted(kept)
     columns = {
-        name: [float(f"{v:.5g}") if drawn(v) else None for v in map(values.__getitem__, kept)]
+        name: [float(f"{values[i]:.5g}") if is_finite(values[i]) else None for i in ticks]
         for name, values in log.values.items()
     }
-    return {"images": [log.images[i] for i in kept], "values": columns}
+    return {"images": [log.images[i] for i in ticks], "values": columns}
 
 
-def _figure(plot: Plot, log: Log, kept: list[int], window: int) -> str:
-    """The lines are stretched to the place there is; ticks are HTML, so that letters are not stretched with them."""
+def _figure(plot: Plot, log: Log, window: int) -> str:
     curves = {name: log.values[name] for name in plot.fields if name in log.values}
-    known = [v for values in curves.values() for v in values if drawn(v)]
+    known = [v for values in curves.values() for v in values if is_finite(v)]
     if not known:
         return ""
-    axis = Axis.fit(known, plot, [log.newest(name) for name in curves])
-    last = log.images[-1] or 1
-    across, _ = round_ticks(0, last, 5)
-    lines = "".join(f"<path class='grid' d='M0 {1000 * (1 - axis.place(t)):.1f}H1000'/>" for t in axis.ticks)
-    if plot.mark is not None and axis.low < plot.mark < axis.high:
-        lines += f"<path class='mark' d='M0 {1000 * (1 - axis.place(plot.mark)):.1f}H1000'/>"
-    keys, bold = [], ""
+    figure, (axes,) = charts.new_figure(WIDTH, HEIGHT, layout=None)
+    figure.subplots_adjust(LEFT, BOTTOM, RIGHT, TOP)
+    keys = ""
     for name, values in curves.items():
         label, colour = plot.fields[name]
-        points = [(1000 * images / last, value) for images, value in zip(log.images, values, strict=True)]
+        points = [(images, v) for images, v in zip(log.images, values, strict=True) if v is not None]
         if window > 1:
-            lines += f"<path class='curve every c{colour}' d='{_path((points[i] for i in kept), axis)}'/>"
-        bold += f"<path class='curve c{colour}' d='{_path(_means(points, window), axis)}'/>"
+            _draw(axes, points, colour, linewidth=1, alpha=0.38)
+        _draw(axes, list(_means(points, window)), colour, linewidth=2, gid="curve")
         newest = log.newest(name)
-        shown = wording.shown(newest, plot.unit) if newest is not None else "–"
-        keys.append(
-            f"<span class='c{colour}' data-name='{wording.text(name)}'><i></i>{wording.text(label)} <b>{shown}</b></span>"
-        )
-    labels = "".join(
-        f"<span class='y' style='top:{100 * (1 - axis.place(t)):.2f}%'>{label}</span>"
-        for t, label in zip(axis.ticks, axis.labels, strict=True)
-    )
-    labels += "".join(f"<span class='x' style='left:{100 * t / last:.2f}%'>{wording.short(t)}</span>" for t in across)
+        value = wording.shown(newest, plot.unit) if newest is not None else "–"
+        keys += f"<span class='c{colour}' data-name='{wording.text(name)}'><i></i>{wording.text(label)} <b>{value}</b></span>"
+    _scale(axes, plot, known, [log.newest(name) for name in curves], log.images[-1] or 1)
+    (low, high), logarithmic = map(float, axes.get_ylim()), axes.get_yscale() == "log"
+    if plot.mark is not None and low < plot.mark < high:
+        axes.axhline(plot.mark, color=charts.GREY, linewidth=1, dashes=(5, 4))
     gaps = sum(v is not None and math.isnan(v) for values in curves.values() for v in values)
-    notes = [plot.note] * bool(plot.note) + ["Logarithmic scale."] * axis.logarithmic
+    notes = [plot.note] * bool(plot.note) + ["Logarithmic scale."] * logarithmic
     notes += [f"{gaps} value{'s' * (gaps > 1)} not finite: a gap."] * bool(gaps)
-    notes += ["It begins below the picture."] * (min(known) < axis.low)
+    notes += ["The curve begins below the plot."] * (min(known) < low)
+    title = wording.text(plot.title)
     return (
-        f"<figure class='plot{' wide' * plot.wide}'><figcaption><h3>{wording.text(plot.title)}</h3>"
+        f"<figure class='plot'><figcaption><h3>{title}</h3>"
         f"<span class='at'>at {log.images[-1]:,} images</span><p class='quiet'>{' '.join(notes)}</p></figcaption>"
-        f"<div class='keys'>{''.join(keys)}</div>"
-        f"<div class='area' data-unit='{plot.unit}' data-low='{axis.low!r}' data-high='{axis.high!r}' "
-        f"data-log='{int(axis.logarithmic)}' tabindex='0' role='img' aria-label='{wording.text(plot.title)} over images seen'>"
-        f"<svg viewBox='0 0 1000 1000' preserveAspectRatio='none' aria-hidden='true'>{lines}{bold}</svg>{labels}</div></figure>\n"
+        f"<div class='keys'>{keys}</div><div class='drawing'>{charts.svg(figure, CSS)}"
+        f"<div class='area' data-unit='{plot.unit}' data-low='{low!r}' data-high='{high!r}' data-log='{int(logarithmic)}' "
+        f"style='left:{LEFT:.0%};right:{1 - RIGHT:.0%};top:{1 - TOP:.0%};bottom:{BOTTOM:.0%}' "
+        f"tabindex='0' role='img' aria-label='{title} over images seen'></div></div></figure>\n"
     )
 
 
-def _means(points: list[tuple[float, float | None]], window: int) -> Iterator[tuple[float, float | None]]:
-    """Of so many ticks each; a gap stays one where nothing in them is finite."""
+def _draw(axes, points: Points, colour: int, **style) -> None:
+    """A line with gaps; a point between two gaps is a dot."""
+    gaps = [i for i, (_, v) in enumerate(points) if math.isnan(v)]
+    alone = [b - 1 for a, b in zip([-1, *gaps], [*gaps, len(points)], strict=True) if b - a == 2]
+    x, y = zip(*points, strict=True)
+    axes.plot(x, y, color=charts.COLOURS[colour], marker="o", markersize=4, markevery=alone, markeredgewidth=0, **style)
+
+
+def _means(points: Points, window: int) -> Iterator[tuple[float, float]]:
+    """Of ``window`` ticks each; a gap stays one if no value in them is finite."""
     for start in range(0, len(points), window):
-        group = [point for point in points[start : start + window] if point[1] is not None]
-        finite = [point for point in group if drawn(point[1])]
-        if finite:
-            yield sum(x for x, _ in finite) / len(finite), sum(v for _, v in finite) / len(finite)
-        elif group:
-            yield group[0]
+        group = points[start : start + window]
+        finite = [point for point in group if is_finite(point[1])] or group[:1]
+        yield tuple(math.fsum(numbers) / len(finite) for numbers in zip(*finite, strict=True))
 
 
-def _path(points: Iterable[tuple[float, float | None]], axis: Axis) -> str:
-    """A tick without the field is passed over, one that is not finite leaves a gap; a lonely point is a dot."""
-    parts: list[list[str]] = [[]]
-    for x, value in points:
-        if value is None:
-            continue
-        if math.isnan(value):
-            parts.append([])
-        else:
-            parts[-1].append(f"{x:.1f} {1000 * (1 - axis.place(value)):.1f}")
-    return "".join("M" + "L".join(part) + "h0" * (len(part) == 1) for part in parts if part)
+def _scale(axes, plot: Plot, known: list[float], newest: Iterable[float | None], last: int) -> None:
+    """Round limits and ticks; logarithmic for positive values over more than two decades."""
+    from matplotlib.ticker import EngFormatter, MaxNLocator, PercentFormatter
+
+    low, high = min(known), max(known)
+    axes.tick_params(length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlim(0, last)
+    axes.xaxis.set_major_locator(MaxNLocator(5))
+    axes.xaxis.set_major_formatter(EngFormatter(sep=""))
+    if low > 0 and high > 100 * low and not plot.unit:
+        charts.scale_by_powers(axes, "y")
+        return
+    if plot.floor is not None and low < plot.floor and any(v is not None and v > plot.floor for v in newest):
+        low = plot.floor
+    if 0 < low < 0.4 * high:
+        low = 0.0
+    if high - low <= 1e-9 * max(abs(high), abs(low)) or high - low < 1 / LARGEST:
+        margin = abs(high) / 2 or 1.0
+        low, high = low - margin, high + margin
+    ticks = MaxNLocator(5, steps=[1, 2, 5, 10])
+    low, *_, high = ticks.tick_values(low, high)
+    axes.yaxis.set_major_locator(ticks)
+    axes.set_ylim(low, high)
+    if plot.unit == "%":
+        axes.yaxis.set_major_formatter(PercentFormatter(1))

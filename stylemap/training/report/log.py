@@ -46,11 +46,11 @@ class Log:
 
     def newest(self, name: str) -> float | None:
         """The last finite value of a field."""
-        return next((v for v in reversed(self.values.get(name, [])) if drawn(v)), None)
+        return next((v for v in reversed(self.values.get(name, [])) if is_finite(v)), None)
 
     def best(self, name: str) -> tuple[float, int]:
         """The largest value of a field that has one, and the images seen then."""
-        known = [(v, n) for v, n in zip(self.values[name], self.images, strict=True) if drawn(v)]
+        known = [(v, n) for v, n in zip(self.values[name], self.images, strict=True) if is_finite(v)]
         return max(known, key=lambda pair: pair[0])
 
     def seconds(self) -> float:
@@ -58,7 +58,7 @@ class Log:
         speeds = self.values.get("images_per_second", [None] * len(self.images))
         before = [0, *self.images]
         steps = zip(before, self.images, speeds, strict=False)
-        return sum((now - then) / speed for then, now, speed in steps if drawn(speed) and speed > 0)
+        return sum((now - then) / speed for then, now, speed in steps if is_finite(speed) and speed > 0)
 
 
 def _is_number(value: object) -> bool:
@@ -72,7 +72,7 @@ def _finite(value: object) -> float:
     return float(value) if -LARGEST < value < LARGEST else math.nan  # a whole number may be too large for a float
 
 
-def drawn(value: float | None) -> bool:
+def is_finite(value: float | None) -> bool:
     return value is not None and not math.isnan(value)
 
 

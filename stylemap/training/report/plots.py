@@ -14,7 +14,6 @@ class Plot:
     unit: str = ""
     floor: float | None = None  # what the axis does not go below, if the newest value is above
     mark: float | None = None  # a dashed line
-    wide: bool = False
 
 
 REAL, SAMPLES, RECONSTRUCTIONS, TRAINING = range(4)
@@ -26,7 +25,6 @@ PLOTS = {
             {"heldout_explained": ("held-out", REAL)},
             unit="%",
             floor=0,
-            wide=True,
         ),
         Plot(
             "PSNR",

@@ -23,13 +23,6 @@ def shown(value: float, unit: str = "") -> str:
     return f"{value:,.0f}" if 1000 <= abs(value) < 1e7 else f"{value:.3g}"
 
 
-def short(images: float) -> str:
-    for size, letter in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if images >= size:
-            return f"{images / size:g}{letter}"
-    return f"{images:g}"
-
-
 def size(count: int) -> str:
     for unit_size, unit in ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")):
         if count >= unit_size:

@@ -7,6 +7,11 @@ from stylemap.training import report
 from tests.training.report.pages import CONFIG, Page, sheet
 
 
+@pytest.fixture(autouse=True)
+def charts():
+    """They are drawn here."""
+
+
 @pytest.fixture
 def make(tmp_path):
     """Makes a run folder of lines of a log (or their values) and sheets, and its page."""

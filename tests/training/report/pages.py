@@ -48,8 +48,10 @@ class Page(HTMLParser):
         return json.loads(re.search(rf'<script type="application/json" id="{name}">(.*?)</script>', self.source)[1])
 
     def curve(self, field: str) -> str:
-        """The d of the line of the plot that shows only this field."""
-        return re.search(rf"data-name='{field}'.*?<path class='curve c\d' d='(.*?)'", self.source)[1]
+        """The line of the plot that shows only this field: its path, and after it the marks of points that stand alone."""
+        return re.search(
+            rf"data-name='{field}'.*?<g class=\"curve\">(.*?)</g>\n<g class=\"(?!curve)", self.source, re.DOTALL
+        )[1]
 
 
 def tick(images: int, **values) -> dict:
