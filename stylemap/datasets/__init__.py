@@ -1,4 +1,4 @@
-"""Data sets: uint8 RGB pictures by index, and the resumable order in which training sees them."""
+"""Data sets: uint8 RGB images by index, and the resumable order in which training sees them."""
 
 import hashlib
 import json
@@ -21,7 +21,7 @@ __all__ = [
 
 
 class Dataset(Protocol):
-    """What a data set has to be: uint8 [R, R, 3] RGB by index, with names for reports."""
+    """What a data set must provide: images by index, uint8 [R, R, 3] RGB, and their names for reports."""
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> np.ndarray: ...
@@ -36,7 +36,7 @@ def open_split(data: str | Path, side: int, holdout: int) -> tuple[Dataset, Data
 
 
 def summarize(training: Dataset, heldout: Dataset) -> str:
-    """How many pictures are trained on and held out, of which kinds, and what was passed over: a line for a person."""
+    """One line for a person: how many images are trained on and held out, of which kinds, and what was passed over."""
     text = f"{len(training):,} pictures to train on, {len(heldout):,} held out"
     if not isinstance(training, ImageFolder):
         return text
@@ -53,18 +53,18 @@ def summarize(training: Dataset, heldout: Dataset) -> str:
 
 
 def absolute(data: str) -> str:
-    """The same data from any working directory."""
+    """The path of the data from any working directory; "avatars" stays."""
     return data if data == "avatars" else os.path.abspath(data)
 
 
 def open_part_labels(pictures: Dataset, path: str | None) -> Callable[[int], np.ndarray] | None:
-    """What gives the part labels of picture i, uint8 [H, W] of `parts.Part`: avatars have their own.
+    """A function from i to the part labels of image i, uint8 [H, W] of `parts.Part`; None if there are no labels.
 
     Args:
-        path: folder or zip of the labels of other pictures; None = these have none.
+        path: folder or zip with the labels; None = no labels, except those that drawn faces come with.
 
     Raises:
-        InputError: the folder or zip holds no labels; giving labels raises as `PartLabels.read`.
+        InputError: the folder or zip holds no labels. The function raises what `PartLabels.read` raises.
     """
     if isinstance(pictures, Avatars):
         return pictures.parts
@@ -75,7 +75,7 @@ def open_part_labels(pictures: Dataset, path: str | None) -> Callable[[int], np.
 
 
 def fingerprint(training: Dataset, heldout: Dataset) -> str:
-    """Changes when the names or the split of the pictures of a folder, zip or LMDB do; drawn ones are always the same."""
+    """SHA-256 of the names in both sets of a folder, zip or LMDB; "" for drawn faces, which are always the same."""
     if not isinstance(training, ImageFolder):
         return ""
     names = [[part.name(i) for i in range(len(part))] for part in (training, heldout)]

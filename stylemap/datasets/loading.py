@@ -1,4 +1,4 @@
-"""What loading processes do; knows no torch, so that they start fast and stay small."""
+"""What loading processes do. It does not import torch, so that they start fast and stay small."""
 
 from collections.abc import Sequence
 
@@ -11,10 +11,10 @@ Draw = tuple[int, bool]  # (index of the image, mirrored)
 
 
 def read_batch(pictures: Dataset, draws: Sequence[Draw]) -> np.ndarray:
-    """uint8 [len(draws), R, R, 3].
+    """Images as uint8 [len(draws), R, R, 3].
 
     Raises:
-        InputError: whatever fails, in one line.
+        InputError: anything failed; one line says what.
     """
     try:
         return np.stack([pictures[index][:, ::-1] if mirrored else pictures[index] for index, mirrored in draws])

@@ -1,8 +1,8 @@
-"""A zip made in parallel: goes on after a kill, appears whole or not at all, the same bytes whatever made it.
+"""A zip made in parallel. It goes on after a kill, appears whole or not at all, and has the same bytes however it was made.
 
-Finished work lies in a folder beside the zip, a small zip for every 256 items. Only when all are there are they put
-together, so at the end they take the space of the result once more. A small zip is sealed with a hash of what is in it: one
-that is not as it was written is made anew.
+Finished work lies in a folder beside the zip: a small zip, the chunk, for every 256 items. Once all chunks are there, they are
+put together, so at the end they need the space of the result once more. A chunk is sealed with a hash of its content; one that
+is not as it was written is made again.
 """
 
 import contextlib
@@ -21,19 +21,19 @@ from stylemap.datasets.sources import MANIFEST
 from stylemap.datasets.sources.zip_entries import BROKEN
 from stylemap.errors import InputError
 
-CHUNK = 256  # items; part of what the unfinished folder means, so no setting
+CHUNK = 256  # items; the unfinished folder depends on it, so it is not a setting
 EPOCH = (1980, 1, 1, 0, 0, 0)  # the date of all entries, the first a zip can hold
 RECORDS = "records.json"  # in a chunk
 IDENTITY = "identity"
-SPARE = 64 << 20  # bytes of disk to leave free
+SPARE = 64 << 20  # bytes of the disk that stay free
 
 
 class Entry(NamedTuple):
-    """What became of an item: a file of the zip, or nothing."""
+    """What an item became: a file in the zip, or nothing."""
 
     name: str  # in the zip
     data: bytes | None  # None = left out
-    record: dict  # of where it came from and why it was left out; JSON
+    record: dict  # where it came from, and why it was left out; JSON
 
 
 def pack(
@@ -45,16 +45,16 @@ def pack(
     workers: int,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Make ``out`` of ``make(item)`` for all items, in their order, and of a ``dataset.json``.
+    """Make the zip ``out`` from ``make(item)`` for all items, in their order, and a ``dataset.json``.
 
-    A call that was killed is continued by the same call. Entries are stored as they are, with no date and no owner.
+    The same call continues a call that was killed. Entries are stored as they are, with no date and no owner.
 
     Args:
         make: pickled, called in worker processes.
-        identity: names everything the entries depend on; what was finished under another identity is made anew.
+        identity: states everything that the entries depend on; work finished under another identity is made again.
         manifest: from the records of all items, each with its ``name``, to the content of ``dataset.json``. The entries
-            it lists under ``images`` are the ones that get into the zip, under their ``name`` there; where that is a new
-            one, ``entry`` says which entry is meant. An InputError means that nothing can be made.
+            that it lists under ``images`` get into the zip, under the ``name`` listed there; where that is a new name,
+            ``entry`` says which entry is meant. An InputError means that nothing can be made.
         workers: processes; 0 = this one.
         progress: called with (items done, of all).
 
@@ -93,14 +93,14 @@ def _refuse_existing(out: Path) -> None:
 
 
 def unfinished(out: Path) -> Path:
-    """The folder that holds what is done of ``out``."""
+    """The folder that holds the finished part of ``out``."""
     return out.with_name(out.name + ".unfinished")
 
 
 def _is_of(work: Path, identity: str) -> bool:
     try:
         return (work / IDENTITY).read_bytes() == identity.encode()
-    except OSError:  # none yet, or no file
+    except OSError:  # there is none yet, or it is not a file
         return False
 
 
@@ -136,7 +136,7 @@ def _make_chunks(
     missing = {path: part for path, part in chunks.items() if not _is_whole(path, len(part))}
     done = len(items) - sum(map(len, missing.values()))
     progress(done, len(items))
-    # Items are given out one by one, not by the chunk, so that a small set keeps all workers busy too
+    # Items are given out one by one, not by the chunk, so that a small set also keeps all workers busy
     results = parallel.imap(make, itertools.chain.from_iterable(missing.values()), workers)
     with contextlib.closing(results):
         for path, part in missing.items():
@@ -160,13 +160,13 @@ def _write_chunk(path: Path, entries: list[Entry]) -> None:
 
 
 def _seal(chunk: zipfile.ZipFile) -> bytes:
-    """A hash of the names, sizes and checksums of all its files. The checksums are checked when a file is read."""
+    """A hash of the names, sizes and checksums of its files. A file is checked against its checksum when it is read."""
     listed = [(info.filename, info.file_size, info.CRC) for info in chunk.infolist()]
     return hashlib.sha256(json.dumps(listed).encode()).hexdigest().encode()
 
 
 def _is_whole(path: Path, items: int) -> bool:
-    """Whether a chunk is there as it was written; what is there otherwise is removed."""
+    """Whether a chunk is there as it was written. Anything else under its name is removed."""
     try:
         with zipfile.ZipFile(path) as chunk:
             if chunk.comment == _seal(chunk) and len(json.loads(chunk.read(RECORDS))) == items:
@@ -188,7 +188,7 @@ def _records(chunk: Path) -> list[dict]:
 
 
 def _assemble(chunks: dict[Path, list[dict]], content: dict, out: Path) -> None:
-    """Write the chosen entries of all chunks, then ``content``; not yet under the final name."""
+    """Write the chosen entries of all chunks, then ``content``, to a file that does not have the final name yet."""
     chosen = {image.pop("entry", image["name"]): image["name"] for image in content["images"]}
     parts = {path: [(i, r) for i, r in enumerate(records) if r["name"] in chosen] for path, records in chunks.items()}
     _check_space(out.parent, sum(record["bytes"] for part in parts.values() for _, record in part))
@@ -224,8 +224,8 @@ def _check_space(folder: Path, needed: int) -> None:
 
 
 def _info(name: str) -> zipfile.ZipInfo:
-    """Nothing of the machine or the day gets into the zip."""
+    """An entry that says nothing about the machine or the day."""
     info = zipfile.ZipInfo(name, EPOCH)
-    info.create_system = 3  # Unix, wherever it is made
+    info.create_system = 3  # Unix, on whatever system it is made
     info.external_attr = 0o644 << 16
     return info

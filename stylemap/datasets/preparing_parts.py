@@ -1,4 +1,4 @@
-"""Part labels of any layout -> one zip of label maps, named as the pictures they belong to."""
+"""Part labels of any layout -> one zip of label maps, which have the names of their images."""
 
 import hashlib
 import io
@@ -18,7 +18,7 @@ from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
 
 FORMAT = "stylemap-parts-1"
-Item = tuple[str, str, Files]  # name of the map without extension, picture, files
+Item = tuple[str, str, Files]  # name of the map without extension, image, files
 
 
 def prepare_parts(
@@ -28,19 +28,19 @@ def prepare_parts(
     workers: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """Write the label maps of pictures as grey PNGs, whose values are ids of `Part`, at the size they are stored in.
+    """Write the label maps of images as grey PNGs at the size of their files; the values are ids of `Part`.
 
-    A zip that the same call has written before is kept; see `packing` for what a kill leaves.
+    A zip that the same call wrote before is kept; see `packing` for what a kill leaves.
 
     Args:
-        places: picture, by the name that ``labels`` finds it under -> name of its map in the zip, without extension.
+        places: name of an image, as ``labels`` looks it up -> name of its map in the zip, without extension.
 
     Returns:
-        The content of its ``dataset.json``: ``images`` with ``name`` and ``source``, and ``left_out``, of damaged files,
-        with ``source`` and ``why``.
+        The content of its ``dataset.json``: ``images`` with ``name`` and ``source``, and ``left_out`` for damaged files, with
+        ``source`` and ``why``.
 
     Raises:
-        InputError: a picture has no labels or several, none can be used, or what `packing.pack` raises.
+        InputError: an image has no labels or several, none can be used, or what `packing.pack` raises.
     """
     items = [
         (place, picture, labels.files(picture)) for picture, place in sorted(places.items(), key=lambda item: item[1])
@@ -76,8 +76,8 @@ class Mapper:
 
 def _identity(labels: PartLabels, items: list[Item]) -> str:
     stamp = labels.source.stamp
-    known = [[place, picture, [(file, stamp(file)) for file in files.values()]] for place, picture, files in items]
-    return hashlib.sha256(json.dumps([FORMAT, __version__, known]).encode()).hexdigest()
+    stamped = [[place, image, [(file, stamp(file)) for file in files.values()]] for place, image, files in items]
+    return hashlib.sha256(json.dumps([FORMAT, __version__, stamped]).encode()).hexdigest()
 
 
 def _manifest(labels: PartLabels, identity: str, records: list[dict]) -> dict:

@@ -1,4 +1,4 @@
-"""Published data sets as they are downloaded: whether all is there and whole, and which picture is in which split."""
+"""Published data sets as they are downloaded: whether they are complete, and which image is in which split."""
 
 import functools
 import hashlib
@@ -12,12 +12,12 @@ from stylemap.datasets.sources import Source
 from stylemap.errors import InputError
 
 NUMBER = re.compile(r"(?:img)?([0-9]{1,12})")  # 00012.png, or img00000012.png as in NVIDIA's zips
-NAMED = 3  # names that a complaint spells out
+NAMED = 3  # names that a complaint lists
 
 
 @dataclass(frozen=True)
 class Counts:
-    """Pictures in each split of a set whose pictures are numbered from 0: first those trained on, then val, then test."""
+    """Images in each split of a set whose images are numbered from 0: first the training images, then val, then test."""
 
     train: int
     val: int
@@ -28,15 +28,15 @@ class Counts:
         return self.train + self.val + self.test
 
     def split(self, number: int) -> str:
-        """The split of a picture, 0 <= number < total."""
+        """The split of an image, 0 <= number < total."""
         return "train" if number < self.train else "val" if number < self.train + self.val else "test"
 
 
 def sort_by_number(names: Iterable[str], total: int) -> tuple[dict[int, str], list[str]]:
-    """Sort out pictures named by their number -> ({number below ``total``: name}, names without such a number).
+    """Find the images that are named by their number -> ({number below ``total``: name}, names without such a number).
 
     Raises:
-        InputError: two pictures have one number.
+        InputError: two images have the same number.
     """
     pictures: dict[int, str] = {}
     others = []
@@ -55,12 +55,12 @@ def sort_by_number(names: Iterable[str], total: int) -> tuple[dict[int, str], li
 
 
 def missing_numbers(pictures: Mapping[int, str], total: int) -> list[str]:
-    """The numbers below ``total`` that no picture has, five digits each."""
+    """The numbers below ``total`` that no image has, five digits each."""
     return [f"{number:05d}" for number in range(total) if number not in pictures]
 
 
 def complaint(what: str, names: Sequence[str]) -> list[str]:
-    """Nothing, or one phrase: "missing pictures: 2 (00003, 00007)"."""
+    """[] if there are no names, else one phrase: "missing pictures: 2 (00003, 00007)"."""
     if not names:
         return []
     more = ", ..." if len(names) > NAMED else ""
@@ -68,10 +68,10 @@ def complaint(what: str, names: Sequence[str]) -> list[str]:
 
 
 def validate_release(path: Path, title: str, complaints: Sequence[str], partial: bool) -> str:
-    """What to tell of an archive that is not as published; "" if nothing.
+    """What to say about an archive that is not as published; "" if it is.
 
     Raises:
-        InputError: it is not, and ``partial`` does not allow that.
+        InputError: it is not, and not ``partial``.
     """
     if not complaints:
         return ""
@@ -94,17 +94,17 @@ def find_damaged(
         workers: processes; 0 = this one.
         progress: called with (files done, of all).
     """
-    found = []
+    damaged = []
     sums = parallel.imap(functools.partial(_md5, source), list(checksums), workers)
     for done, (name, md5) in enumerate(zip(checksums, sums, strict=True), start=1):
         if md5 != checksums[name].lower():
-            found.append(name)
+            damaged.append(name)
         progress(done, len(checksums))
-    return found
+    return damaged
 
 
 def _md5(source: Source, name: str) -> str:
     try:
         return hashlib.md5(source.read(name), usedforsecurity=False).hexdigest()
-    except InputError:  # damaged so much that it cannot be unpacked
+    except InputError:  # so damaged that it cannot be unpacked
         return ""

@@ -1,7 +1,7 @@
-"""Where the bytes of a data set lie: a folder, a zip or an LMDB, read by name. Knows no torch.
+"""Where the bytes of a data set lie: a folder, a zip or an LMDB, read by name. Nothing here imports torch.
 
-A source serves loading processes however they start: it pickles as a path, and each process opens the file for itself,
-since processes that share one handle would move each other's position.
+A source works in loading processes however they start. It is pickled as a path, and each process opens the file for itself,
+because processes that share one handle would move each other's position.
 """
 
 import zipfile
@@ -22,7 +22,7 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     `naming.SPLIT_FOLDERS`.
 
     Args:
-        side: of an LMDB that holds several sizes, take the smallest of at least this side; None = the largest.
+        side: where an LMDB holds several sizes, take the smallest that is not below this side; None = the largest.
 
     Raises:
         InputError: no such path, none of these, or broken.
@@ -33,8 +33,8 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     if path.is_dir():
         if (path / "data.mdb").is_file():
             return Lmdb(path, {"": path}, side)
-        parts = _lmdb_splits(path)
-        return Lmdb(path, parts, side) if parts else Folder(path)
+        splits = _find_lmdb_splits(path)
+        return Lmdb(path, splits, side) if splits else Folder(path)
     if path.suffix.lower() in (".mdb", ".lmdb"):
         return Lmdb(path, {"": path}, side)
     if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
@@ -42,13 +42,13 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     return Archive(path)
 
 
-def _lmdb_splits(folder: Path) -> dict[str, Path]:
-    """LMDBs by split: ``LMDB_train`` and so on."""
-    found: dict[str, Path] = {}
+def _find_lmdb_splits(folder: Path) -> dict[str, Path]:
+    """Split -> its LMDB: ``LMDB_train`` and so on."""
+    splits: dict[str, Path] = {}
     for path in sorted(folder.glob("[Ll][Mm][Dd][Bb]_*")):
         split = naming.split_of(path.name[len("LMDB_") :])
         if split and (path / "data.mdb").is_file():
-            if split in found:
-                raise InputError(f"{found[split]} and {path} are both the split {split}; move one away")
-            found[split] = path
-    return found
+            if split in splits:
+                raise InputError(f"{splits[split]} and {path} are both the split {split}; move one away")
+            splits[split] = path
+    return splits

@@ -19,7 +19,7 @@ SMALL_MANIFEST = 16 << 20  # bytes; a larger one must not be larger than its zip
 
 
 class Archive(Source):
-    """A zip: anybody's, NVIDIA's with its ``dataset.json``, or one that `stylemap data prepare` made."""
+    """A zip of images: any zip, one of NVIDIA's with its ``dataset.json``, or one that `stylemap data prepare` made."""
 
     def __init__(self, path: Path):
         super().__init__(path)
@@ -34,7 +34,7 @@ class Archive(Source):
             self.verified = frozenset(image["name"] for image in manifest["images"])
 
     def __getstate__(self) -> dict:
-        return {"path": self.path, "_owner": None}  # loading processes do not check anything again
+        return {"path": self.path, "_owner": None}  # loading processes need not know what is verified
 
     def names(self) -> list[str]:
         self._zip()
@@ -46,7 +46,7 @@ class Archive(Source):
 
     def read(self, name: str) -> bytes:
         with self._entry(name) as stream:
-            # no more than promised: to read to the end would inflate whatever hides behind a small promise
+            # at most the stated size: reading to the end would unpack whatever hides behind a small number
             return stream.read(max(1, self._index[name].file_size))
 
     def stamp(self, name: str) -> str:
@@ -70,8 +70,8 @@ class Archive(Source):
 
     @contextlib.contextmanager
     def _entry(self, name: str) -> Iterator[BinaryIO]:
-        """A file in the zip, whose damages become InputErrors."""
-        archive = self._zip()  # a zip that is gone or replaced is no damaged entry: let that error through
+        """A file in the zip; where it is damaged, the block raises an InputError."""
+        archive = self._zip()  # if the zip is gone or replaced, its error is not one of this entry
         if naming.outside(naming.canonical(name)):
             raise InputError(f"{name} would unpack outside of its folder; pack it again with plain names")
         if name not in self._index:
@@ -89,9 +89,7 @@ class Archive(Source):
             except zip_entries.BROKEN as err:
                 raise OSError(errno.EIO, brief(err)) from err
             entries = self._handle.infolist()
-            files = {
-                zip_entries.stored_name(entry): entry for entry in entries
-            }  # of several with one name the last counts
+            files = {zip_entries.stored_name(entry): entry for entry in entries}  # the last of equal names counts
             self._index = {name: files[file] for name, file in naming.listed(filter(_is_file, files)).items()}
             self._overlapping = zip_entries.overlapping(entries, self._handle.start_dir)
             self._owner = os.getpid()
@@ -103,7 +101,7 @@ def _is_file(stored: str) -> bool:
 
 
 def _manifest(content: object) -> dict:
-    """What can be relied on in a ``dataset.json``: what is not of the known shape counts as absent."""
+    """The parts of a ``dataset.json`` that have the known shape; the others count as absent."""
     if not isinstance(content, dict):
         return {}
     images, labels = content.get("images"), content.get("labels")

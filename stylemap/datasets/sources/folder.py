@@ -11,11 +11,11 @@ from stylemap.errors import InputError
 
 
 class Folder(Source):
-    """A folder and all below it; links are followed, and a folder that can be reached twice is entered once."""
+    """A folder and everything below it. Links are followed; a folder that can be reached twice is entered once."""
 
     def __init__(self, path: Path):
         super().__init__(path)
-        self._renamed: dict[str, str] = {}  # names of files that the system calls otherwise, as last listed
+        self._renamed: dict[str, str] = {}  # name -> what the system calls the file, where that differs
 
     def names(self) -> list[str]:
         listed = naming.listed(self._files())
@@ -38,12 +38,12 @@ class Folder(Source):
 
     def _file(self, name: str) -> Path:
         file = self._renamed.get(name)
-        if file not in (None, name) and naming.outside(name):  # a backslash may have hidden that
+        if file not in (None, name) and naming.outside(name):  # a backslash may hide that
             raise InputError(f"{name} would lead outside of its folder; rename the file")
         return self.path / (file or name)
 
     def _files(self) -> Iterator[str]:
-        entered = set()  # so that loops of links end
+        entered = set()  # ends loops of links
         for folder, subfolders, files in os.walk(self.path, followlinks=True, onerror=_refuse):
             status = os.stat(folder)
             if (status.st_dev, status.st_ino) in entered:
@@ -56,7 +56,7 @@ class Folder(Source):
 
 
 class OneFile(Folder):
-    """A folder in which there is this file alone."""
+    """A folder of which only this file is seen."""
 
     def __init__(self, file: Path):
         super().__init__(file.parent)

@@ -9,25 +9,25 @@ from stylemap.datasets.sources import lmdb_file
 from stylemap.datasets.sources.source import Source, file_stamp, refuse_huge
 from stylemap.errors import InputError
 
-BELIEVED = 10_000  # images that the "length" of an LMDB may promise before some are looked for
-PROBES = 64  # so many
+BELIEVED = 10_000  # images; where an LMDB's "length" states more, some of them are looked up
+PROBES = 64  # this many
 LONGEST_LENGTH = 500  # bytes of an LMDB's entry "length"
 
 
 class Lmdb(Source):
-    """The published preparation: under ``<side>-<index>``, five digits, the bytes of a picture; under ``length`` their number.
+    """The published format: the key ``<side>-<index>`` (five digits) holds the bytes of an image, ``length`` their number.
 
-    Names are the keys, with ``train/``, ``val/`` or ``test/`` before them where the splits are an LMDB each.
+    Names are the keys. Where each split is an LMDB of its own, ``train/``, ``val/`` or ``test/`` stands before them.
     """
 
-    def __init__(self, path: Path, parts: dict[str, Path], side: int | None):
+    def __init__(self, path: Path, splits: dict[str, Path], side: int | None):
         super().__init__(path)
-        self._parts = parts
+        self._splits = splits
         self._open: dict[str, lmdb_file.Database] = {}
-        self._counts = {split: self._count(split) for split in parts}
-        self._sides = {split: self._side(split, side) for split in parts}
-        for split in parts:
-            self._check_length(split)
+        self._counts = {split: self._read_count(split) for split in splits}
+        self._sides = {split: self._choose_side(split, side) for split in splits}
+        for split in splits:
+            self._validate_count(split)
 
     def __getstate__(self) -> dict:
         return {**self.__dict__, "_open": {}}
@@ -54,43 +54,48 @@ class Lmdb(Source):
     def stamp(self, name: str) -> str:
         return file_stamp(self._file(name.rpartition("/")[0]))
 
-    def _count(self, split: str) -> int:
+    def _read_count(self, split: str) -> int:
         with self._database(split) as database:
             place = database.find(b"length")
             length = database.read(place) if place is not None and place.size < LONGEST_LENGTH else b""
             entries = database.entries
         if not length.isdigit():
-            raise InputError(f"{self._parts[split]} is not a data set: it has no entry 'length'; prepare it again")
+            raise InputError(f"{self._splits[split]} is not a data set: it has no entry 'length'; prepare it again")
         if len(length) > 18 or int(length) > entries:
             raise InputError(
-                f"{self._parts[split]} holds fewer entries ({entries}) than its 'length'; prepare it again"
+                f"{self._splits[split]} holds fewer entries ({entries}) than its 'length'; prepare it again"
             )
         return int(length)
 
-    def _side(self, split: str, wanted: int | None) -> int:
+    def _choose_side(self, split: str, least: int | None) -> int:
         sides = []
         with self._database(split) as database:
-            found = database.first_from(b"0")
-            while found is not None:
-                side, dash, _ = found.partition(b"-")
+            key = database.first_from(b"0")
+            while key is not None:
+                side, dash, _ = key.partition(b"-")
                 if not (dash and side.isdigit() and len(side) <= 9):
                     break
                 sides.append(int(side))
-                found = database.first_from(side + b".")  # "." follows "-": past all of this side
+                key = database.first_from(side + b".")  # "." follows "-": past all of this side
         if not sides:
-            raise InputError(f"{self._parts[split]} holds no images named <side>-<index>; prepare it again")
-        return min((s for s in sides if wanted is not None and s >= wanted), default=max(sides))
+            raise InputError(f"{self._splits[split]} holds no images named <side>-<index>; prepare it again")
+        return min((s for s in sides if least is not None and s >= least), default=max(sides))
 
-    def _check_length(self, split: str) -> None:
-        """Raises InputError where there is little of what ``length`` promises: names alone may take minutes and memory."""
+    def _validate_count(self, split: str) -> None:
+        """Raises an InputError if most of the images that ``length`` states are missing: their names would fill the memory."""
         count, lacking = self._counts[split], 0
         if count <= BELIEVED:
             return
         for i in range(PROBES):
-            with contextlib.suppress(InputError), self._database(split) as database:  # damage is told of each picture
+            with (
+                contextlib.suppress(InputError),
+                self._database(split) as database,
+            ):  # damage is reported for each image
                 lacking += database.find(f"{self._sides[split]}-{i * count // PROBES:05d}".encode()) is None
         if lacking > PROBES // 2:
-            raise InputError(f"{self._parts[split]} lacks most of the {count} images of its 'length'; prepare it again")
+            raise InputError(
+                f"{self._splits[split]} lacks most of the {count} images of its 'length'; prepare it again"
+            )
 
     @contextlib.contextmanager
     def _value(self, name: str) -> Iterator[tuple[lmdb_file.Database, lmdb_file.Place]]:
@@ -98,13 +103,13 @@ class Lmdb(Source):
         with self._database(split, name) as database:
             place = database.find(key.encode())
             if place is None:
-                raise InputError(f"{name} is not in {self._parts[split]}; make the LMDB again")
+                raise InputError(f"{name} is not in {self._splits[split]}; make the LMDB again")
             yield database, place
 
     @contextlib.contextmanager
     def _database(self, split: str, name: str | None = None) -> Iterator[lmdb_file.Database]:
-        """A database, whose damages become InputErrors that call it by ``name``; None = the path."""
-        path = self._parts[split]
+        """A database. Damage becomes an InputError that names the image ``name``, or the path if that is None."""
+        path = self._splits[split]
         if split not in self._open:
             try:
                 self._open[split] = lmdb_file.Database(self._file(split))
@@ -119,5 +124,5 @@ class Lmdb(Source):
             raise InputError(f"{what} LMDB ({err}); copy or make it again") from err
 
     def _file(self, split: str) -> Path:
-        part = self._parts[split]
-        return part / "data.mdb" if part.is_dir() else part
+        path = self._splits[split]
+        return path / "data.mdb" if path.is_dir() else path

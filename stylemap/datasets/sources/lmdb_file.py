@@ -1,6 +1,6 @@
-"""Reading LMDB files, page by page. Every page is checked before it is believed, so that damage is an error.
+"""Reads LMDB files page by page. Every page is checked before it is used, so that damage is an error.
 
-The lmdb package maps the file into memory and follows what stands there: a damaged page ends the process.
+The lmdb package maps the file into memory and follows what is stored there; a damaged page ends the process.
 
 The layout is that of LMDB 0.9 ("data version 1"), as 64-bit little-endian machines write it. A page begins with its number
 (8 bytes), padding (2), flags (2), and the end of its list of nodes (2 of the next 4); a page of a long value has the number
@@ -42,20 +42,20 @@ class Place(NamedTuple):
 
 
 class Database:
-    """The entries of the main database of a file; reads no value but those asked for.
+    """The entries of the main database of a file. Only values that are asked for are read.
 
     Attributes:
-        entries: how many there are, as far as the file can be believed.
+        entries: their number, as the file states it.
 
     Raises:
-        Damaged: from here, `find`, `first_from`.
+        Damaged: here and in every method.
     """
 
     def __init__(self, path: Path):
         """Raises OSError where the file cannot be opened."""
         self._file = os.open(path, os.O_RDONLY | getattr(os, "O_BINARY", 0))
         weakref.finalize(self, os.close, self._file)
-        if hasattr(os, "posix_fadvise"):  # else the system reads ahead, and so all of the values
+        if hasattr(os, "posix_fadvise"):  # otherwise the system reads ahead, and so reads the values
             os.posix_fadvise(self._file, 0, 0, os.POSIX_FADV_RANDOM)
         self._size = os.fstat(self._file).st_size
         self._pages: dict[int, bytes] = {}
@@ -74,7 +74,7 @@ class Database:
         self._depth = depth
 
     def find(self, key: bytes) -> Place | None:
-        """Where the value of a key lies; None if there is none."""
+        """Where the value of a key lies; None if there is no such key."""
         for page in self._down(key):
             at = bisect_left(range(len(page)), key, key=page.key)
             if at < len(page) and page.key(at) == key:
@@ -82,7 +82,7 @@ class Database:
         return None
 
     def first_from(self, key: bytes) -> bytes | None:
-        """The first key that is not before this one; None if all are."""
+        """The first key that is not before this one; None if there is none."""
         for page in self._down(key):
             at = bisect_left(range(len(page)), key, key=page.key)
             if at < len(page):
@@ -95,14 +95,14 @@ class Database:
 
     @contextmanager
     def stream(self, place: Place) -> Iterator[BinaryIO]:
-        """A value as a file, of which only what is asked for is read."""
+        """A value as a file; only the bytes that are asked for are read."""
         with io.BufferedReader(_Stream(self, place), 1024) as stream:
             yield stream
 
     def _bytes(self, offset: int, size: int) -> bytes:
         if offset + size > self._size:
             raise Damaged("something lies past the end of the file")
-        if hasattr(os, "pread"):  # processes that were forked share the position
+        if hasattr(os, "pread"):  # forked processes share the position
             data = os.pread(self._file, size, offset)
         else:
             os.lseek(self._file, offset, os.SEEK_SET)
@@ -112,7 +112,7 @@ class Database:
         return data
 
     def _meta(self, offset: int) -> tuple[int, int, int, int, int, int, int]:
-        """-> (transaction, page size, flags, depth, entries, root, last page) as one of the first two pages tells it."""
+        """-> (transaction, page size, flags, depth, entries, root, last page) as one of the first two pages states them."""
         data = self._bytes(offset, HEADER + 136)
         kind, magic, version = struct.unpack_from("<10xH4xII", data)
         if magic != MAGIC or not kind & META:
@@ -126,10 +126,10 @@ class Database:
         return transaction, size, *main, last
 
     def _down(self, key: bytes) -> "Iterator[_Page]":
-        """The leaf where a key belongs, then that to the right of it."""
+        """The leaf where a key belongs, then the leaf to the right of it."""
         if self._root == EMPTY or not self._depth:
             return
-        turns: list[tuple[_Page, int]] = []  # the branches on the way, and which way was taken
+        turns: list[tuple[_Page, int]] = []  # the branches on the way, and the child taken in each
         page = self._page(self._root, LEAF if self._depth == 1 else BRANCH)
         while len(turns) < self._depth - 1:
             at = bisect_right(range(len(page)), key, lo=1, key=page.key) - 1  # the first of all has no key
@@ -159,7 +159,7 @@ class Database:
         return _Page(self._pages[number], number, kind)
 
     def _place(self, leaf: "_Page", at: int) -> Place:
-        """Where the value of an entry lies, which may be in pages of its own."""
+        """Where the value of an entry lies; a long value has pages of its own."""
         offset, size, flags = leaf.value(at)
         if flags & ~IN_PAGES_OF_ITS_OWN:
             raise Damaged("a key has several values")
@@ -179,8 +179,8 @@ class _Page:
     """The nodes of a branch or leaf, ordered by key."""
 
     def __init__(self, data: bytes, number: int, kind: int):
-        stored, found, end = struct.unpack_from("<Q2xHH", data)
-        if stored != number or found & KINDS != kind or not HEADER < end <= len(data) or end % 2:
+        stored, flags, end = struct.unpack_from("<Q2xHH", data)
+        if stored != number or flags & KINDS != kind or not HEADER < end <= len(data) or end % 2:
             raise Damaged(f"page {number} is not what it should be")
         self.data, self.number, self._end = data, number, end
 
@@ -207,7 +207,7 @@ class _Page:
         return low | high << 32
 
     def value(self, at: int) -> tuple[int, int, int]:
-        """-> (offset in the page, size, flags); of a long value its page's number is there."""
+        """-> (offset in the page, size, flags). At the offset of a long value lies the number of its page."""
         _, size, flags, _, end = self._node(at)
         if end + (8 if flags & IN_PAGES_OF_ITS_OWN else size) > len(self.data):
             raise Damaged(f"page {self.number} has a value outside of it")

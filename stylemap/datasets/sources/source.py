@@ -14,7 +14,7 @@ class Source:
 
     Attributes:
         path: as given.
-        verified: names of pictures known to be whole, because `stylemap data prepare` decoded them.
+        verified: names of images known to be whole, because `stylemap data prepare` decoded them.
     """
 
     verified: frozenset[str] = frozenset()
@@ -23,26 +23,26 @@ class Source:
         self.path = path
 
     def names(self) -> list[str]:
-        """All files but hidden ones, sorted."""
+        """The names of all files that are not hidden, sorted."""
         raise NotImplementedError
 
     def listing(self) -> tuple[list[str], list[str]]:
-        """-> those that are pictures, by their extension, and the others but for ``dataset.json``."""
-        found: tuple[list[str], list[str]] = [], []
+        """-> the names of images, which their extension tells, and those of other files except ``dataset.json``."""
+        images, others = [], []
         for name in self.names():
             if name != MANIFEST:
-                found[naming.extension(name) not in decoding.EXTENSIONS].append(name)
-        return found
+                (images if naming.extension(name) in decoding.EXTENSIONS else others).append(name)
+        return images, others
 
     def pictures(self) -> list[str]:
-        """Those that are pictures, by their extension."""
+        """The names of images."""
         return self.listing()[0]
 
     def read_size(self, name: str) -> tuple[int, int]:
-        """Read only the header of a picture -> its stored (width, height).
+        """Read only the header of an image -> its stored (width, height).
 
         Raises:
-            InputError: it is none, or damaged.
+            InputError: the file is not an image, or damaged.
         """
         raise NotImplementedError
 
@@ -56,7 +56,7 @@ class Source:
         raise NotImplementedError
 
     def fetch(self, name: str) -> bytes:
-        """`read`, but what only this file suffers from (no permission, a link to nowhere, a bad sector) is its InputError."""
+        """As `read`, but an error of this file alone (no permission, a link to nowhere, a bad sector) is an InputError."""
         try:
             return self.read(name)
         except OSError as err:
@@ -65,11 +65,11 @@ class Source:
             raise InputError(f"{name} cannot be read: {err.strerror or err}; restore it or make it readable") from err
 
     def stamp(self, name: str) -> str:
-        """Changes when the file does, as far as can be told without reading it."""
+        """A text that changes when the file does, as far as that can be seen without reading it."""
         raise NotImplementedError
 
     def manifest(self) -> dict:
-        """The ``dataset.json`` of a zip, ours or NVIDIA's; {} if there is none."""
+        """The content of ``dataset.json`` in a zip of this project or of NVIDIA's; {} if there is none."""
         return {}
 
 
@@ -81,6 +81,6 @@ def refuse_huge(name: str, size: int) -> None:
 def file_stamp(path: Path) -> str:
     try:
         status = path.stat()
-    except OSError as err:  # a link to nowhere, say: reading it will tell
+    except OSError as err:  # a link to nowhere, say: reading it will raise the error
         return str(err.errno)
     return f"{status.st_size} {status.st_mtime_ns}"

@@ -1,4 +1,4 @@
-"""Reading the entries of zips within bounds, whatever the zip says of them."""
+"""Reads the entries of zips within bounds, whatever the zip states about them."""
 
 import bz2
 import contextlib
@@ -20,13 +20,13 @@ BROKEN = (  # what a damaged zip raises; RuntimeError: encrypted, unknown compre
     zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, EOFError, RuntimeError, ValueError, OverflowError,
     IndexError,
 )  # fmt: skip
-LARGEST_RATIO = 200  # of a file's size to what it takes in a zip; pictures do not come near, bombs lie above
-UNSUSPECTED = 1 << 17  # bytes; smaller files may have any ratio
+LARGEST_RATIO = 200  # size of a file / its size in the zip; images stay far below, bombs lie above
+UNSUSPECTED = 1 << 17  # bytes; the ratio of smaller files does not matter
 UTF8 = 0x800  # flag of a name in a zip
 
 
 def stored_name(entry: zipfile.ZipInfo) -> str:
-    """What the zip calls an entry. Macs write UTF-8 and do not say so; then Python has taken the bytes for code page 437."""
+    """The name of an entry. Macs write UTF-8 without the flag for it, and Python then decodes the bytes as code page 437."""
     name = entry.orig_filename  # `filename` ends at a NUL
     if entry.flag_bits & UTF8 or name.isascii():
         return name
@@ -37,7 +37,7 @@ def stored_name(entry: zipfile.ZipInfo) -> str:
 
 
 def overlapping(entries: Iterable[zipfile.ZipInfo], end: int) -> set[int]:
-    """Where entries begin that reach into the next one, or into the directory: bytes that are unpacked many times."""
+    """Offsets of entries that reach into the next one or into the directory: their bytes would be unpacked many times."""
     spans = sorted((entry.header_offset, entry.compress_size) for entry in entries)
     spans.append((end, 0))
     return {at for (at, size), (after, _) in itertools.pairwise(spans) if at + zipfile.sizeFileHeader + size > after}
@@ -48,11 +48,11 @@ def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, overl
     """The content of an entry as a file.
 
     Args:
-        name: what messages call it.
-        overlaps: whether it is one of the `overlapping` ones, which are refused.
+        name: of the entry, for messages.
+        overlaps: whether it is one of the `overlapping` entries, which are refused.
 
     Raises:
-        InputError: here or in the block; it is damaged, or unpacks to too much.
+        InputError: here or in the block; the entry is damaged, or unpacks to too much.
         OSError: the zip or the disk is gone.
     """
     if info.file_size > max(UNSUSPECTED, LARGEST_RATIO * info.compress_size):
@@ -68,21 +68,21 @@ def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, overl
     except BROKEN as err:
         raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
     except OSError as err:
-        if err.errno not in (None, errno.EINVAL):  # bz2 has no error class of its own; a seek to nowhere
+        if err.errno not in (None, errno.EINVAL):  # bz2 raises a plain OSError; EINVAL is a seek to nowhere
             raise
         raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
 
 
 @contextlib.contextmanager
 def _unpacked(archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> Iterator[BinaryIO]:
-    """The content of an entry; never more than the size it tells is unpacked."""
+    """The content of an entry. At most the stated size is unpacked."""
     if info.compress_type in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
         with archive.open(info) as stream:
             yield stream
         return
     if info.compress_type not in (zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA):
         raise zipfile.BadZipFile(f"compression {info.compress_type} is not read")
-    # zipfile keeps no bound for other methods: a piece is unpacked whole, however large it becomes
+    # zipfile does not bound the other methods: it unpacks a piece whole, however large that becomes
     packed = copy.copy(info)
     packed.compress_type, packed.file_size, packed.CRC = zipfile.ZIP_STORED, info.compress_size, None
     with archive.open(packed) as stream:
