@@ -18,14 +18,14 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from stylemap import faces, images, project
+from stylemap import faces, images, project, reading
 from stylemap.editing import saving
 from stylemap.editing.applying import Edited
 from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit, layer_count
 from stylemap.editing.schema import parse, refuse
 from stylemap.editor import exchange, pictures, requests
 from stylemap.editor.gallery import Gallery, drawn
-from stylemap.editor.limits import SMALL_BODY, Limits
+from stylemap.editor.limits import PAGE_BYTES, SMALL_BODY, Limits
 from stylemap.editor.security import Guard
 from stylemap.editor.sessions import EncodedPhoto, Session, Sessions
 from stylemap.editor.studio import Photos, Studio
@@ -143,7 +143,8 @@ class Server:
                 "bytes": self.limits.upload_bytes,
                 "project": self.most_bytes,
                 "pixels": self.limits.pixels,
-                "page": requests.PAGE_BYTES,
+                "page": PAGE_BYTES,
+                "header": reading.LARGEST_HEADER,
             },
             "parts": self.gallery.parts,
             "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],

@@ -9,13 +9,14 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import decoding, editing, images, project, resampling
+from stylemap import decoding, editing, images, project, reading, resampling
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import directions, masks
 from stylemap.editing.blending import in_space, mirrored, render
 from stylemap.editing.composing import compose
 from stylemap.editing.edit import Placement
 from stylemap.editor import pictures
+from stylemap.editor.limits import PAGE_BYTES
 from stylemap.faces import Alignment, quad
 from tests.editing import tiny
 from tests.editor.conftest import LIMITS, POINTS, SIDE, Page, avatars, box, patch, photo, pixels, png, text
@@ -52,7 +53,13 @@ def test_info(client, studio):
     assert info["layers"] == len(studio.model.resize(torch.zeros(1, *studio.model.config.stylemap_shape)))
     assert info["references"] == 6
     most = project.most_bytes(studio.model.config, LIMITS.upload_bytes)
-    assert info["limits"] == {"bytes": LIMITS.upload_bytes, "project": most, "pixels": LIMITS.pixels, "page": 1 << 16}
+    assert info["limits"] == {
+        "bytes": LIMITS.upload_bytes,
+        "project": most,
+        "pixels": LIMITS.pixels,
+        "page": PAGE_BYTES,
+        "header": reading.LARGEST_HEADER,
+    }
     assert [part["name"] for part in info["parts"]] == list(GROUPS)
     assert info["directions"] == [{"name": "smile", "accuracy": 0.9}]
     assert info["align"] is True

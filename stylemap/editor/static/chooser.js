@@ -1,7 +1,6 @@
 /** Where pictures come from: the gallery, a file, the clipboard, or a file dropped on the page. Project files come along. */
 
 const PICTURE = /^image\//;
-const LARGEST_HEADER = 100_000_000; // bytes, of .safetensors
 
 export class Chooser {
   /**
@@ -60,7 +59,7 @@ export class Chooser {
   /** Files for slots, in turn; a project among them is what is meant. */
   async #accept(files, slots) {
     for (const file of files) {
-      if (!(await isProject(file))) continue;
+      if (!(await isProject(file, this.editor.info.limits.header))) continue;
       this.dialog.close();
       this.openProject(file);
       return;
@@ -106,11 +105,11 @@ function textOver(event, pane) {
 const isNamedProject = (name) => /\.safetensors$/i.test(name);
 
 /** By its name or, where somebody has changed that, by its beginning: the length of a header, and JSON. */
-async function isProject(file) {
+async function isProject(file, largestHeader) {
   if (isNamedProject(file.name)) return true;
   try {
     const start = new DataView(await file.slice(0, 9).arrayBuffer());
-    return start.getBigUint64(0, true) < LARGEST_HEADER && start.getUint8(8) === 0x7b;
+    return start.getBigUint64(0, true) < largestHeader && start.getUint8(8) === 0x7b;
   } catch {
     return false; // too short, or a folder
   }

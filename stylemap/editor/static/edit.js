@@ -2,26 +2,31 @@
 
 import { decodeMask, encodeMask, isEmpty } from "./mask.js";
 
-const ROOM = 48_000; // characters, of 64 KiB
+const SELECTION_SHARE = 0.75; // of the room for the page's own settings in a project file
 
-const PATCH = {
-  mask: null, // where in the reference is taken
-  shift: [0, 0], // [down, right], pixels
-  scale: 1,
-  flip: false,
-  centre: null, // [down, right], pixels
-  strength: 1,
-  hard: false,
-  feather: 0, // pixels
-  layers: null, // [first, one past the last] of those that change, in w+; null: all
-};
+let schema = null; // what an edit is: names, ranges and defaults of the server's editing/edit.py, as JSON Schema
 
-export const newPatch = () => ({ ...PATCH });
+export function useSchema(edit) {
+  schema = edit.properties;
+}
+
+/** The least and the most of a number. */
+export function rangeOf(kind, name) {
+  const { minimum, maximum } = schema[kind].items.properties[name];
+  return [minimum, maximum];
+}
+
+function defaultsOf(kind) {
+  const fields = Object.entries(schema[kind].items.properties).filter(([, field]) => "default" in field);
+  return Object.fromEntries(fields.map(([name, field]) => [name, field.default]));
+}
+
+export const newPatch = () => defaultsOf("patches");
 
 export function newEdit(references) {
   return {
     pictures: new Map(), // "original", 0, 1, ... -> what Session.putPicture answers
-    space: "w+",
+    space: schema.space.default,
     patches: Array.from({ length: references }, newPatch),
     amounts: {}, // direction -> standard deviations
     limited: false, // the directions work within the selection only
@@ -71,10 +76,10 @@ export function forServer(edit, side) {
   return { space: edit.space, patches, pushes };
 }
 
-/** What of an edit is only of the page: kept beside it in a project file, which has little room for that. */
-export function forPage(edit, side) {
+/** What of an edit only the page knows. A project file keeps it beside the edit, in so many bytes. */
+export function forPage(edit, side, room) {
   const selection = isEmpty(edit.selection) ? null : encodeMask(edit.selection, side);
-  return { limited: edit.limited, selection: selection?.length < ROOM ? selection : null };
+  return { limited: edit.limited, selection: selection?.length < SELECTION_SHARE * room ? selection : null };
 }
 
 /** The edit of a project file. */
@@ -84,9 +89,10 @@ export async function fromServer({ space, patches, pushes }, page, pictures, sid
     const { reference, mask, ...rest } = patch;
     const isOnTop = !patches.slice(i + 1).some((other) => other.reference === reference);
     edit.turns.patches.push(isOnTop ? reference : patch);
-    if (isOnTop) edit.patches[reference] = { ...PATCH, ...rest, mask: await decodeMask(mask, side) };
+    if (isOnTop) edit.patches[reference] = { ...newPatch(), ...rest, mask: await decodeMask(mask, side) };
   }
-  const isPlain = ({ hard, feather, layers }) => !hard && feather === 0 && layers === null;
+  const plain = Object.entries(defaultsOf("pushes")).filter(([name]) => name !== "mask");
+  const isPlain = (push) => plain.every(([name, value]) => JSON.stringify(push[name]) === JSON.stringify(value));
   const where = pushes.find(isPlain)?.mask; // undefined: there is nothing for the sliders
   for (const push of pushes) {
     const { direction, amount, mask } = push;

@@ -8,6 +8,8 @@ import { newEdit, withPatch, withoutPatches } from "./edit.js";
 import { isEmpty } from "./mask.js";
 import { settledCentre } from "./placement.js";
 
+export const BRUSH = { least: 0.02, most: 0.4 }; // radius, in sides of the picture
+
 export class Editor extends EventTarget {
   constructor(info) {
     super();
@@ -96,6 +98,10 @@ export class Editor extends EventTarget {
   look(changes) {
     Object.assign(this.view, changes);
     this.#fire("view");
+  }
+
+  resizeBrush(factor) {
+    this.look({ radius: Math.min(BRUSH.most, Math.max(BRUSH.least, this.view.radius * factor)) });
   }
 
   setPicture(slot, picture) {

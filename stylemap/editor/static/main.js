@@ -3,7 +3,7 @@
 import { Cancelled, Refusal, Silence, request } from "./api.js";
 import { withSign } from "./busy.js";
 import { Chooser } from "./chooser.js";
-import { forServer, newEdit } from "./edit.js";
+import { forServer, newEdit, useSchema } from "./edit.js";
 import { Editor } from "./editor.js";
 import { Keeping } from "./keeping.js";
 import { Mover } from "./mover.js";
@@ -28,6 +28,7 @@ const info = await request("GET", "api/info")
     failed(error);
     throw error;
   });
+useSchema(info.edit);
 const editor = new Editor(info);
 const session = new Session(info);
 const keeping = new Keeping(info.model);
@@ -166,7 +167,6 @@ async function saveProject() {
 }
 
 const compare = () => editor.look({ before: editor.view.before > 0 ? 0 : 1 });
-const resize = (factor) => editor.look({ radius: Math.min(0.4, Math.max(0.02, editor.view.radius * factor)) });
 const soften = (step) => editor.look({ softness: Math.min(1, Math.max(0, editor.view.softness + step)) });
 const take = (tool) => (tool !== "part" || editor.knowsParts) && editor.look({ tool });
 
@@ -176,7 +176,7 @@ listen([
   { keys: ["r"], shown: "R", text: "Box", run: () => take("box") },
   { keys: ["p"], shown: "P", text: "Part: click an eye, the hair …", run: () => take("part") },
   { keys: ["v"], shown: "V", text: "Move the region", run: () => take("move") },
-  { keys: ["["], shown: "[ ]", text: "Smaller or larger brush", run: () => resize(1 / 1.2) },
+  { keys: ["["], shown: "[ ]", text: "Smaller or larger brush", run: () => editor.resizeBrush(1 / 1.2) },
   { keys: ["Shift+["], shown: "Shift [ ]", text: "Harder or softer brush", run: () => soften(-0.1) },
   { keys: ["f"], shown: "F", text: "Flip the region", run: () => panels.flip() },
   { keys: ["+", "="], shown: "+ -", text: "Larger or smaller region", run: () => panels.scale(1) },
@@ -192,7 +192,7 @@ listen([
   { keys: [], shown: "← ↑ → ↓", text: "On the result: move the region", run: () => {} },
   { keys: ["Escape"], text: "Close the panel (on a phone)", run: () => panels.toggleSheet(false) },
 ], [
-  ["]", () => resize(1.2)],
+  ["]", () => editor.resizeBrush(1.2)],
   ["Shift+]", () => soften(0.1)],
   ["-", () => panels.scale(-1)],
 ]);

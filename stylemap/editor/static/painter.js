@@ -68,8 +68,7 @@ export class Painter {
   #wheel(event) {
     if (!this.target.enabled() || event.ctrlKey) return; // with Ctrl the browser zooms
     event.preventDefault();
-    const factor = event.deltaY < 0 ? 1.1 : 1 / 1.1;
-    this.editor.look({ radius: Math.min(0.4, Math.max(0.02, this.editor.view.radius * factor)) });
+    this.editor.resizeBrush(event.deltaY < 0 ? 1.1 : 1 / 1.1);
   }
 
   #key(event) {

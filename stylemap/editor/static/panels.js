@@ -1,6 +1,7 @@
 /** The panel and the tool bar: strength, scale, flip, directions, blending, tools. */
 
-import { withoutPushes } from "./edit.js";
+import { rangeOf, withoutPushes } from "./edit.js";
+import { BRUSH } from "./editor.js";
 import { isEmpty } from "./mask.js";
 import { nextScale } from "./placement.js";
 import { onSlide, radioGroup } from "./widgets.js";
@@ -44,6 +45,7 @@ export class Panels {
 
   #wireRegion() {
     const { editor } = this;
+    [find("#strength").min, find("#strength").max] = rangeOf("patches", "strength");
     onSlide(find("#strength"), editor, (strength, how) => editor.changePatch({ strength }, how));
     find("#smaller").addEventListener("click", () => this.scale(-1));
     find("#larger").addEventListener("click", () => this.scale(1));
@@ -55,7 +57,8 @@ export class Panels {
   #wireBlending() {
     const { editor } = this;
     const feather = find("#feather");
-    [feather.max, feather.step] = [editor.side / 4, editor.side / 64];
+    const [least, most] = rangeOf("patches", "feather");
+    [feather.min, feather.max, feather.step] = [least, Math.min(editor.side / 4, most), editor.side / 64];
     onSlide(feather, editor, (pixels, how) => editor.changePatch({ feather: pixels }, how));
     find("#hard").addEventListener("change", ({ target }) => editor.changePatch({ hard: target.checked }));
     this.#wireLayers();
@@ -81,6 +84,7 @@ export class Panels {
   #wireTools() {
     const { editor } = this;
     this.markTool = radioGroup(find("#tools"), ({ dataset }) => editor.look({ tool: dataset.tool }));
+    [find("#size").min, find("#size").max] = [100 * BRUSH.least, 100 * BRUSH.most];
     find("#size").addEventListener("input", ({ target }) => editor.look({ radius: target.value / 100 }));
     find("#softness").addEventListener("input", ({ target }) => editor.look({ softness: target.value / 100 }));
     find("#adjust").addEventListener("click", () => this.toggleSheet());

@@ -1,8 +1,9 @@
 /** Where a region of the reference lies in the original: mirrored and scaled about its centre, then shifted. */
 
+import { rangeOf } from "./edit.js";
 import { boundsOf } from "./mask.js";
 
-const SCALES = [0.25, 0.33, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3, 4];
+const SCALES = [0.33, 0.5, 0.67, 0.8, 0.9, 1, 1.1, 1.25, 1.5, 2, 3]; // between the smallest and the largest
 
 /**
  * The centre to mirror and scale about, [down, right] in pixels. While a region is neither mirrored nor scaled its centre
@@ -31,6 +32,8 @@ export function isInside(patch, side, point) {
 
 /** The next scale up (1) or down (-1). */
 export function nextScale(scale, step) {
-  const nearest = SCALES.reduce((best, s) => (Math.abs(s - scale) < Math.abs(best - scale) ? s : best));
-  return SCALES[Math.min(SCALES.length - 1, Math.max(0, SCALES.indexOf(nearest) + step))];
+  const [least, most] = rangeOf("patches", "scale");
+  const scales = [least, ...SCALES, most];
+  const nearest = scales.reduce((best, s) => (Math.abs(s - scale) < Math.abs(best - scale) ? s : best));
+  return scales[Math.min(scales.length - 1, Math.max(0, scales.indexOf(nearest) + step))];
 }

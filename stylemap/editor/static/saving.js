@@ -3,8 +3,6 @@
 import { countKept, forPage, forServer, fromServer } from "./edit.js";
 import { answerOf, download } from "./widgets.js";
 
-const SEEN = 256; // pixels; a smaller result is written enlarged by a whole factor
-
 export class Saving {
   constructor(editor, session) {
     Object.assign(this, { editor, session });
@@ -32,9 +30,9 @@ export class Saving {
   }
 
   async saveProject() {
-    const { edit, side, view } = this.editor;
+    const { edit, side, view, info } = this.editor;
     const { radius, softness } = view;
-    const page = { ...forPage(edit, side), radius, softness };
+    const page = { ...forPage(edit, side, info.limits.page), radius, softness };
     download(await this.session.saveProject(forServer(edit, side), edit.pictures, page), "edit.safetensors");
     this.editor.markSaved(edit);
   }
@@ -62,9 +60,9 @@ export class Saving {
   }
 
   #ask(width, height, isWhole) {
-    const { side } = this.editor;
+    const { side, info } = this.editor;
     const text = {
-      none: `The result alone, ${side} × ${side}` + (side < SEEN ? ", enlarged to be seen" : ""),
+      none: `The result alone, ${side} × ${side}` + (side < info.seen ? ", enlarged to be seen" : ""),
       feather: `In the photo at full size, ${width} × ${height}, soft edge`,
       poisson: `In the photo at full size, ${width} × ${height}, colours matched`,
     };
