@@ -26,9 +26,9 @@ from stylemap.config import ModelConfig
 from stylemap.datasets.parts import Part
 from stylemap.editing import applying, masks, pasting
 from stylemap.editing.applying import Edited, Reference
-from stylemap.editing.directions import LARGEST_SCALE, Direction, Origin
+from stylemap.editing.directions import Direction, Origin, Scale
 from stylemap.editing.edit import ORIGINAL, SLOTS, Edit, Space
-from stylemap.editing.schema import Most, Range, Rule, parse, refuse, to_json
+from stylemap.editing.schema import Most, Range, parse, refuse, to_json
 from stylemap.errors import InputError, brief
 from stylemap.faces import Alignment
 from stylemap.files import write_bytes
@@ -41,7 +41,6 @@ LONGEST_NAME = 200  # characters, of weights
 OTHER_KIND = "this is not a project file; choose one that the editor saved"
 Coordinate = Annotated[float, Range(-(1 << 20), 1 << 20)]  # pixels of an upload
 Name = Annotated[str, Most(100)]  # of a direction
-Scale = Annotated[float, Rule(lambda x: 0 < x <= LARGEST_SCALE, f"must be above 0 and at most {LARGEST_SCALE:g}")]
 
 
 @dataclass(frozen=True, eq=False)

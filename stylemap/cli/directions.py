@@ -124,9 +124,9 @@ def run_train(arguments: argparse.Namespace) -> None:
 
     def find(asked: Question) -> Direction:
         answers, known = asked.answer(columns)
-        return method(asked.name, stylemaps[known], torch.from_numpy(answers[known]), seed=arguments.seed)
+        labels = torch.from_numpy(answers[known])
+        return finding_directions.find(asked.name, stylemaps[known], labels, arguments.method, seed=arguments.seed)
 
-    method = finding_directions.METHODS[arguments.method]
     others = [find(asked) for asked in arguments.conditional_on]
     found = [
         directions.condition(direction, [o for o in others if o.name != direction.name])

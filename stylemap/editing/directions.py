@@ -6,12 +6,11 @@ has a place as well: it can be followed inside a mask or in some cells alone. `f
 
 import io
 import json
-import sys
 import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
 import numpy as np
 import torch
@@ -19,11 +18,13 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from stylemap import reading
+from stylemap.editing.schema import Rule, parse
 from stylemap.errors import InputError, Note, brief, shown
 from stylemap.files import write_bytes
 
 FORMAT = "stylemap-directions-1"
-LARGEST_SCALE = 1e6  # those of networks in order are about 1
+# at most a million; those of networks in order are about 1
+Scale = Annotated[float, Rule(lambda x: 0 < x <= 1e6, "must be above 0 and at most 1e6")]
 LEAST_LEFT = 1e-3  # of the norm; a direction of which less is left after a projection is made of rounding and noise
 LITTLE_LEFT = 0.1  # of which one is told
 
@@ -172,35 +173,27 @@ def load(path: str | Path) -> dict[str, Direction]:
     if header.get("format") != FORMAT:
         raise InputError(f"{path} holds no directions; `stylemap directions train` makes such files")
     try:
-        info = reading.parse_json(header["directions"], "the header")
-        found = {name: _from_file(name, tensors[name], **info[name]) for name in info}
-    except (KeyError, TypeError, ValueError) as err:  # an InputError is a ValueError
+        saved = parse(dict, reading.parse_json(header["directions"], "the header"))
+        directions = {name: _from_file(name, tensors[name], parse(_Saved, saved[name], name)) for name in saved}
+        if not directions:
+            raise InputError("there are none")
+    except (KeyError, InputError) as err:
         raise InputError(f"{path} has damaged directions ({brief(err)}); copy it again") from err
-    if not found:
-        raise InputError(f"{path} has damaged directions (there are none); copy it again")
-    return found
+    return directions
 
 
-def _from_file(name: str, vector: Tensor, scale: float, origin: dict[str, Any]) -> Direction:
+@dataclass(frozen=True)
+class _Saved:
+    """What the header says of a direction, whose vector is a tensor of the file."""
+
+    scale: Scale
+    origin: Origin
+
+
+def _from_file(name: str, vector: Tensor, saved: _Saved) -> Direction:
     if vector.dtype != torch.float32 or vector.dim() != 3 or not abs(float(vector.double().norm()) - 1) < 1e-4:
-        raise ValueError(f"{shown(name)} is no unit vector [C, S, S]")
-    if not _is_number(scale) or not 0 < scale <= LARGEST_SCALE:
-        raise ValueError(f"{shown(name)} has scale {shown(scale)}")
-    source = Origin(**{**origin, "conditional_on": tuple(origin["conditional_on"])})
-    figures = (source.positive, source.accuracy, source.balanced_accuracy, source.baseline, source.explained)
-    if (
-        not all(isinstance(text, str) for text in (source.method, *source.conditional_on))
-        or type(source.pictures) is not int
-        or not all(figure is None or _is_number(figure) for figure in figures)
-    ):
-        raise ValueError(f"the origin of {shown(name)} is of another kind")
-    return Direction(name, vector, scale, source)  # as it is: to normalise again would round again
-
-
-def _is_number(value: object) -> bool:
-    return (
-        isinstance(value, int | float) and not isinstance(value, bool) and abs(value) <= sys.float_info.max
-    )  # NaN is not
+        raise InputError(f"{shown(name)} is not a unit vector [C, S, S]")
+    return Direction(name, vector, saved.scale, saved.origin)  # as it is: to normalise again would round again
 
 
 def write_npy(path: str | Path, direction: Direction) -> None:

@@ -1,10 +1,10 @@
 """Finding semantic directions: from pictures with labels by three methods, and from pictures alone by PCA.
 
-Which to take: the vector of `logistic` and `svm` is the normal of the plane between pictures with and without (InterFaceGAN,
+Which to take: the vector of "logistic" and "svm" is the normal of the plane between pictures with and without (InterFaceGAN,
 arXiv 1907.10786, section 3.1). That is the best detector, and where all coordinates vary alike, as in z, the best way to go
 too. Encoded stylemaps vary much more along some vectors than along others, and there the normal leans on what varies
 little: it tells faces apart and hardly changes them. How stylemaps do change from without to with is the difference of the
-means, which equals the normal times their covariance (Haufe et al., NeuroImage 2014): `difference_of_means` is the default.
+means, which equals the normal times their covariance (Haufe et al., NeuroImage 2014): "means" is the default.
 """
 
 import importlib
@@ -21,10 +21,8 @@ from stylemap.errors import InputError
 HELDOUT = 0.2  # share of the pictures
 LEAST = 5  # pictures with and as many without
 SHRINKAGE = 0.1  # of the covariance towards a multiple of the identity
-LOGISTIC_C, SVM_C = (
-    1e-3,
-    1e-4,
-)  # scikit-learn's inverse regularisation; small, since there are more coordinates than pictures
+# scikit-learn's inverse regularisation; small, since there are more coordinates than pictures
+LOGISTIC_C, SVM_C = 1e-3, 1e-4
 
 
 class Fit(NamedTuple):
@@ -35,48 +33,42 @@ class Fit(NamedTuple):
     threshold: float
 
 
-def difference_of_means(
-    name: str, stylemaps: Tensor, labels: Tensor, heldout: float = HELDOUT, seed: int = 0
+def find(
+    name: str, stylemaps: Tensor, labels: Tensor, method: str = "means", heldout: float = HELDOUT, seed: int = 0
 ) -> Direction:
-    """The mean stylemap of pictures with the attribute less that of pictures without.
-
-    The accuracy is that of Fisher's linear discriminant, the classifier with these means and a common covariance.
+    """The direction from pictures without an attribute to pictures with it.
 
     Args:
         stylemaps: [N, C, S, S].
         labels: bool [N].
+        method: one of `METHODS`: the difference of the means, or the normal of logistic regression or of a support vector
+            machine (InterFaceGAN's choice), which need scikit-learn. The accuracy is that of the classifier; for the means
+            of Fisher's linear discriminant, which has these means and a common covariance.
         heldout: share of the pictures, of either label, that only the accuracy sees.
         seed: of the choice of these.
 
     Raises:
-        InputError: too few pictures with or without the attribute.
+        InputError: too few pictures with or without the attribute, or scikit-learn is missing.
         ValueError: shapes that do not fit.
     """
-    return _find(name, "means", _means, stylemaps, labels, heldout, seed)
-
-
-def logistic(
-    name: str, stylemaps: Tensor, labels: Tensor, heldout: float = HELDOUT, seed: int = 0, c: float = LOGISTIC_C
-) -> Direction:
-    """The normal of logistic regression; see `difference_of_means` for the arguments. ``c`` is scikit-learn's C.
-
-    Raises:
-        InputError: as there, or scikit-learn is missing.
-    """
-    linear_model = _sklearn("linear_model")
-    classifier = linear_model.LogisticRegression(C=c, class_weight="balanced", max_iter=1000)
-    return _find(name, "logistic", lambda x, y: _normal(classifier, x, y), stylemaps, labels, heldout, seed)
-
-
-def svm(
-    name: str, stylemaps: Tensor, labels: Tensor, heldout: float = HELDOUT, seed: int = 0, c: float = SVM_C
-) -> Direction:
-    """The normal of a linear support vector machine, InterFaceGAN's choice; arguments and errors as `logistic`."""
-    classifier = _sklearn("svm").LinearSVC(C=c, class_weight="balanced", dual="auto", random_state=0, max_iter=10_000)
-    return _find(name, "svm", lambda x, y: _normal(classifier, x, y), stylemaps, labels, heldout, seed)
-
-
-METHODS: dict[str, Callable[..., Direction]] = {"means": difference_of_means, "logistic": logistic, "svm": svm}
+    x, y = _flat(stylemaps), torch.as_tensor(labels).cpu()
+    if y.shape != (len(x),) or y.dtype != torch.bool:
+        raise ValueError(f"labels must be bool [{len(x)}], not {y.dtype} {list(y.shape)}")
+    test = _stratified(name, y, heldout, seed)
+    fit = METHODS[method](x[~test], y[~test])
+    correct = (x[test] @ fit.normal > fit.threshold) == y[test]
+    positive = float(y[test].float().mean())
+    origin = Origin(
+        method,
+        pictures=len(x),
+        positive=float(y.float().mean()),
+        accuracy=float(correct.float().mean()),
+        balanced_accuracy=float(sum(correct[y[test] == side].float().mean() for side in (True, False)) / 2),
+        baseline=max(positive, 1 - positive),
+    )
+    vector = fit.vector.view(stylemaps.shape[1:])
+    scale = deviation(vector, stylemaps) if fit.vector.norm() > 0 else 0.0
+    return normalised(name, vector, scale, origin)
 
 
 def pca(stylemaps: Tensor, components: int) -> list[Direction]:
@@ -123,27 +115,6 @@ def deviation(vector: Tensor, stylemaps: Tensor) -> float:
     return float((_flat(stylemaps) @ (flat / flat.norm())).std())
 
 
-def _find(name: str, method: str, fit: Callable[[Tensor, Tensor], Fit], stylemaps, labels, heldout, seed) -> Direction:
-    x, y = _flat(stylemaps), torch.as_tensor(labels).cpu()
-    if y.shape != (len(x),) or y.dtype != torch.bool:
-        raise ValueError(f"labels must be bool [{len(x)}], not {y.dtype} {list(y.shape)}")
-    test = _stratified(name, y, heldout, seed)
-    found = fit(x[~test], y[~test])
-    correct = (x[test] @ found.normal > found.threshold) == y[test]
-    positive = float(y[test].float().mean())
-    origin = Origin(
-        method,
-        pictures=len(x),
-        positive=float(y.float().mean()),
-        accuracy=float(correct.float().mean()),
-        balanced_accuracy=float(sum(correct[y[test] == side].float().mean() for side in (True, False)) / 2),
-        baseline=max(positive, 1 - positive),
-    )
-    vector = found.vector.view(stylemaps.shape[1:])
-    scale = deviation(vector, stylemaps) if found.vector.norm() > 0 else 0.0
-    return normalised(name, vector, scale, origin)
-
-
 def _means(x: Tensor, y: Tensor) -> Fit:
     n, size = x.shape
     positive, negative = x[y].mean(dim=0), x[~y].mean(dim=0)  # [D]
@@ -156,6 +127,19 @@ def _means(x: Tensor, y: Tensor) -> Fit:
     else:
         normal = torch.linalg.solve(rest.T @ rest + floor * torch.eye(size, dtype=x.dtype), delta)
     return Fit(delta, normal, float(normal @ (positive + negative) / 2))
+
+
+def _logistic(x: Tensor, y: Tensor) -> Fit:
+    model = _sklearn("linear_model")
+    return _normal(model.LogisticRegression(C=LOGISTIC_C, class_weight="balanced", max_iter=1000), x, y)
+
+
+def _svm(x: Tensor, y: Tensor) -> Fit:
+    options = {"class_weight": "balanced", "dual": "auto", "random_state": 0, "max_iter": 10_000}
+    return _normal(_sklearn("svm").LinearSVC(C=SVM_C, **options), x, y)
+
+
+METHODS: dict[str, Callable[[Tensor, Tensor], Fit]] = {"means": _means, "logistic": _logistic, "svm": _svm}
 
 
 def _normal(classifier, x: Tensor, y: Tensor) -> Fit:
@@ -174,7 +158,7 @@ def _stratified(name: str, labels: Tensor, heldout: float, seed: int) -> Tensor:
     counts = int(labels.sum()), int((~labels).sum())
     if min(counts) < LEAST:
         raise InputError(
-            f"{name!r}: {counts[0]} pictures with it and {counts[1]} without; needed are {LEAST} of either, give more"
+            f"{name!r}: {counts[0]} pictures with it and {counts[1]} without; give {LEAST} of each or more"
         )
     test = torch.zeros(len(labels), dtype=torch.bool)
     generator = torch.Generator().manual_seed(seed)

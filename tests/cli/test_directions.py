@@ -80,8 +80,8 @@ class TestFinding:
         middle = float(np.median(smiles))
         stylemaps = shipped.encode(x)
         expected = {
-            "smile": finding_directions.difference_of_means("smile", stylemaps[known], smiles > middle, seed=3),
-            "dark": finding_directions.difference_of_means(
+            "smile": finding_directions.find("smile", stylemaps[known], smiles > middle, seed=3),
+            "dark": finding_directions.find(
                 "dark", stylemaps, torch.tensor([a["skin_tone"] > 0.6 for a in looks]), seed=3
             ),
         }
@@ -177,7 +177,7 @@ class TestFinding:
             ("--attribute a:smile --conditional-on b:smile", "nothing is left of direction 'a' without b"),
             ("--method lda", "--method"),
             ("--count 0", "--count 0 must be at least 1"),
-            ("--count 6 --attribute glasses", "needed are 5 of either"),
+            ("--count 6 --attribute glasses", "give 5 of each or more"),
             ("--strip s.bmp", "must end in"),
         ],
     )
