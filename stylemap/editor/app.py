@@ -71,6 +71,17 @@ def create(
     return Guard(app, hosts, limits.requests)
 
 
+def _sending(answer: Callable) -> Callable:
+    """An answer to a request that sends something into a session, which takes few of these at a time."""
+
+    async def limited(self: "Server", request: Request, id: str, **names: str) -> Response | dict:
+        session = self.sessions.get(id)
+        with session.sending(self.limits.at_once):
+            return await answer(self, request, session, **names)
+
+    return limited
+
+
 class Server:
     """The answers. Long work is done by two threads, one with the model and one with files."""
 
@@ -170,26 +181,26 @@ class Server:
         self.sessions.close(id)
         return Response(status_code=204)
 
-    async def put_photo(self, request: Request, id: str, slot: str) -> dict:
-        session, align = self._session(id, slot), _switch("align", request.query_params.get("align", "0"))
-        with session.sending(self.limits.at_once):
-            turn = session.begin()
-            if exchange.media_type(request) == "application/json":
-                body = await exchange.read_json(request, SMALL_BODY, self.limits.body_s)
-                photo = await self.model.run(
-                    request, self.gallery.photo, requests.read(requests.GalleryRequest, body).gallery
-                )
-            else:
-                data = await exchange.read_file(request, self.limits.upload_bytes, self.limits.body_s)
-                photo = await self.files.run(request, self._open, data, align)
-            if slot != ORIGINAL:
-                photo = replace(photo, source=None)  # an edit goes back into the original alone
-            encoded = await self.model.run(request, self.studio.encode, photo)
-            session.change(turn, {slot: encoded})
+    @_sending
+    async def put_photo(self, request: Request, session: Session, slot: str) -> dict:
+        _check_slot(slot)
+        align, turn = _switch("align", request.query_params.get("align", "0")), session.begin()
+        if exchange.media_type(request) == "application/json":
+            body = await exchange.read_json(request, SMALL_BODY, self.limits.body_s)
+            index = requests.read(requests.GalleryRequest, body).gallery
+            photo = await self.model.run(request, self.gallery.photo, index)
+        else:
+            data = await exchange.read_file(request, self.limits.upload_bytes, self.limits.body_s)
+            photo = await self.files.run(request, self._open, data, align)
+        if slot != ORIGINAL:
+            photo = replace(photo, source=None)  # an edit goes back into the original alone
+        encoded = await self.model.run(request, self.studio.encode, photo)
+        session.change(turn, {slot: encoded})
         return self._facts(slot, encoded)
 
     async def delete_photo(self, request: Request, id: str, slot: str) -> Response:
-        session = self._session(id, slot)
+        _check_slot(slot)
+        session = self.sessions.get(id)
         session.change(session.begin(), {slot: None})
         return Response(status_code=204)
 
@@ -206,40 +217,36 @@ class Server:
 
     # ---- edits
 
-    async def render(self, request: Request, id: str) -> Response:
-        session = self.sessions.get(id)
-        with session.sending(self.limits.at_once):
-            body, photos = await self._edit_and_photos(request, session)
-            began = time.perf_counter()
-            _, edited = await self.model.run(request, self._render, Edit, body, photos)
+    @_sending
+    async def render(self, request: Request, session: Session) -> Response:
+        body, photos = await self._edit_and_photos(request, session)
+        began = time.perf_counter()
+        _, edited = await self.model.run(request, self._render, Edit, body, photos)
         answer = exchange.png(edited.pixels)
         answer.headers["x-milliseconds"] = f"{(time.perf_counter() - began) * 1000:.1f}"
         return answer
 
-    async def save(self, request: Request, id: str) -> Response:
-        session = self.sessions.get(id)
-        with session.sending(self.limits.at_once):
-            body, photos = await self._edit_and_photos(request, session)
-            edit, edited = await self.model.run(request, self._render, requests.SaveRequest, body, photos)
-            data, notes = await self.files.run(request, self._file_of, photos[ORIGINAL], edited, edit)
+    @_sending
+    async def save(self, request: Request, session: Session) -> Response:
+        body, photos = await self._edit_and_photos(request, session)
+        edit, edited = await self.model.run(request, self._render, requests.SaveRequest, body, photos)
+        data, notes = await self.files.run(request, self._file_of, photos[ORIGINAL], edited, edit)
         return exchange.download(data, "edit.png", "image/png", notes)
 
-    async def save_project(self, request: Request, id: str) -> Response:
-        session = self.sessions.get(id)
-        with session.sending(self.limits.at_once):
-            body, photos = await self._edit_and_photos(request, session)
-            data = await self.files.run(request, self._project, body, photos)
+    @_sending
+    async def save_project(self, request: Request, session: Session) -> Response:
+        body, photos = await self._edit_and_photos(request, session)
+        data = await self.files.run(request, self._project, body, photos)
         return exchange.download(data, "project.safetensors", "application/octet-stream")
 
-    async def open_project(self, request: Request, id: str) -> dict:
-        session = self.sessions.get(id)
-        with session.sending(self.limits.at_once):
-            turn = session.begin()
-            data = await exchange.read_file(request, self.most_bytes, self.limits.body_s)
-            opened = await self.files.run(request, project.load, data, self.limits.pixels)
-            photos = await self.model.run(request, self.studio.open, opened)
-            session.change(turn, dict.fromkeys(SLOTS) | photos)
-            edit = await self.files.run(request, requests.as_json, opened.edit)
+    @_sending
+    async def open_project(self, request: Request, session: Session) -> dict:
+        turn = session.begin()
+        data = await exchange.read_file(request, self.most_bytes, self.limits.body_s)
+        opened = await self.files.run(request, project.load, data, self.limits.pixels)
+        photos = await self.model.run(request, self.studio.open, opened)
+        session.change(turn, dict.fromkeys(SLOTS) | photos)
+        edit = await self.files.run(request, requests.as_json, opened.edit)
         facts = {slot: self._facts(slot, photo) for slot, photo in photos.items()}
         return {"edit": edit, "page": opened.page, "pictures": facts}
 
@@ -281,13 +288,9 @@ class Server:
 
     # ---- what requests name
 
-    def _session(self, id: str, slot: str) -> Session:
-        if slot not in SLOTS:
-            raise HTTPException(404, f"there is no such slot; the slots are {', '.join(SLOTS)}")
-        return self.sessions.get(id)
-
     def _photo(self, id: str, slot: str) -> EncodedPhoto:
-        encoded = self._session(id, slot).photos.get(slot)
+        _check_slot(slot)
+        encoded = self.sessions.get(id).photos.get(slot)
         if encoded is None:
             raise HTTPException(404, "this slot has no picture yet")
         return encoded
@@ -314,16 +317,6 @@ class Server:
         }
 
 
-def _with_parameters(answer: Callable) -> Callable:
-    """An endpoint that gets the names in its path as arguments, and may answer a dictionary."""
-
-    async def endpoint(request: Request) -> Response:
-        result: Any = await answer(request, **request.path_params)
-        return JSONResponse(result) if isinstance(result, dict) else result
-
-    return endpoint
-
-
 def _number(name: str, text: str) -> int:
     try:
         return int(text[:20])
@@ -335,3 +328,18 @@ def _switch(name: str, text: str) -> bool:
     if text not in ("0", "1", "false", "true"):
         refuse(name, "must be true or false")
     return text in ("1", "true")
+
+
+def _check_slot(slot: str) -> None:
+    if slot not in SLOTS:
+        raise HTTPException(404, f"there is no such slot; the slots are {', '.join(SLOTS)}")
+
+
+def _with_parameters(answer: Callable) -> Callable:
+    """An endpoint that gets the names in its path as arguments, and may answer a dictionary."""
+
+    async def endpoint(request: Request) -> Response:
+        result: Any = await answer(request, **request.path_params)
+        return JSONResponse(result) if isinstance(result, dict) else result
+
+    return endpoint
