@@ -15,7 +15,7 @@ from stylemap.cli.evaluate import number
 from stylemap.comparison import contenders, machine, page
 from stylemap.comparison.contenders import STYLEMAP, VECTORS
 from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
-from stylemap.comparison.table import number as digits
+from stylemap.comparison.results import number as digits
 from stylemap.datasets import stream
 from stylemap.errors import InputError
 from stylemap.inversion import Subject

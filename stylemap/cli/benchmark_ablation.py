@@ -12,6 +12,7 @@ from stylemap.cli import options, train
 from stylemap.cli.evaluate import number
 from stylemap.comparison import ablation, machine, page
 from stylemap.comparison.ablation import EDITS, PLOT, SHEET, TABLE, Measuring, Run
+from stylemap.comparison.results import number as digits
 from stylemap.datasets import unseen
 from stylemap.errors import InputError, Note
 from stylemap.metrics.evaluation import Reference
@@ -121,7 +122,7 @@ def trained(one: Run) -> int:
         return train.run(one.config, one.folder, False)
     if status == "unfinished":
         # where the data lies may have changed
-        return train.run(replace(one.own_config, data=one.config.data), one.folder, True)
+        return train.run(replace(one.known_config, data=one.config.data), one.folder, True)
     return 0
 
 
@@ -134,5 +135,5 @@ def told(runs: list[Run], failed: Mapping[str, str]) -> list[str]:
 
 
 def line(measure: dict) -> str:
-    values = "   ".join(f"{name} {ablation.number(measure[name])}" for name in ablation.METRICS)
+    values = "   ".join(f"{name} {digits(measure[name])}" for name in ablation.METRICS)
     return f"side {measure['side']:>2}, seed {measure['seed']}   {values}"

@@ -1,6 +1,5 @@
 """Stylemaps of several sides, trained alike: reconstruction and edit quality by side (an ablation of StyleMapGAN)."""
 
-import json
 import re
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
@@ -12,7 +11,8 @@ from torch import Tensor
 
 from stylemap import charts, checkpoint, datasets, files, images, provenance, reading, sheets
 from stylemap.charts import Axis, Series
-from stylemap.comparison.table import markdown, number
+from stylemap.comparison import results
+from stylemap.comparison.results import markdown, number
 from stylemap.config import TrainConfig
 from stylemap.datasets import Dataset
 from stylemap.errors import InputError
@@ -21,14 +21,8 @@ from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.settings import flat
 from stylemap.training import augment, state
 
-RESULT, TABLE, PLOT, SHEET, EDITS, MEASURES = (
-    "ablation.json",
-    "table.md",
-    "plot.png",
-    "sheet.webp",
-    "edits.webp",
-    "measures",
-)
+RESULT, TABLE, PLOT = "ablation.json", "table.md", "plot.png"
+SHEET, EDITS, MEASURES = "sheet.webp", "edits.webp", "measures"
 METRICS = {  # name -> title in table and plot
     "mse": "MSE ↓",
     "psnr": "PSNR, dB ↑",
@@ -42,12 +36,12 @@ PLOTTED = {
     "mse_ref": "MSE_ref: edits, inside the mask",
     "swd_lerp": "SWD_lerp of interpolations",
 }
-# What a run may be told anew without becoming another one; that the data is the same, going on and measuring find out.
+# Settings that may change without making another run. Whether the data is the same, going on and measuring find out.
 BOOKKEEPING = ("data", "tick", "save_every", "keep_states", "workers", "device")
 SHOWN = 6  # pictures in the sheets
 SHOWN_PARTS = ("skin", "nose", "eye", "lip", "hair", "cloth")
 PANEL = (560, 360)  # pixels
-WIDE = 5  # from so many times the smallest value on an axis is logarithmic
+WIDE = 5  # an axis is logarithmic if its largest value is that many times its smallest
 Status = Literal["new", "unfinished", "finished", "busy"]
 
 
@@ -63,8 +57,8 @@ class Run:
         return self.folder.name
 
     @property
-    def own_config(self) -> TrainConfig:
-        """What the folder says it was started with."""
+    def known_config(self) -> TrainConfig:
+        """The config in the folder, with which the run was started."""
         return TrainConfig.from_dict(reading.read_yaml(self.folder / checkpoint.CONFIG_FILE))
 
     def status(self) -> Status:
@@ -76,10 +70,10 @@ class Run:
         if not (self.folder / checkpoint.CONFIG_FILE).is_file():
             return "busy" if self.busy() else "new"
         try:
-            own = self.own_config
+            known = self.known_config
         except InputError as err:
             raise InputError(f"{self.folder} holds no run that can go on ({err}); give another --out") from err
-        if different := differences(own, self.config):
+        if different := differences(known, self.config):
             raise InputError(
                 f"{self.folder} holds another run: {', '.join(different)}; give another --out or the same settings"
             )
@@ -102,14 +96,11 @@ class Run:
             return True
 
 
-def differences(own: TrainConfig, wanted: TrainConfig) -> list[str]:
+def differences(known: TrainConfig, config: TrainConfig) -> list[str]:
     """ "images 8000 instead of 11000" for every setting that makes them different runs."""
-    return [
-        f"{name} {mine[name]} instead of {theirs[name]}"
-        for mine, theirs in [(flat(asdict(own)), flat(asdict(wanted)))]
-        for name in mine
-        if name not in BOOKKEEPING and mine[name] != theirs[name]
-    ]
+    before, now = flat(asdict(known)), flat(asdict(config))
+    names = (name for name in before if name not in BOOKKEEPING and before[name] != now[name])
+    return [f"{name} {before[name]} instead of {now[name]}" for name in names]
 
 
 def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: Path) -> list[Run]:
@@ -120,13 +111,13 @@ def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: P
     """
     training, _ = datasets.open_split(config.data, config.model.resolution, config.heldout)
     config = augment.choose_mode(config, len(training))
-    found = []
+    chosen = []
     for seed in seeds:
         for side in sides:
-            own = replace(config, seed=seed, model=replace(config.model, stylemap_size=side))
-            found.append(Run(side, seed, out / f"side{side}-seed{seed}", own))
-            found[-1].status()
-    return found
+            of_run = replace(config, seed=seed, model=replace(config.model, stylemap_size=side))
+            chosen.append(Run(side, seed, out / f"side{side}-seed{seed}", of_run))
+            chosen[-1].status()
+    return chosen
 
 
 @dataclass(frozen=True)
@@ -140,37 +131,25 @@ class Measuring:
 
     def measure(self, run: Run) -> dict:
         """name of a metric -> value, of this call or of an earlier one for the same weights."""
-        weights = run.folder / "weights.safetensors"
         about = {
-            "weights_sha256": provenance.sha256(weights),
+            "weights_sha256": provenance.sha256(run.folder / "weights.safetensors"),
             "count": self.reference.count,
             "pairs": self.pairs,
             "seed": self.reference.seed,
-        }
-        about |= {
             "heldout": len(self.heldout),
             "device": str(self.reference.device),
             "threads": torch.get_num_threads(),
         }
-        note = self.out / MEASURES / f"{run.name}.json"
-        try:
-            known = reading.read_json(note)
-        except InputError:  # none, or one that a kill cut short
-            known = {}
-        if known.get("about") == about:
+        file = self.out / MEASURES / f"{run.name}.json"
+        if known := results.read_finished(file, "about", about):
             return known
         evaluation = self.evaluation(run)
-        results = {name: suite.compute(evaluation, name) for name in METRICS}
-        found = {
-            "side": run.side,
-            "seed": run.seed,
-            "about": about,
-            "images": run.seen(),
-            **{name: result.value for name, result in results.items()},
-            "details": {name: result.details for name, result in results.items()},
-        }
-        files.write_text(note, json.dumps(found, indent=1, allow_nan=False) + "\n")
-        return found
+        measured = {name: suite.compute(evaluation, name) for name in METRICS}
+        values = {name: result.value for name, result in measured.items()}
+        details = {name: result.details for name, result in measured.items()}
+        row = {"side": run.side, "seed": run.seed, "about": about, "images": run.seen(), **values, "details": details}
+        results.write_json(file, row)
+        return row
 
     def evaluation(self, run: Run) -> Evaluation:
         model = checkpoint.load(run.folder, self.reference.device)
@@ -186,21 +165,22 @@ class Measuring:
         edited: dict[str, Tensor] = {}
         for side, run in sorted(by_side.items()):
             evaluation = self.evaluation(run)
-            latents = evaluation.latents
-            pictures = torch.cat(list(streams.reconstructions(evaluation.model, latents[: len(originals)])))
-            made[f"side {side}"] = images.from_uint8(pictures)
-            columns = local_editing.columns(self.shown_edits(evaluation, latents))
+            pictures = streams.reconstructions(evaluation.model, evaluation.latents[: len(originals)])
+            made[f"side {side}"] = images.from_uint8(torch.cat(list(pictures)))
+            columns = local_editing.columns(self.shown_edits(evaluation))
             edit = columns.pop("edit")
             edited = {**columns, **edited, f"side {side}": edit}
         return sheets.sheet(made), sheets.sheet(edited)
 
-    def shown_edits(self, evaluation: Evaluation, latents: Tensor) -> list[local_editing.Edit]:
-        """One of each of SHOWN_PARTS, or of each half: of all pairs the middle one, as the first are so alike that nothing would
-        change."""
+    def shown_edits(self, evaluation: Evaluation) -> list[local_editing.Edit]:
+        """One of each of SHOWN_PARTS, or of each half. It is the middle one of all pairs: the first ones are so alike that an
+        edit would change nothing."""
         tasks = local_editing.tasks(evaluation, range(len(self.heldout)), self.pairs)
         tasks = [task for task in tasks if task.name in SHOWN_PARTS] or tasks
         middle = [task._replace(pairs=[task.pairs[len(task.pairs) // 2]]) for task in tasks[:SHOWN]]
-        return [e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, latents, task)]
+        return [
+            e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, evaluation.latents, task)
+        ]
 
 
 def by_side(measures: Sequence[dict]) -> dict[int, list[dict]]:
@@ -219,7 +199,7 @@ def table(measures: Sequence[dict], notes: Sequence[str]) -> str:
             each = f" ({', '.join(map(number, values))})" if len(values) > 1 else ""
             row.append(mean + each)
         rows.append(row)
-    return markdown(["stylemap", "seeds", *METRICS.values()], rows) + "\n" + "".join(f"- {text}\n" for text in notes)
+    return markdown(["stylemap", "seeds", *METRICS.values()], rows, notes)
 
 
 def plot(measures: Sequence[dict]) -> bytes:
@@ -241,8 +221,7 @@ def plot(measures: Sequence[dict]) -> bytes:
 def write(measures: Sequence[dict], about: dict, notes: Sequence[str], shown: tuple[Tensor, Tensor], out: Path) -> str:
     """All files of results; returns the table."""
     text = table(measures, notes)
-    result = {**about, "notes": list(notes), "runs": list(measures)}
-    files.write_text(out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+    results.write_json(out / RESULT, {**about, "notes": list(notes), "runs": list(measures)})
     files.write_text(out / TABLE, text)
     files.write_bytes(out / PLOT, plot(measures))
     for name, picture in zip((SHEET, EDITS), shown, strict=True):

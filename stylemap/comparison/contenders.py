@@ -54,13 +54,19 @@ class Contender:
         plain = "".join(c if c.isalnum() or c in "+-." else "-" for c in self.name)
         return "-".join([plain, *map(str, self.method.counts.values() or [0])])
 
+    @property
+    def settings(self) -> dict:
+        """For the record, and to tell one contender from another."""
+        method = self.method
+        return {"name": self.name, "weights": self.kind, "class": type(method).__name__, "knobs": asdict(method)}
+
     def shortened(self, steps: int) -> Method:
-        """The method with so many steps in each phase: what warms up."""
+        """The method with that many steps in each phase, to warm up."""
         return replace(self.method, **dict.fromkeys(self.method.counts, steps))
 
 
 def parse(text: str, seed: int = 0) -> list[Contender]:
-    """``NAME[@KIND][:KNOB=VALUE]...``, such as ``w+:steps=100,1000:rate=0.05``; of several steps each gets a contender.
+    """``NAME[@KIND][:KNOB=VALUE]...``, such as ``w+:steps=100,1000:rate=0.05``. Each number of steps is a contender.
 
     Raises:
         InputError: an unknown method, kind or knob, or a value of another type.
@@ -103,7 +109,7 @@ def _whole(text: str, part: str) -> int:
 def choose(
     specs: Sequence[str] | None, subjects: Mapping[str, Subject], seed: int = 0
 ) -> tuple[list[Contender], list[str]]:
-    """Contenders for the weights there are, by kind, and why others of the default ones were left out.
+    """The contenders that run on the given weights, and why others of the default ones were left out.
 
     Args:
         specs: see `parse`; None = those of DEFAULT that the weights allow.
@@ -111,24 +117,24 @@ def choose(
     Raises:
         InputError: a method that was asked for and cannot run on the weights, or is given twice.
     """
-    found: list[Contender] = []
+    chosen: list[Contender] = []
     left_out: list[str] = []
     for spec in DEFAULT if specs is None else specs:
         some = parse(spec, seed)
         reason = next(filter(None, (unfit(contender, subjects) for contender in some)), None)
         if reason is None:
-            found += some
+            chosen += some
         elif specs is None:
             left_out.append(reason)
         else:
             raise InputError(reason)
-    for a, b in itertools.combinations(found, 2):
+    for a, b in itertools.combinations(chosen, 2):
         if (a.kind, a.method) == (b.kind, b.method):
             same = "is given twice" if a.title == b.title else f"and {b.title} are one and the same; leave one out"
             raise InputError(f"method {a.title} {same}")
-    if not found:
+    if not chosen:
         raise InputError(f"no method can run: {left_out[0] if left_out else 'none is given'}")
-    return found, left_out
+    return chosen, left_out
 
 
 def unfit(contender: Contender, subjects: Mapping[str, Subject]) -> str | None:
@@ -147,9 +153,3 @@ def unfit(contender: Contender, subjects: Mapping[str, Subject]) -> str | None:
             f"method {contender.name} begins at the encoder, and the {contender.kind} weights have none; leave it out"
         )
     return None
-
-
-def describe(contender: Contender) -> dict:
-    """For the record and for telling one setting from another."""
-    method = contender.method
-    return {"name": contender.name, "weights": contender.kind, "class": type(method).__name__, "knobs": asdict(method)}

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
-from stylemap import files, images, reading, sheets
-from stylemap.comparison import contenders, machine, quality, showing, timing
+from stylemap import files, images, sheets
+from stylemap.comparison import machine, quality, results, showing, timing
 from stylemap.comparison.contenders import Contender
 from stylemap.comparison.quality import Inverted
 from stylemap.errors import InputError
@@ -39,23 +39,22 @@ class Benchmark:
     about: dict  # everything else the rows depend on, for JSON: weights, data, machine
     out: Path
 
-    def compare(self, chosen: Sequence[Contender], told: Callable[[dict], None] = lambda row: None) -> list[dict]:
-        """Run what is not done yet, in the given order; ``told`` gets every row. A method that fails has a row that says why, and
-        is tried again by the next call; the others go on."""
+    def compare(self, chosen: Sequence[Contender], report: Callable[[dict], None] = lambda row: None) -> list[dict]:
+        """Run what is not done yet, in the given order; ``report`` gets every row. The row of a method that fails says
+        why; the others go on, and the next call tries it again."""
         rows = []
         with tqdm(chosen, unit=" runs", disable=None, leave=False) as bar:
             for contender in bar:
                 bar.set_description(contender.title)
                 rows.append(self.row(contender))
-                told(rows[-1])
+                report(rows[-1])
         return compared(rows)
 
     def row(self, contender: Contender) -> dict:
         """Of this call or of an earlier one."""
-        key = self.key(contender)
-        if (row := self.written(contender, key)) is not None:
+        if (row := self.finished(contender)) is not None:
             return row
-        about = {"key": key, "title": contender.title, "steps": contender.steps, **contenders.describe(contender)}
+        about = {"key": self.key(contender), "title": contender.title, "steps": contender.steps, **contender.settings}
         load, date = machine.load(), datetime.datetime.now(datetime.timezone.utc)
         subject = self.subjects[contender.kind]
         try:
@@ -81,13 +80,14 @@ class Benchmark:
             "history": outcome.history,
         }
         images.write(self.strip(contender), _strip(outcome.pictures[:SHOWN]))
-        files.write_text(self.note(contender), json.dumps(row) + "\n")  # last, as it says that the strip is there
+        results.write_json(self.note(contender), row, indent=None)  # last, as it says that the strip is there
         return row
 
     def key(self, contender: Contender) -> str:
-        """Of everything the row depends on; where the weights lie is none of it."""
+        """Hash of everything that the row depends on. It does not depend on where the weights lie."""
         weights = {kind: {**note, "given": None, "doubt": None} for kind, note in self.about["weights"].items()}
-        content = [contenders.describe(contender), self.batch, self.about | {"weights": weights}, _hash(self.originals)]
+        originals = hashlib.sha256(self.originals.numpy().tobytes()).hexdigest()
+        content = [contender.settings, self.batch, self.about | {"weights": weights}, originals]
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def note(self, contender: Contender) -> Path:
@@ -97,30 +97,22 @@ class Benchmark:
         """The first pictures, one below the other, as the method made them."""
         return self.out / ROWS / f"{contender.slug}.png"
 
-    def written(self, contender: Contender, key: str) -> dict | None:
-        try:
-            row = reading.read_json(self.note(contender))
-        except InputError:
-            return None
-        return row if row.get("key") == key and self.strip(contender).is_file() else None
+    def finished(self, contender: Contender) -> dict | None:
+        """The row of an earlier call."""
+        row = results.read_finished(self.note(contender), "key", self.key(contender))
+        return row if self.strip(contender).is_file() else None
 
     def write(self, chosen: Sequence[Contender], rows: list[dict], notes: Sequence[str]) -> str:
         """All files of results; returns the table with what is to be said below it."""
         text = showing.table(rows, self.about, self.batch, len(self.originals), notes)
-        result = {
-            **self.about,
-            "batch": self.batch,
-            "pictures": len(self.originals),
-            "rows": rows,
-            "notes": list(notes),
-        }
-        files.write_text(self.out / RESULT, json.dumps(result, indent=1, allow_nan=False) + "\n")
+        sizes = {"batch": self.batch, "pictures": len(self.originals)}
+        results.write_json(self.out / RESULT, {**self.about, **sizes, "rows": rows, "notes": list(notes)})
         files.write_text(self.out / TABLE, text)
         files.write_bytes(self.out / PLOT, showing.plot(rows))
         columns = {"original": self.originals[:SHOWN]}
         for contender in longest(chosen):
-            if (path := self.strip(contender)).is_file() and self.written(contender, self.key(contender)):
-                columns[contender.title] = _cut(path, self.originals.shape[1])
+            if self.finished(contender):
+                columns[contender.title] = _cut(self.strip(contender), self.originals.shape[1])
         images.write(self.out / SHEET, sheets.sheet({title: images.from_uint8(x) for title, x in columns.items()}))
         return text
 
@@ -140,15 +132,11 @@ def compared(rows: list[dict]) -> list[dict]:
 
 def longest(chosen: Sequence[Contender]) -> list[Contender]:
     """Of every name the one with the most steps, in the order of the names."""
-    found: dict[str, Contender] = {}
+    by_name: dict[str, Contender] = {}
     for contender in chosen:
-        if contender.name not in found or found[contender.name].steps < contender.steps:
-            found[contender.name] = contender
-    return list(found.values())
-
-
-def _hash(pictures: Tensor) -> str:
-    return hashlib.sha256(pictures.numpy().tobytes()).hexdigest()
+        if contender.name not in by_name or by_name[contender.name].steps < contender.steps:
+            by_name[contender.name] = contender
+    return list(by_name.values())
 
 
 def _strip(pictures: Tensor) -> Tensor:

@@ -7,11 +7,12 @@ import torch
 from torch import Tensor
 
 from stylemap import images, inversion
+from stylemap.comparison.showing import COLUMNS
 from stylemap.comparison.timing import Outcome
 from stylemap.metrics import streams, suite
 from stylemap.metrics.evaluation import Evaluation
 
-METRICS = ("mse", "psnr", "ssim", "lpips", "swd_lerp", "fid_lerp", "latent_distance")
+METRICS = tuple(COLUMNS)
 
 
 @dataclass
@@ -21,19 +22,17 @@ class Inverted(Evaluation):
     outcome: Outcome | None = None
 
     def __post_init__(self):
-        self.latents = self.outcome.latents
+        self.latents = self.outcome.tensors["latent"]
         self.kept = list(range(len(self.latents)))
 
     @property
     def tensors(self) -> dict[str, Tensor]:
-        return {"latent": self.outcome.latents, **self.outcome.extras}
+        return self.outcome.tensors
 
     @torch.no_grad()
     def render(self, tensors: dict[str, Tensor]) -> Tensor:
-        latent, *extras = (x.to(self.model.device) for x in tensors.values())
-        return images.to_uint8(
-            inversion.render(self.model, latent, dict(zip(self.outcome.extras, extras, strict=True)))
-        ).cpu()
+        extras = {name: x.to(self.model.device) for name, x in tensors.items()}
+        return images.to_uint8(inversion.render(self.model, extras.pop("latent"), extras)).cpu()
 
     def reconstructed(self) -> Iterator[tuple[Tensor, Tensor]]:
         size = streams.per_pass(self.model.config.resolution)

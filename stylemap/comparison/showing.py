@@ -5,30 +5,27 @@ from collections.abc import Sequence
 
 from stylemap import charts
 from stylemap.charts import Axis, Series
-from stylemap.comparison.quality import METRICS
-from stylemap.comparison.table import NONE, markdown, number
+from stylemap.comparison.results import NONE, markdown, number
 
 PLOT_SIZE = (1100, 560)  # pixels
 MOST = 1e6  # from here on a number has an exponent
-NAMES = {
-    "mse": "MSE",
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-    "lpips": "LPIPS",
-    "swd_lerp": "SWD_lerp",
-    "fid_lerp": "FID_lerp",
-    "latent_distance": "latent distance",
+COLUMNS = {  # metric -> name, which way is better, decimals
+    "mse": ("MSE", " ↓", 4),
+    "psnr": ("PSNR, dB", " ↑", 1),
+    "ssim": ("SSIM", " ↑", 3),
+    "lpips": ("LPIPS", " ↓", 3),
+    "swd_lerp": ("SWD_lerp", " ↓", 1),
+    "fid_lerp": ("FID_lerp", " ↓", 1),
+    "latent_distance": ("latent distance", "", 2),
 }
-BETTER = {"mse": " ↓", "psnr": " ↑", "ssim": " ↑", "lpips": " ↓", "swd_lerp": " ↓", "fid_lerp": " ↓"}
-DECIMALS = {"mse": 4, "psnr": 1, "ssim": 3, "lpips": 3, "swd_lerp": 1, "fid_lerp": 1, "latent_distance": 2}
 
 
 def table(rows: list[dict], about: dict, batch: int, pictures: int, notes: Sequence[str]) -> str:
     """Markdown: the rows, and below what they were measured with."""
-    shown = [name for name in METRICS if any(row.get(name) is not None for row in rows)]
+    columns = {name: column for name, column in COLUMNS.items() if any(row.get(name) is not None for row in rows)}
     memory = any(row.get("memory_mib") is not None for row in rows)
     header = ["method", "weights", "numbers", "seconds", "ms / step", "speed-up", "time, encoder = 1"]
-    header += [NAMES[name] + BETTER.get(name, "") for name in shown] + ["peak memory, MiB"] * memory
+    header += [name + better for name, better, _ in columns.values()] + ["peak memory, MiB"] * memory
     lines = []
     for row in rows:
         line = [row["title"], row["weights"]]
@@ -39,10 +36,9 @@ def table(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seque
         step = row["seconds_per_step"]
         line.append(_numbers(row))
         line += [number(row["seconds"]), number(step and 1000 * step), number(row["speedup"]), number(row["encoders"])]
-        line += [_fixed(row[name], DECIMALS[name]) for name in shown]
+        line += [_fixed(row[name], decimals) for name, (*_, decimals) in columns.items()]
         lines.append(line + [_fixed(row["memory_mib"], 0)] * memory)
-    below = remarks(rows, about, batch, pictures, notes)
-    return markdown(header, lines) + "\n" + "".join(f"- {text}\n" for text in below)
+    return markdown(header, lines, remarks(rows, about, batch, pictures, notes))
 
 
 def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Sequence[str]) -> list[str]:
@@ -50,31 +46,33 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
     done = [row for row in rows if "seconds" in row]
     hardware, data = about["machine"], about["data"]
     where = hardware["gpu"] or f"{hardware['processor']}, {hardware['threads']} of {hardware['cores']} cores"
-    found = [
+    lines = [
         f"{pictures} held-out pictures of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
         f"{hardware['libraries'][0]}.",
         f"Weights: {'; '.join(_of_weights(kind, note) for kind, note in about['weights'].items())}.",
         *_doubts(about),
-        "Numbers: of the latent; + those of noise maps, and of the input tensor, where they are found too and make the image.",
-        "Time of one picture, from the picture to its latent and the image of that, also of a step; speed-up over the slowest.",
+        "Numbers: size of the latent, plus that of noise maps and of the input tensor where a method finds them too.",
+        "Time is for one picture, from the picture to its latent and the image of that; speed-up is over the slowest method.",
     ]
     if statistics := {row["weights"]: row["seconds_statistics"] for row in done if row["seconds_statistics"]}:
         text = ", ".join(f"{number(value)} s ({kind})" for kind, value in statistics.items())
-        found.append(f"Not counted, as it is done once for weights: mean and spread of w, {text}.")
+        lines.append(
+            f"The time does not include the mean and spread of w, which are computed once for the weights: {text}."
+        )
     stand_in = about["perceptual"].get("stand_in")
     network = f"a stand-in, {stand_in}" if stand_in else about["perceptual"]["network"]
-    found.append(f"The perceptual network that methods optimise by is {network}.")
+    lines.append(f"The perceptual network of the methods is {network}.")
     reasons = {name: text for row in done for name, text in row["reasons"].items()}
-    found += [f"{NAMES[name]} was not measured: {_brief(text)}." for name, text in reasons.items()]
+    lines += [f"{COLUMNS[name][0]} was not measured: {_brief(text)}." for name, text in reasons.items()]
     loads = [load[0] for row in done for load in (row["load_before"], row["load_after"]) if load]
     if dates := sorted(row["date"] for row in done):
-        found.append(f"Rows were begun from {_date(dates[0])} to {_date(dates[-1])}.")
+        lines.append(f"Rows were begun from {_date(dates[0])} to {_date(dates[-1])}.")
     if loads:
         limits = f"{min(loads):.1f} to {max(loads):.1f} on {hardware['cores']} cores"
-        found.append(f"Load of the machine meanwhile: {limits}; this command alone makes {hardware['threads']}.")
+        lines.append(f"Load of the machine meanwhile: {limits}; this command alone makes {hardware['threads']}.")
     if done:
-        found.append(f"Peak memory: {', '.join(sorted({row['memory'] for row in done}))}.")
-    return [*found, *notes]
+        lines.append(f"Peak memory: {', '.join(sorted({row['memory'] for row in done}))}.")
+    return [*lines, *notes]
 
 
 def plot(rows: list[dict]) -> bytes:
@@ -108,9 +106,11 @@ def _of_weights(kind: str, note: dict) -> str:
 
 
 def _doubts(about: dict) -> list[str]:
-    """What speaks against that the weights never saw the pictures."""
-    found = {note["given"]: note["doubt"] for note in about["weights"].values()}
-    return [f"Not certain that {given} never saw these pictures: {text}." for given, text in found.items() if text]
+    """Why the weights may have seen the pictures."""
+    doubts = {note["given"]: note["doubt"] for note in about["weights"].values()}
+    return [
+        f"It is not certain that {given} never saw these pictures: {text}." for given, text in doubts.items() if text
+    ]
 
 
 def _numbers(row: dict) -> str:
@@ -126,5 +126,5 @@ def _date(iso: str) -> str:
 
 
 def _brief(reason: str) -> str:
-    """Without how to mend it, which the result has."""
+    """Without the remedy, which the result has."""
     return reason.partition(", not found")[0].partition(":")[0]

@@ -1,4 +1,4 @@
-"""One method on all pictures, with the clock beside it.
+"""One method on all pictures, timed.
 
 The time of a picture goes from the picture to its latent and the image of that: for an encoder two passes, for an optimisation
 its start, all its steps and the last image. Before, the same is done with two steps, so that memory is found, kernels are chosen
@@ -6,6 +6,7 @@ and mean and spread of w are known: these are reported apart, as they belong to 
 """
 
 import statistics
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -26,11 +27,10 @@ POINTS = 50  # of the history, about
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a method made of N pictures, and what it took; tensors are on the CPU."""
+    """The result of a method for N pictures, and its cost; tensors are on the CPU."""
 
     pictures: Tensor  # uint8 [N, R, R, 3], the latents rendered
-    latents: Tensor  # [N, C, S, S] or [N, L, C]
-    extras: dict[str, Tensor]  # what else the pictures are made of, [N, ...]
+    tensors: dict[str, Tensor]  # what they are rendered from: "latent" [N, ...], noise maps
     seconds: float  # for one picture: all batches over all pictures
     batches: list[float]  # seconds of each
     seconds_per_step: float | None  # for one picture, warm; None where there are no steps
@@ -41,7 +41,7 @@ class Outcome:
 
 
 def run(contender: Contender, subject: Subject, photos: Tensor, batch: int, perceptual: Perceptual) -> Outcome:
-    """Invert pictures, so many at once.
+    """Invert pictures, ``batch`` at once.
 
     Args:
         photos: [N, 3, R, R] in [-1, 1], on the CPU.
@@ -54,34 +54,32 @@ def run(contender: Contender, subject: Subject, photos: Tensor, batch: int, perc
         _timed(contender, contender.shortened(WARM_STEPS), subject, part, perceptual)
     with machine.peak(subject.device) as memory:
         done = [_timed(contender, contender.method, subject, part, perceptual) for part in parts]
-    found = [inversion for inversion, _ in done]
-    batches = [seconds for _, seconds in done]
-    if not all(inversion.image.isfinite().all() for inversion in found):
+    inversions, batches = zip(*done, strict=True)
+    if not all(inversion.image.isfinite().all() for inversion in inversions):
         raise InputError("it diverged: an image is not finite; lower the rate")
     known = subject.known.get((vars(contender.method).get("statistics_samples"), STATISTICS_SEED))
     return Outcome(
-        torch.cat([images.to_uint8(inversion.image).cpu() for inversion in found]),
-        torch.cat([inversion.latent.cpu() for inversion in found]),
-        {name: torch.cat([inversion.extras[name].cpu() for inversion in found]) for name in found[0].extras},
+        torch.cat([images.to_uint8(inversion.image).cpu() for inversion in inversions]),
+        {name: torch.cat([x.tensors[name].cpu() for x in inversions]) for name in inversions[0].tensors},
         sum(batches) / len(photos),
-        batches,
-        sum(inversion.seconds_per_step for inversion in found) / len(photos) if contender.steps else None,
+        list(batches),
+        sum(inversion.seconds_per_step for inversion in inversions) / len(photos) if contender.steps else None,
         known.seconds if known else None,
         memory,
-        _history(found, len(photos)),
-        found[0].origin,
+        _history(inversions, len(photos)),
+        inversions[0].origin,
     )
 
 
 def _timed(contender: Contender, method, subject: Subject, part: Tensor, perceptual: Perceptual):
     """-> (inversion, seconds of the batch)."""
     start = machine.seconds(subject.device)
-    found = invert(method, subject, part, perceptual, every=max(1, contender.steps // POINTS))
+    inversion = invert(method, subject, part, perceptual, every=max(1, contender.steps // POINTS))
     seconds = machine.seconds(subject.device) - start
     if contender.steps:
-        return found, seconds
+        return inversion, seconds
     # `invert` passes twice, to warm up
-    return found, statistics.median(_pass(method, subject, part, perceptual) for _ in range(PASSES))
+    return inversion, statistics.median(_pass(method, subject, part, perceptual) for _ in range(PASSES))
 
 
 @torch.no_grad()
@@ -91,9 +89,9 @@ def _pass(method, subject: Subject, part: Tensor, perceptual: Perceptual) -> flo
     return machine.seconds(subject.device) - start
 
 
-def _history(found: list[Inversion], count: int) -> list[tuple[int, float, float]]:
+def _history(inversions: Sequence[Inversion], count: int) -> list[tuple[int, float, float]]:
     """Over all batches, which have rows at the same steps."""
-    rows = zip(*(inversion.history for inversion in found), strict=True)
+    rows = zip(*(inversion.history for inversion in inversions), strict=True)
     return [
         (some[0].step, sum(r.seconds for r in some) / count, sum(sum(r.error) for r in some) / count) for some in rows
     ]

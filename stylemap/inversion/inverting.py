@@ -42,6 +42,11 @@ class Inversion:
     origin: dict
     """The method, its knobs, its source, the perceptual network, and how many numbers each tensor has that makes an image."""
 
+    @property
+    def tensors(self) -> Tensors:
+        """Everything that the image is rendered from."""
+        return {"latent": self.latent, **self.extras}
+
 
 @in_float32
 def invert(

@@ -37,9 +37,10 @@ class Sources(NamedTuple):
 class DiscriminatorFeatures(Perceptual):
     """What the blocks of a discriminator see: feature matching, without a download (Larsen et al., arXiv 1512.09300)."""
 
-    def __init__(self, discriminator: Discriminator, origin: dict | None = None):
+    origin = {"network": "discriminator", "stand_in": "discriminator instead of VGG-16"}
+
+    def __init__(self, discriminator: Discriminator):
         self.discriminator = discriminator
-        self.origin = origin or {"network": "discriminator", "stand_in": "discriminator instead of VGG-16"}
 
     @in_float32
     def maps(self, images: Tensor) -> list[Tensor]:
@@ -99,38 +100,28 @@ def for_training(config: LossConfig, device: torch.device) -> Distance | None:
     return None if name in ("discriminator", "none") else load(name, device, config.vgg, largest=None).distance
 
 
-def _lpips(sources: Sources) -> Perceptual:
-    return vgg16.load(sources.vgg, sources.device, sources.largest)
-
-
 def _discriminator(sources: Sources) -> Perceptual:
     if sources.weights is None:
         raise InputError("perceptual network discriminator: give the weights that hold one")
     return DiscriminatorFeatures(checkpoint.load_discriminator(sources.weights, sources.device))
 
 
-def _random(sources: Sources) -> Perceptual:
-    return vgg16.random(device=sources.device, largest=sources.largest)
-
-
 def _first_available(sources: Sources) -> Perceptual:
-    try:
-        return _lpips(sources)
-    except InputError:
-        # a path that was given must work; a cache need not be filled
-        if sources.vgg is not None:
-            raise
-    try:
-        return _discriminator(sources)
-    except InputError:
-        return _random(sources)
+    for name in ("lpips", "discriminator"):
+        try:
+            return NETWORKS[name](sources)
+        except InputError:
+            # a path that was given must work; a cache need not be filled
+            if name == "lpips" and sources.vgg is not None:
+                raise
+    return NETWORKS["random"](sources)
 
 
 NETWORKS: dict[Name, Callable[[Sources], Perceptual]] = {
     "auto": _first_available,
-    "lpips": _lpips,
+    "lpips": lambda s: vgg16.load(s.vgg, s.device, s.largest),
     "discriminator": _discriminator,
-    "random": _random,
-    "none": lambda sources: Pixels(),
+    "random": lambda s: vgg16.random(device=s.device, largest=s.largest),
+    "none": lambda s: Pixels(),
 }
 NAMES: tuple[Name, ...] = tuple(NETWORKS)

@@ -84,8 +84,14 @@ def load(path: str | None, device: str | torch.device = "cpu", largest: int | No
         InputError: the file is missing, or holds other weights.
     """
     weights = read_weights(path)
+    # torchvision numbers the convolutions among ReLUs and pools
+    numbers = sorted({int(key.split(".")[1]) for key in weights if key.startswith("features.")})
+    convolutions = {
+        name: (weights[f"features.{k}.weight"], weights[f"features.{k}.bias"])
+        for name, k in zip(VGG_LAYERS, numbers, strict=True)
+    }
     origin = {"network": "VGG-16; distance LPIPS v0.1, linear", **VGG.origin(VGG.path(path), "lpips"), "stand_in": None}
-    return from_torchvision(weights, lpips_linear(), origin, device, largest)
+    return Vgg(convolutions, lpips_linear(), origin, device, largest)
 
 
 def read_weights(path: str | None) -> dict[str, Tensor]:
@@ -109,22 +115,6 @@ def read_weights(path: str | None) -> dict[str, Tensor]:
             f"{file} does not hold torchvision's VGG-16 weights ({type(err).__name__}); copy it again"
         ) from err
     return weights
-
-
-def from_torchvision(
-    weights: dict[str, Tensor],
-    linear: list[Tensor] | None,
-    origin: dict,
-    device: str | torch.device = "cpu",
-    largest: int | None = PROJECTED_SIDE,
-) -> Vgg:
-    """From torchvision's state dict, in which convolutions are numbered among ReLUs and pools."""
-    numbers = sorted({int(key.split(".")[1]) for key in weights if key.startswith("features.")})
-    convolutions = {
-        name: (weights[f"features.{k}.weight"], weights[f"features.{k}.bias"])
-        for name, k in zip(VGG_LAYERS, numbers, strict=True)
-    }
-    return Vgg(convolutions, linear, origin, device, largest)
 
 
 def random(

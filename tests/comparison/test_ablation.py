@@ -69,7 +69,7 @@ def test_runs_started_by_hand_are_recognised(tmp_path):
     (run,) = ablation.runs(CONFIG, [4], [0], tmp_path)
     begun(run, own, seen=8)
     assert ablation.runs(CONFIG, [4], [0], tmp_path)[0].status() == "finished"
-    assert run.own_config == own
+    assert run.known_config == own
 
 
 @pytest.mark.parametrize(

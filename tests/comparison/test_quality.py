@@ -38,7 +38,9 @@ def outcome(subject, shift: int = 0) -> Outcome:
     latents = subject.model.map(tiny.randn(4, 12, seed=7))
     extras = {name: x + 0.1 * tiny.randn(*x.shape, seed=3) for name, x in subject.noise_drawn(4, 0).items()}
     made = images.to_uint8(render(subject.model, latents, extras)).int() + shift
-    return Outcome(made.clamp(0, 255).byte(), latents, extras, 1.0, [4.0], 0.1, 0.0, machine.Peak(), [], {})
+    return Outcome(
+        made.clamp(0, 255).byte(), {"latent": latents, **extras}, 1.0, [4.0], 0.1, 0.0, machine.Peak(), [], {}
+    )
 
 
 def reference(subject, seed: int = 0) -> Reference:

@@ -3,7 +3,7 @@
 import pytest
 
 from stylemap.comparison import page
-from stylemap.comparison.table import markdown, number
+from stylemap.comparison.results import markdown, number
 from stylemap.errors import InputError
 
 

@@ -96,10 +96,10 @@ def test_pictures_are_those_of_invert_in_order():
     (contender,) = parse("w+:steps=8:statistics_samples=50")
     whole = invert(contender.method, subject, pictures, network)
     assert found.pictures.shape == (3, tiny.SIDE, tiny.SIDE, 3) and found.pictures.dtype == torch.uint8
-    assert found.latents.shape == whole.latent.shape
-    torch.testing.assert_close(found.latents, whole.latent, atol=1e-3, rtol=1e-3)
-    assert found.extras.keys() == whole.extras.keys()
-    assert all(len(x) == 3 for x in found.extras.values())
+    assert found.tensors["latent"].shape == whole.latent.shape
+    torch.testing.assert_close(found.tensors["latent"], whole.latent, atol=1e-3, rtol=1e-3)
+    assert found.tensors.keys() == whole.tensors.keys()
+    assert all(len(x) == 3 for x in found.tensors.values())
 
 
 def test_history_is_of_all_pictures():

@@ -1,0 +1,45 @@
+"""Results of a comparison: Markdown tables, files, and finished parts that need no second run."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+from stylemap import files, reading
+from stylemap.errors import InputError
+
+NONE = "–"
+
+
+def markdown(header: Sequence[str], rows: Sequence[Sequence[str]], notes: Sequence[str] = ()) -> str:
+    """A table, the first column aligned left and the others right, and the notes as a list below it."""
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    table = "".join(f"| {' | '.join(line)} |\n" for line in lines)
+    return table + "\n" * bool(notes) + "".join(f"- {note}\n" for note in notes)
+
+
+def number(value: float | None, digits: int = 3) -> str:
+    """With that many significant digits and no exponent; a dash for None."""
+    if value is None:
+        return NONE
+    text = f"{value:.{digits}g}"
+    if "e" not in text:
+        return text
+    exponent = int(text.partition("e")[2])
+    return f"{value:.{max(0, digits - 1 - exponent)}f}" if exponent < 0 else f"{float(text):,.0f}"
+
+
+def read_finished(path: Path, name: str, key: object) -> dict | None:
+    """The result of an earlier call; None if there is none, or a kill cut its file short.
+
+    Args:
+        name, key: the entry of the file with everything that the result depends on, as JSON gives it back, and its value.
+    """
+    try:
+        result = reading.read_json(path)
+    except InputError:
+        return None
+    return result if result.get(name) == key else None
+
+
+def write_json(path: Path, result: dict, indent: int | None = 1) -> None:
+    files.write_text(path, json.dumps(result, indent=indent, allow_nan=indent is None) + "\n")
