@@ -92,7 +92,7 @@ def draw(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Seri
     axes.set_xlabel(across.label)
     axes.set_title(f"{title}\n" if up.label else title, loc="left", fontweight="bold", color=INK)
     axes.text(0, 1.02, up.label, color=GREY, transform=axes.transAxes)
-    if legend:
+    if legend and series:
         axes.legend(loc="upper left", bbox_to_anchor=(1.01, 1), frameon=False, labelcolor=INK)
 
 
