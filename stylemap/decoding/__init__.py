@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 
 from stylemap import resampling
-from stylemap.decoding import colours
+from stylemap.decoding import channels, colours
 from stylemap.decoding.formats import EXTENSIONS, READABLE
 from stylemap.decoding.opening import DAMAGED, LARGEST_FILE, MAX_PIXELS, open_image, open_with_metadata
 
@@ -44,7 +44,7 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
         InputError: no such file, no picture (see `READABLE`), damaged or cut short, too large, or values without a white.
     """
     with open_image(data, name, max_pixels) as picture:
-        return colours.turned(_pixels(picture), colours.turn(picture))
+        return colours.upright(_pixels(picture), colours.orientation(picture))
 
 
 def decode_square(
@@ -56,22 +56,22 @@ def decode_square(
     averages at least 2 x 2 pixels. Nothing is displaced by that. Arguments and errors are those of ``decode``.
     """
     with open_image(data, name, max_pixels) as picture:
-        turn = colours.turn(picture)
-        top, left, length = _square(picture, turn, pad)
+        orientation = colours.orientation(picture)
+        top, left, length = _square(picture, orientation, pad)
         factor = next((f for f in (8, 4, 2) if length >= 2 * side * f and _reducible(picture, f, top, left, length)), 1)
         if factor > 1:
             picture.draft(None, (picture.width // factor, picture.height // factor))
         pixels = colours.rgb(picture) if factor > 1 else _pixels(picture)
         square = resampling.cut(pixels, top // factor, left // factor, length // factor)
-        return colours.turned(resampling.resize(square, side), turn)
+        return colours.upright(resampling.resize(square, side), orientation)
 
 
-def _square(picture: Image.Image, turn: Image.Transpose | None, pad: bool) -> tuple[int, int, int]:
+def _square(picture: Image.Image, orientation: int, pad: bool) -> tuple[int, int, int]:
     """`resampling.square` of the upright picture -> (top, left, side) in the picture as it is stored."""
-    sideways = turn in colours.SIDEWAYS
+    sideways = colours.sideways(orientation)
     height, width = picture.size if sideways else picture.size[::-1]
     top, left, side = resampling.square(height, width, pad)
-    down, right = colours.flips(turn)
+    down, right = colours.flips(orientation)
     top = height - side - top if down else top
     left = width - side - left if right else left
     return (left, top, side) if sideways else (top, left, side)
@@ -108,7 +108,7 @@ def read_size(data: bytes | Path | BinaryIO, name: str | None = None, max_pixels
 def upright_size(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
     """(height, width) of the upright picture, from its header. Arguments and errors are those of ``decode``."""
     with open_image(data, name, max_pixels) as picture:
-        return picture.size if colours.turn(picture) in colours.SIDEWAYS else picture.size[::-1]
+        return picture.size if colours.sideways(colours.orientation(picture)) else picture.size[::-1]
 
 
 @dataclass(frozen=True)
@@ -132,16 +132,16 @@ class FileInfo:
 def inspect(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> FileInfo:
     """Decode every pixel and tell what the file holds. Raises the InputError that ``decode`` would raise for it."""
     with open_image(data, name, max_pixels) as picture:
-        turn, turned = colours.turn(picture), colours.turned_by(picture) is not None
+        orientation, stored = colours.orientation(picture), colours.stored_orientation(picture)
         picture.load()
         colours.split_alpha(picture.crop((0, 0, 1, 1)))  # refuses what `decode` refuses
-        width, height = picture.size if turn not in colours.SIDEWAYS else picture.size[::-1]
+        width, height = picture.size[::-1] if colours.sideways(orientation) else picture.size
         return FileInfo(
             kind=picture.format,
             mode=picture.mode,
             width=width,
             height=height,
-            turned=turned,
+            turned=stored != 1,
             transparent=colours.transparent(picture),
             profile=colours.changes_colours(picture),
         )
@@ -152,8 +152,9 @@ def luminance(data: bytes | Path) -> np.ndarray:
 
     Colour profiles are ignored: a mask is data, not colour. Raises the InputErrors of ``decode``.
     """
-    with open_image(data) as picture:
-        return colours.turned(colours.luminance(picture), colours.turn(picture))
+    colour, alpha = channels.read(data).shares()
+    grey = colour @ colours.LUMINANCE if colour.shape[2] == 3 else colour[..., 0]
+    return grey if alpha is None else grey * alpha
 
 
 def _pixels(picture: Image.Image) -> np.ndarray:

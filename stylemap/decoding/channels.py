@@ -20,7 +20,7 @@ class Channels:
 
     colour: np.ndarray  # [H, W, C], C = 1 grey, 3 RGB, 4 CMYK; uint8 or uint16, of some TIFFs int32 or float32
     alpha: np.ndarray | None  # [H, W], uint8 or uint16 as the colours
-    turn: Image.Transpose | None  # what has turned it upright
+    orientation: int  # that of the file, which these channels no longer have
     exact: bool  # whether a file of this kind keeps every value, as JPEG does not
     reduced: bool  # whether the file has 16 bits a channel and these are 8, as nothing here reads the others
 
@@ -28,6 +28,13 @@ class Channels:
     def full(self) -> float:
         """The value that stands for white and for opaque."""
         return {np.dtype(np.uint8): 255.0, np.dtype(np.uint16): 65535.0}.get(self.colour.dtype, 1.0)
+
+    def shares(self) -> tuple[np.ndarray, np.ndarray | None]:
+        """Colours [H, W, 1 or 3] and alpha [H, W] as float32, of which 1 is white and opaque."""
+        colour = self.colour.astype(np.float32) / np.float32(self.full)
+        if colour.shape[2] == 4:
+            colour = (1 - colour[..., :3]) * (1 - colour[..., 3:])  # CMYK
+        return colour, None if self.alpha is None else self.alpha.astype(np.float32) / np.float32(self.full)
 
 
 def read(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Channels:
@@ -42,24 +49,18 @@ def read(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXE
 def of(data: bytes | Path, picture: Image.Image) -> Channels:
     """The channels of a picture that `open_image` has opened."""
     picture.load()
-    turn = colours.turned_by(picture)
-    colour, alpha = (_upright(channels, colours.turn(picture)) for channels in _channels(picture))
-    wanted = _is_deep(picture)
-    deep = _deep(data) if wanted else None
-    for whole in () if deep is None else (deep, _upright(deep, turn)):  # versions of OpenCV differ in what they turn
+    turned, stored = colours.orientation(picture), colours.stored_orientation(picture)
+    colour, alpha = (x if x is None else colours.upright(x, turned) for x in _channels(picture))
+    sixteen = _is_deep(picture)
+    deep = _deep(data) if sixteen else None
+    for whole in (
+        () if deep is None else (deep, colours.upright(deep, stored))
+    ):  # OpenCV's versions differ in what they turn
         if whole.shape[:2] == colour.shape[:2] and _alike(whole[..., : colour.shape[2]], colour):
             alpha = whole[..., 3] if whole.shape[2] == 4 else alpha if alpha is None else alpha.astype(np.uint16) * 257
             colour = whole[..., : colour.shape[2]]
             break
-    return Channels(colour, alpha, turn, picture.format in EXACT, wanted and colour.dtype != np.uint16)
-
-
-def _upright(channels: np.ndarray | None, turn: Image.Transpose | None) -> np.ndarray | None:
-    """[H, W] or [H, W, C] turned."""
-    if channels is None or turn is None:
-        return channels
-    turned = colours.turned(channels, turn)
-    return turned[..., None] if turned.ndim < channels.ndim else turned  # OpenCV drops a last dimension of 1
+    return Channels(colour, alpha, stored, picture.format in EXACT, sixteen and colour.dtype != np.uint16)
 
 
 def _alike(deep: np.ndarray, colour: np.ndarray) -> bool:

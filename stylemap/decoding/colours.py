@@ -12,49 +12,43 @@ from stylemap.decoding import containers
 from stylemap.decoding.opening import DAMAGED
 
 LUMINANCE = np.float32([0.299, 0.587, 0.114])  # of red, green and blue (Rec. 601), as Pillow has it
-UPRIGHT = {  # EXIF orientation -> what turns the stored picture upright; 1 is upright already
-    2: Image.Transpose.FLIP_LEFT_RIGHT,
-    3: Image.Transpose.ROTATE_180,
-    4: Image.Transpose.FLIP_TOP_BOTTOM,
-    5: Image.Transpose.TRANSPOSE,
-    6: Image.Transpose.ROTATE_270,
-    7: Image.Transpose.TRANSVERSE,
-    8: Image.Transpose.ROTATE_90,
-}
-SIDEWAYS = frozenset(
-    {Image.Transpose.TRANSPOSE, Image.Transpose.ROTATE_90, Image.Transpose.ROTATE_270, Image.Transpose.TRANSVERSE}
-)
-STRIP = (
-    1 << 20
-)  # pixels that are converted at once, so that a large picture is in memory once and a half, not three times
+STRIP = 1 << 20  # pixels that are converted at once: a large image is in memory once and a half, not three times
 
 
-def turn(picture: Image.Image) -> Image.Transpose | None:
-    """What turns a picture upright; EXIF that cannot be read does not spoil it. TIFF and HEIC turn while they decode."""
-    return None if picture.format == "TIFF" else UPRIGHT.get(containers.orientation(picture.info.get("exif")))
+# ---- orientation: 1 to 8, as in EXIF. 1 is upright
 
 
-def turned_by(picture: Image.Image) -> Image.Transpose | None:
-    """As `turn`, also where the reader has turned the picture already."""
-    return turn(picture) or UPRIGHT.get(picture.info.get("original_orientation"))
+def orientation(picture: Image.Image) -> int:
+    """How the pixels that Pillow gives are turned. Pillow itself turns TIFF and HEIC upright while it decodes them."""
+    return 1 if picture.format == "TIFF" else containers.orientation(picture.info.get("exif"))
 
 
-def turned(pixels: np.ndarray, by: Image.Transpose | None) -> np.ndarray:
-    """[H, W] or [H, W, C] turned upright."""
-    if by is None:
-        return pixels
-    down, right = flips(by)
-    pixels = cv2.transpose(pixels) if by in SIDEWAYS else pixels
-    return cv2.flip(pixels, {(1, 0): 0, (0, 1): 1, (1, 1): -1}[down, right]) if down or right else pixels
+def stored_orientation(picture: Image.Image) -> int:
+    """How the pixels are turned in the file, also where Pillow has turned them upright."""
+    turned = picture.info.get("original_orientation")
+    return max(orientation(picture), turned if turned in range(1, 9) else 1)
 
 
-def flips(by: Image.Transpose | None) -> tuple[bool, bool]:
-    """Whether a turn, once rows and columns are exchanged if it goes sideways, reverses the rows, and the columns."""
-    T = Image.Transpose
-    return (
-        by in (T.FLIP_TOP_BOTTOM, T.ROTATE_180, T.ROTATE_90, T.TRANSVERSE),
-        by in (T.FLIP_LEFT_RIGHT, T.ROTATE_180, T.ROTATE_270, T.TRANSVERSE),
-    )
+def sideways(orientation: int) -> bool:
+    """Whether width and height are exchanged."""
+    return orientation > 4
+
+
+def flips(orientation: int) -> tuple[bool, bool]:
+    """Whether upright rows run the other way, and columns, once they are exchanged where the image lies sideways."""
+    return orientation in (3, 4, 7, 8), orientation in (2, 3, 6, 7)
+
+
+def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Turn [H, W] or [H, W, C] upright."""
+    turned = cv2.transpose(pixels) if sideways(orientation) else pixels
+    down, right = flips(orientation)
+    if down or right:
+        turned = cv2.flip(turned, {(True, False): 0, (False, True): 1, (True, True): -1}[down, right])
+    return turned.reshape(*turned.shape[:2], *pixels.shape[2:])  # OpenCV drops a last dimension of 1
+
+
+# ---- colours
 
 
 def rgb(picture: Image.Image) -> np.ndarray:
@@ -78,19 +72,6 @@ def _strip(picture: Image.Image, profile: bytes | None) -> Image.Image:
     over = Image.new("RGB", colour.size, "white")
     over.paste(colour, mask=alpha)
     return over
-
-
-def luminance(picture: Image.Image) -> np.ndarray:
-    """Any mode -> float32 [H, W] in [0, 1], over black, as it is stored. Profiles are ignored."""
-    picture.load()
-    colour, alpha = split_alpha(picture)
-    if colour.mode == "I;16":
-        grey = np.asarray(colour, np.float32) / 65535
-    else:
-        grey = np.asarray(colour.convert("L"), np.float32) / 255
-    if alpha is not None:
-        grey = grey * (np.asarray(alpha, np.float32) / 255)
-    return grey
 
 
 def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:

@@ -4,13 +4,13 @@ A mask is float32 [H, W] in [0, 1], 1 = selected. Knows no torch.
 """
 
 import warnings
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
 from stylemap import resampling
 from stylemap.decoding import channels, colours
-from stylemap.decoding.channels import Channels
 from stylemap.errors import InputError, Note
 
 EDITED = "where the edit is to be"  # what white is in a mask
@@ -41,19 +41,22 @@ def read(path: Path) -> np.ndarray:
     Raises:
         InputError: as of `decoding.decode`; a picture of many colours; numbers that have no range.
     """
-    found = channels.read(path)
-    colour, alpha, full = _fractions(found, path)
+    stored = channels.read(path)
+    if stored.colour.dtype in (np.int32, np.float32):
+        stored = replace(stored, colour=_ranged(stored.colour, path))
+    colour, alpha = stored.shares()
+    full = stored.full
     grounded = None
     if alpha is not None:
         seen = colour[alpha > 0]
-        if len(seen) and alpha.min() < alpha.max() and (np.ptp(seen, axis=0) <= ENDS[found.exact]).all():
+        if len(seen) and alpha.min() < alpha.max() and (np.ptp(seen, axis=0) <= ENDS[stored.exact]).all():
             if not (seen > 0.9).all():
                 _note(f"{path} is of one colour on a transparent ground; what is opaque is taken as white")
-            grounded, full = alpha, 65535.0 if found.alpha.dtype == np.uint16 else 255.0
+            grounded = alpha
         else:
             colour = colour * alpha[..., None]
-    grey = _grey(colour, path, found.exact) if grounded is None else grounded
-    return _levels(grey, path, found.exact, full)
+    grey = _grey(colour, path, stored.exact) if grounded is None else grounded
+    return _levels(grey, path, stored.exact, full)
 
 
 def fit(mask: np.ndarray, side: int, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
@@ -120,27 +123,15 @@ def validate_size(mask: tuple[int, int], photo: tuple[int, int], name: str | Pat
 # ---- what a file means
 
 
-def _fractions(found: Channels, path: Path) -> tuple[np.ndarray, np.ndarray | None, float]:
-    """Colours [H, W, 1 or 3] and alpha [H, W] as shares, float32, and what in the file 1 is."""
-    values, full = found.colour, found.full
-    if values.dtype in (np.int32, np.float32):
-        values, full = _ranged(values, path)
-    colour = values.astype(np.float32) / np.float32(full)
-    if colour.shape[2] == 4:
-        colour = (1 - colour[..., :3]) * (1 - colour[..., 3:])  # CMYK
-    alpha = None if found.alpha is None else found.alpha.astype(np.float32) / np.float32(found.full)
-    return colour, alpha, full
-
-
-def _ranged(values: np.ndarray, path: Path) -> tuple[np.ndarray, float]:
-    """Whole numbers of 32 bits, and floats, with what stands for white among them."""
+def _ranged(values: np.ndarray, path: Path) -> np.ndarray:
+    """Whole numbers of 32 bits, and floats -> shares of white, float32."""
     low, high = values.min(), values.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"the mask {path} holds values that are not finite; export it again")
     if two_valued(values.reshape(-1, 1)) is not None:
-        return (values == high) * np.float32(1), 1.0
+        return (values == high).astype(np.float32)
     if values.dtype == np.float32 and low >= 0 and high <= 1:
-        return values, 1.0
+        return values
     raise InputError(f"the mask {path} holds values from {low:g} to {high:g}; export it with 8 bits, or in 0 to 1")
 
 

@@ -85,7 +85,7 @@ def _notes(data: bytes | Path, picture: Image.Image, found: Channels, kind: Form
     dpi = info.get("dpi")
     if dpi and not all(0 < value < 65_536 for value in dpi):  # NaN is neither
         dpi = None
-    if dpi and found.turn in colours.SIDEWAYS:
+    if dpi and colours.sideways(found.orientation):
         dpi = dpi[::-1]
     exif = None
     try:
