@@ -1,4 +1,4 @@
-"""What a photo's file says of its picture besides the pixels: EXIF, XMP, resolution, texts. It comes along into another file."""
+"""What a photo's file says of its picture besides the pixels: EXIF, XMP, resolution, texts. It is kept in another file."""
 
 import contextlib
 import itertools
@@ -14,7 +14,8 @@ from stylemap.decoding import colours, containers
 from stylemap.decoding.channels import Channels
 from stylemap.photos.formats import JPEG, PNG, WEBP, Format
 
-PNG_MEANING = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # chunks: how the values are to be shown
+PNG_DISPLAY = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # chunks: how values are to be displayed
+NO_TEXT = ("Raw profile type", "XML:com.adobe.xmp")  # keys of texts of a PNG that hold profiles and XMP
 EXIF_IFD, GPS_IFD = 0x8769, 0x8825
 INTEROPERABILITY, MAKER_NOTE = 0xA005, 0x927C  # offsets, which do not hold elsewhere; the latter may hold thumbnails
 WIDTH, HEIGHT, COLOUR_SPACE = 0xA002, 0xA003, 0xA001
@@ -29,7 +30,7 @@ ELSEWHERE = (  # marks in XMP of further pictures in the file, which the result 
 
 
 @dataclass(frozen=True)
-class Notes:
+class Metadata:
     """What a file says of its picture, ready for Pillow's ``save``."""
 
     exif: Image.Exif | None = None
@@ -37,91 +38,68 @@ class Notes:
     dpi: tuple[float, float] | None = None
     text: dict[str, str] = field(default_factory=dict)  # of a PNG
     comment: bytes | None = None  # of a JPEG
-    meaning: tuple[tuple[bytes, bytes], ...] = ()  # chunks of a PNG
+    display: tuple[tuple[bytes, bytes], ...] = ()  # chunks of a PNG that say how its values are to be displayed
 
     def options(self) -> dict[str, Any]:
-        """Pillow's for ``save``, but for a PNG's ``pnginfo``."""
-        given = {"exif": self.exif, "dpi": self.dpi, "xmp": self.xmp, "comment": self.comment}
-        return {name: value for name, value in given.items() if value is not None}
+        """Pillow's options for ``save``, without a PNG's ``pnginfo``."""
+        options = {"exif": self.exif, "dpi": self.dpi, "xmp": self.xmp, "comment": self.comment}
+        return {name: value for name, value in options.items() if value is not None}
 
     def png_info(self) -> PngImagePlugin.PngInfo:
-        """What a PNG has of its own, in chunks."""
-        made = PngImagePlugin.PngInfo()
-        for name, contents in self.meaning:
-            made.add(name, contents)
+        """What only a PNG can hold, in chunks."""
+        info = PngImagePlugin.PngInfo()
+        for name, contents in self.display:
+            info.add(name, contents)
         for key, value in self.text.items():
-            made.add_text(key, value)  # of an iTXt, with its language
+            info.add_text(key, value)  # of an iTXt, with its language
         if self.xmp is not None:
-            made.add_itxt("XML:com.adobe.xmp", self.xmp.decode("utf-8", "replace"))
-        return made
+            info.add_itxt("XML:com.adobe.xmp", self.xmp.decode("utf-8", "replace"))
+        return info
 
-    def in_srgb(self) -> "Notes":
-        """The same of a picture whose colours have become sRGB."""
+    def in_srgb(self) -> "Metadata":
+        """The metadata of the same picture once its colours have become sRGB."""
         if self.exif is not None and EXIF_IFD in self.exif:
             self.exif[EXIF_IFD] = {**self.exif[EXIF_IFD], COLOUR_SPACE: 1}
-        return replace(self, meaning=())
+        return replace(self, display=())
 
 
-def read(data: bytes | Path, found: Channels, kind: Format) -> tuple[Notes, list[str]]:
-    """What a file says of its picture, as far as it holds of the upright one in a file of another kind.
+def read(data: bytes | Path, stored: Channels, kind: Format) -> tuple[Metadata, list[str]]:
+    """Read what a file says of its picture, as it holds of the upright picture in a file of another kind.
 
     Args:
-        found: the file's channels, which could be read.
+        stored: the file's channels.
         kind: of the file to be written.
 
     Returns:
-        It, and a line for all that cannot be read, or does not fit into that kind.
+        The metadata, and a line for each thing that cannot be read or that does not fit into that kind.
     """
     lost: list[str] = []
     with decoding.open_with_metadata(data) as picture:
         if picture is None:
-            return Notes(), ["the photo's metadata cannot be read; the result has none"]
-        notes = _notes(data, picture, found, kind, lost)
-        return notes, lost + _further(picture)
+            return Metadata(), ["the photo's metadata cannot be read; the result has none"]
+        info, size = picture.info, stored.colour.shape[1::-1]
+        dpi = _dpi(info, stored.orientation)
+        text = {k: v for k, v in getattr(picture, "text", {}).items() if not k.startswith(NO_TEXT)}
+        display = _display(data) if picture.format == "PNG" else ()
+        comment = info.get("comment")
+        exif, xmp = _exif(picture, size, dpi, kind, lost), _xmp(info.get("xmp"), size, lost)
+        if kind is not PNG:
+            if text:
+                lost.append(f"{kind.name} has no place for the photo's text: {', '.join(sorted(text))[:80]}")
+            if any(name != b"sRGB" for name, _ in display) and not info.get("icc_profile") and not _ordinary(info):
+                lost.append(f"{kind.name} has no place for the photo's gamma and primaries")
+            text, display = {}, ()
+        if kind is not JPEG or not isinstance(comment, bytes):
+            comment = None
+        return Metadata(exif, xmp, dpi, text, comment, display), lost + _further(picture)
 
 
-def _notes(data: bytes | Path, picture: Image.Image, found: Channels, kind: Format, lost: list[str]) -> Notes:
-    info, size = picture.info, found.colour.shape[1::-1]
+def _dpi(info: dict, orientation: int) -> tuple[float, float] | None:
+    """The resolution across and down, upright."""
     dpi = info.get("dpi")
-    if dpi and not all(0 < value < 65_536 for value in dpi):  # NaN is neither
-        dpi = None
-    if dpi and colours.sideways(found.orientation):
-        dpi = dpi[::-1]
-    exif = None
-    try:
-        found_exif = picture.getexif()
-        if info.get("exif") and not found_exif:  # what could not be read once is empty the second time
-            raise ValueError
-        exif = _exif(found_exif, size, dpi if kind is WEBP else None)
-        if kind is JPEG and exif and len(exif.tobytes()) > 65_000:
-            lost.append("JPEG has no room for the photo's EXIF")
-            exif = None
-    except decoding.DAMAGED:
-        lost.append("the photo's EXIF cannot be read")
-    xmp = info.get("xmp")
-    if xmp and any(mark in xmp for mark in ELSEWHERE):
-        lost.append("the photo's XMP describes further pictures in its file; the result has neither")
-        xmp = None
-    text = {
-        key: value
-        for key, value in getattr(picture, "text", {}).items()
-        if not key.startswith(("Raw profile type", "XML:com.adobe.xmp"))
-    }
-    meaning = _meaning(data) if picture.format == "PNG" else ()
-    comment = info.get("comment")
-    if kind is not PNG:
-        if text:
-            lost.append(f"{kind.name} has no place for the photo's text: {', '.join(sorted(text))[:80]}")
-        if any(chunk[0] != b"sRGB" for chunk in meaning) and not info.get("icc_profile") and not _ordinary(info):
-            lost.append(f"{kind.name} has no place for the photo's gamma and primaries")
-    return Notes(
-        exif,
-        _upright(xmp, size) if xmp else None,
-        dpi,
-        text if kind is PNG else {},
-        comment if kind is JPEG and isinstance(comment, bytes) else None,
-        meaning if kind is PNG else (),
-    )
+    if not dpi or not all(0 < value < 65_536 for value in dpi):  # NaN is neither
+        return None
+    return dpi[::-1] if colours.sideways(orientation) else dpi
 
 
 def _ordinary(info: dict) -> bool:
@@ -139,7 +117,24 @@ def _further(picture: Image.Image) -> list[str]:
     return []
 
 
-def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | None) -> Image.Exif | None:
+def _exif(picture: Image.Image, size: tuple[int, int], dpi: tuple | None, kind: Format, lost: list[str]) -> Image.Exif | None:
+    """The EXIF of the upright picture, if it can be read and the kind of file has room for it."""
+    try:
+        exif = picture.getexif()
+        if picture.info.get("exif") and not exif:  # what could not be read once is empty the second time
+            raise ValueError
+        kept = _of_picture(exif, size, dpi if kind is WEBP else None)
+        length = len(kept.tobytes()) if kept else 0  # what it raises is of a damaged file
+    except decoding.DAMAGED:
+        lost.append("the photo's EXIF cannot be read")
+        return None
+    if kind is JPEG and length > 65_000:
+        lost.append("JPEG has no room for the photo's EXIF")
+        return None
+    return kept
+
+
+def _of_picture(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | None) -> Image.Exif | None:
     """EXIF as it holds of an upright picture of that width and height; without thumbnail and maker's notes."""
     kept = Image.Exif()
     for tag, value in exif.items():
@@ -155,14 +150,16 @@ def _exif(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | No
         kept.update(zip(RESOLUTION, (*map(float, dpi), 2), strict=True))
     if containers.ORIENTATION in exif:
         kept[containers.ORIENTATION] = 1
-    if not len(kept):
-        return None
-    kept.tobytes()  # what it raises is of a damaged file
-    return kept
+    return kept if len(kept) else None
 
 
-def _upright(xmp: bytes, size: tuple[int, int]) -> bytes:
+def _xmp(xmp: bytes | None, size: tuple[int, int], lost: list[str]) -> bytes | None:
     """XMP that says that the picture is upright, and of which size."""
+    if not xmp:
+        return None
+    if any(mark in xmp for mark in ELSEWHERE):
+        lost.append("the photo's XMP describes further pictures in its file; the result has neither")
+        return None
     values = {b"tiff:Orientation": 1, b"tiff:ImageWidth": size[0], b"tiff:ImageLength": size[1]}
     values |= {b"exif:PixelXDimension": size[0], b"exif:PixelYDimension": size[1]}
     for name, value in values.items():
@@ -170,8 +167,8 @@ def _upright(xmp: bytes, size: tuple[int, int]) -> bytes:
     return xmp
 
 
-def _meaning(data: bytes | Path) -> tuple[tuple[bytes, bytes], ...]:
-    """The chunks of a PNG that say how its values are to be shown."""
+def _display(data: bytes | Path) -> tuple[tuple[bytes, bytes], ...]:
+    """The chunks of a PNG that say how its values are to be displayed."""
     chunks = containers.png_chunks(data if isinstance(data, bytes) else data.read_bytes())
     before = itertools.takewhile(lambda chunk: chunk[1] != b"IDAT", chunks)
-    return tuple((name, bytes(whole[8:-4])) for _, name, whole in before if name in PNG_MEANING)
+    return tuple((name, bytes(whole[8:-4])) for _, name, whole in before if name in PNG_DISPLAY)

@@ -20,7 +20,7 @@ from stylemap.decoding import channels, colours, containers
 from stylemap.errors import InputError
 from stylemap.photos import metadata
 from stylemap.photos.formats import FORMATS, JPEG, PNG, Format
-from stylemap.photos.metadata import Notes
+from stylemap.photos.metadata import Metadata
 
 Place = tuple[slice, slice]  # rows and columns
 
@@ -40,7 +40,7 @@ class Original:
     alpha: np.ndarray | None  # [H, W], of the same type
     kind: Format
     profile: bytes | None = None  # ICC
-    notes: Notes = Notes()
+    metadata: Metadata = Metadata()
     lost: tuple[str, ...] = ()  # a line for each thing in the file that the result lacks
 
     @property
@@ -60,12 +60,13 @@ class Original:
         Returns:
             Float [h, w, C] in the range of the photo.
         """
-        own = self.colour[place]
+        convert = _from_srgb(self.colour.shape[2], self.profile)
+        scale = self.full / 255
         if self.alpha is None:
-            return self._to_file(colours) * (self.full / 255)
+            return convert(colours) * scale
         opacity = self.alpha[place][..., None] / np.float32(self.full)
         bare = (colours - 255 * (1 - opacity)) / np.maximum(opacity, 1 / self.full)
-        return np.where(opacity > 0, self._to_file(bare.clip(0, 255)) * (self.full / 255), own)
+        return np.where(opacity > 0, convert(bare.clip(0, 255)) * scale, self.colour[place])
 
     def hidden(self, alignment: faces.Alignment, region: np.ndarray) -> list[str]:
         """A line about an edit that the photo's transparency, or its lack of colours, keeps from being seen.
@@ -83,35 +84,27 @@ class Original:
             lines.append("the photo is grey, and so is the edit in it")
         return lines
 
-    @property
-    def _to_file(self) -> Callable[[np.ndarray], np.ndarray]:
-        return _from_srgb(self.colour.shape[2], self.profile)
-
     def write(self, stream: BinaryIO, colour: np.ndarray) -> None:
         """Write the photo with other colours, shaped as its own.
 
         Raises:
             OSError: the disk is full, or the picture too large for its kind of file.
         """
-        options = self._options()
+        options = self.kind.options | self.metadata.options()
+        if self.profile is not None:
+            options["icc_profile"] = self.profile
+        if self.kind is PNG:
+            options["pnginfo"] = self.metadata.png_info()
         if colour.dtype == np.uint16:
             stream.write(_deep_png(colour, self.alpha, options))
         else:
             _image(colour, self.alpha).save(stream, **options)
 
-    def _options(self) -> dict[str, Any]:
-        options = self.kind.options | self.notes.options()
-        if self.profile is not None:
-            options["icc_profile"] = self.profile
-        if self.kind is PNG:
-            options["pnginfo"] = self.notes.png_info()
-        return options
-
 
 def read(
     source: bytes | Path | np.ndarray, suffix: str, name: str | None = None, max_pixels: int = decoding.MAX_PIXELS
 ) -> Original:
-    """A photo to be written as a file of another or the same kind.
+    """Read a photo that is to be written again, as a file of the same or another kind.
 
     Args:
         source: a file, its contents, or pixels uint8 [H, W, 3] in sRGB.
@@ -122,34 +115,24 @@ def read(
     kind = FORMATS[suffix.lower()]
     if isinstance(source, np.ndarray):
         return Original(source, None, kind, lost=(RECODED,) if kind is JPEG else ())
-    return _read(source, kind, name, max_pixels)
-
-
-def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -> Original:
-    lost: list[str] = []
-    with decoding.open_image(data, name, max_pixels) as picture:
-        found = channels.of(data, picture)
-        if found.colour.dtype not in (np.uint8, np.uint16):
-            colours.split_alpha(picture)  # says why such values are not read
-        width, height = found.colour.shape[1::-1]
+    with decoding.open_image(source, name, max_pixels) as picture:
+        stored = channels.of(source, picture)
+        if stored.colour.dtype not in (np.uint8, np.uint16):
+            colours.split_alpha(picture)  # its error says why such values are not read
+        width, height = stored.colour.shape[1::-1]
         if max(width, height) > kind.side:
             size = f"{width} x {height} pixels"
             raise InputError(
-                f"{name or data} has {size}, and {kind.name} holds at most {kind.side} a side: name a .png"
+                f"{name or source} has {size}, and {kind.name} holds at most {kind.side} a side: name a .png"
             )
         profile = picture.info.get("icc_profile") or None
-    if found.reduced:
-        lost.append("the photo has 16 bits a channel; only 8 of them can be read")
-    notes, of_notes = metadata.read(data, found, kind)
-    lost += of_notes
-    photo = Original(found.colour, found.alpha, kind, profile, notes)
-    photo = _in_colours(photo, lost)
+    lost = ["the photo has 16 bits a channel; only 8 of them can be read"] if stored.reduced else []
+    about, lost_metadata = metadata.read(source, stored, kind)
+    lost += lost_metadata
+    photo = _in_colours(Original(stored.colour, stored.alpha, kind, profile, about), lost)
     if photo.alpha is not None and not kind.alpha:
         lost.append(f"{kind.name} has no transparency: what is transparent becomes white")
-        opacity = photo.alpha[..., None] / np.float32(photo.full)
-        white = 0 if photo.colour.shape[2] == 4 else photo.full
-        laid = np.rint(white + opacity * (photo.colour - np.float32(white))).astype(photo.colour.dtype)
-        photo = replace(photo, colour=laid, alpha=None)
+        photo = _over_white(photo)
     if photo.colour.dtype == np.uint16 and kind.bits < 16:
         lost.append(f"the photo has 16 bits a channel; {kind.name} holds 8")
         photo = replace(photo, colour=_eight_bit(photo.colour), alpha=_eight_bit(photo.alpha))
@@ -158,20 +141,27 @@ def _read(data: bytes | Path, kind: Format, name: str | None, max_pixels: int) -
     return replace(photo, lost=tuple(lost))
 
 
+def _over_white(photo: Original) -> Original:
+    opacity = photo.alpha[..., None] / np.float32(photo.full)
+    white = 0 if photo.colour.shape[2] == 4 else photo.full
+    laid = np.rint(white + opacity * (photo.colour - np.float32(white))).astype(photo.colour.dtype)
+    return replace(photo, colour=laid, alpha=None)
+
+
 # ---- colours
 
 
 def _in_colours(photo: Original, lost: list[str]) -> Original:
-    """In colours that the file can hold, and that the edit can be brought to; if need be in sRGB."""
-    channels, kind = photo.colour.shape[2], photo.kind
-    if channels not in kind.channels:
-        if channels == 1 and (photo.profile is None or _reading(1, photo.profile) is None):
-            return replace(photo, colour=photo.colour.repeat(3, axis=2), profile=None)
-        if channels == 4:
+    """In colours that the file can hold, and that an edit can be converted to; if need be in sRGB."""
+    count, kind = photo.colour.shape[2], photo.kind
+    if count == 1 and count not in kind.channels and _to_srgb(1, photo.profile) is None:
+        return replace(photo, colour=photo.colour.repeat(3, axis=2), profile=None)
+    if count not in kind.channels:
+        if count == 4:
             lost.append(f"{kind.name} has no CMYK: the result is in sRGB")
         return _in_srgb(photo)
     try:
-        _from_srgb(channels, photo.profile)
+        _from_srgb(count, photo.profile)
     except ImageCms.PyCMSError:
         lost.append("the photo's colour profile converts in one direction only: the result is in sRGB")
         return _in_srgb(photo)
@@ -180,29 +170,28 @@ def _in_colours(photo: Original, lost: list[str]) -> Original:
 
 def _in_srgb(photo: Original) -> Original:
     """As 8-bit RGB."""
-    picture = colours.srgb(_image(_eight_bit(photo.colour), None), photo.profile)
-    return replace(
-        photo, colour=np.array(picture), alpha=_eight_bit(photo.alpha), profile=None, notes=photo.notes.in_srgb()
-    )
+    colour = np.array(colours.srgb(_image(_eight_bit(photo.colour), None), photo.profile))
+    return replace(photo, colour=colour, alpha=_eight_bit(photo.alpha), profile=None, metadata=photo.metadata.in_srgb())
 
 
-def _reading(channels: int, profile: bytes) -> ImageCms.ImageCmsTransform | None:
-    return colours.profile_transform(profile, MODES[channels])
+def _to_srgb(count: int, profile: bytes | None) -> ImageCms.ImageCmsTransform | None:
+    """What `decoding` converts a photo of so many channels by; None where its values are read as they stand."""
+    return colours.profile_transform(profile, MODES[count])
 
 
-def _from_srgb(channels: int, profile: bytes | None) -> Callable[[np.ndarray], np.ndarray]:
-    """sRGB float [h, w, 3] in 0..255 -> float [h, w, C] in 0..255, the way back from how `decoding` reads such a file.
+def _from_srgb(count: int, profile: bytes | None) -> Callable[[np.ndarray], np.ndarray]:
+    """The inverse of how `decoding` reads such a file: sRGB float [h, w, 3] in 0..255 -> float [h, w, C] in 0..255.
 
     Raises:
-        ImageCms.PyCMSError: there is none.
+        ImageCms.PyCMSError: the profile has no inverse.
     """
-    if profile is None or _reading(channels, profile) is None:
-        return {1: _grey, 3: lambda srgb: srgb, 4: _cmyk}[channels]
-    transform = colours.between(None, profile, "RGB", MODES[channels])
+    if _to_srgb(count, profile) is None:
+        return {1: _grey, 3: lambda srgb: srgb, 4: _cmyk}[count]
+    transform = colours.between(None, profile, "RGB", MODES[count])
 
     def convert(srgb: np.ndarray) -> np.ndarray:
         converted = np.array(transform.apply(Image.fromarray(np.rint(srgb).astype(np.uint8))), np.float32)
-        return converted.reshape(*srgb.shape[:2], channels)
+        return converted.reshape(*srgb.shape[:2], count)
 
     return convert
 
