@@ -1,7 +1,7 @@
 """Picture files to uint8 pixels, and nothing of tensors: what loading processes import must not cost them torch.
 
-`formats` knows the kinds of files, `containers` what surrounds their pixels, `opening` bounds what they may become, `colours`
-makes sRGB of every mode, `channels` keeps every channel at its full depth.
+`opening` opens a file of one of the `formats` within bounds; `jpeg`, `png` and `tiff` read what surrounds the pixels there.
+`colours` makes upright sRGB of every mode, `channels` keeps every channel at its full depth.
 """
 
 import contextlib

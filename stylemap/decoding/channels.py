@@ -7,10 +7,9 @@ import cv2
 import numpy as np
 from PIL import Image
 
-from stylemap.decoding import colours
+from stylemap.decoding import colours, tiff
 from stylemap.decoding.opening import MAX_PIXELS, open_image
 
-BITS_PER_SAMPLE = 258  # TIFF tag
 EXACT = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM"})  # kinds of files that keep every value
 
 
@@ -87,7 +86,7 @@ def _is_deep(picture: Image.Image) -> bool:
     if picture.mode not in ("RGB", "RGBA", "LA"):
         return False
     if picture.format == "TIFF":
-        return max(picture.tag_v2.get(BITS_PER_SAMPLE, (8,))) == 16
+        return max(picture.tag_v2.get(tiff.BITS_PER_SAMPLE, (8,))) == 16
     return picture.info.get("bits") == 16  # of a PNG
 
 

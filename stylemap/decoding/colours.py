@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from PIL import Image, ImageCms
 
-from stylemap.decoding import containers
+from stylemap.decoding import png, tiff
 from stylemap.decoding.opening import DAMAGED
 
 LUMINANCE = np.float32([0.299, 0.587, 0.114])  # of red, green and blue (Rec. 601), as Pillow has it
@@ -20,7 +20,7 @@ STRIP = 1 << 20  # pixels that are converted at once: a large image is in memory
 
 def orientation(picture: Image.Image) -> int:
     """How the pixels that Pillow gives are turned. Pillow itself turns TIFF and HEIC upright while it decodes them."""
-    return 1 if picture.format == "TIFF" else containers.orientation(picture.info.get("exif"))
+    return 1 if picture.format == "TIFF" else tiff.orientation(picture.info.get("exif"))
 
 
 def stored_orientation(picture: Image.Image) -> int:
@@ -137,7 +137,7 @@ def changes_colours(picture: Image.Image) -> bool:
 
 def profile_transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
     """From a profile to sRGB, built once per profile; None where it cannot be used or would change nothing."""
-    return _built(profile, mode) if profile and len(profile) <= containers.MAX_PROFILE else None
+    return _built(profile, mode) if profile and len(profile) <= png.MAX_PROFILE else None
 
 
 @functools.lru_cache(maxsize=16)

@@ -12,7 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
-from stylemap.decoding.containers import PNG_START
+from stylemap.decoding import png
 from stylemap.errors import InputError
 
 ENDINGS = {  # what is read -> how its files' names end, in lower case
@@ -34,7 +34,7 @@ HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
 MARKS = (  # where the mark of a format stands, the mark, the reader
     (0, b"\xff\xd8\xff", JpegImageFile),  # of a phone's several pictures in one JPEG (MPO, gain map), the first
-    (0, PNG_START, PngImageFile),
+    (0, png.START, PngImageFile),
     (8, b"WEBP", WebPImageFile),
     (0, b"BM", BmpImageFile),
     (0, b"GIF8", GifImageFile),

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import BinaryIO
 
 import cv2
-import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 
-from stylemap.decoding import containers, formats
+from stylemap.decoding import formats, jpeg, png, tiff
 from stylemap.errors import InputError, brief
 
 MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
@@ -41,10 +40,6 @@ DAMAGED = (
     ArithmeticError, RuntimeError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
 UNREAD = re.compile(r"unsupported|not (supported|implemented)|unknown (pixel|data|value)|cannot handle", re.IGNORECASE)
-BITS_PER_SAMPLE, COMPRESSION, PHOTOMETRIC, SAMPLES_PER_PIXEL = 258, 259, 262, 277  # tags of TIFF
-PLANAR_CONFIGURATION, YCBCR_SUBSAMPLING = 284, 530
-UNCOMPRESSED, WHITE_IS_ZERO, YCBCR, SEPARATE = 1, 0, 6, 2  # values of theirs
-
 
 # What Pillow remarks about tags, EXIF and sizes, in the middle of other work and without the file's name
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
@@ -98,7 +93,7 @@ def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
         try:
             contents = stream.read()
             reader = formats.reader(contents[: formats.START], "the image")
-            if reader is JpegImageFile and contents.count(containers.EXIF_MARK) > MOST_EXIF:
+            if reader is JpegImageFile and contents.count(jpeg.EXIF_MARK) > MOST_EXIF:
                 raise ValueError("its EXIF is in too many pieces")
             picture = reader(io.BytesIO(contents))
             if reader is PngImageFile:
@@ -143,22 +138,20 @@ def _open(stream: BinaryIO, name: str, header: bool) -> tuple[Image.Image, int]:
     """-> the picture, and the bytes of its file (with ``header`` not all)."""
     start = stream.read(formats.START)
     reader = formats.reader(start, name)
-    if reader is JpegImageFile:
-        return _jpeg(stream, start, header)
-    if reader is PngImageFile:
-        return _png(stream, start, header)
+    if reader in (JpegImageFile, PngImageFile):
+        open_picture = jpeg.open_picture if reader is JpegImageFile else png.open_picture
+        for size in (*(HEAD if header else ()), -1):
+            start += stream.read(size)
+            picture = open_picture(start, header)
+            if picture is not None:
+                return picture, len(start)
+        raise ValueError("it ends before its pixels")
     stream.seek(0)
     size = 0
     if not header:
         data = stream.read()
         stream, size = io.BytesIO(data), len(data)
-    if reader is not TiffImageFile:
-        return reader(stream), size
-    containers.check_tiff(stream)
-    stream.seek(0)
-    picture = reader(stream)
-    picture.info["original_orientation"] = picture.tag_v2.get(containers.ORIENTATION)  # gone once it is decoded
-    return picture, size
+    return (tiff.open_picture if reader is TiffImageFile else reader)(stream), size
 
 
 def _bound(picture: Image.Image, stored: int, name: str) -> None:
@@ -178,10 +171,10 @@ def _bound(picture: Image.Image, stored: int, name: str) -> None:
             raise ValueError(f"it goes over its pixels {picture.info['scans']} times")
     least = width * height / 512 if picture.format == "JPEG" else 0  # a block of 64 takes a bit
     if picture.format == "PNG":
-        least = containers.png_size(picture.fp.getvalue()) / containers.DEFLATED
+        least = png.inflated_size(picture.fp.getvalue()) / png.DEFLATED
     if least > stored:
         raise ValueError(f"it has {stored} bytes for {width} x {height} pixels")
-    if _keyed_16_bit(picture):
+    if png.has_16_bit_key(picture):
         of_pixel += 8
     if width * height * of_pixel > max(MEMORY, stored * GROWTH):
         raise InputError(
@@ -191,69 +184,14 @@ def _bound(picture: Image.Image, stored: int, name: str) -> None:
         raise NotImplementedError(f"{width} x {height} pixels in run lengths")
 
 
-def _read(stream: BinaryIO, start: bytes, header: bool) -> Iterator[bytes]:
-    """The bytes of a file: with ``header`` a few at first, more if these do not suffice, and then all."""
-    for size in (*(HEAD if header else ()), -1):
-        start += stream.read(size)
-        yield start
-
-
-def _jpeg(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int]:
-    for data in _read(stream, start, header):
-        head, at, exif = containers.jpeg_head(data)
-        if at is not None:
-            break
-    else:
-        raise ValueError("it ends before its pixels")
-    picture = JpegImageFile(io.BytesIO(head + data[at:]))
-    picture.info["exif"] = exif
-    several = picture.info.get("progressive") or data[at + 4] < picture.layers
-    picture.info["scans"] = containers.jpeg_scans(data, at) if several and not header else 1
-    return picture, len(data)
-
-
-def _png(stream: BinaryIO, start: bytes, header: bool) -> tuple[Image.Image, int]:
-    for data in _read(stream, start, header):
-        png = containers.png(data, header)
-        if png is not None:
-            break
-    else:
-        raise ValueError("it ends before its pixels")
-    picture = _Png(io.BytesIO(png.contents))
-    picture.info.update(icc_profile=png.profile, exif=png.exif, bits=png.depth)
-    picture.info["transparency"] = _transparency(png, picture.mode)
-    return picture, len(data)
-
-
-class _Png(PngImageFile):
-    """A PNG that has all of its rows. Those that are missing behind the end of the packed pixels Pillow leaves black."""
-
-    def load_end(self) -> None:
-        contents = self.fp.getvalue()
-        super().load_end()
-        last = self.crop((0, self.height - 1, self.width, self.height)).tobytes()
-        if not last.strip(b"\0") and not containers.png_is_whole(contents):
-            raise ValueError("it ends before its last row")
-
-
-def _transparency(png: containers.Png, mode: str) -> int | tuple[int, ...] | bytes | None:
-    """What is transparent, in the values of Pillow's mode; of RGB in 16 bits in those of the file."""
-    if mode == "P":
-        return png.transparent and png.transparent[:256]  # alpha of each colour of the palette
-    key = png.key()
-    if key is None or mode != "L":
-        return key
-    return key * 255 // ((1 << png.depth) - 1)  # Pillow spreads 2 and 4 bits so
-
-
 # ---- where Pillow takes values for others than those that the file means
 
 
 def _corrected(picture: Image.Image) -> Image.Image:
-    if _keyed_16_bit(picture):
-        return _keyed(picture)
+    if png.has_16_bit_key(picture):
+        return png.with_16_bit_key(picture)
     if picture.format == "TIFF":
-        return _as_tagged(picture)
+        return tiff.as_tagged(picture)
     if picture.format == "GIF":
         return _uncovered(picture)
     if picture.format == "BMP" and picture.mode == "RGBA" and picture.getchannel("A").getextrema() == (0, 0):
@@ -261,53 +199,13 @@ def _corrected(picture: Image.Image) -> Image.Image:
     return picture
 
 
-def _keyed_16_bit(picture: Image.Image) -> bool:
-    return (picture.mode, picture.info.get("bits")) == ("RGB", 16) and picture.info["transparency"] is not None
-
-
-def _keyed(picture: PngImageFile) -> Image.Image:
-    """Of colours in 16 bits Pillow keeps the upper 8, in which others than the transparent one may look like it."""
-    key = picture.info["transparency"]
-    values = cv2.imdecode(np.frombuffer(picture.fp.getbuffer(), np.uint8), cv2.IMREAD_UNCHANGED)  # uint16 BGR
-    if values is None:
-        raise ValueError("its pixels cannot be unpacked")
-    picture.putalpha(Image.fromarray(255 - cv2.inRange(values, key[::-1], key[::-1])))
-    return picture
-
-
-def _as_tagged(picture: TiffImageFile) -> Image.Image:
-    """A TIFF's grey as its tags mean it. Uncompressed, two ways of storing colours would come out as noise."""
-    tags = picture.tag_v2
-    kind, bits = tags.get(PHOTOMETRIC), max(tags.get(BITS_PER_SAMPLE, (1,)))
-    if tags.get(COMPRESSION, 1) == UNCOMPRESSED:
-        if kind == YCBCR and tags.get(YCBCR_SUBSAMPLING, (2, 2)) != (1, 1):
-            raise NotImplementedError("colours of half the size, uncompressed")
-        if tags.get(PLANAR_CONFIGURATION) == SEPARATE and bits == 16 and tags.get(SAMPLES_PER_PIXEL, 1) > 1:
-            raise NotImplementedError("16 bits a colour in separate planes, uncompressed")
-    if picture.mode.startswith("I;16"):
-        values = np.asarray(picture).astype(np.uint16)  # in this machine's order
-        if bits == 12:
-            values = values * 16 + values // 256  # 4095 becomes 65535
-        if kind == WHITE_IS_ZERO:  # Pillow inverts 1 to 8 bits only
-            values = 65535 - values
-    elif picture.mode in ("1", "L") and kind is None:  # and what says nothing, though libtiff takes zero for black
-        values = 255 - np.asarray(picture.convert("L"))
-    else:
-        return picture
-    return _replaced(picture, Image.fromarray(values))
-
-
-def _replaced(picture: Image.Image, by: Image.Image) -> Image.Image:
-    by.format, by.info = picture.format, picture.info
-    return by
-
-
 def _uncovered(picture: Image.Image) -> Image.Image:
-    """What the first frame of a GIF does not cover is transparent."""
+    """Make transparent what the first frame of a GIF does not cover."""
     box = picture.tile[0][1]
     if box == (0, 0, *picture.size):
         return picture
     whole = Image.new("RGBA", picture.size)
     whole.paste(picture.convert("RGBA").crop(box), box[:2])
     picture.info.pop("transparency", None)
-    return _replaced(picture, whole)
+    whole.format, whole.info = picture.format, picture.info
+    return whole

@@ -10,7 +10,7 @@ from typing import Any
 from PIL import Image, PngImagePlugin
 
 from stylemap import decoding
-from stylemap.decoding import colours, containers
+from stylemap.decoding import colours, png, tiff
 from stylemap.decoding.channels import Channels
 from stylemap.photos.formats import JPEG, PNG, WEBP, Format
 
@@ -117,7 +117,9 @@ def _further(picture: Image.Image) -> list[str]:
     return []
 
 
-def _exif(picture: Image.Image, size: tuple[int, int], dpi: tuple | None, kind: Format, lost: list[str]) -> Image.Exif | None:
+def _exif(
+    picture: Image.Image, size: tuple[int, int], dpi: tuple | None, kind: Format, lost: list[str]
+) -> Image.Exif | None:
     """The EXIF of the upright picture, if it can be read and the kind of file has room for it."""
     try:
         exif = picture.getexif()
@@ -138,7 +140,7 @@ def _of_picture(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float
     """EXIF as it holds of an upright picture of that width and height; without thumbnail and maker's notes."""
     kept = Image.Exif()
     for tag, value in exif.items():
-        if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, containers.ORIENTATION):
+        if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, tiff.ORIENTATION):
             kept[tag] = value
     for pointer in (EXIF_IFD, GPS_IFD):
         entries = {t: v for t, v in exif.get_ifd(pointer).items() if t not in (INTEROPERABILITY, MAKER_NOTE)}
@@ -148,8 +150,8 @@ def _of_picture(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float
         kept[EXIF_IFD] |= {t: v for t, v in ((WIDTH, size[0]), (HEIGHT, size[1])) if t in kept[EXIF_IFD]}
     if dpi:
         kept.update(zip(RESOLUTION, (*map(float, dpi), 2), strict=True))
-    if containers.ORIENTATION in exif:
-        kept[containers.ORIENTATION] = 1
+    if tiff.ORIENTATION in exif:
+        kept[tiff.ORIENTATION] = 1
     return kept if len(kept) else None
 
 
@@ -169,6 +171,6 @@ def _xmp(xmp: bytes | None, size: tuple[int, int], lost: list[str]) -> bytes | N
 
 def _display(data: bytes | Path) -> tuple[tuple[bytes, bytes], ...]:
     """The chunks of a PNG that say how its values are to be displayed."""
-    chunks = containers.png_chunks(data if isinstance(data, bytes) else data.read_bytes())
+    chunks = png.chunks(data if isinstance(data, bytes) else data.read_bytes())
     before = itertools.takewhile(lambda chunk: chunk[1] != b"IDAT", chunks)
     return tuple((name, bytes(whole[8:-4])) for _, name, whole in before if name in PNG_DISPLAY)

@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from stylemap import decoding, faces
-from stylemap.decoding import channels, colours, containers
+from stylemap.decoding import channels, colours, png
 from stylemap.errors import InputError
 from stylemap.photos import metadata
 from stylemap.photos.formats import FORMATS, JPEG, PNG, Format
@@ -236,7 +236,5 @@ def _deep_png(colour: np.ndarray, alpha: np.ndarray | None, options: dict[str, A
     rows[:, 1 + 2 * channels :] -= values[:, : -2 * channels]
     kind = PNG_COLOURS[colour.shape[2], alpha is not None]
     header = struct.pack(">IIBBBBB", width, height, 16, kind, 0, 0, 0)
-    first, data, last = (
-        containers.png_chunk(*c) for c in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND",))
-    )
-    return b"".join([containers.PNG_START, first, chunks, data, last])
+    first, data, last = (png.chunk(*c) for c in ((b"IHDR", header), (b"IDAT", zlib.compress(rows)), (b"IEND",)))
+    return b"".join([png.START, first, chunks, data, last])

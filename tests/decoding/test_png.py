@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from stylemap import decoding
-from stylemap.decoding import containers
+from stylemap.decoding import png as png_module
 from stylemap.errors import InputError
 
 from .files import chunk, encoded, noise, png
@@ -166,7 +166,7 @@ class TestWhatIsNeeded:
     def test_black_and_interlaced(self, side, depth):
         """Nothing is missing, although the last row is zero."""
         black = np.zeros((side, side), int)
-        parts = (black[top::down, left::across] for left, top, across, down in containers.PASSES)
+        parts = (black[top::down, left::across] for left, top, across, down in png_module.PASSES)
         rows = [row for part in parts if part.size for row in packed(part, depth)]
         plain, data = (png((side, side), depth, GREY, rows) for rows in (packed(black, depth), rows))
         header = data[16:28] + b"\1"
