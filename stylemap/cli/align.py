@@ -135,7 +135,7 @@ class Aligner:
 def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) -> list[Record]:
     """Align the photos that are not on record yet, under a progress bar. Returns the records of all."""
     path = aligner.out / RECORDS
-    stems = dict(preparing.targets({name: name for name in names}))
+    stems = dict(preparing.assign_names({name: name for name in names}))
     done = already_done(path, aligner, stems)
     items = [(name, stem, _given(finder, name)) for name, stem in stems.items() if name not in done]
     workers = min(workers, len(items)) if len(items) > 1 else 0

@@ -1,4 +1,4 @@
-"""Any pictures -> one zip of squares of one side, ready to train on, with a ``dataset.json`` that tells where each came from."""
+"""Any images -> one zip of squares of one side, ready to train on, with a ``dataset.json`` that says where each came from."""
 
 import hashlib
 import io
@@ -28,20 +28,20 @@ KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader
 
 @dataclass(frozen=True)
 class Options:
-    """What pictures become."""
+    """What images become."""
 
     resolution: int = 256
     """Side in pixels."""
     pad: bool = False
-    """Keep the whole picture, centred on white; otherwise the central square is cut out."""
+    """Keep the whole image, centred on white; otherwise the central square is cut out."""
     kind: Literal["jpeg", "png"] = "jpeg"
-    """How pictures that must be changed are stored; those that fit already stay as they are, byte for byte."""
+    """The format of images that must be changed. Those that fit already stay as they are, byte for byte."""
     quality: int = 95
     """Of JPEG, 1 to 100; colour is kept at full resolution (4:4:4)."""
     skip_small: bool = False
-    """Leave out pictures that would have to be enlarged."""
+    """Leave out images that would have to be enlarged."""
     drop_duplicates: bool = False
-    """Of files with the same bytes take only the first by its name in the zip."""
+    """Of files with the same bytes, take only the first by its name in the zip."""
 
     def __post_init__(self):
         if not 1 <= self.resolution <= LARGEST_SIDE:
@@ -52,16 +52,16 @@ class Options:
 
 @dataclass(frozen=True)
 class Summary:
-    """What became of the pictures of a source."""
+    """What became of the images of a source."""
 
     images: int  # in the zip
-    kinds: dict[str, int]  # endings they had in the source -> images
-    kept: int  # of these, those stored byte for byte
-    enlarged: int  # of these, those that were smaller than the resolution
+    kinds: dict[str, int]  # ending in the source -> images
+    kept: int  # of these, stored byte for byte
+    enlarged: int  # of these, smaller than the resolution before
     duplicates: int  # left out as copies
-    left_out: dict[str, str]  # picture -> why it could not be used
+    left_out: dict[str, str]  # name -> why it could not be used
     splits: dict[str, int]  # images in train/, val/, test/
-    passed_over: dict[str, int]  # endings -> files that are no pictures
+    passed_over: dict[str, int]  # ending -> files that are not images
 
 
 def prepare(
@@ -73,15 +73,15 @@ def prepare(
     progress: Callable[[int, int], None] = lambda done, total: None,
     holdout: tuple[int, int] = (0, 0),
 ) -> Summary:
-    """Write the pictures of a source as one zip; see `packing` for what a kill leaves and what the bytes depend on.
+    """Write the images of a source as one zip; see `packing` for what a kill leaves and what the bytes depend on.
 
     Args:
-        places: name of a picture in the source -> its name in the zip, whose extension follows from what is stored; only
-            these are taken. None = all, under their own names. Folders ``train``, ``val``, ``test`` are the splits.
-        holdout: so many pictures to hold out in ``val/`` and in ``test/``; see `held_out`.
+        places: name of an image in the source -> its name in the zip, where the extension follows from what is stored. Only
+            these are taken; None = all, under their own names. Folders ``train``, ``val``, ``test`` are the splits.
+        holdout: the numbers of images to hold out in ``val/`` and in ``test/``; see `choose_splits`.
 
     Raises:
-        InputError: no picture that can be used, two that would get one name, or what `packing.pack` raises.
+        InputError: no image can be used, two would get the same name, or what `packing.pack` raises.
     """
     others: list[str] = []
     if places is None:
@@ -90,8 +90,8 @@ def prepare(
     if not places:
         raise InputError(f"{source.path} holds no picture ({decoding.READABLE}); add some or convert them")
     if any(holdout):
-        check_holdout(places, *holdout)
-    items = targets(places)
+        validate_holdout(places, *holdout)
+    items = assign_names(places)
     settings = asdict(options)
     identity = _sha256(json.dumps([__version__, settings, [(*item, source.stamp(item[0])) for item in items]]).encode())
     labels = dict(source.manifest().get("labels") or [])
@@ -100,23 +100,21 @@ def prepare(
         return _manifest(source, options, labels, records, holdout, naming.kinds(others))
 
     content = packing.pack(items, Converter(source, options), out, identity, manifest, workers, progress)
-    return summary(content)
+    return summarize(content)
 
 
-def check_holdout(names: Collection[str], val: int, test: int) -> None:
-    """Raises:
-    InputError: the names are split already, or nothing would be left to train on.
-    """
+def validate_holdout(names: Collection[str], val: int, test: int) -> None:
+    """Raise an InputError if the names are split already, or if nothing would be left to train on."""
     if given_splits(list(names)):
-        raise InputError("the pictures lie in train/, val/ or test/ already; leave --holdout and --test away")
+        raise InputError("the pictures lie in train/, val/ or test/ already; remove --holdout and --test")
     if val < 0 or test < 0 or val + test >= len(names):
         raise InputError(f"cannot hold out {val} + {test} of {len(names)} pictures; lower --holdout or --test")
 
 
-def held_out(images: Sequence[dict], val: int, test: int) -> dict[str, str]:
-    """The split of each image by its name: the smallest SHA-1 of names are held out, first for ``val``.
+def choose_splits(images: Sequence[dict], val: int, test: int) -> dict[str, str]:
+    """Name -> split. The names with the smallest SHA-1 are held out, first in ``val``, then in ``test``.
 
-    Copies go together, so that nothing measured on was trained on; where the last of a split has copies it gets larger.
+    Copies stay in one split, so that no image is both trained on and measured on. A split whose last image has copies is larger.
 
     Raises:
         InputError: nothing is left to train on.
@@ -139,13 +137,13 @@ def held_out(images: Sequence[dict], val: int, test: int) -> dict[str, str]:
     return {image["name"]: split.get(image["name"], "train") for image in images}
 
 
-def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
-    """-> [(name in the source, name in the zip without extension)], sorted by the latter; all different.
+def assign_names(places: Mapping[str, str]) -> list[tuple[str, str]]:
+    """-> [(name in the source, name in the zip without extension)], all different, sorted by the name in the zip.
 
     Where ``a.png`` and ``a.jpg`` lie side by side, the stored names keep the old extension: ``a.png.jpg``.
 
     Raises:
-        InputError: two pictures would get the same name even so.
+        InputError: two images would get the same name all the same.
     """
     stems = {source: without_extension(place) for source, place in places.items()}
     while clashing := _clashing(stems, places):
@@ -159,7 +157,7 @@ def targets(places: Mapping[str, str]) -> list[tuple[str, str]]:
 
 
 def _clashing(stems: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
-    """Sources that share their stem with others, and for which there is still their whole name to take."""
+    """Images that share their stem with others and can still take their whole name instead."""
     counts = Counter(stems.values())
     return [source for source, stem in stems.items() if counts[stem] > 1 and stem != places[source]]
 
@@ -226,7 +224,7 @@ def _manifest(
     dropped = {record["name"] for record in copies}
     images = [record for record in used if record["name"] not in dropped]
     if any(holdout):
-        split = held_out(images, *holdout)
+        split = choose_splits(images, *holdout)
         images = [{**r, "entry": r["name"], "name": f"{split[r['name']]}/{r['name']}"} for r in images]
     return {
         "format": FORMAT,
@@ -245,8 +243,8 @@ def _manifest(
     }
 
 
-def summary(manifest: dict) -> Summary:
-    """What a ``dataset.json`` says in short."""
+def summarize(manifest: dict) -> Summary:
+    """The counts in a ``dataset.json``."""
     images = manifest["images"]
     splits = given_splits([image["name"] for image in images])
     return Summary(

@@ -1,4 +1,4 @@
-"""Tables as spreadsheets, scripts and CelebA write them: rows of text under named columns."""
+"""Reads tables as spreadsheets, scripts and CelebA write them: rows of text under named columns."""
 
 import codecs
 import csv
@@ -28,25 +28,25 @@ class Table:
     lines: list[int]
     """The line of each row in the file."""
     decimal_commas: bool
-    """Whether a number may be written 0,5: commas do not divide the columns."""
+    """Whether a number may be written 0,5, because commas do not divide the columns."""
 
     def column(self, at: int) -> list[str]:
         return [row[at] for row in self.rows]
 
 
 def read_table(path: str | Path) -> Table:
-    """A CSV, or a list in CelebA's layout.
+    """Read a CSV file, or a list in CelebA's layout.
 
-    A CSV has a header. Commas, semicolons, tabs or bars divide its columns, whichever give the header the most; a first line
-    ``sep=;`` decides. Empty rows and empty columns do not count. CelebA's lists have their length in the first line, the names of
-    the attributes in the second, and columns divided by spaces; the length may be missing.
+    A CSV file has a header. Its columns are divided by commas, semicolons, tabs or bars: the ones that give the header the most
+    columns, or what a first line ``sep=;`` states. Empty rows and empty columns do not count. CelebA's lists have their length
+    in the first line, the names of the attributes in the second, and columns divided by spaces. The length may be missing.
 
     Raises:
-        InputError: one line that names the file, the line and the repair.
+        InputError: the message names the file, the line and the repair.
     """
     path = Path(path)
     try:
-        text = _text(path, path.read_bytes())
+        text = _decode(path, path.read_bytes())
     except OSError as err:
         raise InputError(f"{path}: {err.strerror}; check the path of the labels") from err
     numbered = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line.strip()]
@@ -61,16 +61,16 @@ def read_table(path: str | Path) -> Table:
         count = 1 if re.fullmatch(r"\s*\d+\s*", first) else 0
         rows, delimiter = [(number, line.split()) for number, line in numbered[count:]], " "
     else:
-        rows = _rows(path, text, delimiter)
-    return _squared(path, rows, delimiter)
+        rows = _parse_rows(path, text, delimiter)
+    return _make_table(path, rows, delimiter)
 
 
-def _text(path: Path, data: bytes) -> str:
-    """With line breaks of one kind."""
+def _decode(path: Path, data: bytes) -> str:
+    """The text of a file, with line breaks of one kind."""
     if data.startswith(WORKBOOKS):
-        raise InputError(f"{path} is a workbook and no text; {SAVE} (in the spreadsheet: save as)")
+        raise InputError(f"{path} is a workbook, not text; {SAVE} (in the spreadsheet: save as)")
     encoding = next((name for bom, name in BOMS.items() if data.startswith(bom)), "utf-8")
-    if encoding == "utf-8" and 0 in data[:2]:  # the first character is of ASCII
+    if encoding == "utf-8" and 0 in data[:2]:  # the first character is ASCII
         encoding = "utf-16-be" if data[0] == 0 else "utf-16-le"
     try:
         text = data.decode(encoding)
@@ -78,12 +78,12 @@ def _text(path: Path, data: bytes) -> str:
         try:
             text = data.decode("cp1252" if encoding == "utf-8" else encoding)
         except UnicodeDecodeError:
-            raise InputError(f"{path} is no text ({brief(err)}); {SAVE}") from err
+            raise InputError(f"{path} is not text ({brief(err)}); {SAVE}") from err
         warnings.warn(
-            f"{path} is no UTF-8 and is read as Windows-1252; if names look wrong, {SAVE}", Note, stacklevel=3
+            f"{path} is not UTF-8 and is read as Windows-1252; if names look wrong, {SAVE}", Note, stacklevel=3
         )
     if "\0" in text:
-        raise InputError(f"{path} is no text, it has zero bytes; {SAVE}")
+        raise InputError(f"{path} is not text, it has zero bytes; {SAVE}")
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
@@ -91,8 +91,8 @@ def _width(line: str, delimiter: str) -> int:
     return len(next(csv.reader([line], delimiter=delimiter), []))
 
 
-def _rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
-    # without a delimiter that is a space, spaces before a quoted cell do not count
+def _parse_rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
+    # spaces before a quoted cell do not count
     reader = csv.reader(io.StringIO(text), delimiter=delimiter, skipinitialspace=True, strict=True)
     try:
         return [(reader.line_num, row) for row in reader]
@@ -102,8 +102,8 @@ def _rows(path: Path, text: str, delimiter: str) -> list[tuple[int, list[str]]]:
         ) from err
 
 
-def _squared(path: Path, rows: list[tuple[int, list[str]]], delimiter: str) -> Table:
-    """Rows of the length of the header, without empty ones."""
+def _make_table(path: Path, rows: list[tuple[int, list[str]]], delimiter: str) -> Table:
+    """The rows that are not empty, each as long as the header."""
     rows = [(line, [_cell(cell) for cell in row]) for line, row in rows]
     rows = [(line, row) for line, row in rows if any(row)]
     if len(rows) < 2:
@@ -126,7 +126,7 @@ def _squared(path: Path, rows: list[tuple[int, list[str]]], delimiter: str) -> T
 
 
 def _cell(text: str) -> str:
-    """Without spaces around it, and without what keeps a spreadsheet from taking a name for a number: ="0001"."""
+    """A cell without the spaces around it, and without the marks that make a spreadsheet keep a name such as ="0001" as text."""
     text = text.strip()
     formula = re.fullmatch(r'="(.*)"|\'(.*)\'', text)
     return (formula[1] or formula[2] or "").strip() if formula else text

@@ -171,7 +171,7 @@ class TestFinding:
         [
             ("--attribute beard", "no picture has the attribute 'beard'; known are smile, glasses, skin"),
             ("--attribute smile smile", "one is given twice"),
-            ("--attribute smile>x", "'smile>x' is no attribute like"),
+            ("--attribute smile>x", "'smile>x' is not an attribute like"),
             ("--attribute smile>9", "0 pictures with it and 39 without"),
             ("--conditional-on beard", "no picture has the attribute 'beard'"),
             ("--attribute a:smile --conditional-on b:smile", "nothing is left of direction 'a' without b"),

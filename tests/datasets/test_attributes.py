@@ -126,7 +126,7 @@ def test_cells_without_a_value_are_of_no_class(tmp_path):
 def test_windows_encoding_is_read_and_told(tmp_path):
     path = written(tmp_path / "l.csv", "file;gr\u00f6\u00dfe\nzo\u00e9.png;\u20ac\n".encode("cp1252"))
     with pytest.warns(
-        Note, match=r"l.csv is no UTF-8 and is read as Windows-1252; if names look wrong, save it as CSV in UTF-8"
+        Note, match=r"l.csv is not UTF-8 and is read as Windows-1252; if names look wrong, save it as CSV in UTF-8"
     ):
         assert read(path, ["zo\u00e9.png"]) == {"gr\u00f6\u00dfe": ["\u20ac"]}
 
@@ -157,11 +157,11 @@ def test_rows_without_an_end_are_told(tmp_path):
         ("file,smile\nx/a.png,1\nx\\a.png,0\n", "line 3: x/a.png stands there twice, first in line 2"),
         ("1\nsmile\na.png 1 1\nb.png 1\n", "line 3: 3 columns, not the header's 1"),
         ('file,smile\n"a.png,1\nb.png,0\n', "look for a quotation mark without its other half"),
-        (b"PK\x03\x04rest", "is a workbook and no text; save it as CSV in UTF-8"),
+        (b"PK\x03\x04rest", "is a workbook, not text; save it as CSV in UTF-8"),
         (b"\xd0\xcf\x11\xe0rest", "is a workbook"),
-        (b"file,smile\na.png,\x81\n", "is no text"),
+        (b"file,smile\na.png,\x81\n", "is not text"),
         (b"file,smile\na.png,1\0\n", "zero bytes"),
-        (b"\xff\xfe\x00", "is no text"),
+        (b"\xff\xfe\x00", "is not text"),
         ("file,smile\n,1\n", "names none of the pictures, such as a.png"),
         ("a.png,1\nb.png,0\n", "begins with a row of labels; its first line must name the columns"),
         ("0;a.png;1\n1;b.png;0\n", "begins with a row of labels"),
@@ -263,7 +263,7 @@ def test_questions(text, name, positive, known):
 
 @pytest.mark.parametrize("text", ["", "=black", "a:", ":a", "a>x", "a=", "a==b", "a:b:c", "a>1>2", "a!b"])
 def test_questions_that_are_none(text):
-    with pytest.raises(InputError, match="is no attribute like"):
+    with pytest.raises(InputError, match="is not an attribute like"):
         Question.parse(text)
 
 

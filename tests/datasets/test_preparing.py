@@ -13,7 +13,7 @@ from PIL import Image
 
 from stylemap import decoding, resampling
 from stylemap.datasets import ImageFolder, open_split, preparing
-from stylemap.datasets.preparing import Options, held_out, prepare, targets
+from stylemap.datasets.preparing import Options, assign_names, choose_splits, prepare
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
 from tests.archives import fill
@@ -163,11 +163,11 @@ class TestNames:
 
     def test_equal_stems_in_turn(self):
         names = ("a.jpg", "a.png", "a.png.jpg", "b.png")
-        assert dict(targets({name: name for name in names})) == {n: n if n != "b.png" else "b" for n in names}
+        assert dict(assign_names({name: name for name in names})) == {n: n if n != "b.png" else "b" for n in names}
 
     def test_names_that_cannot_be_told_apart(self):
         with pytest.raises(InputError, match=r"x\.jpg and y\.jpg would both be stored as a\.jpg; rename one"):
-            targets({"x.jpg": "a.jpg", "y.jpg": "a.jpg"})
+            assign_names({"x.jpg": "a.jpg", "y.jpg": "a.jpg"})
 
     @pytest.mark.parametrize("name", ["ü/日本 語.png", "a" * 251 + ".png"], ids=["unicode", "255 bytes"])
     def test_odd_names(self, tmp_path, name):
@@ -201,34 +201,34 @@ class TestSplits:
         return [{"name": name, "sha256": shared.get(name, name)} for name in names]
 
     def test_held_out(self):
-        split = held_out(self.images(self.NAMES), 3, 2)
+        split = choose_splits(self.images(self.NAMES), 3, 2)
         assert sorted(split) == sorted(self.NAMES)
         counted = list(split.values())
         assert (counted.count("val"), counted.count("test"), counted.count("train")) == (3, 2, 15)
 
     def test_copies_stay_together(self):
         copies = [self.NAMES[i : i + 2] for i in range(0, 20, 2)]
-        split = held_out(self.images(self.NAMES, copies), 4, 2)
+        split = choose_splits(self.images(self.NAMES, copies), 4, 2)
         assert all(split[a] == split[b] for a, b in copies)
         assert list(split.values()).count("val") == 4
 
     def test_more_pictures_do_not_move_one_from_training_to_held_out(self):
-        before = held_out(self.images(self.NAMES), 3, 0)
-        after = held_out(self.images([*self.NAMES, "x.png", "y.png", "z.png"]), 3, 0)
+        before = choose_splits(self.images(self.NAMES), 3, 0)
+        after = choose_splits(self.images([*self.NAMES, "x.png", "y.png", "z.png"]), 3, 0)
         assert not any(before[n] == "train" and after[n] == "val" for n in self.NAMES)
 
     @pytest.mark.parametrize(("val", "test"), [(20, 0), (0, 20), (10, 10), (-1, 1)])
     def test_too_many(self, tmp_path, val, test):
         with pytest.raises(InputError, match="cannot hold out .* of 20 pictures; lower --holdout or --test"):
-            preparing.check_holdout(self.NAMES, val, test)
+            preparing.validate_holdout(self.NAMES, val, test)
 
     def test_nothing_left_but_copies(self):
         with pytest.raises(InputError, match="copies together, leaves none to train on"):
-            held_out(self.images(["a", "b"], [["a", "b"]]), 1, 0)
+            choose_splits(self.images(["a", "b"], [["a", "b"]]), 1, 0)
 
     def test_split_already(self):
-        with pytest.raises(InputError, match="already; leave --holdout and --test away"):
-            preparing.check_holdout(["train/a.png", "val/b.png"], 1, 0)
+        with pytest.raises(InputError, match="already; remove --holdout and --test"):
+            preparing.validate_holdout(["train/a.png", "val/b.png"], 1, 0)
 
     def test_training_finds_them(self, tmp_path):
         content = {name: encoded("PNG", seed=i) for i, name in enumerate(self.NAMES)}
