@@ -25,12 +25,13 @@ MOST_TIMES = 64  # that a person may ask a pixel to be repeated
 # ---- tensors
 
 
-def from_uint8(x: Tensor) -> Tensor:
+def from_uint8(x: Tensor | np.ndarray) -> Tensor:
     """uint8 [N, H, W, 3] in 0..255 -> float32 [N, 3, H, W] in [-1, 1], in channels_last memory (no copy is permuted).
 
     Raises:
         ValueError: not uint8, or not [N, H, W, 3].
     """
+    x = torch.from_numpy(np.array(x)) if isinstance(x, np.ndarray) else x
     if x.dtype != torch.uint8 or x.ndim != 4 or x.shape[3] != 3:
         raise ValueError(f"pixels must be uint8 [N, H, W, 3], got {x.dtype} {list(x.shape)}")
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)  # [N, 3, H, W]
@@ -50,8 +51,10 @@ def to_uint8(x: Tensor) -> Tensor:
         ValueError: not floating point, or not [N, 3, H, W].
         InputError: a value is NaN.
     """
-    if not x.is_floating_point() or x.ndim != 4 or x.shape[1] != 3:
-        raise ValueError(f"images must be float [N, 3, H, W], got {x.dtype} {list(x.shape)}")
+    if not isinstance(x, Tensor) or not x.is_floating_point() or x.ndim != 4 or x.shape[1] != 3:
+        raise ValueError(
+            f"images must be a tensor of float [N, 3, H, W], got {type(x).__name__} of {x.dtype} {list(x.shape)}"
+        )
     if x.isnan().any():
         raise InputError("an image holds NaN: these weights have diverged; use an earlier checkpoint")
     x = x.detach().float().add(1).mul_(127.5).round_().clamp_(0, 255)

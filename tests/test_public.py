@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from PIL import Image
 
 import stylemap
@@ -69,3 +70,55 @@ class TestLoad:
         ):
             stylemap.load("avatars32_stylegan2")
         assert stylemap.load_any("avatars32_stylegan2").config.architecture == "stylegan2"
+
+
+class TestWrongImages:
+    """The error says what to do."""
+
+    SIDE, HOW = 32, r"; stylemap\.read_image reads files, stylemap\.from_uint8 takes pixels \[N, H, W, 3\] of 0\.\.255$"
+
+    @pytest.fixture(params=["avatars32", "avatars32_stylegan2"])
+    def model(self, request):
+        return stylemap.load_any(request.param)
+
+    @pytest.fixture
+    def pixels(self) -> np.ndarray:
+        return np.stack([Avatars(self.SIDE, 2)[i] for i in range(2)])
+
+    def test_an_array(self, model, pixels):
+        with pytest.raises(
+            TypeError, match=r"^images must be a tensor \[N, 3, 32, 32\], not numpy\.ndarray" + self.HOW
+        ):
+            model.encode(pixels)
+
+    def test_integers(self, model, pixels):
+        with pytest.raises(TypeError, match=r"^images must be floats in \[-1, 1\], not torch\.uint8" + self.HOW):
+            model.encode(torch.from_numpy(pixels).permute(0, 3, 1, 2))
+
+    def test_floats_of_0_to_255(self, model, pixels):
+        with pytest.raises(ValueError, match=r"^images must lie in \[-1, 1\], and these reach up to \d+" + self.HOW):
+            model.encode(torch.from_numpy(pixels).permute(0, 3, 1, 2).float())
+
+    def test_another_shape(self, model, pixels):
+        with pytest.raises(ValueError, match=r"^images must be \[N, 3, 32, 32\], not \[2, 32, 32, 3\]" + self.HOW):
+            model.encode(torch.from_numpy(pixels).float())
+
+    def test_pixels_as_the_error_advises(self, model, pixels):
+        images = stylemap.from_uint8(pixels)
+        assert torch.equal(images, stylemap.from_uint8(torch.from_numpy(pixels)))
+        assert model.encode(images).isfinite().all()
+
+    def test_written(self, pixels, tmp_path):
+        with pytest.raises(ValueError, match=r"images must be a tensor of float \[N, 3, H, W\], got ndarray of uint8"):
+            stylemap.write_image(tmp_path / "a.png", pixels[:1])
+        assert not (tmp_path / "a.png").exists()
+
+
+class TestWrongEdits:
+    def test_stylemaps_that_are_arrays(self):
+        model = stylemap.load("avatars32")
+        stylemaps, mask = np.zeros((1, *model.config.stylemap_shape), np.float32), torch.ones(1, 1, 32, 32)
+        with pytest.raises(TypeError, match="must be a tensor .*, not numpy.ndarray"):
+            stylemap.blend(model, stylemaps, stylemaps, mask)
+        with pytest.raises(TypeError, match="must be a tensor .*, not numpy.ndarray"):
+            model.synthesize(stylemaps)

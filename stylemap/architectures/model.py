@@ -9,6 +9,8 @@ from torch import Tensor, nn
 from stylemap.config import ModelConfig
 
 MAPPED = 256  # z that are mapped at once
+FAR_BEYOND = 16.0  # the largest value of images that have none below 0: these are pixels of 0..255
+HOW = "stylemap.read_image reads files, stylemap.from_uint8 takes pixels [N, H, W, 3] of 0..255"
 
 
 class Model(nn.Module):
@@ -48,6 +50,26 @@ def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:
 
 
 def check_shape(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
-    """ValueError unless ``x`` is [N, *shape]."""
+    """ValueError unless ``x`` is [N, *shape]; TypeError unless it is a tensor."""
+    expected = f"[N, {', '.join(map(str, shape))}]"
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor {expected}, not {type(x).__module__}.{type(x).__qualname__}")
     if x.dim() != len(shape) + 1 or tuple(x.shape[1:]) != shape:
-        raise ValueError(f"{name} must be [N, {', '.join(map(str, shape))}], not {list(x.shape)}")
+        raise ValueError(f"{name} must be {expected}, not {list(x.shape)}")
+
+
+def check_images(images: Tensor, side: int, values: bool) -> None:
+    """ValueError unless ``images`` are [N, 3, side, side]; TypeError unless they are a tensor of floats.
+
+    Args:
+        values: also refuse pixels of 0..255, which waits for the device. Values somewhat beyond [-1, 1] are allowed, as
+            generators give them.
+    """
+    try:
+        check_shape("images", images, (3, side, side))
+        if not images.is_floating_point():
+            raise TypeError(f"images must be floats in [-1, 1], not {images.dtype}")
+        if values and not images.is_meta and images.numel() and images.amin() >= 0 and images.amax() > FAR_BEYOND:
+            raise ValueError(f"images must lie in [-1, 1], and these reach up to {float(images.amax()):g}")
+    except (TypeError, ValueError) as err:
+        raise type(err)(f"{err}; {HOW}") from None

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from stylemap.architectures.model import Model, check_shape, mean_mapped
+from stylemap.architectures.model import Model, check_images, check_shape, mean_mapped
 from stylemap.architectures.stylemap.networks import Encoder, Generator
 from stylemap.config import ModelConfig
 
@@ -27,8 +27,7 @@ class StylemapModel(Model):
 
     def encode(self, images: Tensor) -> Tensor:
         """Images -> stylemaps, in one pass."""
-        r = self.config.resolution
-        check_shape("images", images, (3, r, r))
+        check_images(images, self.config.resolution, values=not self.training)
         return self.encoder(images.contiguous(memory_format=torch.channels_last))
 
     def synthesize(self, stylemap: Tensor) -> Tensor:

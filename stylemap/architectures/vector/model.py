@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.architectures.layers import EqualConv, EqualLinear, down_blocks
-from stylemap.architectures.model import Model, check_shape, mean_mapped
+from stylemap.architectures.model import Model, check_images, check_shape, mean_mapped
 from stylemap.architectures.vector.generator import Generator
 from stylemap.architectures.vector.noise import Noise
 from stylemap.config import ModelConfig
@@ -54,8 +54,7 @@ class VectorModel(Model):
         Raises:
             InputError: the model has no encoder.
         """
-        r = self.config.resolution
-        check_shape("images", images, (3, r, r))
+        check_images(images, self.config.resolution, values=not self.training)
         if self.encoder is None:
             raise InputError("these weights have no encoder; invert pictures by optimisation")
         return self.generator.w_avg + self.encoder(images.contiguous(memory_format=torch.channels_last))
