@@ -14,6 +14,7 @@ from PIL import Image
 
 import stylemap
 from stylemap.datasets.avatars import Avatars
+from stylemap.editing.directions import Origin
 from stylemap.resources import PRETRAINED
 from tests import user
 
@@ -86,9 +87,7 @@ class TestWrongImages:
         return np.stack([Avatars(self.SIDE, 2)[i] for i in range(2)])
 
     def test_an_array(self, model, pixels):
-        with pytest.raises(
-            TypeError, match=r"^images must be a tensor \[N, 3, 32, 32\], not numpy\.ndarray" + self.HOW
-        ):
+        with pytest.raises(TypeError, match=r"^images must be a tensor, not numpy\.ndarray" + self.HOW):
             model.encode(pixels)
 
     def test_integers(self, model, pixels):
@@ -114,11 +113,22 @@ class TestWrongImages:
         assert not (tmp_path / "a.png").exists()
 
 
-class TestWrongEdits:
-    def test_stylemaps_that_are_arrays(self):
-        model = stylemap.load("avatars32")
-        stylemaps, mask = np.zeros((1, *model.config.stylemap_shape), np.float32), torch.ones(1, 1, 32, 32)
-        with pytest.raises(TypeError, match="must be a tensor .*, not numpy.ndarray"):
-            stylemap.blend(model, stylemaps, stylemaps, mask)
-        with pytest.raises(TypeError, match="must be a tensor .*, not numpy.ndarray"):
-            model.synthesize(stylemaps)
+class TestArraysInPlaceOfTensors:
+    MODEL = stylemap.load("avatars32")
+    SMILE = stylemap.Direction("smile", torch.ones(MODEL.config.stylemap_shape), 1.0, Origin("means"))
+
+    @pytest.mark.parametrize(
+        ("edit", "message"),
+        [
+            (lambda model, w, smile: stylemap.blend(model, w, w, torch.ones(1, 1, 32, 32)), "original"),
+            (lambda model, w, smile: stylemap.mix(model, w, w), "must be a tensor"),
+            (lambda model, w, smile: stylemap.morph(model, w, frames=3), "stylemaps"),
+            (lambda model, w, smile: stylemap.interpolate(w, w, frames=3), "start and end"),
+            (lambda model, w, smile: stylemap.push(model, w, smile, 1.0), "stylemap"),
+            (lambda model, w, smile: model.synthesize(w), "stylemap"),
+            (lambda model, w, smile: model.map(w), "z"),
+        ],
+    )
+    def test_are_refused(self, edit, message):
+        with pytest.raises(TypeError, match=f"{message}.* not numpy.ndarray"):
+            edit(self.MODEL, np.zeros((1, *self.MODEL.config.stylemap_shape), np.float32), self.SMILE)

@@ -49,13 +49,17 @@ def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:
     return torch.lerp(mean, stylemap, psi)
 
 
+def check_tensor(name: str, x: object) -> None:
+    """TypeError unless ``x`` is a tensor."""
+    if not isinstance(x, Tensor):
+        raise TypeError(f"{name} must be a tensor, not {type(x).__module__}.{type(x).__qualname__}")
+
+
 def check_shape(name: str, x: Tensor, shape: tuple[int, ...]) -> None:
     """ValueError unless ``x`` is [N, *shape]; TypeError unless it is a tensor."""
-    expected = f"[N, {', '.join(map(str, shape))}]"
-    if not isinstance(x, Tensor):
-        raise TypeError(f"{name} must be a tensor {expected}, not {type(x).__module__}.{type(x).__qualname__}")
+    check_tensor(name, x)
     if x.dim() != len(shape) + 1 or tuple(x.shape[1:]) != shape:
-        raise ValueError(f"{name} must be {expected}, not {list(x.shape)}")
+        raise ValueError(f"{name} must be [N, {', '.join(map(str, shape))}], not {list(x.shape)}")
 
 
 def check_images(images: Tensor, side: int, values: bool) -> None:

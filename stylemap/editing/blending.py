@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
+from stylemap.architectures.model import check_shape
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.composing import Change, compose
 from stylemap.editing.directions import Cells, Direction, move
@@ -82,6 +83,7 @@ def lay(
     Raises:
         ValueError: another number of references, shapes that do not fit.
     """
+    check_shape("original", original, model.config.stylemap_shape)
     references = [reference] * len(patches) if isinstance(reference, Tensor) else list(reference)
     if len(references) != len(patches) or not patches:
         raise ValueError(f"each part needs a reference: got {len(patches)} and {len(references)}")

@@ -18,6 +18,7 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from stylemap import reading
+from stylemap.architectures.model import check_tensor
 from stylemap.editing.schema import Rule, parse
 from stylemap.errors import InputError, Note, brief, shown
 from stylemap.files import write_bytes
@@ -86,6 +87,7 @@ def move(stylemap: Tensor, direction: Direction, amount: float, cells: Cells | N
     Raises:
         ValueError: a direction for other stylemaps, or cells outside the map.
     """
+    check_tensor("stylemap", stylemap)
     if stylemap.dim() != 4 or stylemap.shape[1:] != direction.vector.shape:
         raise ValueError(
             f"direction {direction.name!r} is for stylemaps {list(direction.vector.shape)}, not {list(stylemap.shape[1:])}"

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from stylemap.architectures.model import check_tensor
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.blending import in_space, lay, render
 from stylemap.editing.composing import Change, compose
@@ -16,6 +17,7 @@ def interpolate(start: Tensor, end: Tensor, frames: int) -> Tensor:
     if frames < 2:
         raise ValueError(f"frames must be at least 2, not {frames}")
     for stylemap in (start, end):
+        check_tensor("start and end", stylemap)
         if stylemap.dim() != 4 or len(stylemap) != 1 or stylemap.shape != start.shape:
             raise ValueError(
                 f"start and end must be [1, C, S, S] and alike, not {list(start.shape)} and {list(end.shape)}"

@@ -8,6 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
+from stylemap.architectures.model import check_shape
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import masks
 from stylemap.editing.blending import in_space, render
@@ -108,9 +109,7 @@ def morph(
         ValueError: shapes that do not fit, values out of range, another space; at the call, not at the first frame.
     """
     config = model.config
-    if stylemaps.dim() != 4 or tuple(stylemaps.shape[1:]) != config.stylemap_shape:
-        shape = ", ".join(map(str, config.stylemap_shape))
-        raise ValueError(f"stylemaps must be [K, {shape}], not {list(stylemaps.shape)}")
+    check_shape("stylemaps", stylemaps, config.stylemap_shape)
     regions = list(regions) or [Region(stylemaps.new_ones(1, 1, config.resolution, config.resolution))]
     for region in regions:
         masks.check(region.mask, 1, config.resolution)

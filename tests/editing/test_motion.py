@@ -235,7 +235,7 @@ class TestMistakes:
         [
             ({"frames": 1}, "frames must be at least 2, not 1"),
             ({"stylemaps": torch.zeros(1, CHANNELS, 8, 8)}, "pictures must be at least 2, not 1"),
-            ({"stylemaps": torch.zeros(2, CHANNELS, 4, 4)}, r"stylemaps must be \[K, 16, 8, 8\], not \[2, 16, 4, 4\]"),
+            ({"stylemaps": torch.zeros(2, CHANNELS, 4, 4)}, r"stylemaps must be \[N, 16, 8, 8\], not \[2, 16, 4, 4\]"),
             ({"stylemaps": torch.zeros(CHANNELS, 8, 8)}, "stylemaps must be"),
             ({"space": "z"}, "space must be"),
             ({"regions": [Region(ONES[0])]}, r"mask must be \[1, 1, 32, 32\]"),
