@@ -21,14 +21,14 @@ class Ledger(TorchDispatchMode):
     def __init__(self):
         super().__init__()
         self.live = 0
-        self.phase = ""
-        self.peaks: dict[str, int] = {}
-        self.operations: Counter[tuple[str, torch.dtype]] = Counter()
-        self._alive: dict[int, weakref.ref] = {}  # storages by address
+        self._alive: set[int] = set()  # ids of storages
+        self.begin()
 
     def begin(self) -> None:
         """Forget what was counted; what is alive stays so."""
-        self.phase, self.peaks, self.operations = "", {}, Counter()
+        self.phase = ""
+        self.peaks: dict[str, int] = {}
+        self.operations: Counter[tuple[str, torch.dtype]] = Counter()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         result = func(*args, **(kwargs or {}))
@@ -36,25 +36,22 @@ class Ledger(TorchDispatchMode):
         tensors = [t for t in several if isinstance(t, Tensor) and t.device == META]
         for t in tensors:
             self._note(t.untyped_storage())
-        formula = flop_registry.get(func.overloadpacket)
-        if formula and tensors:
-            count = formula(*args, **(kwargs or {}), out_val=result)
-            self.operations[self.phase, tensors[0].dtype] += count
+        if tensors and (formula := flop_registry.get(func.overloadpacket)):
+            self.operations[self.phase, tensors[0].dtype] += formula(*args, **(kwargs or {}), out_val=result)
         return result
 
     def _note(self, storage: torch.UntypedStorage) -> None:
-        key = storage._cdata
+        key, size = id(storage), storage.nbytes()  # a storage is one Python object as long as it lives
         if key in self._alive:  # a view, or changed in place
             return
-        size = storage.nbytes()
-
-        def forget(_: weakref.ref) -> None:
-            del self._alive[key]
-            self.live -= size
-
-        self._alive[key] = weakref.ref(storage, forget)
+        self._alive.add(key)
         self.live += size
         self.peaks[self.phase] = max(self.live, self.peaks.get(self.phase, 0))
+        weakref.finalize(storage, self._forget, key, size).atexit = False
+
+    def _forget(self, key: int, size: int) -> None:
+        self._alive.remove(key)
+        self.live -= size
 
 
 class CudaAutocast(TorchFunctionMode):
@@ -63,24 +60,12 @@ class CudaAutocast(TorchFunctionMode):
     While it is on, torch takes CUDA's own autocast for enabled, so that what leaves that (`precision.float32`) leaves this.
     """
 
-    LOWER = frozenset(("conv2d", "conv_transpose2d", "linear", "matmul", "__matmul__", "mm", "bmm", "addmm"))
-    FLOAT32 = frozenset(
-        (
-            "group_norm",
-            "layer_norm",
-            "softplus",
-            "pow",
-            "__pow__",
-            "square",
-            "sum",
-            "norm",
-            "prod",
-            "rsqrt",
-            "reciprocal",
-        )
-        + ("__rdiv__", "__rtruediv__", "exp", "log", "cumsum", "softmax")
-    )
-    WIDEST = frozenset(("addcmul", "addcdiv", "grid_sample"))
+    LOWER = {"conv2d", "conv_transpose2d", "linear", "matmul", "__matmul__", "mm", "bmm", "addmm"}
+    FLOAT32 = {
+        *("group_norm", "layer_norm", "softplus", "pow", "__pow__", "square", "sum", "norm", "prod", "rsqrt"),
+        *("reciprocal", "__rdiv__", "__rtruediv__", "exp", "log", "cumsum", "softmax"),
+    }
+    WIDEST = {"addcmul", "addcdiv", "grid_sample"}  # float32 if one of their inputs is
 
     def __enter__(self):
         self.before = torch.is_autocast_enabled("cuda")
@@ -92,20 +77,14 @@ class CudaAutocast(TorchFunctionMode):
         return super().__exit__(*error)
 
     def __torch_function__(self, func, types, args=(), kwargs=None):
-        kwargs = kwargs or {}
-        if not torch.is_autocast_enabled("cuda"):
-            return func(*args, **kwargs)
-        name = getattr(func, "__name__", "")
-        if name in self.LOWER:
-            args = [_cast(x, torch.bfloat16) for x in args]
-        elif name in self.FLOAT32 or (name in self.WIDEST and any(_is(x, torch.float32) for x in args)):
-            args = [_cast(x, torch.float32) for x in args]
-        return func(*args, **kwargs)
-
-
-def _is(x, dtype: torch.dtype) -> bool:
-    return isinstance(x, Tensor) and x.dtype == dtype
+        if torch.is_autocast_enabled("cuda"):
+            name, kinds = getattr(func, "__name__", ""), {x.dtype for x in args if isinstance(x, Tensor)}
+            if name in self.LOWER:
+                args = [_cast(x, torch.bfloat16) for x in args]
+            elif name in self.FLOAT32 or (name in self.WIDEST and torch.float32 in kinds):
+                args = [_cast(x, torch.float32) for x in args]
+        return func(*args, **(kwargs or {}))
 
 
 def _cast(x, dtype: torch.dtype):
-    return x.to(dtype) if _is(x, torch.float32) or _is(x, torch.bfloat16) else x
+    return x.to(dtype) if isinstance(x, Tensor) and x.dtype in (torch.float32, torch.bfloat16) else x

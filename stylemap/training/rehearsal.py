@@ -16,15 +16,15 @@ see `CudaAutocast`.
 import contextlib
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from collections.abc import Callable
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 import torch
 from torch import Tensor, nn
 
 from stylemap import perceptual
-from stylemap.architectures.cycle import Judged, Pass, Terms
+from stylemap.architectures.cycle import Pass
 from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import TrainConfig
@@ -40,7 +40,7 @@ GIB = 2**30
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Assumed, not measured: fragments and workspaces; CUDA itself.
 SLACK, CONTEXT = 1.1, GIB
-PENALTY = "gradient penalty"
+NAMES = {"penalty_step": "gradient penalty"}  # of phases, where they are not those of the methods
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class Stage:
             self.averaged = self.ledger.live - self.weights
             self.learning = [p for p in self.networks.parameters() if p.requires_grad]
             self.moments = [torch.empty_like(p) for p in self.learning for _ in range(2)]
-        self.augment = _augment(config)
+            settled = augment.choose_mode(config, images=0).augment
+            self.augment = Augment(settled, META) if settled.mode != "none" else None
         self.needs: dict[Key, Need] = {}
-        self.penalties: dict[int, tuple[int, Counter]] = {}  # images per pass -> bytes, operations; see `_Rehearsal`
 
     def on_card(self, n: int, precision: str, checkpointing: bool) -> float:
         """Bytes with passes of ``n`` images.
@@ -145,7 +145,7 @@ class Stage:
         fakes = 2 * _bytes(real) * (self.share - n) // n  # samples and reconstructions of the other passes
         others = data * (self.share - n) // n
         gradients = sum(map(_bytes, self.learning))
-        often = Counter({(PENALTY, t): config.optim.r1_every for t in PRECISIONS.values()})
+        often = Counter({("gradient penalty", t): config.optim.r1_every for t in PRECISIONS.values()})
         each = {
             t: sum(c / (often[p, u] or 1) for (p, u), c in operations.items() if u == t) / n
             for t in PRECISIONS.values()
@@ -176,64 +176,35 @@ class Stage:
 
 
 class _Rehearsal(StylemapCycle):
-    """The cycle, but no optimiser steps and nobody is sent gradients; the phases are noted in the ledger."""
+    """The cycle, but optimisers do not step and gradients are not sent; the phases are noted in the ledger."""
 
     def __init__(self, stage: Stage, several: bool, precision: torch.dtype):
-        nets = stage.networks
-        optimizers = {n: _Still(getattr(nets, n), several) for n in ("generator", "encoder", "discriminator")}
-        world = _Silent(0, stage.processes)
+        networks, world = stage.networks, _Silent(0, stage.processes)
+        optimizers = {n: _Still(getattr(networks, n), several) for n in ("generator", "encoder", "discriminator")}
         super().__init__(
-            nets, SimpleNamespace(**optimizers), stage.config, stage.perceptual, stage.augment, world, precision
+            networks, SimpleNamespace(**optimizers), stage.config, stage.perceptual, stage.augment, world, precision
         )
         self.shares_reconstruction = not several
-        self.ledger, self.penalties, self.several = stage.ledger, stage.penalties, several
+        self.ledger = stage.ledger
+        for step in ("generator_step", "latent_step", "discriminator_step", "penalty_step", "image_step"):
+            setattr(self, step, self._noted(step, getattr(self, step)))
 
-    def generator_step(self, *args):
-        with self._phase("generator step"):
-            return super().generator_step(*args)
+    def _noted(self, step: str, function: Callable) -> Callable:
+        """The step, whose operations and peak stand in the ledger under its name."""
 
-    def latent_step(self, *args):
-        with self._phase("latent step"):
-            return super().latent_step(*args)
+        def noted(*args):
+            self.ledger.phase = NAMES.get(step, step.replace("_", " "))
+            # Checkpointing calls blocks inside of a backward pass, where no mode is on. So they bring theirs along.
+            blocks = self.networks.generator.synthesis.blocks if self.precision != torch.float32 else []
+            for block in blocks:
+                block.forward = _with(CudaAutocast(), block.forward)
+            try:
+                return function(*args)
+            finally:
+                for block in blocks:
+                    del block.forward
 
-    def discriminator_step(self, *args):
-        with self._phase("discriminator step"):
-            return super().discriminator_step(*args)
-
-    def penalty_step(self, passes: list[Pass], judged: Judged) -> Terms:
-        """Rehearsed once for a number of images: float32 whatever the rest is, and thousands of operations."""
-        with self._phase(PENALTY, casts=False):
-            ledger, n = self.ledger, len(passes[0].real)
-            d = self.networks.discriminator
-            before = ledger.live - (
-                0 if self.several else sum(_bytes(p.grad) for p in d.parameters() if p.requires_grad)
-            )
-            if n not in self.penalties:
-                super().penalty_step(passes, judged)
-                counts = {key: count for key, count in ledger.operations.items() if key[0] == PENALTY}
-                self.penalties[n] = ledger.peaks[PENALTY] - before, Counter(counts)
-            else:
-                ledger.peaks[PENALTY] = before + self.penalties[n][0]
-                ledger.operations += self.penalties[n][1]
-        return {}
-
-    def image_step(self, *args):
-        with self._phase("image step"):
-            return super().image_step(*args)
-
-    @contextlib.contextmanager
-    def _phase(self, name: str, casts: bool = True) -> Iterator[None]:
-        self.ledger.phase = name
-        if not casts or self.precision == torch.float32:
-            yield
-            return
-        blocks = self.networks.generator.synthesis.blocks
-        # By themselves, too: inside of a backward pass, where checkpointing calls them, no mode is on.
-        for block in blocks:
-            block.forward = _with(CudaAutocast(), block.forward)
-        yield
-        for block in blocks:
-            del block.forward
+        return noted
 
     def _autocast(self) -> contextlib.AbstractContextManager:
         # torch's knows no meta device
@@ -263,33 +234,10 @@ class _Silent(World):
             torch.cat([p.grad.reshape(-1) for p in parameters if p.grad is not None])
 
 
-class _Augment(Augment):
-    """The transforms of numbers that are not there."""
-
-    def apply(self, images: Tensor, draws: Draws) -> Tensor:
-        images = images.float()
-        values = {
-            t.name: images.new_empty((len(draws), t.count) if t.count > 1 else len(draws)) for t in augment.TRANSFORMS
-        }
-        if self.groups & {"geometry", "blit"}:
-            change = augment.warp if "geometry" in self.groups else augment.move
-            images = change(images, *augment.source_of(values, images.shape[-1]))
-        return augment.recolour(images, *augment.colour_map(values)) if "colour" in self.groups else images
-
-    def observe(self, real_logits: Tensor) -> None:
-        pass
-
-
 def _everything_is_due(config: TrainConfig) -> int:
     """Images seen when there is the penalty and no longer the autoencoder alone."""
     every = config.batch * config.optim.r1_every
     return math.ceil(config.loss.autoencoder_images / every) * every
-
-
-def _augment(config: TrainConfig) -> Augment | None:
-    """On the CPU, where `Augment` can try what it needs."""
-    mode = augment.choose_mode(config, 0).augment.mode
-    return None if mode == "none" else _Augment(replace(config.augment, mode=mode))
 
 
 def _perceptual(config: TrainConfig) -> perceptual.Distance | None:
