@@ -216,14 +216,8 @@ def load(source: str | Path | bytes, most_pixels: int = decoding.MAX_PIXELS) -> 
         raise InputError(f"the project is damaged ({type(err).__name__}: {brief(err)}); save it again") from err
 
 
-class _Tensors:
-    """The tensors of a project file. Each is taken once; what is left over does not belong to a project."""
-
-    def __init__(self, tensors: dict[str, Tensor]):
-        self.left = tensors
-
-    def __contains__(self, name: str) -> bool:
-        return name in self.left
+class _Tensors(dict[str, Tensor]):
+    """The tensors of a project file. Each is taken out once; what is left over does not belong to a project."""
 
     def numbers(self, name: str, shape: tuple[int, ...], most: float) -> Tensor:
         tensor = self._take(name, torch.float32, shape)
@@ -234,14 +228,10 @@ class _Tensors:
     def levels(self, name: str, shape: tuple[int, ...]) -> np.ndarray:
         return self._take(name, torch.uint8, shape).numpy()
 
-    def file(self, name: str) -> bytes:
-        length = self.left[name].numel() if name in self.left else 0
-        return self.levels(name, (length,)).tobytes()
-
     def _take(self, name: str, kind: torch.dtype, shape: tuple[int, ...]) -> Tensor:
-        if name not in self.left:
+        tensor = self.pop(name, None)
+        if tensor is None:
             refuse(name, "is missing")
-        tensor = self.left.pop(name)
         if tensor.dtype != kind or tuple(tensor.shape) != shape:
             refuse(name, f"must be {kind} {list(shape)}, not {tensor.dtype} {list(tensor.shape)}")
         return tensor
@@ -262,19 +252,23 @@ def _project(header: _Header, tensors: _Tensors, most_pixels: int) -> Project:
             refuse(f"{name}.labels", "are of unknown parts")
         stylemaps[slot] = tensors.numbers(f"{name}.stylemap", (1, *config.stylemap_shape), LARGEST_STYLEMAP)
         if slot == ORIGINAL and header.upload is not None:
-            photos[slot] = _original(header.upload, tensors.file("upload"), pixels, labels, most_pixels)
+            photos[slot] = _original(header.upload, tensors, pixels, labels, most_pixels)
         else:
             photos[slot] = Photo(pixels, None, (r, r), Alignment.central(r, r, r), labels=labels)
     if header.upload is not None and ORIGINAL not in photos:
         raise InputError("there is an upload, but no original")
     edit = _edit(header, tensors, config)
-    if tensors.left:
-        raise InputError(f"{sorted(tensors.left)[0][:60]!r} does not belong to a project")
+    if tensors:
+        raise InputError(f"{min(tensors)[:60]!r} does not belong to a project")
     return Project(header.weights, header.fingerprint, config, photos, stylemaps, edit, header.page)
 
 
-def _original(given: _Upload, data: bytes, pixels: np.ndarray, labels: np.ndarray | None, most_pixels: int) -> Photo:
+def _original(
+    given: _Upload, tensors: _Tensors, pixels: np.ndarray, labels: np.ndarray | None, most_pixels: int
+) -> Photo:
     """The original with the file that it was cut out of."""
+    length = tensors["upload"].numel() if "upload" in tensors else 0
+    data = tensors.levels("upload", (length,)).tobytes()
     stored = decoding.read_size(data, "the upload", most_pixels)
     if given.size not in (stored, stored[::-1]):  # turned by EXIF, width and height change places
         refuse("upload.size", f"must be {list(stored)} like the file, not {list(given.size)}")

@@ -1,4 +1,4 @@
-"""The editor's HTTP interface: what may be asked under which path. docs/editor.md has the table."""
+"""The editor's HTTP interface. docs/editor.md has the table of paths."""
 
 import asyncio
 import contextlib
@@ -38,7 +38,7 @@ SWEEP = 60.0  # seconds between looks for sessions that have expired
 SESSION = "/api/sessions/{id}"
 SLOT = SESSION + "/pictures/{slot}"
 
-# what systems say of these files differs, and browsers run no script of another type
+# systems differ in the types of these files, and browsers run scripts of this type only
 mimetypes.add_type("text/javascript", ".js")
 mimetypes.add_type("image/svg+xml", ".svg")
 
@@ -55,9 +55,9 @@ def create(
 
     Args:
         finder: finds faces; None = photos are cut to their central square.
-        hosts: names it answers to besides those of the own machine.
-        gallery: what the page begins with; None = drawn faces.
-        clock: seconds; what sessions expire by.
+        hosts: further names that the server answers to, besides those of its own machine.
+        gallery: the pictures that the page offers; None = drawn faces.
+        clock: in seconds; sessions expire by it.
     """
     server = Server(studio, limits, finder, gallery or drawn(studio.model.config.resolution), clock)
     errors = {
@@ -72,7 +72,7 @@ def create(
 
 
 def _sending(answer: Callable) -> Callable:
-    """An answer to a request that sends something into a session, which takes few of these at a time."""
+    """For requests that send something to a session: a session takes only a few of these at a time."""
 
     async def limited(self: "Server", request: Request, id: str, **names: str) -> Response | dict:
         session = self.sessions.get(id)
@@ -83,7 +83,7 @@ def _sending(answer: Callable) -> Callable:
 
 
 class Server:
-    """The answers. Long work is done by two threads, one with the model and one with files."""
+    """The answers to requests. Two threads do the long work: one with the model, one with files."""
 
     def __init__(
         self,
@@ -257,7 +257,7 @@ class Server:
         if not align:
             return open_square(data, side, max_pixels=most)
         if self.finder is None:
-            raise InputError("this server finds no faces: start it with --detector, or leave the face where it is")
+            raise InputError("this server cannot find faces: start it with --detector, or take the central square")
         return open_face(data, side, self.finder, max_pixels=most, repair="take its central square")
 
     def _read(self, kind: type[requests.T], body: bytes, photos: Photos) -> requests.T:
@@ -296,13 +296,13 @@ class Server:
         return encoded
 
     async def _edit_and_photos(self, request: Request, session: Session) -> tuple[bytes, Photos]:
-        """An edit that is not read yet, and the session's photos as they are when it has arrived."""
+        """The body of an edit, and the session's photos as they are when it has arrived."""
         body = await exchange.read_json(request, self.limits.edit_bytes, self.limits.body_s)
         session.used = self.sessions.clock()
         return body, dict(session.photos)
 
     def _facts(self, slot: str, encoded: EncodedPhoto) -> dict:
-        """What the page shows of a photo, also whether the weights cannot draw it."""
+        """What the page shows of a photo, with a remark if the weights cannot draw it."""
         photo, known = encoded.photo, self.studio.known
         width, height = photo.size
         return {
@@ -336,7 +336,7 @@ def _check_slot(slot: str) -> None:
 
 
 def _with_parameters(answer: Callable) -> Callable:
-    """An endpoint that gets the names in its path as arguments, and may answer a dictionary."""
+    """An endpoint that takes the parameters of its path as arguments and may answer a dictionary."""
 
     async def endpoint(request: Request) -> Response:
         result: Any = await answer(request, **request.path_params)

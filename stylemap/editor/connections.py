@@ -1,4 +1,4 @@
-"""Connections to the server, and how long each may take: a client that sends or reads at a crawl keeps nothing for itself."""
+"""Connections to the server and their time limits, so that a client that sends or reads slowly blocks nobody."""
 
 import asyncio
 import functools
@@ -13,8 +13,8 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from stylemap.editor.limits import Limits
 
-GRACE = 3.0  # seconds for the work in hand when the server stops, and to take in what was refused
-LEAST_RATE = 10_000  # bytes a second that an answer must be taken at
+GRACE = 3.0  # seconds for running work when the server stops, and to receive the rest of a refused body
+LEAST_RATE = 10_000  # bytes a second at which a client must read its answer
 
 
 def configured(application: ASGIApp, limits: Limits) -> uvicorn.Config:
@@ -31,23 +31,23 @@ def configured(application: ASGIApp, limits: Limits) -> uvicorn.Config:
 
 
 class Server(uvicorn.Server):
-    """uvicorn's, which on a second Ctrl-C leaves its tasks to be ended with tracebacks."""
+    """uvicorn's server, but a second Ctrl-C ends it without tracebacks."""
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if self.should_exit:
-            os._exit(128 + sig)  # the person has waited long enough, and nothing is half-written
+            os._exit(128 + sig)  # nothing is half-written
         super().handle_exit(sig, frame)
 
 
 class Connection(H11Protocol):
-    """uvicorn's, which waits for headers, bodies and readers for ever by itself."""
+    """uvicorn's connection with time limits; by itself it waits for ever for headers, bodies and readers."""
 
     def __init__(self, *args, limits: Limits, **kwargs):
         super().__init__(*args, **kwargs)
         self.limits = limits
-        self.awaited = None  # what the client is to send
-        self.since = 0.0  # when it began to be waited for
-        self.sending = self.reading = None  # the timers of both ways
+        self.awaited = None  # what the client must send next
+        self.since = 0.0  # since when the server waits for it
+        self.sending = self.reading = None  # timers
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         super().connection_made(transport)
@@ -71,7 +71,7 @@ class Connection(H11Protocol):
                 timer.cancel()
 
     def shutdown(self) -> None:
-        """The server stops: work that has begun gets a little time, and who still sends gets none."""
+        """The server stops: running work gets a little time, an unfinished request gets none."""
         super().shutdown()
         if self.conn.their_state is h11.SEND_BODY:
             self.transport.abort()
@@ -79,7 +79,7 @@ class Connection(H11Protocol):
             self.loop.call_later(GRACE, self.transport.abort)
 
     def _should_upgrade(self) -> bool:
-        return False  # there are no WebSockets here; uvicorn would advise to install some
+        return False  # without this, uvicorn advises to install WebSockets
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -91,7 +91,7 @@ class Connection(H11Protocol):
             self.reading.cancel()
 
     def _watch(self) -> None:
-        """Start or stop the time limit for what the client is to send next."""
+        """Start or stop the time limit for what the client must send next."""
         answered = self.cycle is not None and self.cycle.response_complete
         awaited = self.conn.their_state, answered and self.conn.their_state is h11.SEND_BODY
         if awaited == self.awaited:
@@ -99,7 +99,7 @@ class Connection(H11Protocol):
         self.awaited, self.since = awaited, self.loop.time()
         if self.sending:
             self.sending.cancel()
-        # a body that is late is answered by who reads it, a moment before the connection ends
+        # the reader of a late body answers first, then the connection ends
         seconds = {
             (h11.IDLE, False): self.limits.head_s,
             (h11.SEND_BODY, False): self.limits.body_s + GRACE,
@@ -108,7 +108,7 @@ class Connection(H11Protocol):
         self.sending = None if seconds is None else self.loop.call_later(seconds, self.transport.abort)
 
     def _look(self, before: int) -> None:
-        """End the connection if the client takes its answer too slowly."""
+        """End the connection if the client reads its answer too slowly."""
         left = self.transport.get_write_buffer_size()
         if before - left < LEAST_RATE * self.limits.body_s:
             self.transport.abort()

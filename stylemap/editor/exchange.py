@@ -1,4 +1,4 @@
-"""What comes in over HTTP and what goes out: bodies within their limits, files, pictures, and one line for each error."""
+"""Bodies of requests within their limits, and answers: files, pictures, and one line for each error."""
 
 import asyncio
 import json
@@ -37,7 +37,7 @@ async def read_file(request: Request, most: int, seconds: float) -> bytes:
 
 
 async def read_body(request: Request, most: int, seconds: float) -> bytes:
-    """The body of a request, refused as soon as it is too large, announced or not.
+    """The body of a request. It is refused as soon as it is too large, announced or not.
 
     Raises:
         HTTPException: 400, 408, 413.

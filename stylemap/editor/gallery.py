@@ -1,4 +1,4 @@
-"""The editor's gallery: pictures of the kind that the weights know."""
+"""The editor's gallery: pictures of the kind that the weights can draw."""
 
 import functools
 import warnings
@@ -43,7 +43,7 @@ class Gallery:
         """A picture, with its part labels where they are known.
 
         Raises:
-            InputError: there is none of this number, or it cannot be read.
+            InputError: a number that the gallery does not have, or a picture that cannot be read.
         """
         self._check(index)
         labels = self.pictures.parts(index) if isinstance(self.pictures, Avatars) else None
@@ -60,11 +60,11 @@ class Gallery:
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
-            raise InputError(f"the gallery has {len(self)} pictures, and no number {index}")
+            raise InputError(f"the gallery has {len(self)} pictures; it has no number {index}")
 
 
 class Samples(Sequence):
-    """Pictures that a model makes up."""
+    """Pictures that a model makes up, by number."""
 
     def __init__(self, model: StylemapModel):
         self.model = model
@@ -77,7 +77,7 @@ class Samples(Sequence):
 
 
 def of(weights: str | Path, model: StylemapModel) -> Gallery:
-    """What the training held out, of drawn faces some more; samples of the weights where that is not known or not there."""
+    """Held-out images of the training set, or drawn faces. If they are unknown or gone, samples of the weights."""
     side, seen = model.config.resolution, checkpoint.seen_by(weights)
     if not seen:
         return samples(model)
@@ -87,7 +87,7 @@ def of(weights: str | Path, model: StylemapModel) -> Gallery:
     try:
         return Gallery(unseen.open_unseen(data, side, seen).heldout, "Pictures that the training held out")
     except InputError as err:
-        text = f"the editor begins with samples, as the pictures of the training cannot be opened: {err}"
+        text = f"the editor begins with samples, because the training images cannot be opened: {err}"
         warnings.warn(text, Note, stacklevel=2)
     return samples(model)
 

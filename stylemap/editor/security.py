@@ -1,4 +1,4 @@
-"""What keeps strangers' web pages away from a server that listens on somebody's own machine."""
+"""Keeps the web pages of strangers away from a server that listens on somebody's own machine."""
 
 import ipaddress
 from collections.abc import Iterable
@@ -20,10 +20,11 @@ HEADERS = {
 
 
 class Guard:
-    """Wraps the application: who may ask, how many at a time, and what browsers are told about every answer.
+    """Wraps the application: who may ask, how many at a time, and the headers of every answer.
 
-    Names: a page of another site can make a browser ask this server, under a name of its own that it lets point here (DNS
-    rebinding). So only known names are answered; under a wildcard address any plain IP address too, which no such name is.
+    A page of another site can let a name of its own point here and make a browser ask this server under it (DNS rebinding).
+    So the server answers only to known names. If it listens on all addresses, it also answers to any plain IP address, since
+    such an address is not a name.
     """
 
     def __init__(self, app: ASGIApp, hosts: Iterable[str], most: int):
@@ -56,14 +57,14 @@ class Guard:
             self.running -= 1
 
     def refusal(self, scope: Scope) -> JSONResponse | None:
-        """The answer to who may not ask, or None."""
+        """The answer to a request that is refused, or None."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if not self.knows(host):
             shown = bare(host)[:100] or "without a name"
             return _refused(403, f"this server does not answer as {shown!r}; start it with --allow-host NAME")
         if scope["method"] not in SAFE_METHODS and is_foreign(headers):
-            return _refused(403, "another site may not change anything here")
+            return _refused(403, "a page of another site cannot change anything here")
         if self.running >= self.most:
             return _refused(503, "too many requests at a time; try again in a moment")
         return None
@@ -88,11 +89,11 @@ class Guard:
 
 
 def is_foreign(headers: dict[str, str]) -> bool:
-    """Whether a page of another site made a browser ask. Nobody but a browser says where a page is from.
+    """Whether a page of another site made a browser ask. Only browsers say where a page is from.
 
-    Browsers say so themselves, except to plain http: addresses of other machines. Then the page's origin must be this server,
-    by the name that the browser used; a proxy that asks under a name of its own passes that one on. No foreign page can set
-    either header without the leave that this server never gives (CORS).
+    Browsers send ``sec-fetch-site``, except to plain http: addresses of other machines. Then the page's origin must be this
+    server, by the name that the browser used; a proxy that asks under another name passes that one on. A foreign page cannot
+    set either header without a permission that this server never gives (CORS).
     """
     site, origin = headers.get("sec-fetch-site"), headers.get("origin")
     if site is not None or origin is None:
@@ -110,7 +111,7 @@ def bare(host: str) -> str:
 
 
 def origin_host(origin: str) -> str | None:
-    """ "http://localhost:8000" -> "localhost:8000"; None for "null" and what is no origin."""
+    """ "http://localhost:8000" -> "localhost:8000"; None for "null" and other texts."""
     try:
         parts = urlsplit(origin.lower())
     except ValueError:

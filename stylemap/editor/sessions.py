@@ -44,7 +44,7 @@ class Session:
             HTTPException: 429, there are too many already.
         """
         if self.running >= most:
-            raise HTTPException(429, f"this page sends more than {most} things at a time; wait for an answer first")
+            raise HTTPException(429, f"this page sends more than {most} requests at a time; wait for an answer first")
         self.running += 1
         try:
             yield
@@ -57,7 +57,7 @@ class Session:
         return self.turns
 
     def change(self, turn: int, photos: Mapping[str, EncodedPhoto | None]) -> None:
-        """Fill slots, or empty them (None). Of two changes of a slot the one that began later wins, whichever arrives first."""
+        """Fill slots, or empty them (None). Of two changes of a slot, the one that began later wins."""
         for slot, photo in photos.items():
             if self.changed.get(slot, 0) > turn:
                 continue
@@ -78,7 +78,7 @@ class Sessions:
         return len(self._sessions)
 
     def create(self) -> Session:
-        """A new session; where there are too many, the one that was idle longest gives way.
+        """A new session. If all are taken, the one that was idle longest gives way.
 
         Raises:
             HTTPException: 503, all of them are in use.
@@ -96,10 +96,10 @@ class Sessions:
         return session
 
     def get(self, id: str) -> Session:
-        """A session by its id, which counts as use.
+        """A session by its id. This counts as use.
 
         Raises:
-            HTTPException: 404, there is none or it has expired.
+            HTTPException: 404, an id that is unknown or has expired.
         """
         self.expire()
         session = self._sessions.get(id)
@@ -113,7 +113,7 @@ class Sessions:
         self._sessions.pop(id, None)
 
     def expire(self) -> None:
-        """Forget sessions that nobody has used for long."""
+        """Forget sessions that nobody has used for a long time."""
         limit = self.clock() - self.limits.idle_s
         for session in list(self._sessions.values()):
             if session.used < limit and not session.running:

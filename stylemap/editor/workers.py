@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class Worker:
-    """A thread that does jobs in turn. One, since a job of the model uses every core by itself and pictures take memory.
+    """A thread that does jobs in turn. One thread is enough: a job of the model uses every core, and pictures take memory.
 
     Args:
-        most: jobs that may hold their arguments in memory, the running one among them.
+        most: jobs that may hold their arguments in memory, including the one that runs.
     """
 
     def __init__(self, name: str, most: int):
@@ -24,19 +24,19 @@ class Worker:
         self.threads = ThreadPoolExecutor(1, thread_name_prefix=name)
 
     async def run(self, request: Request, job: Callable[..., T], *arguments) -> T:
-        """``job(*arguments)`` in the thread; left out if by its turn the client has gone. The body must have been read.
+        """``job(*arguments)`` in the thread. It is skipped if the client leaves before its turn. Read the body first.
 
         Raises:
-            HTTPException: 503 where too many jobs wait, 499 where nobody waits for the answer.
+            HTTPException: 503 if too many jobs wait, 499 if nobody waits for the answer.
         """
         if not self.free.acquire(blocking=False):
             raise HTTPException(503, "too much to do at the moment; try again in a few seconds")
         call = _Call(job, arguments)
         submitted = self.threads.submit(call)
-        # not when the client leaves: a job that runs goes on and holds its memory until it is done
+        # a running job holds its memory until it is done, even if the client leaves
         submitted.add_done_callback(lambda _: self.free.release())
         future = asyncio.wrap_future(submitted)
-        # where the client has left nobody asks how it ended, and asyncio would log that
+        # if the client has left, nobody reads an exception, and asyncio would log that
         future.add_done_callback(lambda done: done.cancelled() or done.exception())
         gone = asyncio.ensure_future(_gone(request))
         try:
@@ -55,7 +55,7 @@ class Worker:
 
 
 class _Call:
-    """A job and its arguments, which a queue does not hold any longer than somebody waits: it keeps what was cancelled."""
+    """A job and its arguments. The queue keeps cancelled jobs, so these can let go of their arguments."""
 
     def __init__(self, job: Callable, arguments: tuple):
         self.payload = job, arguments
