@@ -1,7 +1,7 @@
-"""Whether weights know pictures of a kind: a photo that they cannot draw is reconstructed as something else, without a word.
+"""Whether weights can draw a photo. One of another kind than the training images is reconstructed as something else.
 
-The measure is the mean squared error of the reconstruction G(E(x)), pixels in [-1, 1], beside what it is for pictures of the
-kind the weights were trained on but did not see. More than `FACTOR` times as much is told. With three weights of drawn faces
+The measure is the mean squared error of the reconstruction G(E(x)), pixels in [-1, 1], compared with that of images like the
+training images that the weights did not see. A remark says when it is `FACTOR` times as large. With three weights of drawn faces
 (`avatars32`, `avatars32_stylegan2`, 64 px after 16,000 images) the error of 1 in 100 held-out faces is 2.0 to 2.3 times the
 mean, and that of 9 in 10 photos more than 2.7 times, of noise more than 16 times.
 """
@@ -9,7 +9,6 @@ mean, and that of 9 in 10 photos more than 2.7 times, of noise more than 16 time
 import math
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
@@ -20,9 +19,6 @@ from stylemap.datasets import unseen
 from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.editing import motion
 
-if TYPE_CHECKING:
-    pass
-
 FACTOR = 2.5
 MOST = 32  # pictures that are measured where the weights' file says nothing; their mean is right to a tenth
 PIXELS = 4 * 256**2  # of them together, for the time it takes
@@ -30,18 +26,18 @@ PIXELS = 4 * 256**2  # of them together, for the time it takes
 
 @dataclass(frozen=True, eq=False)
 class Familiarity:
-    """What weights usually make of pictures of the kind they know."""
+    """How well weights reconstruct images of the kind they know."""
 
-    weights: str  # as a person calls them
+    weights: str  # their name
     usual: float  # mean squared error of reconstructions, pixels in [-1, 1]
-    of: str  # whose
+    of: str  # which images that is of
 
     def knows(self, error: float) -> bool:
         """Whether a reconstruction with this mean squared error is of a picture of that kind."""
-        return not error > FACTOR * self.usual  # nor NaN, which weights that have diverged make of all
+        return not error > FACTOR * self.usual  # NaN is not: diverged weights make it of every picture
 
     def remark(self, name: str, error: float) -> str | None:
-        """A line for the person, where the weights cannot draw the picture of that name."""
+        """A line for the user if the weights cannot draw the picture of that name."""
         if self.knows(error):
             return None
         return (
@@ -50,11 +46,11 @@ class Familiarity:
         )
 
 
-def of(weights: str | Path, model: "Model") -> Familiarity | None:
-    """Of a model that was loaded from these weights; None where it has no encoder.
+def of(weights: str | Path, model: Model) -> Familiarity | None:
+    """Of a model that was loaded from these weights; None if it has no encoder.
 
-    The error is the held-out one that training noted in the file. Where there is none it is measured, on drawn faces for
-    weights of those, and otherwise on the model's own samples.
+    The error is the held-out one that training noted in the file. Without a note it is measured: on drawn faces for weights of
+    drawn faces, otherwise on the model's own samples.
     """
     if model.encoder is None:
         return None
@@ -74,18 +70,18 @@ def of(weights: str | Path, model: "Model") -> Familiarity | None:
 
 
 @torch.no_grad()
-def errors(model: "Model", pictures: Tensor) -> list[float]:
+def errors(model: Model, pictures: Tensor) -> list[float]:
     """The mean squared error of each reconstruction, of [N, 3, R, R] in [-1, 1]."""
-    found = []
+    result = []
     for part in pictures.split(motion.frames_at_once(model)):
-        shown = model.synthesize(model.encode(part.to(model.device))).clamp(-1, 1)
-        found += (shown.cpu() - part.cpu()).square().mean(dim=(1, 2, 3), dtype=torch.float64).tolist()
-    return found
+        reconstruction = model.synthesize(model.encode(part.to(model.device))).clamp(-1, 1)
+        result += (reconstruction.cpu() - part.cpu()).square().mean(dim=(1, 2, 3), dtype=torch.float64).tolist()
+    return result
 
 
 @torch.no_grad()
-def sample(model: "Model", seed: int) -> Tensor:
-    """A picture of nobody, [1, 3, R, R] in [-1, 1] on the model's device: that of `stylemap generate samples` for the seed."""
+def sample(model: Model, seed: int) -> Tensor:
+    """A sample, [1, 3, R, R] in [-1, 1] on the model's device: that of `stylemap generate samples` for the seed."""
     z = noise_of([seed], model.config.stylemap_channels).to(model.device)
     return model.synthesize(model.map(z)).clamp(-1, 1)
 

@@ -1,4 +1,4 @@
-"""Edits carried out: the picture, where it differs from the original, and what its colours are matched by."""
+"""Carries edits out: makes the picture, and what is needed to put it back into its photo."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -29,8 +29,8 @@ class Edited:
     """An edited picture, and what `pasting.paste` needs to put it back into its photo."""
 
     pixels: np.ndarray  # uint8 [R, R, 3]
-    region: np.ndarray | None = None  # float32 [R, R] in [0, 1], where it is to differ; None where it is not put back
-    sources: tuple[pasting.Source, ...] = ()  # of the patches in turn, for "poisson"
+    region: np.ndarray | None = None  # float32 [R, R] in [0, 1], where it may differ from the photo; None: not put back
+    sources: tuple[pasting.Source, ...] = ()  # of the patches, for "poisson"
 
 
 @torch.inference_mode()
@@ -48,7 +48,7 @@ def apply(
         stylemap: [1, C, S, S], of the original.
         references: by slot.
         how: as in `apply_changes`.
-        maps_of: a cache of maps, in place of computing them again.
+        maps_of: a cache of maps; None: every map is computed.
 
     Raises:
         InputError: an edit of another model, or a slot that holds no reference.
@@ -77,7 +77,7 @@ def apply_changes(
     Args:
         maps: [1, C, s, s] each, of the original in the space, see `blending.in_space`.
         changes: in turn, see `composing.compose`.
-        how: the edit is put back into its photo; "none" = it is not, and only the picture is made.
+        how: the edit will be put back into its photo; "none" makes only the picture.
 
     Raises:
         ValueError: as of `composing.compose`.
@@ -98,7 +98,7 @@ def apply_changes(
     placed = [change for change in changes if change.step.mask is not None]
     region = _to_array(composing.region(placed, side))
     if len(placed) < len(changes):
-        # a change without a mask may show anywhere, and mostly does so in a few places
+        # a change without a mask may show anywhere, but mostly shows in a few places
         region = np.maximum(region, pasting.changed(picture(placed), pixels))
     sources = []
     for i, (step, other) in enumerate(changes if how == "poisson" else ()):

@@ -24,16 +24,16 @@ def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tenso
 
 
 def mirrored(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
-    """The maps for a part that is to be put down mirrored (`edit.Placement.flip`).
+    """The maps for a part that is flipped (`edit.Placement.flip`).
 
-    What a map means has a left and a right of its own, so the face of a mirrored map falls apart. The stylemap of the mirrored
-    picture works; its maps are turned here, and back by the placement.
+    The features of a map know left from right, so a mirrored map makes a distorted face. This takes the stylemap of the mirrored
+    picture instead. Its maps are mirrored here, and the placement mirrors them back.
 
     Args:
         stylemap: [N, C, S, S] of the mirrored picture, ``model.encode(images.flip(3))``.
 
     Returns:
-        Maps that lie as the picture itself does, for a patch with a mask over the picture itself.
+        Maps that lie like the picture, for a patch whose mask lies over the picture.
     """
     return [m.flip(3) for m in in_space(model, stylemap, space)]
 
@@ -105,12 +105,12 @@ def push(
     hard: bool = False,
     cells: Cells | None = None,
 ) -> Tensor:
-    """Pictures of stylemaps moved along a direction: everywhere, inside a mask, or in some cells.
+    """Images of stylemaps that are moved along a direction: everywhere, inside a mask, or in some cells.
 
     Args:
         stylemap: [N, C, S, S].
         amount, cells: as in `directions.move`.
-        mask: [N, 1, R, R] in [0, 1], or [1, 1, R, R] for all; what is moved where it is 1.
+        mask: [N, 1, R, R] in [0, 1], or [1, 1, R, R] for all; 1 = move.
         space, hard: of the mask, as in `blend`.
 
     Returns:

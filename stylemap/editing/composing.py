@@ -1,4 +1,4 @@
-"""Steps of an edit on maps, one after the other: parts of references over a picture, and directions within a mask.
+"""Composes the steps of an edit on maps: parts of references over a picture, and additions within a mask.
 
 An edit works on maps, either the stylemap alone ("w") or its resized versions ("w+"), see `blending.in_space`. Every map covers
 the same picture, so a pixel of the image side R is s / R of a pixel of a map of side s, and one placement moves them all.
@@ -63,7 +63,7 @@ def compose(maps: Sequence[Tensor], changes: Sequence[Change], resolution: int) 
 def region(changes: Sequence[Change], resolution: int) -> Tensor:
     """Where changes are meant to show, [N, 1, R, R] in [0, 1]: their masks where they go, with ``hard`` in whole cells.
 
-    The network carries every edit somewhat further, by its convolutions and norms; pasting an edit back into its photo keeps
+    The network spreads every edit a little further, by its convolutions and norms. Pasting an edit back into its photo keeps
     the rest as it was.
 
     Raises:
@@ -83,14 +83,14 @@ def region(changes: Sequence[Change], resolution: int) -> Tensor:
 
 
 def soften(step: Step) -> Step:
-    """The step with its feather worked into its mask."""
+    """The step with a soft mask instead of a feather."""
     if step.mask is None or step.feather == 0:
         return step
     return replace(step, mask=masks.feather(step.mask, step.feather), feather=0.0)
 
 
 def everywhere(patch: Patch, resolution: int) -> Patch:
-    """All of the reference, lying as its part does: what the part was cut out of. For a mask of one sample."""
+    """The whole reference, placed like its part. For a mask of one sample."""
     (centre,) = centres(soften(patch), resolution)
     return replace(patch, mask=None, placement=replace(patch.placement, centre=centre), strength=1.0)
 
@@ -98,8 +98,8 @@ def everywhere(patch: Patch, resolution: int) -> Patch:
 def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
     """(y, x) that a patch is mirrored and scaled about, for each sample of its mask or one for all.
 
-    By default the middle of the box around what is more than half as strong as the mask's maximum; of an empty mask, of the
-    picture.
+    By default it is the middle of the box around all pixels above half of the mask's maximum. For an empty mask it is the
+    middle of the picture.
     """
     if patch.placement.centre is not None:
         return [patch.placement.centre]
@@ -119,12 +119,12 @@ def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
 def place(x: Tensor, placement: Placement, resolution: int, about: Sequence[tuple[float, float]], edge: Edge) -> Tensor:
     """Mirror, scale and shift maps within their frame.
 
-    Between pixels it interpolates linearly, and shrinking averages over what falls into a pixel. Whole pixels are exact.
+    It interpolates linearly between pixels. Shrinking averages over each pixel. Shifts by whole pixels are exact.
 
     Args:
         x: [N, C, s, s].
         resolution: R, the side that ``placement`` and ``about`` count in; at side s they are s / R of it.
-        about: (y, x) that stays put but for the shift, for each sample or one for all.
+        about: (y, x) that stays in place before the shift, for each sample or one for all.
         edge: what comes in from beyond the frame: zeros, or the nearest value.
     """
     if not placement.moves:
@@ -156,7 +156,7 @@ def _check_maps(maps: Sequence[Tensor], other: Sequence[Tensor]) -> None:
 
 
 def _placed_mask(step: Step, samples: int, resolution: int) -> Tensor | None:
-    """The mask where the part goes, checked; None where there is none."""
+    """The mask at the place of the part, checked; None if the step has no mask."""
     if step.mask is None:
         return None
     masks.check(step.mask, samples, resolution)

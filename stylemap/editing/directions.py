@@ -26,8 +26,8 @@ from stylemap.files import write_bytes
 FORMAT = "stylemap-directions-1"
 # at most a million; those of networks in order are about 1
 Scale = Annotated[float, Rule(lambda x: 0 < x <= 1e6, "must be above 0 and at most 1e6")]
-LEAST_LEFT = 1e-3  # of the norm; a direction of which less is left after a projection is made of rounding and noise
-LITTLE_LEFT = 0.1  # of which one is told
+LEAST_LEFT = 1e-3  # of the norm; what a projection leaves below this is rounding and noise
+LITTLE_LEFT = 0.1  # below this a note says so
 
 Cells = tuple[int, int, int, int]  # y and x of the upper left cell, height, width
 
@@ -37,7 +37,7 @@ class Origin:
     """Where a direction comes from. Figures are None where there are none."""
 
     method: str  # "means", "logistic", "svm", "pca", "npy"
-    pictures: int = 0  # whose stylemaps it was found from, held-out ones included
+    pictures: int = 0  # that it was found from, including held-out ones
     positive: float | None = None  # share of them that have the attribute
     accuracy: float | None = None  # of the classifier that belongs to the method, on held-out pictures
     balanced_accuracy: float | None = None  # mean of the accuracies on pictures with and without; 0.5 = chance
@@ -60,7 +60,7 @@ def normalised(name: str, vector: Tensor, scale: float, origin: Origin) -> Direc
     """A direction from a vector [C, S, S] of any length.
 
     Raises:
-        InputError: a vector that points nowhere, or a scale that is none.
+        InputError: a vector of norm 0, or a scale that is not above 0.
     """
     norm = float(vector.double().norm())
     if not 0 < norm < float("inf"):  # NaN is neither
@@ -121,9 +121,9 @@ def check_cells(cells: Cells, side: int) -> None:
 def condition(direction: Direction, others: Sequence[Direction]) -> Direction:
     """The part of a direction that is orthogonal to all others (InterFaceGAN, section 3.3, conditional manipulation).
 
-    An amount moves as far as before, but for what was projected out: the scale shrinks with the part that is left. The others
-    may depend on each other. Conditioning the result again does not keep it orthogonal to these: give all of them at once. A
-    `Note` says when less than a tenth is left.
+    The scale shrinks with the part that is left, so an amount moves as far as before along that part. The others may depend on
+    each other. Give all of them at once: a result that is conditioned again is no longer orthogonal to the first ones. A `Note`
+    says when less than a tenth is left.
 
     Raises:
         InputError: nothing is left, or a direction for other stylemaps.
@@ -144,10 +144,12 @@ def condition(direction: Direction, others: Sequence[Direction]) -> Direction:
     left = float(rest.norm())
     names = tuple(o.name for o in others)
     if left < LEAST_LEFT:
-        raise InputError(f"nothing is left of direction {direction.name!r} without {', '.join(names)}; leave one away")
+        raise InputError(
+            f"nothing is left of direction {direction.name!r} without {', '.join(names)}; leave out one of them"
+        )
     if left < LITTLE_LEFT:
         about = f"{left:.1%} of direction {direction.name!r} is left without {', '.join(names)}"
-        warnings.warn(Note(f"{about}; amounts move pictures by as much less"), stacklevel=2)
+        warnings.warn(Note(f"{about}; amounts move pictures less in proportion"), stacklevel=2)
     origin = replace(direction.origin, conditional_on=names)
     return normalised(direction.name, rest.view_as(direction.vector), left * direction.scale, origin)
 

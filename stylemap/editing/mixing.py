@@ -1,4 +1,4 @@
-"""Vector arithmetic of whole pictures: interpolation, style mixing, transfer of an expression."""
+"""Arithmetic of stylemaps: interpolation, style mixing, transfer of an expression."""
 
 import torch
 from torch import Tensor
@@ -61,10 +61,10 @@ def transfer(
     space: Space = "w+",
     hard: bool = False,
 ) -> Tensor:
-    """What ``expressive`` has and ``neutral`` has not, added to ``target``: w1 + amount (w3 - w2).
+    """The difference of ``expressive`` and ``neutral``, added to ``target``: w1 + amount (w3 - w2).
 
-    The expression transfer of Image2StyleGAN (arXiv 1904.03189). A stylemap knows places, so the three faces
-    should be aligned alike, as those of one data set are.
+    The expression transfer of Image2StyleGAN (arXiv 1904.03189). A stylemap has places, so align the three faces
+    alike, as in one data set.
 
     Args:
         target, neutral, expressive: stylemaps [N, C, S, S].

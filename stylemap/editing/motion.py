@@ -1,4 +1,4 @@
-"""Motion: pictures that turn into one another over time, whole or region after region, made a few frames at a time."""
+"""Films of pictures that turn into one another, whole or region after region, made a few frames at a time."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -60,9 +60,9 @@ def timeline(pictures: int, frames: int, loop: bool) -> list[Tensor]:
 
     Args:
         pictures: 2 or more.
-        frames: 2 or more. Of an open film, those of a way with both its ends; where two ways meet they share one, so that
-            there are (pictures - 1) (frames - 1) + 1. Of a loop, those from a picture until before the next, so that there
-            are pictures * frames and the last is one step before the first.
+        frames: 2 or more, for each way. In an open film a way includes both ends, and two ways share the frame where they
+            meet: (pictures - 1) (frames - 1) + 1 in all. In a loop a way ends one step before the next picture:
+            pictures * frames in all.
         loop: lead back from the last picture to the first.
     """
     if pictures < 2:
@@ -95,15 +95,15 @@ def morph(
     Args:
         stylemaps: [K, C, S, S], two or more, in the order in which they are shown.
         frames: for each way from one to the next, see `timeline`.
-        regions: what moves, and when on each way. None: all of the picture, all the time. What lies in no region stays as
-            in the first picture. Where regions overlap, one goes on where the other got to; a last region of ones brings
-            all that is left to the next picture.
+        regions: what moves, and when on each way; none given: the whole picture, all the time. Outside of all regions the
+            first picture stays. Where regions overlap, one continues from where the other is; a last region of ones brings
+            the rest to the next picture.
         loop: lead back to the first picture. The last frame is then one step before the first.
         ease: the course of time on each way and in each region: `smooth`, `linear` or a function like them.
         space, hard: of the masks, as in `blend`.
 
     Returns:
-        An iterator of images [n, 3, R, R], n at most `frames_at_once`. They are made when asked for, and none is kept.
+        An iterator of images [n, 3, R, R], n at most `frames_at_once`. They are made one batch at a time, and not kept.
 
     Raises:
         ValueError: shapes that do not fit, values out of range, another space; at the call, not at the first frame.

@@ -1,10 +1,10 @@
-"""An edit put back into its photo: only the edited region and a soft rim change. Numbers and pixels, no torch.
+"""Puts an edit back into its photo: only the edited region and a soft rim change. Knows no torch.
 
-Source of the matched colours: Poisson image editing (Pérez, Gangnet, Blake 2003), in its form as a membrane: a part of a
-reference plus the smoothest correction that makes it meet the photo has the reference's gradients inside and the photo's
-values at the border. What is compared at the border is the reference's own picture, which goes on there as it does inside: so
-lips stay apart from the skin around them, and the skin takes over the photo's tone. Worked out at the side of the model, since
-what is pasted has no finer detail; OpenCV's own needs a border around the region.
+The matched colours are those of Poisson image editing (Pérez, Gangnet, Blake 2003), as a membrane: the smoothest correction
+with which a part of a reference meets the photo at its border. The part keeps its gradients inside. The reference is compared
+with the photo along the border in its own picture, which continues beyond the part: so lips stay apart from the skin around
+them, and the skin takes the photo's tone. This works at the side of the model, since what is pasted has no finer detail.
+OpenCV's seamlessClone needs a border around the region.
 """
 
 from collections.abc import Sequence
@@ -19,12 +19,12 @@ from stylemap import faces
 How = Literal["none", "feather", "poisson"]
 WAYS: tuple[How, ...] = ("feather", "poisson")
 
-SURE = 0.25  # of a region: from here on only the edit shows; half edit and half photo would look like a double exposure
-COARSEST = 32  # pixels; there the membrane is solved to the end, at finer sides corrected
+SURE = 0.25  # of a region: from here on only the edit shows; a half edit would look like a double exposure
+COARSEST = 32  # pixels; the membrane is solved at this side and refined at larger ones
 VISIBLE = 12  # levels; a smile of 2 deviations changes 6 % of a drawn face by more, and 40 % by a third of it
-NEAR = 1 / 64  # of the side: sigma of the blur before differences are compared; what is visible grows by twice that
+NEAR = 1 / 64  # of the side: sigma of the blur before differences are compared; the visible region grows by twice that
 REACH = 1 / 32  # of the side: sigma of where a share is measured, about as far as the network blurs an edit's edge
-FLAT = 75  # squared levels over three channels: 5 in each; of a smaller difference no share can be told
+FLAT = 75  # squared levels over three channels, 5 in each; below this a share cannot be measured
 ENOUGH = 0.02  # the residual of a membrane, in levels
 FINE_STEPS, COARSE_STEPS = 40, 400  # at most
 
@@ -50,7 +50,7 @@ def paste(
             all else stays byte for byte the photo. An empty region gives the photo.
         how: "feather" fades and that is all. "poisson" first brings the colours of parts of references to the photo's, so that
             they meet at the border of each part; light and tint of the reference go.
-        sources: of "poisson": the parts in turn. An edit without any, such as a direction, has no colours to bring.
+        sources: for "poisson": the parts in turn. A direction has none, since it brings no colours.
         encode: as in `faces.paste_back`, of a photo that is not uint8 [H, W, 3] in sRGB.
 
     Raises:
@@ -85,16 +85,16 @@ def match(picture: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) ->
     """
     correction = np.zeros(picture.shape, np.float32)
     for source in sources:
-        wanted = membrane(picture.astype(np.float32) - source.picture, source.inside)
-        correction += source.share[..., None] * (wanted - correction)
+        smooth = membrane(picture.astype(np.float32) - source.picture, source.inside)
+        correction += source.share[..., None] * (smooth - correction)
     return edited + correction
 
 
 def share(before: np.ndarray, after: np.ndarray, source: np.ndarray) -> np.ndarray:
     """How much of a source a picture shows after a part of it came: 0 = it is as before, 1 = it is the source there.
 
-    A network blurs the edge of a part and draws a small one only half in the colours of its reference, so the share is none of
-    the mask. Least squares within a window -> float32 [R, R] in [0, 1].
+    A network blurs the edge of a part and draws a small one only half in the colours of its reference, so the share is
+    not the mask. Least squares within a window -> float32 [R, R] in [0, 1].
 
     Args:
         before, after, source: [R, R, 3] in 0..255.
@@ -106,10 +106,10 @@ def share(before: np.ndarray, after: np.ndarray, source: np.ndarray) -> np.ndarr
 
 
 def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
-    """Where an edit without a mask can be seen: the region to paste -> float32 [R, R], 0 or 1.
+    """Where an edit without a mask is visible: the region to paste -> float32 [R, R], 0 or 1.
 
-    Differences below `VISIBLE` in every channel are left out: the network repaints all of a picture a little, and to paste that
-    would give up the photo's detail for nothing.
+    Differences below `VISIBLE` in every channel do not count: the network repaints the whole picture a little, and pasting that
+    would lose the photo's detail.
 
     Args:
         before, after: uint8 [R, R, 3], the model's picture without the edit and with it.
@@ -121,9 +121,9 @@ def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
 
 
 def membrane(values: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Values [H, W, K], with the smoothest there is in place of those inside (Laplace's equation) -> float32 [H, W, K].
+    """Values [H, W, K], with the smoothest continuation inside (Laplace's equation) -> float32 [H, W, K].
 
-    Nothing crosses the frame. Without a pixel outside it is 0.
+    Nothing crosses the frame. If every pixel is inside, the result is 0.
     """
     values = values.astype(np.float32)
     if inside.all():
