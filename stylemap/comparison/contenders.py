@@ -11,9 +11,9 @@ from stylemap.inversion.methods import COUNTS, Encoder, InDomain, knob_value
 
 STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
 KINDS = (STYLEMAP, VECTORS)
-OURS = ("encoder", "hybrid", "stylemap")  # run on stylemaps if nothing else is said
+ON_STYLEMAPS = ("encoder", "hybrid", "stylemap")  # methods that run on stylemaps unless their text names other weights
 
-# Each number of steps is a run of its own: what a schedule does at step 100 of 1000 is not what it does at step 100 of 100.
+# Each number of steps is a run of its own: step 100 of 1000 is another point of a schedule than step 100 of 100.
 DEFAULT = (
     "encoder",
     "hybrid:steps=10,50",
@@ -73,18 +73,15 @@ def parse(text: str, seed: int = 0) -> list[Contender]:
     """
     head, *settings = text.split(":")
     name, at, kind = head.partition("@")
-    kind = kind if at else STYLEMAP if name in OURS else VECTORS
+    home = STYLEMAP if name in ON_STYLEMAPS else VECTORS
+    kind = kind if at else home
     if kind not in KINDS:
         raise InputError(f"method {text}: weights are of kind {' or '.join(KINDS)}, not {kind!r}")
-    given = dict(_knob(text, name, setting) for setting in settings)
-    knobs = {"seed": seed} | given
-    others = {knob: value for knob, value in given.items() if knob not in COUNTS}
-    shown = [f"{knob}={value:g}" if isinstance(value, float) else f"{knob}={value}" for knob, value in others.items()]
-    counts = knobs.pop("steps", (None,))
-    methods = [preset(name, **knobs, **({"steps": n} if n else {})) for n in counts]
-    home = STYLEMAP if name in OURS else VECTORS
-    label = " ".join([name if kind == home else f"{name} ({kind})", *shown])
-    return [Contender(label, kind, method) for method in methods]
+    knobs = dict(_knob(text, name, setting) for setting in settings)
+    steps = [{"steps": n} for n in knobs.pop("steps", ())] or [{}]
+    words = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in knobs.items() if k not in COUNTS]
+    label = " ".join([name if kind == home else f"{name} ({kind})", *words])
+    return [Contender(label, kind, preset(name, **{"seed": seed} | knobs | count)) for count in steps]
 
 
 def _knob(text: str, name: str, setting: str) -> tuple[str, object]:
@@ -120,10 +117,10 @@ def choose(
     chosen: list[Contender] = []
     left_out: list[str] = []
     for spec in DEFAULT if specs is None else specs:
-        some = parse(spec, seed)
-        reason = next(filter(None, (unfit(contender, subjects) for contender in some)), None)
+        contenders = parse(spec, seed)
+        reason = next(filter(None, (unfit(contender, subjects) for contender in contenders)), None)
         if reason is None:
-            chosen += some
+            chosen += contenders
         elif specs is None:
             left_out.append(reason)
         else:

@@ -14,7 +14,7 @@ import torch
 from stylemap import __version__, provenance
 
 CPUINFO = Path("/proc/cpuinfo")
-RESET = Path("/proc/self/clear_refs")  # 5 written to it forgets the peak of resident memory (Linux, proc(5))
+RESET = Path("/proc/self/clear_refs")  # writing 5 to it resets the peak of resident memory (Linux, proc(5))
 STATUS = Path("/proc/self/status")
 MIB = 2**20
 
@@ -28,7 +28,7 @@ class Peak:
 
 
 def describe(device: torch.device) -> dict:
-    """Hardware and versions, and how busy the machine is."""
+    """Hardware and versions."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {
         "device": str(device),
@@ -44,18 +44,18 @@ def describe(device: torch.device) -> dict:
 
 
 def processor() -> str:
-    """Its model, or as much as the system says."""
+    """The model of the processor, or what the system says of it."""
     models = re.findall(r"model name\s*: (.*)", CPUINFO.read_text()) if CPUINFO.exists() else []
     return models[0].strip() if models else platform.processor() or platform.machine()
 
 
 def load() -> list[float] | None:
-    """Processes that were running or waiting in the last 1, 5 and 15 minutes; None where the system does not say."""
+    """Processes that ran or waited in the last 1, 5 and 15 minutes, on average; None where the system does not say."""
     return [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None
 
 
 def seconds(device: torch.device) -> float:
-    """The clock, read when the device has done all that was asked of it."""
+    """The clock, read when the device has finished its work."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)
     elif device.type == "mps":
@@ -65,31 +65,18 @@ def seconds(device: torch.device) -> float:
 
 @contextlib.contextmanager
 def peak(device: torch.device) -> Iterator[Peak]:
-    """Measure until the end of the block; what cannot be measured is said to be so."""
-    found = Peak()
+    """Measure until the end of the block."""
+    most = Peak()
     if device.type == "cuda":
         torch.cuda.reset_peak_memory_stats(device)
-        yield found
-        found.mib, found.how = torch.cuda.max_memory_allocated(device) / MIB, "tensors on the GPU"
+        yield most
+        most.mib, most.how = torch.cuda.max_memory_allocated(device) / MIB, "tensors on the GPU"
         return
-    resident = device.type == "cpu" and _forget()
-    yield found
-    if resident and (value := _resident()) is not None:
-        found.mib, found.how = value, "resident memory of the whole process"
-
-
-def _forget() -> bool:
-    try:
-        RESET.write_text("5")
-    except OSError:
-        return False
-    return True
-
-
-def _resident() -> float | None:
-    """Peak since it was forgotten."""
-    try:
-        lines = re.findall(r"VmHWM:\s+(\d+) kB", STATUS.read_text())
-    except OSError:
-        return None
-    return int(lines[0]) / 1024 if lines else None
+    resettable = False
+    if device.type == "cpu":
+        with contextlib.suppress(OSError):
+            RESET.write_text("5")
+            resettable = True
+    yield most
+    if resettable and (kib := re.findall(r"VmHWM:\s+(\d+) kB", STATUS.read_text())):
+        most.mib, most.how = int(kib[0]) / 1024, "resident memory of the whole process"

@@ -1,4 +1,4 @@
-"""Results inside a document: what lies between two markers is replaced, and pictures are copied beside it."""
+"""Results inside a document: they replace the text between two markers, and their pictures are copied beside the document."""
 
 import shlex
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ def markers(name: str) -> tuple[str, str]:
 
 
 def command(name: str, argv: Sequence[str]) -> str:
-    """What to type for the same results, as code in Markdown; not where they are put."""
+    """The command that gives the same results, as code in Markdown, without --docs."""
     kept = [word for k, word in enumerate(argv) if "--docs" not in (word.partition("=")[0], argv[k - 1] if k else "")]
     return f"`{name} {shlex.join(kept)}`"
 
@@ -36,23 +36,23 @@ def embed(page: Path, name: str, text: str, pictures: dict[Path, str]) -> None:
     """
     before, after = _parts(page, name)
     begin, end = markers(name)
-    shown = []
+    pictures_of_page = []
     for path, description in pictures.items():
         file = f"comparison_{name}_{path.name}"
         files.write_bytes(page.parent / PICTURES / file, path.read_bytes())
-        shown.append(f"![{description}]({PICTURES}/{file})\n")
-    files.write_text(page, before + "\n".join([begin, "", text, *shown, end]) + after)
+        pictures_of_page.append(f"![{description}]({PICTURES}/{file})\n")
+    files.write_text(page, before + "\n".join([begin, "", text, *pictures_of_page, end]) + after)
 
 
 def _parts(page: Path, name: str) -> tuple[str, str]:
-    """What is before and after the markers."""
+    """The text before and after the markers."""
     begin, end = markers(name)
     try:
         text = page.read_text()
     except (OSError, UnicodeDecodeError) as err:
         raise InputError(f"--docs {page} cannot be read ({err}); give a Markdown file") from err
-    before, found, rest = text.partition(begin)
-    _, closed, after = rest.partition(end)
-    if not (found and closed):
+    before, opening, rest = text.partition(begin)
+    _, closing, after = rest.partition(end)
+    if not (opening and closing):
         raise InputError(f"--docs {page} has no place for the results: put the lines {begin} and {end} into it")
     return before, after

@@ -1,8 +1,8 @@
 """One method on all pictures, timed.
 
-The time of a picture goes from the picture to its latent and the image of that: for an encoder two passes, for an optimisation
-its start, all its steps and the last image. Before, the same is done with two steps, so that memory is found, kernels are chosen
-and mean and spread of w are known: these are reported apart, as they belong to the weights and not to a picture.
+The time of a picture covers the way from the picture to its latent and the image of that: two passes for an encoder; the start,
+all steps and the last image for an optimisation. A run of two steps comes first: it allocates memory, chooses kernels and
+computes mean and spread of w. Their time is reported apart, since it belongs to the weights and not to a picture.
 """
 
 import statistics
@@ -21,7 +21,7 @@ from stylemap.inversion.methods import STATISTICS_SEED, Setting
 from stylemap.perceptual import Perceptual
 
 WARM_STEPS = 2
-PASSES = 9  # of an encoder, of which the median counts: one is over too soon to be timed once
+PASSES = 9  # of an encoder; their median counts, since a single pass is too short to time
 POINTS = 50  # of the history, about
 
 

@@ -1,6 +1,6 @@
-"""What is kept of an inversion of many photos: the results of each, and the state from which unfinished ones go on.
+"""The folder of an inversion of many photos: the results of each, and the state from which unfinished ones go on.
 
-Nothing is written over that belongs to other settings, and nothing counts as done of which a file is missing.
+Results of other settings are never overwritten. A photo is finished only if all its files are there.
 """
 
 import hashlib
@@ -29,11 +29,11 @@ FILM_FRAMES, FILM_SIDE, FPS = 64, 512, 12.5
 class Photo(NamedTuple):
     path: Path
     name: str  # of its files, without a suffix
-    key: str  # of everything its latent depends on, see `Folder.key`
+    key: str  # hash of everything that its latent depends on, see `Folder.key`
 
 
 class Begun(NamedTuple):
-    """Photos at once, on their way."""
+    """Photos that are inverted together."""
 
     photos: list[Photo]
     state: State | None = None
@@ -41,18 +41,18 @@ class Begun(NamedTuple):
 
 
 class Film:
-    """Reconstructions on the way: about FILM_FRAMES at most, no larger than FILM_SIDE, as bytes."""
+    """Reconstructions during the optimisation: about FILM_FRAMES at most, no larger than FILM_SIDE, as bytes."""
 
     def __init__(self, stride: int, frames: Iterable[Tensor] = ()):
         self.stride = stride  # in rows of the history
         self.frames = list(frames)  # uint8 [N, r, r, 3]
 
-    def see(self, state: State, shown: Tensor) -> None:
+    def see(self, state: State, reconstructions: Tensor) -> None:
         if (len(state.history) - 1) % self.stride == 0:
-            self.add(shown)
+            self.add(reconstructions)
 
-    def add(self, shown: Tensor) -> None:
-        self.frames.append(_small(shown))
+    def add(self, reconstructions: Tensor) -> None:
+        self.frames.append(_small(reconstructions))
 
     def of(self, i: int, photo: Tensor) -> Iterator[Tensor]:
         """Photo and reconstruction side by side, large enough to be seen, [1, 3, s, 2 s] each."""
@@ -62,8 +62,8 @@ class Film:
             yield images.enlarge(pair, 2 * images.SEEN)
 
 
-def _small(shown: Tensor) -> Tensor:
-    return images.to_uint8(shrink(shown, FILM_SIDE)).cpu()
+def _small(x: Tensor) -> Tensor:
+    return images.to_uint8(shrink(x, FILM_SIDE)).cpu()
 
 
 @dataclass(frozen=True)
@@ -71,9 +71,9 @@ class Folder:
     """Results of one method with one group of settings.
 
     Args:
-        settings: everything latents depend on but the photo, as JSON gives it back; "preset" and "knobs" name the method.
-        steps: of the method; 0 for one that has no way to make a film of.
-        every: steps between rows of the history, on which state and film depend.
+        settings: everything but the photo that latents depend on, as JSON gives it back; "preset" and "knobs" name the method.
+        steps: of the method; 0 for a method without steps, of which there is no film.
+        every: steps between rows of the history; state and film depend on it.
     """
 
     path: Path
@@ -84,7 +84,7 @@ class Folder:
     device: torch.device
 
     def key(self, photo: Path) -> str:
-        """Of everything the latent of a photo depends on."""
+        """Hash of everything that the latent of a photo depends on."""
         text = json.dumps(self.settings | {"photo": provenance.sha256(photo)}, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
@@ -108,10 +108,10 @@ class Folder:
         (self.path / STATE).unlink(missing_ok=True)
 
     def begun(self, photos: list[Photo]) -> Begun | None:
-        """Those of the photos that an earlier call did not finish.
+        """The photos that an earlier call began and did not finish.
 
         Raises:
-            InputError: it had other settings or photos.
+            InputError: that call had other settings or photos.
         """
         path = self.path / STATE
         if not path.exists():
@@ -127,27 +127,27 @@ class Folder:
             raise InputError(f"{path} cannot be read ({type(err).__name__}); {remedy}") from err
         if why := difference(settings, self.state_settings):
             raise InputError(f"{path} is of a run that was stopped, {about} ({why}); {remedy}")
-        left, found = list(photos), []
+        left, begun = list(photos), []
         for key in keys:
             photo = next((photo for photo in left if photo.key == key), None)
             if photo is None:
                 raise InputError(f"{path} is of a run that was stopped, of other photos; {remedy}")
             left.remove(photo)
-            found.append(photo)
-        return Begun(found, state, frames)
+            begun.append(photo)
+        return Begun(begun, state, frames)
 
     # ---- the results
 
     def film_file(self, photo: Photo) -> dict | None:
-        """What is noted of the film; None where there is none."""
+        """The entry of the film in the note; None where there is no film."""
         file = film_name(photo.name, self.kind) if self.steps else None
         return file and {"file": file, "every": self.every}
 
     def written(self, photo: Photo) -> dict | None:
-        """The note of an earlier call, if it did this photo and all that is wanted of it is still there.
+        """The note of an earlier call, if it finished this photo and all its files are still there.
 
         Raises:
-            InputError: it is of other settings or of another photo.
+            InputError: the note is of other settings or of another photo.
         """
         path = self.path / f"{photo.name}.json"
         if not path.exists():
@@ -163,37 +163,37 @@ class Folder:
         film = self.film_file(photo)
         if film and film != note.get("film"):
             return None
-        wanted = names_of(photo.name, self.kind if film else "none")
-        return note if all((self.path / name).exists() for name in wanted) else None
+        names = names_of(photo.name, self.kind if film else "none")
+        return note if all((self.path / name).exists() for name in names) else None
 
-    def write(self, i: int, photo: Photo, picture: Tensor, found: Inversion, film: Film) -> dict:
-        """The files of photo i of an inversion; the note comes last, as it says that the others are there. Returns the note."""
+    def write(self, i: int, photo: Photo, image: Tensor, inversion: Inversion, film: Film) -> dict:
+        """Write the files of photo i of an inversion. The note comes last, as it says that the others are there. Returns it."""
         columns = ("phase", "step", "seconds", "loss", "regulariser", "error")
         of_one = ("loss", "regulariser", "error")
         note = {
             "key": photo.key,
             "source": str(photo.path),
-            "error": found.error[i].item(),
-            "steps": found.steps,
-            "seconds": found.seconds,
-            "seconds_per_step": found.seconds_per_step,
-            "seconds_statistics": found.seconds_statistics,
-            "batch": len(found.error),
+            "error": inversion.error[i].item(),
+            "steps": inversion.steps,
+            "seconds": inversion.seconds,
+            "seconds_per_step": inversion.seconds_per_step,
+            "seconds_statistics": inversion.seconds_statistics,
+            "batch": len(inversion.error),
             "device": str(self.device),
             "film": self.film_file(photo),
-            "origin": self.settings | found.origin,
+            "origin": self.settings | inversion.origin,
             "history": [
                 {name: getattr(row, name)[i] if name in of_one else getattr(row, name) for name in columns}
-                for row in found.history
+                for row in inversion.history
             ],
         }
-        images.write(self.path / f"{photo.name}.png", found.image[i])
-        extras = {k: x[i : i + 1] for k, x in found.extras.items()}
-        latent = latents.Found(found.latent[i : i + 1], extras, {"error": note["error"], **note["origin"]})
+        images.write(self.path / f"{photo.name}.png", inversion.image[i])
+        extras = {k: x[i : i + 1] for k, x in inversion.extras.items()}
+        latent = latents.Found(inversion.latent[i : i + 1], extras, {"error": note["error"], **note["origin"]})
         for suffix in latents.SUFFIXES:
             latents.write(self.path / f"{photo.name}{suffix}", latent)
         if note["film"]:
-            video.write(self.path / note["film"]["file"], film.of(i, picture), FPS)
+            video.write(self.path / note["film"]["file"], film.of(i, image), FPS)
         files.write_text(self.path / f"{photo.name}.json", json.dumps(note, indent=1) + "\n")
         return note
 
@@ -209,15 +209,15 @@ def film_name(name: str, kind: FilmKind) -> str | None:
 
 
 def title(settings: dict) -> str:
-    """What a result or a state is, for a message."""
+    """The method of a result or a state, for a message."""
     counts = [f"{name}={value}" for name, value in settings["knobs"].items() if name in COUNTS]
     return ", ".join([f"method {settings['preset']}", *counts])
 
 
-def difference(theirs: dict, ours: dict) -> str:
-    """The first of our settings that they have otherwise; empty if there is none."""
-    for name, value in ours.items():
-        other = theirs.get(name)
+def difference(known: dict, settings: dict) -> str:
+    """The first of the settings that differs from the known ones; empty if none does."""
+    for name, value in settings.items():
+        other = known.get(name)
         if isinstance(value, dict) and isinstance(other, dict):
             if inner := difference(other, value):
                 return inner

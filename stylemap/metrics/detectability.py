@@ -1,8 +1,8 @@
 """Detectability: how well a classifier tells edited pictures from real ones, as average precision; 0.5 is chance.
 
 The paper (StyleMapGAN, arXiv 2104.14754) took a downloaded detector (Wang et al. 2020). Here one is trained on the edits of
-half of the pictures and judged on those of the other half, so that it knows the very edits it looks for: a harder opponent, and
-its numbers compare with each other alone.
+half of the images and judged on those of the other half. It knows the kind of edits it looks for, so it is a harder opponent, and
+its numbers compare only with each other.
 """
 
 from typing import NamedTuple
@@ -21,8 +21,8 @@ LEAST = 4  # pairs in each half
 class Detectability(NamedTuple):
     """Average precision, 0.5 = chance."""
 
-    judged: float  # on pictures the classifier has not seen: the measure
-    fitted: float  # on its own; near chance, it has learned nothing and the measure says nothing about the edits
+    judged: float  # on images that the classifier was not trained on: the measure
+    fitted: float  # on its training images; near chance it has learned nothing, and the measure says nothing about the edits
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
@@ -35,7 +35,7 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
         positive: bool [N].
 
     Raises:
-        ValueError: no positive, or a score that is no number.
+        ValueError: no positive, or a score that is not a number.
     """
     if not positive.any() or np.isnan(scores).any():
         raise ValueError("average precision needs a positive, and scores that are numbers")
@@ -49,11 +49,10 @@ def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
 def detectability(
     fitted: tuple[Tensor, Tensor], judged: tuple[Tensor, Tensor], seed: int = 0, device: torch.device | str = "cpu"
 ) -> Detectability:
-    """Average precision of a classifier trained on the fitted pictures, on the judged ones and on its own.
+    """Average precision of a classifier that is trained on the fitted images, on the judged images and on the fitted ones.
 
     Args:
-        fitted, judged: (real, edited), uint8 [N, R, R, 3] each and as many, of pictures that do not meet; see
-            `classifier.reduced`.
+        fitted, judged: (real, edited), uint8 [N, R, R, 3] and equally many, of disjoint images; see `classifier.reduced`.
 
     Raises:
         InputError: too few.

@@ -1,7 +1,7 @@
 """MSE_src and MSE_ref, the published measure of local editing, over pairs of pictures (StyleMapGAN, arXiv 2104.14754).
 
-An edit takes a part from a reference. Outside the mask it should be the source, inside the reference; both are compared with
-the pictures themselves, not with their reconstructions. Pairs, masks and pooling are those of `stylemap.metrics.pairing`.
+An edit takes a part from a reference. It should equal the source outside the mask and the reference inside. It is compared with
+the images themselves, not with their reconstructions. `pairing` has the pairs and the pooling.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -36,7 +36,7 @@ class Task(NamedTuple):
 
 
 class Edit(NamedTuple):
-    """One edit with what it was made of: uint8 [R, R, 3], and bool [R, R], True = from the reference."""
+    """One edit and its inputs: uint8 [R, R, 3], and a mask, bool [R, R], True = from the reference."""
 
     source: np.ndarray
     reference: np.ndarray
@@ -47,12 +47,12 @@ class Edit(NamedTuple):
 class Differences(NamedTuple):
     """Of one edit: sums of squared differences of pixels in [-1, 1], each with the number of values."""
 
-    outside: tuple[float, int]  # the mask, to the source
-    inside: tuple[float, int]  # to the reference
+    outside: tuple[float, int]  # of the mask, from the source
+    inside: tuple[float, int]  # from the reference
 
 
 class Errors(NamedTuple):
-    """Mean squared errors, pixels in [-1, 1]; None where no pixel was to be compared."""
+    """Mean squared errors, pixels in [-1, 1]; None where there is no pixel to compare."""
 
     src: float | None  # outside the mask, with the source
     ref: float | None  # inside, with the reference
@@ -81,10 +81,10 @@ def part_tasks(
     place = {index: k for k, index in enumerate(subset)}
     tasks = []
     for name, bits in zip(names, packed, strict=True):
-        own = _unpacked(bits, compared)
-        scores = pairing.iou(own, own)
-        found = pairing.pair(scores, min(pairs, len(subset) // 2))
-        overlap = {(subset[a], subset[b]): float(scores[a, b]) for a, b in found}
+        of_part = _unpacked(bits, compared)
+        scores = pairing.iou(of_part, of_part)
+        best = pairing.pair(scores, min(pairs, len(subset) // 2))
+        overlap = {(subset[a], subset[b]): float(scores[a, b]) for a, b in best}
 
         def mask(a: int, b: int, name=name, bits=bits) -> Tensor:
             if compared == side:
@@ -117,8 +117,8 @@ def half_tasks(
     return [Task(name, chosen, None, lambda a, b, half=half: half, "w") for name, half in halves.items()]
 
 
-def check(model) -> None:
-    """InputError for a model whose latents have no places."""
+def check_stylemaps(model) -> None:
+    """InputError for a model whose latents have no places that a mask could choose."""
     if not hasattr(model, "resize"):
         raise InputError("needs stylemaps; the latents of this model have no places that a mask could choose")
 
@@ -135,9 +135,9 @@ def edits(model, pictures: Dataset, latents: Tensor, task: Task, hard: bool = Tr
     for pairs in streams.batched(streams.progress(task.pairs, None, f"edits, {task.name}"), size):
         selected = torch.cat([task.mask(*pair) for pair in pairs])
         source, reference = (latents[[pair[k] for pair in pairs]].to(model.device) for k in (0, 1))
-        made = blend(model, source, reference, selected.to(model.device), task.space, hard)
-        made = images.to_uint8(made).cpu().numpy()
-        for (a, b), picture, mask in zip(pairs, made, selected[:, 0].numpy() > 0.5, strict=True):
+        edited = blend(model, source, reference, selected.to(model.device), task.space, hard)
+        edited = images.to_uint8(edited).cpu().numpy()
+        for (a, b), picture, mask in zip(pairs, edited, selected[:, 0].numpy() > 0.5, strict=True):
             yield Edit(pictures[a], pictures[b], picture, mask)
 
 
@@ -149,35 +149,30 @@ def compare(edit: Edit) -> Differences:
     )
 
 
-def pool(found: Sequence[Differences]) -> Errors:
+def pool(differences: Sequence[Differences]) -> Errors:
     """The errors of the edits of one task, pooled as published (see `pairing.pooled`) and over all pixels alike."""
-    outside, inside = ([each[k] for each in found] for k in (0, 1))
-    return Errors(pairing.pooled(outside), pairing.pooled(inside), _exact(outside), _exact(inside))
+    both = ([each.outside for each in differences], [each.inside for each in differences])
+    return Errors(*(pairing.pooled(errors, group) for group in (pairing.GROUP, None) for errors in both))
 
 
-def measure(found: Iterable[Edit]) -> Errors:
+def measure(some: Iterable[Edit]) -> Errors:
     """The errors of the edits of one task."""
-    return pool([compare(edit) for edit in found])
+    return pool([compare(edit) for edit in some])
 
 
-def _exact(errors: list[tuple[float, int]]) -> float | None:
-    values = sum(n for _, n in errors)
-    return sum(error for error, _ in errors) / values if values else None
-
-
-def columns(found: Sequence[Edit]) -> dict[str, Tensor]:
+def columns(some: Sequence[Edit]) -> dict[str, Tensor]:
     """For a picture sheet: title -> [N, 3, R, R]."""
     parts = {
-        "original": [edit.source for edit in found],
-        "reference": [edit.reference for edit in found],
-        "mask": [np.repeat(np.uint8(255) * edit.mask[..., None], 3, axis=2) for edit in found],
-        "edit": [edit.picture for edit in found],
+        "original": [edit.source for edit in some],
+        "reference": [edit.reference for edit in some],
+        "mask": [np.repeat(np.uint8(255) * edit.mask[..., None], 3, axis=2) for edit in some],
+        "edit": [edit.picture for edit in some],
     }
     return {title: images.from_arrays(pictures) for title, pictures in parts.items()}
 
 
 def average(values: Iterable[float | None]) -> float | None:
-    """Over parts, those without a value left aside; None if none has one."""
+    """The mean over the parts that have a value; None if none has."""
     known = [value for value in values if value is not None]
     return float(np.mean(known)) if known else None
 
@@ -187,12 +182,12 @@ def masks_of(e: Evaluation) -> str:
 
 
 def tasks(e: Evaluation, subset: Sequence[int], pairs: int) -> list[Task]:
-    """Edits among these held-out images: of parts where they have labels, else of halves.
+    """Edits of these held-out images: of parts if they have labels, else of halves.
 
     Raises:
         InputError: a model whose latents have no places, or fewer than two images.
     """
-    check(e.model)
+    check_stylemaps(e.model)
     if len(subset) < 2:
         raise InputError("needs two held-out pictures or more; raise --heldout")
     side = e.model.config.resolution
@@ -202,10 +197,10 @@ def tasks(e: Evaluation, subset: Sequence[int], pairs: int) -> list[Task]:
 
 
 def _edit_errors(e: Evaluation) -> tuple[dict[str, Errors], dict]:
-    """By part or half, and how they were made."""
-    some = tasks(e, e.kept, e.pairs)
-    errors = {task.name: measure(edits(e.model, e.heldout, e.latents, task)) for task in some}
-    return errors, {"pairs": len(some[0].pairs), "space": some[0].space, "masks": masks_of(e)}
+    """By part or half, and what they depend on."""
+    all_tasks = tasks(e, e.kept, e.pairs)
+    errors = {task.name: measure(edits(e.model, e.heldout, e.latents, task)) for task in all_tasks}
+    return errors, {"pairs": len(all_tasks[0].pairs), "space": all_tasks[0].space, "masks": masks_of(e)}
 
 
 def _error(e: Evaluation, which: str) -> tuple[float | None, dict]:

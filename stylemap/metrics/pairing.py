@@ -1,7 +1,7 @@
-"""Who is edited with whom, and how far an edit is from both: the published measure of local editing. Numbers, no torch.
+"""Pairs of images for the published measure of local editing, and its errors. Numbers, no torch.
 
-Source: StyleMapGAN (arXiv 2104.14754), the evaluation of local editing: for each part the pictures are paired so that the part
-covers much the same pixels in both; the edit is compared with the reference inside the mask, with the original outside.
+Source: StyleMapGAN (arXiv 2104.14754), the evaluation of local editing. For each part, images are paired in which the part covers
+much the same pixels. An edit is compared with the reference inside the mask and with the original outside.
 """
 
 from collections.abc import Iterable
@@ -40,14 +40,14 @@ def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
 
 
 def pair(scores: np.ndarray, count: int) -> list[tuple[int, int]]:
-    """Pairs of pictures (original, reference), each picture in one pair at most: the best pair first, then of the rest.
+    """Pairs (original, reference), each image in one pair at most. The best pair is chosen first, then the best of the rest.
 
     Args:
-        scores: [N, N], symmetric, see `iou`. Of equal pairs the one of the earlier pictures goes first.
+        scores: [N, N], symmetric, see `iou`. Of equal pairs, that of the earlier images goes first.
         count: how many, at most N / 2.
 
     Returns:
-        ``count`` pairs, the best first; the earlier picture is the original.
+        ``count`` pairs, the best first; the earlier image is the original.
 
     Raises:
         ValueError: not square, or more pairs than there are.
@@ -71,7 +71,7 @@ def pair(scores: np.ndarray, count: int) -> list[tuple[int, int]]:
 
 
 def pair_by_chance(size: int, count: int, seed: int = 0) -> list[tuple[int, int]]:
-    """``count`` pairs (original, reference) of ``size`` pictures, each picture in one pair at most; the seed decides.
+    """``count`` random pairs (original, reference) of ``size`` images, each image in one pair at most.
 
     Raises:
         ValueError: more pairs than there are.
@@ -87,7 +87,7 @@ def _check_count(size: int, count: int) -> None:
 
 
 def squared_errors(edit: np.ndarray, other: np.ndarray, where: np.ndarray) -> tuple[float, int]:
-    """The sum of squared differences where a mask is, and how many values that are.
+    """The sum of squared differences inside a mask, and the number of its values.
 
     Args:
         edit, other: uint8 [R, R, 3]; they are compared in [-1, 1].
@@ -97,14 +97,18 @@ def squared_errors(edit: np.ndarray, other: np.ndarray, where: np.ndarray) -> tu
     return float((difference**2).sum()), difference.size
 
 
-def pooled(errors: Iterable[tuple[float, int]]) -> float | None:
-    """The published mean of `squared_errors`: per value within groups of 4 edits, then over groups that have any.
+def pooled(errors: Iterable[tuple[float, int]], group: int | None = GROUP) -> float | None:
+    """The published mean of `squared_errors`: per value within groups of 4 edits, then over the groups that have values.
+
+    Args:
+        group: edits whose values are pooled; None pools all, so that every value counts alike.
 
     Returns:
         The mean; None where there is nothing to average.
     """
     errors = list(errors)
-    groups = [errors[k : k + GROUP] for k in range(0, len(errors), GROUP)]
+    size = group or max(1, len(errors))
+    groups = [errors[k : k + size] for k in range(0, len(errors), size)]
     totals = [(sum(e for e, _ in g), sum(n for _, n in g)) for g in groups]
     means = [error / n for error, n in totals if n]
     return float(np.mean(means)) if means else None

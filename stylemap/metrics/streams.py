@@ -15,7 +15,7 @@ from stylemap.architectures.vector import VectorModel
 from stylemap.datasets import Dataset
 from stylemap.metrics import heldout
 
-# What a random number is for, beside the seed, so that no two uses share their draws.
+# Uses of random numbers, beside the seed, so that no two uses share their draws.
 CHOICE, SAMPLES, PAIRS = range(3)
 MAPS = 1  # of noise, beside the z of the same use
 
@@ -24,12 +24,12 @@ MAPPED = 500  # z in a batch
 
 
 def per_pass(side: int) -> int:
-    """How many pictures of this side are on the device at once: more than beside a training."""
+    """Images of this side on the device at once: more than beside a training."""
     return min(MOST, 4 * heldout.per_pass(side))
 
 
 def choose(size: int, count: int, seed: int = 0) -> list[int]:
-    """``count`` of ``size`` pictures without repetition, ascending; all of them if there are no more."""
+    """``count`` of ``size`` images without repetition, ascending; all if there are fewer."""
     if count >= size:
         return list(range(size))
     return sorted(np.random.default_rng([seed, CHOICE]).choice(size, count, replace=False).tolist())
@@ -50,9 +50,9 @@ def latents_of(model, pictures: Dataset) -> Tensor:
 
 
 def undamaged(pictures: Dataset) -> list[int]:
-    """Indices of the pictures that could be read; call it after reading them.
+    """Indices of the images that could be read; call it after reading them.
 
-    Another picture takes the place of a damaged one, and the name and labels of that place are not its own.
+    The next image takes the place of a damaged one, and the name and labels of that place do not belong to it.
     """
     skipped = getattr(pictures, "skipped", ())
     return [i for i in range(len(pictures)) if not skipped or pictures.name(i) not in skipped]
@@ -65,8 +65,8 @@ def noise(model, count: int, seed: int = 0, use: int = SAMPLES) -> Tensor:
 
 
 def noise_maps(model, indices: Iterable[int], seed: int = 0, use: int = SAMPLES) -> dict:
-    """What `synthesize` of a vector-latent generator takes beside latents: for each index maps of its own, as published for
-    samples and path lengths. Nothing for a generator without noise inputs."""
+    """The argument of `synthesize` beside latents: noise maps drawn for each index, as published for samples and path lengths.
+    Empty for a generator without noise inputs."""
     if not isinstance(model, VectorModel):
         return {}
     sides = [shape[-1] for shape in model.generator.noise_shapes()]

@@ -1,7 +1,7 @@
 """Sliced Wasserstein distance of the patches of a Laplacian pyramid (Karras et al. 2018, arXiv 1710.10196, section 5).
 
-It needs no network, hence no weights: the distance between sets of pictures that is always at hand. It sees texture and
-colour at each size, and not whether a face is one.
+It needs no network and no weights, so it is always available. It sees texture and colour at each size, and not whether a face
+looks like one.
 """
 
 from collections.abc import Callable, Iterable
@@ -18,7 +18,7 @@ from stylemap.precision import in_float32
 PATCH = 7  # pixels
 PATCHES = 128  # of each picture and level
 SMALLEST = 16  # side of the coarsest level
-ROUNDS, DIRECTIONS = 4, 128  # 512 directions, so many at a time
+ROUNDS, DIRECTIONS = 4, 128  # 512 directions, 128 at a time
 SCALE = 1000  # as the paper prints it
 MOST_PICTURES = 16_384  # of each set, as in the paper; 147 floats for each patch are held
 
@@ -27,9 +27,9 @@ MOST_PICTURES = 16_384  # of each set, as in the paper; 147 floats for each patc
 def patches(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
     """Random patches of a set of pictures, by the side of their level, normalised.
 
-    Normalised for each colour channel of a level over the whole set, which makes the distance blind to a change of contrast
-    that all pictures share. The places of the patches depend on the seed and on the position of a picture in the set alone, so
-    that a set has the distance 0 from itself.
+    They are normalised for each colour channel of a level over the whole set, so the distance does not see a change of contrast
+    that all images share. The places of the patches depend only on the seed and on the position of an image in the set: a set
+    has the distance 0 from itself.
 
     Args:
         batches: uint8 [n, R, R, 3], one size.
@@ -40,25 +40,25 @@ def patches(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
     Raises:
         ValueError: no picture, or pictures smaller than a patch.
     """
-    found: dict[int, list[Tensor]] = {}
+    by_side: dict[int, list[Tensor]] = {}
     places: dict[int, np.random.Generator] = {}
     for batch in batches:
         for level in pyramid(images.from_uint8(batch)):
             side = level.shape[-1]
             rng = places.setdefault(side, np.random.default_rng([seed, side]))
-            found.setdefault(side, []).append(_patches(level, rng).cpu())
-    if not found:
+            by_side.setdefault(side, []).append(_patches(level, rng).cpu())
+    if not by_side:
         raise ValueError("a set without pictures has no patches")
-    return {side: _normalised(torch.cat(parts)) for side, parts in found.items()}
+    return {side: _normalised(torch.cat(parts)) for side, parts in by_side.items()}
 
 
 def swd(first: dict[int, Tensor], second: dict[int, Tensor], seed: int = 0) -> dict[int, float]:
     """The distance of two sets at each level, by its side, times 1000; their mean is the paper's average.
 
-    Symmetric; 0 for equal sets. Of finite sets it is biased upwards: compare only numbers of as many pictures.
+    Symmetric; 0 for equal sets. It is biased upwards for finite sets: compare only sets of the same size.
 
     Args:
-        first, second: of `patches`, of as many pictures of one size.
+        first, second: of `patches`, for equally many images of one size.
         seed: of the directions.
 
     Raises:
@@ -82,7 +82,7 @@ def sliced(a: Tensor, b: Tensor, seed: int = 0) -> float:
 
 
 def wasserstein(a: Tensor, b: Tensor) -> Tensor:
-    """Between samples on a line: what it takes, on average, to move the one onto the other. [K, M] twice -> [K]."""
+    """Between samples on a line: the mean distance that moves the one onto the other. [K, M] twice -> [K]."""
     return (_sorted(a) - _sorted(b)).abs().mean(dim=1)
 
 

@@ -66,8 +66,8 @@ def test_defaults_fit_both_kinds_of_weights(subjects):
 
 def test_defaults_that_do_not_fit_are_told(subjects):
     found, left_out = choose(None, {STYLEMAP: subjects[STYLEMAP]})
-    assert {c.name for c in found} == set(contenders.OURS)
-    assert len(left_out) == len(contenders.DEFAULT) - len(contenders.OURS)
+    assert {c.name for c in found} == set(contenders.ON_STYLEMAPS)
+    assert len(left_out) == len(contenders.DEFAULT) - len(contenders.ON_STYLEMAPS)
     bare = Subject(tiny.vectors(encoder=False))
     found, left_out = choose(None, {VECTORS: bare})
     assert {c.name for c in found} == {"w", "w+", "image2stylegan", "image2stylegan++", "structured-noise"}

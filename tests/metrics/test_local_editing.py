@@ -113,6 +113,6 @@ class TestMeasure:
 
 
 def test_models_without_places():
-    local_editing.check(tiny.model())
+    local_editing.check_stylemaps(tiny.model())
     with pytest.raises(InputError, match="needs stylemaps"):
-        local_editing.check(toys.Flat())
+        local_editing.check_stylemaps(toys.Flat())
