@@ -1,4 +1,4 @@
-"""Part labels of pictures, found by name in a folder or zip. Knows no torch."""
+"""Part labels of images, found by name in a folder or zip. Nothing here imports torch."""
 
 import functools
 from collections.abc import Iterable
@@ -34,46 +34,46 @@ FILE_PARTS = {  # how CelebAMask-HQ's files end: 00000_skin.png
     "neck": Part.NECK,
     "cloth": Part.CLOTH,
 }
-WHOLE = None  # in place of a part: the file is a map of all of them
-Files = dict[Part | None, str]  # one under WHOLE, or one for each part, the ids ascending
+WHOLE = None  # in place of a part: the file is a map of all parts
+Files = dict[Part | None, str]  # one under WHOLE, or one for each part in the order of the ids
 
 
 class _Labels(NamedTuple):
-    """The files with the labels of one picture."""
+    """The files with the labels of one image."""
 
-    path: str  # as the picture's should be: relative, without extension
+    path: str  # relative, without extension: that of the image
     files: Files
 
 
 class PartLabels:
-    """The part labels of pictures, in a folder or zip of PNG files of either layout.
+    """The part labels of images, in a folder or zip of PNG files of either layout.
 
-    - A label map for each picture, ``<picture>.png``: its grey values, or palette indices, are ids of `Part`.
-    - The files of CelebAMask-HQ, one for each part, ``<picture>_<part>.png``: white is the part, or the lighter of any
-      two values. They are laid over one another in the order of their ids, as is usual for this data set: a pixel of several
-      parts is of the last.
+    - A label map for each image, ``<image>.png``: its grey values, or palette indices, are ids of `Part`.
+    - The files of CelebAMask-HQ, one for each part, ``<image>_<part>.png``: the part is white, or the lighter of any two
+      values. They are laid over one another in the order of their ids, as is usual for this data set, so a pixel that is in
+      several parts belongs to the last.
 
-    Labels belong to a picture by name, never by the order of a listing: those of the same relative path (extensions aside);
-    if there are none, of the same file name; if there are none either and the name is a number, of the same number:
-    ``7.jpg`` and ``00007_skin.png``. A file in ``train/`` never belongs to a picture in ``val/``, and so on.
+    Labels are matched to an image by name, never by the order of a listing. The same relative path (without extensions) is
+    tried first, then the same file name, then, if the name is a number, the same number: ``7.jpg`` and ``00007_skin.png``. A file
+    in ``train/`` never belongs to an image in ``val/``, and so on.
 
     Attributes:
-        source: of the files.
+        source: where the files lie.
     """
 
     def __init__(self, source: str | Path | Source, folder: str = ""):
         """List the files.
 
         Args:
-            source: a folder or zip, or one that is open.
-            folder: only files below a folder of this name, wherever it lies; "" = all.
+            source: a folder or zip, or an open source.
+            folder: take only files below a folder of this name, wherever it lies; "" = all.
 
         Raises:
             InputError: no such path, or no PNG file there.
         """
         self.source = source if isinstance(source, Source) else open_source(source)
         self._folder = folder
-        if not self._by_path:
+        if not self._index:
             where = f" in a folder {folder}" if folder else ""
             raise InputError(f"{self.source.path} holds no part labels, which are PNG files{where}; check the path")
 
@@ -81,36 +81,36 @@ class PartLabels:
         return {"source": self.source, "_folder": self._folder}  # other processes list the files for themselves
 
     def __contains__(self, name: str) -> bool:
-        """Whether a picture has labels. Raises InputError where several could be its."""
+        """Whether an image has labels. Raises an InputError if several files could be its labels."""
         return self._find(name) is not None
 
     def files(self, name: str) -> Files:
-        """The files with the labels of a picture.
+        """The files with the labels of an image.
 
         Args:
-            name: the picture's relative posix path, as a source gives it.
+            name: the image's relative posix path, as a source gives it.
 
         Raises:
-            InputError: there are none, or several that could be.
+            InputError: there are no labels, or several files could be them.
         """
-        found = self._find(name)
-        if found is None:
+        labels = self._find(name)
+        if labels is None:
             stem = PurePosixPath(without_extension(name)).name
-            wanted = f"{stem}.png or {stem}_skin.png and so on"
-            raise InputError(f"{self.source.path} holds no part labels of {name}: no {wanted}; add them")
-        return found.files
+            files = f"{stem}.png or {stem}_skin.png and so on"
+            raise InputError(f"{self.source.path} holds no part labels of {name}: no {files}; add them")
+        return labels.files
 
     def read(self, name: str) -> np.ndarray:
-        """The labels of a picture, uint8 [H, W] of `Part`, at the size they are stored in.
+        """The labels of an image, uint8 [H, W] of `Part`, at the size of the file.
 
         Raises:
-            InputError: there are none or several, or a file is damaged or of another kind.
+            InputError: as `files`, or a file is damaged or of another kind.
             OSError: the folder, zip or disk is gone.
         """
         return self.read_files(self.files(name))
 
     def read_files(self, files: Files) -> np.ndarray:
-        """The labels in some files, as `read` gives them; knows the files, so nothing is listed."""
+        """The labels in some files, as `read` gives them. Nothing is listed."""
         if WHOLE in files:
             return self._map(files[WHOLE])
         labels = None
@@ -124,64 +124,50 @@ class PartLabels:
         return labels
 
     def mask(self, name: str, parts: str | Iterable[int], side: int) -> np.ndarray:
-        """How much of each pixel is of the given parts, float32 [side, side] in [0, 1].
+        """The share of each pixel that belongs to the given parts, float32 [side, side] in [0, 1].
 
         Args:
             parts: a name in GROUPS, or ids.
-            side: pixels; like the photo, the central square is cut out and averaged by area.
+            side: pixels; the central square is cut out and averaged by area, as in the image.
 
         Raises:
-            InputError: as of ``read`` and ``part_ids``.
+            InputError: as `read` and `part_ids`.
         """
         ids = part_ids(parts)
         return resampling.fit_mask(np.isin(self.read(name), ids).astype(np.float32), side)
 
     def _find(self, name: str) -> _Labels | None:
         path = without_extension(canonical(name))
-        stem = PurePosixPath(path).name
-        levels = [(self._by_path, path), (self._by_stem, stem), (self._by_number, _number(stem))]
-        for index, key in levels:
-            found = [labels for labels in index.get(key, []) if _same_split(labels.path, path)]
-            if len(found) > 1:
-                one, other = (next(iter(labels.files.values())) for labels in found[:2])
+        for key in _keys(path):
+            candidates = [labels for labels in self._index.get(key, []) if _same_split(labels.path, path)]
+            if len(candidates) > 1:
+                one, other = (next(iter(labels.files.values())) for labels in candidates[:2])
                 raise InputError(f"{one} and {other} could both be part labels of {name}; keep one or name its folder")
-            if found:
-                return found[0]
-        picture, part = _split_part(path)
-        owner = None if part is WHOLE else self._find(picture)  # a_hat.png was taken for a part of "a", not for its map
+            if candidates:
+                return candidates[0]
+        image, part = _split_part(path)
+        owner = None if part is WHOLE else self._find(image)  # a_hat.png was taken for a part of "a", not for its map
         return _Labels(path, {WHOLE: owner.files[part]}) if owner and part in owner.files else None
 
     @functools.cached_property
-    def _by_path(self) -> dict[str, list[_Labels]]:
+    def _index(self) -> dict[tuple[str, str], list[_Labels]]:
+        """The labels under each key that an image may have."""
         maps: dict[str, Files] = {}
         parted: dict[str, Files] = {}
         for name in self.source.names():
             path = PurePosixPath(name)
             if path.suffix.lower() != ".png" or (self._folder and self._folder not in path.parts[:-1]):
                 continue
-            picture, part = _split_part(without_extension(name))
+            image, part = _split_part(without_extension(name))
             if part is WHOLE:
-                maps[picture] = {WHOLE: name}
+                maps[image] = {WHOLE: name}
             else:
-                parted.setdefault(picture, {})[part] = name
-        index: dict[str, list[_Labels]] = {}
+                parted.setdefault(image, {})[part] = name
+        index: dict[tuple[str, str], list[_Labels]] = {}
         for path, files in [*maps.items(), *parted.items()]:
-            index.setdefault(path, []).append(_Labels(path, dict(sorted(files.items(), key=lambda item: item[0] or 0))))
-        return index
-
-    @functools.cached_property
-    def _by_stem(self) -> dict[str, list[_Labels]]:
-        index: dict[str, list[_Labels]] = {}
-        for path, found in self._by_path.items():
-            index.setdefault(PurePosixPath(path).name, []).extend(found)
-        return index
-
-    @functools.cached_property
-    def _by_number(self) -> dict[str | None, list[_Labels]]:
-        index: dict[str | None, list[_Labels]] = {}
-        for stem, found in self._by_stem.items():
-            if number := _number(stem):
-                index.setdefault(number, []).extend(found)
+            labels = _Labels(path, dict(sorted(files.items(), key=lambda item: item[0] or 0)))
+            for key in _keys(path):
+                index.setdefault(key, []).append(labels)
         return index
 
     def _map(self, name: str) -> np.ndarray:
@@ -194,16 +180,16 @@ class PartLabels:
 
 
 def _opened(data: bytes, name: str) -> PngImageFile:
-    """A PNG, decoded. `decoding.decode` would take twice as long for what is to be displayed: profiles, alpha, EXIF."""
+    """A decoded PNG. `decoding.decode` would take twice as long for colour profiles, alpha and EXIF, which do not matter here."""
     with decoding.open_image(data, name) as picture:
         if picture.format != "PNG":
-            raise InputError(f"{name} is no PNG, and ids of parts must be exact; export it as PNG")
+            raise InputError(f"{name} is not a PNG, and ids of parts must be exact; export it as PNG")
         picture.load()
         return picture
 
 
 def _white(picture: PngImageFile, name: str) -> np.ndarray:
-    """Where the file of one part has it, bool [H, W]: white, or the lighter of any two values, such as 0 and 1."""
+    """Where the file of one part shows it, bool [H, W]: white, or the lighter of any two values, such as 0 and 1."""
     grey = np.asarray(picture.convert("L"))
     low, high = grey.min(), grey.max()
     if low < 128 <= high:
@@ -219,7 +205,7 @@ def _values(picture: PngImageFile, name: str) -> np.ndarray:
     """The numbers in a PNG, [H, W]: grey values or palette indices, not what they look like."""
     values = np.asarray(picture)
     if values.ndim == 2:
-        bits = picture.info["bits"]  # Pillow spreads grey of 2 and 4 bits to 0..255
+        bits = picture.info["bits"]  # Pillow stretches grey of 2 and 4 bits to 0..255
         return values // (255 // ((1 << bits) - 1)) if picture.mode == "L" else values
     grey, *colours = (values[:, :, i] for i, band in enumerate(picture.getbands()) if band != "A")
     if any((colour != grey).any() for colour in colours):
@@ -230,20 +216,24 @@ def _values(picture: PngImageFile, name: str) -> np.ndarray:
 def _split_part(path: str) -> tuple[str, Part | None]:
     """ "0/00000_l_eye" -> ("0/00000", Part.LEFT_EYE)."""
     words = path.rsplit("_", 2)
-    for count in (2, 1):  # of words in the name of the part: l_eye goes before an eye of 00000_l
-        ending, picture = "_".join(words[-count:]), "_".join(words[:-count])
-        if ending in FILE_PARTS and picture and not picture.endswith("/"):
-            return picture, FILE_PARTS[ending]
+    for count in (2, 1):  # words in the name of the part: l_eye goes before an eye of 00000_l
+        ending, image = "_".join(words[-count:]), "_".join(words[:-count])
+        if ending in FILE_PARTS and image and not image.endswith("/"):
+            return image, FILE_PARTS[ending]
     return path, WHOLE
 
 
-def _number(stem: str) -> str | None:
-    """A number without zeros before it; None if the stem is none. No int: it may have any length."""
-    return (stem.lstrip("0") or "0") if stem.isascii() and stem.isdecimal() else None
+def _keys(path: str) -> list[tuple[str, str]]:
+    """What labels of an image may be found by, the most exact first: its path, its file name, the number that this is."""
+    stem = PurePosixPath(path).name
+    keys = [("path", path), ("name", stem)]
+    if stem.isascii() and stem.isdecimal():
+        keys.append(("number", stem.lstrip("0") or "0"))  # not an int: it may have any length
+    return keys
 
 
 def _same_split(path: str, other: str) -> bool:
-    """Whether nothing says that two files are of different splits."""
+    """Whether two files may be of the same split: no folder says otherwise."""
     first, second = (
         next((split for p in PurePosixPath(x).parts[:-1] if (split := split_of(p))), None) for x in (path, other)
     )

@@ -261,7 +261,7 @@ class TestLabels:
             ({"a.png": png(Avatars(16)[0])}, r"a\.png is coloured; the grey values of a label map are ids"),
             ({"a.png": uniform(1)[:50]}, r"a\.png is damaged or cut short"),
             ({"a.png": b""}, r"a\.png is not an image"),
-            ({"a.png": bmp()}, r"a\.png is no PNG, and ids of parts must be exact"),
+            ({"a.png": bmp()}, r"a\.png is not a PNG, and ids of parts must be exact"),
             ({"a_skin.png": uniform(1)[:50]}, r"a_skin\.png is damaged or cut short"),
             (
                 {"a_nose.png": uniform(1), "a_skin.png": png(np.zeros((9, 9), np.uint8))},
