@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a checkout that is not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
 from stylemap.cli import prepare, published_data
 from stylemap.datasets import published_sets
@@ -19,7 +19,7 @@ Folders = dict[tuple[str, str], dict[str, str]]  # (folder, class) -> {class/fil
 
 @dataclass(frozen=True)
 class Release:
-    """What an archive holds, by class in the order of CLASSES, and how much of its held-out folder we hold out."""
+    """What an archive holds, by class in the order of CLASSES, and how many images of its held-out folder stay held out."""
 
     title: str
     heldout: str  # the folder
@@ -29,7 +29,7 @@ class Release:
     test: int = 500
 
     def shares(self, total: int) -> dict[str, int]:
-        """``total`` spread evenly over all classes, whichever are chosen: a class is always split in the same way."""
+        """``total`` spread evenly over all classes, even if only some are chosen: a class is always split the same way."""
         return {name: total // len(CLASSES) + (i < total % len(CLASSES)) for i, name in enumerate(CLASSES)}
 
 
@@ -65,7 +65,7 @@ def parse(argv: list[str]):
 
 
 def sort_out(names: Iterable[str]) -> tuple[Folders, list[str]]:
-    """-> pictures by folder and class, and those that lie elsewhere."""
+    """-> images by folder and class, and those that lie elsewhere."""
     folders: Folders = {}
     others = []
     for name in names:
@@ -80,8 +80,8 @@ def sort_out(names: Iterable[str]) -> tuple[Folders, list[str]]:
 
 def recognise(path: Path, folders: Folders, releases: tuple[Release, ...]) -> Release:
     """The release, by the name of its held-out folder."""
-    found = {folder for folder, _ in folders}
-    matching = [release for release in releases if release.heldout in found]
+    present = {folder for folder, _ in folders}
+    matching = [release for release in releases if release.heldout in present]
     if len(matching) == 1:
         return matching[0]
     what = "train/, val/ and test/" if matching else "neither val/ nor test/ with the folders cat, dog, wild"
@@ -92,14 +92,14 @@ def wrong_counts(folders: Folders, release: Release, chosen: list[str]) -> list[
     wrong = []
     for i, name in enumerate(CLASSES):
         for folder, counts in (("train", release.train_count), (release.heldout, release.heldout_count)):
-            found = len(folders.get((folder, name), {}))
-            if name in chosen and found != counts[i]:
-                wrong.append(f"{folder}/{name} holds {found} pictures instead of {counts[i]}")
+            count = len(folders.get((folder, name), {}))
+            if name in chosen and count != counts[i]:
+                wrong.append(f"{folder}/{name} holds {count} pictures instead of {counts[i]}")
     return wrong
 
 
 def split(train: dict[str, str], heldout: dict[str, str], release: Release, kind: str) -> dict[str, str]:
-    """Places of one class: from the held-out folder the smallest SHA-1 become val, the next test, the rest is trained on."""
+    """The places of one class. In the held-out folder the smallest SHA-1 become val, the next test; the rest is trained on."""
     val, test = (release.shares(total)[kind] for total in (release.val, release.test))
     if len(heldout) < val + test:  # an incomplete archive
         val, test = len(heldout) // 2, len(heldout) // 2

@@ -1,4 +1,4 @@
-"""Write avatars as files: pictures, optionally their part labels, and a table of their attributes."""
+"""Write drawn faces as files: images, their part labels if asked, and a table of their attributes."""
 
 import argparse
 import csv
@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a checkout that is not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
 from stylemap.datasets.avatars import Avatars
 from stylemap.errors import InputError
@@ -18,7 +18,7 @@ from stylemap.files import write_bytes, write_text
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the pictures; must be new or empty")
+    parser.add_argument("--out", type=Path, required=True, help="folder for the images; must be new or empty")
     parser.add_argument("--count", type=int, default=100, help="number of faces (default: 100)")
     parser.add_argument("--side", type=int, default=256, help="pixels, 16..256 (default: 256)")
     parser.add_argument("--split", choices=("train", "heldout"), default="train")
@@ -42,15 +42,15 @@ def refuse_if_filled(folder: Path) -> None:
 
 
 def prepare(options: argparse.Namespace) -> None:
-    """Write the files; the table comes last, so that it marks a complete folder."""
+    """Write the files. The table comes last, so a folder with a table is complete."""
     if options.count < 1:
-        raise InputError(f"--count {options.count} is no number of faces: choose 1 or more")
+        raise InputError(f"--count {options.count} is not a number of faces: choose 1 or more")
     avatars = Avatars(options.side, options.count, options.split, options.seed)
     labels = options.out.absolute().parent / "labels"
     refuse_if_filled(options.out)
     if options.parts:
         if labels == options.out.absolute():
-            raise InputError(f"--out {options.out} is where --parts go: choose a folder of another name")
+            raise InputError(f"--out {options.out} is the folder that --parts writes to: choose another name")
         refuse_if_filled(labels)
     table = io.StringIO()
     writer = csv.DictWriter(table, ["file", *avatars.attributes(0)], lineterminator="\n")

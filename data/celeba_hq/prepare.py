@@ -7,7 +7,7 @@ from argparse import Namespace
 from dataclasses import dataclass, fields
 from pathlib import Path, PurePosixPath
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a checkout that is not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
 from stylemap.cli import prepare, published_data
 from stylemap.datasets import published_sets
@@ -25,10 +25,10 @@ MAPPING, ATTRIBUTES = "CelebA-HQ-to-CelebA-mapping.txt", "CelebAMask-HQ-attribut
 
 @dataclass(frozen=True)
 class Tables:
-    """What the text files say of a picture, by its number."""
+    """What the text files say about each image, by its number."""
 
     celeba: dict[int, list[str]]  # index and file name in CelebA
-    attributes: list[str]  # names, [] if there is no such file
+    attributes: list[str]  # names; [] without such a file
     values: dict[int, list[str]]  # "-1" or "1", in the order of the names
 
 
@@ -37,7 +37,7 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
     arguments = published_data.parser("celeba_hq", __doc__).parse_args(argv)
     out = arguments.out
     maps, table = out.with_name(f"{out.stem}-labels.zip"), out.with_suffix(".csv")
-    if table.exists() or (maps.exists() and not out.exists()):  # made last, so not by an earlier start of this command
+    if table.exists() or (maps.exists() and not out.exists()):  # this command writes them last
         raise InputError(f"{table if table.exists() else maps} exists; remove it or choose another --out")
     source = open_source(arguments.source)
     tables = read_tables(source)
@@ -58,7 +58,7 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
 
 
 def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tuple[dict[int, str], PartLabels | None]:
-    """-> pictures by number, and the part labels; an InputError if anything is amiss and --partial is not given."""
+    """-> images by number, and the part labels. Raises an InputError if anything is missing and --partial is not given."""
     names = [name for name in source.pictures() if PICTURES in PurePosixPath(name).parts[:-1]]
     pictures, others = published_sets.sort_by_number(names, counts.total)
     if not pictures:
@@ -84,23 +84,23 @@ def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tu
 
 
 def finished(source: Source, places: dict[str, str], arguments: Namespace) -> bool:
-    """Whether the same command, killed later on, has written the pictures."""
+    """Whether the same command wrote the images and was killed later."""
     if not arguments.out.exists():
         return False
     content = open_source(arguments.out).manifest()
     options = {f.name: getattr(arguments, "format" if f.name == "kind" else f.name) for f in fields(Options)}
     if content.get("format") != FORMAT or content.get("options") != options:
-        return False  # of another command, and `prepare.run` refuses to replace it
+        return False  # another command wrote it; `prepare.run` refuses to replace it
     try:
         records = content["images"] + content["duplicates"] + content["left_out"]
         same = {record["source"] for record in records} == set(places)
         return same and content["source"]["name"] == source.path.resolve().name
-    except (KeyError, TypeError):  # somebody else's
+    except (KeyError, TypeError):  # a zip of another program
         return False
 
 
 def read_tables(source: Source) -> Tables:
-    """The text files; what is not there is empty."""
+    """Read the text files; a file that is missing gives empty tables."""
     mapping, attributes = read_rows(source, MAPPING), read_rows(source, ATTRIBUTES)
     try:
         celeba = {int(index): [original, file] for index, original, file in mapping[1:]}  # after a line of titles
@@ -112,14 +112,14 @@ def read_tables(source: Source) -> Tables:
 
 
 def read_rows(source: Source, file: str) -> list[list[str]]:
-    """The words of each line of a text file, wherever it lies; [] if there is none."""
-    found = [name for name in source.names() if PurePosixPath(name).name == file]
-    lines = source.read(found[0]).decode(errors="replace").splitlines() if found else []
+    """The words of each line of a text file, in whatever folder it lies; [] if there is no such file."""
+    name = next((name for name in source.names() if PurePosixPath(name).name == file), None)
+    lines = source.read(name).decode(errors="replace").splitlines() if name else []
     return [line.split() for line in lines if line.strip()]
 
 
 def tabulate(pictures: dict[int, str], tables: Tables) -> str:
-    """CSV of the pictures, by number; what the tables do not say is left empty."""
+    """The images as CSV, by number. Cells that the tables do not tell stay empty."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["name", "split", "celeba_index", "celeba_file", *tables.attributes])

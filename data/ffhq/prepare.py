@@ -4,7 +4,7 @@ import json
 import sys
 from pathlib import Path, PurePosixPath
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # works from a checkout that is not installed
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
 from stylemap.cli import prepare, published_data
 from stylemap.datasets import published_sets
@@ -13,14 +13,14 @@ from stylemap.datasets.sources import Source, open_source
 from stylemap.errors import InputError
 
 COUNTS = Counts(train=69_000, val=500, test=500)
-FULL_SIZE = "images1024x1024"  # the folder of these pictures, where others lie beside it
+FULL_SIZE = "images1024x1024"  # their folder, where the download holds thumbnails and uncropped photos too
 
 
 @published_data.script
 def main(argv: list[str], counts: Counts = COUNTS) -> int:
     arguments = parse(argv)
     source = open_source(arguments.source)
-    pictures, others = published_sets.sort_by_number(candidates(source.pictures()), counts.total)
+    pictures, others = published_sets.sort_by_number(at_full_size(source.pictures()), counts.total)
     if not pictures:
         raise InputError(f"{source.path} holds no picture named 00000.png or the like; name the folder with them")
     complaints = [
@@ -41,13 +41,13 @@ def parse(argv: list[str]):
     return parser.parse_args(argv)
 
 
-def candidates(names: list[str]) -> list[str]:
-    """Of a whole download, which has thumbnails and uncropped photos too, the pictures that are meant."""
+def at_full_size(names: list[str]) -> list[str]:
+    """The images in the folder for full size; all if there is no such folder."""
     return [name for name in names if FULL_SIZE in PurePosixPath(name).parts[:-1]] or names
 
 
 def verify(source: Source, pictures: dict[int, str], arguments) -> list[int]:
-    """The numbers of damaged pictures; an InputError if there are any and --partial is not given."""
+    """The numbers of damaged images. Raises an InputError if there are any and --partial is not given."""
     sums = read_sums(arguments.metadata)
     listed = {number: name for number, name in pictures.items() if number in sums}
     checksums = {name: sums[number] for number, name in listed.items()}
