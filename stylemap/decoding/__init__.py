@@ -16,6 +16,7 @@ from stylemap import resampling
 from stylemap.decoding import channels, colours
 from stylemap.decoding.formats import EXTENSIONS, READABLE
 from stylemap.decoding.opening import DAMAGED, LARGEST_FILE, MAX_PIXELS, open_image, open_with_metadata
+from stylemap.resampling import fit
 
 try:
     import simplejpeg
@@ -24,7 +25,7 @@ except ImportError:  # an extra
 
 __all__ = [
     "DAMAGED", "EXTENSIONS", "LARGEST_FILE", "MAX_PIXELS", "READABLE", "FileInfo",
-    "decode", "decode_square", "inspect", "luminance", "open_image", "open_with_metadata", "read_size", "upright_size",
+    "decode", "fit", "inspect", "load", "luminance", "open_image", "open_with_metadata", "read_size", "upright_size",
 ]  # fmt: skip
 
 
@@ -47,7 +48,7 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
         return colours.upright(_pixels(picture), colours.orientation(picture))
 
 
-def decode_square(
+def load(
     data: bytes | Path, side: int, name: str | None = None, max_pixels: int = MAX_PIXELS, pad: bool = False
 ) -> np.ndarray:
     """``fit(decode(data), side, pad)`` -> uint8 [side, side, 3], faster for a JPEG much larger than ``side``.

@@ -63,7 +63,7 @@ def test_own_photo_at_full_size(stylemap, saved, tmp_path, wide, how):
 def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_path):
     path, studio, pictures, edit = saved
     assert stylemap("local-edit replay", path, "--original IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
-    bob = studio.encode(from_pixels(decoding.decode_square(inputs / "bob.png", SIDE)))
+    bob = studio.encode(from_pixels(decoding.load(inputs / "bob.png", SIDE)))
     assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}).pixels)
 
 
