@@ -166,12 +166,12 @@ class TestShown:
     @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
     def test_is_the_share(self, share):
         before, source = setting()["picture"].astype(np.float32), 255 - setting()["picture"].astype(np.float32)
-        found = pasting.shown(before, before + share * (source - before), source)
+        found = pasting.share(before, before + share * (source - before), source)
         np.testing.assert_allclose(found, share, atol=0.05)  # a pixel that is alike in both has none to tell
 
     def test_nothing_to_tell_is_nothing(self):
         before = setting()["picture"]
-        assert (pasting.shown(before, before, before) == 0).all()
+        assert (pasting.share(before, before, before) == 0).all()
 
 
 class TestChanged:
