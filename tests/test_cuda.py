@@ -16,7 +16,8 @@ from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig,
 from stylemap.images import from_uint8
 from stylemap.training import batching, ema, loop, rehearsal, state
 from stylemap.training.distributed import ALONE
-from stylemap.training.monitor import Meter, read_log
+from stylemap.training.log import read_log
+from stylemap.training.monitor import Meter
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import math
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,12 +10,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylemap import files, images, reading
+from stylemap import files, images
 from stylemap.architectures.cycle import TERMS, Terms
 from stylemap.errors import InputError
 from stylemap.training.alarms import alarms
 from stylemap.training.board import Board
 from stylemap.training.distributed import ALONE, World
+from stylemap.training.log import read_log
 from stylemap.training.state import Totals
 
 
@@ -85,38 +85,38 @@ class Monitor:
             self.board = Board(run / "tensorboard", seen)
 
     def record(self, seen: int, values: dict[str, float], grid: Tensor, statistics: dict[str, Tensor]) -> list[str]:
-        """One tick: a line of JSON, scalars, histograms and a sheet [3, H, W]. Returns the alarms it gives cause for.
+        """One tick: a line of JSON, scalars, histograms and a sheet [3, H, W]. Returns the alarms that it gives cause for.
 
         Raises:
             InputError: the disk is full, or cannot be written for another reason.
         """
         values = {name: value if math.isfinite(value) else None for name, value in values.items()}  # JSON has no NaN
-        line = {"images": seen, **values}
-        self.records.append(line)
-        if found := alarms(self.records):
-            line["alarms"] = found
+        texts = alarms([*self.records, {"images": seen, **values}])
         with self._writing():
-            files.append(self.log, json.dumps(line) + "\n")  # of a killed write, `read_log` passes over the half line
+            self._append(seen, values, texts)
             for name, value in values.items():
                 if value is not None:
                     self.board.scalar(name, value, seen)
             for name, numbers in statistics.items():
                 self.board.histogram(name, numbers, seen)
             images.write(self.grids / f"{seen:010d}.png", grid)
-            for text in found:
-                self.board.text("alarms", text, seen)
             self.board.picture("grid", images.to_uint8(grid[None])[0], seen)
             self.board.flush()
-        return found
+        return texts
 
-    def tell(self, seen: int, alarm: str) -> None:
+    def add_alarm(self, seen: int, text: str) -> None:
         """An alarm between two ticks, a line of its own."""
-        line = {"images": seen, "alarms": [alarm]}
-        self.records.append(line)
         with self._writing():
-            files.append(self.log, json.dumps(line) + "\n")
-            self.board.text("alarms", alarm, seen)
+            self._append(seen, {}, [text])
             self.board.flush()
+
+    def _append(self, seen: int, values: dict, texts: list[str]) -> None:
+        """If a kill cuts the line short, `read_log` passes over it."""
+        record = {"images": seen, **values} | ({"alarms": texts} if texts else {})
+        self.records.append(record)
+        files.append(self.log, json.dumps(record) + "\n")
+        for text in texts:
+            self.board.text("alarms", text, seen)
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # every tick was flushed; what was wrong with the disk has been told
@@ -133,31 +133,11 @@ class Monitor:
 
     def _forget_after(self, seen: int) -> list[dict]:
         """Returns the ticks that stay."""
-        kept = [r for r in read_log(self.log) if r["images"] <= seen] if self.log.exists() else []
+        kept = [record for record in read_log(self.log) if record["images"] <= seen]
         if self.log.exists():
-            files.write_text(self.log, "".join(json.dumps(r) + "\n" for r in kept))
+            files.write_text(self.log, "".join(json.dumps(record) + "\n" for record in kept))
         files.remove_temporary(self.grids)
         for grid in self.grids.glob("*.png"):
             if grid.stem.isdigit() and int(grid.stem) > seen:
                 grid.unlink()
         return kept
-
-
-def read_log(path: Path) -> list[dict]:
-    """The ticks of a ``log.jsonl``: numbers, None, and the texts of alarms.
-
-    What is nothing of these is passed over, such as a line cut short by a kill.
-    """
-    records = []
-    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
-        with contextlib.suppress(InputError):
-            record = reading.parse_json(line, path)
-            if isinstance(record, dict) and type(record.get("images")) is int:
-                records.append({name: value for name, value in record.items() if _is_logged(name, value)})
-    return records
-
-
-def _is_logged(name: str, value: object) -> bool:
-    if name == "alarms":
-        return isinstance(value, list) and all(isinstance(text, str) for text in value)
-    return value is None or (type(value) in (int, float) and abs(value) <= sys.float_info.max)

@@ -112,7 +112,7 @@ class Records:
             f"with --out {self.run} --resume and a lower --optim.lr or a higher --optim.r1_gamma"
         )
         if self.world.first:
-            self.monitor.tell(seen, text)
+            self.monitor.add_alarm(seen, text)
             self._report()
         raise InputError(text)
 

@@ -21,7 +21,7 @@ from stylemap.architectures.cycle import Pass
 from stylemap.config import OptimConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import batching, distributed, loop, state
-from stylemap.training.monitor import read_log
+from stylemap.training.log import read_log
 from tests.training.processes import spawn, start
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")

@@ -27,7 +27,7 @@ from stylemap import checkpoint, files
 from stylemap.config import AugmentConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import loop, monitor, state
-from stylemap.training.monitor import read_log
+from stylemap.training.log import read_log
 from tests.training.test_loop import assert_same, stop_after
 
 ROOT = Path(__file__).parents[2]

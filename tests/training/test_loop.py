@@ -21,7 +21,7 @@ from stylemap.config import AugmentConfig, LossConfig, OptimConfig, SpeedConfig,
 from stylemap.datasets import ImageFolder, unseen
 from stylemap.errors import InputError
 from stylemap.training import augment, batching, loop, state
-from stylemap.training.monitor import read_log
+from stylemap.training.log import read_log
 from tests.training.conftest import TINY
 from tests.training.processes import Command
 

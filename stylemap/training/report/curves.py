@@ -4,8 +4,8 @@ import math
 from collections.abc import Iterable, Iterator
 
 from stylemap import charts
+from stylemap.training.log import LARGEST, Log, is_finite
 from stylemap.training.report import wording
-from stylemap.training.report.log import LARGEST, Log, is_finite
 from stylemap.training.report.plots import PLOTS, REAL, Plot
 
 SMOOTH = 200  # ticks; with more of them, bold lines are means

@@ -4,8 +4,8 @@ import math
 import re
 from pathlib import Path
 
+from stylemap.training.log import Log
 from stylemap.training.report import wording
-from stylemap.training.report.log import Log
 
 ALARMS = 12  # shown, at most
 

@@ -15,8 +15,8 @@ from stylemap import __version__, files, reading
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
 from stylemap.settings import flat
+from stylemap.training.log import Log
 from stylemap.training.report import curves, headline, sheets, wording
-from stylemap.training.report.log import Log
 
 NAME = "report.html"
 TEMPLATE = Path(__file__).with_name("page.html.template")

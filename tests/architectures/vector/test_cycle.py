@@ -16,7 +16,8 @@ from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig,
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
 from stylemap.training import augment, batching, loop, state
-from stylemap.training.monitor import Meter, read_log
+from stylemap.training.log import read_log
+from stylemap.training.monitor import Meter
 from tests.architectures.stylemap.test_cycle import Waits, snapshot
 from tests.training.test_distributed import in_float64
 from tests.training.test_loop import assert_same, stop_after

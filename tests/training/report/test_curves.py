@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stylemap import charts
+from stylemap.training.log import LARGEST
 from stylemap.training.report import curves
-from stylemap.training.report.log import LARGEST
 from stylemap.training.report.plots import Plot
 from tests.training.report.pages import tick
 
