@@ -1,0 +1,52 @@
+"""The worked examples of CONTRIBUTING.md, run as they stand there."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+import stylemap
+from stylemap import images
+from stylemap.datasets.avatars import Avatars
+from stylemap.metrics import suite
+from stylemap.metrics.evaluation import Evaluation, Reference
+
+TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+
+
+def example(heading: str) -> dict:
+    """What the code under a heading defines."""
+    (section,) = re.findall(rf"^### {heading}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
+    names: dict = {"__name__": "example"}
+    for code in re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
+        exec(compile(code, heading, "exec"), names)
+    return names
+
+
+@pytest.fixture(scope="module")
+def model() -> stylemap.StylemapModel:
+    return stylemap.load("avatars32")
+
+
+def test_a_metric(model, monkeypatch):
+    for name, metric in example("A metric")["METRICS"].items():
+        monkeypatch.setitem(suite.METRICS, name, metric)  # what its line in the table does
+    heldout = Avatars(32, 3, "heldout")
+    value, details, _ = suite.compute(Evaluation(model, Reference(Avatars(32, 4)), heldout), "largest_error")
+    photos = images.from_arrays([heldout[i] for i in range(3)])
+    difference = photos - images.from_uint8(images.to_uint8(model.synthesize(model.encode(photos))))
+    assert value == pytest.approx(float(difference.abs().max()), abs=1e-6)
+    assert details["pictures"] == 3
+
+
+def test_an_edit(model):
+    exaggerate = example("An edit")["exaggerate"]
+    stylemaps = model.encode(images.from_arrays([np.array(Avatars(32, 1)[0])]))
+    left = torch.zeros(1, 1, 32, 32)
+    left[..., :16] = 1
+    before = model.synthesize(stylemaps)
+    assert torch.allclose(exaggerate(model, stylemaps, left, 0.0), before, atol=1e-5)  # float32 of values about 1
+    change = (exaggerate(model, stylemaps, left, 0.5) - before).abs().mean(dim=(0, 1, 2))
+    assert change[:16].mean() > 3 * change[16:].mean()
