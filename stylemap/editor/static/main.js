@@ -94,7 +94,7 @@ async function openProject(file) {
   await attempt(async () => {
     const kept = await saving.openProject(file);
     if (kept === 0) return null;
-    return `This project holds changes that the page cannot show (${kept}). They stay in the picture and in what you save.`;
+    return `This project holds changes that the page cannot show (${kept}). They stay in the picture and in the files you save.`;
   });
 }
 
@@ -180,7 +180,7 @@ listen([
   { keys: ["Shift+["], shown: "Shift [ ]", text: "Harder or softer brush", run: () => soften(-0.1) },
   { keys: ["f"], shown: "F", text: "Flip the region", run: () => panels.flip() },
   { keys: ["+", "="], shown: "+ -", text: "Larger or smaller region", run: () => panels.scale(1) },
-  { keys: ["0"], text: "The region back in its place", run: () => panels.home() },
+  { keys: ["0"], text: "Move the region back to its place", run: () => panels.home() },
   { keys: ["Delete", "Backspace"], text: "Clear the region", run: () => panels.clear() },
   { keys: ["x"], shown: "X", text: "Before and after", run: compare },
   { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: () => editor.undo() },

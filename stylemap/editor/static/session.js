@@ -24,7 +24,7 @@ export class Session {
   async open() {
     const { id, model } = await (await this.#ask("POST", "api/sessions")).json();
     if (model !== this.info.model) {
-      throw new Error("The server runs other weights now. Reload the page to use them. Your edit is kept for its own weights.");
+      throw new Error("The server runs other weights now. Reload the page to use them. Your edit is kept for the weights it was made with.");
     }
     this.#id = id;
     this.#held = new Map();
@@ -182,6 +182,6 @@ async function inMemory(file, most) {
   try {
     return new Blob([await file.arrayBuffer()], { type: file.type });
   } catch {
-    throw new Error(`${name} cannot be read. Choose a file that is still there, and no folder.`);
+    throw new Error(`${name} cannot be read. Choose a file that still exists, not a folder.`);
   }
 }
