@@ -55,7 +55,7 @@ class Training:
     def __init__(self, config: TrainConfig, device: torch.device):
         self.config = config
         self.trainee = loop.build(config, device)
-        loop.speed_up(self.trainee.networks, config)
+        self.trainee.networks.model.speed_up(config.speed)
         distance = perceptual.for_training(config.loss, device)
         kind = precision.pick(config.speed, device)
         trainee = self.trainee

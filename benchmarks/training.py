@@ -33,6 +33,7 @@ from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
 from stylemap import devices, files, perceptual
 from stylemap.architectures import cycle
+from stylemap.architectures.chance import Chance
 from stylemap.architectures.layers import BLUR, EqualConv, ModulatedConv, same, upsample
 from stylemap.architectures.stylemap import cycle as stylemap_cycle
 from stylemap.architectures.stylemap.model import StylemapModel
@@ -194,7 +195,7 @@ class Version:
         side = config.model.resolution
         real = torch.rand(config.batch, 3, side, side, generator=noise) * 2 - 1
         z = torch.randn(2, config.batch, config.model.stylemap_channels, generator=noise)
-        self.batch = cycle.Pass(real.to(device, dtype).contiguous(memory_format=order), z.to(device, dtype))
+        self.batch = cycle.Pass(real.to(device, dtype).contiguous(memory_format=order), Chance(z.to(device, dtype)))
         self.done = 0  # iterations
 
     def iterate(self) -> cycle.Terms:

@@ -12,9 +12,7 @@ import torch
 from safetensors.torch import save as serialize
 from torch import nn
 
-from stylemap import reading
-from stylemap.architectures import build
-from stylemap.architectures.discriminator import Discriminator
+from stylemap import architectures, reading
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
@@ -77,19 +75,19 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
     path = find(weights)
     config, tensors = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
-        model = build(config, _has(tensors, ENCODER))
+        model = architectures.build(config, _has(tensors, ENCODER))
     fill(model, tensors, "model.", path)
     return model.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
-def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> Discriminator:
+def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> nn.Module:
     """The discriminator, where the file holds one."""
     path = find(weights)
     config, tensors = _read(path)
     if not _has(tensors, "discriminator."):
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
     with torch.device("meta"):
-        discriminator = Discriminator(config)
+        discriminator = architectures.build_discriminator(config)
     fill(discriminator, tensors, "discriminator.", path)
     return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
@@ -170,7 +168,7 @@ def _header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
     if not isinstance(info, dict):
         raise InputError(f"{path} has a damaged header; copy it again")
     try:
-        return ModelConfig.from_dict(model), info
+        return architectures.model_config(model), info
     except InputError as err:
         raise InputError(f"{path} has a header that cannot be used: {err}") from err
 

@@ -1,123 +1,115 @@
-"""Every knob: its default, unit, and what 0 or None mean.
+"""Settings that every architecture has: each with its default, its unit, and what 0 or None mean.
 
-Defaults are the published 256 px settings but for two: the perceptual network, since LPIPS needs a download, and the ramp of
-the running average.
+An architecture adds its own in subclasses (`stylemap.architectures`). Defaults are the published settings for 256 px, with two
+exceptions: the perceptual network, because LPIPS needs a download, and the ramp of the running average.
 
-The dataclasses are frozen and check themselves, so a config that exists is a config that can run. Quantities of training
-are counted in images, never in iterations, so that they mean the same at every batch size.
+The dataclasses are frozen and check themselves, so a config that exists can run. Quantities of training are counted in
+images, not in iterations, so that they mean the same at every batch size.
 """
 
-import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from typing import Literal
+from typing import ClassVar, Literal
 
-from stylemap.settings import check, check_kinds, from_dict
+from stylemap.settings import check, check_kinds
 
-WIDEST = 4096  # channels; nothing that is published has more than 1,024
-DEEPEST = 64  # layers of the mapping network
-MOST_AT_ONCE = 1 << 20  # images of a batch
+MOST_CHANNELS = 4096  # published networks have at most 1,024
+MOST_LAYERS = 64  # of the mapping network
+MOST_IMAGES = 1 << 20  # of a batch
 MOST_WORKERS = 1024
 
 
-def _power_of_two(value: int, low: int, high: int) -> bool:
+def is_power_of_two(value: int, low: int, high: int) -> bool:
     return low <= value <= high and value & (value - 1) == 0
 
 
 @dataclass(frozen=True)
-class ModelConfig:
-    """What the networks look like; stored in every weights file."""
+class Latents:
+    """What the latents of a model are. P is the number of places: of cells in a stylemap, of layers in W+."""
 
+    words: str
+    """For people: "stylemap 8x8"."""
+    name: str
+    """One latent, in the names of measurements: "stylemap"."""
+    places: str
+    """What its places are called: "cells", "layers"."""
+    shape: tuple[int, ...]
+    """Of one latent: (C, S, S) or (P, C)."""
+    z_channels: int
+    """Length of z."""
+    spatial: bool
+    """Its places lie in the image, so that an edit under a mask makes sense."""
+    extras: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    """What else makes an image, by name, and the shape for one sample: noise maps "noise.0" (1, 1, s, s), "input"."""
+
+    @property
+    def count(self) -> int:
+        """P."""
+        return self.shape[1] * self.shape[2] if self.spatial else self.shape[0]
+
+    @property
+    def noise_shapes(self) -> list[tuple[int, ...]]:
+        """(1, 1, s, s) of each noise map, in order; [] where a model has none."""
+        return [shape for name, shape in self.extras.items() if name.startswith("noise.")]
+
+    def vectors(self, latents):
+        """Latents [N, *shape] -> [N, P, C], a vector for each place.
+
+        Raises:
+            ValueError: another shape.
+        """
+        if tuple(latents.shape[1:]) != self.shape:
+            raise ValueError(f"latents must be [N, {', '.join(map(str, self.shape))}], not {list(latents.shape)}")
+        return latents.flatten(2).transpose(1, 2) if self.spatial else latents
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelConfig:
+    """What the networks look like; stored in every weights file. Each architecture has a subclass."""
+
+    architecture: str = ""
+    """Which networks, latents and training cycle; stylegan2 and stylegan are there for comparison."""
     resolution: int = 256
-    """Side R of the images in pixels: 16, 32, ... 1024."""
-    stylemap_size: int = 8
-    """Side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32; finer reconstructs better, edits smaller."""
-    stylemap_channels: int = 64
-    """Channels of the stylemap, and the length of z."""
+    """Side R of the images in pixels: a power of two up to 1024."""
     channel_base: int = 32768
     """Features at side r: min(channel_max, channel_base // r); with both halved the networks are 4 times smaller."""
     channel_max: int = 512
     """Cap of the features at small sides."""
     mapping_layers: int = 8
-    """Linear layers from z to the stylemap."""
+    """Linear layers from z to the latent."""
     mapping_lr_mul: float = 0.01
     """Learning rate of the mapping network relative to the rest."""
-    norm: Literal["layer", "instance", "batch", "group"] = "layer"
-    """Before modulation; the others are the paper's ablations."""
-    linear_rgb: bool = False
-    """No leaky ReLU after to-RGB, which learns faster; the published networks have one."""
-    light: bool = False
-    """The stylemap resizer keeps stylemap_channels at every side: for 1024 px."""
-    architecture: Literal["stylemap", "stylegan2", "stylegan"] = "stylemap"
-    """The others are the vector-latent generators it is compared with: stylemap_channels is the width of their latent, and
-    stylemap_size is not used."""
+
+    least_resolution: ClassVar[int] = 8
 
     def __post_init__(self):
-        check_kinds(self)
-        self._check_vectors()
-        least = 16 if self.architecture == "stylemap" else 8
+        check_kinds(self, "model")
+        least = self.least_resolution
         check(
-            _power_of_two(self.resolution, least, 1024),
+            is_power_of_two(self.resolution, least, 1024),
             f"model.resolution {self.resolution} must be a power of two from {least} to 1024",
         )
-        check(
-            _power_of_two(self.stylemap_size, 1, min(32, self.resolution)),
-            f"model.stylemap_size {self.stylemap_size} must be 1, 2, 4, 8, 16 or 32 and at most the resolution",
-        )
-        most = {
-            "stylemap_channels": WIDEST,
-            "channel_base": WIDEST * 1024,
-            "channel_max": WIDEST,
-            "mapping_layers": DEEPEST,
-        }
-        for name, limit in most.items():
-            value = getattr(self, name)
-            check(1 <= value <= limit, f"model.{name} {value} must lie in 1..{limit}")
+        self.check_range("channel_base", MOST_CHANNELS * 1024)
+        self.check_range("channel_max", MOST_CHANNELS)
+        self.check_range("mapping_layers", MOST_LAYERS)
         check(
             self.channel_base >= self.resolution,
             f"model.channel_base {self.channel_base} must be at least the resolution {self.resolution}",
         )
         check(self.mapping_lr_mul > 0, f"model.mapping_lr_mul {self.mapping_lr_mul} must be positive")
-        if self.norm == "group":
-            widths = {self.channels(self.stylemap_size << i) for i in range(self.doublings + 1)}
-            check(
-                all(w % 8 == 0 for w in widths), f"model.norm group needs channels divisible by 8, not {sorted(widths)}"
-            )
 
-        if self.stylemap_size == 1:
-            alone = self.norm == "instance" or (self.norm == "group" and self.channels(1) == 8)
-            check(not alone, f"model.norm {self.norm} needs more than one value, but at model.stylemap_size 1 has one")
-
-    def _check_vectors(self) -> None:
-        if self.architecture == "stylemap":
-            return
-        for name in ("norm", "linear_rgb", "light"):
-            check(
-                getattr(self, name) == getattr(ModelConfig, name),
-                f"model.{name} belongs to model.architecture stylemap, not to {self.architecture}; leave it out",
-            )
+    def check_range(self, name: str, most: int) -> None:
+        """Raise an InputError unless the setting lies in 1..most."""
+        check(1 <= getattr(self, name) <= most, f"model.{name} {getattr(self, name)} must lie in 1..{most}")
 
     @property
-    def doublings(self) -> int:
-        """n = log2(R / S)."""
-        return int(math.log2(self.resolution // self.stylemap_size))
-
-    @property
-    def stylemap_shape(self) -> tuple[int, int, int]:
-        """(C, S, S)."""
-        return self.stylemap_channels, self.stylemap_size, self.stylemap_size
+    def latents(self) -> Latents:
+        """What the latents of such a model are."""
+        raise NotImplementedError
 
     def channels(self, side: int) -> int:
         """Feature channels at a side."""
         return min(self.channel_max, self.channel_base // side)
-
-    @classmethod
-    def from_dict(cls, saved: dict) -> "ModelConfig":
-        """Rebuild from ``asdict``, also of an older version: what it did not know gets its default.
-
-        Raises:
-            InputError: a setting this version does not know, or a value that does not fit.
-        """
-        return from_dict(cls, saved, "model.")
 
 
 @dataclass(frozen=True)
@@ -144,7 +136,7 @@ class OptimConfig:
     """First layers of the discriminator, from-RGB and blocks, that do not learn: for fine-tuning on few images."""
 
     def __post_init__(self):
-        check_kinds(self)
+        check_kinds(self, "optim")
         check(self.lr > 0, f"optim.lr {self.lr} must be positive")
         check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
         for name in ("warmup", "clip", "r2_gamma", "freeze_d"):
@@ -160,51 +152,25 @@ class LossConfig:
     generator_adversarial: float = 1.0
     """Samples fool the discriminator."""
     latent_reconstruction: float = 1.0
-    """The encoder finds the stylemap a sample was made from."""
+    """The encoder finds the latent a sample was made from."""
     image_reconstruction: float = 1.0
     """Mean squared error of G(E(x)), images in [-1, 1]."""
     perceptual: float = 1.0
     """See perceptual_network."""
     encoder_adversarial: float = 1.0
     """Reconstructions fool the discriminator."""
-    discriminator_reconstruction: float = 1.0
-    """The discriminator tells reconstructions from originals."""
-    adversarial: Literal["nonsaturating", "relativistic", "wgan-gp"] = "nonsaturating"
-    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1. wgan-gp:
-    the critic of the first StyleGAN, for vector-latent generators; it has a gradient penalty of its own in every step."""
-    autoencoder_images: int = 0
-    """For so many images at the start only the image cycle learns, without the discriminator; 0 = none, as published."""
+    adversarial: Literal["nonsaturating", "relativistic"] = "nonsaturating"
+    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1."""
     perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"
     """As published: lpips, which needs torchvision's VGG-16 weights; discriminator compares its own features, needs nothing."""
     vgg: str | None = None
     """Path of vgg16-397923af.pth; None looks in torch's cache."""
 
     def __post_init__(self):
-        check_kinds(self)
+        check_kinds(self, "loss")
         for f in fields(self):
             value = getattr(self, f.name)
             check(isinstance(value, str) or value is None or value >= 0, f"loss.{f.name} {value} must not be negative")
-
-
-@dataclass(frozen=True)
-class VectorConfig:
-    """What only the vector-latent generators are trained with (model.architecture stylegan2 or stylegan)."""
-
-    mixing: float = 0.9
-    """Share of samples whose finer layers take the latent of another z (StyleGAN, section 3.1)."""
-    path_weight: float = 2.0
-    """Strength of the path length penalty of stylegan2 (StyleGAN2, section 3.2); 0 = off."""
-    path_every: int = 4
-    """Iterations between path length penalties (each is made that much stronger)."""
-    encoder: bool = True
-    """Train an encoder beside the generator, which does not learn from it (in-domain inversion); false = there is none, and
-    nothing is reconstructed."""
-
-    def __post_init__(self):
-        check_kinds(self)
-        check(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
-        check(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
-        check(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -217,7 +183,7 @@ class EmaConfig:
     """The half-life is at most this share of the images seen, so that the average forgets the start; None = off, as published."""
 
     def __post_init__(self):
-        check_kinds(self)
+        check_kinds(self, "ema")
         check(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
         check(self.ramp is None or self.ramp > 0, f"ema.ramp {self.ramp} must be positive, or null for none")
 
@@ -232,11 +198,9 @@ class SpeedConfig:
     """Let NVIDIA GPUs round the factors of float32 products to 10 bits."""
     compile: bool = False
     """Compile generator and encoder (minutes at the start); the discriminator's penalty cannot be."""
-    checkpointing: bool = False
-    """Keep only the sides of the synthesis network in memory and compute the rest again: less memory, more time."""
 
     def __post_init__(self):
-        check_kinds(self)
+        check_kinds(self, "speed")
 
 
 @dataclass(frozen=True)
@@ -266,7 +230,7 @@ class AugmentConfig:
     """p stays at or below (the paper's value); nearer to 1 the transforms leak into what is generated."""
 
     def __post_init__(self):
-        check_kinds(self)
+        check_kinds(self, "augment")
         check(0 < self.limit <= 1, f"augment.limit {self.limit} must lie above 0 and be at most 1")
         check(0 <= self.p <= self.limit, f"augment.p {self.p} must lie in 0..augment.limit, which is {self.limit}")
         check(self.mode != "fixed" or self.p > 0, "augment.mode fixed needs augment.p above 0, or choose none")
@@ -277,12 +241,9 @@ class AugmentConfig:
         check(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
 
 
-VECTORS_LACK = ("loss.discriminator_reconstruction", "loss.autoencoder_images", "speed.checkpointing")
-
-
 @dataclass(frozen=True)
 class TrainConfig:
-    """A whole training run, but for where it is written."""
+    """A whole training run, except for where it is written. Each architecture has a subclass."""
 
     data: str = "avatars"
     """A folder or zip of images, or "avatars": the faces this project draws (./avatars is a folder of that name)."""
@@ -302,7 +263,6 @@ class TrainConfig:
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     loss: LossConfig = field(default_factory=LossConfig)
-    vector: VectorConfig = field(default_factory=VectorConfig)
     ema: EmaConfig = field(default_factory=EmaConfig)
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
@@ -330,52 +290,22 @@ class TrainConfig:
             "augment.mode adaptive goes by what the nonsaturating loss makes of real images; with loss.adversarial "
             f"{self.loss.adversarial} choose fixed or none",
         )
-        check(self.batch <= MOST_AT_ONCE, f"batch {self.batch} must be at most {MOST_AT_ONCE}")
+        check(self.batch <= MOST_IMAGES, f"batch {self.batch} must be at most {MOST_IMAGES}")
         check(0 <= self.workers <= MOST_WORKERS, f"workers {self.workers} must lie in 0..{MOST_WORKERS}")
         check(self.seed >= 0, f"seed {self.seed} must not be negative")
-        self._check_architecture()
-
-    def _check_architecture(self) -> None:
-        """What the training of this architecture knows nothing of stays at its default."""
-        architecture = self.model.architecture
-        path, wgan = ("vector.path_weight", "vector.path_every"), self.loss.adversarial == "wgan-gp"
-        strange = {
-            "stylemap": ("vector.mixing", *path, "vector.encoder"),
-            "stylegan2": VECTORS_LACK,
-            "stylegan": (*VECTORS_LACK, *path),
-        }[architecture]
-        for name in strange:
-            group, knob = name.split(".")
-            values = getattr(self, group)
-            check(
-                getattr(values, knob) == getattr(type(values), knob),
-                f"{name} means nothing to model.architecture {architecture}; leave it out",
-            )
-        check(
-            not wgan or architecture != "stylemap",
-            "loss.adversarial wgan-gp is for model.architecture stylegan2 or stylegan, not for stylemap",
-        )
-        check(
-            not wgan or self.optim.r1_gamma == self.optim.r2_gamma == 0,
-            "loss.adversarial wgan-gp has a gradient penalty of its own; give optim.r1_gamma 0 and leave optim.r2_gamma out",
-        )
 
     @property
-    def path_penalty(self) -> bool:
-        """Whether the lengths of paths are penalised."""
-        return self.model.architecture == "stylegan2" and self.vector.path_weight > 0
+    def has_encoder(self) -> bool:
+        """Whether an encoder is trained."""
+        return True
+
+    @property
+    def generator_penalty_every(self) -> int | None:
+        """Iterations between penalties of the generator, each a step of its own; None where there are none."""
+        return None
 
     @property
     def r1_gamma(self) -> float:
         """``optim.r1_gamma``, or for None the heuristic of StyleGAN2-ADA (appendix C): 0.0002 R^2 / batch."""
         gamma = self.optim.r1_gamma
         return 0.0002 * self.model.resolution**2 / self.batch if gamma is None else gamma
-
-    @classmethod
-    def from_dict(cls, saved: dict) -> "TrainConfig":
-        """Rebuild from ``asdict``, also of an older version: what it did not know gets its default.
-
-        Raises:
-            InputError: a setting this version does not know, or a value that does not fit.
-        """
-        return from_dict(cls, saved)

@@ -82,7 +82,7 @@ def errors(model: Model, pictures: Tensor) -> list[float]:
 @torch.no_grad()
 def sample(model: Model, seed: int) -> Tensor:
     """A sample, [1, 3, R, R] in [-1, 1] on the model's device: that of `stylemap generate samples` for the seed."""
-    z = noise_of([seed], model.config.stylemap_channels).to(model.device)
+    z = noise_of([seed], model.latents.z_channels).to(model.device)
     return model.synthesize(model.map(z)).clamp(-1, 1)
 
 

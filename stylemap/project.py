@@ -20,9 +20,9 @@ from safetensors.torch import load as deserialize
 from safetensors.torch import save as serialize
 from torch import Tensor
 
-from stylemap import decoding, images, reading
+from stylemap import architectures, decoding, images, reading
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.config import ModelConfig
 from stylemap.datasets.parts import Part
 from stylemap.editing import applying, masks, pasting
 from stylemap.editing.applying import Edited, Reference
@@ -49,7 +49,7 @@ class Project:
 
     weights: str  # their name, for people; it is never opened
     fingerprint: str  # of them, see `fingerprint`
-    config: ModelConfig
+    config: StylemapConfig
     photos: Mapping[str, Photo]  # by slot
     stylemaps: Mapping[str, Tensor]  # by slot, [1, C, S, S] on the CPU
     edit: Edit
@@ -104,7 +104,7 @@ class Replay:
         return applying.apply(self.model, self.edit, stylemap, self.references, how)
 
 
-def most_bytes(config: ModelConfig, upload_bytes: int) -> int:
+def most_bytes(config: StylemapConfig, upload_bytes: int) -> int:
     """An upper bound of a project file with an upload of ``upload_bytes``."""
     pixels = config.resolution**2
     stylemap = 4 * math.prod(config.stylemap_shape)
@@ -239,7 +239,7 @@ class _Tensors(dict[str, Tensor]):
 
 def _project(header: _Header, tensors: _Tensors, most_pixels: int) -> Project:
     json.dumps(header.page, allow_nan=False)  # Python reads NaN, which JSON does not have
-    config = ModelConfig.from_dict(header.model)
+    config = architectures.model_config(header.model)
     r = config.resolution
     photos, stylemaps = {}, {}
     for slot in SLOTS:
@@ -277,7 +277,7 @@ def _original(
     return Photo(pixels, data, given.size, Alignment(given.corner, given.edge, len(pixels)), given.aligned, labels)
 
 
-def _edit(header: _Header, tensors: _Tensors, config: ModelConfig) -> Edit:
+def _edit(header: _Header, tensors: _Tensors, config: StylemapConfig) -> Edit:
     """The header's steps with their masks and vectors."""
     steps: dict[str, list[dict]] = {"patches": [], "pushes": []}
     for kind, settings_of in (("patches", header.patches), ("pushes", header.pushes)):

@@ -2,7 +2,7 @@
 
 import functools
 import math
-from dataclasses import is_dataclass
+from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
@@ -30,14 +30,25 @@ def flat(settings: dict, prefix: str = "") -> dict[str, Any]:
     return found
 
 
-def check_kinds(config: Any) -> None:
-    """Raise an InputError unless every field of a dataclass holds what its annotation says. `TrainConfig` names no group."""
-    group = type(config).__name__.removesuffix("Config").lower()
+@functools.cache
+def names(cls: type, prefix: str = "") -> frozenset[str]:
+    """The whole names of the settings of a dataclass, those in its groups included: "batch", "optim.lr"."""
+    inner = {name: kind for name, kind in _kinds(cls).items() if is_dataclass(kind)}
+    own = {f"{prefix}{name}" for name in _kinds(cls).keys() - inner.keys()}
+    return frozenset(own.union(*(names(kind, f"{prefix}{name}.") for name, kind in inner.items())))
+
+
+def check_kinds(config: Any, group: str = "") -> None:
+    """Raise an InputError unless every field of a dataclass holds what its annotation says.
+
+    Args:
+        group: what its settings are called before the dot, in the message.
+    """
     for name, kind in _kinds(type(config)).items():
         value = getattr(config, name)
         allowed = get_args(kind) if get_origin(kind) is UnionType else (kind,)
         if not any(_is(value, one) for one in allowed):
-            where = name if group == "train" else f"{group}.{name}"
+            where = f"{group}.{name}" if group else name
             raise InputError(f"{where}: {shown(value)} is not {' or '.join(map(_words, allowed))}")
 
 
@@ -49,7 +60,8 @@ def _words(kind: Any) -> str:
 
 @functools.cache
 def _kinds(config: type) -> dict[str, Any]:
-    return get_type_hints(config)
+    hints = get_type_hints(config)
+    return {f.name: hints[f.name] for f in fields(config)}
 
 
 def _is(value: Any, kind: Any) -> bool:

@@ -13,12 +13,13 @@ from safetensors.torch import load_file, save_file
 
 from stylemap import checkpoint
 from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.architectures.vector import VectorModel
-from stylemap.config import ModelConfig
+from stylemap.architectures.vector.config import StyleGAN2Config
+from stylemap.architectures.vector.model import VectorModel
 from stylemap.errors import InputError
 
-CONFIG = ModelConfig(
+CONFIG = StylemapConfig(
     resolution=16,
     stylemap_size=4,
     stylemap_channels=3,
@@ -29,7 +30,7 @@ CONFIG = ModelConfig(
 )
 
 
-def build(config: ModelConfig = CONFIG, seed: int = 0) -> tuple[StylemapModel, Discriminator]:
+def build(config: StylemapConfig = CONFIG, seed: int = 0) -> tuple[StylemapModel, Discriminator]:
     torch.manual_seed(seed)
     return StylemapModel(config), Discriminator(config)
 
@@ -242,7 +243,7 @@ class TestBadFiles:
         ids=repr,
     )
     def test_bounds_before_anything_is_built(self, path, change, monkeypatch):
-        monkeypatch.setattr(checkpoint, "build", lambda *_: pytest.fail("built"))
+        monkeypatch.setattr(checkpoint.architectures, "build", lambda *_: pytest.fail("built"))
         assert next(iter(change)) in refuse(rewrite(path, model=json.dumps({**asdict(CONFIG), **change})))
 
     @pytest.mark.parametrize("load", [checkpoint.load, checkpoint.load_discriminator])
@@ -319,8 +320,12 @@ class TestAtomic:
 
 
 class TestVectorModels:
-    CONFIG = ModelConfig(
-        resolution=16, stylemap_channels=3, channel_base=64, channel_max=6, mapping_layers=2, architecture="stylegan2"
+    CONFIG = StyleGAN2Config(
+        resolution=16,
+        latent_channels=3,
+        channel_base=64,
+        channel_max=6,
+        mapping_layers=2,
     )
 
     @pytest.mark.parametrize("encoder", [True, False])

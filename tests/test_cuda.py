@@ -11,8 +11,9 @@ import torch
 import yaml
 
 from stylemap import blend, checkpoint, datasets, perceptual, precision
+from stylemap.architectures.stylemap.config import StylemapConfig, StylemapLoss, StylemapSpeed, StylemapTraining
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, SpeedConfig, TrainConfig
+from stylemap.config import AugmentConfig, OptimConfig
 from stylemap.images import from_uint8
 from stylemap.training import batching, ema, loop, rehearsal, state
 from stylemap.training.distributed import ALONE
@@ -21,7 +22,7 @@ from stylemap.training.monitor import Meter
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device here")
 
-SMALL = ModelConfig(resolution=32, stylemap_size=8, stylemap_channels=16, channel_base=1024, channel_max=64)
+SMALL = StylemapConfig(resolution=32, stylemap_size=8, stylemap_channels=16, channel_base=1024, channel_max=64)
 
 
 @pytest.fixture
@@ -50,7 +51,7 @@ def test_model_agrees_with_the_cpu(exact):
 
 
 def test_training_and_resume(tmp_path):
-    config = TrainConfig(
+    config = StylemapTraining(
         heldout=8,
         images=96,
         batch=8,
@@ -60,7 +61,7 @@ def test_training_and_resume(tmp_path):
         device="cuda",
         model=SMALL,
         optim=OptimConfig(r1_every=4),
-        loss=LossConfig(image_reconstruction=10),
+        loss=StylemapLoss(image_reconstruction=10),
     )
     loop.train(config, tmp_path / "run")
     records = read_log(tmp_path / "run" / "log.jsonl")
@@ -73,11 +74,11 @@ def test_training_and_resume(tmp_path):
 
 
 SETTINGS = {
-    "bfloat16": ("stylemap", SpeedConfig(precision="bfloat16")),
-    "float32": ("stylemap", SpeedConfig(precision="float32", tf32=False)),
-    "checkpointed": ("stylemap", SpeedConfig(precision="bfloat16", checkpointing=True)),
-    "compiled": ("stylemap", SpeedConfig(precision="bfloat16", compile=True)),
-    "StyleGAN2": ("stylegan2", SpeedConfig(precision="bfloat16")),
+    "bfloat16": ("stylemap", StylemapSpeed(precision="bfloat16")),
+    "float32": ("stylemap", StylemapSpeed(precision="float32", tf32=False)),
+    "checkpointed": ("stylemap", StylemapSpeed(precision="bfloat16", checkpointing=True)),
+    "compiled": ("stylemap", StylemapSpeed(precision="bfloat16", compile=True)),
+    "StyleGAN2": ("stylegan2", StylemapSpeed(precision="bfloat16")),
 }
 
 
@@ -87,7 +88,7 @@ SETTINGS = {
 def test_iterations_wait_for_nothing(architecture, speed):
     """With penalties, augmentation and two passes; the first iterations may wait, for cuDNN's choices and the compiler."""
     device = torch.device("cuda")
-    config = TrainConfig(
+    config = StylemapTraining(
         batch=8,
         batch_gpu=4,
         device="cuda",
@@ -97,12 +98,12 @@ def test_iterations_wait_for_nothing(architecture, speed):
         speed=speed,
     )
     trainee = loop.build(config, device)
-    loop.speed_up(trainee.networks, config)
+    trainee.networks.model.speed_up(config.speed)
     kind = precision.pick(config.speed, device)
     cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device), kind=kind)
     samples = batching.assign_places(config.batch, passes=2)
     pictures = datasets.stream.first(datasets.Avatars(32), 8).to(device)
-    meter = Meter(device, ALONE)
+    meter = Meter(cycle.terms, device, ALONE)
 
     def iterate(seen: int) -> None:
         parts = batching.split(pictures, config, seen, samples, trainee)
@@ -123,12 +124,12 @@ def test_iterations_wait_for_nothing(architecture, speed):
 
 def test_memory_is_about_what_was_foreseen():
     """The rehearsal against the allocator of the card: what is alive, without fragments."""
-    config = TrainConfig(
+    config = StylemapTraining(
         batch=8,
         device="cuda",
         model=replace(SMALL, resolution=64, stylemap_channels=64, channel_base=4096, channel_max=128),
         augment=AugmentConfig(mode="none"),
-        speed=SpeedConfig(precision="float32", tf32=False),
+        speed=StylemapSpeed(precision="float32", tf32=False),
     )
     expected = rehearsal.Stage(config, 1, 8).need(8, False, "float32", False).memory
     device = torch.device("cuda")
@@ -147,7 +148,9 @@ def test_memory_is_about_what_was_foreseen():
 
 def test_torchrun_with_nccl(tmp_path):
     recipe = tmp_path / "recipe.yaml"
-    config = TrainConfig(heldout=4, images=32, batch=8, tick=16, save_every=16, workers=0, device="cuda", model=SMALL)
+    config = StylemapTraining(
+        heldout=4, images=32, batch=8, tick=16, save_every=16, workers=0, device="cuda", model=SMALL
+    )
     recipe.write_text(yaml.safe_dump(asdict(config)))
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "1", "train.py"]
     command += ["--config", str(recipe), "--out", str(tmp_path / "run")]

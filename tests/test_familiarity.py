@@ -6,9 +6,10 @@ import torch
 from PIL import Image
 
 from stylemap import checkpoint, cli, familiarity, images, project
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.architectures.vector import VectorModel
-from stylemap.config import ModelConfig
+from stylemap.architectures.vector.config import StyleGAN2Config
+from stylemap.architectures.vector.model import VectorModel
 from stylemap.datasets.avatars import Avatars
 from stylemap.editing.edit import ORIGINAL, Edit
 from stylemap.editor.studio import Studio
@@ -16,7 +17,7 @@ from stylemap.familiarity import FACTOR, Familiarity
 from stylemap.photos.photo import from_pixels
 
 SHIPPED = ("avatars32", "avatars32_stylegan2")
-TINY = ModelConfig(resolution=32, stylemap_size=8, stylemap_channels=8, channel_base=256, channel_max=16)
+TINY = StylemapConfig(resolution=32, stylemap_size=8, stylemap_channels=8, channel_base=256, channel_max=16)
 
 
 def natural(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -97,7 +98,7 @@ def test_what_no_training_notes_is_not(save, noted):
 
 
 def test_without_an_encoder_nothing_is_said(save):
-    config = ModelConfig(resolution=32, architecture="stylegan2", channel_base=256, channel_max=16)
+    config = StyleGAN2Config(resolution=32, latent_channels=64, channel_base=256, channel_max=16)
     path, model = save({}, VectorModel(config, encoder=False))
     assert familiarity.of(path, model) is None
 

@@ -3,8 +3,9 @@
 import itertools
 
 from stylemap import randomness
-from stylemap.architectures import noise
-from stylemap.architectures.vector import chance
+from stylemap.architectures import chance
+from stylemap.architectures.vector import chance as vector_chance
+from stylemap.architectures.vector.config import StyleGAN2Config, StyleGAN2Training
 from stylemap.datasets import stream
 from stylemap.randomness import Purpose
 from stylemap.training import augment
@@ -23,8 +24,8 @@ def test_what_is_drawn_for_one_purpose(monkeypatch):
     asked, generator = [], randomness.generator
     monkeypatch.setattr(randomness, "generator", lambda *where: asked.append(where) or generator(*where))
     stream.epoch(5, 0, 7, True)
-    noise.noise(5, 0, 4, 3)
-    noise.shown(5, 4, 3)
+    config = StyleGAN2Training(seed=5, batch=4, model=StyleGAN2Config(resolution=16, latent_channels=3))
+    chance.of_grid(config, 4)
     augment.draw(5, 0, 4)
-    chance.draw(5, 0, 4, 3, 6, 0.9)
+    vector_chance.draw(config, 0)  # z too
     assert sorted(asked) == [(purpose, 5, 0) for purpose in Purpose]

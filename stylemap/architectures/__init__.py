@@ -1,23 +1,98 @@
-"""An architecture is a folder: its networks, its model and the cycle that trains it. What they share lies beside the folders."""
+"""An architecture is a folder: its settings, its networks, its model and the cycle that trains it.
 
+The table below is the only place that knows all of them. To add one, write a folder and add its line to the table. Nothing here
+imports torch, so that settings and help texts stay fast.
+"""
+
+import pkgutil
+from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from stylemap.config import ModelConfig
+from stylemap.architectures.architecture import Architecture
+from stylemap.config import ModelConfig, TrainConfig
+from stylemap.errors import InputError, shown
+from stylemap.settings import check, flat, from_dict, names
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from stylemap.architectures.model import Model
+
+ARCHITECTURES = {
+    "stylemap": "stylemap.architectures.stylemap:ARCHITECTURE",
+    "stylegan2": "stylemap.architectures.vector:STYLEGAN2",
+    "stylegan": "stylemap.architectures.vector:STYLEGAN",
+}
+DEFAULT = "stylemap"
+
+
+def find(name: str) -> Architecture:
+    """The description of an architecture.
+
+    Raises:
+        InputError: there is no such architecture.
+    """
+    if not isinstance(name, str) or name not in ARCHITECTURES:
+        raise InputError(f"model.architecture: {shown(name)} is not one of {', '.join(ARCHITECTURES)}")
+    return pkgutil.resolve_name(ARCHITECTURES[name])
+
+
+def of(config: ModelConfig) -> Architecture:
+    """The architecture that a config belongs to."""
+    return find(config.architecture)
 
 
 def build(config: ModelConfig, encoder: bool = True) -> "Model":
     """The model of a config, with random weights.
 
     Args:
-        encoder: False leaves it out, which only vector-latent models can.
+        encoder: False leaves it out.
+
+    Raises:
+        ValueError: no encoder of an architecture that needs one.
     """
-    if config.architecture == "stylemap":
-        from stylemap.architectures.stylemap.model import StylemapModel
+    return of(config).build(config, encoder)
 
-        return StylemapModel(config)
-    from stylemap.architectures.vector.model import VectorModel
 
-    return VectorModel(config, encoder)
+def build_discriminator(config: ModelConfig) -> "nn.Module":
+    """The discriminator of a config, with random weights."""
+    return of(config).build_discriminator(config)
+
+
+def model_config(settings: dict) -> ModelConfig:
+    """The config that `dataclasses.asdict` made these settings of. What is missing gets its default.
+
+    Raises:
+        InputError: an unknown architecture or setting, or a value that does not fit.
+    """
+    check(isinstance(settings, dict), f"model is {shown(settings)}, not a group of settings")
+    name = settings.get("architecture", DEFAULT)
+    config = find(name).config
+    refuse_foreign((f"model.{setting}" for setting in settings), name)
+    return from_dict(config, settings, "model.")
+
+
+def train_config(settings: dict) -> TrainConfig:
+    """The config of a training, from settings as a recipe has them. What is missing gets its default.
+
+    Raises:
+        InputError: an unknown architecture or setting, or a value that does not fit.
+    """
+    check(isinstance(settings, dict), f"it is {shown(settings)}, not a group of settings")
+    model = settings.get("model", {})
+    name = model.get("architecture", DEFAULT) if isinstance(model, dict) else DEFAULT
+    training = find(name).training
+    refuse_foreign(flat(settings), name)
+    return from_dict(training, settings)
+
+
+def refuse_foreign(settings: Iterable[str], name: str) -> None:
+    """Raise an InputError for the first of these settings, such as "model.norm", that only other architectures have."""
+    own = names(find(name).training)
+    for setting in settings:
+        if setting not in own:
+            owners = [other for other in ARCHITECTURES if setting in names(find(other).training)]
+            if owners:
+                raise InputError(
+                    f"{setting} is a setting of model.architecture {' and '.join(owners)}, not of {name}; leave it out"
+                )

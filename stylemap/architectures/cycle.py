@@ -1,43 +1,60 @@
 """What the phases of a training have in common, whichever networks they train: descents, verdicts of D, penalties.
 
 Each phase computes its terms, takes the gradient of their weighted sum and steps its optimisers; it returns the terms,
-unweighted and detached. In every phase only the networks it trains collect gradients. `steps` and `vector_steps` say which
-phases there are and in what order.
+unweighted and detached. In every phase only the networks it trains collect gradients. The cycle of
+an architecture says which phases there are and in what order.
 """
 
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any, ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
 
-from stylemap.architectures import losses
-from stylemap.architectures.vector.chance import Chance
+from stylemap.architectures import chance, losses
+from stylemap.architectures.chance import Chance
+from stylemap.architectures.model import Model
 from stylemap.config import TrainConfig
 from stylemap.precision import float32, full
-from stylemap.training.augment import Augment, Draws
-from stylemap.training.distributed import ALONE, World
-from stylemap.training.optimizers import Networks, Optimizers
 
 Terms = dict[str, Tensor]  # name -> scalar
-TERMS = (  # all of them, in the order in which they come up
-    "generator_adversarial",
-    "path_penalty",
-    "path_length",  # no loss: the mean, which the penalty draws all lengths to
-    "latent_reconstruction",
-    "discriminator_real",
-    "discriminator_fake",
-    "discriminator_reconstruction",
-    "critic",  # of wgan-gp, in place of the former
-    "gradient_penalty",
-    "real_sign",  # no loss: mean sign of D's logits of real images, what the adaptive augmentation goes by
-    "r1_penalty",
-    "r2_penalty",
-    "image_reconstruction",
-    "perceptual",
-    "encoder_adversarial",
-)
+
+
+class Networks(Protocol):
+    """What is trained."""
+
+    model: Model
+    generator: nn.Module
+    encoder: nn.Module | None
+    discriminator: nn.Module
+
+
+class Optimizers(Protocol):
+    """One for each network."""
+
+    generator: torch.optim.Optimizer
+    encoder: torch.optim.Optimizer | None
+    discriminator: torch.optim.Optimizer
+
+
+class Augment(Protocol):
+    """What D sees is transformed by it."""
+
+    def apply(self, images: Tensor, draws: Any) -> Tensor: ...
+
+    def observe(self, real_logits: Tensor) -> None: ...
+
+
+class World(Protocol):
+    """The processes that train together."""
+
+    size: int
+
+    def average_gradients(self, parameters: list[nn.Parameter]) -> None: ...
+
+    def sum(self, values: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -45,9 +62,8 @@ class Pass:
     """The samples of an iteration that are computed at once: n = batch / (processes * passes)."""
 
     real: Tensor  # [n, 3, R, R]
-    z: Tensor  # [2, n, C]: for the steps of G and of D
-    draws: Draws | None = None  # how D's view of them is augmented
-    chance: Chance | None = None  # what else is random about samples of the vector-latent generators
+    chance: Chance  # what is random about the samples
+    draws: Any = None  # how D's view of them is augmented
 
 
 @dataclass(frozen=True)
@@ -64,7 +80,13 @@ class Judged:
 
 
 class Cycle:
-    """The machinery of an iteration; the phases that use it are a subclass's."""
+    """The machinery of an iteration; the phases that use it are a subclass's.
+
+    Attributes:
+        terms: the names of all terms that the phases report, in the order in which they come up.
+    """
+
+    terms: ClassVar[tuple[str, ...]]
 
     def __init__(
         self,
@@ -73,12 +95,22 @@ class Cycle:
         config: TrainConfig,
         perceptual: Callable[[Tensor, Tensor], Tensor] | None,
         augment: Augment | None = None,
-        world: World = ALONE,
+        world: World | None = None,
         precision: torch.dtype = torch.float32,
     ):
         self.networks, self.optimizers, self.config = networks, optimizers, config
         self.perceptual, self.augment, self.world, self.precision = perceptual, augment, world, precision
         self.relativistic = config.loss.adversarial == "relativistic"
+
+    @classmethod
+    def buffers(cls, config: TrainConfig) -> dict[str, Tensor]:
+        """What the phases keep from one iteration to the next, by name, at its start. It belongs to the state of a run."""
+        return {}
+
+    @classmethod
+    def draw(cls, config: TrainConfig, seen: int) -> Chance:
+        """What is random in the iteration after ``seen`` images, for the samples of all processes."""
+        return chance.draw(config, seen)
 
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes."""
@@ -205,7 +237,8 @@ class Cycle:
         with float32():
             yield gradients
         parameters = [p for optimizer in optimizers for p in optimizer.param_groups[0]["params"]]
-        self.world.average_gradients(parameters)
+        if self.world is not None:
+            self.world.average_gradients(parameters)
         for optimizer in optimizers:
             if self.config.optim.clip > 0:
                 nn.utils.clip_grad_norm_(optimizer.param_groups[0]["params"], self.config.optim.clip)

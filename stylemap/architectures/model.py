@@ -1,20 +1,33 @@
-"""What every model is, whichever its latents are: a generator and an encoder with their config."""
+"""What every model can do, whatever its latents are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
-from stylemap.config import ModelConfig
+from stylemap.config import Latents, ModelConfig, SpeedConfig
 
 MAPPED = 256  # z that are mapped at once
 FAR_BEYOND = 16.0  # the largest value of images that have none below 0: these are pixels of 0..255
 HOW = "stylemap.read_image reads files, stylemap.from_uint8 takes pixels [N, H, W, 3] of 0..255"
 
 
+class Moments(NamedTuple):
+    """Of the latents that some z map to."""
+
+    mean: Tensor
+    """[1, *shape]."""
+    deviation: Tensor
+    """float64 [P], on the CPU: at each place the root of the mean squared distance from the mean, summed over the C numbers."""
+
+
 class Model(nn.Module):
-    """Encode images into latents, render latents to images. The architectures' models have the methods.
+    """Encode images into latents, render latents to images. Each architecture has a subclass.
+
+    Images are [N, 3, R, R] in [-1, 1], latents [N, *latents.shape], z [N, latents.z_channels] standard normal. Wrong shapes raise
+    ValueError.
 
     Attributes:
         generator: with parts ``mapping`` and ``synthesis``.
@@ -26,8 +39,85 @@ class Model(nn.Module):
     encoder: nn.Module | None
 
     @property
+    def latents(self) -> Latents:
+        """What the latents are."""
+        return self.config.latents
+
+    @property
     def device(self) -> torch.device:
-        return self.generator.synthesis.constant.device
+        return next(self.generator.parameters()).device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        return next(self.generator.parameters()).dtype
+
+    def encode(self, images: Tensor) -> Tensor:
+        """Images -> latents, in one pass.
+
+        Raises:
+            InputError: the model has no encoder.
+        """
+        raise NotImplementedError
+
+    def synthesize(self, latent: Tensor) -> Tensor:
+        """Latents -> images, about [-1, 1] (not clamped)."""
+        raise NotImplementedError
+
+    def map(self, z: Tensor) -> Tensor:
+        """z -> latents."""
+        raise NotImplementedError
+
+    def mean_latent(self) -> Tensor:
+        """[1, *shape]: what truncation pulls towards; no gradient."""
+        raise NotImplementedError
+
+    def render_with(self, latent: Tensor, extras: Mapping[str, Tensor]) -> Tensor:
+        """Latents and what else makes their images -> images.
+
+        Args:
+            extras: by name, as ``latents.extras`` has them; those that are not given are the model's own.
+        """
+        return self.synthesize(latent)
+
+    def spread_out(self, latent: Tensor) -> Tensor:
+        """A latent that is the same at all places, [N, 1, C] -> [N, *shape]; a whole latent as it is."""
+        return latent
+
+    def own_noise(self) -> list[Tensor]:
+        """The noise maps that are added where none are given, [1, 1, s, s] each; [] where the model has no noise inputs."""
+        return []
+
+    @torch.no_grad()
+    def mean_mapped(self, z: Tensor) -> Tensor:
+        """[1, *shape]: the mean of what ``z`` maps to."""
+        check_shape("z", z, (self.latents.z_channels,))
+        parts = z.to(self.device, self.dtype).split(MAPPED)
+        return sum(self.map(part).sum(dim=0, keepdim=True) for part in parts) / len(z)
+
+    @torch.no_grad()
+    def moments(self, z: Tensor) -> Moments:
+        """Mean and deviation of what ``z`` maps to."""
+        mean = self.mean_mapped(z)
+        distance = sum(
+            self.latents.vectors(self.map(part) - mean).cpu().double().square().sum(dim=(0, 2))
+            for part in z.to(self.device, self.dtype).split(MAPPED)
+        )
+        return Moments(mean, (distance / len(z)).sqrt())
+
+    def statistics(self, samples: int = 10_000, seed: int = 0) -> Moments:
+        """`moments` of ``samples`` z, which are drawn on the CPU, so that they are the same on every device."""
+        rng = torch.Generator().manual_seed(seed)
+        return self.moments(torch.randn(samples, self.latents.z_channels, generator=rng))
+
+    def compilable(self) -> list[nn.Module]:
+        """The modules that training may compile: of those, nothing is differentiated twice."""
+        return [] if self.encoder is None else [self.encoder]
+
+    def speed_up(self, speed: SpeedConfig) -> None:
+        """Prepare for a training that is to be computed like that."""
+        if speed.compile:
+            for module in self.compilable():
+                module.compile()
 
 
 def noise_of(seeds: Sequence[int], length: int) -> Tensor:
@@ -37,16 +127,9 @@ def noise_of(seeds: Sequence[int], length: int) -> Tensor:
     )
 
 
-@torch.no_grad()
-def mean_mapped(model: Model, z: Tensor) -> Tensor:
-    """[1, ...]: the mean of what ``z`` [N, C] maps to, MAPPED at a time."""
-    check_shape("z", z, (model.config.stylemap_channels,))
-    return sum(model.map(part).sum(dim=0, keepdim=True) for part in z.split(MAPPED)) / len(z)
-
-
-def truncate(stylemap: Tensor, mean: Tensor, psi: float) -> Tensor:
-    """``mean + psi (stylemap - mean)``: less varied, more typical samples for psi < 1 (StyleGAN, appendix B)."""
-    return torch.lerp(mean, stylemap, psi)
+def truncate(latent: Tensor, mean: Tensor, psi: float) -> Tensor:
+    """``mean + psi (latent - mean)``: less varied, more typical samples for psi < 1 (StyleGAN, appendix B)."""
+    return torch.lerp(mean, latent, psi)
 
 
 def check_tensor(name: str, x: object) -> None:

@@ -136,7 +136,7 @@ def opened(paths: list[str], device: torch.device) -> tuple[dict[str, Subject], 
     notes: dict[str, dict] = {}
     for path in paths:
         model = checkpoint.load_any(path, device)
-        kind = STYLEMAP if model.config.architecture == "stylemap" else VECTORS
+        kind = STYLEMAP if model.latents.spatial else VECTORS
         if kind in subjects:
             raise InputError(
                 f"--weights {notes[kind]['given']} and {path} are both of kind {kind}; give one of each kind"

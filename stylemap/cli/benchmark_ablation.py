@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     flags = ["--config", arguments.config, "--device", arguments.device]
     flags += ["--images", str(arguments.images)] if arguments.images else []
     config, *_ = train.parse(flags)
-    if config.model.architecture != "stylemap":
+    if not config.model.latents.spatial:
         raise InputError(f"--config {arguments.config} trains {config.model.architecture}, which has no stylemap")
     device = devices.pick(arguments.device)
     runs = ablation.runs(config, arguments.sides, arguments.seeds, arguments.out)

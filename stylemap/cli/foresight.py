@@ -33,11 +33,7 @@ def parameters(config: TrainConfig) -> str:
         for name in ("generator", "encoder", "discriminator")
         if (network := getattr(networks, name)) is not None
     ]
-    model = config.model
-    latent = f"stylemap {model.stylemap_size}x{model.stylemap_size}"
-    if model.architecture != "stylemap":
-        latent = f"{model.architecture}, {networks.generator.layers} vectors of {model.stylemap_channels}"
-    return f"{model.resolution} px, {latent}, millions of parameters: {', '.join(sizes)}"
+    return f"{config.model.resolution} px, {config.model.latents.words}, millions of parameters: {', '.join(sizes)}"
 
 
 def foresee(config: TrainConfig, out: Path | None = None, resume: bool = False) -> None:

@@ -64,7 +64,7 @@ def main(argv: list[str]) -> int:
 
 def run_samples(arguments: argparse.Namespace) -> None:
     model = options.load_any(arguments)
-    channels, mean = model.config.stylemap_channels, model.mean_latent()
+    channels, mean = model.latents.z_channels, model.mean_latent()
     enlarge = options.Enlarging(arguments.enlarge)
     grid = Grid(arguments.out, len(arguments.seeds), 1, columns=4)
     for seeds in streams.batched(arguments.seeds, motion.frames_at_once(model)):

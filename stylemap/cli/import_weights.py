@@ -31,16 +31,14 @@ def main(argv: list[str]) -> int:
     options.keep_inputs([arguments.out], [path])
     if arguments.published:
         model, discriminator = published.load(path)
-        latent = f"stylemap {model.config.stylemap_size} x {model.config.stylemap_size}"
     else:
         with warnings.catch_warnings(record=True) as found:
             warnings.simplefilter("always", UserWarning)
             model, discriminator = conversion.load(path), None
         for warning in found:
             print(terminal.one_line(f"note: {path}: {warning.message}"), file=sys.stderr)
-        latent = f"{model.config.architecture}, {model.generator.layers} vectors of {model.config.stylemap_channels}"
     checkpoint.save(arguments.out, model, discriminator, {"imported_from": Path(path).name})
-    print(f"{arguments.out}  ({model.config.resolution} px, {latent})")
+    print(f"{arguments.out}  ({model.config.resolution} px, {model.latents.words})")
     return 0
 
 

@@ -54,7 +54,7 @@ def stylemaps(model: "Model", weights: str | Path) -> StylemapModel:
     Raises:
         InputError: they have none.
     """
-    if model.config.architecture != "stylemap":
+    if not model.latents.spatial:
         raise InputError(
             f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; it goes with "
             f"{WITH_VECTORS}"

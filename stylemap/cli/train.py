@@ -18,7 +18,7 @@ import torch
 from jsonargparse import ArgumentError, ArgumentParser, set_parsing_settings
 from tqdm import tqdm
 
-from stylemap import checkpoint, datasets, files, naming, reading
+from stylemap import architectures, checkpoint, datasets, files, naming, reading
 from stylemap.cli import foresight
 from stylemap.cli.parsing import joined
 from stylemap.config import TrainConfig
@@ -111,14 +111,18 @@ def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
     parser.add_argument(
         "--dry-run", action="store_true", help="print the resolved config and what it will take, train nothing"
     )
-    parser.add_class_arguments(TrainConfig)
     recipe, flags = _with_recipe(joined([_with_underscores(argument) for argument in argv]))
+    training = type(recipe)
+    architectures.refuse_foreign(
+        (flag[2:].partition("=")[0] for flag in flags if flag.startswith("--")), recipe.model.architecture
+    )
+    parser.add_class_arguments(training)
     parser.set_defaults(flat(asdict(recipe)))
     try:
         arguments = parser.instantiate(parser.parse_args(flags))
     except ArgumentError as err:
         raise InputError(f"{_plain(str(err))}; see stylemap train --help") from err
-    config = TrainConfig(**{f.name: getattr(arguments, f.name) for f in fields(TrainConfig)})
+    config = training(**{f.name: getattr(arguments, f.name) for f in fields(training)})
     return config, Path(arguments.out) if arguments.out else None, arguments.resume, arguments.dry_run
 
 
@@ -169,10 +173,13 @@ def _with_recipe(argv: list[str]) -> tuple[TrainConfig, list[str]]:
             foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
             configs = [_recipe(RECIPE_WITHOUT_GPU)]
     layers = [reading.read_yaml(config) for config in configs]
+    if name := _value("--model.architecture", flags):
+        architectures.find(name)
+        layers.append({"model": {"architecture": name}})
     if "--resume" in flags:
         layers[0] = FORMERLY | layers[0]
     try:
-        return TrainConfig.from_dict(reduce(_over, layers, {})), flags
+        return architectures.train_config(reduce(_over, layers, {})), flags
     except InputError as err:
         raise InputError(f"{', '.join(map(str, configs))}: {err}") from err
 
@@ -208,13 +215,19 @@ def _recipe(name: str) -> Path:
     return recipes[name]
 
 
+def _value(flag: str, argv: list[str]) -> str | None:
+    """The value of a flag; None where it is not given."""
+    given = dict(zip(argv, argv[1:], strict=False)) | dict(a.split("=", 1) for a in argv if a.startswith(f"{flag}="))
+    return given.get(flag)
+
+
 def _config_of_run(argv: list[str]) -> Path:
-    given = dict(zip(argv, argv[1:], strict=False)) | dict(a.split("=", 1) for a in argv if a.startswith("--out="))
-    if "--out" not in given:
+    out = _value("--out", argv)
+    if out is None:
         raise InputError("--resume needs --out, the folder of the run to go on with")
-    config = Path(given["--out"]) / checkpoint.CONFIG_FILE
+    config = Path(out) / checkpoint.CONFIG_FILE
     if not config.is_file():
-        raise InputError(f"{given['--out']} holds no run to resume ({checkpoint.CONFIG_FILE} is missing)")
+        raise InputError(f"{out} holds no run to resume ({checkpoint.CONFIG_FILE} is missing)")
     return config
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from stylemap import charts, checkpoint, datasets, files, images, provenance, reading, sheets
+from stylemap import architectures, charts, checkpoint, datasets, files, images, provenance, reading, sheets
 from stylemap.charts import Axis, Series
 from stylemap.comparison import results
 from stylemap.comparison.results import markdown, number
@@ -59,7 +59,7 @@ class Run:
     @property
     def known_config(self) -> TrainConfig:
         """The config in the folder, with which the run was started."""
-        return TrainConfig.from_dict(reading.read_yaml(self.folder / checkpoint.CONFIG_FILE))
+        return architectures.train_config(reading.read_yaml(self.folder / checkpoint.CONFIG_FILE))
 
     def status(self) -> Status:
         """Of the folder; "busy" where a living process trains in it.

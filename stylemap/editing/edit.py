@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from torch import Tensor
 
-from stylemap.config import ModelConfig
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.editing.directions import Direction, check_cells
 from stylemap.editing.schema import Most, Range, Rule, inline, refuse, validate
 from stylemap.errors import InputError
@@ -109,7 +109,7 @@ class Edit:
         """The slots that patches take from."""
         return {patch.reference for patch in self.patches}
 
-    def check(self, config: ModelConfig) -> None:
+    def check(self, config: StylemapConfig) -> None:
         """InputError unless masks, layers, cells and directions fit this model."""
         count, side = layer_count(config), config.resolution
         for kind, steps in (("patches", self.patches), ("pushes", self.pushes)):
@@ -128,6 +128,6 @@ class Edit:
                 check_cells(push.cells, config.stylemap_size)
 
 
-def layer_count(config: ModelConfig) -> int:
+def layer_count(config: StylemapConfig) -> int:
     """How many resized stylemaps w+ has: 2 log2(R / S) + 2."""
     return 2 * config.doublings + 2

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.config import ModelConfig
 from stylemap.editing.blending import lay
 from stylemap.editing.directions import check_cells, inside
 from stylemap.editing.edit import Patch, Placement, Space
@@ -25,7 +25,7 @@ class Box:
     target: tuple[int, int]  # in the original
     size: tuple[int, int]
 
-    def patch(self, config: ModelConfig, strength: float = 1.0) -> Patch:
+    def patch(self, config: StylemapConfig, strength: float = 1.0) -> Patch:
         """The box as a patch, for the space "w".
 
         Raises:

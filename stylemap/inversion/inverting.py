@@ -125,12 +125,12 @@ def describe(method: Method, perceptual: Perceptual) -> dict:
 
 def check(method: Method, subject: Subject) -> None:
     """InputError if the method is not for this kind of generator."""
-    if method.latents == "vectors" and not subject.vectors:
+    if method.latents == "vectors" and subject.latents.spatial:
         raise InputError(
             "it needs a generator with one vector per layer (stylegan2 or stylegan), and these weights have stylemaps; take "
             "encoder, hybrid or stylemap, or other weights"
         )
-    if method.latents == "stylemaps" and subject.vectors:
+    if method.latents == "stylemaps" and not subject.latents.spatial:
         raise InputError(
             "it needs stylemaps, and these weights have one vector per layer; take w or w+, or other weights"
         )

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -14,11 +15,10 @@ from torch import Tensor
 
 from stylemap import reading
 from stylemap.architectures.model import Model
-from stylemap.architectures.vector import VectorModel
 from stylemap.errors import InputError, shown
 from stylemap.files import write_bytes
 from stylemap.inversion.inverting import render
-from stylemap.inversion.subject import INPUT_SIDE, Subject, Tensors
+from stylemap.inversion.subject import Tensors
 
 FORMAT = "stylemap-latent-1"
 SUFFIXES = (".npy", ".safetensors")
@@ -37,13 +37,6 @@ class Found:
     def image(self, model: Model) -> Tensor:
         """[1, 3, R, R]."""
         return render(model, self.latent, self.extras)
-
-
-def shape(model: Model) -> tuple[int, ...]:
-    """(L, C) or (C, S, S)."""
-    if isinstance(model, VectorModel):
-        return model.generator.layers, model.config.stylemap_channels
-    return model.config.stylemap_shape
 
 
 # ---- files
@@ -94,15 +87,13 @@ def read(path: str | Path, model: Model, weights_sha256: str | None = None) -> F
 
 def _check_extras(extras: Tensors, model: Model, path: str | Path) -> None:
     """InputError unless they are what an `Inversion` of this model may have."""
-    noise = {name: x.shape for name, x in Subject(model).noise_constants(1).items()}
-    wanted = dict(noise)
-    if isinstance(model, VectorModel):
-        wanted["input"] = (1, model.config.channels(INPUT_SIDE), INPUT_SIDE, INPUT_SIDE)
+    shapes = model.latents.extras
+    noise = {name for name in shapes if name.startswith("noise.")}
     for name, x in extras.items():
-        if x.shape != wanted.get(name):
+        if tuple(x.shape) != shapes.get(name):
             raise InputError(f"{path} holds {shown(name)} {list(x.shape)}, which these weights have no use for")
-    if 0 < len(noise.keys() & extras.keys()) < len(noise):
-        raise InputError(f"{path} lacks {min(noise.keys() - extras.keys())}, of which there must be all or none")
+    if 0 < len(noise & extras.keys()) < len(noise):
+        raise InputError(f"{path} lacks {min(noise - extras.keys())}, of which there must be all or none")
 
 
 def read_boundary(path: str | Path, model: Model) -> Tensor:
@@ -117,10 +108,10 @@ def read_boundary(path: str | Path, model: Model) -> Tensor:
     if Path(path).suffix != ".npy":
         raise InputError(f"{path} is no .npy file; directions of this project are for `stylemap directions apply`")
     numbers = _numbers(path)
-    if not isinstance(model, VectorModel) and numbers.numel() == np.prod(shape(model)):
-        numbers = numbers.reshape(shape(model))
+    if model.latents.spatial and numbers.numel() == math.prod(model.latents.shape):
+        numbers = numbers.reshape(model.latents.shape)
     direction = _fit(numbers, model, path)
-    axes = 2 if isinstance(model, VectorModel) else (1, 2, 3)
+    axes = (1, 2, 3) if model.latents.spatial else 2
     length = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
     if not (length.isfinite().all() and length.max() > 0):
         raise InputError(f"{path} points nowhere; give another boundary")
@@ -137,13 +128,13 @@ def _numbers(path: str | Path) -> Tensor:
 
 def _fit(x: Tensor, model: Model, path: str | Path) -> Tensor:
     """[1, *shape], or InputError."""
-    wanted = shape(model)
-    if isinstance(model, VectorModel) and tuple(x.shape) in {wanted[1:], (1, *wanted[1:])}:
-        x = x.reshape(1, 1, -1).repeat(1, wanted[0], 1)
-    if tuple(x.shape) == wanted:
+    shape = model.latents.shape
+    if not model.latents.spatial and tuple(x.shape) in {shape[1:], (1, *shape[1:])}:
+        x = model.spread_out(x.reshape(1, 1, -1)).contiguous()
+    if tuple(x.shape) == shape:
         x = x[None]
-    if tuple(x.shape) != (1, *wanted):
-        raise InputError(f"{path} must hold {list(wanted)} numbers for these weights, not {list(x.shape)}")
+    if tuple(x.shape) != (1, *shape):
+        raise InputError(f"{path} must hold {list(shape)} numbers for these weights, not {list(x.shape)}")
     return x
 
 

@@ -48,7 +48,7 @@ class Setting:
     def mean(self, samples: int) -> Tensor:
         """Mean latent: [N, 1, C] or [N, C, S, S]."""
         mean = self.subject.statistics(samples, STATISTICS_SEED).mean
-        return self.repeated(mean[:, None] if self.subject.vectors else mean)
+        return self.repeated(mean if self.subject.latents.spatial else mean[:, :1])
 
     @torch.no_grad()
     def encoded(self) -> Tensor:
@@ -190,7 +190,7 @@ class Projection(Method):
 
     def spread(self, setting: Setting) -> float:
         found = setting.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
-        return found * setting.subject.places**0.5 if self.spread_layers else found
+        return found * setting.subject.latents.count**0.5 if self.spread_layers else found
 
 
 @dataclass(frozen=True)
@@ -238,7 +238,7 @@ class Image2StyleGAN(Method):
             return {"latent": setting.encoded()}
         if self.init == "mean":
             return {"latent": setting.subject.tiled(setting.mean(self.statistics_samples)).clone()}
-        shape = (1, setting.subject.model.generator.layers, setting.subject.model.config.stylemap_channels)
+        shape = (1, *setting.subject.latents.shape)
         rng = torch.Generator().manual_seed(self.seed)
         latent = torch.zeros(shape) if self.init == "zeros" else torch.rand(shape, generator=rng) * 2 - 1
         return {"latent": setting.repeated(latent.to(setting.subject.device))}

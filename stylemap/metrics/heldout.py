@@ -1,4 +1,4 @@
-"""Held-out scores and the picture grid of a run. A model is a `Model` or a `VectorModel`."""
+"""Held-out scores and the picture grid of a run."""
 
 import math
 from collections.abc import Callable
@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from stylemap import images
-from stylemap.architectures.vector import style_mixing
+from stylemap.architectures.vector.generator import style_mixing
 from stylemap.editing import blend
 from stylemap.precision import in_float32
 
@@ -69,13 +69,12 @@ def latent_statistics(model, pictures: Tensor) -> dict[str, Tensor]:
     """Standard deviations of the latents of pictures: of all values [], by channel [C], and by cell [S * S] or layer [L]."""
     parts = images.from_uint8(pictures[:MOST_COMPARED]).split(per_pass(pictures.shape[1]))
     w = torch.cat([model.encode(x.to(model.device)).float().cpu() for x in parts])
-    stylemaps = w.ndim == 4
-    rows = w.flatten(2).transpose(1, 2) if stylemaps else w  # [N, S * S or L, C]
-    name, place = ("stylemap", "cells") if stylemaps else ("latent", "layers")
+    latents = model.latents
+    rows = latents.vectors(w)  # [N, S * S or L, C]
     return {
-        f"{name}_std": w.std(),
-        f"{name}_std_of_channels": rows.flatten(0, 1).std(dim=0),
-        f"{name}_std_of_{place}": rows.transpose(0, 1).flatten(1).std(dim=1),
+        f"{latents.name}_std": w.std(),
+        f"{latents.name}_std_of_channels": rows.flatten(0, 1).std(dim=0),
+        f"{latents.name}_std_of_{latents.places}": rows.transpose(0, 1).flatten(1).std(dim=1),
     }
 
 
@@ -99,8 +98,8 @@ def picture_grid(model, pictures: Tensor, z: Tensor) -> Tensor:
 
 def _combiner(model) -> Callable[[Tensor, Tensor], Tensor]:
     """Two latents -> images of both."""
-    if model.config.architecture != "stylemap":
-        return lambda w, other: model.synthesize(style_mixing(w, other, model.generator.layers // 2))
+    if not model.latents.spatial:
+        return lambda w, other: model.synthesize(style_mixing(w, other, model.latents.count // 2))
     side = model.config.resolution
     mask = torch.zeros(1, 1, side, side, device=model.device)
     mask[:, :, side // 2 :] = 1

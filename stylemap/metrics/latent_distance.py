@@ -6,11 +6,10 @@ their mean squared distance), averaged over layers. Mapped samples lie at about 
 Latents far out render, but edits of them (directions, interpolations) leave what the generator knows.
 """
 
-from typing import NamedTuple
-
 import torch
 from torch import Tensor
 
+from stylemap.architectures.model import Model, Moments
 from stylemap.errors import InputError
 from stylemap.metrics import streams
 from stylemap.metrics.evaluation import Cache, Evaluation, Metric
@@ -19,35 +18,13 @@ from stylemap.precision import in_float32
 DRAWS = 10_000  # as in the projector of StyleGAN2
 
 
-class Spread(NamedTuple):
-    mean: Tensor  # [L, C]
-    deviation: Tensor  # [L], of the distance to it
-
-
-def layers(latents: Tensor) -> Tensor:
-    """Stylemaps [N, C, S, S] -> [N, S S, C], a layer for each cell; [N, L, C] stays as it is.
-
-    Raises:
-        ValueError: neither.
-    """
-    if latents.ndim == 4:
-        return latents.flatten(2).transpose(1, 2)
-    if latents.ndim == 3:
-        return latents
-    raise ValueError(f"latents must be [N, C, S, S] or [N, L, C], not {list(latents.shape)}")
-
-
 @in_float32
-def mapped(model, seed: int = 0, count: int | None = None) -> Spread:
+def mapped(model: Model, seed: int = 0, count: int | None = None) -> Moments:
     """Mean and deviation over ``count`` mapped z, by default DRAWS."""
-    count = count or DRAWS
-    z = streams.noise(model, count, seed)
-    mean = sum(layers(w).cpu().double().sum(dim=0) for w in streams.mapped(model, z)) / count
-    square = sum((layers(w).cpu().double() - mean).square().sum(dim=(0, 2)) for w in streams.mapped(model, z)) / count
-    return Spread(mean, square.sqrt())
+    return model.moments(streams.noise(model, count or DRAWS, seed))
 
 
-def distance(latents: Tensor, spread: Spread) -> Tensor:
+def distance(model: Model, latents: Tensor, spread: Moments) -> Tensor:
     """Of each latent to the mean, in deviations, averaged over layers: float64 [N].
 
     Raises:
@@ -55,15 +32,15 @@ def distance(latents: Tensor, spread: Spread) -> Tensor:
     """
     if not (spread.deviation > 0).all():
         raise InputError("the mapping network gives the same latent for every z; these weights are not trained")
-    lengths = (layers(latents).cpu().double() - spread.mean).norm(dim=2)  # [N, L]
+    lengths = model.latents.vectors((latents - spread.mean.to(latents.device)).cpu().double()).norm(dim=2)  # [N, L]
     return (lengths / spread.deviation).mean(dim=1)
 
 
 def _latent_distance(e: Evaluation) -> tuple[float, dict]:
     spread = e.reference.models.setdefault(e.model, Cache()).once(mapped, e.model, e.seed)
     samples = streams.mapped(e.model, streams.noise(e.model, e.count, e.seed))
-    of_samples = torch.cat([distance(w, spread) for w in samples])
-    distances = distance(e.tensors["latent"], spread)
+    of_samples = torch.cat([distance(e.model, w, spread) for w in samples])
+    distances = distance(e.model, e.tensors["latent"], spread)
     details = {
         "definition": "of stylemap, see docs/metrics.md",
         "pictures": len(distances),

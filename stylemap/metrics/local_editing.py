@@ -119,7 +119,7 @@ def half_tasks(
 
 def check_stylemaps(model) -> None:
     """InputError for a model whose latents have no places that a mask could choose."""
-    if not hasattr(model, "resize"):
+    if not model.latents.spatial:
         raise InputError("needs stylemaps; the latents of this model have no places that a mask could choose")
 
 

@@ -11,7 +11,6 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylemap import images, parallel
-from stylemap.architectures.vector import VectorModel
 from stylemap.datasets import Dataset
 from stylemap.metrics import heldout
 
@@ -60,16 +59,16 @@ def undamaged(pictures: Dataset) -> list[int]:
 
 def noise(model, count: int, seed: int = 0, use: int = SAMPLES) -> Tensor:
     """z [count, C], standard normal; of more draws with the same seed these are the first."""
-    draws = np.random.default_rng([seed, use]).standard_normal((count, model.config.stylemap_channels), np.float32)
+    draws = np.random.default_rng([seed, use]).standard_normal((count, model.latents.z_channels), np.float32)
     return torch.from_numpy(draws)
 
 
 def noise_maps(model, indices: Iterable[int], seed: int = 0, use: int = SAMPLES) -> dict:
     """The argument of `synthesize` beside latents: noise maps drawn for each index, as published for samples and path lengths.
     Empty for a generator without noise inputs."""
-    if not isinstance(model, VectorModel):
+    sides = [shape[-1] for shape in model.latents.noise_shapes]
+    if not sides:
         return {}
-    sides = [shape[-1] for shape in model.generator.noise_shapes()]
     drawn = []
     for index in indices:
         rng = np.random.default_rng([seed, use, MAPS, index])

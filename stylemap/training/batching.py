@@ -8,11 +8,9 @@ so samples of one group stay in one pass where that is possible.
 import numpy as np
 from torch import Tensor
 
-from stylemap import images
+from stylemap import architectures, images
 from stylemap.architectures.cycle import Pass
 from stylemap.architectures.discriminator import GROUP, group_size
-from stylemap.architectures.noise import noise
-from stylemap.architectures.vector import chance
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError
 from stylemap.training import augment
@@ -77,18 +75,10 @@ def small_groups_warning(config: TrainConfig, world: World) -> str | None:
 
 def split(real: Tensor, config: TrainConfig, seen: int, places: list[list[int]], trainee: Trainee) -> list[Pass]:
     """Pair the images of this process, uint8 [N, R, R, 3], with the noise of their places, pass by pass."""
-    real, where, channels = images.from_uint8(real), (config.seed, seen, config.batch), config.model.stylemap_channels
-    z = noise(*where, channels)
-    draws = trainee.augment and augment.draw(*where)
-    chances = None
-    if config.model.architecture != "stylemap":
-        chances = chance.draw(*where, channels, trainee.networks.generator.layers, config.vector.mixing)
+    real = images.from_uint8(real)
+    chance = architectures.of(config.model).cycle_class().draw(config, seen)
+    draws = trainee.augment and augment.draw(config.seed, seen, config.batch)
     return [
-        Pass(
-            part,
-            z[:, taken].to(real.device, non_blocking=True),
-            draws and draws.take(taken).to(real.device),
-            chances and chances.take(taken).to(real.device),
-        )
+        Pass(part, chance.take(taken).to(real.device), draws and draws.take(taken).to(real.device))
         for part, taken in zip(real.chunk(len(places)), places, strict=True)
     ]

@@ -9,10 +9,8 @@ from pathlib import Path
 
 import torch
 
-from stylemap import checkpoint, devices, files, perceptual, precision
+from stylemap import architectures, checkpoint, devices, files, perceptual, precision
 from stylemap.architectures.cycle import Cycle
-from stylemap.architectures.stylemap.cycle import StylemapCycle
-from stylemap.architectures.vector.cycle import VectorCycle
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream, unseen
 from stylemap.training import augment, batching, distributed, ema, state
@@ -82,11 +80,11 @@ def _train(
     trainee = replace(build(config, device, not past), seen=(trained_on, *(earlier[1:] if past else earlier)))
     if past:
         state.restore(content or state.load(state.path(run, seen)), config, trainee, world.first)
-    speed_up(trainee.networks, config)
+    trainee.networks.model.speed_up(config.speed)
     cycle = cycle_of(config, trainee, distance, world, precision.pick(config.speed, device))
 
     # Records, and the stream of batches.
-    meter = Meter(device, world, past and past.totals)
+    meter = Meter(cycle.terms, device, world, past and past.totals)
     records = Records(config, run, seen, split.heldout, trainee, world, observer, metrics)
     places = batching.assign_places(config.batch, world.rank, world.size, batching.count_passes(config, world))
     batches = stream.batches(
@@ -135,7 +133,7 @@ def cycle_of(
     kind: torch.dtype = torch.float32,
 ) -> Cycle:
     """The phases that train the model of this config, in passes of type ``kind``."""
-    cycle = StylemapCycle if config.model.architecture == "stylemap" else VectorCycle
+    cycle = architectures.of(config.model).cycle_class()
     return cycle(trainee.networks, trainee.optimizers, config, distance, trainee.augment, world, kind)
 
 
@@ -158,20 +156,6 @@ def build(config: TrainConfig, device: torch.device, new: bool = True) -> state.
         Optimizers.build(networks, config),
         augment.Augment(config.augment, device) if augmented else None,
     )
-
-
-def speed_up(networks: Networks, config: TrainConfig) -> None:
-    """Compile and checkpoint as the config says.
-
-    The discriminator stays as it is, and so do vector-latent generators: their penalties need a second derivative.
-    """
-    compiled = [networks.encoder] if networks.encoder is not None else []
-    if config.model.architecture == "stylemap":
-        networks.generator.synthesis.checkpointing = config.speed.checkpointing
-        compiled += [networks.generator.resizer, networks.generator.synthesis]
-    if config.speed.compile:
-        for module in compiled:
-            module.compile()
 
 
 def due(seen: int, batch: int, every: int) -> bool:

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from stylemap import files, images
-from stylemap.architectures.cycle import TERMS, Terms
+from stylemap.architectures.cycle import Terms
 from stylemap.errors import InputError
 from stylemap.training.alarms import alarms
 from stylemap.training.board import Board
@@ -23,33 +23,39 @@ from stylemap.training.state import Totals
 class Meter:
     """Mean of every term since the last tick, and the first one that was not finite, without waiting for the device."""
 
-    def __init__(self, device: torch.device, world: World = ALONE, totals: Totals | None = None):
-        """``totals``: what came before a stop between two ticks."""
-        self.device, self.world = device, world
+    def __init__(
+        self, terms: tuple[str, ...], device: torch.device, world: World = ALONE, totals: Totals | None = None
+    ):
+        """
+        Args:
+            terms: the names of all terms, in the order of the cycle.
+            totals: what came before a stop between two ticks.
+        """
+        self.terms, self.device, self.world = terms, device, world
         self.reset()
-        before = [(totals or {}).get(name, (0.0, 0)) for name in TERMS]
+        before = [(totals or {}).get(name, (0.0, 0)) for name in terms]
         self.sums = torch.tensor([total for total, _ in before], device=device)
         self.counts = [n for _, n in before]
 
     def reset(self) -> None:
         self.started = time.perf_counter()
         self.iterations = 0  # of this process
-        self.sums = torch.zeros(len(TERMS), device=self.device)
-        self.counts = [0] * len(TERMS)
-        self.failed_at = torch.full((len(TERMS),), math.inf, device=self.device)  # iteration since the last tick
+        self.sums = torch.zeros(len(self.terms), device=self.device)
+        self.counts = [0] * len(self.terms)
+        self.failed_at = torch.full((len(self.terms),), math.inf, device=self.device)  # iteration since the last tick
 
     def add(self, terms: Terms) -> None:
         zero = self.sums.new_zeros(())
-        values = torch.stack([terms.get(name, zero).float() for name in TERMS])
+        values = torch.stack([terms.get(name, zero).float() for name in self.terms])
         self.sums += values
         self.failed_at = torch.where(values.isfinite(), self.failed_at, self.failed_at.clamp(max=self.iterations))
-        self.counts = [n + (name in terms) for n, name in zip(self.counts, TERMS, strict=True)]
+        self.counts = [n + (name in terms) for n, name in zip(self.counts, self.terms, strict=True)]
         self.iterations += 1
 
     def totals(self) -> Totals:
         """Term -> (its sum, the mean of the processes; of how many iterations), of the terms that occurred."""
         sums = (self.world.sum(self.sums.clone()) / self.world.size).tolist()
-        return {name: (s, n) for name, s, n in zip(TERMS, sums, self.counts, strict=True) if n}
+        return {name: (s, n) for name, s, n in zip(self.terms, sums, self.counts, strict=True) if n}
 
     def means(self) -> dict[str, float]:
         """Over all processes, of the terms that occurred."""
@@ -69,8 +75,8 @@ class Meter:
     def failure(self) -> str | None:
         """The name of the term that was not finite first (in time, then in the order of the cycle) in any process, or None."""
         failed = self.world.least(self.failed_at.clone()).tolist()
-        first = min(range(len(TERMS)), key=failed.__getitem__)
-        return TERMS[first] if failed[first] < math.inf else None
+        first = min(range(len(self.terms)), key=failed.__getitem__)
+        return self.terms[first] if failed[first] < math.inf else None
 
 
 class Monitor:

@@ -12,19 +12,14 @@ from stylemap.errors import InputError
 
 
 class Networks(nn.Module):
-    """Generator and encoder (together the model) and discriminator.
-
-    Attributes:
-        path_length: buffer [], of stylegan2: the running mean of path lengths; also without their penalty, which may be
-            switched on and off on resume.
-    """
+    """Generator and encoder (together the model), discriminator, and the buffers that the training cycle keeps."""
 
     def __init__(self, config: TrainConfig):
         super().__init__()
-        self.model = architectures.build(config.model, config.vector.encoder)
-        self.discriminator = Discriminator(config.model).to(memory_format=torch.channels_last)
-        if config.model.architecture == "stylegan2":
-            self.register_buffer("path_length", torch.zeros(()))
+        self.model = architectures.build(config.model, config.has_encoder)
+        self.discriminator = architectures.build_discriminator(config.model).to(memory_format=torch.channels_last)
+        for name, value in architectures.of(config.model).cycle_class().buffers(config).items():
+            self.register_buffer(name, value)
 
     @property
     def generator(self) -> nn.Module:
@@ -63,7 +58,7 @@ class Optimizers:
         freeze(networks.discriminator, optim.freeze_d)
         penalised = optim.r1_gamma != 0 or optim.r2_gamma > 0
         return cls(
-            adam(networks.generator, config.vector.path_every if config.path_penalty else None),
+            adam(networks.generator, config.generator_penalty_every),
             adam(networks.encoder) if networks.encoder is not None else None,
             adam(networks.discriminator, optim.r1_every if penalised else None),
         )

@@ -10,7 +10,7 @@ from pathlib import Path
 from torch import Tensor, nn
 
 from stylemap import checkpoint, datasets, files, reading
-from stylemap.architectures import noise
+from stylemap.architectures import chance
 from stylemap.checkpoint import CONFIG_FILE
 from stylemap.config import TrainConfig
 from stylemap.datasets import Dataset, stream, unseen
@@ -73,7 +73,7 @@ class Records:
             state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
         self.images = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
         self.rows = min(GRID_ROWS, len(self.images))
-        self.z = noise.shown(config.seed, max(self.rows, MOST_SAMPLES), config.model.stylemap_channels)
+        self.z = chance.of_grid(config, max(self.rows, MOST_SAMPLES))
         self.monitor = Monitor(run, seen)
 
     def tick(self, seen: int, meter: Meter) -> None:

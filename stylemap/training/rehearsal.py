@@ -24,6 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from stylemap import perceptual
+from stylemap.architectures.chance import Chance
 from stylemap.architectures.cycle import Pass
 from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.architectures.stylemap.model import StylemapModel
@@ -134,7 +135,7 @@ class Stage:
             between = ledger.live
             real = torch.empty(n, 3, side, side, device=META).to(memory_format=torch.channels_last)
             draws = Draws(torch.empty(n, augment.WIDTH, device=META)) if self.augment else None
-            part = Pass(real, torch.empty(2, n, channels, device=META), draws)
+            part = Pass(real, Chance(torch.empty(2, n, channels, device=META)), draws)
             data = ledger.live - between
             ledger.begin()
             _Rehearsal(self, several, PRECISIONS[precision]).iterate([part], _everything_is_due(config))

@@ -14,7 +14,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
-from stylemap import pickles
+from stylemap import architectures, pickles
 from stylemap.checkpoint import CONFIG_FILE
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
@@ -163,7 +163,7 @@ def _check_content(content: dict) -> None:
         UnknownSettings: of a newer version.
         Exception: of nearly any type: content that does not fit its own config.
     """
-    config = TrainConfig.from_dict(dict(content["config"]))
+    config = architectures.train_config(dict(content["config"]))
     values = [*content["networks"].values(), *content["average"].values()]
     if not all(value.isfinite().all() for value in values):
         raise ValueError("numbers that are not finite")
@@ -230,7 +230,7 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee, first: bool = 
     Raises:
         InputError: the state is of another model, or of data in another order.
     """
-    saved = asdict(TrainConfig.from_dict(content["config"]))
+    saved = asdict(architectures.train_config(content["config"]))
     changed = sorted(_changed(saved, asdict(config)))
     if changed:
         raise InputError(f"a run cannot go on with another {', '.join(changed)}; leave it as it was, or start anew")
@@ -259,7 +259,7 @@ def _changed(saved: dict, wanted: dict) -> Iterator[str]:
         if saved["model"][name] != wanted["model"][name]:
             yield f"model.{name}"
     for group, name in (("optim", "freeze_d"), ("vector", "encoder")):
-        if saved[group][name] != wanted[group][name]:
+        if saved.get(group, {}).get(name) != wanted.get(group, {}).get(name):
             yield f"{group}.{name}"
 
 

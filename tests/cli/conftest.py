@@ -12,9 +12,10 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from stylemap import checkpoint, cli
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.architectures.vector import VectorModel
-from stylemap.config import ModelConfig
+from stylemap.architectures.vector.config import StyleGAN2Config
+from stylemap.architectures.vector.model import VectorModel
 from stylemap.datasets import Avatars
 
 SIDE = 32  # R
@@ -53,7 +54,7 @@ class Ran:
 def inputs(tmp_path_factory) -> Path:
     """Tiny random weights, three faces, masks, and files that are none of these."""
     folder = tmp_path_factory.mktemp("inputs")
-    config = ModelConfig(
+    config = StylemapConfig(
         resolution=SIDE, stylemap_size=CELLS, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2
     )
     with torch.random.fork_rng(devices=[]):
@@ -86,13 +87,12 @@ def inputs(tmp_path_factory) -> Path:
 def vectors(tmp_path) -> Path:
     """Tiny random weights of a vector-latent generator in v.safetensors, without an encoder in bare.safetensors, in the
     folder in which commands run."""
-    config = ModelConfig(
+    config = StyleGAN2Config(
         resolution=SIDE,
-        stylemap_channels=16,
+        latent_channels=16,
         channel_base=512,
         channel_max=32,
         mapping_layers=2,
-        architecture="stylegan2",
     )
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)

@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 
 from stylemap import checkpoint, images
+from stylemap.architectures.stylemap.config import StylemapConfig, StylemapTraining
 from stylemap.cli import foresight
-from stylemap.config import ModelConfig, TrainConfig
 from stylemap.datasets import Avatars, unseen
 from stylemap.metrics import classifier, latent_distance, suite
 from stylemap.training import loop
@@ -138,10 +138,12 @@ def trained(tmp_path_factory) -> Path:
     (folder / "photos").mkdir()
     for i in range(60):
         Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / "photos" / f"{i}.png")
-    model = ModelConfig(16, 4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2)
+    model = StylemapConfig(
+        resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
+    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        config = TrainConfig("photos", 1, images=4, batch=4, workers=0, device="cpu", model=model)
+        config = StylemapTraining("photos", 1, images=4, batch=4, workers=0, device="cpu", model=model)
         loop.train(config, Path("run"))
     return folder
 
@@ -204,7 +206,7 @@ class TestOfARun:
         ("weights", "says"), [("run", "59 pictures to train on, 1 held out"), (None, "54 pictures")]
     )
     def test_a_dry_run_counts_what_fine_tuning_would_hold_out(self, here, capsys, weights, says):
-        config = TrainConfig("photos", 6, init_from=weights, model=checkpoint.load(here / "run").config)
+        config = StylemapTraining("photos", 6, init_from=weights, model=checkpoint.load(here / "run").config)
         assert list(foresight._missing(config, None, False)) == []
         assert says in capsys.readouterr().err
 

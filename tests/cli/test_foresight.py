@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
+from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import foresight, main, train
-from stylemap.config import TrainConfig
 from stylemap.perceptual.published import VGG
 from stylemap.training import batching, distributed, rehearsal
 from stylemap.training.estimate import Estimate, Fit
@@ -134,4 +134,4 @@ def test_durations_in_words(days, words):
 )
 def test_ways_to_fit(fit, words):
     found = Estimate({}, 1, 1, 16, 16, {}, "bfloat16", {})
-    assert foresight._way(fit, found, TrainConfig()) == words
+    assert foresight._way(fit, found, StylemapTraining()) == words

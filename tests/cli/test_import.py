@@ -31,7 +31,7 @@ def test_says_what_it_is(converted, tmp_path, capsys):
     model = checkpoint.load_any(converted[1])
     out = tmp_path / "net.safetensors"
     assert main(["import", "--stylegan", str(converted[0]), "--out", str(out)]) == 0
-    r, count, width = model.config.resolution, model.generator.layers, model.config.stylemap_channels
+    r, count, width = model.config.resolution, model.latents.count, model.latents.z_channels
     assert capsys.readouterr().out == f"{out}  ({r} px, stylegan2, {count} vectors of {width})\n"
 
 

@@ -325,7 +325,7 @@ def test_refuses_pictures(refused, paths, says):
 @pytest.fixture
 def pair(vectors, tmp_path):
     for seed, name in enumerate("ab"):
-        noise = {f"noise.{k}": tiny.randn(*s, seed=seed) for k, s in enumerate(vectors.generator.noise_shapes())}
+        noise = {f"noise.{k}": tiny.randn(*s, seed=seed) for k, s in enumerate(vectors.latents.noise_shapes)}
         found = latents.Found(vectors.map(tiny.randn(1, 12, seed=seed)), noise, {})
         latents.write(tmp_path / f"{name}.safetensors", found)
         latents.write(tmp_path / f"{name}.npy", found)

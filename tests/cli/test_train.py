@@ -18,8 +18,8 @@ import yaml
 from PIL import Image
 
 from stylemap import checkpoint, reading
+from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import main, train
-from stylemap.config import TrainConfig
 from stylemap.resources import CONFIGS
 from tests.archives import fill, picture
 
@@ -168,7 +168,7 @@ def test_without_gpu_a_small_recipe_is_taken(monkeypatch, capsys):
     assert config.model.resolution == 64
     assert "photos64" in capsys.readouterr().err
     monkeypatch.setattr(train.torch.cuda, "is_available", lambda: True)
-    assert train.parse(["--data", "x"])[0] == TrainConfig(data="x")
+    assert train.parse(["--data", "x"])[0] == StylemapTraining(data="x")
 
 
 def test_train_and_resume(recipe, photos, tmp_path, capsys):

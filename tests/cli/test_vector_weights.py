@@ -57,6 +57,7 @@ def test_editing_refuses_them(stylemap, vectors, command):
 
 
 def test_dry_run_says_that_it_foresees_nothing(recipe, capsys):
+    recipe.write_text(recipe.read_text().replace("stylemap_size: 4, stylemap_channels", "latent_channels"))
     flags = ["--model.architecture", "stylegan2", "--dry-run", "--batch", "5", "--data", "nowhere"]
     assert main(["train", "--config", str(recipe), *flags]) == 0
     err = capsys.readouterr().err
@@ -66,6 +67,7 @@ def test_dry_run_says_that_it_foresees_nothing(recipe, capsys):
 
 
 def test_training_without_an_encoder_says_less(recipe, capsys, tmp_path):
+    recipe.write_text(recipe.read_text().replace("stylemap_size: 4, stylemap_channels", "latent_channels"))
     flags = ["--model.architecture", "stylegan", "--vector.encoder", "false", "--out", str(tmp_path / "run")]
     assert main(["train", "--config", str(recipe), *flags]) == 0
     out = capsys.readouterr().out

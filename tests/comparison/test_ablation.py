@@ -9,14 +9,15 @@ import yaml
 from PIL import Image
 
 from stylemap import checkpoint, datasets, files
+from stylemap.architectures.stylemap.config import StylemapConfig, StylemapTraining
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.comparison import ablation
 from stylemap.comparison.ablation import Measuring, Run
-from stylemap.config import AugmentConfig, ModelConfig, TrainConfig
+from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
 from stylemap.metrics.evaluation import Reference
 
-MODEL = ModelConfig(
+MODEL = StylemapConfig(
     resolution=16,
     stylemap_size=4,
     stylemap_channels=4,
@@ -25,10 +26,10 @@ MODEL = ModelConfig(
     mapping_layers=2,
     linear_rgb=True,
 )
-CONFIG = TrainConfig(images=8, heldout=4, batch=4, model=MODEL)
+CONFIG = StylemapTraining(images=8, heldout=4, batch=4, model=MODEL)
 
 
-def begun(run: Run, config: TrainConfig | None = None, seen: int | None = None) -> Run:
+def begun(run: Run, config: StylemapTraining | None = None, seen: int | None = None) -> Run:
     """What a training would leave in the folder, after so many images."""
     run.folder.mkdir(parents=True, exist_ok=True)
     (run.folder / checkpoint.CONFIG_FILE).write_text(yaml.safe_dump(asdict(config or run.config)))

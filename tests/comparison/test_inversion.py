@@ -146,7 +146,7 @@ def test_files(subjects, tmp_path):
     assert "stylemap: abc, 1,234 training images seen, parameters: generator 9,876, encoder 54; vectors: def, " in text
     assert "It is not certain that def never saw these pictures: what they were trained on is not known." in text
     assert "that abc" not in text
-    maps = sum(side**2 for *_, side in subjects[VECTORS].noise_shapes())
+    maps = sum(side**2 for *_, side in subjects[VECTORS].latents.noise_shapes)
     numbers = [line.split(" | ")[2] for line in lines[: len(rows)]]
     assert numbers == ["128", "128", "128", f"12 + {maps}"]
     assert f"Rows were begun from {rows[0]['date'][:16].replace('T', ' ')} UTC to {rows[-1]['date'][:10]} " in text

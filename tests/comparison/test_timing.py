@@ -31,7 +31,7 @@ def clock(monkeypatch):
 
 def slow(subject: Subject, clock: Clock, monkeypatch) -> list[int]:
     """Statistics take long, the first encoding too, later ones and every image a second. Returns the sizes of encoded batches."""
-    statistics, encode, render = subject._statistics, subject.encode, subject.render
+    statistics, encode, render = subject.model.statistics, subject.encode, subject.render
     sizes: list[int] = []
 
     def slow_statistics(*arguments):
@@ -47,7 +47,8 @@ def slow(subject: Subject, clock: Clock, monkeypatch) -> list[int]:
         clock.now += PASS
         return render(tensors)
 
-    for name, function in (("_statistics", slow_statistics), ("encode", slow_encode), ("render", slow_render)):
+    monkeypatch.setattr(subject.model, "statistics", slow_statistics)
+    for name, function in (("encode", slow_encode), ("render", slow_render)):
         monkeypatch.setattr(subject, name, function)
     return sizes
 

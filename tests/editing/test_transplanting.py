@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 
 from stylemap import Box, blend, transplant
-from stylemap.config import ModelConfig
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.editing import masks
 from stylemap.editing.blending import in_space, render
 from stylemap.editing.composing import Change, compose
@@ -40,7 +40,7 @@ def numbered(samples: int = 2, channels: int = 3, side: int = CELLS) -> Tensor:
 
 def copy_boxes(original: Tensor, references: list[Tensor], boxes: list[Box], strength: float = 1.0) -> Tensor:
     """Stylemaps with the boxes of the references in them, without a network."""
-    config = ModelConfig(resolution=SIDE, stylemap_size=original.shape[-1])
+    config = StylemapConfig(resolution=SIDE, stylemap_size=original.shape[-1])
     changes = [Change(box.patch(config, strength), [r]) for box, r in zip(boxes, references, strict=True)]
     return compose([original], changes, SIDE)[0]
 
@@ -130,7 +130,7 @@ class TestBoxes:
             transplant(model, a, b, boxes=[box])
 
     def test_the_last_cells_are_inside(self):
-        Box((CELLS - 1, 0), (0, CELLS - 1), (1, 1)).patch(ModelConfig(resolution=SIDE, stylemap_size=CELLS))
+        Box((CELLS - 1, 0), (0, CELLS - 1), (1, 1)).patch(StylemapConfig(resolution=SIDE, stylemap_size=CELLS))
 
     @pytest.mark.parametrize(("references", "boxes"), [(2, 1), (1, 2), (0, 0)])
     def test_each_needs_a_reference(self, model, references, boxes):

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.config import ModelConfig
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Patch, Placement, Step
 
@@ -19,7 +19,7 @@ SPACES = ("w", "w+")
 
 def model(seed: int = 0, **changes) -> StylemapModel:
     settings = {"resolution": SIDE, "stylemap_size": CELLS, "stylemap_channels": CHANNELS}
-    config = ModelConfig(**(settings | {"channel_base": 512, "channel_max": 32} | changes))
+    config = StylemapConfig(**(settings | {"channel_base": 512, "channel_max": 32} | changes))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return StylemapModel(config).eval().requires_grad_(False)

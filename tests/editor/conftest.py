@@ -10,8 +10,8 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.config import ModelConfig
 from stylemap.datasets.avatars import Avatars
 from stylemap.editing import directions
 from stylemap.editor import app
@@ -57,7 +57,7 @@ class Page:
 
 
 def make_studio() -> Studio:
-    config = ModelConfig(
+    config = StylemapConfig(
         resolution=SIDE, stylemap_size=CELLS, stylemap_channels=CHANNELS, channel_base=256, channel_max=16
     )
     with torch.random.fork_rng(devices=[]):

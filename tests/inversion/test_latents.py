@@ -22,7 +22,7 @@ def maps():
 
 
 def found(model, seed: int = 0) -> Found:
-    noise = {f"noise.{k}": tiny.randn(*s, seed=seed) for k, s in enumerate(model.generator.noise_shapes())}
+    noise = {f"noise.{k}": tiny.randn(*s, seed=seed) for k, s in enumerate(model.latents.noise_shapes)}
     return Found(tiny.randn(1, 6, 12, seed=seed), noise, {"method": "W"})
 
 

@@ -66,7 +66,7 @@ def test_encoder_finds_what_its_generator_made():
     """Trained weights, which have learned to find again what they made: against the mean latent, from which others start."""
     subject = Subject(checkpoint.load("avatars32"))
     with torch.no_grad():
-        known = subject.model.map(tiny.randn(4, subject.model.config.stylemap_channels))
+        known = subject.model.map(tiny.randn(4, subject.model.latents.z_channels))
         images = subject.render({"latent": known})
         mean = subject.statistics(2000, 0).mean
         start = (subject.render({"latent": mean}) - images).square().mean(dim=(1, 2, 3))
@@ -114,7 +114,7 @@ def test_w_is_found_where_it_is_known(model):
     found = invert(preset("w", steps=100, noise=0.0), model, tiny.images(model, 1), Pixels())
     assert found.latent[0].std(dim=0).max() == 0
     w = model.map(tiny.randn(1, 12, seed=7))
-    mean = model.mean_latent(tiny.randn(4000, 12))
+    mean = model.mean_mapped(tiny.randn(4000, 12))
     assert (found.latent - w).norm() < 0.5 * (mean - w).norm()
 
 
@@ -134,7 +134,7 @@ def test_structured_noise_moves_the_input_and_the_maps_after_it(model, network):
     subject, images = Subject(model), tiny.images(model)
     method = preset("structured-noise", steps=10, regularisation=0.0)
     found = invert(method, subject, images, network)
-    start = subject.noise_drawn(2, 0) | {"input": subject.input_of(subject.statistics(10_000, 123).mean[:, None])}
+    start = subject.noise_drawn(2, 0) | {"input": subject.input_of(subject.statistics(10_000, 123).mean)}
     for name in ("input", "noise.2", "noise.3", "noise.4"):
         begun = projector.standardise(start[name]) if name != "input" else start[name]
         moved = (found.extras[name] - begun).square().mean(dim=(1, 2, 3)).sqrt()
@@ -228,7 +228,7 @@ def test_seed_decides(model, network):
 def test_projector_stay_standard_and_are_rendered(model, network):
     images = tiny.images(model, 1)
     found = invert(preset("w", steps=5), model, images, network)
-    assert len(found.extras) == len(model.generator.noise_shapes())
+    assert len(found.extras) == len(model.latents.noise_shapes)
     for noise in found.extras.values():
         torch.testing.assert_close(noise.square().mean(), torch.tensor(1.0))
         assert abs(noise.mean()) < 1e-5
@@ -276,7 +276,7 @@ def test_a_hole_begins_as_the_mean_picture(kind, request):
     mask[..., 4:9, 6:12] = 0
     mask[..., 0] = 0.25
     mean = Subject(model).statistics(10_000, 123).mean
-    picture = render(model, mean[:, None] if kind == "model" else mean, {}).clamp(-1, 1)
+    picture = render(model, mean, {}).clamp(-1, 1)
     found = invert(preset("encoder"), model, [Target(images, mask)], Pixels())
     torch.testing.assert_close(found.latent, model.encode(torch.lerp(picture, images, mask)))
 

@@ -114,7 +114,7 @@ def test_projections_are_those_of_stylegan2(network, name):
     model = setting.subject.model
     start = method.start(setting)
     (phase,) = method.phases(setting, start)
-    w = model.map(tiny.randn(10_000, model.config.stylemap_channels, seed=123))
+    w = model.map(tiny.randn(10_000, model.latents.z_channels, seed=123))
     if name != "stylemap":
         w = w[:, 0]
     mean = w.mean(dim=0)
@@ -177,7 +177,7 @@ def test_the_loop_does_what_the_projector_says():
     subject = Watched(model)
     mean, spread, _ = subject.statistics(10_000, 123)
     invert(preset("w", steps=steps), subject, tiny.images(model), Pixels(), every=1, tick=tick)
-    before = [mean.expand(2, 1, 12), *kept[:-1]]
+    before = [mean[:, :1].expand(2, 1, 12), *kept[:-1]]
     noise = []
     for k in range(steps):
         t = k / steps

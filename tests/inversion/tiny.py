@@ -3,20 +3,20 @@
 import torch
 from torch import Tensor
 
+from stylemap import architectures
 from stylemap.architectures.model import Model
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.architectures.vector import VectorModel
-from stylemap.config import ModelConfig
+from stylemap.architectures.vector.model import VectorModel
 
 SIDE = 16
 
 
 def vectors(architecture: str = "stylegan2", seed: int = 0, encoder: bool = True) -> VectorModel:
     """Latents of 6 layers and width 12; noise is visible. The encoder does not only give the mean."""
-    config = ModelConfig(
+    config = architectures.find(architecture).config(
         resolution=SIDE,
-        architecture=architecture,
-        stylemap_channels=12,
+        latent_channels=12,
         channel_base=16 * SIDE,
         channel_max=16,
         mapping_layers=2,
@@ -37,7 +37,7 @@ def vectors(architecture: str = "stylegan2", seed: int = 0, encoder: bool = True
 
 
 def stylemaps(seed: int = 0) -> StylemapModel:
-    config = ModelConfig(
+    config = StylemapConfig(
         resolution=SIDE,
         stylemap_size=4,
         stylemap_channels=8,
@@ -58,7 +58,7 @@ def stylemaps(seed: int = 0) -> StylemapModel:
 def images(model: Model, samples: int = 2, seed: int = 7) -> Tensor:
     """Of mapped latents: [samples, 3, R, R]."""
     with torch.no_grad():
-        return model.synthesize(model.map(randn(samples, model.config.stylemap_channels, seed=seed)))
+        return model.synthesize(model.map(randn(samples, model.latents.z_channels, seed=seed)))
 
 
 def randn(*shape: int, seed: int = 0) -> Tensor:

@@ -39,7 +39,7 @@ def test_samples(monkeypatch):
 @pytest.mark.parametrize("architecture", ["stylegan2", "stylegan"])
 def test_samples_of_vectors_have_noise_of_their_own(architecture, monkeypatch):
     model = vectors.vectors(architecture)
-    monkeypatch.setattr(model, "map", lambda z: torch.zeros(len(z), model.generator.layers, z.shape[1]))
+    monkeypatch.setattr(model, "map", lambda z: torch.zeros(len(z), model.latents.count, z.shape[1]))
     whole = torch.cat(list(streams.samples(model, 5, seed=1))).int()
     assert (whole[0] - whole[1]).abs().max() > 10
     monkeypatch.setattr(streams, "MOST", 2)

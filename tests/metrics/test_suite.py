@@ -168,7 +168,7 @@ def test_one_picture():
 class Curved(toys.Flat):
     """Neither mapping nor synthesis is straight, so that z and w, and places on a path, are told apart."""
 
-    config = SimpleNamespace(resolution=16, stylemap_channels=toys.CHANNELS)
+    config = SimpleNamespace(resolution=16, latents=toys.Flat.config.latents)
 
     def map(self, z):
         return super().map(z * z.roll(1, dims=1))
@@ -237,7 +237,7 @@ class Apart:
         return separability.separability(latents, classifier.logits(self.network, self.samples))[0]
 
     def latent_distance(self) -> float:
-        return latent_distance.distance(self.latents, latent_distance.mapped(self.model, self.seed)).mean()
+        return latent_distance.distance(self.model, self.latents, latent_distance.mapped(self.model, self.seed)).mean()
 
 
 DIRECTLY = {

@@ -6,6 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylemap.architectures.model import Model
+from stylemap.config import Latents
 from stylemap.perceptual import Perceptual
 from stylemap.perceptual.inception import Extractor
 
@@ -13,11 +15,13 @@ SIDE, CHANNELS = 8, 6
 UNTRAINED = {"network": "random weights, seed 0: not comparable"}
 
 
-class Flat:
+class Flat(Model):
     """z of 6 numbers maps to a latent [N, 2, 6], the same twice; the picture is one colour, the first three numbers."""
 
-    config = SimpleNamespace(resolution=SIDE, stylemap_channels=CHANNELS)
-    device = torch.device("cpu")
+    config = SimpleNamespace(
+        resolution=SIDE, latents=Latents("two vectors", "latent", "layers", (2, CHANNELS), CHANNELS, spatial=False)
+    )
+    device, dtype = torch.device("cpu"), torch.float32
 
     def map(self, z: Tensor) -> Tensor:
         return z[:, None].expand(-1, 2, -1)

@@ -72,7 +72,7 @@ class Ours:
 
     @functools.cached_property
     def mean(self):
-        return self.model.mean_stylemap(unit("input.meanz", 64, CHANNELS))
+        return self.model.mean_mapped(unit("input.meanz", 64, CHANNELS))
 
     @property
     def mapping(self):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from stylemap import perceptual
-from stylemap.config import LossConfig
+from stylemap.architectures.stylemap.config import StylemapLoss
 from stylemap.errors import InputError
 from stylemap.perceptual import vgg
 from stylemap.perceptual.published import VGG
@@ -77,7 +77,7 @@ def test_distance_of_the_file(file):
 
 def test_term_of_training_is_the_metric(file, monkeypatch):
     """LPIPS at the images' own side: nothing is averaged down first."""
-    config = LossConfig(perceptual_network="lpips", vgg=str(file))
+    config = StylemapLoss(perceptual_network="lpips", vgg=str(file))
     a, b = toys.images(1, seed=1), toys.images(1, seed=2)
     metric = perceptual.load("lpips", vgg=str(file), largest=None)
     assert torch.equal(perceptual.for_training(config, torch.device("cpu"))(a, b), metric.distance(a, b))
@@ -93,7 +93,7 @@ def test_published_weights_are_known_by_their_hash(file):
 
 
 def test_missing_vgg_says_where_to_put_it(tmp_path):
-    config = LossConfig(perceptual_network="lpips", vgg=str(tmp_path / "nowhere.pth"))
+    config = StylemapLoss(perceptual_network="lpips", vgg=str(tmp_path / "nowhere.pth"))
     with pytest.raises(InputError, match="nowhere.pth.*download.*vgg16-397923af.pth") as info:
         perceptual.for_training(config, torch.device("cpu"))
     assert "\n" not in str(info.value)

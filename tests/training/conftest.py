@@ -7,11 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig
+from stylemap.architectures.stylemap.config import StylemapConfig, StylemapLoss, StylemapTraining
+from stylemap.config import AugmentConfig, OptimConfig
 from stylemap.training import loop
 from stylemap.training.report import curves
 
-TINY = ModelConfig(
+TINY = StylemapConfig(
     resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
 )
 
@@ -34,8 +35,8 @@ def pictures(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def config(pictures) -> TrainConfig:
-    return TrainConfig(
+def config(pictures) -> StylemapTraining:
+    return StylemapTraining(
         data=str(pictures),
         heldout=1,
         images=40,
@@ -46,7 +47,7 @@ def config(pictures) -> TrainConfig:
         device="cpu",
         model=TINY,
         optim=OptimConfig(r1_every=4),
-        loss=LossConfig(perceptual_network="discriminator"),
+        loss=StylemapLoss(perceptual_network="discriminator"),
         augment=AugmentConfig(mode="none"),
     )
 

@@ -13,7 +13,8 @@ from torch.autograd.function import once_differentiable
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylemap.architectures import losses
-from stylemap.config import AugmentConfig, TrainConfig
+from stylemap.architectures.stylemap.config import StylemapTraining
+from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
 from stylemap.training import augment
 from stylemap.training.augment import GATES, NUMBERS, TRANSFORMS, WIDTH, Augment, Draws, draw
@@ -778,6 +779,6 @@ class TestLeaks:
     ("images", "mode"), [(1, "adaptive"), (500, "adaptive"), (19_999, "adaptive"), (20_000, "none"), (10**7, "none")]
 )
 def test_auto_is_adaptive_for_small_data(images, mode):
-    config = TrainConfig()
+    config = StylemapTraining()
     assert augment.choose_mode(config, images) == replace(config, augment=AugmentConfig(mode=mode))
     assert augment.choose_mode(config, images, before="none").augment.mode == "none"

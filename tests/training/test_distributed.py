@@ -18,7 +18,8 @@ import yaml
 
 from stylemap import cli, perceptual
 from stylemap.architectures.cycle import Pass
-from stylemap.config import OptimConfig, TrainConfig
+from stylemap.architectures.stylemap.config import StylemapTraining
+from stylemap.config import OptimConfig
 from stylemap.errors import InputError
 from stylemap.training import batching, distributed, loop, state
 from stylemap.training.log import read_log
@@ -31,7 +32,7 @@ ROOT = Path(__file__).parents[2]
 # ---- gradients and weights
 
 
-def five_iterations(config: TrainConfig, folder: Path) -> None:
+def five_iterations(config: StylemapTraining, folder: Path) -> None:
     """In float64, where another order of sums is nothing beside 1e-5: gradients of the first iteration, weights after 5."""
     with distributed.joined(torch.device("cpu")) as world:
         trainee = loop.build(config, torch.device("cpu"))
@@ -45,7 +46,7 @@ def five_iterations(config: TrainConfig, folder: Path) -> None:
         torch.save((gradients, trainee.networks.state_dict()), folder / f"{world.size}-{world.rank}.pt")
 
 
-def passes_of(config: TrainConfig, i: int, world: distributed.World, trainee: state.Trainee) -> list[Pass]:
+def passes_of(config: StylemapTraining, i: int, world: distributed.World, trainee: state.Trainee) -> list[Pass]:
     """What the loop would make of random pictures."""
     samples = batching.assign_places(config.batch, world.rank, world.size, batching.count_passes(config, world))
     pictures = torch.randint(
@@ -57,10 +58,12 @@ def passes_of(config: TrainConfig, i: int, world: distributed.World, trainee: st
 
 def in_float64(part: Pass) -> Pass:
     """Noise maps stay float32, as they are drawn where they are used."""
-    chance = part.chance and replace(
-        part.chance, **{name: getattr(part.chance, name).double() for name in ("path_z", "partners", "between")}
-    )
-    return replace(part, real=part.real.double(), z=part.z.double(), chance=chance)
+    draws = {
+        name: x.double()
+        for name, x in vars(part.chance).items()
+        if isinstance(x, torch.Tensor) and x.is_floating_point()
+    }
+    return replace(part, real=part.real.double(), chance=replace(part.chance, **draws))
 
 
 @pytest.fixture(scope="module")
@@ -68,7 +71,7 @@ def alone(tmp_path_factory):
     """What one process makes of a config."""
 
     @functools.cache
-    def results(config: TrainConfig) -> tuple[dict, dict]:
+    def results(config: StylemapTraining) -> tuple[dict, dict]:
         folder = tmp_path_factory.mktemp("alone")
         five_iterations(config, folder)
         return torch.load(folder / "1-0.pt")
@@ -192,7 +195,7 @@ class TestTheOthersWait:
             pass
 
 
-def write_config(config: TrainConfig, path: Path) -> Path:
+def write_config(config: StylemapTraining, path: Path) -> Path:
     path.write_text(yaml.safe_dump(asdict(config)))
     return path
 

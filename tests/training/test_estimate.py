@@ -5,7 +5,8 @@ from dataclasses import replace
 
 import pytest
 
-from stylemap.config import OptimConfig, TrainConfig
+from stylemap.architectures.stylemap.config import StylemapTraining
+from stylemap.config import OptimConfig
 from stylemap.training import estimate
 from stylemap.training.estimate import Device
 from stylemap.training.rehearsal import Memory, Need, Stage
@@ -13,7 +14,7 @@ from tests.training.test_rehearsal import PLAIN, expected, need
 
 
 @functools.cache
-def without_cards(config: TrainConfig, processes: int = 1) -> estimate.Estimate:
+def without_cards(config: StylemapTraining, processes: int = 1) -> estimate.Estimate:
     """What fits on which card takes several rehearsals more."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(estimate, "CARDS", ())

@@ -24,7 +24,8 @@ from PIL import Image
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
 from stylemap import checkpoint, files
-from stylemap.config import AugmentConfig, TrainConfig
+from stylemap.architectures.stylemap.config import StylemapTraining
+from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
 from stylemap.training import loop, monitor, state
 from stylemap.training.log import read_log
@@ -35,7 +36,7 @@ NOT_REPEATABLE = {"images_per_second", "alarms"}  # alarms look at earlier ticks
 
 
 @pytest.fixture
-def adaptive(config, tmp_path) -> TrainConfig:
+def adaptive(config, tmp_path) -> StylemapTraining:
     """p changes every 12 images, while states are 16 apart: what was observed since its last change is part of a state.
 
     With this penalty and learning rate the discriminator stays in doubt, so that p goes up and down by what was observed.

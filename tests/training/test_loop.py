@@ -15,12 +15,13 @@ import pytest
 import torch
 import yaml
 
-from stylemap import checkpoint, files
-from stylemap.architectures import losses
-from stylemap.config import AugmentConfig, LossConfig, OptimConfig, SpeedConfig, TrainConfig
+from stylemap import architectures, checkpoint, files
+from stylemap.architectures import chance, losses
+from stylemap.architectures.stylemap.config import StylemapLoss, StylemapSpeed, StylemapTraining
+from stylemap.config import AugmentConfig, OptimConfig
 from stylemap.datasets import ImageFolder, unseen
 from stylemap.errors import InputError
-from stylemap.training import augment, batching, loop, state
+from stylemap.training import augment, loop, state
 from stylemap.training.log import read_log
 from tests.training.conftest import TINY
 from tests.training.processes import Command
@@ -92,7 +93,7 @@ class TestWhereTheDataLies:
         return Path(shutil.copytree(pictures, tmp_path / "photos"))
 
     @pytest.fixture
-    def stopped(self, config, photos, tmp_path, monkeypatch) -> TrainConfig:
+    def stopped(self, config, photos, tmp_path, monkeypatch) -> StylemapTraining:
         """Of a run in tmp_path / "run" that was begun with a relative path."""
         monkeypatch.chdir(tmp_path)
         config = replace(config, data="photos", images=16)
@@ -115,7 +116,7 @@ class TestWhereTheDataLies:
     def test_its_own_config_finds_them_from_any_working_directory(self, stopped, tmp_path, monkeypatch):
         (tmp_path / "elsewhere").mkdir()
         monkeypatch.chdir(tmp_path / "elsewhere")
-        own = TrainConfig.from_dict(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
+        own = architectures.train_config(yaml.safe_load((tmp_path / "run" / "config.yaml").read_text()))
         assert loop.train(own, tmp_path / "run", resume=True) == 16
         assert checkpoint.seen_by(tmp_path / "run")[0].data == str(tmp_path / "photos")
 
@@ -255,9 +256,9 @@ def test_checkpointing_changes_memory_and_not_results(config, tmp_path):
     """The same gradients, with fewer tensors kept for the backward pass."""
     results = []
     for checkpointing in (False, True):
-        config = replace(config, speed=SpeedConfig(checkpointing=checkpointing))
+        config = replace(config, speed=StylemapSpeed(checkpointing=checkpointing))
         trainee = loop.build(config, torch.device("cpu"))
-        loop.speed_up(trainee.networks, config)
+        trainee.networks.model.speed_up(config.speed)
         kept = 0
 
         def count(x):
@@ -265,7 +266,7 @@ def test_checkpointing_changes_memory_and_not_results(config, tmp_path):
             kept += x.numel()
             return x
 
-        z = batching.noise(0, 0, 4, config.model.stylemap_channels)[0]
+        z = chance.draw(config, 0).z[0]
         with torch.autograd.graph.saved_tensors_hooks(count, lambda x: x):
             loss = trainee.networks.generator(z).square().mean()
         loss.backward()
@@ -282,7 +283,7 @@ def test_compiled_networks_give_the_same_losses(config, tmp_path):
     records = []
     for compile_ in (False, True):
         run = tmp_path / str(compile_)
-        loop.train(replace(config, images=16, speed=SpeedConfig(compile=compile_)), run)
+        loop.train(replace(config, images=16, speed=StylemapSpeed(compile=compile_)), run)
         records.append(read_log(run / "log.jsonl")[0])
     for name in ("image_reconstruction", "latent_reconstruction", "heldout_mse"):
         assert records[1][name] == pytest.approx(records[0][name], rel=1e-2)  # Adam enlarges rounding
@@ -298,7 +299,7 @@ def test_a_run_depends_on_its_seed(config, tmp_path):
 
 def test_run_folder(config, whole):
     run = whole
-    assert TrainConfig.from_dict(yaml.safe_load((run / "config.yaml").read_text())) == config
+    assert architectures.train_config(yaml.safe_load((run / "config.yaml").read_text())) == config
     records = read_log(run / "log.jsonl")
     assert [r["images"] for r in records] == [16, 32, 40]
     expected = {
@@ -324,7 +325,7 @@ def test_run_folder(config, whole):
 def test_training_learns(tmp_path):
     """Held-out faces are reconstructed better than by the mean face after a few hundred images."""
     # Small batches of much weight on the images get there soonest; two seeds explained 0.30 and 0.31.
-    config = TrainConfig(
+    config = StylemapTraining(
         heldout=32,
         images=400,
         batch=4,
@@ -333,7 +334,7 @@ def test_training_learns(tmp_path):
         device="cpu",
         model=replace(TINY, stylemap_channels=8, channel_base=256, channel_max=16),
         optim=OptimConfig(lr=0.005),
-        loss=LossConfig(image_reconstruction=50),
+        loss=StylemapLoss(image_reconstruction=50),
     )
     loop.train(config, tmp_path / "run")
     first, last = (r["heldout_mse"] for r in read_log(tmp_path / "run" / "log.jsonl"))
@@ -500,17 +501,17 @@ def test_full_disk_keeps_the_last_state(config, begun, tmp_path, monkeypatch):
     assert not list(run.glob(".*"))
 
 
-def start(config: TrainConfig, run: Path, *flags: str) -> subprocess.Popen:
+def start(config: StylemapTraining, run: Path, *flags: str) -> subprocess.Popen:
     command = [sys.executable, ROOT / "train.py", "--config", recipe_of(config, run), "--out", run, *flags]
     return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
 
 
-def start_forked(config: TrainConfig, run: Path, *flags: str) -> Command:
+def start_forked(config: StylemapTraining, run: Path, *flags: str) -> Command:
     given = flags or ("--config", recipe_of(config, run))
     return Command(run.parent, "train", "--out", run, *given)
 
 
-def recipe_of(config: TrainConfig, run: Path) -> Path:
+def recipe_of(config: StylemapTraining, run: Path) -> Path:
     recipe = run.with_suffix(".yaml")
     recipe.write_text(yaml.safe_dump(asdict(config)))
     return recipe

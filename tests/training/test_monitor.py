@@ -5,8 +5,10 @@ import pytest
 import torch
 from tensorboard.backend.event_processing.event_file_loader import EventFileLoader
 
-from stylemap.architectures.cycle import TERMS
+from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.training import monitor
+
+TERMS = StylemapCycle.terms
 
 
 def terms(**values):
@@ -14,7 +16,7 @@ def terms(**values):
 
 
 def test_means_count_only_what_occurred():
-    meter = monitor.Meter(torch.device("cpu"))
+    meter = monitor.Meter(TERMS, torch.device("cpu"))
     meter.add(terms(perceptual=1.0))
     meter.add({name: value for name, value in terms(perceptual=3.0).items() if name != "r1_penalty"})
     means = meter.means()
@@ -25,11 +27,11 @@ def test_means_count_only_what_occurred():
 
 
 def test_means_go_on_after_a_stop_between_two_ticks():
-    whole, first = (monitor.Meter(torch.device("cpu")) for _ in range(2))
+    whole, first = (monitor.Meter(TERMS, torch.device("cpu")) for _ in range(2))
     for meter in (whole, first):
         meter.add(terms(perceptual=0.1))
         meter.add({"perceptual": torch.tensor(0.7)})
-    second = monitor.Meter(torch.device("cpu"), totals=first.totals())
+    second = monitor.Meter(TERMS, torch.device("cpu"), totals=first.totals())
     for meter in (whole, second):
         meter.add(terms(perceptual=0.3))
     assert second.means() == whole.means()
@@ -51,7 +53,7 @@ def test_tensorboard_reads_what_this_very_thread_writes(tmp_path):
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
 def test_failure_names_the_first(bad):
-    meter = monitor.Meter(torch.device("cpu"))
+    meter = monitor.Meter(TERMS, torch.device("cpu"))
     meter.add(terms())
     assert meter.failure() is None
     meter.add(terms(encoder_adversarial=bad, latent_reconstruction=bad))  # the same iteration: the order of the cycle
@@ -64,7 +66,7 @@ def test_failure_names_the_first(bad):
 def test_what_is_no_training_does_not_count_as_its_time(monkeypatch):
     now = 100.0
     monkeypatch.setattr(monitor.time, "perf_counter", lambda: now)
-    meter = monitor.Meter(torch.device("cpu"))
+    meter = monitor.Meter(TERMS, torch.device("cpu"))
     meter.add(terms())
     now = 102.0
     with meter.paused():

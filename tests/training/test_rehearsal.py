@@ -8,15 +8,8 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from stylemap import perceptual
-from stylemap.config import (
-    AugmentConfig,
-    EmaConfig,
-    LossConfig,
-    ModelConfig,
-    OptimConfig,
-    SpeedConfig,
-    TrainConfig,
-)
+from stylemap.architectures.stylemap.config import StylemapConfig, StylemapLoss, StylemapSpeed, StylemapTraining
+from stylemap.config import AugmentConfig, EmaConfig, OptimConfig
 from stylemap.editing import blend
 from stylemap.images import from_uint8
 from stylemap.metrics import heldout
@@ -25,21 +18,21 @@ from stylemap.training.distributed import ALONE
 from stylemap.training.rehearsal import Memory, Need, Stage
 from tests.memory import peak
 
-SMALL = ModelConfig(
+SMALL = StylemapConfig(
     resolution=32, stylemap_size=8, stylemap_channels=16, channel_base=1024, channel_max=32, mapping_layers=2
 )
-PLAIN = TrainConfig(model=SMALL, batch=4, heldout=8, augment=AugmentConfig(mode="none"), device="cpu")
+PLAIN = StylemapTraining(model=SMALL, batch=4, heldout=8, augment=AugmentConfig(mode="none"), device="cpu")
 # What kernels take while they run is not foreseen: a copy of a tensor or two of the size of a layer's output. The largest
 # has 0.5 MB here (4 images, 32 channels, 32 x 32), the whole of what is alive is 30 MB and more.
 MARGIN = 0.05
 
 
-def train(config: TrainConfig, tick: bool = False) -> None:
+def train(config: StylemapTraining, tick: bool = False) -> None:
     """Two iterations with the penalties (in the second, all gradients and moments are there), or one and a tick."""
     device = torch.device("cpu")
     term = perceptual.for_training(config.loss, device)
     trainee = loop.build(config, device)
-    loop.speed_up(trainee.networks, config)
+    trainee.networks.model.speed_up(config.speed)
     cycle = loop.cycle_of(config, trainee, term)
     size = config.batch // batching.count_passes(config, ALONE)
     places = torch.arange(config.batch).split(size)
@@ -59,24 +52,24 @@ def train(config: TrainConfig, tick: bool = False) -> None:
 
 VARIANTS = {
     "plain": PLAIN,
-    "checkpointing": replace(PLAIN, speed=SpeedConfig(checkpointing=True)),
+    "checkpointing": replace(PLAIN, speed=StylemapSpeed(checkpointing=True)),
     "two passes": replace(PLAIN, batch_gpu=2),
-    "four passes, checkpointing": replace(PLAIN, batch_gpu=1, speed=SpeedConfig(checkpointing=True)),
+    "four passes, checkpointing": replace(PLAIN, batch_gpu=1, speed=StylemapSpeed(checkpointing=True)),
     "augmented": replace(PLAIN, augment=AugmentConfig(mode="fixed", p=0.5)),
     "frozen layers, no perceptual term": replace(
-        PLAIN, optim=OptimConfig(freeze_d=2), loss=LossConfig(perceptual_network="none")
+        PLAIN, optim=OptimConfig(freeze_d=2), loss=StylemapLoss(perceptual_network="none")
     ),
-    "R2, relativistic": replace(PLAIN, optim=OptimConfig(r2_gamma=1), loss=LossConfig(adversarial="relativistic")),
+    "R2, relativistic": replace(PLAIN, optim=OptimConfig(r2_gamma=1), loss=StylemapLoss(adversarial="relativistic")),
     "batch norm, light": replace(PLAIN, model=replace(SMALL, norm="batch", light=True)),
 }
 
 
-def expected(config: TrainConfig) -> Memory:
+def expected(config: StylemapTraining) -> Memory:
     return need(config).memory
 
 
 @functools.cache
-def need(config: TrainConfig) -> Need:
+def need(config: StylemapTraining) -> Need:
     """In float32; what `estimate` asks for."""
     at_once = config.batch // batching.count_passes(config, ALONE)
     return Stage(config, 1, config.batch).need(at_once, at_once < config.batch, "float32", config.speed.checkpointing)
@@ -105,9 +98,9 @@ def test_memory_of_a_tick_is_what_the_allocator_gives(monkeypatch):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flags", [{}, {"batch_gpu": 1}, {"speed": SpeedConfig(checkpointing=True)}], ids=str)
+@pytest.mark.parametrize("flags", [{}, {"batch_gpu": 1}, {"speed": StylemapSpeed(checkpointing=True)}], ids=str)
 def test_memory_at_128_pixels(flags):
-    model = ModelConfig(resolution=128, stylemap_channels=64, channel_base=4096, channel_max=128)
+    model = StylemapConfig(resolution=128, stylemap_channels=64, channel_base=4096, channel_max=128)
     config = replace(PLAIN, model=model, **flags)
     assert expected(config).total == pytest.approx(peak(lambda: train(config)), rel=MARGIN)
 

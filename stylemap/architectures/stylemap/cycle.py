@@ -11,6 +11,19 @@ from stylemap.precision import full
 class StylemapCycle(Cycle):
     """The phases over one set of networks: G, E and D of a StyleMapGAN."""
 
+    terms = (
+        "generator_adversarial",
+        "latent_reconstruction",
+        "discriminator_real",
+        "discriminator_fake",
+        "discriminator_reconstruction",
+        "real_sign",  # no loss: mean sign of D's logits of real images, what the adaptive augmentation goes by
+        "r1_penalty",
+        "r2_penalty",
+        "image_reconstruction",
+        "perceptual",
+        "encoder_adversarial",
+    )
     shares_reconstruction = True  # of the steps of D and of the image cycle, where one pass does all
 
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
@@ -36,7 +49,7 @@ class StylemapCycle(Cycle):
         with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
             for part in passes:
                 with self._autocast():
-                    stylemap = generator.mapping(part.z[0])
+                    stylemap = generator.mapping(part.chance.z[0])
                     fake = full(generator.synthesize(stylemap))
                     loss = self._fools(self._judge(fake, part), part).mean()
                 descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
@@ -56,7 +69,7 @@ class StylemapCycle(Cycle):
             for part in passes:
                 with self._autocast():
                     with torch.no_grad():
-                        fake = full(self.networks.generator(part.z[1]))
+                        fake = full(self.networks.generator(part.chance.z[1]))
                     with torch.set_grad_enabled(keep):
                         reconstruction = self._reconstruct(part.real)
                     shown = (part.real, fake, reconstruction.detach())

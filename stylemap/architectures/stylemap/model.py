@@ -1,11 +1,11 @@
 """The model of StyleMapGAN: generator and encoder with their config."""
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from stylemap.architectures.model import Model, check_images, check_shape, mean_mapped
+from stylemap.architectures.model import Model, check_images, check_shape
+from stylemap.architectures.stylemap.config import StylemapConfig, StylemapSpeed
 from stylemap.architectures.stylemap.networks import Encoder, Generator
-from stylemap.config import ModelConfig
 
 
 class StylemapModel(Model):
@@ -16,10 +16,10 @@ class StylemapModel(Model):
     Wrong shapes raise ValueError.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: StylemapConfig, encoder: bool = True):
         super().__init__()
-        if config.architecture != "stylemap":
-            raise ValueError(f"model.architecture {config.architecture} has no stylemaps; see `build`")
+        if not encoder:
+            raise ValueError("a StyleMapGAN needs its encoder")
         self.config = config
         self.generator = Generator(config)
         self.encoder = Encoder(config)
@@ -57,11 +57,13 @@ class StylemapModel(Model):
         check_shape("z", z, (self.config.stylemap_channels,))
         return self.generator.mapping(z)
 
-    def mean_stylemap(self, z: Tensor | None = None) -> Tensor:
-        """[1, C, S, S]: the mean over mapped ``z`` (default: 4096 fixed draws), what truncation pulls towards; no gradient."""
-        if z is None:
-            draws = torch.randn(4096, self.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
-            z = draws.to(self.device)
-        return mean_mapped(self, z)
+    def mean_latent(self) -> Tensor:
+        """[1, C, S, S]: the mean over 4096 fixed z."""
+        return self.mean_mapped(torch.randn(4096, self.latents.z_channels, generator=torch.Generator().manual_seed(0)))
 
-    mean_latent = mean_stylemap  # by the name that it has in every model
+    def compilable(self) -> list[nn.Module]:
+        return [*super().compilable(), self.generator.resizer, self.generator.synthesis]
+
+    def speed_up(self, speed: StylemapSpeed) -> None:
+        self.generator.synthesis.checkpointing = speed.checkpointing
+        super().speed_up(speed)

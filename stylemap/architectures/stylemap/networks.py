@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from stylemap.architectures.layers import EqualConv, EqualLinear, ModulatedConv, down_blocks, upsample
-from stylemap.config import ModelConfig
+from stylemap.architectures.stylemap.config import StylemapConfig
 
 PIXEL_NORM_EPS = 1e-8
 
@@ -15,7 +15,7 @@ PIXEL_NORM_EPS = 1e-8
 class Mapping(nn.Module):
     """z [N, C] -> stylemap w [N, C, S, S]. z is scaled to unit mean square first."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: StylemapConfig):
         super().__init__()
         self.shape = config.stylemap_shape
         c, last = config.stylemap_channels, config.mapping_layers - 1
@@ -33,7 +33,7 @@ class Resizer(nn.Module):
     Two at side S, then two at every further side up to R, each computed from the one before it.
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: StylemapConfig):
         super().__init__()
         s, c = config.stylemap_size, config.stylemap_channels
         self.channels = [self.width(config, s << (i // 2)) for i in range(2 * config.doublings + 2)]
@@ -45,7 +45,7 @@ class Resizer(nn.Module):
         self.layers = nn.ModuleList(layers)
 
     @staticmethod
-    def width(config: ModelConfig, side: int) -> int:
+    def width(config: StylemapConfig, side: int) -> int:
         return config.stylemap_channels if config.light else config.channels(side)
 
     def forward(self, stylemap: Tensor) -> list[Tensor]:
@@ -81,7 +81,7 @@ class Synthesis(nn.Module):
 
     checkpointing = False
 
-    def __init__(self, config: ModelConfig, styles: list[int]):
+    def __init__(self, config: StylemapConfig, styles: list[int]):
         super().__init__()
         s, norm = config.stylemap_size, config.norm
         c = config.channels(s)
@@ -112,7 +112,7 @@ class Synthesis(nn.Module):
 class Generator(nn.Module):
     """Mapping, resizer and synthesis under one roof; each is called by name, `forward` goes from z to the image."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: StylemapConfig):
         super().__init__()
         self.mapping = Mapping(config)
         self.resizer = Resizer(config)
@@ -129,7 +129,7 @@ class Generator(nn.Module):
 class Encoder(nn.Module):
     """Images [N, 3, R, R] -> stylemaps [N, C, S, S]."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: StylemapConfig):
         super().__init__()
         self.from_rgb = EqualConv(3, config.channels(config.resolution), 1)
         self.blocks = nn.Sequential(*down_blocks(config, config.stylemap_size))

@@ -12,8 +12,8 @@ from torch import Tensor
 
 from stylemap import checkpoint, pickles
 from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.config import ModelConfig
 from stylemap.errors import InputError, brief, shown
 
 NORMS = {"LayerNorm": "layer", "InstanceNorm": "instance", "BatchNorm": "batch", "GroupNorm": "group"}
@@ -118,12 +118,12 @@ def load(path: str | Path) -> tuple[StylemapModel, Discriminator]:
     return model, discriminator
 
 
-def convert_args(args: dict) -> ModelConfig:
+def convert_args(args: dict) -> StylemapConfig:
     """The model settings among the published training arguments."""
     multiplier = args.get("channel_multiplier", 2)
     if type(multiplier) is not int:
         raise InputError(f"channel_multiplier is {shown(multiplier)}, not a whole number")
-    return ModelConfig(
+    return StylemapConfig(
         resolution=args["size"],
         stylemap_size=args["latent_spatial_size"],
         stylemap_channels=args["latent_channel_size"],

@@ -12,8 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylemap.architectures.layers import EqualConv, EqualLinear, same
+from stylemap.architectures.vector.config import VectorConfig
 from stylemap.architectures.vector.noise import Noise, NoiseInput, resolve
-from stylemap.config import ModelConfig
 from stylemap.operators import bias_act, modulate, upfirdn2d
 from stylemap.operators.bias_act import GAIN
 
@@ -81,9 +81,9 @@ class Layer(nn.Module):
 class Synthesis(nn.Module):
     """Latents [N, L, C] -> images [N, 3, R, R] in about [-1, 1] (not clamped), L = 2 log2 R - 2: two layers at every side."""
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: VectorConfig):
         super().__init__()
-        styles, c, side = config.stylemap_channels, config.channels(FIRST_SIDE), FIRST_SIDE
+        styles, c, side = config.latent_channels, config.channels(FIRST_SIDE), FIRST_SIDE
         self.constant = nn.Parameter(torch.ones(1, c, side, side))
         layers = [Layer(None, c, styles, side), Layer(c, c, styles, side)]
         while side < config.resolution:

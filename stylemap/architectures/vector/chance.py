@@ -8,17 +8,19 @@ import torch
 from torch import Tensor
 
 from stylemap import randomness
+from stylemap.architectures import chance
+from stylemap.architectures.vector.config import VectorTraining
 from stylemap.randomness import Purpose
 
 GENERATOR, DISCRIMINATOR, PATH = range(3)  # the steps that make samples
 
 
 @dataclass(frozen=True)
-class Chance:
-    """The draws of N samples, for each of the three steps that make samples of them."""
+class VectorChance(chance.Chance):
+    """The draws for N samples, for each of the three steps that make samples of them."""
 
     path_z: Tensor
-    """[N, C]: the z of the path step; the other two steps have theirs in `phases.Pass`."""
+    """[N, C]: the z of the path step."""
     partners: Tensor
     """[3, N, C]: the z of the finer layers."""
     crossovers: Tensor
@@ -28,10 +30,10 @@ class Chance:
     seeds: tuple[tuple[int, ...], ...]
     """4 rows of N: of the noise maps of the three steps, and of the direction in which paths are measured."""
 
-    def take(self, places: Sequence[int]) -> "Chance":
-        """Those of some samples, in that order: of a process or a pass."""
+    def take(self, places: Sequence[int]) -> "VectorChance":
         at = torch.as_tensor(list(places), dtype=torch.long)
-        return Chance(
+        return VectorChance(
+            self.z[:, at],
             self.path_z[at],
             self.partners[:, at],
             self.crossovers[:, at],
@@ -39,19 +41,18 @@ class Chance:
             tuple(tuple(row[i] for i in places) for row in self.seeds),
         )
 
-    def to(self, device: torch.device) -> "Chance":
-        tensors = (self.path_z, self.partners, self.crossovers, self.between)
-        return Chance(*(x.to(device, non_blocking=True) for x in tensors), self.seeds)
+    def to(self, device: torch.device) -> "VectorChance":
+        tensors = (self.z, self.path_z, self.partners, self.crossovers, self.between)
+        return VectorChance(*(x.to(device, non_blocking=True) for x in tensors), self.seeds)
 
 
-def draw(seed: int, seen: int, batch: int, channels: int, layers: int, mixing: float) -> Chance:
-    """For the ``batch`` samples (of all processes together) that follow ``seen`` images.
+def draw(config: VectorTraining, seen: int) -> VectorChance:
+    """For the samples of an iteration, of all processes together, after ``seen`` images.
 
-    Args:
-        channels, layers: C and L of the latents.
-        mixing: the probability that a sample takes its layers from a crossover on, uniform in 1..L-1, from its partner.
+    With the probability ``vector.mixing`` a sample takes its layers from a crossover on, uniform in 1..L-1, from its partner.
     """
-    rng = randomness.generator(Purpose.CHANCE, seed, seen)
+    batch, layers, channels, mixing = config.batch, *config.model.latents.shape, config.vector.mixing
+    rng = randomness.generator(Purpose.CHANCE, config.seed, seen)
     path_z = rng.standard_normal((batch, channels), np.float32)
     partners = rng.standard_normal((3, batch, channels), np.float32)
     mixed = rng.random((3, batch)) < mixing
@@ -59,7 +60,7 @@ def draw(seed: int, seen: int, batch: int, channels: int, layers: int, mixing: f
     between = rng.random(batch, np.float32)
     seeds = rng.integers(2**63, size=(4, batch)).tolist()
     tensors = map(torch.from_numpy, (path_z, partners, crossovers, between))
-    return Chance(*tensors, tuple(map(tuple, seeds)))
+    return VectorChance(chance.draw(config, seen).z, *tensors, tuple(map(tuple, seeds)))
 
 
 def normals(seeds: Sequence[int], shapes: Sequence[Sequence[int]], device: torch.device) -> list[Tensor]:

@@ -36,10 +36,10 @@ def load(path: str | Path) -> VectorModel:
             model = VectorModel(config, encoder=False)
         averaged = "w_avg" in state
         if not averaged:
-            state["w_avg"] = torch.zeros(config.stylemap_channels)
+            state["w_avg"] = torch.zeros(config.latent_channels)
         model.generator.load_state_dict({k: v.contiguous() for k, v in state.items()}, assign=True)
         if not averaged:
-            model.generator.w_avg.copy_(model.generator.statistics()[0])
+            model.generator.w_avg.copy_(model.statistics().mean[0, 0])
     except InputError as err:
         raise InputError(f"{path} holds no StyleGAN2 or StyleGAN generator that can be used: {err}") from err
     except Exception as err:  # what is not where it belongs comes out as nearly any type
@@ -57,7 +57,7 @@ def _convert(saved: Any) -> layouts.Converted:
     if isinstance(saved, dict) and (found := _rosinality(saved)):
         config, state = layouts.rosinality(found)
         if isinstance(mean := saved.get("latent_avg"), torch.Tensor):
-            state["w_avg"] = _mean_w(mean, config.stylemap_channels)
+            state["w_avg"] = _mean_w(mean, config.latent_channels)
         return config, state
     raise InputError("it holds no G_ema, Gs, g_ema or g, and no decoder of pSp or e4e")
 

@@ -18,13 +18,40 @@ from torch import Tensor
 from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
 from stylemap.architectures.vector import chance
 from stylemap.architectures.vector import losses as vector_losses
-from stylemap.architectures.vector.chance import DISCRIMINATOR, GENERATOR, PATH
+from stylemap.architectures.vector.chance import DISCRIMINATOR, GENERATOR, PATH, VectorChance
+from stylemap.architectures.vector.config import VectorTraining
 from stylemap.architectures.vector.generator import Generator
 from stylemap.precision import full
 
 
 class VectorCycle(Cycle):
     """The phases over G, E and D of a vector-latent model."""
+
+    terms = (
+        "generator_adversarial",
+        "path_penalty",
+        "path_length",  # no loss: the mean, which the penalty draws all lengths to
+        "latent_reconstruction",
+        "discriminator_real",
+        "discriminator_fake",
+        "critic",  # of wgan-gp, in place of the former two
+        "gradient_penalty",
+        "real_sign",  # no loss: mean sign of D's logits of real images, what the adaptive augmentation goes by
+        "r1_penalty",
+        "r2_penalty",
+        "image_reconstruction",
+        "perceptual",
+        "encoder_adversarial",
+    )
+
+    @classmethod
+    def buffers(cls, config: VectorTraining) -> dict[str, Tensor]:
+        """Of StyleGAN2 the running mean of path lengths, []; also without their penalty, which a resumed run may switch on."""
+        return {"path_length": torch.zeros(())} if config.model.architecture == "stylegan2" else {}
+
+    @classmethod
+    def draw(cls, config: VectorTraining, seen: int) -> VectorChance:
+        return chance.draw(config, seen)
 
     @property
     def wgan(self) -> bool:
@@ -37,7 +64,7 @@ class VectorCycle(Cycle):
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes."""
         terms, latents, fakes = self.generator_step(passes)
-        if self.config.path_penalty and self._every(self.config.vector.path_every, seen):
+        if (every := self.config.generator_penalty_every) and self._every(every, seen):
             terms |= self.path_step(passes)
         if self.config.vector.encoder:
             terms |= self.latent_step(latents, fakes)
@@ -58,7 +85,7 @@ class VectorCycle(Cycle):
         with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
             for part in passes:
                 with self._autocast():
-                    w, latent = self._latent(part, GENERATOR, part.z[0])
+                    w, latent = self._latent(part, GENERATOR, part.chance.z[0])
                     fake = self._sample(part, GENERATOR, latent)
                     loss = self._fools(self._judge(fake, part), part).mean()
                 descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
@@ -94,7 +121,7 @@ class VectorCycle(Cycle):
             for part in passes:
                 with self._autocast():
                     with torch.no_grad():
-                        _, latent = self._latent(part, DISCRIMINATOR, part.z[1])
+                        _, latent = self._latent(part, DISCRIMINATOR, part.chance.z[1])
                         fake = self._sample(part, DISCRIMINATOR, latent)
                     real, other = (self._judge(images, part) for images in (part.real, fake))
                 if self.wgan:
@@ -129,14 +156,14 @@ class VectorCycle(Cycle):
         w = self.generator.mapping(z)
         if self.config.vector.mixing == 0:
             return w, self.generator.tile(w)
-        layers = torch.arange(self.generator.layers, device=z.device)
+        layers = torch.arange(self.config.model.layers, device=z.device)
         own = layers < part.chance.crossovers[step][:, None]  # [n, L]
         other = self.generator.mapping(part.chance.partners[step])
         return w, torch.where(own[..., None], self.generator.tile(w), self.generator.tile(other))
 
     def _sample(self, part: Pass, step: int, latent: Tensor) -> Tensor:
         """Images [n, 3, R, R] with noise of their own."""
-        noise = chance.normals(part.chance.seeds[step], self.generator.noise_shapes(), latent.device)
+        noise = chance.normals(part.chance.seeds[step], self.config.model.latents.noise_shapes, latent.device)
         return full(self.generator.synthesis(latent, noise))
 
     def _critic_penalty(self, part: Pass, fake: Tensor) -> Tensor:
@@ -149,4 +176,5 @@ class VectorCycle(Cycle):
 
     def _mean(self, parts: Tensor) -> Tensor:
         """[K, ...] -> [...]: over passes and processes."""
-        return self.world.sum(parts.mean(dim=0)) / self.world.size
+        mean = parts.mean(dim=0)
+        return mean if self.world is None else self.world.sum(mean) / self.world.size

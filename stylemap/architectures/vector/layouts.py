@@ -20,9 +20,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from stylemap.architectures import find
 from stylemap.architectures.layers import BLUR
 from stylemap.architectures.vector.adain import BINOMIAL
-from stylemap.config import ModelConfig
+from stylemap.architectures.vector.config import VectorConfig
 from stylemap.errors import InputError
 from stylemap.pickles import Holder, floats
 
@@ -51,7 +52,7 @@ STYLEGAN_SETTINGS = {
 }
 """What a TensorFlow network may have been built with: anything else makes other images than ours of the same weights."""
 
-Converted = tuple[ModelConfig, dict[str, Tensor]]
+Converted = tuple[VectorConfig, dict[str, Tensor]]
 
 
 class Entries:
@@ -318,7 +319,7 @@ def _variables(network: Holder) -> tuple[dict[str, Any], dict[str, Any]]:
     return variables, settings
 
 
-def _config(architecture: str, ours: dict[str, Tensor], mapping: int, lr_mul: float) -> ModelConfig:
+def _config(architecture: str, ours: dict[str, Tensor], mapping: int, lr_mul: float) -> VectorConfig:
     """The config behind the shapes.
 
     Raises:
@@ -329,14 +330,13 @@ def _config(architecture: str, ours: dict[str, Tensor], mapping: int, lr_mul: fl
     lasts = range(0, layers, 2) if architecture == "stylegan2" else range(1, layers, 2)
     widths = [len(ours[f"synthesis.layers.{i}.bias"]) for i in lasts]
     resolution = 2 << len(widths)
-    config = ModelConfig(
+    config = find(architecture).config(
         resolution=resolution,
-        stylemap_channels=len(ours["mapping.layers.0.bias"]) if mapping else 0,
+        latent_channels=len(ours["mapping.layers.0.bias"]) if mapping else 0,
         channel_base=widths[-1] * resolution,
         channel_max=widths[0],
         mapping_layers=mapping,
         mapping_lr_mul=lr_mul,
-        architecture=architecture,
     )
     if widths != [config.channels(4 << i) for i in range(len(widths))]:
         raise InputError(f"channels {widths} at sides 4 to {resolution} do not halve as those of a config do")

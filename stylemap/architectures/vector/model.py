@@ -1,13 +1,17 @@
 """The model of StyleGAN2 and StyleGAN: its latent is one vector per layer."""
 
+import contextlib
+import math
+from collections.abc import Iterator, Mapping
+
 import torch
 from torch import Tensor, nn
 
 from stylemap.architectures.layers import EqualConv, EqualLinear, down_blocks
-from stylemap.architectures.model import Model, check_images, check_shape, mean_mapped
+from stylemap.architectures.model import Model, check_images, check_shape
+from stylemap.architectures.vector.config import INPUT_SIDE, VectorConfig
 from stylemap.architectures.vector.generator import Generator
 from stylemap.architectures.vector.noise import Noise
-from stylemap.config import ModelConfig
 from stylemap.errors import InputError
 
 LAST_SIDE = 4
@@ -16,14 +20,12 @@ LAST_SIDE = 4
 class Encoder(nn.Module):
     """Images [N, 3, R, R] -> offsets [N, L, C] from the mean w, all zero before training."""
 
-    def __init__(self, config: ModelConfig, layers: int):
+    def __init__(self, config: VectorConfig):
         super().__init__()
-        self.shape = (layers, config.stylemap_channels)
+        self.shape = config.latents.shape
         self.from_rgb = EqualConv(3, config.channels(config.resolution), 1)
         self.blocks = nn.Sequential(*down_blocks(config, LAST_SIDE))
-        self.to_latent = EqualLinear(
-            config.channels(LAST_SIDE) * LAST_SIDE**2, layers * config.stylemap_channels, activate=False
-        )
+        self.to_latent = EqualLinear(config.channels(LAST_SIDE) * LAST_SIDE**2, math.prod(self.shape), activate=False)
         # The mean w is the best guess of an encoder that knows nothing, far better than random vectors.
         nn.init.zeros_(self.to_latent.weight)
 
@@ -34,18 +36,18 @@ class Encoder(nn.Module):
 class VectorModel(Model):
     """Encode photos into vectors, render vectors to images.
 
-    Shapes, with R from ``config``, C its stylemap_channels and L = 2 log2 R - 2: images [N, 3, R, R] in [-1, 1]; latents (W+)
+    Shapes, with R from ``config``, C its latent_channels and L = 2 log2 R - 2: images [N, 3, R, R] in [-1, 1]; latents (W+)
     [N, L, C]; z [N, C] standard normal. Wrong shapes raise ValueError.
 
     Args:
         encoder: False leaves it out: converted weights have none, and it would be larger than their generator.
     """
 
-    def __init__(self, config: ModelConfig, encoder: bool = True):
+    def __init__(self, config: VectorConfig, encoder: bool = True):
         super().__init__()
         self.config = config
         self.generator = Generator(config)
-        self.encoder = Encoder(config, self.generator.layers) if encoder else None
+        self.encoder = Encoder(config) if encoder else None
         self.to(memory_format=torch.channels_last)
 
     def encode(self, images: Tensor) -> Tensor:
@@ -66,16 +68,47 @@ class VectorModel(Model):
             noise: maps of `Generator.noise_shapes`, the first axis 1 or N; None for the constant ones, so that the image
                 depends on the latent alone; RANDOM for new ones, from ``rng``.
         """
-        check_shape("latent", latent, (self.generator.layers, self.config.stylemap_channels))
+        check_shape("latent", latent, self.latents.shape)
         return self.generator.synthesis(latent, noise, rng)
 
     def map(self, z: Tensor) -> Tensor:
         """z -> latents, the same vector for every layer."""
-        check_shape("z", z, (self.config.stylemap_channels,))
+        check_shape("z", z, (self.config.latent_channels,))
         return self.generator.tile(self.generator.mapping(z))
 
-    def mean_latent(self, z: Tensor | None = None) -> Tensor:
-        """[1, L, C]: the mean over mapped ``z`` (default: the running mean), what truncation pulls towards."""
-        if z is None:
-            return self.generator.tile(self.generator.w_avg[None])
-        return mean_mapped(self, z)
+    def mean_latent(self) -> Tensor:
+        """[1, L, C]: the running mean of w."""
+        return self.spread_out(self.generator.w_avg[None, None])
+
+    def spread_out(self, latent: Tensor) -> Tensor:
+        return latent.expand(-1, self.config.layers, -1)
+
+    def own_noise(self) -> list[Tensor]:
+        return [layer.constant for layer in self.generator.synthesis.noises]
+
+    def render_with(self, latent: Tensor, extras: Mapping[str, Tensor]) -> Tensor:
+        noise = [extras[name] for name in self.latents.extras if name.startswith("noise.") and name in extras]
+        with self._input(extras.get("input")):
+            return self.synthesize(latent, noise or None)
+
+    @torch.no_grad()
+    def input_of(self, latent: Tensor) -> Tensor:
+        """[N, C', 8, 8]: what the latent's own layers give to the first layer whose input has side 8."""
+        seen = []
+        hook = self._layer_with_input().register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
+        with hook:
+            self.synthesize(latent)
+        return seen[0].clone()
+
+    @contextlib.contextmanager
+    def _input(self, features: Tensor | None) -> Iterator[None]:
+        """That layer takes these features instead of those of the layers before it."""
+        if features is None:
+            yield
+            return
+        hook = self._layer_with_input().register_forward_pre_hook(lambda _, arguments: (features, *arguments[1:]))
+        with hook:
+            yield
+
+    def _layer_with_input(self) -> nn.Module:
+        return self.generator.synthesis.layers[self.config.noise_sides.index(INPUT_SIDE) + 1]

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.architectures.layers import BLUR, Convolve, EqualLinear, same, upsample
+from stylemap.architectures.vector.config import VectorConfig
 from stylemap.architectures.vector.noise import Noise, NoiseInput, resolve
-from stylemap.config import ModelConfig
 from stylemap.operators import bias_act, upfirdn2d
 from stylemap.operators.bias_act import GAIN
 
@@ -91,9 +91,9 @@ class Synthesis(nn.Module):
     which takes the latent of the layer after it; the pictures are upsampled and summed up (the skips of section 4.1).
     """
 
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: VectorConfig):
         super().__init__()
-        styles, c = config.stylemap_channels, config.channels(FIRST_SIDE)
+        styles, c = config.latent_channels, config.channels(FIRST_SIDE)
         self.constant = nn.Parameter(torch.randn(1, c, FIRST_SIDE, FIRST_SIDE))
         layers = [Layer(c, c, styles, FIRST_SIDE, same)]
         to_rgb = [ToRGB(c, styles)]

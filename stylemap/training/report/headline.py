@@ -4,6 +4,8 @@ import math
 import re
 from pathlib import Path
 
+from stylemap import architectures
+from stylemap.errors import InputError
 from stylemap.training.log import Log
 from stylemap.training.report import wording
 
@@ -28,10 +30,10 @@ def headline(run: Path, config: dict, log: Log) -> str:
 
 
 def _latent(model: dict) -> str:
-    architecture = model.get("architecture", "stylemap")
-    if architecture != "stylemap":
-        return f"{architecture}, vectors of {model.get('stylemap_channels', '?')}"
-    return f"stylemap {model.get('stylemap_size', '?')} × {model.get('stylemap_size', '?')}"
+    try:
+        return architectures.model_config(model).latents.words
+    except InputError:  # of another version
+        return "unknown latents"
 
 
 def _progress(config: dict, log: Log) -> str:

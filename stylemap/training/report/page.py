@@ -11,8 +11,7 @@ from dataclasses import asdict
 from datetime import datetime
 from pathlib import Path
 
-from stylemap import __version__, files, reading
-from stylemap.config import TrainConfig
+from stylemap import __version__, architectures, files, reading
 from stylemap.errors import InputError
 from stylemap.settings import flat
 from stylemap.training.log import Log
@@ -58,8 +57,18 @@ def _read_config(run: Path) -> dict:
     return reading.read_yaml(path)
 
 
+def _defaults(config: dict) -> dict:
+    """Of the architecture that the run trains."""
+    model = config.get("model", {})
+    name = model.get("architecture", architectures.DEFAULT) if isinstance(model, dict) else architectures.DEFAULT
+    try:
+        return flat(asdict(architectures.find(name).training()))
+    except InputError:
+        return {}
+
+
 def _config(config: dict) -> str:
-    defaults = flat(asdict(TrainConfig()))
+    defaults = _defaults(config)
     rows, changed = [], 0
     for name, value in flat(config).items():
         if name not in defaults:

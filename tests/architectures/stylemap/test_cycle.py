@@ -7,11 +7,13 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylemap import perceptual
-from stylemap.architectures import losses
-from stylemap.architectures.cycle import TERMS, Pass, frozen
+from stylemap.architectures import chance, losses
+from stylemap.architectures.chance import Chance
+from stylemap.architectures.cycle import Pass, frozen
+from stylemap.architectures.stylemap.config import StylemapLoss
 from stylemap.architectures.stylemap.cycle import StylemapCycle
-from stylemap.config import LossConfig, OptimConfig
-from stylemap.training import batching, loop
+from stylemap.config import OptimConfig
+from stylemap.training import loop
 from stylemap.training.batching import assign_places
 from stylemap.training.monitor import Meter
 
@@ -31,7 +33,7 @@ def make(config, precision=torch.float32):
 
 def batch(config, size=4):
     real = torch.rand(size, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return Pass(real, batching.noise(0, 0, size, config.model.stylemap_channels))
+    return Pass(real, chance.draw(replace(config, batch=size), 0))
 
 
 @pytest.fixture
@@ -56,7 +58,6 @@ def changed(networks, before) -> set[str]:
     return {part for part in parts if any(name.startswith(part) for name in names)}
 
 
-OF_OTHERS = {"r2_penalty", "path_penalty", "path_length", "critic", "gradient_penalty"}
 GENERATOR = {"model.generator.mapping", "model.generator.resizer", "model.generator.synthesis"}
 
 
@@ -87,7 +88,7 @@ def test_each_step_trains_its_networks(setup):
     # the image cycle does not pass through the mapping network
     assert changed(networks, before) == {"model.generator.resizer", "model.generator.synthesis", "model.encoder"}
 
-    assert tuple(terms) == tuple(t for t in TERMS if t not in OF_OTHERS)  # in the order of the cycle
+    assert tuple(terms) == tuple(t for t in cycle.terms if t != "r2_penalty")  # in the order of the cycle
     assert all(not value.requires_grad and value.dim() == 0 for value in terms.values())
     assert all(p.requires_grad for p in networks.parameters())
 
@@ -157,7 +158,7 @@ def test_r2_is_the_penalty_on_fakes(config):
 def test_weights_of_the_image_cycle(config, name):
     """With all weights but one at 0 the step follows that term alone."""
     only = dict.fromkeys(("image_reconstruction", "perceptual", "encoder_adversarial"), 0.0) | {name: 1.0}
-    cycle, part = make(replace(config, loss=LossConfig(**only)))
+    cycle, part = make(replace(config, loss=StylemapLoss(**only)))
     networks, real = cycle.networks, part.real
     reconstruction = networks.generator.synthesize(networks.encoder(real))
     d = networks.discriminator
@@ -175,7 +176,7 @@ def test_weights_of_the_image_cycle(config, name):
 
 
 def test_without_a_perceptual_network_the_term_is_zero(config):
-    cycle, part = make(replace(config, loss=LossConfig(perceptual_network="none")))
+    cycle, part = make(replace(config, loss=StylemapLoss(perceptual_network="none")))
     assert cycle.image_step([part], None)["perceptual"] == 0
 
 
@@ -266,7 +267,7 @@ class TestPasses:
             cycle.networks.double()
             whole = batch(config, 16)
             split = [
-                Pass(whole.real[places].double(), whole.z[:, places].double())
+                Pass(whole.real[places].double(), Chance(whole.chance.z[:, places].double()))
                 for places in assign_places(16, passes=parts)
             ]
             for seen in (0, 16):
@@ -340,7 +341,7 @@ class Waits(TorchDispatchMode):
 def test_an_iteration_never_waits_for_the_device(config, monkeypatch):
     config = replace(config, optim=replace(config.optim, clip=1.0, r2_gamma=1.0))
     cycle, part = make(config)
-    meter = Meter(torch.device("cpu"))
+    meter = Meter(cycle.terms, torch.device("cpu"))
     with Waits(monkeypatch) as waits:
         for seen in (0, 4):
             meter.add(cycle.iterate([part], seen))

@@ -6,12 +6,13 @@ import torch
 from stylemap.architectures import build
 from stylemap.architectures import model as model_module
 from stylemap.architectures.model import truncate
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.architectures.vector import VectorModel
-from stylemap.config import ModelConfig
+from stylemap.architectures.vector.config import StyleGAN2Config
+from stylemap.architectures.vector.model import VectorModel
 from tests.memory import peak
 
-CONFIG = ModelConfig(
+CONFIG = StylemapConfig(
     resolution=16, stylemap_size=4, stylemap_channels=3, channel_base=128, channel_max=8, mapping_layers=2
 )
 
@@ -57,7 +58,7 @@ class TestShapes:
 
     @pytest.mark.parametrize("shape", [(3,), (2, 4), (2, 3, 1), ()])
     def test_z(self, model, shape):
-        for function in (model.map, model.mean_stylemap):
+        for function in (model.map, model.mean_mapped):
             with pytest.raises(ValueError, match=r"z must be \[N, 3\], not \[.*\]"):
                 function(torch.zeros(shape))
 
@@ -82,41 +83,41 @@ class TestShapes:
 class TestMeanStylemap:
     def test_fixed_whatever_the_global_seed(self, model):
         torch.manual_seed(1)
-        first = model.mean_stylemap()
+        first = model.mean_latent()
         torch.manual_seed(2)
-        assert torch.equal(model.mean_stylemap(), first)
+        assert torch.equal(model.mean_latent(), first)
         assert first.shape == (1, 3, 4, 4)
 
     def test_does_not_disturb_the_global_generator(self, model):
         torch.manual_seed(1)
         expected = torch.randn(3)
         torch.manual_seed(1)
-        model.mean_stylemap()
+        model.mean_latent()
         assert torch.equal(torch.randn(3), expected)
 
     def test_mean_of_mapped_z(self, model):
         z = randn(5, 3)
         expected = torch.stack([model.map(z[k : k + 1])[0] for k in range(5)]).mean(dim=0, keepdim=True)
         # float32 sums of 5 values of size 1
-        assert (model.mean_stylemap(z) - expected).abs().max() <= 1e-6
+        assert (model.mean_mapped(z) - expected).abs().max() <= 1e-6
 
     def test_near_the_mean_of_other_draws(self, model):
         mapped = model.map(randn(4096, 3, seed=9))
         error = mapped.std(dim=0) * (2 / 4096) ** 0.5  # both means are of 4096 draws
-        assert ((model.mean_stylemap() - mapped.mean(dim=0)).abs() < 6 * error + 1e-6).all()
+        assert ((model.mean_latent() - mapped.mean(dim=0)).abs() < 6 * error + 1e-6).all()
 
     def test_never_holds_more_than_a_part(self, monkeypatch):
         """Mapped at once, 4096 stylemaps take 4096 / 256 times as much as the parts do, one after the other."""
         monkeypatch.setattr(model_module, "MAPPED", 256)
         stylemaps = 4096 * 3 * 4 * 4 * 4  # bytes
-        assert peak(StylemapModel(CONFIG).mean_stylemap) < stylemaps  # whose weights learn: a graph would keep all
+        assert peak(StylemapModel(CONFIG).mean_latent) < stylemaps  # whose weights learn: a graph would keep all
 
     def test_in_parts_as_at_once(self, model, monkeypatch):
         z = randn(7, 3)
-        whole = model.mean_stylemap(z)
+        whole = model.mean_mapped(z)
         monkeypatch.setattr(model_module, "MAPPED", 2)
         # float32 sums of 7 values of size 1
-        assert (model.mean_stylemap(z) - whole).abs().max() <= 1e-6
+        assert (model.mean_mapped(z) - whole).abs().max() <= 1e-6
 
 
 class TestTruncate:
@@ -135,9 +136,14 @@ class TestTruncate:
 
 
 def test_a_config_means_one_kind_of_model():
-    vectors = ModelConfig(resolution=32, stylemap_channels=8, channel_base=128, channel_max=8, architecture="stylegan2")
+    vectors = StyleGAN2Config(
+        resolution=32,
+        latent_channels=8,
+        channel_base=128,
+        channel_max=8,
+    )
     assert isinstance(build(CONFIG), StylemapModel)
     assert isinstance(build(vectors), VectorModel)
     assert build(vectors, encoder=False).encoder is None
-    with pytest.raises(ValueError, match="stylegan2 has no stylemaps"):
-        StylemapModel(vectors)
+    with pytest.raises(ValueError, match="needs its encoder"):
+        build(CONFIG, encoder=False)

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.networks import Encoder, Generator
-from stylemap.config import ModelConfig
 
 SIDES = (1, 2, 4, 8, 16, 32)
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
@@ -15,9 +15,9 @@ PAIRS = [(s, r) for s, r in itertools.product(SIDES, RESOLUTIONS) if s <= r]
 NORMS = ("layer", "instance", "batch", "group")
 
 
-def small(resolution: int = 32, stylemap_size: int = 8, **settings) -> ModelConfig:
+def small(resolution: int = 32, stylemap_size: int = 8, **settings) -> StylemapConfig:
     """8 channels everywhere, 6 in the stylemap: no two sizes that could be taken for one another but N = 8."""
-    return ModelConfig(
+    return StylemapConfig(
         **{
             "resolution": resolution,
             "stylemap_size": stylemap_size,
@@ -34,12 +34,12 @@ def randn(*shape: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
-def parameters(network: type, config: ModelConfig) -> int:
+def parameters(network: type, config: StylemapConfig) -> int:
     with torch.device("meta"):
         return sum(p.numel() for p in network(config).parameters())
 
 
-def check_shapes(config: ModelConfig, n: int) -> list[torch.Tensor]:
+def check_shapes(config: StylemapConfig, n: int) -> list[torch.Tensor]:
     """Run all three networks and compare every shape; what they return."""
     s, r, c = config.stylemap_size, config.resolution, config.stylemap_channels
     generator, encoder, discriminator = Generator(config), Encoder(config), Discriminator(config)
@@ -95,9 +95,9 @@ class TestShapes:
 
     def test_published_settings_at_full_width(self):
         for config in (
-            ModelConfig(),
-            ModelConfig(resolution=1024, stylemap_size=16, light=True),
-            ModelConfig(resolution=1024, stylemap_size=32, light=True),
+            StylemapConfig(),
+            StylemapConfig(resolution=1024, stylemap_size=16, light=True),
+            StylemapConfig(resolution=1024, stylemap_size=32, light=True),
         ):
             with torch.device("meta"):
                 check_shapes(config, 4)
@@ -106,12 +106,12 @@ class TestShapes:
 class TestSizes:
     def test_published_256(self):
         """The paper's 8 x 8 model: 79.7, 17.6 and 28.9 million."""
-        config = ModelConfig(resolution=256, stylemap_size=8)
+        config = StylemapConfig(resolution=256, stylemap_size=8)
         sizes = [parameters(network, config) for network in (Generator, Encoder, Discriminator)]
         assert sizes == [79_744_323, 17_617_600, 28_864_129]
 
     def test_light_has_narrow_styles(self):
-        full, light = (ModelConfig(resolution=1024, stylemap_size=32, light=light) for light in (False, True))
+        full, light = (StylemapConfig(resolution=1024, stylemap_size=32, light=light) for light in (False, True))
         assert parameters(Generator, light) < 0.6 * parameters(Generator, full)
         assert parameters(Encoder, light) == parameters(Encoder, full)
 

@@ -284,7 +284,7 @@ class TestCommand:
         assert cli.main(["import", "--published", str(good), "--out", str(out)]) == 0
         said = capsys.readouterr()
         assert said.err == ""
-        assert said.out == f"{out}  (16 px, stylemap 8 x 8)\n"
+        assert said.out == f"{out}  (16 px, stylemap 8x8)\n"
         written = checkpoint.load(out), checkpoint.load_discriminator(out)
         for before, after in zip(loaded, written, strict=True):
             expected, actual = before.state_dict(), after.state_dict()

@@ -5,8 +5,8 @@ import math
 import torch
 import torch.nn.functional as F
 
-from stylemap.architectures.vector import Generator
 from stylemap.architectures.vector.adain import AdaIN, upsample
+from stylemap.architectures.vector.generator import Generator
 from tests.architectures.vector import reference
 from tests.architectures.vector.reference import Styled
 from tests.architectures.vector.tiny import config, generator, randn

@@ -47,7 +47,7 @@ class TestImages:
         entries = layout.entries()
         model = conversion.load(write(layout, entries, tmp_path / "net"))
         assert model.config.architecture == ("stylegan" if layout is TensorFlow1 else "stylegan2")
-        assert (model.config.stylemap_channels, model.config.mapping_layers) == (foreign.C, foreign.MAPPING)
+        assert (model.config.latent_channels, model.config.mapping_layers) == (foreign.C, foreign.MAPPING)
         check_images(model, layout.render(entries, Z.double()))
 
     @pytest.mark.parametrize("layout", [Ada, TensorFlow2])
@@ -104,7 +104,7 @@ class TestRest:
         model = conversion.load(write(Rosinality, entries, tmp_path / "a.pt", latent_avg=mean[None]))
         assert torch.equal(model.generator.w_avg, mean)
         model = conversion.load(write(Rosinality, entries, tmp_path / "a.pt"))
-        assert torch.equal(model.generator.w_avg, model.generator.statistics()[0])
+        assert torch.equal(model.generator.w_avg, model.statistics().mean[0, 0])
 
     @pytest.mark.parametrize("shape", [(5,), (1, 5), (6, 5), (1, 6, 5)], ids=str)
     def test_mean_w_of_one_or_many_rows(self, shape, tmp_path):

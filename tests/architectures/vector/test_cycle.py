@@ -6,34 +6,41 @@ import numpy as np
 import pytest
 import torch
 
-from stylemap import checkpoint, perceptual
-from stylemap.architectures.cycle import TERMS
-from stylemap.architectures.vector import VectorModel, chance
+from stylemap import architectures, checkpoint, perceptual
+from stylemap.architectures.vector import chance
 from stylemap.architectures.vector import losses as vector_losses
 from stylemap.architectures.vector.chance import PATH
+from stylemap.architectures.vector.config import (
+    StyleGAN2CycleConfig,
+    StyleGANConfig,
+    StyleGANTraining,
+    VectorLoss,
+)
 from stylemap.architectures.vector.cycle import VectorCycle
-from stylemap.config import AugmentConfig, LossConfig, ModelConfig, OptimConfig, TrainConfig, VectorConfig
+from stylemap.architectures.vector.model import VectorModel
+from stylemap.config import AugmentConfig, OptimConfig, TrainConfig
 from stylemap.errors import InputError
 from stylemap.metrics import heldout
 from stylemap.training import augment, batching, loop, state
 from stylemap.training.log import read_log
 from stylemap.training.monitor import Meter
 from tests.architectures.stylemap.test_cycle import Waits, snapshot
+from tests.architectures.vector.tiny import training
 from tests.training.test_distributed import in_float64
 from tests.training.test_loop import assert_same, stop_after
 
 GENERATOR = {"model.generator.mapping", "model.generator.synthesis"}
 PARTS = GENERATOR | {"model.encoder", "discriminator"}
-WGAN = {"loss": LossConfig(adversarial="wgan-gp"), "optim": OptimConfig(r1_gamma=0)}
+WGAN = {"loss": VectorLoss(adversarial="wgan-gp"), "optim": OptimConfig(r1_gamma=0)}
 
 
 @pytest.fixture
 def vectors(config) -> TrainConfig:
-    return replace(config, model=replace(config.model, architecture="stylegan2"), vector=VectorConfig(path_every=2))
+    return training(config, "stylegan2", vector=StyleGAN2CycleConfig(path_every=2))
 
 
 def stylegan(config: TrainConfig) -> TrainConfig:
-    return replace(config, model=replace(config.model, architecture="stylegan"), vector=VectorConfig())
+    return training(config, "stylegan")
 
 
 def make(config: TrainConfig, passes: int = 1, double: bool = False):
@@ -70,7 +77,7 @@ def test_each_step_trains_its_networks(vectors):
 
     (terms, latents, fakes), trained = step(cycle.generator_step, passes)
     assert trained == GENERATOR
-    assert latents[0].shape == (4, networks.generator.layers, 4) and not fakes[0].requires_grad
+    assert latents[0].shape == (4, networks.model.latents.count, 4) and not fakes[0].requires_grad
     found, trained = step(cycle.path_step, passes)
     assert trained == GENERATOR
     terms |= found
@@ -86,8 +93,8 @@ def test_each_step_trains_its_networks(vectors):
     found, trained = step(cycle.encoder_step, passes)
     assert trained == {"model.encoder"}
     terms |= found
-    left_out = {"r2_penalty", "discriminator_reconstruction", "critic", "gradient_penalty"}
-    assert tuple(terms) == tuple(t for t in TERMS if t not in left_out)
+    left_out = {"r2_penalty", "critic", "gradient_penalty"}
+    assert tuple(terms) == tuple(t for t in cycle.terms if t not in left_out)
     assert all(p.requires_grad for p in networks.parameters())
 
 
@@ -111,7 +118,7 @@ class TestSchedule:
         assert groups["generator"]["betas"] == (0.0, pytest.approx(0.99 ** (2 / 3)))
         assert groups["encoder"]["lr"] == 0.002
         assert groups["discriminator"]["lr"] == pytest.approx(0.002 * 4 / 5)
-        plain = make(replace(vectors, vector=VectorConfig(path_weight=0)))[0].optimizers
+        plain = make(replace(vectors, vector=StyleGAN2CycleConfig(path_weight=0)))[0].optimizers
         assert plain.generator.param_groups[0]["lr"] == 0.002
 
 
@@ -121,14 +128,14 @@ class TestGenerator:
         cycle, parts = make(vectors, passes=2)
         passes, generator = parts(), cycle.networks.generator
         with torch.no_grad():
-            expected = 0.005 * torch.cat([generator.mapping(part.z[0]) for part in passes]).mean(dim=0)
+            expected = 0.005 * torch.cat([generator.mapping(part.chance.z[0]) for part in passes]).mean(dim=0)
         cycle.generator_step(passes)
         torch.testing.assert_close(generator.w_avg, expected, rtol=1e-3, atol=1e-7)  # 1 - 0.995 in float32
 
     @pytest.mark.parametrize("mixing", [0.0, 1.0])
     def test_latents_are_mixed_as_often_as_told(self, vectors, mixing):
-        cycle, parts = make(replace(vectors, vector=VectorConfig(mixing=mixing)))
-        w, latent = cycle._latent(parts()[0], PATH, parts()[0].z[0])
+        cycle, parts = make(replace(vectors, vector=StyleGAN2CycleConfig(mixing=mixing)))
+        w, latent = cycle._latent(parts()[0], PATH, parts()[0].chance.z[0])
         assert torch.equal(latent[:, 0], w)  # the coarsest layer is never the partner's
         own = (latent == w[:, None]).all(dim=2).all(dim=1)
         assert own.tolist() == [mixing == 0] * 4
@@ -145,7 +152,10 @@ class TestGenerator:
 
     def test_path_penalty_is_scaled_by_weight_and_interval(self, vectors):
         gradients = []
-        for settings in (VectorConfig(path_weight=1, path_every=1), VectorConfig(path_weight=2, path_every=4)):
+        for settings in (
+            StyleGAN2CycleConfig(path_weight=1, path_every=1),
+            StyleGAN2CycleConfig(path_weight=2, path_every=4),
+        ):
             cycle, parts = make(replace(vectors, vector=settings))
             cycle.path_step(parts())
             gradients.append(cycle.networks.generator.synthesis.constant.grad)
@@ -155,14 +165,14 @@ class TestGenerator:
 class TestEncoder:
     def test_reconstructions_are_learned_without_the_generator(self, vectors):
         """The same images again and again: the error falls while G stays what it is."""
-        loss = LossConfig(encoder_adversarial=0, perceptual=0)
+        loss = VectorLoss(encoder_adversarial=0, perceptual=0)
         cycle, parts = make(replace(vectors, loss=loss, optim=replace(vectors.optim, lr=0.01)))
         passes = parts()
         errors = [float(cycle.encoder_step(passes)["image_reconstruction"]) for _ in range(30)]
         assert errors[-1] < 0.98 * errors[0]
 
     def test_switched_off_there_is_none(self, vectors, tmp_path):
-        config = replace(vectors, vector=VectorConfig(encoder=False), images=16, tick=8)
+        config = replace(vectors, vector=StyleGAN2CycleConfig(encoder=False), images=16, tick=8)
         loop.train(config, tmp_path / "run")
         model = checkpoint.load_any(tmp_path / "run")
         assert model.encoder is None
@@ -172,7 +182,7 @@ class TestEncoder:
         with pytest.raises(InputError, match="no encoder"):
             model.encode(torch.zeros(1, 3, 16, 16))
         with pytest.raises(InputError, match=r"vector\.encoder"):
-            loop.train(replace(config, vector=VectorConfig()), tmp_path / "run", resume=True)
+            loop.train(replace(config, vector=StyleGAN2CycleConfig()), tmp_path / "run", resume=True)
 
 
 class TestWgan:
@@ -195,7 +205,9 @@ class TestWgan:
         (part,) = parts()
         d = cycle.networks.discriminator
         with torch.no_grad():
-            fake = cycle._sample(part, chance.DISCRIMINATOR, cycle._latent(part, chance.DISCRIMINATOR, part.z[1])[1])
+            fake = cycle._sample(
+                part, chance.DISCRIMINATOR, cycle._latent(part, chance.DISCRIMINATOR, part.chance.z[1])[1]
+            )
         between = vector_losses.between(part.real, fake, part.chance.between)
         loss = vector_losses.wgan_critic(d(part.real), d(fake))
         loss = loss + 10 * vector_losses.wgan_gradient_penalty(between, d(between))
@@ -209,10 +221,10 @@ class TestPasses:
     def test_same_gradients_after_two_iterations(self, vectors, kind):
         changes = {
             "stylegan2": {},
-            "relativistic": {"loss": LossConfig(adversarial="relativistic")},
-            "wgan-gp": {**WGAN, "model": replace(vectors.model, architecture="stylegan"), "vector": VectorConfig()},
+            "relativistic": {"loss": VectorLoss(adversarial="relativistic")},
+            "wgan-gp": WGAN,
         }[kind]
-        config = replace(vectors, batch=16, **changes)
+        config = replace(stylegan(vectors) if kind == "wgan-gp" else vectors, batch=16, **changes)
         results = []
         for count in (1, 4):
             cycle, parts = make(config, count, double=True)
@@ -235,7 +247,8 @@ class TestChance:
     SHAPES = [(1, 1, 4, 4), (1, 1, 8, 8)]
 
     def test_it_is_a_function_of_seed_and_place(self):
-        a, b, c = (chance.draw(0, seen, 6, 4, 8, 0.5) for seen in (12, 12, 18))
+        config = StyleGANTraining(batch=6, model=StyleGANConfig(resolution=32, latent_channels=4))
+        a, b, c = (chance.draw(config, seen) for seen in (12, 12, 18))
         assert_same(vars(a), vars(b))
         assert not torch.equal(a.path_z, c.path_z) and a.seeds != c.seeds
         part = a.take([4, 1])
@@ -251,7 +264,8 @@ class TestChance:
 
     def test_crossovers_are_uniform(self):
         """Of 30,000 draws a share has a standard deviation of 0.003 at most."""
-        crossovers = chance.draw(0, 0, 10_000, 1, 6, 0.9).crossovers.flatten()
+        config = StyleGANTraining(batch=10_000, model=StyleGANConfig(resolution=16, latent_channels=1))
+        crossovers = chance.draw(config, 0).crossovers.flatten()
         shares_ = torch.bincount(crossovers, minlength=7) / len(crossovers)
         expected = torch.tensor([0, 0.18, 0.18, 0.18, 0.18, 0.18, 0.1])
         assert ((shares_ - expected).abs() < 0.015).all()
@@ -305,18 +319,28 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("architecture", "changes", "message"),
         [
-            ("stylemap", {"vector": VectorConfig(mixing=0.5)}, r"vector\.mixing means nothing to .* stylemap"),
-            ("stylemap", {"vector": VectorConfig(encoder=False)}, r"vector\.encoder means nothing"),
-            ("stylegan", {"vector": VectorConfig(path_weight=1)}, r"vector\.path_weight means nothing to .* stylegan"),
-            ("stylegan2", {"loss": LossConfig(autoencoder_images=4)}, r"loss\.autoencoder_images means nothing"),
-            ("stylegan2", {"loss": LossConfig(discriminator_reconstruction=0)}, "discriminator_reconstruction"),
-            ("stylemap", WGAN, "wgan-gp is for"),
-            ("stylegan", {"loss": LossConfig(adversarial="wgan-gp")}, r"give optim\.r1_gamma 0"),
+            (
+                "stylemap",
+                {"vector": {"mixing": 0.5}},
+                r"vector\.mixing is a setting of .*stylegan2 and stylegan, not",
+            ),
+            ("stylemap", {"vector": {"encoder": False}}, r"vector\.encoder is a setting of"),
+            (
+                "stylegan",
+                {"vector": {"path_weight": 1}},
+                r"vector\.path_weight is a setting of .*stylegan2, not of stylegan",
+            ),
+            ("stylegan2", {"loss": {"autoencoder_images": 4}}, r"loss\.autoencoder_images is a setting of"),
+            ("stylegan2", {"loss": {"discriminator_reconstruction": 0}}, "discriminator_reconstruction"),
+            ("stylegan2", {"speed": {"checkpointing": True}}, r"speed\.checkpointing is a setting of"),
+            ("stylemap", {"loss": {"adversarial": "wgan-gp"}}, r"loss\.adversarial: 'wgan-gp' is not one of"),
+            ("stylegan", {"loss": {"adversarial": "wgan-gp"}}, r"give optim\.r1_gamma 0"),
+            ("stylegan", {"vector": {"mixin": 1}}, r"unknown settings vector\.mixin"),
         ],
     )
     def test_settings_that_do_not_go_together(self, architecture, changes, message):
         with pytest.raises(InputError, match=message) as caught:
-            TrainConfig(model=ModelConfig(architecture=architecture), **changes)
+            architectures.train_config({"model": {"architecture": architecture}, **changes})
         assert "\n" not in str(caught.value)
 
     def test_another_architecture(self, vectors, tmp_path):
@@ -329,7 +353,7 @@ class TestRefusals:
 def test_an_iteration_never_waits_for_the_device(vectors, monkeypatch, loss):
     config = vectors if loss == "nonsaturating" else replace(stylegan(vectors), **WGAN)
     cycle, parts = make(config)
-    meter = Meter(torch.device("cpu"))
+    meter = Meter(cycle.terms, torch.device("cpu"))
     passes = {seen: parts(seen) for seen in (0, 4)}
     with Waits(monkeypatch) as waits:
         for seen in passes:

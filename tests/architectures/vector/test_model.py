@@ -3,7 +3,9 @@
 import pytest
 import torch
 
-from stylemap.architectures.vector import RANDOM, VectorModel, truncate
+from stylemap.architectures.model import truncate
+from stylemap.architectures.vector.model import VectorModel
+from stylemap.architectures.vector.noise import RANDOM
 from stylemap.errors import InputError
 from tests.architectures.vector.tiny import ARCHITECTURES, config, randn
 
@@ -24,7 +26,7 @@ class TestInterface:
         assert latent.shape == (3, 6, 5)
         assert model.synthesize(latent).shape == images.shape
         assert model.map(torch.randn(2, 5)).shape == (2, 6, 5)
-        assert model.mean_latent().shape == model.mean_latent(torch.randn(7, 5)).shape == (1, 6, 5)
+        assert model.mean_latent().shape == model.mean_mapped(torch.randn(7, 5)).shape == (1, 6, 5)
         assert model.device == torch.device("cpu")
 
     @pytest.mark.parametrize("resolution", [8, 64, 1024])
@@ -70,7 +72,7 @@ class TestInterface:
     def test_truncation(self, architecture):
         model = made(architecture)
         z = torch.randn(4, 5)
-        mean, latent = model.mean_latent(z), model.map(z)
+        mean, latent = model.mean_mapped(z), model.map(z)
         assert torch.equal(truncate(latent, mean, 0), mean.expand_as(latent))
         assert torch.equal(truncate(latent, mean, 1), latent)
 

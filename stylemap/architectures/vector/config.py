@@ -1,0 +1,135 @@
+"""Settings of StyleGAN2 and StyleGAN."""
+
+import math
+from dataclasses import dataclass, field
+from typing import Literal
+
+from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, TrainConfig
+from stylemap.settings import check, check_kinds
+
+INPUT_SIDE = 8  # of the features that structured noise replaces
+
+
+@dataclass(frozen=True, kw_only=True)
+class VectorConfig(ModelConfig):
+    """Generator, encoder and discriminator of a model with one latent vector per layer."""
+
+    latent_channels: int = 512
+    """Length C of z, of w, and of each layer's vector."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        self.check_range("latent_channels", MOST_CHANNELS)
+
+    @property
+    def layers(self) -> int:
+        """L = 2 log2 R - 2: how many vectors modulate an image."""
+        return 2 * int(math.log2(self.resolution)) - 2
+
+    @property
+    def noise_sides(self) -> list[int]:
+        """The side of each noise map, in order."""
+        return [4 << (i // 2) for i in range(self.layers)]
+
+    @property
+    def latents(self) -> Latents:
+        noise = {f"noise.{i}": (1, 1, side, side) for i, side in enumerate(self.noise_sides)}
+        return Latents(
+            words=f"{self.architecture}, {self.layers} vectors of {self.latent_channels}",
+            name="latent",
+            places="layers",
+            shape=(self.layers, self.latent_channels),
+            z_channels=self.latent_channels,
+            spatial=False,
+            extras=noise | {"input": (1, self.channels(INPUT_SIDE), INPUT_SIDE, INPUT_SIDE)},
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleGAN2Config(VectorConfig):
+    architecture: Literal["stylegan2"] = "stylegan2"
+    """Which networks, latents and training cycle; stylegan2 and stylegan are there for comparison."""
+
+    @property
+    def noise_sides(self) -> list[int]:
+        """One layer at side 4, then two at every side."""
+        return [4 << ((i + 1) // 2) for i in range(self.layers - 1)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class StyleGANConfig(VectorConfig):
+    architecture: Literal["stylegan"] = "stylegan"
+    """Which networks, latents and training cycle; stylegan2 and stylegan are there for comparison."""
+
+
+@dataclass(frozen=True)
+class VectorLoss(LossConfig):
+    """Weights of the terms of the training."""
+
+    adversarial: Literal["nonsaturating", "relativistic", "wgan-gp"] = "nonsaturating"
+    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1. wgan-gp is
+    the critic of the first StyleGAN, which has a gradient penalty of its own in every step."""
+
+
+@dataclass(frozen=True)
+class VectorCycleConfig:
+    """How samples are made, and whether there is an encoder."""
+
+    mixing: float = 0.9
+    """Share of samples whose finer layers take the latent of another z (StyleGAN, section 3.1)."""
+    encoder: bool = True
+    """Train an encoder beside the generator, which does not learn from it (in-domain inversion). false: the model has no
+    encoder, and nothing is reconstructed."""
+
+    def __post_init__(self):
+        check_kinds(self, "vector")
+        check(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
+
+
+@dataclass(frozen=True)
+class StyleGAN2CycleConfig(VectorCycleConfig):
+    """Also the penalty of path lengths."""
+
+    path_weight: float = 2.0
+    """Strength of the path length penalty (StyleGAN2, section 3.2); 0 = off."""
+    path_every: int = 4
+    """Iterations between path length penalties (each is made that much stronger)."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
+        check(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
+
+
+@dataclass(frozen=True)
+class VectorTraining(TrainConfig):
+    """Training of a generator with one latent vector per layer, and of an encoder beside it."""
+
+    loss: VectorLoss = field(default_factory=VectorLoss)
+    vector: VectorCycleConfig = field(default_factory=VectorCycleConfig)
+
+    def __post_init__(self):
+        super().__post_init__()
+        check(
+            self.loss.adversarial != "wgan-gp" or self.optim.r1_gamma == self.optim.r2_gamma == 0,
+            "loss.adversarial wgan-gp has a gradient penalty of its own; give optim.r1_gamma 0 and leave optim.r2_gamma out",
+        )
+
+    @property
+    def has_encoder(self) -> bool:
+        return self.vector.encoder
+
+
+@dataclass(frozen=True)
+class StyleGANTraining(VectorTraining):
+    model: StyleGANConfig = field(default_factory=StyleGANConfig)
+
+
+@dataclass(frozen=True)
+class StyleGAN2Training(VectorTraining):
+    model: StyleGAN2Config = field(default_factory=StyleGAN2Config)
+    vector: StyleGAN2CycleConfig = field(default_factory=StyleGAN2CycleConfig)
+
+    @property
+    def generator_penalty_every(self) -> int | None:
+        return self.vector.path_every if self.vector.path_weight > 0 else None
