@@ -1,4 +1,4 @@
-"""Stylemaps of several sides, trained alike: reconstruction and edit quality by side (an ablation of StyleMapGAN)."""
+"""Stylemaps of several sides, trained with the same settings: reconstructions and edits by side (an ablation of StyleMapGAN)."""
 
 import re
 from collections.abc import Sequence
@@ -62,10 +62,10 @@ class Run:
         return architectures.train_config(reading.read_yaml(self.folder / checkpoint.CONFIG_FILE))
 
     def status(self) -> Status:
-        """Of the folder; "busy" where a living process trains in it.
+        """The state of the folder; "busy" where a living process trains in it.
 
         Raises:
-            InputError: it holds another run.
+            InputError: the folder holds another run.
         """
         if not (self.folder / checkpoint.CONFIG_FILE).is_file():
             return "busy" if self.busy() else "new"
@@ -104,7 +104,7 @@ def differences(known: TrainConfig, config: TrainConfig) -> list[str]:
 
 
 def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: Path) -> list[Run]:
-    """One for every side and seed, the first seed of all sides first; the folders may be there already.
+    """A run for every side and seed, the first seed of all sides first. Their folders may exist.
 
     Raises:
         InputError: a side that does not fit, or a folder that holds another run.
@@ -161,16 +161,16 @@ class Measuring:
         """Reconstructions, and edits of several parts: a column for each side, all of the first seed that has it."""
         by_side = {run.side: run for run in reversed(finished)}
         originals = images.from_arrays([self.heldout[i] for i in range(min(SHOWN, len(self.heldout)))])
-        made: dict[str, Tensor] = {"original": originals}
+        reconstructions: dict[str, Tensor] = {"original": originals}
         edited: dict[str, Tensor] = {}
         for side, run in sorted(by_side.items()):
             evaluation = self.evaluation(run)
             pictures = streams.reconstructions(evaluation.model, evaluation.latents[: len(originals)])
-            made[f"side {side}"] = images.from_uint8(torch.cat(list(pictures)))
+            reconstructions[f"side {side}"] = images.from_uint8(torch.cat(list(pictures)))
             columns = local_editing.columns(self.shown_edits(evaluation))
             edit = columns.pop("edit")
             edited = {**columns, **edited, f"side {side}": edit}
-        return sheets.sheet(made), sheets.sheet(edited)
+        return sheets.sheet(reconstructions), sheets.sheet(edited)
 
     def shown_edits(self, evaluation: Evaluation) -> list[local_editing.Edit]:
         """One of each of SHOWN_PARTS, or of each half. It is the middle one of all pairs: the first ones are so alike that an
@@ -189,12 +189,12 @@ def by_side(measures: Sequence[dict]) -> dict[int, list[dict]]:
 
 
 def table(measures: Sequence[dict], notes: Sequence[str]) -> str:
-    """Markdown: means over seeds, and in brackets each seed."""
+    """Markdown: the mean over seeds, and in brackets each seed."""
     rows = []
-    for side, some in by_side(measures).items():
-        row = [f"{side} x {side}", ", ".join(str(m["seed"]) for m in some)]
+    for side, group in by_side(measures).items():
+        row = [f"{side} x {side}", ", ".join(str(m["seed"]) for m in group)]
         for name in METRICS:
-            values = [m[name] for m in some if m[name] is not None]
+            values = [m[name] for m in group if m[name] is not None]
             mean = number(sum(values) / len(values)) if values else number(None)
             each = f" ({', '.join(map(number, values))})" if len(values) > 1 else ""
             row.append(mean + each)
@@ -208,7 +208,7 @@ def plot(measures: Sequence[dict]) -> bytes:
     across = Axis("side of the stylemap; line: mean, dots: seeds", True, [(side, str(side)) for side in groups])
     figure, panels = charts.new_figure(2 * PANEL[0], 2 * PANEL[1], 2, 2)
     for axes, (name, title) in zip(panels, PLOTTED.items(), strict=True):
-        known = {side: [m[name] for m in some if m[name] is not None] for side, some in groups.items()}
+        known = {side: [m[name] for m in group if m[name] is not None] for side, group in groups.items()}
         mean = [(side, sum(values) / len(values)) for side, values in known.items() if values]
         each = [(side, value) for side, values in known.items() for value in values]
         values = [value for _, value in each if value > 0]
@@ -218,12 +218,14 @@ def plot(measures: Sequence[dict]) -> bytes:
     return charts.png(figure)
 
 
-def write(measures: Sequence[dict], about: dict, notes: Sequence[str], shown: tuple[Tensor, Tensor], out: Path) -> str:
+def write(
+    measures: Sequence[dict], about: dict, notes: Sequence[str], pictures: tuple[Tensor, Tensor], out: Path
+) -> str:
     """All files of results; returns the table."""
     text = table(measures, notes)
     results.write_json(out / RESULT, {**about, "notes": list(notes), "runs": list(measures)})
     files.write_text(out / TABLE, text)
     files.write_bytes(out / PLOT, plot(measures))
-    for name, picture in zip((SHEET, EDITS), shown, strict=True):
+    for name, picture in zip((SHEET, EDITS), pictures, strict=True):
         images.write(out / name, picture)
     return text

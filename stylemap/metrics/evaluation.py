@@ -16,7 +16,7 @@ from stylemap import images, perceptual
 from stylemap.architectures.model import Model
 from stylemap.datasets import Dataset
 from stylemap.errors import InputError
-from stylemap.metrics import lerp, streams
+from stylemap.metrics import streams
 from stylemap.perceptual import Perceptual, inception
 from stylemap.perceptual.inception import Extractor
 from stylemap.precision import in_float32
@@ -130,8 +130,8 @@ class Evaluation:
             yield images.from_arrays(originals), images.from_uint8(reconstruction)
 
     def interpolations(self, count: int) -> Iterator[Tensor]:
-        """Batches of images between reconstructions, see `lerp.interpolations`."""
-        return lerp.interpolations(self.tensors, self.render, count, self.model.config.resolution, self.seed)
+        """Batches of images between reconstructions, see `streams.interpolations`."""
+        return streams.interpolations(self.tensors, self.render, count, self.model.config.resolution, self.seed)
 
     def samples(self, count: int) -> Iterator[Tensor]:
         """Batches of images of random z, uint8 [n, R, R, 3]."""

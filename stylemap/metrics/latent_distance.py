@@ -1,9 +1,9 @@
 """How far latents lie from what the mapping network makes: "semantic quality", by a definition of this project.
 
-The number was named without a definition (a mean of 0.44 for mapped z), so it cannot be compared with this one. Here: in each
-layer, or cell of a stylemap, the Euclidean distance to the mean of mapped samples over their standard deviation (the root of
-their mean squared distance), averaged over layers. Mapped samples lie at about 1, in the root of the mean square exactly.
-Latents far out render, but edits of them (directions, interpolations) leave what the generator knows.
+The published number has no definition (a mean of 0.44 for mapped z), so it cannot be compared with this one. Here it is, in each
+layer or cell of a stylemap, the Euclidean distance to the mean of mapped samples, divided by their standard deviation (the root
+of their mean squared distance), and averaged over layers. Mapped samples lie at about 1; the root of their mean square is 1.
+Latents far out render, but edits of them (directions, interpolations) leave the region that the generator knows.
 """
 
 import torch

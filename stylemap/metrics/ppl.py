@@ -1,4 +1,4 @@
-"""Perceptual path length (StyleGAN, Karras et al. 2019, arXiv 1812.04948, section 4.1): how evenly pictures change."""
+"""Perceptual path length (StyleGAN, Karras et al. 2019, arXiv 1812.04948, section 4.1): how evenly images change."""
 
 from collections.abc import Callable
 from typing import Literal, NamedTuple
@@ -14,15 +14,15 @@ from stylemap.perceptual.network import shrink
 from stylemap.precision import in_float32
 
 EPSILON = 1e-4
-LOWEST, HIGHEST = 1, 99  # percentiles; what lies outside is discarded
+LOWEST, HIGHEST = 1, 99  # percentiles; values outside are discarded
 COMPARED_SIDE = 256  # pixels; larger pictures are averaged down
 PATHS = 3  # use of the seed, see `streams`
 
 
 class PathLength(NamedTuple):
     mean: float
-    deviation: float  # of the lengths that count
-    kept: int  # so many
+    deviation: float  # of the lengths that are kept
+    kept: int  # their number
 
 
 def ppl(
@@ -35,7 +35,7 @@ def ppl(
 ) -> PathLength:
     """The mean of ``distance(image(t), image(t + epsilon)) / epsilon^2`` over random paths, epsilon = 1e-4.
 
-    Noise maps are drawn for every path and the same at both of its ends. What StyleGAN2-ADA calls ppl2_wend is space "w",
+    Noise maps are drawn for every path, and both of its ends have the same. StyleGAN2-ADA's ppl2_wend is space "w",
     sampling "end"; images of aligned faces are not cropped here.
 
     Args:
@@ -81,7 +81,7 @@ def path_lengths(
             a, b, start = (model.map(a.to(model.device)), model.map(b.to(model.device)), start.float().to(model.device))
             weight = start.to(a.dtype).view(-1, *[1] * (a.ndim - 1))
             latents = torch.cat([torch.lerp(a, b, weight), torch.lerp(a, b, weight + EPSILON)])
-        # twice the same path: noise is no part of what changes
+        # both ends of a path have its noise: only the latent changes
         maps = streams.noise_maps(model, [*range(done, done + len(a))] * 2, seed, PATHS + 1)
         done += len(a)
         pictures = shrink(model.synthesize(latents, **maps), COMPARED_SIDE)

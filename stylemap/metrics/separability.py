@@ -1,7 +1,7 @@
 """Linear separability (StyleGAN, Karras et al. 2019, arXiv 1812.04948, section 4.2): do attributes have a plane?
 
-Samples get labels from a classifier of pictures; a linear SVM tells the labels from the latents. What it leaves open, in bits,
-is summed over attributes: ``2^(sum H(label | side of the plane))``, 1 where every attribute has a plane of its own.
+A classifier of images labels samples, and a linear SVM predicts the labels from the latents. The entropy that remains, in bits,
+is summed over attributes: ``2^(sum H(label | side of the plane))``, which is 1 if every attribute has a plane.
 
 Two departures: the classifiers are trained here on labelled real pictures instead of 40 downloaded ones, and the SVM is judged
 on samples it was not fitted to, since any labels of fewer samples than a stylemap has coordinates have a plane.

@@ -11,7 +11,7 @@ from stylemap.comparison import machine
 from stylemap.comparison.quality import METRICS, Inverted, measure
 from stylemap.comparison.timing import Outcome
 from stylemap.inversion import Subject, render
-from stylemap.metrics import fid, latent_distance, lerp, streams, swd
+from stylemap.metrics import fid, latent_distance, streams, swd
 from stylemap.metrics.evaluation import Reference
 from stylemap.perceptual import inception
 from stylemap.perceptual.inception import Extractor
@@ -90,7 +90,7 @@ def test_ends_of_interpolations_are_the_reconstructions(subject, monkeypatch):
     """With everything that they are made of; and every picture in between is of the same two."""
     result = outcome(subject)
     first, second = torch.tensor([0, 1, 2]), torch.tensor([3, 2, 2])
-    monkeypatch.setattr(lerp, "draw", lambda *_: (first, second, torch.tensor([1.0, 0.0, 0.5])))
+    monkeypatch.setattr(streams, "draw_pairs", lambda *_: (first, second, torch.tensor([1.0, 0.0, 0.5])))
     made = torch.cat(list(inverted(subject, result).interpolations(3)))
     expected = result.pictures[torch.tensor([0, 2, 2])]
     assert (made.int() - expected.int()).abs().max() <= 1  # float sums in another order
@@ -98,8 +98,8 @@ def test_ends_of_interpolations_are_the_reconstructions(subject, monkeypatch):
 
 def test_interpolations_of_all_methods_have_the_same_places(subject, monkeypatch):
     seen = []
-    draw = lerp.draw
-    monkeypatch.setattr(lerp, "draw", lambda *a: seen.append(draw(*a)) or seen[-1])
+    draw = streams.draw_pairs
+    monkeypatch.setattr(streams, "draw_pairs", lambda *a: seen.append(draw(*a)) or seen[-1])
     against = reference(subject, seed=2)
     for shift in (0, 5):
         measure(inverted(subject, outcome(subject, shift), against=against))
