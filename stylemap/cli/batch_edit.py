@@ -16,7 +16,7 @@ from stylemap.editing import masks
 from stylemap.errors import InputError, shortened
 from stylemap.files import write_text
 from stylemap.metrics import local_editing, streams
-from stylemap.metrics.local_editing import Differences, Edit, Task
+from stylemap.metrics.local_editing import Differences, EditedPair, Task
 
 SHOWN = 8  # pairs on a sheet
 MOST_PAIRS = 2500  # every picture is compared with every other
@@ -133,7 +133,7 @@ def find_tasks(arguments: argparse.Namespace, pictures: datasets.Dataset, side: 
     return [task._replace(space=arguments.space) for task in tasks] if arguments.space else tasks
 
 
-def write_edits(task: Task, edits: Iterable[Edit], pictures: datasets.Dataset, out: Path) -> dict:
+def write_edits(task: Task, edits: Iterable[EditedPair], pictures: datasets.Dataset, out: Path) -> dict:
     """Write the edits of a part and a sheet of the first; returns what the report says of it."""
     rows, compared, first = [], [], []
     for number, (pair, edit) in enumerate(zip(task.pairs, edits, strict=True)):

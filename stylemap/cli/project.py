@@ -15,7 +15,7 @@ from stylemap import perceptual as networks
 from stylemap.cli import heldout, inputs, options
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Method, State, Stopping, Subject, Target, invert, preset
-from stylemap.inversion.folder import STATE, Begun, FilmKind, Folder, Photo, names_of
+from stylemap.inversion.folder import STATE, Begun, FilmKind, Folder, PhotoFile, names_of
 from stylemap.inversion.inverting import check, describe
 from stylemap.inversion.methods import knob_value
 
@@ -178,7 +178,7 @@ class Job:
         Raises:
             InputError: results or a state of other settings would be written over.
         """
-        photos = [Photo(path, name, self.folder.key(path)) for path, name in zip(paths, names, strict=True)]
+        photos = [PhotoFile(path, name, self.folder.key(path)) for path, name in zip(paths, names, strict=True)]
         notes = {photo.name: summary(self.folder.written(photo)) for photo in photos}
         todo = [photo for photo in photos if notes[photo.name] is None]
         chunks = []

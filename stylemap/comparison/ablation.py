@@ -172,7 +172,7 @@ class Measuring:
             edited = {**columns, **edited, f"side {side}": edit}
         return sheets.sheet(reconstructions), sheets.sheet(edited)
 
-    def shown_edits(self, evaluation: Evaluation) -> list[local_editing.Edit]:
+    def shown_edits(self, evaluation: Evaluation) -> list[local_editing.EditedPair]:
         """One of each of SHOWN_PARTS, or of each half. It is the middle one of all pairs: the first ones are so alike that an
         edit would change nothing."""
         tasks = local_editing.tasks(evaluation, range(len(self.heldout)), self.pairs)

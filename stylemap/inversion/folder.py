@@ -26,7 +26,7 @@ FilmKind = Literal["gif", "webp", "png", "mp4", "none"]
 FILM_FRAMES, FILM_SIDE, FPS = 64, 512, 12.5
 
 
-class Photo(NamedTuple):
+class PhotoFile(NamedTuple):
     path: Path
     name: str  # of its files, without a suffix
     key: str  # hash of everything that its latent depends on, see `Folder.key`
@@ -35,7 +35,7 @@ class Photo(NamedTuple):
 class Begun(NamedTuple):
     """Photos that are inverted together."""
 
-    photos: list[Photo]
+    photos: list[PhotoFile]
     state: State | None = None
     frames: tuple[Tensor, ...] = ()
 
@@ -97,7 +97,7 @@ class Folder:
     def film(self, frames: Iterable[Tensor] = ()) -> Film:
         return Film(max(1, -(-self.steps // (self.every * FILM_FRAMES))), frames)
 
-    def save(self, photos: list[Photo], state: State, film: Film) -> None:
+    def save(self, photos: list[PhotoFile], state: State, film: Film) -> None:
         """Write the state from which these photos go on."""
         keys = [photo.key for photo in photos]
         whole = {"settings": self.state_settings, "photos": keys, "state": state.plain(), "frames": film.frames}
@@ -107,7 +107,7 @@ class Folder:
     def drop_state(self) -> None:
         (self.path / STATE).unlink(missing_ok=True)
 
-    def begun(self, photos: list[Photo]) -> Begun | None:
+    def begun(self, photos: list[PhotoFile]) -> Begun | None:
         """The photos that an earlier call began and did not finish.
 
         Raises:
@@ -138,12 +138,12 @@ class Folder:
 
     # ---- the results
 
-    def film_file(self, photo: Photo) -> dict | None:
+    def film_file(self, photo: PhotoFile) -> dict | None:
         """The entry of the film in the note; None where there is no film."""
         file = film_name(photo.name, self.kind) if self.steps else None
         return file and {"file": file, "every": self.every}
 
-    def written(self, photo: Photo) -> dict | None:
+    def written(self, photo: PhotoFile) -> dict | None:
         """The note of an earlier call, if it finished this photo and all its files are still there.
 
         Raises:
@@ -166,7 +166,7 @@ class Folder:
         names = names_of(photo.name, self.kind if film else "none")
         return note if all((self.path / name).exists() for name in names) else None
 
-    def write(self, i: int, photo: Photo, image: Tensor, inversion: Inversion, film: Film) -> dict:
+    def write(self, i: int, photo: PhotoFile, image: Tensor, inversion: Inversion, film: Film) -> dict:
         """Write the files of photo i of an inversion. The note comes last, as it says that the others are there. Returns it."""
         columns = ("phase", "step", "seconds", "loss", "regulariser", "error")
         of_one = ("loss", "regulariser", "error")

@@ -35,7 +35,7 @@ class Task(NamedTuple):
     space: str
 
 
-class Edit(NamedTuple):
+class EditedPair(NamedTuple):
     """One edit and its inputs: uint8 [R, R, 3], and a mask, bool [R, R], True = from the reference."""
 
     source: np.ndarray
@@ -124,7 +124,7 @@ def check_stylemaps(model) -> None:
 
 
 @torch.no_grad()
-def edits(model, pictures: Dataset, latents: Tensor, task: Task, hard: bool = True) -> Iterator[Edit]:
+def edits(model, pictures: Dataset, latents: Tensor, task: Task, hard: bool = True) -> Iterator[EditedPair]:
     """Of every pair, as 8 bits hold them.
 
     Args:
@@ -138,10 +138,10 @@ def edits(model, pictures: Dataset, latents: Tensor, task: Task, hard: bool = Tr
         edited = blend(model, source, reference, selected.to(model.device), task.space, hard)
         edited = images.to_uint8(edited).cpu().numpy()
         for (a, b), picture, mask in zip(pairs, edited, selected[:, 0].numpy() > 0.5, strict=True):
-            yield Edit(pictures[a], pictures[b], picture, mask)
+            yield EditedPair(pictures[a], pictures[b], picture, mask)
 
 
-def compare(edit: Edit) -> Differences:
+def compare(edit: EditedPair) -> Differences:
     """An edit with its source and its reference."""
     return Differences(
         pairing.squared_errors(edit.picture, edit.source, ~edit.mask),
@@ -155,12 +155,12 @@ def pool(differences: Sequence[Differences]) -> Errors:
     return Errors(*(pairing.pooled(errors, group) for group in (pairing.GROUP, None) for errors in both))
 
 
-def measure(some: Iterable[Edit]) -> Errors:
+def measure(some: Iterable[EditedPair]) -> Errors:
     """The errors of the edits of one task."""
     return pool([compare(edit) for edit in some])
 
 
-def columns(some: Sequence[Edit]) -> dict[str, Tensor]:
+def columns(some: Sequence[EditedPair]) -> dict[str, Tensor]:
     """For a picture sheet: title -> [N, 3, R, R]."""
     parts = {
         "original": [edit.source for edit in some],

@@ -7,7 +7,7 @@ from stylemap.datasets.parts import GROUPS, Part
 from stylemap.editing import blend
 from stylemap.errors import InputError
 from stylemap.metrics import local_editing, pairing, streams
-from stylemap.metrics.local_editing import Edit
+from stylemap.metrics.local_editing import EditedPair
 from tests.editing import tiny
 from tests.metrics import toys
 
@@ -86,10 +86,10 @@ class TestMeasure:
     def flat(self, value: int) -> np.ndarray:
         return np.full((4, 4, 3), value, np.uint8)
 
-    def edit(self, source: int, reference: int, picture: int, masked: int) -> Edit:
+    def edit(self, source: int, reference: int, picture: int, masked: int) -> EditedPair:
         mask = np.zeros((4, 4), bool)
         mask.flat[:masked] = True
-        return Edit(self.flat(source), self.flat(reference), self.flat(picture), mask)
+        return EditedPair(self.flat(source), self.flat(reference), self.flat(picture), mask)
 
     def test_which_is_which(self):
         """51 steps are 0.4: outside 0.16 from the source, inside 0.64 from the reference."""
