@@ -9,7 +9,7 @@ import math
 import os
 import warnings
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -26,8 +26,8 @@ SHA256 = {  # the identities of both files in the model zoo's Git LFS
 URL = "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
 
 SIDES = (1024, 384)  # pixels, the longest side as it is searched: YuNet was trained on faces of 10 to 300 pixels
-LARGEST_SIDE = 4096  # where none was found before
-MIN_SCORE = 0.8  # not measured on photos of our own; OpenCV's default is 0.9, its samples go down to 0.6
+LARGEST_SIDE = 4096  # if there is no face at these sides
+MIN_SCORE = 0.8  # not measured here; OpenCV's default is 0.9, its samples go down to 0.6
 ERRORS = 2  # a level of OpenCV's log
 MAX_OVERLAP = 0.3  # intersection over union above which two boxes are the same face
 
@@ -38,7 +38,7 @@ class Face:
 
     landmarks: np.ndarray  # float64 [5, 2], see `landmarks`
     box: tuple[float, float, float, float]  # x, y, width, height in pixels of the photo
-    score: float | None = None  # in [0, 1], how sure the detector is; None: nobody was asked
+    score: float | None = None  # in [0, 1], how sure the detector is; None: no detector was asked
 
 
 class YuNet:
@@ -63,7 +63,7 @@ class YuNet:
         """Faces of a photo uint8 [H, W, 3] RGB, the surest first.
 
         The photo is searched twice, reduced to each of ``SIDES``, so that small and large faces are of a size that YuNet
-        knows; if there is none it is searched at its full size, or at most ``LARGEST_SIDE``.
+        knows. If there is no face, it is searched at its full size, or at most ``LARGEST_SIDE``.
 
         Raises:
             InputError: this OpenCV cannot run the model.
@@ -76,16 +76,16 @@ class YuNet:
         return faces
 
     def _search(self, photo: np.ndarray, side: int) -> list[Face]:
-        """The photo's faces, found when its longest side has at most ``side`` pixels."""
+        """Search the photo, reduced so that its longest side has at most ``side`` pixels."""
         height, width = photo.shape[:2]
         scale = side / max(height, width)
         small = photo
         if scale < 1:
             size = max(1, round(width * scale)), max(1, round(height * scale))
             small = cv2.resize(photo, size, interpolation=cv2.INTER_AREA)
-        found = self._detect(np.ascontiguousarray(small[:, :, ::-1]))  # BGR
+        rows = self._detect(np.ascontiguousarray(small[:, :, ::-1]))  # BGR
         factor = np.array([width / small.shape[1], height / small.shape[0]])
-        return [_scaled(face, factor) for face in map(_face, found) if math.isfinite(face.score)]
+        return [_face(row, factor) for row in rows if math.isfinite(row[14])]
 
     def _detect(self, bgr: np.ndarray) -> np.ndarray:
         """uint8 [h, w, 3] -> float32 [n, 15]: box, five points, score."""
@@ -96,13 +96,13 @@ class YuNet:
                         str(self.model), "", (320, 320), self.min_score, MAX_OVERLAP
                     )
             self._network.setInputSize((bgr.shape[1], bgr.shape[0]))
-            found = self._network.detect(bgr)[1]
+            rows = self._network.detect(bgr)[1]
         except cv2.error as err:
             raise InputError(
                 f"OpenCV {cv2.__version__} cannot run {self.model} as a face detector: OpenCV 5 runs {FOR_OPENCV_5}, "
                 f"4.9 and later {FOR_OPENCV_4}, both from {URL}"
             ) from err
-        return np.empty((0, 15), np.float32) if found is None else found
+        return np.empty((0, 15), np.float32) if rows is None else rows
 
 
 @contextlib.contextmanager
@@ -119,8 +119,8 @@ def _quiet() -> Iterator[None]:
 
 def cache_folder() -> Path:
     """Where downloaded models lie: $STYLEMAP_CACHE, else $XDG_CACHE_HOME/stylemap, else ~/.cache/stylemap."""
-    if own := os.environ.get("STYLEMAP_CACHE"):
-        return Path(own)
+    if folder := os.environ.get("STYLEMAP_CACHE"):
+        return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylemap"
 
 
@@ -154,40 +154,17 @@ def find_model(path: str | Path | None = None) -> Path:
     return path
 
 
-def _face(row: np.ndarray) -> Face:
-    """One row of YuNet's. Its points start with the person's right eye, which is the one at the picture's left: our order."""
+def _face(row: np.ndarray, factor: np.ndarray) -> Face:
+    """One row of YuNet's, of a reduced photo -> the face in the photo, which is ``factor`` (x, y) times as large.
+
+    The row's points start with the person's right eye, which is the one at the image's left: our order.
+    """
     row = row.astype(np.float64)
-    return Face(row[4:14].reshape(5, 2), tuple(row[:4].tolist()), float(row[14]))
-
-
-def _scaled(face: Face, factor: np.ndarray) -> Face:
-    """From a reduced photo to the photo; (x, y) ``factor``. Pixel centres are at integers, so pixel 0 of a half is 0.5."""
-    x, y, width, height = face.box
-    corner = _grown(np.array([x, y]), factor)
-    return replace(
-        face,
-        landmarks=_grown(face.landmarks, factor),
-        box=(*corner.tolist(), width * float(factor[0]), height * float(factor[1])),
-    )
-
-
-def _grown(points: np.ndarray, factor: np.ndarray) -> np.ndarray:
-    return (points + 0.5) * factor - 0.5
+    points = (np.stack([row[:2], *row[4:14].reshape(5, 2)]) + 0.5) * factor - 0.5  # pixel 0 of a half is centred at 0.5
+    return Face(points[1:], (*points[0].tolist(), *(row[2:4] * factor).tolist()), float(row[14]))
 
 
 def _distinct(faces: list[Face]) -> list[Face]:
     """The surest first, without those that overlap a surer one."""
-    kept: list[Face] = []
-    for face in sorted(faces, key=lambda f: -f.score):
-        if all(_overlap(face.box, other.box) <= MAX_OVERLAP for other in kept):
-            kept.append(face)
-    return kept
-
-
-def _overlap(a: tuple, b: tuple) -> float:
-    """Intersection over union of two boxes."""
-    width = min(a[0] + a[2], b[0] + b[2]) - max(a[0], b[0])
-    height = min(a[1] + a[3], b[1] + b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    return width * height / (a[2] * a[3] + b[2] * b[3] - width * height)
+    kept = cv2.dnn.NMSBoxes([face.box for face in faces], [face.score for face in faces], 0, MAX_OVERLAP)
+    return [faces[i] for i in kept]

@@ -1,4 +1,4 @@
-"""The faces of a photo, from a list of landmarks or from a detector: what the verbs share."""
+"""The faces of a photo, from a list of landmarks or from a detector."""
 
 from collections.abc import Callable
 from pathlib import Path

@@ -32,7 +32,7 @@ def quad(landmarks: np.ndarray) -> np.ndarray:
         InputError: the points coincide or are mirrored, so that they have no up and down.
     """
     points = np.asarray(landmarks, np.float64)
-    x, centre = _axis(points), _eyes(points) + CENTRE * _down(points)
+    x, centre = _right(points), eyes_centre(points) + CENTRE * eyes_to_mouth(points)
     half = half_size(points)
     length = math.hypot(*x)
     if not half >= SMALLEST or not length > 1e-6 * half:  # NaN is neither
@@ -47,21 +47,21 @@ def quad(landmarks: np.ndarray) -> np.ndarray:
 def half_size(landmarks: np.ndarray) -> float:
     """Half the side of `quad` in pixels."""
     eyes = landmarks[1] - landmarks[0]
-    return max(EYES_SHARE * math.hypot(*eyes), MOUTH_SHARE * math.hypot(*_down(landmarks)))
+    return max(EYES_SHARE * math.hypot(*eyes), MOUTH_SHARE * math.hypot(*eyes_to_mouth(landmarks)))
 
 
-def _eyes(points: np.ndarray) -> np.ndarray:
+def eyes_centre(points: np.ndarray) -> np.ndarray:
     return points[:2].mean(0)
 
 
-def _down(points: np.ndarray) -> np.ndarray:
+def eyes_to_mouth(points: np.ndarray) -> np.ndarray:
     """From the middle of the eyes to the middle of the mouth."""
-    return points[3:].mean(0) - _eyes(points)
+    return points[3:].mean(0) - eyes_centre(points)
 
 
-def _axis(points: np.ndarray) -> np.ndarray:
+def _right(points: np.ndarray) -> np.ndarray:
     """To the face's right in the picture: along the eyes, and at a right angle to the way down to the mouth."""
-    return points[1] - points[0] - _quarter_turn(_down(points))
+    return points[1] - points[0] - _quarter_turn(eyes_to_mouth(points))
 
 
 def _quarter_turn(v: np.ndarray) -> np.ndarray:

@@ -15,12 +15,12 @@ import numpy as np
 
 from stylemap import naming, reading
 from stylemap.errors import InputError, shortened
-from stylemap.faces import named_points
+from stylemap.faces import geometry, named_points
 
 POINTS = 5
 CONTOUR_POINTS = 68  # of the iBUG 300-W scheme, which FFHQ's file and dlib use
 LARGEST = 1e6  # pixels: no photo is larger
-SHARES = 2  # pixels: in so few is no face; such points are shares of the picture's sides
+SHARES = 2  # pixels: a face is larger; points within are shares of the picture's sides
 # What the poses of a face leave possible: nodding by 45 degrees, turned away by 85
 MIRRORED = -0.3  # sine of the angle from the eyes' line to the mouth; a profile is near 0, exchanged eyes near -1
 NOSE = -0.35, 1.35  # from the eyes to the mouth
@@ -76,11 +76,10 @@ def fault(landmarks: np.ndarray) -> str | None:
     if _turn(landmarks) < MIRRORED:
         return EXCHANGED
     eyes, mouth = landmarks[1] - landmarks[0], landmarks[4] - landmarks[3]
-    middle = landmarks[:2].mean(0)
-    down = landmarks[3:].mean(0) - middle
+    down = geometry.eyes_to_mouth(landmarks)
     length = float(down @ down)
     if length > 0:
-        nose = float((landmarks[2] - middle) @ down) / length
+        nose = float((landmarks[2] - geometry.eyes_centre(landmarks)) @ down) / length
         apart = min(math.hypot(*eyes), math.hypot(*mouth)) > FRONTAL * math.sqrt(length)
         if not NOSE[0] <= nose <= NOSE[1] or (apart and eyes @ mouth < 0):
             return f"has its points in another order: {ORDER}"
@@ -107,13 +106,13 @@ class Lookup:
         """
         if name in self.table:
             return self.table[name]
-        fitting = defaultdict(list)
+        candidates = defaultdict(list)
         for key in self._by_file.get(PurePosixPath(naming.folded(name)).name, []):
             same = (_common_tail(form(name), form(key)) for form in (naming.folded, naming.canonical))
-            fitting[tuple(same)].append(key)
-        if not fitting:
+            candidates[tuple(same)].append(key)
+        if not candidates:
             return None
-        best = fitting[max(fitting)]
+        best = candidates[max(candidates)]
         if len(best) > 1:
             raise InputError(f"{name} could be {best[0]} or {best[1]} of the landmarks; give the same folders in both")
         return self.table[best[0]]
@@ -174,6 +173,6 @@ def _by_position(points: np.ndarray) -> np.ndarray:
 def _turn(landmarks: np.ndarray) -> float:
     """Sine of the angle from the line of the eyes to the line down to the mouth; 1 for an upright face, 0 if undefined."""
     eyes = landmarks[1] - landmarks[0]
-    down = landmarks[3:].mean(0) - landmarks[:2].mean(0)
+    down = geometry.eyes_to_mouth(landmarks)
     lengths = math.hypot(*eyes) * math.hypot(*down)
     return (eyes[0] * down[1] - eyes[1] * down[0]) / lengths if lengths > 0 else 0.0

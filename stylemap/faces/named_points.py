@@ -1,7 +1,7 @@
-"""Faces as detectors describe them: points with names, in whatever they are wrapped -> the five points, and lists of points.
+"""Faces as detectors write them: points with names, however they are wrapped -> the five points, and lists of points.
 
-Known are the forms of MTCNN, RetinaFace, InsightFace, face_recognition, MediaPipe, TensorFlow.js, and those of cloud services:
-dicts of names, or lists of points that each have a name; `left_eye`, `leftEye`, `eyeLeft` and `LEFT_EYE` are one.
+The forms of MTCNN, RetinaFace, InsightFace, face_recognition, MediaPipe, TensorFlow.js and of cloud services are read: dicts of
+names, or lists of points that each have a name. `left_eye`, `leftEye`, `eyeLeft` and `LEFT_EYE` are the same name.
 """
 
 import re
@@ -10,16 +10,9 @@ from typing import Any
 
 import numpy as np
 
-WRAPPERS = (
-    "keypoints",
-    "landmarks",
-    "facelandmarks",
-    "landmark",
-    "kps",
-    "points",
-    "faces",
-    "positions",
-)  # without case and "_"
+WRAPPERS = frozenset(  # without case and "_"
+    ("keypoints", "landmarks", "facelandmarks", "landmark", "kps", "points", "faces", "positions")
+)
 NAMES = ("name", "type")
 COORDINATES = ("x", "y")
 EYE, NOSE, MOUTH = ("eye", "pupil"), ("nose", "nosetip"), ("mouth", "lip", "mouthcorner", "lipcorner")
@@ -33,10 +26,10 @@ class Unnamed(ValueError):
 
 
 def faces(value: Any) -> Iterator[Any]:
-    """The faces in a value of JSON, each a list of points [x, y], as it stands, or float64 [5, 2], from named points.
+    """The faces in a value of JSON: a list of points [x, y] each, as it is, or float64 [5, 2] where the points have names.
 
-    The five are left eye, right eye, nose, left and right mouth corner; who counts left is told apart by the caller. A nose that
-    is missing is half-way from the eyes to the mouth, a mouth without corners is one point.
+    The five are left eye, right eye, nose, left and right mouth corner. Left may be the viewer's or the person's; the caller
+    tells them apart. A nose that is missing is half-way from the eyes to the mouth, a mouth without corners is one point.
 
     Raises:
         Unnamed: a dict without the names that are needed.
@@ -107,7 +100,7 @@ def _five(named: dict[str, list[np.ndarray]]) -> np.ndarray:
     Raises:
         Unnamed: eyes or mouth are missing.
     """
-    found: dict[tuple[str, str], np.ndarray] = {}
+    parts: dict[tuple[str, str], np.ndarray] = {}
     lips = [point for name, points in named.items() if _plain(name) in ("toplip", "bottomlip") for point in points]
     for name, points in named.items():
         plain = _plain(name)
@@ -117,13 +110,13 @@ def _five(named: dict[str, list[np.ndarray]]) -> np.ndarray:
             rest = rest.removesuffix(centre)
         for what in (EYE, NOSE, MOUTH):
             if rest in what:
-                found.setdefault((what[0], side), np.mean(points, axis=0))
-    eyes = [found.get(("eye", side)) for side in SIDES]
-    mouth = [found.get(("mouth", side), found.get(("mouth", ""))) for side in SIDES]
+                parts.setdefault((what[0], side), np.mean(points, axis=0))
+    eyes = [parts.get(("eye", side)) for side in SIDES]
+    mouth = [parts.get(("mouth", side), parts.get(("mouth", ""))) for side in SIDES]
     if lips and eyes[0] is not None and eyes[1] is not None:
         along = [float(point @ (eyes[1] - eyes[0])) for point in lips]
         mouth = [lips[int(np.argmin(along))], lips[int(np.argmax(along))]]
     if any(point is None for point in (*eyes, *mouth)):
         raise Unnamed(f"has no points called {NEEDED}")
-    nose = found.get(("nose", ""), np.mean([*eyes, *mouth], axis=0))
+    nose = parts.get(("nose", ""), np.mean([*eyes, *mouth], axis=0))
     return np.stack([*eyes, nose, *mouth])
