@@ -1,10 +1,10 @@
-"""The one error that is the user's to mend, and what its message repeats of foreign text."""
+"""The one error that a user can mend, and how its message quotes what was given."""
 
 import errno
 import re
 import reprlib
 
-ECHOED = 40  # characters of a wrong value that a message repeats
+QUOTED = 40  # characters of a wrong value in a message
 NO_MEMORY = "(out of|not enough|insufficient) memory|(can't|cannot|could not|failed to) allocate|ALLOC_FAILED|bad.alloc"
 
 
@@ -16,7 +16,7 @@ class InputError(ValueError):
 
 
 class Note(UserWarning):
-    """What was assumed about input, or could not be kept of it: one line. The command line prints it as ``note: ...``."""
+    """One line about input: what was assumed, or what could not be kept. The command line prints it as ``note: ...``."""
 
 
 def brief(err: Exception) -> str:
@@ -25,24 +25,24 @@ def brief(err: Exception) -> str:
 
 
 def shortened(text: str) -> str:
-    """What a message repeats of what was given."""
-    return text if len(text) <= ECHOED else text[:ECHOED] + "..."
+    """A text as a message quotes it: its begin."""
+    return text if len(text) <= QUOTED else text[:QUOTED] + "..."
 
 
-def shown(value: object) -> str:
-    """A value of any kind as a message repeats it: on one line, shortened, and nothing a terminal would obey."""
+def quoted(value: object) -> str:
+    """A value of any type as a message quotes it: on one line, shortened, without control characters."""
     return _repr.repr(value)
 
 
 def out_of_memory(err: Exception) -> bool:
-    """Whether an error means that memory ran out. Python, the system, torch, oneDNN and OpenCV each say it in another way."""
-    said = isinstance(err, RuntimeError) or type(err).__module__.partition(".")[0] == "cv2"
+    """Whether memory ran out. Python, the system, torch, oneDNN and OpenCV each say it in another way."""
+    by_message = isinstance(err, RuntimeError) or type(err).__module__.partition(".")[0] == "cv2"
     return (
         isinstance(err, MemoryError)
         or (isinstance(err, OSError) and err.errno == errno.ENOMEM)
-        or (said and re.search(NO_MEMORY, str(err), re.IGNORECASE) is not None)
+        or (by_message and re.search(NO_MEMORY, str(err), re.IGNORECASE) is not None)
     )
 
 
 _repr = reprlib.Repr()
-_repr.maxlevel, _repr.maxstring, _repr.maxother = 2, ECHOED, ECHOED
+_repr.maxlevel, _repr.maxstring, _repr.maxother = 2, QUOTED, QUOTED

@@ -1,8 +1,8 @@
-"""What a file is called: the one form of names that every store of pictures and every table about them shares.
+"""Names of files: one form that all stores of images and all tables about them share.
 
-A name is a relative path whose folders are divided by "/", in composed Unicode (NFC), of characters that can be printed. What
-a file system or an archive calls the file may differ: backslashes come from Windows, decomposed accents from macOS, and bytes
-that are no UTF-8 from anywhere.
+A name is a relative path in composed Unicode (NFC), whose folders are divided by "/" and whose characters can be printed. A file
+system or an archive may call the file otherwise: Windows writes backslashes, macOS decomposes accents, and some names are not
+UTF-8.
 """
 
 import re
@@ -21,37 +21,23 @@ SPLIT_FOLDERS = {  # what remains of folders' names, see `split_of` -> the split
     "test": "test", "testing": "test",
 }  # fmt: skip
 WORD = re.compile("[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
-PLAIN = frozenset({"set", "split", "data", "image", "images", "img", "imgs"})  # words that tell nothing of a split
-LITTER = frozenset(  # what systems leave behind, in lower case: copies in small, bins, settings of folders
+PLAIN = frozenset({"set", "split", "data", "image", "images", "img", "imgs"})  # words that say nothing about a split
+LITTER = frozenset(  # what systems leave behind, in lower case: thumbnails, bins, settings of folders
     {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information", "lost+found"}
     | {"thumbs.db", "ehthumbs.db", "desktop.ini"}
 )
 MANY = 10  # files without an ending: some are licences and notes, many are pictures that lost it
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters and line breaks
-MISSED = frozenset(  # endings of files that a person may take for pictures, or that hold them, and that are not read
-    {".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".psd", ".svg", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".exr", ".hdr"}
-    | {".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raw", ".orf", ".rw2", ".raf", ".pef", ".srw", ".ico"}
-    | {".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp"}
-    | {
-        ".zip",
-        ".tar",
-        ".tgz",
-        ".gz",
-        ".bz2",
-        ".xz",
-        ".7z",
-        ".rar",
-        ".parquet",
-        ".tfrecord",
-        ".tfrecords",
-        ".h5",
-        ".mdb",
-    }
-)
+MISSED = frozenset({  # endings of files that a person may take for pictures, or that hold them, and that are not read
+    ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".psd", ".svg", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".exr", ".hdr", ".ico",
+    ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raw", ".orf", ".rw2", ".raf", ".pef", ".srw",
+    ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp",
+    ".zip", ".tar", ".tgz", ".gz", ".bz2", ".xz", ".7z", ".rar", ".parquet", ".tfrecord", ".tfrecords", ".h5", ".mdb",
+})  # fmt: skip
 
 
 def canonical(stored: str) -> str:
-    """What a file is called here, from what its store calls it. Characters that cannot be printed become %XX, their bytes."""
+    """The name of a file, from what its store calls it. Characters that cannot be printed become their bytes, as %XX."""
     if not (stored.isascii() and stored.isprintable()):
         stored = unicodedata.normalize("NFC", "".join(map(_printable, stored)))
     parts = stored.replace("\\", "/").split("/")
@@ -70,29 +56,29 @@ def _printable(char: str) -> str:
 def listed(stored: Iterable[str]) -> dict[str, str]:
     """Names -> what the store calls them, without hidden files.
 
-    Where the names of several files become one, the others get a number: ``a.png``, ``a~2.png``. Files that already have
-    their name keep it.
+    If several files get the same name, all but one get a number: ``a.png``, ``a~2.png``. A file that already has its name
+    keeps it.
     """
-    found: dict[str, str] = {}
-    others = []
+    names: dict[str, str] = {}
+    changed = []
     for file in stored:
         name = canonical(file)
         if not name or hidden(name):
             continue
         if name == file:
-            found[name] = file
+            names[name] = file
         else:
-            others.append((name, file))
-    for name, file in sorted(others):
+            changed.append((name, file))
+    for name, file in sorted(changed):
         number, path = 2, PurePosixPath(name)
-        while name in found:
+        while name in names:
             name, number = str(path.with_name(f"{path.stem}~{number}{path.suffix}")), number + 1
-        found[name] = file
-    return found
+        names[name] = file
+    return names
 
 
 def hidden(name: str) -> bool:
-    """Whether a file is not meant to be seen: its name or that of a folder begins with a dot, or a system left it behind."""
+    """Whether a file or one of its folders has a name that begins with a dot, or that a system leaves behind."""
     return any((part[:1] == "." and part != "..") or part.casefold() in LITTER for part in name.split("/"))
 
 
@@ -107,7 +93,7 @@ def extension(name: str) -> str:
 
 
 def without_extension(name: str) -> str:
-    """A name without its ending, if that is one of a picture: the names of an LMDB have none."""
+    """A name without its ending, if that is one of a picture. Names in an LMDB have no ending."""
     return str(PurePosixPath(name).with_suffix("")) if extension(name) in decoding.EXTENSIONS else name
 
 
@@ -117,7 +103,7 @@ def folded(name: str) -> str:
 
 
 def key(name: str) -> str:
-    """Equal for names that differ in case and in the ending of a picture only: what changes when pictures are converted."""
+    """Equal for names that differ only in case and in the ending of a picture, as names do when pictures are converted."""
     return without_extension(folded(name))
 
 
@@ -132,7 +118,7 @@ def hinted_splits(folder: str) -> set[str]:
 
 
 def _words(folder: str) -> list[str]:
-    """In lower case; without numbers and single letters, which number and distinguish parts of a split."""
+    """The words in lower case, without numbers and single letters: these distinguish parts of a split."""
     return [word.lower().removesuffix("set") or "set" for word in WORD.findall(folder) if len(word) > 1]
 
 
@@ -148,12 +134,12 @@ def in_words(counts: dict[str, int]) -> str:
 
 
 def missed(passed_over: dict[str, int]) -> str | None:
-    """What to tell of the `kinds` of files that are not read, where they may be pictures; None if there is nothing to tell."""
-    found = {e: count for e, count in passed_over.items() if _may_be_picture(e) or (not e and count >= MANY)}
-    if not found:
+    """A line about files that are not read and may be pictures, from the `kinds` of files passed over; None for no such file."""
+    counts = {e: count for e, count in passed_over.items() if _may_be_picture(e) or (not e and count >= MANY)}
+    if not counts:
         return None
-    total = sum(found.values())
-    return f"passed over {total} file{'s' * (total != 1)} that may be pictures ({in_words(found)}); convert them to use them"
+    total = sum(counts.values())
+    return f"passed over {total} file{'s' * (total != 1)} that may be pictures ({in_words(counts)}); convert them to use them"
 
 
 def _may_be_picture(ending: str) -> bool:

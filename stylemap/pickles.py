@@ -25,7 +25,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap.errors import InputError, out_of_memory, shown
+from stylemap.errors import InputError, out_of_memory, quoted
 
 MOST_STEPS = 1 << 20  # of a program; the largest network pickles have some 100,000
 MOST_CALLS = 1 << 17
@@ -127,7 +127,7 @@ def floats(values: Mapping[Any, Any]) -> dict[Any, Tensor]:
             raise InputError(f"it has more than {MOST_NUMBERS:,} numbers")
         found[name] = tensor.float()
         if not found[name].isfinite().all():
-            raise InputError(f"{shown(name)} holds numbers that are not finite")
+            raise InputError(f"{quoted(name)} holds numbers that are not finite")
     return found
 
 

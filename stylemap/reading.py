@@ -1,7 +1,7 @@
-"""Readers of small formats: JSON, YAML, .safetensors, .npy. Anybody may have written the file.
+"""Readers of JSON, YAML, .safetensors and .npy. The file may come from anybody.
 
-A reader gives what the file holds, or raises an `InputError` of one short line that names the file. It bounds depth and size, so
-that what it gives is safe to walk. Kinds, shapes and ranges are for the caller to check.
+A reader returns what the file holds, or raises an `InputError` of one short line that names the file. It bounds depth and size.
+The caller checks types, shapes and ranges.
 """
 
 import json
@@ -29,11 +29,11 @@ LONGEST_NUMBER = 40  # digits of a whole number
 
 
 class _Unfit(ValueError):
-    """Text that its format allows and we do not. Says why."""
+    """Content that the format allows and this program does not, with the reason."""
 
 
 def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
-    """The bytes of a file.
+    """Read the bytes of a file.
 
     Raises:
         InputError: missing, not readable, or more than ``most`` bytes.
@@ -46,7 +46,7 @@ def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
 
 
 def decode_text(data: bytes, where: str | Path) -> str:
-    """Text in UTF-8, or in UTF-16 where it begins with a mark that says so, as Windows may write it.
+    """Decode UTF-8, or UTF-16 where the text begins with its mark, as Windows may write it.
 
     Raises:
         InputError: another encoding.
@@ -63,13 +63,13 @@ def decode_text(data: bytes, where: str | Path) -> str:
 
 
 def parse_json(data: bytes | str, where: str | Path) -> Any:
-    """What JSON holds. NaN and Infinity are read too, since Python writes them.
+    """Parse JSON. NaN and Infinity are read too, since Python writes them.
 
     Args:
-        where: the data is from, for the message.
+        where: the data come from, for the message.
 
     Raises:
-        InputError: no JSON; a name that stands twice in one object; more than `DEEPEST` lists in each other; a whole number of
+        InputError: not JSON; a name that occurs twice in one object; more than `DEEPEST` lists in each other; a whole number of
             more than `LONGEST_NUMBER` digits.
     """
     written = decode_text(data, where) if isinstance(data, bytes) else data
@@ -86,10 +86,10 @@ def parse_json(data: bytes | str, where: str | Path) -> Any:
 
 
 def read_json(path: str | Path, most: int = LARGEST_TEXT) -> dict[str, Any]:
-    """The names and values that a JSON file holds.
+    """Read a JSON file that holds one object.
 
     Raises:
-        InputError: as `read_bytes` and `parse_json`, or JSON that is no object.
+        InputError: as of `read_bytes` and `parse_json`, or JSON of another kind.
     """
     value = parse_json(read_bytes(path, most), path)
     if not isinstance(value, dict):
@@ -98,10 +98,10 @@ def read_json(path: str | Path, most: int = LARGEST_TEXT) -> dict[str, Any]:
 
 
 def _distinct(pairs: list[tuple[str, Any]]) -> dict:
-    found = dict(pairs)
-    if len(found) < len(pairs):
+    values = dict(pairs)
+    if len(values) < len(pairs):
         raise _twice(name for name, _ in pairs)
-    return found
+    return values
 
 
 def _twice(names: Iterable[str]) -> _Unfit:
@@ -115,7 +115,7 @@ def _whole(digits: str) -> int:
 
 
 def _check_depth(value: Any) -> None:
-    """Level by level, as a walk by recursion is what depth must not end."""
+    """Level by level: a recursive walk would itself fail on what is too deep."""
     level = [value]
     for _ in range(DEEPEST):
         level = [
@@ -134,7 +134,7 @@ def _reason(err: Exception) -> str:
     return f"more than {DEEPEST} lists are in each other" if isinstance(err, RecursionError) else str(err)
 
 
-# ---- YAML, of which one dialect is read and written
+# ---- YAML: one dialect is read and written
 
 
 class _Loader(yaml.SafeLoader):
@@ -170,10 +170,10 @@ for _side in (_Loader, _Dumper):
 
 
 def read_yaml(path: str | Path) -> dict[str, Any]:
-    """The settings that a YAML file names: a recipe, or the config of a run. An empty file has none.
+    """Read the settings in a YAML file, a recipe or the config of a run. An empty file holds none.
 
     Raises:
-        InputError: missing, no YAML, no names with values, or YAML that `_Loader` does not take.
+        InputError: missing, not YAML, not names with values, or YAML that `_Loader` refuses.
     """
     written = decode_text(read_bytes(path, LARGEST_SETTINGS), path)
     try:
@@ -184,7 +184,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
         raise InputError(f"{path} is not YAML{line}; correct it") from err
     except (_Unfit, RecursionError) as err:
         raise InputError(f"{path} cannot be used: {_reason(err)}; correct it") from err
-    except Exception as err:  # what a tag says of a value that is none comes out as nearly any type
+    except Exception as err:  # a tag on an unfit value raises nearly any type
         raise InputError(f"{path} is not YAML ({type(err).__name__}); correct it") from err
     if not isinstance(value or {}, dict) or not all(isinstance(name, str) for name in value or {}):
         raise InputError(f"{path} holds no settings, which are lines NAME: VALUE; correct it")
@@ -192,7 +192,7 @@ def read_yaml(path: str | Path) -> dict[str, Any]:
 
 
 def to_yaml(values: dict[str, Any]) -> str:
-    """YAML that `read_yaml` reads as it was, whatever text looks like a number."""
+    """Write YAML from which `read_yaml` reads the same values, also texts that look like numbers."""
     return yaml.dump(values, Dumper=_Dumper, sort_keys=False)
 
 
@@ -200,11 +200,11 @@ def to_yaml(values: dict[str, Any]) -> str:
 
 
 def read_metadata(file: str | Path | BinaryIO, where: str | Path | None = None) -> dict[str, str]:
-    """What the header of a .safetensors file says in words. No tensor is read.
+    """Read the texts in the header of a .safetensors file. No tensor is read.
 
     Args:
         file: a path, or an open file.
-        where: an open file is from, for the message.
+        where: the open file comes from, for the message.
 
     Raises:
         InputError: missing, no such file, or a header of more than `LARGEST_HEADER` bytes.
@@ -216,15 +216,15 @@ def read_metadata(file: str | Path | BinaryIO, where: str | Path | None = None) 
     header = file.read(length) if 2 <= length <= LARGEST_HEADER else b""
     if len(header) < 2 or len(header) < length or header[:1] != b"{":
         raise InputError(f"{where} is damaged or no .safetensors file; check the path, or copy it again")
-    found = parse_json(header, f"the header of {where}")
-    found = found.get("__metadata__", {}) if isinstance(found, dict) else None
-    if not isinstance(found, dict) or not all(isinstance(value, str) for value in found.values()):
+    entries = parse_json(header, f"the header of {where}")
+    texts = entries.get("__metadata__", {}) if isinstance(entries, dict) else None
+    if not isinstance(texts, dict) or not all(isinstance(value, str) for value in texts.values()):
         raise InputError(f"{where} has a damaged header; copy it again")
-    return found
+    return texts
 
 
 def read_tensors(path: str | Path) -> dict[str, "Tensor"]:
-    """The tensors of a .safetensors file by name. They are as large as the file, whatever it says.
+    """Read the tensors of a .safetensors file by name. They cannot be larger than the file.
 
     Raises:
         InputError: missing, damaged, or another kind of file.
@@ -238,10 +238,10 @@ def read_tensors(path: str | Path) -> dict[str, "Tensor"]:
 
 
 def read_array(path: str | Path) -> np.ndarray:
-    """The real numbers of a .npy file, float64. No pickle is read.
+    """Read the real numbers of a .npy file as float64. Pickles are refused.
 
     Raises:
-        InputError: missing, damaged, an archive or pickled objects, no real numbers, or numbers that are not finite.
+        InputError: missing, damaged, an archive or pickled objects, other numbers, or numbers that are not finite.
     """
     with _opened(path) as f:
         try:
@@ -253,14 +253,14 @@ def read_array(path: str | Path) -> np.ndarray:
             data = f.read()
             if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != len(data):
                 raise _Unfit("is cut short, or longer than its shape says")
-            found = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
+            numbers = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
         except _Unfit as err:
             raise InputError(f"{path} {err}; save the array alone") from err
-        except Exception as err:  # a header is Python that numpy parses: damage comes out as nearly any type
+        except Exception as err:  # numpy parses the header as Python: damage raises nearly any type
             raise InputError(f"{path} is damaged or no .npy file; save the array alone") from err
-    if not np.isfinite(found).all():
+    if not np.isfinite(numbers).all():
         raise InputError(f"{path} holds numbers that are not finite; make it again")
-    return found
+    return numbers
 
 
 def _opened(path: str | Path) -> BinaryIO:

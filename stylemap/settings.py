@@ -6,7 +6,7 @@ from dataclasses import fields, is_dataclass
 from types import UnionType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
 
-from stylemap.errors import InputError, shortened, shown
+from stylemap.errors import InputError, quoted, shortened
 
 LARGEST = 2**63 - 1  # whole number: torch counts in 64 bits
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
@@ -49,7 +49,7 @@ def check_kinds(config: Any, group: str = "") -> None:
         allowed = get_args(kind) if get_origin(kind) is UnionType else (kind,)
         if not any(_is(value, one) for one in allowed):
             where = f"{group}.{name}" if group else name
-            raise InputError(f"{where}: {shown(value)} is not {' or '.join(map(_words, allowed))}")
+            raise InputError(f"{where}: {quoted(value)} is not {' or '.join(map(_words, allowed))}")
 
 
 def _words(kind: Any) -> str:
@@ -83,7 +83,7 @@ def from_dict(cls: type, saved: Any, prefix: str = ""):
     Raises:
         InputError: an unknown name, or no mapping.
     """
-    check(isinstance(saved, dict), f"{prefix.rstrip('.') or 'it'} is {shown(saved)}, not a group of settings")
+    check(isinstance(saved, dict), f"{prefix.rstrip('.') or 'it'} is {quoted(saved)}, not a group of settings")
     kinds = _kinds(cls)
     if unknown := sorted(f"{prefix}{shortened(str(name))}" for name in saved.keys() - kinds.keys()):
         few = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")

@@ -23,7 +23,7 @@ from stylemap.cli import foresight
 from stylemap.cli.parsing import joined
 from stylemap.config import TrainConfig
 from stylemap.datasets import Dataset
-from stylemap.errors import InputError, brief, out_of_memory, shown
+from stylemap.errors import InputError, brief, out_of_memory, quoted
 from stylemap.resources import CONFIGS
 from stylemap.settings import flat
 from stylemap.training import distributed, loop, report
@@ -211,7 +211,7 @@ def _parted(argv: list[str]) -> tuple[list[str], list[str]]:
 def _recipe(name: str) -> Path:
     recipes = {p.stem: p for p in sorted(CONFIGS.glob("*.yaml"))}
     if name not in recipes:
-        raise InputError(f"no recipe {shown(name)}; give a YAML file or one of {', '.join(recipes)}")
+        raise InputError(f"no recipe {quoted(name)}; give a YAML file or one of {', '.join(recipes)}")
     return recipes[name]
 
 

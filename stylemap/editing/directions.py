@@ -20,7 +20,7 @@ from torch import Tensor
 from stylemap import reading
 from stylemap.architectures.model import check_tensor
 from stylemap.editing.schema import Rule, parse
-from stylemap.errors import InputError, Note, brief, shown
+from stylemap.errors import InputError, Note, brief, quoted
 from stylemap.files import write_bytes
 
 FORMAT = "stylemap-directions-1"
@@ -196,7 +196,7 @@ class _Saved:
 
 def _from_file(name: str, vector: Tensor, saved: _Saved) -> Direction:
     if vector.dtype != torch.float32 or vector.dim() != 3 or not abs(float(vector.double().norm()) - 1) < 1e-4:
-        raise InputError(f"{shown(name)} is not a unit vector [C, S, S]")
+        raise InputError(f"{quoted(name)} is not a unit vector [C, S, S]")
     return Direction(name, vector, saved.scale, saved.origin)  # as it is: to normalise again would round again
 
 

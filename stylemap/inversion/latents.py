@@ -15,7 +15,7 @@ from torch import Tensor
 
 from stylemap import reading
 from stylemap.architectures.model import Model
-from stylemap.errors import InputError, shown
+from stylemap.errors import InputError, quoted
 from stylemap.files import write_bytes
 from stylemap.inversion.inverting import render
 from stylemap.inversion.subject import Tensors
@@ -91,7 +91,7 @@ def _check_extras(extras: Tensors, model: Model, path: str | Path) -> None:
     noise = {name for name in shapes if name.startswith("noise.")}
     for name, x in extras.items():
         if tuple(x.shape) != shapes.get(name):
-            raise InputError(f"{path} holds {shown(name)} {list(x.shape)}, which these weights have no use for")
+            raise InputError(f"{path} holds {quoted(name)} {list(x.shape)}, which these weights have no use for")
     if 0 < len(noise & extras.keys()) < len(noise):
         raise InputError(f"{path} lacks {min(noise - extras.keys())}, of which there must be all or none")
 

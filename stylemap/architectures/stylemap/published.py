@@ -14,7 +14,7 @@ from stylemap import checkpoint, pickles
 from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.errors import InputError, brief, shown
+from stylemap.errors import InputError, brief, quoted
 
 NORMS = {"LayerNorm": "layer", "InstanceNorm": "instance", "BatchNorm": "batch", "GroupNorm": "group"}
 
@@ -122,7 +122,7 @@ def convert_args(args: dict) -> StylemapConfig:
     """The model settings among the published training arguments."""
     multiplier = args.get("channel_multiplier", 2)
     if type(multiplier) is not int:
-        raise InputError(f"channel_multiplier is {shown(multiplier)}, not a whole number")
+        raise InputError(f"channel_multiplier is {quoted(multiplier)}, not a whole number")
     return StylemapConfig(
         resolution=args["size"],
         stylemap_size=args["latent_spatial_size"],
