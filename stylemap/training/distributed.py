@@ -60,7 +60,7 @@ class World:
             dist.all_reduce(x)
         return x
 
-    def least(self, x: Tensor) -> Tensor:
+    def minimum(self, x: Tensor) -> Tensor:
         """The smallest of any process, in place."""
         if self.size > 1:
             dist.all_reduce(x, dist.ReduceOp.MIN)
@@ -74,8 +74,8 @@ class World:
         dist.all_reduce(flag, dist.ReduceOp.MAX)
         return bool(flag)
 
-    def told(self, value: T) -> T:
-        """What rank 0 says."""
+    def broadcast(self, value: T) -> T:
+        """The value that rank 0 gives."""
         if self.size == 1:
             return value
         box = [value]

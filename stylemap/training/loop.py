@@ -44,7 +44,7 @@ def train(
         precision.tf32(config.speed.tf32),
         files.owned(run) if world.first else contextlib.nullcontext(),
     ):
-        resume = resume or world.told(world.first and distributed.restarted(run))
+        resume = resume or world.broadcast(world.first and distributed.restarted(run))
         observer = observer if observer and world.first else Observer()
         return _train(config, run, resume, observer, stop, metrics or {}, device, world)
 
@@ -61,7 +61,7 @@ def _train(
 ) -> int:
     # State to go on from.
     content = state.load_for(run, resume) if world.first else None
-    past = world.told(content and state.Past.of(content))
+    past = world.broadcast(content and state.Past.of(content))
     seen = past.images if past else 0
 
     # Data: what earlier trainings of these weights have seen is never held out.

@@ -74,7 +74,7 @@ class Meter:
 
     def failure(self) -> str | None:
         """The name of the term that was not finite first (in time, then in the order of the cycle) in any process, or None."""
-        failed = self.world.least(self.failed_at.clone()).tolist()
+        failed = self.world.minimum(self.failed_at.clone()).tolist()
         first = min(range(len(self.terms)), key=failed.__getitem__)
         return self.terms[first] if failed[first] < math.inf else None
 

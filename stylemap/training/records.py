@@ -143,13 +143,12 @@ class Records:
             info["heldout_mse"] = scores[seen]  # `familiarity` compares photos with it
         checkpoint.save(newest, self.trainee.average, self.trainee.networks.discriminator, info)
         files.copy(newest, self.run / "weights.safetensors")
-        kept = state.prune(self.run, self.config.keep_states, scores, seen)
+        best, kept = state.prune(self.run, self.config.keep_states, scores, seen)
         for old in self.run.glob("weights-*.safetensors"):
-            if old.stem[8:].isdigit() and int(old.stem[8:]) <= seen and int(old.stem[8:]) not in kept.all:
+            if old.stem[8:].isdigit() and int(old.stem[8:]) <= seen and int(old.stem[8:]) not in kept:
                 old.unlink(missing_ok=True)
-        best = self.run / f"weights-{kept.best:010d}.safetensors"
-        if best.exists():
-            files.copy(best, self.run / "weights-best.safetensors")
+        if (weights := self.run / f"weights-{best:010d}.safetensors").exists():
+            files.copy(weights, self.run / "weights-best.safetensors")
         self._report()
 
     def _report(self) -> None:

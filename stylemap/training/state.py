@@ -7,7 +7,7 @@ state holds tensors and one number: there are no random generators to save.
 import math
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -21,11 +21,15 @@ from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
 from stylemap.errors import InputError, out_of_memory, shortened
 from stylemap.files import atomic
-from stylemap.settings import UnknownSettings
+from stylemap.settings import UnknownSettings, flat
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
 
 FORMAT = "stylemap-state-2"
+
+# Settings that a run cannot change, besides those of its model: the order and the split of the data (`check_data` finds out
+# whether the images are the same), and what mattered at the beginning only.
+FIXED = {"heldout", "mirror", "seed", "init_from", "optim.freeze_d", "vector.encoder"}
 
 Totals = Mapping[str, tuple[float, int]]  # of a term: its sum, and of how many iterations
 
@@ -76,19 +80,14 @@ def save(run: Path, images: int, config: TrainConfig, trainee: Trainee, totals: 
             raise OSError(0, f"writing failed, is the disk full? ({str(err).splitlines()[0]})") from err
 
 
-@dataclass(frozen=True)
-class Kept:
-    """States that stay, by the images they have seen."""
-
-    best: int  # with the lowest held-out error
-    all: frozenset[int]
-
-
-def prune(run: Path, keep: int, scores: Mapping[int, float], seen: int) -> Kept:
+def prune(run: Path, keep: int, scores: Mapping[int, float], seen: int) -> tuple[int, set[int]]:
     """Remove all states up to ``seen`` but the newest ``keep`` and the one with the lowest error.
 
     Args:
         scores: images -> held-out error, as logged; a state has that of the last tick before it.
+
+    Returns:
+        The images that the best state has seen, and those of all states that stay.
     """
     numbers = [n for n in map(_images, paths(run)) if n <= seen]  # newest first
 
@@ -96,10 +95,10 @@ def prune(run: Path, keep: int, scores: Mapping[int, float], seen: int) -> Kept:
         return next((scores[tick] for tick in sorted(scores, reverse=True) if tick <= images), math.inf)
 
     best = min(numbers, key=error)
-    kept = frozenset([*numbers[:keep], best])
+    kept = {*numbers[:keep], best}
     for number in set(numbers) - kept:
         path(run, number).unlink(missing_ok=True)
-    return Kept(best, kept)
+    return best, kept
 
 
 def _images(state: Path) -> int:
@@ -142,10 +141,12 @@ def load(file: Path) -> dict:
         InputError: it is intact, and of another version.
     """
     content = pickles.content(file)
-    found = content["format"]
-    if found != FORMAT and isinstance(found, str) and found.startswith("stylemap-state-"):
-        raise InputError(f"{file} is of another version of stylemap ({shortened(found)}); go on with that one")
-    if found != FORMAT or type(content["images"]) is not int or content["images"] != _images(file):
+    version = content["format"]
+    if version != FORMAT and isinstance(version, str) and version.startswith("stylemap-state-"):
+        raise InputError(
+            f"{file} was written by another version of stylemap ({shortened(version)}); resume with that version"
+        )
+    if version != FORMAT or type(content["images"]) is not int or content["images"] != _images(file):
         raise ValueError("it holds something else than its name says")
     try:
         _check_content(content)
@@ -170,20 +171,23 @@ def _check_content(content: dict) -> None:
     with torch.device("meta"):  # shapes without memory
         networks = Networks(config)
     for name, module in {"networks": networks, "average": networks.model}.items():
-        wanted = {key: (value.shape, value.dtype) for key, value in module.state_dict().items()}
-        if {key: (value.shape, value.dtype) for key, value in content[name].items()} != wanted:
+        saved, built = (
+            {key: (value.shape, value.dtype) for key, value in tensors.items()}
+            for tensors in (content[name], module.state_dict())
+        )
+        if saved != built:
             raise ValueError(f"{name} of other shapes")
     for optimizer in content["optimizers"].values():
         # torch would follow lists in lists in lists, and take any number
         moments = [value for entry in optimizer["state"].values() for value in entry.values()]
         if not all(isinstance(value, Tensor) and value.isfinite().all() for value in moments):
-            raise ValueError("moments that are no finite numbers")
+            raise ValueError("moments that are not finite numbers")
     Optimizers.build(networks, config).load_state_dict(content["optimizers"])
     Past.of(content)
     if (augment := content["augment"]) and not (augment["p"].isfinite().all() and augment["sums"].isfinite().all()):
         raise ValueError("an augmentation that is not finite")
     if not all(type(count) is int and math.isfinite(total) for total, count in content["totals"].values()):
-        raise ValueError("totals that are no numbers")
+        raise ValueError("totals that are not numbers")
 
 
 @dataclass(frozen=True)
@@ -201,21 +205,21 @@ class Past:
         return cls(content["images"], unseen.from_header(noted), config["augment"]["mode"], content["totals"])
 
 
-def check_data(past: Past, found: Unseen, run: Path) -> None:
-    """Warn where the pictures of a run have changed since it was stopped.
+def check_data(past: Past, data: Unseen, run: Path) -> None:
+    """Warn if the images of a run have changed since it was stopped.
 
     Raises:
-        InputError: they are others.
+        InputError: it was trained on other images.
     """
-    relation = found.relation(past.seen[:1])
+    relation = data.relation(past.seen[:1])
     if relation == "other":
         raise InputError(
-            f"{found.data} holds other pictures than {past.seen[0].data}, on which {run} was trained; give --data with those, or "
+            f"{data.data} holds other pictures than {past.seen[0].data}, on which {run} was trained; give --data with those, or "
             f"begin another run with --init-from {run}"
         )
     if relation == "changed":
         warnings.warn(
-            f"{found.data} holds other pictures than when this run was stopped. From here on they come in another order, and "
+            f"{data.data} holds other pictures than when this run was stopped. From here on they come in another order, and "
             "scores do not compare with earlier ones. No picture that was trained on is held out",
             stacklevel=2,
         )
@@ -230,10 +234,14 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee, first: bool = 
     Raises:
         InputError: the state is of another model, or of data in another order.
     """
-    saved = asdict(architectures.train_config(content["config"]))
-    changed = sorted(_changed(saved, asdict(config)))
-    if changed:
-        raise InputError(f"a run cannot go on with another {', '.join(changed)}; leave it as it was, or start anew")
+    saved, now = (flat(asdict(c)) for c in (architectures.train_config(content["config"]), config))
+    fixed = {name for name in saved | now if name in FIXED or name.startswith("model.")}
+    if saved["augment.mode"] == now["augment.mode"] == "adaptive":
+        fixed.add("augment.p")  # where it began; it has moved since
+    if changed := sorted(name for name in fixed if saved.get(name) != now.get(name)):
+        raise InputError(
+            f"a run cannot go on with another {', '.join(changed)}; keep the old value, or start a new run"
+        )
     trainee.networks.load_state_dict(content["networks"])
     trainee.average.load_state_dict(content["average"])
     trainee.optimizers.load_state_dict(content["optimizers"])
@@ -241,26 +249,6 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee, first: bool = 
         trainee.augment.load_state_dict(content["augment"])
         if not first:
             trainee.augment.sums.zero_()
-
-
-def _changed(saved: dict, wanted: dict) -> Iterator[str]:
-    """Which of the settings that a run cannot change differ.
-
-    These are its networks, what decides the order and the split of the data, and what mattered at its beginning only.
-    `check_data` finds out whether the data are the same.
-    """
-    for name in ("heldout", "mirror", "seed", "init_from"):
-        if saved[name] != wanted[name]:
-            yield name
-    adaptive = saved["augment"]["mode"] == wanted["augment"]["mode"] == "adaptive"
-    if adaptive and saved["augment"]["p"] != wanted["augment"]["p"]:
-        yield "augment.p"
-    for name in saved["model"]:
-        if saved["model"][name] != wanted["model"][name]:
-            yield f"model.{name}"
-    for group, name in (("optim", "freeze_d"), ("vector", "encoder")):
-        if saved.get(group, {}).get(name) != wanted.get(group, {}).get(name):
-            yield f"{group}.{name}"
 
 
 def _check_finite(networks: nn.Module) -> None:

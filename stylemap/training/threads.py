@@ -24,32 +24,31 @@ FREE = 0.25  # and may still use when it comes back
 class Threads:
     """Keeps to the cores that other programs leave; closing it gives PyTorch all its threads again.
 
-    A number that is fixed stays as it is: by ``OMP_NUM_THREADS``, with several processes, on a GPU, with one thread.
+    The number is fixed if ``OMP_NUM_THREADS`` gives it, with several processes, on a GPU, and with one thread.
     """
 
     def __init__(self, device: torch.device, world: World):
         self.most = torch.get_num_threads()
         self.fixed = device.type != "cpu" or world.size > 1 or "OMP_NUM_THREADS" in os.environ or self.most == 1
-        self._own = psutil.Process()
-        self._told = False
+        self._warned = False
         if not self.fixed:
-            self._start()
+            self._look()
 
     def adjust(self) -> None:
         """Look at the other programs, if it is time to. For between two iterations."""
         if self.fixed or time.monotonic() - self._since < EVERY_S:
             return
-        seconds, everything, own = time.monotonic() - self._since, self._everything, self._ours
-        self._start()
+        since, before = self._since, self._others
+        self._look()
         if self.fixed:
             return
-        others = max(0.0, (self._everything - everything - (self._ours - own)) / seconds)
+        others = max(0.0, (self._others - before) / (self._since - since))
         now = torch.get_num_threads()
         then = beside(others, now, self.most)
         if then != now:
             torch.set_num_threads(then)
-        if then < now and not self._told:
-            self._told = True
+        if then < now and not self._warned:
+            self._warned = True
             warnings.warn(
                 f"other programs keep {others:.1f} cores busy, so training takes {then} of {self.most} threads while they do; "
                 "OMP_NUM_THREADS fixes the number",
@@ -61,10 +60,10 @@ class Threads:
         if not self.fixed:
             torch.set_num_threads(self.most)
 
-    def _start(self) -> None:
-        self._since = time.monotonic()
+    def _look(self) -> None:
         try:
-            self._everything, self._ours = _all_programs(), _program(self._own)
+            self._others = _all_programs() - _program(psutil.Process())  # seconds of CPU
+            self._since = time.monotonic()
         except (psutil.Error, OSError):  # a machine that does not let its programs look
             self.fixed = True
 
@@ -80,8 +79,8 @@ def beside(others: float, now: int, most: int) -> int:
 
 def _all_programs() -> float:
     """Seconds of CPU that all programs have used, on the cores that this one may use."""
-    mine = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
-    cores = (t for i, t in enumerate(psutil.cpu_times(percpu=True)) if mine is None or i in mine)
+    allowed = os.sched_getaffinity(0) if hasattr(os, "sched_getaffinity") else None
+    cores = (t for i, t in enumerate(psutil.cpu_times(percpu=True)) if allowed is None or i in allowed)
     return sum(t.user + t.system + getattr(t, "nice", 0.0) for t in cores)
 
 

@@ -198,7 +198,7 @@ def test_a_state_of_another_version_is_not_damaged(config, run):
     torch.save(content | {"format": "stylemap-state-3"}, newest(run))
     before = state.paths(run)
     with pytest.raises(
-        InputError, match=r"state-0000000040\.pt is of another version of stylemap \(stylemap-state-3\)"
+        InputError, match=r"state-0000000040\.pt was written by another version of stylemap \(stylemap-state-3\)"
     ):
         loop.train(config, run, resume=True)
     assert state.paths(run) == before

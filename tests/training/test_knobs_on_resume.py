@@ -108,7 +108,7 @@ def started(config, tmp_path_factory):
 
 
 @pytest.mark.parametrize("name", [pytest.param(k, marks=[pytest.mark.slow] * (k in SLOW)) for k in knobs()])
-@pytest.mark.filterwarnings("ignore:with 2 images per pass")
+@pytest.mark.filterwarnings("ignore:with 2 images per pass", "ignore:The .grad attribute of a Tensor")
 def test_stylemaps(started, tmp_path, name):
     run, config = started("stylemap")
     go_on(shutil.copytree(run, tmp_path / "run"), config, name)

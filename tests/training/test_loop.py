@@ -178,19 +178,19 @@ class TestWhatIsKept:
     def test_newest_and_best(self, config, tmp_path):
         for images in (10, 20, 30, 40):
             state.save(tmp_path, images, config, loop.build(config, torch.device("cpu")))
-        kept = state.prune(tmp_path, 2, {10: 0.5, 20: 0.1, 30: 0.3, 40: 0.2}, seen=40)
-        assert (kept.best, kept.all) == (20, {20, 30, 40})
+        best, kept = state.prune(tmp_path, 2, {10: 0.5, 20: 0.1, 30: 0.3, 40: 0.2}, seen=40)
+        assert (best, kept) == (20, {20, 30, 40})
         assert sorted(p.name for p in tmp_path.glob("*.pt")) == [f"state-{n:010}.pt" for n in (20, 30, 40)]
 
     def test_a_state_has_the_score_of_the_tick_before_it(self, config, tmp_path):
         for images in (10, 20):
             state.save(tmp_path, images, config, loop.build(config, torch.device("cpu")))
-        assert state.prune(tmp_path, 2, {8: 0.1, 16: 0.5}, seen=20).best == 10
+        assert state.prune(tmp_path, 2, {8: 0.1, 16: 0.5}, seen=20)[0] == 10
 
     def test_states_beyond_the_one_gone_on_from_are_left_alone(self, config, tmp_path):
         for images in (10, 20, 30):
             state.save(tmp_path, images, config, loop.build(config, torch.device("cpu")))
-        assert state.prune(tmp_path, 1, {}, seen=20).all == {20}
+        assert state.prune(tmp_path, 1, {}, seen=20)[1] == {20}
         assert state.path(tmp_path, 30).exists()
 
     def test_best_weights_of_a_run(self, whole):
