@@ -173,7 +173,9 @@ def json_schema(kind: Any, hooks: Mapping[type, dict]) -> dict:
             properties[f.name] = schema
             required.append(f.name)
         else:
-            properties[f.name] = schema | {"default": f.default}
+            properties[f.name] = schema | {
+                "default": f.default if f.default_factory is MISSING else f.default_factory()
+            }
     return {"type": "object", "properties": properties, "required": required, "additionalProperties": False}
 
 
