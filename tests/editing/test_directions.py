@@ -96,7 +96,7 @@ def test_fisher_s_discriminant_solves_its_equation(n):
 
 
 def test_where_coordinates_vary_unequally_means_find_the_way_and_normals_the_detector():
-    """Why `difference_of_means` is the default: the pictures differ along a vector, the normal leans on quiet coordinates."""
+    """Why "means" is the default: the pictures differ along a vector, the normal leans on quiet coordinates."""
     deviations = torch.logspace(0, 2, SIZE).view(SHAPE)
     vector = deviations / deviations.norm()
     labels = torch.arange(1200) % 2 == 0
