@@ -18,7 +18,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen
-from stylemap.errors import InputError, brief
+from stylemap.errors import InputError
 from stylemap.files import write_bytes
 from stylemap.resources import PRETRAINED
 
@@ -76,7 +76,7 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
     config, tensors = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
         model = architectures.build(config, _has(tensors, ENCODER))
-    fill(model, tensors, "model.", path)
+    reading.fill(model, tensors, "model.", path)
     return model.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
@@ -88,7 +88,7 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
     with torch.device("meta"):
         discriminator = architectures.build_discriminator(config)
-    fill(discriminator, tensors, "discriminator.", path)
+    reading.fill(discriminator, tensors, "discriminator.", path)
     return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
@@ -99,11 +99,11 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
         InputError: as `load`, or weights of another config, named setting by setting.
     """
     path, tensors = fitting(weights, model.config)
-    fill(model.generator, tensors, "model.generator.", path, assign=False)
+    reading.fill(model.generator, tensors, "model.generator.", path, assign=False)
     if model.encoder is not None and _has(tensors, ENCODER):
-        fill(model.encoder, tensors, ENCODER, path, assign=False)
+        reading.fill(model.encoder, tensors, ENCODER, path, assign=False)
     if _has(tensors, "discriminator."):
-        fill(discriminator, tensors, "discriminator.", path, assign=False)
+        reading.fill(discriminator, tensors, "discriminator.", path, assign=False)
 
 
 def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, torch.Tensor]]:
@@ -180,22 +180,3 @@ def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
 
 def _has(tensors: dict[str, torch.Tensor], prefix: str) -> bool:
     return any(name.startswith(prefix) for name in tensors)
-
-
-def fill(
-    module: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: str | Path, assign: bool = True
-) -> None:
-    """Load the entries under ``prefix``; every one must be there, fit, and hold finite numbers."""
-    state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-    for name, wanted in module.state_dict().items():
-        if name not in state:
-            continue  # load_state_dict says so
-        if state[name].is_floating_point() != wanted.is_floating_point():
-            raise InputError(f"{path} does not fit its own config ({name} is {state[name].dtype}); copy it again")
-        state[name] = state[name].to(wanted.dtype)
-        if not state[name].isfinite().all():
-            raise InputError(f"{path} holds numbers that are not finite, in {name}; take other weights")
-    try:
-        module.load_state_dict(state, assign=assign)
-    except RuntimeError as err:
-        raise InputError(f"{path} does not fit its own config ({brief(err)}); copy it again") from err

@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from stylemap.errors import InputError, brief, shortened
 
 if TYPE_CHECKING:
-    from torch import Tensor  # not imported: the report and loading processes do without torch
+    from torch import Tensor, nn  # not imported: the report and loading processes do without torch
 
 LARGEST_TEXT = 1 << 30  # bytes of a JSON file; FFHQ's landmarks are 270 MB
 LARGEST_SETTINGS = 1 << 16  # bytes of a YAML file; PyYAML takes 10 s for a million
@@ -270,3 +270,24 @@ def _opened(path: str | Path) -> BinaryIO:
         raise InputError(f"{path}: no such file") from err
     except (OSError, ValueError) as err:  # ValueError: a zero byte in the path
         raise InputError(f"{path} cannot be read: {getattr(err, 'strerror', None) or err}; check the path") from err
+
+
+def fill(module: "nn.Module", tensors: "dict[str, Tensor]", prefix: str, path: str | Path, assign: bool = True) -> None:
+    """Load the entries under ``prefix`` into a module.
+
+    Raises:
+        InputError: one is missing, does not fit, or holds numbers that are not finite.
+    """
+    state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
+    for name, wanted in module.state_dict().items():
+        if name not in state:
+            continue  # load_state_dict says so
+        if state[name].is_floating_point() != wanted.is_floating_point():
+            raise InputError(f"{path} does not fit its own config ({name} is {state[name].dtype}); copy it again")
+        state[name] = state[name].to(wanted.dtype)
+        if not state[name].isfinite().all():
+            raise InputError(f"{path} holds numbers that are not finite, in {name}; take other weights")
+    try:
+        module.load_state_dict(state, assign=assign)
+    except RuntimeError as err:
+        raise InputError(f"{path} does not fit its own config ({brief(err)}); copy it again") from err

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import torch
 
-from stylemap import checkpoint, datasets, devices
+from stylemap import architectures, checkpoint, datasets, devices
 from stylemap.architectures.discriminator import GROUP
 from stylemap.cli import terminal
 from stylemap.config import TrainConfig
@@ -38,7 +38,7 @@ def parameters(config: TrainConfig) -> str:
 
 def foresee(config: TrainConfig, out: Path | None = None, resume: bool = False) -> None:
     """What a run will take, on stderr, and what is missing for it; no device is touched."""
-    if config.model.architecture != "stylemap":
+    if not architectures.of(config.model).foreseen:
         note(parameters(config))
         note(f"memory and time are not foreseen for model.architecture {config.model.architecture}, only for stylemap")
         for text in (*_missing(config, out, resume), *_division(config, _processes())):

@@ -8,4 +8,5 @@ ARCHITECTURE = Architecture(
     StylemapTraining,
     model="stylemap.architectures.stylemap.model:StylemapModel",
     cycle="stylemap.architectures.stylemap.cycle:StylemapCycle",
+    foreseen=True,
 )

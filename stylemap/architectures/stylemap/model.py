@@ -16,6 +16,8 @@ class StylemapModel(Model):
     Wrong shapes raise ValueError.
     """
 
+    config: StylemapConfig
+
     def __init__(self, config: StylemapConfig, encoder: bool = True):
         super().__init__()
         if not encoder:

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, pickles
+from stylemap import pickles, reading
 from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
@@ -108,9 +108,9 @@ def load(path: str | Path) -> tuple[StylemapModel, Discriminator]:
         networks = {name: {key: value for (n, key), value in entries.items() if n == name} for name in wanted[:3]}
         with torch.device("meta"):  # shapes without memory: every value comes from the file
             model, discriminator = StylemapModel(config), Discriminator(config)
-        checkpoint.fill(model.generator, convert_generator(networks["g_ema"]), "", path)
-        checkpoint.fill(model.encoder, convert_encoder(networks["e_ema"]), "", path)
-        checkpoint.fill(discriminator, convert_discriminator(networks["discriminator"]), "", path)
+        reading.fill(model.generator, convert_generator(networks["g_ema"]), "", path)
+        reading.fill(model.encoder, convert_encoder(networks["e_ema"]), "", path)
+        reading.fill(discriminator, convert_discriminator(networks["discriminator"]), "", path)
     except InputError as err:  # of the config or of an entry: it does not know the file
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: {err}") from err
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError) as err:

@@ -43,6 +43,8 @@ class VectorModel(Model):
         encoder: False leaves it out: converted weights have none, and it would be larger than their generator.
     """
 
+    config: VectorConfig
+
     def __init__(self, config: VectorConfig, encoder: bool = True):
         super().__init__()
         self.config = config
