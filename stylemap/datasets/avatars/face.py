@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import numpy as np
 
 from stylemap.datasets.avatars import palette
-from stylemap.datasets.avatars.palette import Colour, mix, scaled
+from stylemap.datasets.avatars.palette import Backdrop, Colour, EyeColour, Fabric, HairColour, Lipstick, mix, scaled
 from stylemap.errors import InputError
 
 Share = Annotated[float, 0, 1]
@@ -22,26 +22,13 @@ HairStyle = Literal[
     "bald", "buzz", "crop", "fringe_crop", "side_part", "receding", "quiff", "spiky", "pixie", "curly", "afro", "bob",
     "fringe_bob", "long", "long_fringe", "wavy", "long_curly", "bun", "ponytail", "braids", "puffs", "locs", "covered",
 ]  # fmt: skip
-HairColour = Literal[
-    "black", "dark_brown", "brown", "chestnut", "auburn", "ginger", "dark_blonde", "blonde", "grey", "white",
-    "pink", "blue", "teal", "purple",
-]  # fmt: skip
-EyeColour = Literal["brown", "dark", "hazel", "green", "blue", "grey", "amber"]
-Fabric = Literal[
-    "navy", "brick", "teal", "ochre", "olive", "wine", "coral", "white", "charcoal", "lavender", "forest", "pink",
-    "blue", "camel",
-]  # fmt: skip
-Backdrop = Literal[
-    "sky", "mint", "sage", "cream", "peach", "rose", "lilac", "sand", "denim", "pine", "clay", "plum", "mustard",
-    "slate",
-]  # fmt: skip
 EARS_HIDDEN = ("bob", "fringe_bob", "long", "long_fringe", "wavy", "long_curly", "locs", "covered")  # by these styles
 
 
 class _Checked:
     """Refuses values that the annotation of a field does not allow."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, kind in _kinds(type(self)):
             value = getattr(self, name)
             if not _allowed(value, kind):
@@ -164,7 +151,7 @@ class Mouth(_Checked):
     opening: Share = 0.0
     width: Annotated[float, 0.9, 1.12] = 1.0
     fullness: Share = 0.5  # of the lips
-    lipstick: Literal["natural", "rose", "red", "plum", "coral"] = "natural"
+    lipstick: Literal["natural", Lipstick] = "natural"
     tongue: Share = 0.5
     smirk_side: Literal[-1, 1] = 1  # -1 image left, 1 image right
 
@@ -221,7 +208,7 @@ class Face(_Checked):
     placement: Placement = Placement()
     grain: Annotated[int, 0, 4000] = 0  # which piece of the paper's grain lies over it
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         super().__post_init__()
         if (self.hair.style == "covered") != (self.hat.style == "headscarf"):
             raise InputError("a head scarf covers the hair: choose Hat('headscarf') together with Hair('covered')")
