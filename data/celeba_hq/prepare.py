@@ -11,7 +11,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs 
 
 from stylemap.cli import prepare, published_data
 from stylemap.datasets import published_sets
-from stylemap.datasets.part_labels import PartLabels
+from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.preparing import Options
 from stylemap.datasets.published_sets import Counts
 from stylemap.datasets.sources import FORMAT, Source, open_source

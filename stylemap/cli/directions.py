@@ -11,8 +11,8 @@ from torch import Tensor
 from stylemap import checkpoint, images, sheets
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import direction_files, encoding, heldout, options, photos, terminal
-from stylemap.datasets import attributes
-from stylemap.datasets.attributes import Columns, Question, Value
+from stylemap.datasets import labels
+from stylemap.datasets.labels import Columns, Question, Value
 from stylemap.editing import applying, directions, finding_directions
 from stylemap.editing.blending import in_space, push_change
 from stylemap.editing.directions import Cells, Direction
@@ -111,7 +111,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     pictures, indices = encoding.open_pictures(arguments, model)
     if arguments.labels:
         names = [pictures.name(i) for i in indices]
-        matched = attributes.match_rows(arguments.labels, attributes.read_table(arguments.labels, names), names)
+        matched = labels.match(arguments.labels, labels.read(arguments.labels, names), names)
         rows = {i: row for i, row in zip(indices, matched, strict=True) if row is not None}
         wanted = arguments.attribute or every_column(Columns(list(rows.values())))
     else:

@@ -8,7 +8,7 @@ from pathlib import Path
 from stylemap import cli
 from stylemap.cli import parsing, prepare, terminal
 from stylemap.datasets.packing import unfinished
-from stylemap.datasets.part_labels import PartLabels
+from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.preparing_parts import prepare_parts
 
 

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylemap import decoding
 from stylemap.cli.photos import SquarePhotos
-from stylemap.datasets import part_labels, parts, sources
+from stylemap.datasets import parts, sources
 from stylemap.editing import masks
 from stylemap.errors import InputError, shortened
 from stylemap.photos.photo import Photo
@@ -137,7 +137,7 @@ def _parts(
 ) -> list[Tensor]:
     wanted = spread("--part", arguments.part, len(references), "--reference")
     if arguments.parts:
-        labels = part_labels.PartLabels(arguments.parts)
+        labels = parts.PartLabels(arguments.parts)
         maps = [labels.read(photo.name) for photo in references]
         first = labels.read(original.name) if arguments.union else None
     else:
@@ -172,4 +172,4 @@ def read_labels(path: str) -> np.ndarray:
     """
     decoding.read_size(Path(path))
     source = sources.OneFile(Path(path))
-    return part_labels.PartLabels(source).read_files({part_labels.WHOLE: source.names()[0]})
+    return parts.PartLabels(source).read_files({parts.WHOLE: source.names()[0]})

@@ -12,7 +12,7 @@ import numpy as np
 from stylemap import naming
 from stylemap.datasets.avatars import Avatars
 from stylemap.datasets.image_folder import ImageFolder, open_whole
-from stylemap.datasets.part_labels import PartLabels
+from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.splitting import given_splits
 
 __all__ = [

@@ -12,8 +12,7 @@ from PIL import Image
 from stylemap import __version__
 from stylemap.datasets import packing
 from stylemap.datasets.packing import Entry
-from stylemap.datasets.part_labels import Files, PartLabels
-from stylemap.datasets.parts import Part
+from stylemap.datasets.parts import Files, Part, PartLabels
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
 

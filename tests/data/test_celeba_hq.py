@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 
 from stylemap.datasets import open_split, packing
-from stylemap.datasets.part_labels import PartLabels
-from stylemap.datasets.parts import Part
+from stylemap.datasets.parts import Part, PartLabels
 from stylemap.datasets.published_sets import Counts
 from tests.archives import fill, pack_shuffled
 from tests.data import colour, encoded, mean_colour, of, picture, refused, script, stored

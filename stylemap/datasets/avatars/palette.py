@@ -20,8 +20,10 @@ HAIR: dict[HairColour, Colour] = {  # natural colours from dark to light, then a
 }  # fmt: skip
 DYED = ("pink", "blue", "teal", "purple")
 EyeColour = Literal["brown", "dark", "hazel", "green", "blue", "grey", "amber"]
-IRIS: dict[EyeColour, Colour] = {"brown": (104, 62, 34), "dark": (58, 38, 30), "hazel": (146, 104, 48), "green": (74, 138, 84),
-        "blue": (62, 126, 196), "grey": (112, 132, 150), "amber": (190, 124, 40)}  # fmt: skip
+IRIS: dict[EyeColour, Colour] = {
+    "brown": (104, 62, 34), "dark": (58, 38, 30), "hazel": (146, 104, 48), "green": (74, 138, 84),
+    "blue": (62, 126, 196), "grey": (112, 132, 150), "amber": (190, 124, 40),
+}  # fmt: skip
 Lipstick = Literal["rose", "red", "plum", "coral"]
 LIPSTICK: dict[Lipstick, Colour] = {
     "rose": (208, 72, 98),

@@ -15,8 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from stylemap.datasets import Avatars
-from stylemap.datasets.part_labels import FILE_PARTS, PartLabels
-from stylemap.datasets.parts import GROUPS, Part, part_ids
+from stylemap.datasets.parts import FILE_PARTS, GROUPS, Part, PartLabels, part_ids
 from stylemap.datasets.preparing_parts import prepare_parts
 from stylemap.errors import InputError
 from tests.archives import pack_shuffled

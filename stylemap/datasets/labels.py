@@ -26,7 +26,7 @@ COUNTER = re.compile(r"|index|unnamed: \d+", re.IGNORECASE)  # names of columns 
 SHOWN = 20  # values or columns that a message lists
 
 
-def read_table(path: str | Path, names: Sequence[str] = ()) -> "AttributeTable":
+def read(path: str | Path, names: Sequence[str] = ()) -> "AttributeTable":
     """Read a table of attributes, see `tables.read_table`.
 
     The column that holds the most of ``names`` names the pictures; if there are several, the first of them.
@@ -163,7 +163,7 @@ def _parse_number(text: str, decimal_commas: bool = False) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def match_rows(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> list[T | None]:
+def match(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> list[T | None]:
     """The row of each image, found by its relative path, else its file name, else its stem; None where there is no row.
 
     Names that differ only in case or extension match too, but never a row that another image has by its exact name. A warning

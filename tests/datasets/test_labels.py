@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from stylemap import InputError, naming
-from stylemap.datasets import attributes
-from stylemap.datasets.attributes import Columns, Question
+from stylemap.datasets import labels
+from stylemap.datasets.labels import Columns, Question
 from stylemap.errors import Note
 
 NAMES = ["a.png", "b.png"]
@@ -23,7 +23,7 @@ def written(path, text: str | bytes):
 
 def read(path, names=NAMES) -> dict:
     """Every column that can be asked for."""
-    rows = attributes.match_rows(path, attributes.read_table(path, names), names)
+    rows = labels.match(path, labels.read(path, names), names)
     return dict(Columns([row for row in rows if row is not None]))
 
 
@@ -98,7 +98,7 @@ def test_words_and_numbers_of_several_kinds(tmp_path):
 
 def test_what_is_not_asked_for_harms_nothing(tmp_path):
     text = "file,smile,twice,twice,,odd\na.png,1,1,2,x,inf\nb.png,0,3,4,,\n"
-    table = attributes.read_table(written(tmp_path / "l.csv", text), NAMES)
+    table = labels.read(written(tmp_path / "l.csv", text), NAMES)
     columns = Columns([table[name] for name in NAMES])
     assert list(columns) == ["smile", "twice", "odd"]
     assert columns["smile"] == [1.0, 0.0] and columns["odd"] == ["inf", None]
@@ -109,7 +109,7 @@ def test_what_is_not_asked_for_harms_nothing(tmp_path):
 def test_row_numbers_are_no_attribute(tmp_path):
     path = written(tmp_path / "l.csv", "Unnamed: 0,file,index,smile\n0,a.png,5,1\n1,b.png,6,0\n")
     with pytest.warns(Note, match="the column file names the pictures"):
-        table = attributes.read_table(path, NAMES)
+        table = labels.read(path, NAMES)
     assert list(table["a.png"]) == ["smile"]
     assert table["a.png"]["index"] == 5.0
 
@@ -179,14 +179,14 @@ def test_mistakes(tmp_path, text, reason):
 def test_files_that_are_none(tmp_path):
     for path in (tmp_path / "l.csv", tmp_path):
         with pytest.raises(InputError, match="check the path of the labels"):
-            attributes.read_table(path, NAMES)
+            labels.read(path, NAMES)
 
 
 def test_pictures_are_matched_by_path_then_name_then_stem():
     table = {"x/a.png": 1, "b.png": 2, "c": 3, "x/d": 4}
     names = ["x/a.png", "x/b.png", "y/c.webp", "x/d.jpg", "e.png"]
     with pytest.warns(UserWarning, match=r"l.csv has no row for 1 of 5 pictures, such as e.png; they are left out"):
-        assert attributes.match_rows("l.csv", table, names) == [1, 2, 3, 4, None]
+        assert labels.match("l.csv", table, names) == [1, 2, 3, 4, None]
 
 
 @pytest.mark.parametrize(
@@ -208,23 +208,23 @@ def test_names_that_changed_on_the_way(tmp_path, given, name):
 
 def test_a_row_is_of_the_picture_that_it_names_exactly():
     with pytest.warns(UserWarning, match=r"no row for 2 of 4 pictures, such as A\.png"):
-        found = attributes.match_rows("l.csv", {"a.png": 1, "b": 2}, ["a.png", "A.png", "a.jpg", "B.png"])
+        found = labels.match("l.csv", {"a.png": 1, "b": 2}, ["a.png", "A.png", "a.jpg", "B.png"])
     assert found == [1, None, None, 2]
 
 
 def test_rows_that_fit_equally_well():
     with pytest.raises(InputError, match=r"l.csv: a.jpg and a.png both fit a.webp; name it exactly"):
-        attributes.match_rows("l.csv", {"a.jpg": 1, "a.png": 2}, ["a.webp"])
+        labels.match("l.csv", {"a.jpg": 1, "a.png": 2}, ["a.webp"])
 
 
 def test_two_pictures_of_one_row():
     with pytest.raises(InputError, match=r"l.csv: a.png fits x/a.png and y/a.png"):
-        attributes.match_rows("l.csv", {"a.png": 1}, ["x/a.png", "y/a.png"])
+        labels.match("l.csv", {"a.png": 1}, ["x/a.png", "y/a.png"])
 
 
 def test_no_picture_of_the_table():
     with pytest.raises(InputError, match=r"l.csv names none of the pictures, such as b.png"):
-        attributes.match_rows("l.csv", {"a.png": 1}, ["b.png"])
+        labels.match("l.csv", {"a.png": 1}, ["b.png"])
 
 
 COLUMNS = {

@@ -9,7 +9,7 @@ import numpy as np
 from PIL.PngImagePlugin import PngImageFile
 
 from stylemap import decoding, resampling
-from stylemap.datasets.parts import Part, part_ids
+from stylemap.datasets.parts.ids import Part, part_ids
 from stylemap.datasets.sources import Source, open_source
 from stylemap.errors import InputError
 from stylemap.naming import canonical, split_of, without_extension
