@@ -2,7 +2,6 @@
 
 import inspect
 import re
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +14,6 @@ from PIL import Image
 import stylemap
 from stylemap.datasets.avatars import Avatars
 from stylemap.editing.directions import Origin
-from stylemap.resources import PRETRAINED
 from tests import user
 
 ROOT = Path(__file__).parents[1]
@@ -57,7 +55,6 @@ def test_the_script_of_a_user_runs(tmp_path, capsys):
     mask = np.zeros((64, 64), np.uint8)
     mask[20:40, 10:50] = 255
     Image.fromarray(mask).save(tmp_path / "mask.png")
-    shutil.copy(PRETRAINED / "directions/avatars32.safetensors", tmp_path / "directions.safetensors")
     user.main(tmp_path)
     results = {"blend.png", "moved.png", "smile.png", "film.webp", "sample.png"}
     assert results < {path.name for path in tmp_path.iterdir()}

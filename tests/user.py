@@ -26,7 +26,7 @@ def main(folder: Path) -> None:
     pixels: Tensor = stylemap.to_uint8(torch.cat([mixed, expression]))
     assert torch.equal(stylemap.to_uint8(stylemap.from_uint8(pixels)), pixels)
 
-    smile: stylemap.Direction = stylemap.load_directions(folder / "directions.safetensors")["smile"]
+    smile: stylemap.Direction = stylemap.load_directions("avatars32")["smile"]
     stylemap.write_image(folder / "smile.png", stylemap.push(model, original, smile, 2.0, mask=mask))
     assert stylemap.move(original, smile, 1.0).shape == original.shape
 

@@ -22,6 +22,7 @@ from stylemap.architectures.model import check_tensor
 from stylemap.editing.schema import Rule, parse
 from stylemap.errors import InputError, Note, brief, quoted
 from stylemap.files import write_bytes
+from stylemap.resources import PRETRAINED
 
 FORMAT = "stylemap-directions-1"
 # at most a million; those of networks in order are about 1
@@ -168,11 +169,15 @@ def save(path: str | Path, directions: Iterable[Direction]) -> None:
 
 
 def load(path: str | Path) -> dict[str, Direction]:
-    """The directions of a file by name, in the order in which they were saved.
+    """Directions by name, in the order in which they were saved.
+
+    Args:
+        path: a file, or the name of shipped weights ("avatars32") for the directions that come with them.
 
     Raises:
         InputError: missing, damaged, or no file of directions.
     """
+    path = {shipped.stem: shipped for shipped in (PRETRAINED / "directions").glob("*.safetensors")}.get(str(path), path)
     header, tensors = reading.read_metadata(path), reading.read_tensors(path)
     if header.get("format") != FORMAT:
         raise InputError(f"{path} holds no directions; `stylemap directions train` makes such files")
