@@ -238,7 +238,7 @@ def test_little_is_left():
     rest = directions.condition(d, [a])
     near = normalised("near", a.vector + 0.05 * rest.vector, 1.0, d.origin)
     with pytest.warns(
-        Note, match=r"5\.0% of direction 'near' is left without a; amounts move pictures by as much less"
+        Note, match=r"5\.0% of direction 'near' is left without a; amounts move pictures less in proportion"
     ):
         left = directions.condition(near, [a])
     assert cosine(left.vector, rest.vector) == pytest.approx(1, abs=1e-6)
