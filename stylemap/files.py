@@ -1,4 +1,4 @@
-"""Writing files so that a kill at any instant leaves the old file or the new one, never half of one."""
+"""Writing files: a kill at any time leaves the old file or the new one, never a part of it."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ try:
 except ImportError:  # Windows
     fcntl = None
 
-TEMPORARY_SUFFIX = ".part"  # left behind only by a kill; never read, safe to delete
+TEMPORARY_SUFFIX = ".part"  # only a kill leaves such files; they are never read and may be deleted
 LOCK = ".lock"  # in a folder that one process owns
 
 
@@ -54,12 +54,10 @@ def atomic(path: str | Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def owned(folder: Path) -> Iterator[None]:
-    """Keep other processes out of a folder, and remove what killed ones left half-written in it (not in its subfolders).
+    """Keep other processes out of a folder, and remove the temporary files of killed ones (not in its subfolders).
 
-    The folder is made if missing, and goes again if nothing was put into it.
-
-    The system releases the lock when the process ends, however it ends. Where there are no such locks (Windows), nobody is
-    kept out.
+    The folder is made if missing, and removed again if it stays empty. The system releases the lock when the process ends in any
+    way. Windows has no such locks: there nothing is kept out.
 
     Raises:
         InputError: another process owns the folder, or it cannot be made.
@@ -79,10 +77,9 @@ def owned(folder: Path) -> Iterator[None]:
                 raise InputError(
                     f"{folder} is in use by another process; wait for it or choose another folder"
                 ) from err
+            # the lock may be removed between opening and locking it
             if not lock.exists() or os.fstat(handle.fileno()).st_ino != lock.stat().st_ino:
-                raise InputError(
-                    f"{folder} was in use by another process until now; try again"
-                )  # its lock, removed since
+                raise InputError(f"{folder} was in use by another process until now; try again")
         try:
             remove_temporary(folder)
             yield
@@ -92,7 +89,7 @@ def owned(folder: Path) -> Iterator[None]:
 
 
 def remove_temporary(folder: Path) -> None:
-    """Remove what killed processes left half-written in a folder that nobody else writes to."""
+    """Remove the temporary files of killed processes from a folder that no other process writes to."""
     for leftover in folder.glob(f".*{TEMPORARY_SUFFIX}*"):
         leftover.unlink(missing_ok=True)
 
@@ -116,8 +113,8 @@ def make_folder(folder: Path) -> list[Path]:
 
 
 def remove_empty(folders: Iterable[Path]) -> None:
-    """Remove the folders that are empty. A folder stands before the one it lies in."""
-    with contextlib.suppress(OSError):  # one that is not empty: then neither are those it lies in
+    """Remove the folders that are empty. Inner folders come before outer ones."""
+    with contextlib.suppress(OSError):  # this one is not empty, and so no outer one is
         for folder in folders:
             folder.rmdir()
 

@@ -14,10 +14,10 @@ STRIP = 1 << 20  # pixels that are worked on at a time, where that bounds the me
 
 
 def square(height: int, width: int, pad: bool = False) -> tuple[int, int, int]:
-    """Which square of a picture is kept -> (top, left, side) in its pixels.
+    """The square of an image that is kept -> (top, left, side) in its pixels.
 
-    The central one, an odd remainder at the bottom or right. With ``pad`` the least that holds the whole picture; the corner
-    is then outside of it, at 0 or less.
+    This is the central square; an odd remainder is cut off at the bottom or right. With ``pad`` it is the smallest square around
+    the whole image, whose corner is at 0 or less.
     """
     side = max(height, width) if pad else min(height, width)
     inside = (lambda length: -((side - length) // 2)) if pad else (lambda length: (length - side) // 2)
@@ -27,8 +27,8 @@ def square(height: int, width: int, pad: bool = False) -> tuple[int, int, int]:
 def fit(picture: np.ndarray, side: int, pad: bool = False) -> np.ndarray:
     """Make uint8 [H, W, 3] square and resize it -> uint8 [side, side, 3].
 
-    The central square is cut out, an odd remainder at the bottom or right; with ``pad`` the whole picture is kept, centred
-    on white. Shrinking averages by exact pixel area, enlarging is Lanczos-3.
+    The central square is cut out, see `square`. With ``pad`` the whole picture is kept, centred on white. Shrinking averages by
+    exact pixel area, enlarging is Lanczos-3.
     """
     return resize(cut(picture, *square(*picture.shape[:2], pad)), side)
 
@@ -37,11 +37,11 @@ def fit_mask(mask: np.ndarray, side: int) -> np.ndarray:
     """The central square of float32 [H, W] in [0, 1], resized by area, which keeps the mean -> float32 [side, side]."""
     top, left, length = square(*mask.shape)
     mask = cv2.resize(mask[top : top + length, left : left + length], (side, side), interpolation=cv2.INTER_AREA)
-    return mask.clip(0, 1)  # the sums may round beyond the range
+    return mask.clip(0, 1)  # sums may round beyond the range
 
 
 def cut(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
-    """A square of uint8 [H, W, 3] -> [side, side, 3], white where it is outside of the picture."""
+    """A square of uint8 [H, W, 3] -> [side, side, 3], white where it lies outside."""
     height, width = picture.shape[:2]
     inside = picture[max(top, 0) : top + side, max(left, 0) : left + side]
     if inside.shape[:2] == (side, side):
@@ -101,7 +101,7 @@ def warp(
 def _cropped(
     source: np.ndarray, matrix: np.ndarray, height: int, width: int, reduction: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """A view of what a result of height x width reads, mirrored parts included, and the matrix for it."""
+    """A view of the pixels that a result of height x width needs, also by mirroring, and the matrix for it."""
     low, high = bounds(matrix, -0.5, width - 0.5, -0.5, height - 0.5)
     margin = 5 * reduction  # Lanczos-4 reads 4 pixels to each side
     crop = []
@@ -122,7 +122,7 @@ def _cropped(
 def _reduced(source: np.ndarray, matrix: np.ndarray, by: int) -> tuple[np.ndarray, np.ndarray]:
     """Means of blocks of ``by`` x ``by`` pixels, and the matrix for them.
 
-    The last blocks may reach beyond the photo; there it is mirrored up to a block too far out, half a pixel of the result.
+    The last blocks may reach beyond the image. There it is mirrored up to a block too far out: half a pixel of the result.
     """
     height, width = source.shape[:2]
     rows, columns = -(-height // by), -(-width // by)

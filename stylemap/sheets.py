@@ -1,4 +1,4 @@
-"""Picture sheets: rows of pictures, a titled column for each way they were made."""
+"""Sheets of images: a row for each image, a titled column for each way of making it."""
 
 from collections.abc import Mapping
 
@@ -9,7 +9,7 @@ from torch import Tensor
 
 from stylemap import images
 
-TILE = 128  # pixels a picture is at least shown at
+TILE = 128  # pixels, the least side of an image on a sheet
 PAD = 4
 LETTERS, SMALLEST = 1 / 9, 1 / 14  # size of the letters, in tiles
 INK = (40, 40, 40)

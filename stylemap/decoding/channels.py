@@ -1,4 +1,4 @@
-"""A picture as its file stores it: every channel at its full depth, upright. `decoding` gives 8-bit sRGB, which is less."""
+"""The channels of a picture file at their full depth, upright. (`decoding.decode` gives 8-bit sRGB.)"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +21,7 @@ class Channels:
     alpha: np.ndarray | None  # [H, W], uint8 or uint16 as the colours
     orientation: int  # that of the file, which these channels no longer have
     exact: bool  # whether a file of this kind keeps every value, as JPEG does not
-    reduced: bool  # whether the file has 16 bits a channel and these are 8, as nothing here reads the others
+    reduced: bool  # whether the file has 16 bits a channel and these have 8: no reader here gives the others
 
     @property
     def full(self) -> float:
@@ -63,7 +63,7 @@ def of(data: bytes | Path, picture: Image.Image) -> Channels:
 
 
 def _alike(deep: np.ndarray, colour: np.ndarray) -> bool:
-    """Whether values of 16 bits are those of 8, whose upper half or nearest they may be."""
+    """Whether 8-bit values are the upper halves of 16-bit ones, or the nearest to them."""
     return bool((abs((deep >> 8).astype(np.int16) - colour) <= 1).all())
 
 

@@ -1,4 +1,4 @@
-"""Pillow's pictures of any mode to 8-bit sRGB over white."""
+"""Colours and orientation: Pillow's pictures of any mode -> 8-bit sRGB over white, upright."""
 
 import functools
 import io
@@ -52,7 +52,7 @@ def upright(pixels: np.ndarray, orientation: int) -> np.ndarray:
 
 
 def rgb(picture: Image.Image) -> np.ndarray:
-    """Any mode -> uint8 [H, W, 3] RGB, sRGB, over white, as it is stored."""
+    """Any mode -> uint8 [H, W, 3] in sRGB over white, not turned."""
     picture.load()
     width, height = picture.size
     pixels = np.empty((height, width, 3), np.uint8)
@@ -75,13 +75,13 @@ def _strip(picture: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """-> colours of mode L, I;16, RGB, CMYK or LAB, and the alpha channel (mode L) or None.
+    """Split a picture into colours, of mode L, I;16, RGB, CMYK or LAB, and alpha, of mode L or None.
 
     Raises:
-        NotImplementedError: values of 32 bits, or with a sign.
+        NotImplementedError: values with 32 bits or a sign.
     """
     if picture.mode in ("I", "F"):
-        raise NotImplementedError("its numbers have 32 bits or a sign, and nobody knows which of them is white")
+        raise NotImplementedError("its numbers have 32 bits or a sign, and nothing says which of them is white")
     if picture.mode in ("La", "RGBa"):
         picture = picture.convert(picture.mode.upper())
     if picture.mode == "LA":
@@ -98,7 +98,7 @@ def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
 
 
 def transparent(picture: Image.Image) -> bool:
-    """Whether `split_alpha` finds an alpha channel; looks at the header only."""
+    """Whether `split_alpha` gives an alpha channel; reads only the header."""
     return picture.mode in ("La", "LA", "PA", "RGBa", "RGBA") or picture.info.get("transparency") is not None
 
 
@@ -119,7 +119,7 @@ def to_8_bits(values: np.ndarray) -> np.ndarray:
 
 
 def srgb(colour: Image.Image, profile: bytes | None) -> Image.Image:
-    """Mode L, RGB, CMYK or LAB -> RGB, through the embedded profile where there is one of use."""
+    """Mode L, RGB, CMYK or LAB -> RGB, through the embedded profile if it can be used."""
     transform = _lab_transform() if colour.mode == "LAB" else profile_transform(profile, colour.mode)
     return colour.convert("RGB") if transform is None else transform.apply(colour)
 
@@ -130,13 +130,13 @@ def _lab_transform() -> ImageCms.ImageCmsTransform:
 
 
 def changes_colours(picture: Image.Image) -> bool:
-    """Whether the picture's profile is of use and is not sRGB's."""
+    """Whether the picture has a profile that can be used and is not that of sRGB."""
     mode = {"1": "L", "LA": "L", "La": "L", "I;16": "L", "I;16B": "L", "CMYK": "CMYK"}.get(picture.mode, "RGB")
     return profile_transform(picture.info.get("icc_profile"), mode) is not None
 
 
 def profile_transform(profile: bytes | None, mode: str) -> ImageCms.ImageCmsTransform | None:
-    """From a profile to sRGB, built once per profile; None where it cannot be used or would change nothing."""
+    """The transform from a profile to sRGB, built once; None if the profile cannot be used or changes nothing."""
     return _built(profile, mode) if profile and len(profile) <= png.MAX_PROFILE else None
 
 
@@ -151,16 +151,16 @@ def _built(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform | None:
     cube = np.array(list(itertools.product(range(0, 256, 17), repeat=3)), np.uint8)  # [4096, 3]
     sample = Image.fromarray(cube.reshape(64, 64, 3)).convert(mode)
     change = np.asarray(transform.apply(sample), int) - np.asarray(sample.convert("RGB"), int)
-    return transform if abs(change).max() > 2 else None  # makers' sRGB profiles differ from one another by 1 or 2
+    return transform if abs(change).max() > 2 else None  # sRGB profiles of several makers differ by 1 or 2
 
 
 def between(
     source: bytes | None, target: bytes | None, source_mode: str, target_mode: str
 ) -> ImageCms.ImageCmsTransform:
-    """From one profile to another; None is sRGB.
+    """The transform from one profile to another; None is sRGB.
 
     Raises:
-        ImageCms.PyCMSError: a broken profile, one for other modes, or one that leads the other way only.
+        ImageCms.PyCMSError: a broken profile, one for other modes, or one that converts in the other direction only.
     """
     ends = (
         ImageCms.createProfile("sRGB") if p is None else ImageCms.ImageCmsProfile(io.BytesIO(p))

@@ -1,4 +1,4 @@
-"""The formats of picture files: their endings, how their files begin, and what reads them."""
+"""Formats of picture files that are read: their endings, their first bytes, their readers."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -32,18 +32,18 @@ Reader = Callable[[BinaryIO], Image.Image]
 START = 64  # bytes that tell the format
 HEIC_BRANDS = frozenset({b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1", b"msf1"})
 AVIF_BRANDS = frozenset({b"avif", b"avis"})
-MARKS = (  # where the mark of a format stands, the mark, the reader
-    (0, b"\xff\xd8\xff", JpegImageFile),  # of a phone's several pictures in one JPEG (MPO, gain map), the first
+MARKS = (  # offset of a format's mark, the mark, the reader
+    (0, b"\xff\xd8\xff", JpegImageFile),  # only the first where a phone puts several in one file (MPO, gain map)
     (0, png.START, PngImageFile),
     (8, b"WEBP", WebPImageFile),
     (0, b"BM", BmpImageFile),
     (0, b"GIF8", GifImageFile),
     (0, b"II*\0", TiffImageFile),
     (0, b"MM\0*", TiffImageFile),
-    (0, b"II+\0", TiffImageFile),  # of more than 4 GB
+    (0, b"II+\0", TiffImageFile),  # BigTIFF
     (0, b"MM\0+", TiffImageFile),
 )
-FOREIGN = (  # what is found under the names of pictures: where its mark stands, the mark, what to call it
+FOREIGN = (  # other files with a picture's name: offset of the mark, the mark, what to call it
     (4, b"ftypcrx", "a camera's raw file"),
     (0, b"FUJIFILMCCD-RAW", "a camera's raw file"),
     (0, b"IIRO", "a camera's raw file"),
@@ -59,7 +59,7 @@ FOREIGN = (  # what is found under the names of pictures: where its mark stands,
     (0, b"%PDF", "a PDF"),
     (0, b"<svg", "an SVG"),
 )
-LOST = (  # what stands where a picture was to be
+LOST = (  # what some files hold in place of a picture
     (b"<!doctype", "a web page"),
     (b"<html", "a web page"),
     (b"version http", "a Git LFS pointer"),
@@ -68,12 +68,12 @@ LOST = (  # what stands where a picture was to be
 
 
 def reader(start: bytes, name: str) -> Reader:
-    """Pillow's class for a file that begins with ``start``; the name plays no part.
+    """Pillow's class for a file that begins with ``start``. The name is for messages only.
 
-    The classes are called directly and not through ``Image.open``, whose pixel limit is a global and below ours.
+    Callers use the class and not ``Image.open``, whose limit of pixels is global and lower than `opening.MAX_PIXELS`.
 
     Raises:
-        InputError: no picture, or one that needs a package that is not installed.
+        InputError: not a picture, or one that needs a package that is not installed.
     """
     for at, mark, plugin in MARKS:
         if start.startswith(mark, at):
@@ -87,7 +87,7 @@ def reader(start: bytes, name: str) -> Reader:
 
 
 def _brands(start: bytes) -> set[bytes]:
-    """What a file of the HEIF family says that it can be read as."""
+    """The brands of a file of the HEIF family: what it can be read as."""
     if start[4:8] != b"ftyp":
         return set()
     end = min(int.from_bytes(start[:4], "big"), len(start))
@@ -95,7 +95,7 @@ def _brands(start: bytes) -> set[bytes]:
 
 
 def _no_picture(start: bytes) -> str:
-    """What the first bytes of a file say about why it cannot be read, and the repair."""
+    """Why a file with these first bytes cannot be read, and the repair."""
     for mark, what in LOST:
         if start.lower().startswith(mark):
             return f"is really {what}: the picture was lost on the way; download or copy it again"

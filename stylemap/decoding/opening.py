@@ -1,4 +1,4 @@
-"""Picture files to Pillow's pictures: bounds on what they may become, and one line for whatever is wrong with them."""
+"""Opening picture files with Pillow: limits on memory and time, and one line for whatever is wrong with a file."""
 
 import contextlib
 import io
@@ -22,26 +22,30 @@ from stylemap.errors import InputError, brief
 
 MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
 LARGEST_FILE = 1 << 30  # bytes; a picture that has more is refused before it is read
-# Some formats store a white wall of any size in a hundred bytes. A picture may take this memory while it is decoded, or ...
+# Some formats store a white wall of any size in a hundred bytes. So decoding may take this memory,
 MEMORY = 800 << 20  # bytes
-# ... this many times its file: ten for what cameras write
+# or this many times the file. What cameras write takes about 10 times its file
 GROWTH = 80
-SMALL_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # bytes of Pillow's pixels; of all others 4
-# Bytes of a pixel that readers keep beside that
+SMALL_MODES = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16B": 2}  # bytes of Pillow's pixels; all other modes have 4
+# Bytes for each pixel that readers use besides
 BESIDE = {"WEBP": 9, "AVIF": 3, "HEIF": 2, "GIF": 4}
 MOST_EXIF = 1000  # pieces of a JPEG's EXIF, which Pillow joins one by one
 MOST_RUNS = 1 << 24  # pixels of a BMP in run lengths, which Pillow unpacks slowly
-MOST_PASSES = 20, 2_000_000_000  # scans of a JPEG; and beyond them, pixels that all scans go over
-HEAD = 1 << 11, 1 << 15, 1 << 18  # bytes in which most headers end, and those of photos with a preview
+MOST_PASSES = 20, 2_000_000_000  # scans of a JPEG; with more scans, the pixels that they visit together
+HEAD = (
+    1 << 11,
+    1 << 15,
+    1 << 18,
+)  # bytes: most headers end within the first, those of photos with a preview within the last
 
-# What Pillow raises on damaged data: its plugins let the errors of their parsing through
+# What Pillow raises on damaged data: its plugins do not catch what their parsing raises
 DAMAGED = (
     OSError, SyntaxError, ValueError, TypeError, IndexError, KeyError, EOFError, AttributeError, AssertionError,
     ArithmeticError, RuntimeError, struct.error, zlib.error, cv2.error,
 )  # fmt: skip
 UNREAD = re.compile(r"unsupported|not (supported|implemented)|unknown (pixel|data|value)|cannot handle", re.IGNORECASE)
 
-# What Pillow remarks about tags, EXIF and sizes, in the middle of other work and without the file's name
+# Pillow warns of tags, EXIF and sizes in the middle of other work and without the file's name
 warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
@@ -50,13 +54,13 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def open_image(
     data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS, header: bool = False
 ) -> Iterator[Image.Image]:
-    """The picture, not decoded yet; whatever fails in here or in the block becomes an InputError with its name.
+    """Open a picture without decoding it. Whatever fails here or in the block becomes an InputError with the picture's name.
 
-    Of its ``info`` only ``transparency``, ``icc_profile``, ``exif``, ``original_orientation`` and, of a PNG, ``bits`` are to be
-    relied on; `open_with_metadata` has the rest.
+    Its ``info`` has ``transparency``, ``icc_profile``, ``exif``, ``original_orientation`` and, for a PNG, ``bits``. The rest of
+    the metadata is in `open_with_metadata`.
 
     Args:
-        header: read no more than the size takes; the picture cannot be decoded then.
+        header: read only what the size needs; the picture cannot be decoded then.
     """
     name = name or (str(data) if isinstance(data, Path) else "the image")
     with _stream(data, name) as stream:
@@ -85,9 +89,9 @@ def open_image(
 
 @contextlib.contextmanager
 def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
-    """A picture as Pillow opens it by itself, with all that its file says besides the pixels; None if Pillow fails at that.
+    """Open a picture as Pillow does, with all metadata; None if Pillow fails at that.
 
-    To be asked for of a picture that could be decoded: here nothing is bounded but the pieces of a JPEG's EXIF.
+    Use it only for a picture that `open_image` could open: here only the pieces of a JPEG's EXIF are bounded.
     """
     with _stream(data, "the image") as stream:
         try:
@@ -97,7 +101,7 @@ def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
                 raise ValueError("its EXIF is in too many pieces")
             picture = reader(io.BytesIO(contents))
             if reader is PngImageFile:
-                picture.load()  # notes may stand after the pixels
+                picture.load()  # texts may stand after the pixels
         except (*DAMAGED, Image.DecompressionBombError):
             picture = None
         yield picture
@@ -105,7 +109,7 @@ def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
 
 def _reason(err: Exception) -> str:
     reason = brief(err) or type(err).__name__
-    if isinstance(err, KeyError) or reason.isdigit():  # of a table of what Pillow knows
+    if isinstance(err, KeyError) or reason.isdigit():  # a key of one of Pillow's tables
         reason = f"unknown value {reason}"
     if isinstance(err, NotImplementedError) or UNREAD.search(reason):
         return f"is stored in a way that is not read ({reason}); export it as PNG or JPEG"
@@ -155,10 +159,10 @@ def _open(stream: BinaryIO, name: str, header: bool) -> tuple[Image.Image, int]:
 
 
 def _bound(picture: Image.Image, stored: int, name: str) -> None:
-    """Check that decoding a picture from ``stored`` bytes stays within bounds.
+    """Check that decoding a picture from ``stored`` bytes stays within the limits.
 
     Raises:
-        InputError, ValueError, NotImplementedError: it would not.
+        InputError, ValueError, NotImplementedError: it would exceed them.
     """
     width, height = picture.size
     of_pixel = SMALL_MODES.get(picture.mode, 4) + 3 + BESIDE.get(picture.format, 0)
@@ -184,7 +188,7 @@ def _bound(picture: Image.Image, stored: int, name: str) -> None:
         raise NotImplementedError(f"{width} x {height} pixels in run lengths")
 
 
-# ---- where Pillow takes values for others than those that the file means
+# ---- where Pillow's values are not those that the file means
 
 
 def _corrected(picture: Image.Image) -> Image.Image:

@@ -1,4 +1,4 @@
-"""TIFF 6.0, and EXIF, which has its form: what its first directory says, and what Pillow takes for other than it means."""
+"""TIFF 6.0, and EXIF, which has its form: what its first directory says, and what Pillow misreads."""
 
 import io
 import struct
@@ -35,7 +35,7 @@ def open_picture(stream: BinaryIO) -> TiffImageFile:
 def directory(stream: BinaryIO) -> dict[int, tuple[int, int | None]]:
     """The first directory of a TIFF: tag -> (how many values, the first one where it is a whole number in place).
 
-    What is broken counts as absent.
+    Broken entries are left out.
     """
     start = stream.read(8)
     order = {b"II": "<", b"MM": ">"}.get(start[:2])
@@ -67,7 +67,7 @@ def _check(stream: BinaryIO) -> None:
 
     Raises:
         ValueError: tiles that are larger than any picture, or too many pieces.
-        NotImplementedError: the first picture is not the one that is meant: a camera's raw file begins with a preview.
+        NotImplementedError: the first picture is a preview, as in raw files of cameras.
     """
     tags = directory(stream)
     value = {tag: value or 0 for tag, (_, value) in tags.items()}
@@ -88,7 +88,7 @@ def orientation(exif: bytes | None) -> int:
 
 
 def as_tagged(picture: TiffImageFile) -> Image.Image:
-    """A TIFF's grey as its tags mean it. Uncompressed, two ways of storing colours would come out as noise."""
+    """Correct a TIFF's grey by its tags. Two ways of storing colours, uncompressed, are refused: Pillow reads them as noise."""
     tags = picture.tag_v2
     kind, bits = tags.get(PHOTOMETRIC), max(tags.get(BITS_PER_SAMPLE, (1,)))
     if tags.get(COMPRESSION, 1) == UNCOMPRESSED:
@@ -102,7 +102,7 @@ def as_tagged(picture: TiffImageFile) -> Image.Image:
             values = values * 16 + values // 256  # 4095 becomes 65535
         if kind == WHITE_IS_ZERO:  # Pillow inverts 1 to 8 bits only
             values = 65535 - values
-    elif picture.mode in ("1", "L") and kind is None:  # and what says nothing, though libtiff takes zero for black
+    elif picture.mode in ("1", "L") and kind is None:  # without the tag Pillow takes zero for white, libtiff for black
         values = 255 - np.asarray(picture.convert("L"))
     else:
         return picture

@@ -26,11 +26,11 @@ class Aligned:
 def align(photo: np.ndarray, landmarks: np.ndarray, side: int) -> Aligned:
     """Cut a face out of a photo uint8 [H, W, 3] along FFHQ's square -> uint8 [side, side, 3] and where it was.
 
-    Where the square leaves the photo, the photo is mirrored at its border, blurred more and more, and faded to the median
-    colour; what is inside the photo stays as it is. Only what the square touches is read.
+    Beyond its border the photo is mirrored, blurred more and more, and faded to the median colour. Inside, nothing changes. Only
+    what the square touches is read.
 
     Raises:
-        InputError: the landmarks are no face, or not one of this photo.
+        InputError: the landmarks are not those of a face, or not of one in this photo.
         ValueError: not a uint8 photo, or ``side`` < 1.
     """
     if photo.dtype != np.uint8 or photo.ndim != 3 or photo.shape[2] != 3 or photo.size == 0 or side < 1:
@@ -60,7 +60,7 @@ def align_mask(mask: np.ndarray, alignment: Alignment) -> np.ndarray:
 
 
 def _surrounded(picture: np.ndarray, alignment: Alignment, height: int, width: int) -> np.ndarray:
-    """Blur and fade what lies outside of a photo of height x width. uint8 [side, side, 3] -> the same."""
+    """Blur and fade what lies outside of a photo of height x width. uint8 [side, side, 3] -> uint8 [side, side, 3]."""
     matrix = alignment.to_photo.astype(np.float32)
     at = np.arange(alignment.side, dtype=np.float32)
     x, y = (row[0] * at + row[1] * at[:, None] + row[2] for row in matrix)  # [side, side] each

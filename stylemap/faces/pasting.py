@@ -24,9 +24,8 @@ def paste_back(
 ) -> np.ndarray:
     """The photo with an edited aligned picture in it, at the photo's full size -> a new array of the photo's type.
 
-    Where the mask is 1 the edit shows; within ``feather`` around it the edit gives way to the photo, as it does towards
-    the border of the aligned picture, where it is gone, unless the photo ends there too. All else stays byte for byte what
-    it was.
+    The edit shows where the mask is 1, and fades within ``feather`` around it. It also fades towards the border of the aligned
+    picture, unless the photo ends there too. All other pixels stay byte for byte the same.
 
     Args:
         photo: uint8 or uint16 [H, W, C].
@@ -51,7 +50,7 @@ def paste_back(
         part = result[y : min(y + rows, bottom), left:right]
         height, width = part.shape[:2]
         matrix = alignment.from_photo @ np.array([[1, 0, left], [0, 1, y], [0, 0, 1]])
-        # weights are 0 at the border of the aligned picture, or what lies beyond is beyond the photo
+        # weights are 0 at the border of the aligned picture, unless the photo ends there
         part_weight = resampling.warp(weight, matrix, height, width, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)[..., None]
         new = resampling.warp(edited, matrix, height, width, cv2.INTER_LANCZOS4).clip(0, 255)
         if encode is not None:

@@ -1,4 +1,4 @@
-"""The kinds of picture files that are written, and what each can hold."""
+"""Formats of picture files that are written, and what each can hold."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +9,7 @@ from stylemap.errors import InputError
 
 @dataclass(frozen=True)
 class Format:
-    """A kind of file to write."""
+    """A format to write."""
 
     name: str
     channels: tuple[int, ...]  # of colour, those it knows
@@ -26,7 +26,11 @@ FORMATS = {".png": PNG, ".jpg": JPEG, ".jpeg": JPEG, ".webp": WEBP}  # by suffix
 
 
 def by_suffix(table: dict, path: str | Path):
-    """The entry of the table for the name of a file to write; InputError, naming the known suffixes, if it has none."""
+    """The entry of a table for the suffix of a file to write.
+
+    Raises:
+        InputError: the table has no such suffix; the message names those that it has.
+    """
     suffix = Path(path).suffix.lower()
     if suffix not in table:
         known = ", ".join(sorted(key for key in table if key))

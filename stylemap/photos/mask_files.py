@@ -1,6 +1,6 @@
-"""What mask files select. Programs write masks in many ways; what one means is found out here, and said where it is a guess.
+"""What mask files select. Programs write masks in many ways; this module finds out what a file means, and notes its guesses.
 
-A mask is float32 [H, W] in [0, 1], 1 = selected. Knows no torch.
+A mask is float32 [H, W] in [0, 1], 1 = selected. Numbers only, no torch.
 """
 
 import warnings
@@ -14,49 +14,43 @@ from stylemap.decoding import channels, colours
 from stylemap.errors import InputError, Note
 
 EDITED = "where the edit is to be"  # what white is in a mask
-FAINT = 0.1  # a mask below this everywhere makes an edit that nobody sees
+FAINT = 0.1  # a mask that is nowhere above this makes an edit that nobody sees
 MOST = 0.75  # of the picture; a mask that selects more may be inverted
-TINTED = 10 / 255  # a picture is grey if its channels are this close,
-ALIKE = 0.02  # in luminance
-NEARLY_ALL = 0.999  # in this share of its pixels
-OFF_LINE = {
-    True: 2 / 255,
-    False: 0.1,
-}  # how far colours may lie from the line between two, in exact files and in others
-ENDS = {True: 2.5 / 255, False: 8.5 / 255}  # what counts as black, and as white, where plain black and white prevail
-LABELS = 8  # so few values in an exact file may be the labels of parts
+TINTED, NEARLY_ALL = 10 / 255, 0.999  # a picture is grey if its channels are this close in this share of its pixels
+ALIKE = 0.02  # a smaller difference in luminance does not say which of two colours is the lighter
+# In exact files and in others:
+OFF_LINE = {True: 2 / 255, False: 0.1}  # how far colours may lie from the line between two
+ENDS = {True: 2.5 / 255, False: 8.5 / 255}  # what counts as black, and as white, where black and white prevail
+LABELS = 8  # values, at most, that may be the labels of parts
 
 
 def read(path: Path) -> np.ndarray:
-    """What a mask file selects, float32 [H, W] in [0, 1], upright.
+    """Read what a mask file selects, float32 [H, W] in [0, 1], upright.
 
-    - Grey counts by the file's depth: half of white is a half. White is selected.
-    - Of two values the lighter is selected, whatever they are: 0 and 1, 0 and 255 in 16 bits, black and a class colour.
-    - So is the lighter of two colours with blends of them in between.
-    - Transparent pixels are black. In one colour on a transparent ground, the opaque is selected.
-    - Where black and white prevail, what is nearly so is so: JPEG makes 3 of 0 and 253 of 255.
+    - White is selected, and grey by its share of the file's white.
+    - If there are two values, the lighter is selected: 0 and 1, 0 and 255 in 16 bits, black and the colour of a class.
+    - If there are two colours and blends of them, the lighter is selected too.
+    - Transparent pixels are black. If one colour lies on a transparent ground, the opaque pixels are selected.
+    - If black and white prevail, pixels near them count as black and white: JPEG makes 3 of 0 and 253 of 255.
 
-    A `Note` is warned of where that is an assumption. Colour profiles are ignored: a mask is data, not colour.
+    A `Note` warns where this is a guess. Colour profiles are ignored: a mask is data, not colour.
 
     Raises:
-        InputError: as of `decoding.decode`; a picture of many colours; numbers that have no range.
+        InputError: as of `decoding.decode`; a picture of many colours; numbers without a range.
     """
     stored = channels.read(path)
     if stored.colour.dtype in (np.int32, np.float32):
         stored = replace(stored, colour=_ranged(stored.colour, path))
     colour, alpha = stored.shares()
-    full = stored.full
-    grounded = None
-    if alpha is not None:
-        seen = colour[alpha > 0]
-        if len(seen) and alpha.min() < alpha.max() and (np.ptp(seen, axis=0) <= ENDS[stored.exact]).all():
-            if not (seen > 0.9).all():
-                _note(f"{path} is of one colour on a transparent ground; what is opaque is taken as white")
-            grounded = alpha
-        else:
-            colour = colour * alpha[..., None]
-    grey = _grey(colour, path, stored.exact) if grounded is None else grounded
-    return _levels(grey, path, stored.exact, full)
+    if alpha is None:
+        grey = _grey(colour, path, stored.exact)
+    elif _is_one_colour(colour[alpha > 0], stored.exact) and alpha.min() < alpha.max():
+        if not (colour[alpha > 0] > 0.9).all():
+            _note(f"{path} is of one colour on a transparent ground; what is opaque is taken as white")
+        grey = alpha
+    else:
+        grey = _grey(colour * alpha[..., None], path, stored.exact)
+    return _levels(grey, path, stored.exact, stored.full)
 
 
 def fit(mask: np.ndarray, side: int, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
@@ -65,13 +59,14 @@ def fit(mask: np.ndarray, side: int, path: str | Path, hard: bool = False, white
 
 
 def validate(mask: np.ndarray, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
-    """The mask over the model's picture, if it selects anything; with ``hard`` only what is lighter than middle grey counts.
+    """Return the mask over the model's image if it selects anything.
 
     Args:
-        white: what is to be painted so, for the message.
+        hard: only what is lighter than middle grey counts.
+        white: what is to be painted white, for the message.
 
     Raises:
-        InputError: it does not, or hardly, so that the edit would be none.
+        InputError: the mask selects nothing, or so little that the edit would not be seen.
     """
     lightest = mask.max()
     if not lightest > 0:
@@ -91,7 +86,7 @@ def validate(mask: np.ndarray, path: str | Path, hard: bool = False, white: str 
 
 
 def two_valued(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
-    """The first and another of the values [N, C], if there are just these two."""
+    """The first value and another one, if the values [N, C] are only these two."""
     other = (values != values[0]).any(-1)
     if not other.any():
         return None
@@ -100,14 +95,14 @@ def two_valued(values: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 def validate_size(mask: tuple[int, int], photo: tuple[int, int], name: str | Path, unless: str | None = None) -> None:
-    """Check that a mask of (height, width) has the shape of its photo, or is square: then it lies over the central square.
+    """Check that a mask of (height, width) has its photo's shape, or is square: then it lies over the central square.
 
     Args:
         name: of the mask.
-        unless: what else can be done where a square one is not taken, for the message.
+        unless: what else the user can do, for the message; a square mask is then refused too.
 
     Raises:
-        InputError: it has another shape.
+        InputError: the mask has another shape.
     """
     (height, width), (photo_height, photo_width) = mask, photo
     factor = max(mask) / max(photo)
@@ -124,7 +119,7 @@ def validate_size(mask: tuple[int, int], photo: tuple[int, int], name: str | Pat
 
 
 def _ranged(values: np.ndarray, path: Path) -> np.ndarray:
-    """Whole numbers of 32 bits, and floats -> shares of white, float32."""
+    """Integers of 32 bits, or floats -> shares of white, float32."""
     low, high = values.min(), values.max()
     if not (np.isfinite(low) and np.isfinite(high)):
         raise InputError(f"the mask {path} holds values that are not finite; export it again")
@@ -135,12 +130,17 @@ def _ranged(values: np.ndarray, path: Path) -> np.ndarray:
     raise InputError(f"the mask {path} holds values from {low:g} to {high:g}; export it with 8 bits, or in 0 to 1")
 
 
+def _is_one_colour(colours: np.ndarray, exact: bool) -> bool:
+    """Whether colours [N, C] are any and alike."""
+    return len(colours) > 0 and bool((np.ptp(colours, axis=0) <= ENDS[exact]).all())
+
+
 def _grey(colour: np.ndarray, path: Path, exact: bool) -> np.ndarray:
     """Shares [H, W, C] -> [H, W]."""
     spread = np.ptp(colour, axis=2)
     if not spread.any():
         return colour[..., 0]
-    # by hand, as a matrix product may round one value in two ways
+    # a sum by hand: a matrix product may round one value in two ways
     light = sum(weight * colour[..., c] for c, weight in enumerate(colours.LUMINANCE))
     if np.mean(spread <= TINTED) >= NEARLY_ALL:
         return light.round(5)
@@ -149,8 +149,8 @@ def _grey(colour: np.ndarray, path: Path, exact: bool) -> np.ndarray:
     along = ((colour - dark) @ line / max(line @ line, 1e-9)).clip(0, 1)  # [H, W]
     away = np.linalg.norm(colour - dark - along[..., None] * line, axis=-1)
     straight = np.mean(away <= OFF_LINE[exact]) >= (1 if exact else 0.98)
-    # a muted photo may lie near a line, but is seldom at its ends
-    alike = light.max() - light.min() < ALIKE and light.min() > ALIKE  # which is the lighter one is chance
+    # a muted photo may lie near a line, but seldom at its ends
+    alike = light.max() - light.min() < ALIKE and light.min() > ALIKE
     if (
         light.max() <= light.min()
         or alike
@@ -161,19 +161,19 @@ def _grey(colour: np.ndarray, path: Path, exact: bool) -> np.ndarray:
             f"the mask {path} has colours that do not say what is selected: give a grey picture, white {EDITED}; the parts of "
             "a label map are chosen by --part"
         )
-    _note(f"{path} is of two colours, {_shown(dark)} and {_shown(bright)}; the second is taken as white")
+    _note(f"{path} is of two colours, {_hex(dark)} and {_hex(bright)}; the second is taken as white")
     return along.round(5)  # so that the two colours are 0 and 1
 
 
 def _levels(grey: np.ndarray, path: Path, exact: bool, full: float) -> np.ndarray:
-    """The greys of a file -> what they select."""
+    """What the greys of a file select."""
     low, high = grey.min(), grey.max()
     if two_valued(grey.reshape(-1, 1)) is not None and (exact or low < 1 - FAINT):
         if (low, high) != (0, 1):
             _note(f"{path} holds just the values {low * full:g} and {high * full:g}; {high * full:g} is taken as white")
         return (grey == high).astype(np.float32)
     if high < FAINT:
-        return grey  # to be refused, and not as black
+        return grey  # `validate` refuses it, with another message than for black
     few = _few(grey) if exact else ()
     end = ENDS[exact]
     black, white = grey <= end, grey >= 1 - end
@@ -191,12 +191,12 @@ def _levels(grey: np.ndarray, path: Path, exact: bool, full: float) -> np.ndarra
 
 def _few(grey: np.ndarray) -> np.ndarray:
     """The values, if there are few."""
-    rows = np.unique(grey[:: max(1, len(grey) // 64)])  # of most pictures these are too many already
+    rows = np.unique(grey[:: max(1, len(grey) // 64)])  # most pictures have too many values already here
     values = rows if len(rows) > LABELS else np.unique(grey)
     return values if len(values) <= LABELS else values[:0]
 
 
-def _shown(colour: np.ndarray) -> str:
+def _hex(colour: np.ndarray) -> str:
     return "#" + "".join(f"{round(float(c) * 255):02x}" for c in colour)
 
 

@@ -1,7 +1,7 @@
-"""The photo that an edit goes back into: its pixels as the file stores them, and what else the file says of them.
+"""The photo that an edit goes back into: its pixels and metadata as the file stores them.
 
-`decoding` gives a model what it can look at, 8-bit sRGB over white. A photo that is to come back whole keeps its own depth,
-transparency and colours instead, and the edit is converted to those.
+A model sees 8-bit sRGB over white, from `decoding`. The original keeps its depth, transparency and colours, and the edit is
+converted to these.
 """
 
 import io
@@ -24,9 +24,8 @@ from stylemap.photos.metadata import Metadata
 
 Place = tuple[slice, slice]  # rows and columns
 
-
 RECODED = "JPEG changes every pixel a little: name a .png to keep those that the edit does not touch"
-HIDDEN = 0.1  # of an edit; if more than that lies where the photo is mostly transparent it is said
+HIDDEN = 0.1  # share of an edit; a note tells if more lies where the photo is mostly transparent
 
 MODES = {1: "L", 3: "RGB", 4: "CMYK"}
 PNG_COLOURS = {(1, False): 0, (3, False): 2, (1, True): 4, (3, True): 6}  # channels, alpha -> colour type
@@ -51,8 +50,8 @@ class Original:
     def encode(self, colours: np.ndarray, place: Place) -> np.ndarray:
         """Convert colours to the values that this photo's file has for them at a place.
 
-        The model saw the photo over white. So where the photo is half transparent, the values are those that show the colours
-        over white. Where it is wholly transparent, its own values stay.
+        The model saw the photo over white. Where the photo is half transparent, the values show the colours over white. Where
+        it is fully transparent, its values stay.
 
         Args:
             colours: float [h, w, 3] in 0..255, sRGB.
@@ -69,7 +68,7 @@ class Original:
         return np.where(opacity > 0, convert(bare.clip(0, 255)) * scale, self.colour[place])
 
     def hidden(self, alignment: faces.Alignment, region: np.ndarray) -> list[str]:
-        """A line about an edit that the photo's transparency, or its lack of colours, keeps from being seen.
+        """Lines about what of an edit does not show, because the photo is transparent or grey there.
 
         Args:
             alignment, region: as in `editing.pasting.paste`.
@@ -85,7 +84,7 @@ class Original:
         return lines
 
     def write(self, stream: BinaryIO, colour: np.ndarray) -> None:
-        """Write the photo with other colours, shaped as its own.
+        """Write the photo with other colours, in the shape of ``colour``.
 
         Raises:
             OSError: the disk is full, or the picture too large for its kind of file.
