@@ -13,7 +13,7 @@ from stylemap.architectures.model import Model
 from stylemap.cli import options
 from stylemap.errors import InputError
 from stylemap.inversion import latents
-from stylemap.inversion.latents import Found
+from stylemap.inversion.latents import SavedLatent
 
 FILMS = (".gif", ".webp", ".mp4")
 MOST_FRAMES = 10_000
@@ -92,7 +92,9 @@ def run_edit(arguments: argparse.Namespace) -> None:
     (found,) = read(arguments, model, "first")
     boundary = latents.read_boundary(arguments.boundary, model)
     check_layers(arguments.layers, found)
-    ends = [Found(latents.move(found.latent, boundary, a, arguments.layers), found.extras, {}) for a in arguments.span]
+    ends = [
+        SavedLatent(latents.move(found.latent, boundary, a, arguments.layers), found.extras, {}) for a in arguments.span
+    ]
     show(arguments, latents.morph(model, *ends, torch.linspace(0, 1, arguments.frames)))
 
 
@@ -107,14 +109,14 @@ def run_exchange(arguments: argparse.Namespace) -> None:
         info = {"exchanged": arguments.layers, "of": [arguments.first, arguments.second]}
         # those of the latent that keeps most of its layers
         info |= {name: found.info[name] for name in ("weights_sha256",) if name in found.info}
-        result = Found(latent, found.extras, info)
+        result = SavedLatent(latent, found.extras, info)
         images.write(arguments.out / f"{name}.png", result.image(model))
         for suffix in latents.SUFFIXES:
             latents.write(arguments.out / f"{name}{suffix}", result)
         print(arguments.out / f"{name}.png")
 
 
-def read(arguments: argparse.Namespace, model: Model, *names: str) -> list[Found]:
+def read(arguments: argparse.Namespace, model: Model, *names: str) -> list[SavedLatent]:
     """The latents given by these arguments."""
     digest = provenance.sha256(checkpoint.find(arguments.weights))
     return [latents.read(getattr(arguments, name), model, digest) for name in names]
@@ -127,7 +129,7 @@ def check(arguments: argparse.Namespace) -> None:
         raise InputError(f"--fps {arguments.fps:g} must lie in {video.SLOWEST} .. {video.FASTEST}")
 
 
-def check_layers(layers: list[int] | None, found: Found) -> None:
+def check_layers(layers: list[int] | None, found: SavedLatent) -> None:
     if layers is None:
         return
     if found.latent.dim() != 3:

@@ -189,7 +189,7 @@ class Folder:
         }
         images.write(self.path / f"{photo.name}.png", inversion.image[i])
         extras = {k: x[i : i + 1] for k, x in inversion.extras.items()}
-        latent = latents.Found(inversion.latent[i : i + 1], extras, {"error": note["error"], **note["origin"]})
+        latent = latents.SavedLatent(inversion.latent[i : i + 1], extras, {"error": note["error"], **note["origin"]})
         for suffix in latents.SUFFIXES:
             latents.write(self.path / f"{photo.name}{suffix}", latent)
         if note["film"]:

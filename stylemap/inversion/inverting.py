@@ -1,7 +1,7 @@
 """images -> latent, image, history, seconds per step: the same for all methods."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
@@ -20,27 +20,27 @@ from stylemap.precision import in_float32
 
 @dataclass(frozen=True)
 class Inversion:
-    """What was found for N images."""
+    """The latents of N images."""
 
     latent: Tensor
-    """Stylemaps [N, C, S, S], or W+ [N, L, C], of which all layers are equal where w was optimised."""
+    """Stylemaps [N, C, S, S], or W+ [N, L, C], with equal layers if w was optimised."""
     image: Tensor
     """[N, 3, R, R], about [-1, 1], of the latent and everything in ``extras``."""
     extras: Tensors
-    """Of what else the image is made, by name: noise maps "noise.0" ... [N, 1, s, s], "input" [N, C', 8, 8]."""
+    """What else the image is rendered from, by name: noise maps "noise.0" ... [N, 1, s, s], "input" [N, C', 8, 8]."""
     error: Tensor
     """[N], mean squared error of the image, clamped, to the targets where their masks are; pixels in [-1, 1]."""
     history: list[Row]
     steps: int
-    """That were taken; 0 of an encoder."""
+    """The number of steps taken; 0 for an encoder."""
     seconds: float
-    """All steps; of an encoder, one pass."""
+    """Of all steps; for an encoder, of one pass."""
     seconds_per_step: float
-    """Of the whole batch, when warm. Of an encoder, of a pass."""
+    """Of the whole batch, when warm; for an encoder, of one pass."""
     seconds_statistics: float
-    """For mean and spread of w, which can be kept; 0 where they were known or are not needed."""
+    """Of computing mean and spread of w; 0 if they were known or are not needed."""
     origin: dict
-    """The method, its knobs, its source, the perceptual network, and how many numbers each tensor has that makes an image."""
+    """The method, its knobs, its source, the perceptual network, and the size of each tensor that an image is rendered from."""
 
     @property
     def tensors(self) -> Tensors:
@@ -59,13 +59,13 @@ def invert(
     every: int = 10,
     tick: Tick | None = None,
 ) -> Inversion:
-    """Latents of images, found in float32 whatever autocast the caller has opened.
+    """Find the latents of images, in float32 whatever precision surrounds the call.
 
     Args:
         model: a `Subject` keeps the statistics of w from one call to the next.
-        images: [N, 3, R, R] in [-1, 1], on the model's device; or targets with masks, the losses of which are added: one with a
+        images: [N, 3, R, R] in [-1, 1], on the model's device; or targets with masks, whose losses are added: one target with a
             mask for an image with a hole, two for a crossover.
-        state: goes on from it.
+        state: the run goes on from it.
         stopping, every, tick: see `engine.optimise`.
 
     Raises:
@@ -80,7 +80,7 @@ def invert(
     known = len(subject.known)
     start = method.start(setting)
     phases = [phase for phase in method.phases(setting, start) if phase.steps]
-    spent = sum(found.seconds for found in list(subject.known.values())[known:])
+    seconds_statistics = sum(statistics.seconds for statistics in list(subject.known.values())[known:])
 
     def error(images: Tensor) -> Tensor:
         clamped = images.clamp(-1, 1)
@@ -92,33 +92,35 @@ def invert(
         seconds, per_step = state.seconds, engine.seconds_per_step(state)
     else:
         state = State(start)
-        seconds = per_step = _seconds(lambda: method.start(setting), subject)
-    found = {name: x.detach() for name, x in state.tensors.items()}
-    shown = found if getattr(method, "render_noise", True) else {k: x for k, x in found.items() if k == "latent"}
+        seconds = per_step = _seconds(lambda: method.start(setting))
+    tensors = {name: x.detach() for name, x in state.tensors.items()}
+    if not getattr(method, "render_noise", True):
+        tensors = {"latent": tensors["latent"]}
     with torch.no_grad():
-        image = subject.render(shown)
+        image = subject.render(tensors)
+    sizes = {name: tensors[name][0].numel() for name in subject.rendered(tensors)}
     return Inversion(
-        subject.tiled(found["latent"]).contiguous(),
+        subject.tiled(tensors.pop("latent")).contiguous(),
         image,
-        {name: x for name, x in shown.items() if name != "latent"},
+        tensors,
         error(image),
         state.history,
         state.ran,
         seconds,
         per_step,
-        spent,
-        describe(method, perceptual) | {"numbers": {name: shown[name][0].numel() for name in subject.rendered(shown)}},
+        seconds_statistics,
+        describe(method, perceptual) | {"numbers": sizes},
     )
 
 
 def render(model: Model, latent: Tensor, extras: Tensors) -> Tensor:
-    """The images of an `Inversion`, from what it holds: [N, 3, R, R]."""
+    """The images of an `Inversion`: [N, 3, R, R]."""
     with torch.no_grad():
         return Subject(model).render({"latent": latent, **extras})
 
 
 def describe(method: Method, perceptual: Perceptual) -> dict:
-    """For the record."""
+    """The method, its knobs and its perceptual network, for the record."""
     about = {"method": type(method).__name__, "source": method.source, "knobs": asdict(method)}
     return about | {"perceptual": perceptual.origin if method.perceptual else None}
 
@@ -147,8 +149,8 @@ def _check_targets(subject: Subject, targets: list[Target]) -> None:
             raise ValueError(f"a mask must be [{samples} or 1, 1, {side}, {side}], not {list(mask.shape)}")
 
 
-def _seconds(function, subject: Subject) -> float:
-    """Of a second call, until the device is done with it."""
+def _seconds(function: Callable[[], Tensors]) -> float:
+    """Of a second call, until the device has finished it."""
     start = time.perf_counter()
     function()["latent"].sum().item()
     return time.perf_counter() - start

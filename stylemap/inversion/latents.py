@@ -1,4 +1,4 @@
-"""Files of latents, and what is done with latents: exchange, morph, semantic edits by boundary files."""
+"""Files of latents, and edits of latents: exchange, morph, semantic edits by boundary files."""
 
 import io
 import json
@@ -27,12 +27,12 @@ FRAMES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
-class Found:
-    """The latent of one image, and of what else the image is made."""
+class SavedLatent:
+    """The latent of one image, and what else the image is rendered from."""
 
     latent: Tensor  # [1, L, C] or [1, C, S, S]
     extras: Tensors  # see `Inversion.extras`; [1, ...] each
-    info: dict  # what was noted of its origin
+    info: dict  # its origin, for the record
 
     def image(self, model: Model) -> Tensor:
         """[1, 3, R, R]."""
@@ -42,47 +42,46 @@ class Found:
 # ---- files
 
 
-def write(path: str | Path, found: Found) -> None:
-    """Atomically write a latent, by suffix: .npy, float32 [L, C] or [C, S, S], as other programs read it; .safetensors with
-    everything the image needs."""
-    latent = found.latent.detach().float().cpu()
+def write(path: str | Path, saved: SavedLatent) -> None:
+    """Atomically write a latent, by suffix: .npy, float32 [L, C] or [C, S, S], for other programs; .safetensors with everything
+    that the image needs."""
+    latent = saved.latent.detach().float().cpu()
     if Path(path).suffix == ".npy":
         buffer = io.BytesIO()
         np.save(buffer, latent[0].numpy())
         write_bytes(path, buffer.getvalue())
         return
-    tensors = {name: x.detach().float().cpu().contiguous() for name, x in found.extras.items()}
+    tensors = {name: x.detach().float().cpu().contiguous() for name, x in saved.extras.items()}
     # one entry: safetensors writes several in an order that changes from run to run
-    header = {FORMAT: json.dumps(found.info)}
+    header = {FORMAT: json.dumps(saved.info)}
     write_bytes(path, serialize({"latent": latent.contiguous(), **tensors}, header))
 
 
-def read(path: str | Path, model: Model, weights_sha256: str | None = None) -> Found:
-    """A latent of this model; of a .npy also one w [C], which is repeated for all layers.
+def read(path: str | Path, model: Model, weights_sha256: str | None = None) -> SavedLatent:
+    """A latent of this model. A .npy may also hold one w [C], which is repeated for all layers.
 
     Args:
-        weights_sha256: of the file that the model is from. A latent that was found with another one is read with a warning:
-            weights that were trained on may still have an image for it.
+        weights_sha256: of the file of the model. A latent of other weights is read with a warning: weights that were trained
+            further may still have a similar image for it.
 
     Raises:
         InputError: missing, damaged, or of another model.
     """
     if Path(path).suffix == ".npy":
-        return Found(_fit(_numbers(path), model, path).to(model.device), {}, {})
+        return SavedLatent(_fit(_numbers(path), model, path).to(model.device), {}, {})
     header = reading.read_metadata(path)
     info = reading.parse_json(header[FORMAT], f"the header of {path}") if FORMAT in header else None
     tensors = reading.read_tensors(path)
     if not isinstance(info, dict) or "latent" not in tensors:
         raise InputError(f"{path} holds no latent; `stylemap project` makes such files")
     if any(not x.is_floating_point() or not x.float().isfinite().all() for x in tensors.values()):
-        raise InputError(f"{path} holds values that are no finite numbers; make it again")
+        raise InputError(f"{path} holds values that are not finite numbers; make it again")
     tensors = {name: x.float() for name, x in tensors.items()}
     latent = _fit(tensors.pop("latent"), model, path)
     _check_extras(tensors, model, path)
-    theirs = info.get("weights_sha256")
-    if weights_sha256 and theirs and theirs != weights_sha256:
+    if weights_sha256 and (info.get("weights_sha256") or weights_sha256) != weights_sha256:
         warnings.warn(f"{path} was found with other weights; these may make another picture of it", stacklevel=2)
-    return Found(latent.to(model.device), {name: x.to(model.device) for name, x in tensors.items()}, info)
+    return SavedLatent(latent.to(model.device), {name: x.to(model.device) for name, x in tensors.items()}, info)
 
 
 def _check_extras(extras: Tensors, model: Model, path: str | Path) -> None:
@@ -99,14 +98,14 @@ def _check_extras(extras: Tensors, model: Model, path: str | Path) -> None:
 def read_boundary(path: str | Path, model: Model) -> Tensor:
     """A direction to move latents along, [1, L, C] or [1, C, S, S], of length 1 in every layer, or over the stylemap.
 
-    InterFaceGAN's .npy files (arXiv 1907.10786) hold one vector for w, [1, C], which then moves every layer; ours [C, S, S] or
-    [1, C S S]; those of in-domain inversion hold pickled objects and are not read, as a pickle may run code.
+    InterFaceGAN's .npy files (arXiv 1907.10786) hold one vector for w, [1, C], which moves every layer. For stylemaps a file
+    holds [C, S, S] or [1, C S S]. Files of in-domain inversion hold pickled objects and are not read: a pickle may run code.
 
     Raises:
         InputError: missing, damaged, pickled, of another shape, or a direction that points nowhere.
     """
     if Path(path).suffix != ".npy":
-        raise InputError(f"{path} is no .npy file; directions of this project are for `stylemap directions apply`")
+        raise InputError(f"{path} is not a .npy file; directions of this project are for `stylemap directions apply`")
     numbers = _numbers(path)
     if model.latents.spatial and numbers.numel() == math.prod(model.latents.shape):
         numbers = numbers.reshape(model.latents.shape)
@@ -115,7 +114,7 @@ def read_boundary(path: str | Path, model: Model) -> Tensor:
     length = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
     if not (length.isfinite().all() and length.max() > 0):
         raise InputError(f"{path} points nowhere; give another boundary")
-    # a layer without a direction stays where it is
+    # a layer whose direction is 0 does not move
     return (direction / length.clamp(min=torch.finfo(length.dtype).tiny)).to(model.device)
 
 
@@ -142,18 +141,14 @@ def _fit(x: Tensor, model: Model, path: str | Path) -> Tensor:
 
 
 def exchange(first: Tensor, second: Tensor, layers: Sequence[int] = EXCHANGED) -> tuple[Tensor, Tensor]:
-    """Both latents [N, L, C] with these layers of the other.
+    """Both latents [N, L, C], each with these layers of the other.
 
     Raises:
         ValueError: latents that differ in shape, or layers that they do not have.
     """
-    if first.dim() != 3 or first.shape != second.shape:
+    if first.shape != second.shape:
         raise ValueError(f"latents must be [N, L, C] alike, not {list(first.shape)} and {list(second.shape)}")
-    if not layers or min(layers) < 0 or max(layers) >= first.shape[1]:
-        raise ValueError(f"layers must lie in 0..{first.shape[1] - 1}, not {list(layers)}")
-    chosen = torch.zeros(first.shape[1], dtype=torch.bool, device=first.device)
-    chosen[list(layers)] = True
-    chosen = chosen[:, None]
+    chosen = _chosen(first, layers)
     return torch.where(chosen, second, first), torch.where(chosen, first, second)
 
 
@@ -163,22 +158,25 @@ def move(latent: Tensor, boundary: Tensor, amount: float, layers: Sequence[int] 
     Args:
         latent: [N, L, C] or [N, C, S, S].
         boundary: of `read_boundary`.
-        amount: -3 to 3 is usual.
-        layers: of [N, L, C], move these alone.
+        amount: usually -3 to 3.
+        layers: of [N, L, C], move only these.
 
     Raises:
         ValueError: layers that the latent does not have.
     """
-    if layers is not None:
-        if latent.dim() != 3 or not layers or min(layers) < 0 or max(layers) >= latent.shape[1]:
-            raise ValueError(f"latents {list(latent.shape)} have no layers {list(layers)}")
-        chosen = torch.zeros(latent.shape[1], 1, device=latent.device)
-        chosen[list(layers)] = 1
-        boundary = boundary * chosen
-    return latent + amount * boundary
+    return latent + amount * (boundary if layers is None else boundary * _chosen(latent, layers))
 
 
-def morph(model: Model, first: Found, second: Found, shares: Tensor) -> Iterator[Tensor]:
+def _chosen(latent: Tensor, layers: Sequence[int]) -> Tensor:
+    """bool [L, 1], True for these layers of a latent [N, L, C]; ValueError if it has no such layers."""
+    if latent.dim() != 3 or not layers or min(layers) < 0 or max(layers) >= latent.shape[1]:
+        raise ValueError(f"latents {list(latent.shape)} have no layers {list(layers)}")
+    chosen = torch.zeros(latent.shape[1], 1, dtype=torch.bool, device=latent.device)
+    chosen[list(layers)] = True
+    return chosen
+
+
+def morph(model: Model, first: SavedLatent, second: SavedLatent, shares: Tensor) -> Iterator[Tensor]:
     """Images on the straight line from one latent to another, both with their noise maps if both have them.
 
     Args:

@@ -1,4 +1,4 @@
-"""What is inverted: where latents lie, and the image of everything that is optimised."""
+"""The generator whose input is searched: statistics of its latents, noise maps, and the image of everything that is optimised."""
 
 import time
 from typing import NamedTuple
@@ -10,8 +10,8 @@ from stylemap.architectures.model import Model
 from stylemap.errors import InputError
 from stylemap.inversion import projector
 
-# What is optimised, by name. "latent": [N, L, C], [N, 1, C] (one w for all layers) or [N, C, S, S]; "noise.0", "noise.1" ...:
-# [N, 1, s, s]; "input": [N, C', 8, 8], what the first layer of which the input has side 8 takes instead of its own.
+# The tensors that may be optimised, by name. "latent": [N, L, C], [N, 1, C] (one w for all layers) or [N, C, S, S]; "noise.0",
+# "noise.1" ...: [N, 1, s, s]; "input": [N, C', 8, 8], the features that enter the first layer at side 8.
 Tensors = dict[str, Tensor]
 
 
@@ -19,14 +19,13 @@ class Statistics(NamedTuple):
     """Of mapped latents."""
 
     mean: Tensor  # [1, L, C] or [1, C, S, S]
-    spread: (
-        float  # root of the mean squared distance of a vector to it, summed over its C numbers (StyleGAN2, appendix D)
-    )
-    seconds: float  # that it took
+    # root of the mean squared distance of a vector to the mean, summed over its C numbers (StyleGAN2, appendix D)
+    spread: float
+    seconds: float  # of computing them
 
 
 class Subject:
-    """A generator and what its inversion needs beside images."""
+    """A model to invert, with statistics that are computed once."""
 
     def __init__(self, model: Model):
         self.model = model
@@ -35,7 +34,7 @@ class Subject:
         self.known: dict[tuple[int, int], Statistics] = {}
 
     def statistics(self, samples: int, seed: int) -> Statistics:
-        """Over mapped z, which are drawn on the CPU and the same on every device; computed once."""
+        """Of mapped z, which are drawn on the CPU and are the same on every device."""
         if (samples, seed) not in self.known:
             start = time.perf_counter()
             mean, deviation = self.model.statistics(samples, seed)
@@ -44,14 +43,14 @@ class Subject:
         return self.known[samples, seed]
 
     def noise_constants(self, samples: int) -> Tensors:
-        """The maps that are added where none are given, to start from."""
+        """The model's own noise maps, to start from."""
         return named([noise.repeat(samples, 1, 1, 1) for noise in self.model.own_noise()])
 
     def noise_drawn(self, samples: int, seed: int) -> Tensors:
         return named(projector.draw(self.latents.noise_shapes, samples, seed, self.device))
 
     def tiled(self, latent: Tensor) -> Tensor:
-        """[N, 1, C] -> [N, L, C]; others as they are."""
+        """[N, 1, C] -> [N, L, C]; other latents as they are."""
         return self.model.spread_out(latent)
 
     def render(self, tensors: Tensors) -> Tensor:
@@ -60,7 +59,7 @@ class Subject:
 
     @torch.enable_grad()
     def rendered(self, tensors: Tensors) -> list[str]:
-        """Names of those that the image depends on. Where an input is given, noise maps before it are not seen."""
+        """Names of the tensors that the image depends on: if an input is given, the noise maps before it have no influence."""
         if "input" not in tensors:
             return list(tensors)
         leaves = {name: x[:1].detach().requires_grad_() for name, x in tensors.items()}
@@ -71,7 +70,7 @@ class Subject:
         return self.model.encode(images)
 
     def input_of(self, latent: Tensor) -> Tensor:
-        """[N, C', 8, 8]: what the latent's own layers give to the first whose input has side 8.
+        """[N, C', 8, 8]: the features that enter the first layer at side 8.
 
         Raises:
             InputError: a generator that takes no input.

@@ -326,7 +326,7 @@ def test_refuses_pictures(refused, paths, says):
 def pair(vectors, tmp_path):
     for seed, name in enumerate("ab"):
         noise = {f"noise.{k}": tiny.randn(*s, seed=seed) for k, s in enumerate(vectors.latents.noise_shapes)}
-        found = latents.Found(vectors.map(tiny.randn(1, 12, seed=seed)), noise, {})
+        found = latents.SavedLatent(vectors.map(tiny.randn(1, 12, seed=seed)), noise, {})
         latents.write(tmp_path / f"{name}.safetensors", found)
         latents.write(tmp_path / f"{name}.npy", found)
     np.save(tmp_path / "boundary.npy", tiny.randn(1, 12).numpy())
@@ -390,7 +390,7 @@ def test_latents_of_other_weights_are_told(stylemap, vectors, tmp_path, pair, ve
         ("exchange a.npy b.npy --layers 6 --out made", "--layers must lie in 0..5"),
         (
             "edit a.npy --boundary a.safetensors --out e.png",
-            "a.safetensors is no .npy file; directions of this project",
+            "a.safetensors is not a .npy file; directions of this project",
         ),
         ("edit a.npy --boundary pickled.npy --out e.png", "pickled.npy must hold one array of real numbers"),
     ],

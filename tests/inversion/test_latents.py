@@ -7,7 +7,7 @@ from safetensors.torch import save_file
 
 from stylemap.errors import InputError
 from stylemap.inversion import latents
-from stylemap.inversion.latents import Found
+from stylemap.inversion.latents import SavedLatent
 from tests.inversion import tiny
 
 
@@ -21,9 +21,9 @@ def maps():
     return tiny.stylemaps()
 
 
-def found(model, seed: int = 0) -> Found:
+def found(model, seed: int = 0) -> SavedLatent:
     noise = {f"noise.{k}": tiny.randn(*s, seed=seed) for k, s in enumerate(model.latents.noise_shapes)}
-    return Found(tiny.randn(1, 6, 12, seed=seed), noise, {"method": "W"})
+    return SavedLatent(tiny.randn(1, 6, 12, seed=seed), noise, {"method": "W"})
 
 
 def test_safetensors_hold_everything(model, tmp_path):
@@ -32,12 +32,12 @@ def test_safetensors_hold_everything(model, tmp_path):
     read = latents.read(tmp_path / "a.safetensors", model)
     assert torch.equal(read.latent, given.latent) and read.info == given.info
     assert torch.equal(read.image(model), given.image(model))
-    assert not torch.equal(read.image(model), Found(given.latent, {}, {}).image(model))
+    assert not torch.equal(read.image(model), SavedLatent(given.latent, {}, {}).image(model))
 
 
 def test_npy_is_what_others_read(model, maps, tmp_path):
     for each, size in ((model, (6, 12)), (maps, (8, 4, 4))):
-        given = Found(tiny.randn(1, *size), {}, {})
+        given = SavedLatent(tiny.randn(1, *size), {}, {})
         latents.write(tmp_path / "a.npy", given)
         array = np.load(tmp_path / "a.npy")
         assert (array.dtype, array.shape) == (np.float32, size)
@@ -77,8 +77,8 @@ LATENT = torch.zeros(1, 6, 12)
         ({"latent": LATENT}, "null", "holds no latent"),
         ({"latent": LATENT}, "1" * 5000, "5000 digits"),
         ({"latent": LATENT}, "[" * 100_000, "32 lists"),
-        ({"latent": LATENT.int()}, "{}", "no finite numbers"),
-        ({"latent": LATENT / 0}, "{}", "no finite numbers"),
+        ({"latent": LATENT.int()}, "{}", "not finite numbers"),
+        ({"latent": LATENT / 0}, "{}", "not finite numbers"),
         ({"latent": LATENT[:, 1:]}, "{}", "must hold [6, 12] numbers"),
         ({"latent": LATENT, "x": LATENT + 1}, "{}", "'x' [1, 6, 12], which these weights have no use for"),
         ({"latent": LATENT, "noise.0": torch.zeros(1, 1, 4, 4)}, "{}", "lacks noise.1"),
@@ -148,5 +148,5 @@ def test_morph_begins_and_ends_at_the_images(model):
     assert len(frames) == 20
     torch.testing.assert_close(frames[:1], a.image(model), rtol=0, atol=1e-5)
     torch.testing.assert_close(frames[-1:], b.image(model), rtol=0, atol=1e-5)
-    half = next(latents.morph(model, Found(a.latent, {}, {}), b, torch.tensor([0.5])))
+    half = next(latents.morph(model, SavedLatent(a.latent, {}, {}), b, torch.tensor([0.5])))
     torch.testing.assert_close(half, model.synthesize((a.latent + b.latent) / 2), rtol=0, atol=1e-5)
