@@ -1,7 +1,8 @@
 /** Before and after: the original or its reconstruction over the result, up to a line that can be dragged. */
 
+import { find } from "./widgets.js";
+
 const NEAR = 14; // CSS pixels, around the line
-const find = (selector) => document.querySelector(selector);
 const FIGURES = find("#error-of-original").title;
 
 export class Comparison {

@@ -15,11 +15,10 @@ import { ResultPane } from "./result_pane.js";
 import { Saving } from "./saving.js";
 import { Session } from "./session.js";
 import { listen } from "./shortcuts.js";
-import { answerOf } from "./widgets.js";
+import { answerOf, find } from "./widgets.js";
 
 const FIRST = [["original", 5], [0, 3]]; // of the drawn faces two that differ in much: something to see at once
 const RETRY_MS = 1500;
-const find = (selector) => document.querySelector(selector);
 
 const info = await request("GET", "api/info")
   .then((response) => response.json())

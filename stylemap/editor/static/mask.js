@@ -92,12 +92,12 @@ export function boundsOf(mask, side) {
 /** The mask as a base64 PNG, grey. */
 export function encodeMask(mask, side) {
   if (!encoded.has(mask)) {
-    const canvas = new Sheet(side);
+    const context = blank(side);
     const pixels = new ImageData(side, side);
     const words = new Uint32Array(pixels.data.buffer); // a pixel each: alpha, blue, green, red from the top
     for (let i = 0; i < mask.length; i += 1) words[i] = 0xff000000 | (mask[i] * 0x010101);
-    canvas.context.putImageData(pixels, 0, 0);
-    encoded.set(mask, canvas.element.toDataURL("image/png").split(",")[1]);
+    context.putImageData(pixels, 0, 0);
+    encoded.set(mask, context.canvas.toDataURL("image/png").split(",")[1]);
   }
   return encoded.get(mask);
 }
@@ -111,19 +111,23 @@ export async function decodeMask(base64, side) {
 /** The grey values of a picture file, which must be side x side. */
 export async function decodeGrey(blob, side) {
   const bitmap = await createImageBitmap(blob, { colorSpaceConversion: "none", premultiplyAlpha: "none" });
-  const { context } = new Sheet(side);
-  context.drawImage(bitmap, 0, 0);
-  const { data } = context.getImageData(0, 0, side, side);
-  return Uint8Array.from({ length: side * side }, (_, i) => data[4 * i]);
+  return channelOf(bitmap, side, 0);
 }
 
-class Sheet {
-  // An ordinary canvas off the page: unlike OffscreenCanvas it encodes at once, without a promise.
-  constructor(side) {
-    this.element = document.createElement("canvas");
-    this.element.width = this.element.height = side;
-    this.context = this.element.getContext("2d", { willReadFrequently: true });
-  }
+/** One of red, green, blue and alpha (0 ... 3) of a picture that is drawn side x side. */
+export function channelOf(picture, side, channel) {
+  const context = blank(side);
+  context.imageSmoothingQuality = "high";
+  context.drawImage(picture, 0, 0, side, side);
+  const { data } = context.getImageData(0, 0, side, side);
+  return Uint8Array.from({ length: side * side }, (_, i) => data[4 * i + channel]);
+}
+
+/** Of a canvas off the page. Unlike an OffscreenCanvas it encodes at once, without a promise. */
+function blank(side) {
+  const canvas = document.createElement("canvas");
+  canvas.width = canvas.height = side;
+  return canvas.getContext("2d", { willReadFrequently: true });
 }
 
 function painted(mask, side, box, erase, coverage) {

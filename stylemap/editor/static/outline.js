@@ -1,5 +1,7 @@
 /** The outline of a mask: marching squares at half height, between the pixels' middles. */
 
+import { channelOf } from "./mask.js";
+
 const LEVEL = 127.5;
 const FINE = 128; // masks smaller than this are enlarged first, for a round outline in place of steps
 const outlines = new WeakMap(); // mask -> Path2D in pixels of the picture
@@ -12,7 +14,7 @@ export function outlineOf(mask, side, veil) {
 
 function trace(mask, side, veil) {
   const fine = Math.max(side, FINE);
-  const values = fine === side ? mask : opacities(veil, fine);
+  const values = fine === side ? mask : channelOf(veil, fine, 3);
   const pixel = side / fine;
   // Beyond the frame nothing is taken, so that regions are closed at its border.
   const at = (x, y) => (x < 0 || y < 0 || x >= fine || y >= fine ? 0 : values[y * fine + x]);
@@ -30,16 +32,6 @@ function trace(mask, side, veil) {
     }
   }
   return path;
-}
-
-function opacities(veil, side) {
-  const canvas = document.createElement("canvas");
-  canvas.width = canvas.height = side;
-  const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.imageSmoothingQuality = "high";
-  context.drawImage(veil, 0, 0, side, side);
-  const { data } = context.getImageData(0, 0, side, side);
-  return Uint8Array.from({ length: side * side }, (_, i) => data[4 * i + 3]);
 }
 
 /** Where the level crosses the four sides of a cell whose upper left corner is (x, y): 0, 2 or 4 points. */

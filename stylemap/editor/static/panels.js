@@ -4,11 +4,10 @@ import { rangeOf, withoutPushes } from "./edit.js";
 import { BRUSH } from "./editor.js";
 import { isEmpty } from "./mask.js";
 import { nextScale } from "./placement.js";
-import { onSlide, radioGroup } from "./widgets.js";
+import { find, onSlide, radioGroup } from "./widgets.js";
 
 const MOST = 3; // standard deviations, at the ends of a direction's slider
 const PART = "Part: click an eye, the hair … (P)";
-const find = (selector) => document.querySelector(selector);
 
 export class Panels {
   constructor(editor) {
@@ -134,7 +133,7 @@ export class Panels {
     this.markTool(({ dataset }) => dataset.tool === view.tool);
     const part = find("#tools [data-tool=part]");
     part.disabled = !this.editor.knowsParts;
-    part.title = part.disabled ? "This picture has no part labels: take the brush" : PART;
+    part.title = part.disabled ? "The parts of this picture are not known. Take the brush." : PART;
     find("#size").value = Math.round(100 * view.radius);
     find("#softness").value = Math.round(100 * view.softness);
     this.#refreshDirections(edit);

@@ -1,5 +1,7 @@
 /** Small pieces of the page. */
 
+export const find = (selector) => document.querySelector(selector);
+
 export function iconButton(icon, label) {
   const button = document.createElement("button");
   button.className = "icon";
