@@ -1,4 +1,4 @@
-"""Signs that a run goes wrong, read from its log, each with what to try."""
+"""Signs in the log that a run goes wrong, each with what to try."""
 
 from collections.abc import Sequence
 
@@ -9,7 +9,7 @@ ALIVE = 0.2  # diversity, relative to that of real pictures, that a run must hav
 
 
 def alarms(records: Sequence[dict]) -> list[str]:
-    """What the ticks of a run so far, oldest first, give cause for: one line each, or nothing."""
+    """The alarms of the ticks of a run so far, oldest first: one line each, or nothing."""
     return [text for check in (_overpowered, _collapsed) if (text := check(records))]
 
 

@@ -1,7 +1,7 @@
-"""What a run will take, memory and time, by the numbers of `rehearsal` and the data sheets of GPUs.
+"""Memory and time of a whole run, from the numbers of `rehearsal` and the data sheets of GPUs.
 
-Arithmetic is that of convolutions and matrix products, a multiplication and an addition being two operations; everything
-else counts as part of the share of a data sheet's number that is not reached (`SHARE`, assumed). Left out: the compiler, the
+The arithmetic of convolutions and matrix products counts; a multiplication and an addition are two operations. Everything
+else is in the share of a data sheet's number that is not reached (`SHARE`, assumed). The estimate leaves out the compiler, the
 held-out scores, waiting for data, and that the first ``loss.autoencoder_images`` are cheaper.
 """
 
@@ -63,7 +63,6 @@ class Fit:
 class Estimate:
     """What a run takes; see the module for how that is known, and how well."""
 
-    parameters: dict[str, int]  # generator, encoder, discriminator
     images: int  # of the whole run
     processes: int
     share: int  # images of a batch per process
@@ -93,10 +92,6 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
     precision = "float32" if config.speed.precision == "float32" else "bfloat16"
     checkpointing = config.speed.checkpointing
     return Estimate(
-        parameters={
-            name: sum(p.numel() for p in getattr(stage.networks, name).parameters())
-            for name in ("generator", "encoder", "discriminator")
-        },
         images=config.images,
         processes=processes,
         share=share,
@@ -107,10 +102,11 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
     )
 
 
-def _fit(stage: "Stage", precision: str, room: int) -> Fit | None:
-    """The largest pass that fits; before smaller groups of samples that D compares, checkpointing."""
-    whole = [n for n in _divisors(stage.share) if n % GROUP == 0 or n == stage.share]
-    rest = [n for n in _divisors(stage.share) if n not in whole]
+def _fit(stage: Stage, precision: str, room: int) -> Fit | None:
+    """The largest pass that fits. Checkpointing is tried before smaller groups of samples that D compares."""
+    divisors = [n for n in range(stage.share, 0, -1) if stage.share % n == 0]
+    whole = [n for n in divisors if n % GROUP == 0 or n == stage.share]
+    rest = [n for n in divisors if n not in whole]
     for sizes in (whole, rest):
         for kept in dict.fromkeys((stage.config.speed.checkpointing, True)):
             if sizes and stage.on_card(sizes[-1], precision, kept) <= room:
@@ -129,8 +125,3 @@ def cpu_rate(seconds: float = 0.2) -> float:
             F.conv2d(x, weight, padding=1)
             calls += 1
     return CPU_SHARE * calls * 2 * x.numel() * weight[0].numel() / taken
-
-
-def _divisors(n: int) -> list[int]:
-    """From n down to 1."""
-    return [d for d in range(n, 0, -1) if n % d == 0]

@@ -27,8 +27,7 @@ def train(
     resume: bool = False,  # go on from the newest state in it
     observer: Observer | None = None,  # is told how far the run is
     stop: Callable[[], bool] = lambda: False,  # asked before every iteration; the state is saved when it says yes
-    metrics: Mapping[str, Metric]
-    | None = None,  # measured at every tick beside the scores; a failure is only a warning
+    metrics: Mapping[str, Metric] | None = None,  # measured at every tick; a failure is only a warning
 ) -> int:
     """Train until ``config.images`` images are seen or ``stop()`` is true. Returns the images seen.
 

@@ -49,7 +49,7 @@ class Optimizers:
         optim = config.optim
 
         def adam(module: nn.Module, every: int | None = None) -> torch.optim.Adam:
-            # Who takes one more step every so many iterations keeps its pace by slower ones (StyleGAN2, section 3.1).
+            # A penalty every few iterations is one step more, so steps are smaller by as much (StyleGAN2, section 3.1).
             lazy = every / (every + 1) if every else 1.0
             parameters = [p for p in module.parameters() if p.requires_grad]
             betas = (optim.beta1**lazy, optim.beta2**lazy)
@@ -64,15 +64,14 @@ class Optimizers:
         )
 
     def named(self) -> dict[str, torch.optim.Adam]:
-        """Those there are."""
-        found = {name: getattr(self, name) for name in self.__dataclass_fields__}
-        return {name: optimizer for name, optimizer in found.items() if optimizer is not None}
+        """By network; without the encoder's where there is no encoder."""
+        return {name: optimizer for name, optimizer in vars(self).items() if optimizer is not None}
 
     def all(self) -> tuple[torch.optim.Adam, ...]:
         return tuple(self.named().values())
 
     def scale_lr(self, factor: float) -> None:
-        """Learning rates become ``factor`` times those of the config."""
+        """Set learning rates to ``factor`` times those of the config."""
         for optimizer in self.all():
             for group in optimizer.param_groups:
                 group["lr"] = factor * group.setdefault("full_lr", group["lr"])
@@ -84,18 +83,18 @@ class Optimizers:
         """Restore the moments; learning rates and all else stay those of the config, which may have changed.
 
         Raises:
-            KeyError, TypeError, ValueError: something else than such a state.
+            KeyError, TypeError, ValueError: this is not such a state.
         """
         for name, optimizer in self.named().items():
-            ours = [{key: value for key, value in group.items() if key != "params"} for group in optimizer.param_groups]
+            (settings,) = ({k: v for k, v in group.items() if k != "params"} for group in optimizer.param_groups)
             optimizer.load_state_dict(state[name])
-            for group, values in zip(optimizer.param_groups, ours, strict=True):
-                group.pop("full_lr", None)
-                group.update(values)
+            (group,) = optimizer.param_groups
+            group.pop("full_lr", None)
+            group.update(settings)
             for parameter, moments in optimizer.state.items():
-                wanted = {"step": (), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
-                if {key: tuple(value.shape) for key, value in moments.items()} != wanted:
-                    raise ValueError(f"moments that do not fit, of the {name}")
+                shapes = {"step": (), "exp_avg": parameter.shape, "exp_avg_sq": parameter.shape}
+                if {key: tuple(value.shape) for key, value in moments.items()} != shapes:
+                    raise ValueError(f"moments of the {name} that do not fit")
 
 
 def freeze(discriminator: Discriminator, layers: int) -> None:

@@ -1,9 +1,9 @@
-"""One iteration of training rehearsed on the meta device: what it takes, found out without memory or time.
+"""One iteration of training, rehearsed on the meta device: memory and arithmetic, without taking either.
 
-Tensors of the meta device have shapes and types but no numbers. The phases of `steps.Cycle` run on them as they are, with
-forward and backward passes, while a `Ledger` notes which storages are alive and how much arithmetic each operation is. So
-what is kept for the backward pass, the reconstruction that is shared between two phases, passes, checkpointing and casts are
-counted because they happen, not because someone has thought of them. No device is touched.
+Tensors of the meta device have shapes and types but no numbers. The phases of `StylemapCycle` run on them as they are, with
+forward and backward passes, while a `Ledger` counts the bytes of living storages and the arithmetic of each operation. So
+everything is counted that happens: what is kept for the backward pass, the reconstruction that two phases share, passes,
+checkpointing and casts. No device is touched.
 
 Measured against the peak of the CPU allocator (torch 2.15, float32, 64 and 128 px, batches of 4 and 8): 0.0 % with one pass,
 with and without checkpointing, 0.3 % too much with LPIPS, 0.5 to 0.9 % too much with several passes, 0.2 % too little with
@@ -15,7 +15,6 @@ see `CudaAutocast`.
 
 import contextlib
 import math
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from types import SimpleNamespace
@@ -41,7 +40,8 @@ GIB = 2**30
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 # Assumed, not measured: fragments and workspaces; CUDA itself.
 SLACK, CONTEXT = 1.1, GIB
-NAMES = {"penalty_step": "gradient penalty"}  # of phases, where they are not those of the methods
+PENALTY = "penalty step"
+STEPS = ("generator_step", "latent_step", "discriminator_step", "penalty_step", "image_step")
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ Key = tuple[int, bool, str, bool]  # images per pass, whether there are several,
 
 
 class Stage:
-    """A training on the meta device, with all that lies in memory between iterations."""
+    """A training on the meta device, with everything that stays in memory between iterations."""
 
     def __init__(self, config: TrainConfig, processes: int, share: int):
         self.config, self.processes, self.share = config, processes, share
@@ -125,7 +125,7 @@ class Stage:
         return self.needs[key]
 
     def _rehearse(self, n: int, several: bool, precision: str, checkpointing: bool) -> Need:
-        """An iteration with the penalties, and a tick. Of several passes one is enough, with the gradients of those before."""
+        """An iteration with the penalties, and a tick. One of several passes is enough, with the gradients of those before."""
         config, ledger = self.config, self.ledger
         side, channels = config.model.resolution, config.model.stylemap_channels
         self.networks.generator.synthesis.checkpointing = checkpointing
@@ -138,7 +138,9 @@ class Stage:
             part = Pass(real, Chance(torch.empty(2, n, channels, device=META)), draws)
             data = ledger.live - between
             ledger.begin()
-            _Rehearsal(self, several, PRECISIONS[precision]).iterate([part], _everything_is_due(config))
+            every = config.batch * config.optim.r1_every
+            due = math.ceil(config.loss.autoencoder_images / every) * every  # the penalty is, and all other phases
+            _Rehearsal(self, several, PRECISIONS[precision]).iterate([part], seen=due)
             peaks, operations = ledger.peaks, ledger.operations
             ledger.begin()
             self._tick()
@@ -146,11 +148,11 @@ class Stage:
         fakes = 2 * _bytes(real) * (self.share - n) // n  # samples and reconstructions of the other passes
         others = data * (self.share - n) // n
         gradients = sum(map(_bytes, self.learning))
-        often = Counter({("gradient penalty", t): config.optim.r1_every for t in PRECISIONS.values()})
-        each = {
-            t: sum(c / (often[p, u] or 1) for (p, u), c in operations.items() if u == t) / n
-            for t in PRECISIONS.values()
-        }
+        for kind in PRECISIONS.values():
+            operations[PENALTY, kind] /= config.optim.r1_every  # the penalty only comes so often
+        float32, bfloat16 = (
+            sum(count for (_, k), count in operations.items() if k == kind) / n for kind in PRECISIONS.values()
+        )
         return Need(
             Memory(
                 weights=self.weights,
@@ -162,13 +164,13 @@ class Stage:
                 phase=phase,
                 tick=max(ledger.peaks.values()) + others,
             ),
-            float32=each[torch.float32],
-            bfloat16=each[torch.bfloat16],
+            float32=float32,
+            bfloat16=bfloat16,
         )
 
     @torch.no_grad()
     def _tick(self) -> None:
-        """The largest of what `evaluate` computes at once, in float32: the edits of the picture grid."""
+        """The largest of what `metrics.heldout` computes at once, in float32: the combinations of the image grid."""
         model, side = self.average, self.config.model.resolution
         n = min(self.config.heldout, heldout.per_pass(side))
         w = model.encode(torch.empty(n, 3, side, side, device=META))
@@ -187,14 +189,14 @@ class _Rehearsal(StylemapCycle):
         )
         self.shares_reconstruction = not several
         self.ledger = stage.ledger
-        for step in ("generator_step", "latent_step", "discriminator_step", "penalty_step", "image_step"):
+        for step in STEPS:
             setattr(self, step, self._noted(step, getattr(self, step)))
 
     def _noted(self, step: str, function: Callable) -> Callable:
         """The step, whose operations and peak stand in the ledger under its name."""
 
         def noted(*args):
-            self.ledger.phase = NAMES.get(step, step.replace("_", " "))
+            self.ledger.phase = step.replace("_", " ")
             # Checkpointing calls blocks inside of a backward pass, where no mode is on. So they bring theirs along.
             blocks = self.networks.generator.synthesis.blocks if self.precision != torch.float32 else []
             for block in blocks:
@@ -213,7 +215,7 @@ class _Rehearsal(StylemapCycle):
 
 
 class _Still:
-    """An optimiser that does not step, and keeps the gradients where they are of passes before."""
+    """An optimiser that does not step. If there were passes before this one, it keeps their gradients."""
 
     def __init__(self, network: nn.Module, keeps: bool):
         self.param_groups = [{"params": [p for p in network.parameters() if p.requires_grad]}]
@@ -228,17 +230,11 @@ class _Still:
 
 
 class _Silent(World):
-    """Makes the message of gradients, which takes memory, and does not send it."""
+    """Makes the message of gradients, which takes memory, but does not send it."""
 
     def average_gradients(self, parameters) -> None:
         if self.size > 1:
             torch.cat([p.grad.reshape(-1) for p in parameters if p.grad is not None])
-
-
-def _everything_is_due(config: TrainConfig) -> int:
-    """Images seen when there is the penalty and no longer the autoencoder alone."""
-    every = config.batch * config.optim.r1_every
-    return math.ceil(config.loss.autoencoder_images / every) * every
 
 
 def _perceptual(config: TrainConfig) -> perceptual.Distance | None:
