@@ -279,6 +279,10 @@ class TrainConfig:
     device: str = "auto"
     """One of auto, cpu, cuda, cuda:1, mps."""
 
+    fixed: ClassVar[frozenset[str]] = frozenset({"heldout", "mirror", "seed", "init_from", "optim.freeze_d"})
+    """What a run cannot change when it goes on, besides its model: the order and the split of the data, and what mattered only
+    at the beginning."""
+
     def __post_init__(self):
         check_kinds(self)
         check(self.data != "", "data is empty; name a folder, a zip, or avatars")  # a path to here, otherwise

@@ -27,10 +27,6 @@ from stylemap.training.optimizers import Networks, Optimizers
 
 FORMAT = "stylemap-state-2"
 
-# Settings that a run cannot change, besides those of its model: the order and the split of the data (`check_data` finds out
-# whether the images are the same), and what mattered at the beginning only.
-FIXED = {"heldout", "mirror", "seed", "init_from", "optim.freeze_d", "vector.encoder"}
-
 Totals = Mapping[str, tuple[float, int]]  # of a term: its sum, and of how many iterations
 
 
@@ -235,7 +231,7 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee, first: bool = 
         InputError: the state is of another model, or of data in another order.
     """
     saved, now = (flat(asdict(c)) for c in (architectures.train_config(content["config"]), config))
-    fixed = {name for name in saved | now if name in FIXED or name.startswith("model.")}
+    fixed = {name for name in saved | now if name in config.fixed or name.startswith("model.")}
     if saved["augment.mode"] == now["augment.mode"] == "adaptive":
         fixed.add("augment.p")  # where it began; it has moved since
     if changed := sorted(name for name in fixed if saved.get(name) != now.get(name)):

@@ -2,7 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, TrainConfig
 from stylemap.settings import check, check_kinds
@@ -107,6 +107,8 @@ class VectorTraining(TrainConfig):
 
     loss: VectorLoss = field(default_factory=VectorLoss)
     vector: VectorCycleConfig = field(default_factory=VectorCycleConfig)
+
+    fixed: ClassVar[frozenset[str]] = TrainConfig.fixed | {"vector.encoder"}
 
     def __post_init__(self):
         super().__post_init__()

@@ -43,9 +43,9 @@ class Generator(nn.Module):
         """w [N, C] -> latents [N, L, C] with the same vector for every layer, without a copy."""
         return w[:, None].expand(-1, self.config.layers, -1)
 
-    def forward(self, z: Tensor, noise: Noise = None, rng: torch.Generator | None = None) -> Tensor:
-        """``noise`` and ``rng`` as in `stylemap.architectures.vector.noise.resolve`."""
-        return self.synthesis(self.tile(self.mapping(z)), noise, rng)
+    def forward(self, z: Tensor, noise: Noise = None) -> Tensor:
+        """``noise`` as in `noise.resolve`."""
+        return self.synthesis(self.tile(self.mapping(z)), noise)
 
     @torch.no_grad()
     def track(self, w: Tensor) -> None:

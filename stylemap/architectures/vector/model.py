@@ -63,15 +63,15 @@ class VectorModel(Model):
             raise InputError("these weights have no encoder; invert pictures by optimisation")
         return self.generator.w_avg + self.encoder(images.contiguous(memory_format=torch.channels_last))
 
-    def synthesize(self, latent: Tensor, noise: Noise = None, rng: torch.Generator | None = None) -> Tensor:
+    def synthesize(self, latent: Tensor, noise: Noise = None) -> Tensor:
         """Latents -> images, about [-1, 1] (not clamped).
 
         Args:
-            noise: maps of `Generator.noise_shapes`, the first axis 1 or N; None for the constant ones, so that the image
-                depends on the latent alone; RANDOM for new ones, from ``rng``.
+            noise: maps of ``latents.noise_shapes``, the first axis 1 or N; None for the constant ones, so that the image
+                depends on the latent alone.
         """
         check_shape("latent", latent, self.latents.shape)
-        return self.generator.synthesis(latent, noise, rng)
+        return self.generator.synthesis(latent, noise)
 
     def map(self, z: Tensor) -> Tensor:
         """z -> latents, the same vector for every layer."""

@@ -112,9 +112,9 @@ class Synthesis(nn.Module):
         """Of every layer, in order."""
         return [layer.noise for layer in self.layers]
 
-    def forward(self, latent: Tensor, noise: Noise = None, rng: torch.Generator | None = None) -> Tensor:
-        """``noise`` and ``rng`` as in `stylemap.architectures.vector.noise.resolve`."""
-        maps = resolve(self.noises, noise, len(latent), rng)
+    def forward(self, latent: Tensor, noise: Noise = None) -> Tensor:
+        """``noise`` as in `resolve`."""
+        maps = resolve(self.noises, noise, len(latent))
         x = self.constant.expand(len(latent), -1, -1, -1).contiguous(memory_format=torch.channels_last)
         images = None
         for i, (layer, given) in enumerate(zip(self.layers, maps, strict=True)):

@@ -1,21 +1,9 @@
 """The noise inputs of a synthesis network: one map per layer, the same for all its channels (StyleGAN, section 2)."""
 
-from enum import Enum
-from typing import Literal
-
 import torch
 from torch import Tensor, nn
 
-
-class Draw(Enum):
-    """How to come by noise maps that are not given."""
-
-    RANDOM = "random"
-
-
-RANDOM = Draw.RANDOM
-
-Noise = list[Tensor] | Literal[Draw.RANDOM] | None
+Noise = list[Tensor] | None
 
 
 class NoiseInput(nn.Module):
@@ -37,21 +25,18 @@ class NoiseInput(nn.Module):
         return noise * self.strength
 
 
-def resolve(inputs: list[NoiseInput], noise: Noise, samples: int, rng: torch.Generator | None = None) -> list[Tensor]:
+def resolve(inputs: list[NoiseInput], noise: Noise, samples: int) -> list[Tensor]:
     """The maps for ``samples`` images, each [samples or 1, 1, s, s].
 
     Args:
         inputs: of the layers, in order.
-        noise: a list of maps [samples or 1, 1, s, s]; None for the layers' constants; RANDOM for new standard normal ones.
-        rng: draws them; None for torch's own of the layers' device.
+        noise: a list of maps [samples or 1, 1, s, s]; None for the layers' constants.
 
     Raises:
         ValueError: too few or too many maps, or one of the wrong shape.
     """
     if noise is None:
         return [layer.constant for layer in inputs]
-    if noise is RANDOM:
-        return [_draw(layer.constant, samples, rng) for layer in inputs]
     if len(noise) != len(inputs):
         raise ValueError(f"noise must be {len(inputs)} maps, not {len(noise)}")
     for i, (layer, given) in enumerate(zip(inputs, noise, strict=True)):
@@ -59,8 +44,3 @@ def resolve(inputs: list[NoiseInput], noise: Noise, samples: int, rng: torch.Gen
         if tuple(given.shape) not in {(1, 1, side, side), (samples, 1, side, side)}:
             raise ValueError(f"noise[{i}] must be [{samples} or 1, 1, {side}, {side}], not {list(given.shape)}")
     return list(noise)
-
-
-def _draw(like: Tensor, samples: int, rng: torch.Generator | None) -> Tensor:
-    device = like.device if rng is None else rng.device
-    return torch.randn(samples, *like.shape[1:], generator=rng, device=device, dtype=like.dtype).to(like.device)

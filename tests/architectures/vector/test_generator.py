@@ -8,7 +8,6 @@ import torch
 from stylemap.architectures.vector.config import StyleGAN2Config, StyleGANConfig, VectorConfig
 from stylemap.architectures.vector.generator import Generator, style_mixing
 from stylemap.architectures.vector.model import VectorModel
-from stylemap.architectures.vector.noise import RANDOM
 from tests.architectures.vector.tiny import ARCHITECTURES, config, generator, randn
 
 RESOLUTIONS = (8, 16, 32, 64, 128, 256, 512, 1024)
@@ -105,18 +104,8 @@ class TestNoise:
         g = Generator(config(architecture))
         z = torch.randn(2, 5)
         with torch.no_grad():
-            assert torch.equal(g(z), g(z, RANDOM))
-
-    def test_random(self, architecture):
-        g, z = generator(architecture), randn(1, 5).expand(2, 5)
-        with torch.no_grad():
-            first, again, other = g(z, RANDOM, rng(1)), g(z, RANDOM, rng(1)), g(z, RANDOM, rng(2))
-            unseeded = g(z, RANDOM)
-        assert torch.equal(first, again)
-        assert not torch.equal(first, other)
-        assert not torch.equal(first, unseeded)
-        # each sample has its own
-        assert not torch.allclose(first[0], first[1], atol=1e-3)
+            noise = [torch.randn(shape) for shape in g.config.latents.noise_shapes]
+            assert torch.equal(g(z), g(z, noise))
 
     def test_given(self, architecture):
         g, z = generator(architecture), randn(2, 5)

@@ -5,7 +5,6 @@ import torch
 
 from stylemap.architectures.model import truncate
 from stylemap.architectures.vector.model import VectorModel
-from stylemap.architectures.vector.noise import RANDOM
 from stylemap.errors import InputError
 from tests.architectures.vector.tiny import ARCHITECTURES, config, randn
 
@@ -81,7 +80,8 @@ class TestInterface:
         for layer in model.generator.synthesis.noises:
             torch.nn.init.ones_(layer.strength)
         latent = model.map(torch.randn(1, 5))
-        drawn = [model.synthesize(latent, RANDOM, torch.Generator().manual_seed(seed)) for seed in (0, 0, 1)]
+        maps = [[randn(*shape, seed=seed).float() for shape in model.latents.noise_shapes] for seed in (0, 0, 1)]
+        drawn = [model.synthesize(latent, noise) for noise in maps]
         assert torch.equal(drawn[0], drawn[1])
         assert not torch.equal(drawn[0], drawn[2])
 
