@@ -6,7 +6,7 @@ from stylemap.errors import InputError
 
 
 def pick(name: str = "auto") -> torch.device:
-    """ "auto" is the first GPU if there is one, then Apple's, then the CPU; any other name is torch's own.
+    """The device of a name; "auto" is the first NVIDIA or AMD GPU, else Apple's, else the CPU.
 
     Raises:
         InputError: no such device here.

@@ -18,8 +18,8 @@ from stylemap.errors import InputError
 from stylemap.files import atomic
 from stylemap.photos import formats, mask_files
 
-SEEN = 256  # pixels; a picture at least so wide can be seen
-MOST_TIMES = 64  # that a person may ask a pixel to be repeated
+SEEN = 256  # pixels; an image of this width is large enough to look at
+MOST_TIMES = 64  # repetitions of a pixel that a user may ask for
 
 
 # ---- tensors
@@ -83,18 +83,17 @@ def grid(images: Tensor, columns: int, pad: int = 2) -> Tensor:
 
 
 def enlarge(images: Tensor, least: int) -> Tensor:
-    """`repeat` the pixels of [N, 3, h, w] so that small images can be seen: to the least whole multiple of w that is ``least``
-    or more."""
+    """`repeat` the pixels of small images [N, 3, h, w], until the width is ``least`` or more."""
     return repeat(images, times(images.shape[-1], least))
 
 
 def times(width: int, least: int = SEEN) -> int:
-    """The least whole number that makes a width at least so large."""
+    """The smallest factor that makes a width ``least`` or more."""
     return max(1, -(-least // width))
 
 
 def repeat(images: Tensor, times: int) -> Tensor:
-    """Each pixel of [N, 3, h, w], so many times across and down. Reading such a picture at its old side gives the old pixels."""
+    """Repeat each pixel of [N, 3, h, w] across and down. Reading such an image at its old side gives the old pixels."""
     return images if times == 1 else images.repeat_interleave(times, dim=2).repeat_interleave(times, dim=3)
 
 

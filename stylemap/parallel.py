@@ -1,4 +1,4 @@
-"""A function over many items in several processes: in order, bounded in memory, and gone when the parent is gone."""
+"""Mapping a function over items in several processes: in order, in bounded memory, and never longer than the parent lives."""
 
 import atexit
 import contextlib
@@ -21,8 +21,8 @@ from stylemap.errors import InputError, brief
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-TO_PARENT = {signal.SIGINT, signal.SIGTERM}  # these are its to handle
-AHEAD = 3  # items given out per process before the first result must be taken
+HANDLED_BY_PARENT = {signal.SIGINT, signal.SIGTERM}
+AHEAD = 3  # items under way for each process
 POLL_S = 0.1
 
 
@@ -39,15 +39,15 @@ def imap(
 ) -> Iterator[Result]:
     """``map(function, items)`` in ``workers`` new processes (0 = in this one), results in the order of the items.
 
-    ``function`` is pickled once for each process and may hold what the items have in common. At most 3 items for each
-    worker are under way; what a worker warns of is warned of here. The processes ignore Ctrl-C and SIGTERM, which are the
-    parent's to handle, and end when the parent does or when nobody takes results any more.
+    ``function`` is pickled once for each process and may hold what the items share. At most 3 items for each worker are under
+    way. Warnings of a worker are repeated here. The processes leave Ctrl-C and SIGTERM to the parent. They end when the parent
+    ends, or when the iterator is closed.
 
     Args:
-        stop: asked while a result is waited for; once it is true there are no more.
+        stop: asked while a result is awaited; once it returns True the iterator ends.
 
     Raises:
-        InputError: a process cannot be started, or was killed. Whatever ``function`` raises comes through.
+        InputError: a process cannot be started, or was killed. Whatever ``function`` raises is raised here.
     """
     if workers == 0:
         yield from map(function, items)
@@ -63,25 +63,25 @@ def imap(
             if len(pending) > AHEAD * workers:
                 if not _ready(pending[0], failure, stop):
                     return
-                yield _taken(pending.popleft())
+                yield _result(pending.popleft())
         while pending and _ready(pending[0], failure, stop):
-            yield _taken(pending.popleft())
+            yield _result(pending.popleft())
 
 
 class _Worker:
-    """A process with a pipe of its own.
+    """A process and the pipe to it.
 
-    The pools of the standard library share locks and pipes between processes. They need shared memory for that, and one process
-    that is killed while it holds a lock, or in the middle of a result, leaves all others waiting.
+    The pools of the standard library share locks and pipes between processes. That needs shared memory, and if one process is
+    killed while it holds a lock or sends a result, all others wait for ever.
     """
 
     def __init__(self, function: Callable):
         spawn = multiprocessing.get_context("spawn")  # forking a process that has threads can deadlock
-        self.pipe, theirs = spawn.Pipe()
-        self.process = spawn.Process(target=_work, args=(function, theirs), daemon=True)
-        atexit.register(self.close)  # where nobody has: multiprocessing would wait for it
+        self.pipe, far_end = spawn.Pipe()
+        self.process = spawn.Process(target=_work, args=(function, far_end), daemon=True)
+        atexit.register(self.close)  # multiprocessing would wait for a process that is not closed
         try:
-            with signals_blocked(), theirs:  # without ours of their end, the pipe ends when the process does
+            with signals_blocked(), far_end:  # once it is closed here, the pipe ends when the process does
                 self.process.start()
         except OSError as err:
             raise InputError(
@@ -100,7 +100,7 @@ class _Worker:
     def close(self) -> None:
         atexit.unregister(self.close)
         if self.process.pid is not None:
-            self.process.kill()  # even where it hangs: nobody takes its results any more
+            self.process.kill()  # also if it hangs: its results are not needed
             self.process.join()
 
 
@@ -109,7 +109,7 @@ def _answer(idle: queue.SimpleQueue, item, failure: Future) -> tuple:
     try:
         return worker.ask(item)
     except Exception as err:
-        with contextlib.suppress(InvalidStateError):  # the first counts
+        with contextlib.suppress(InvalidStateError):  # the first one is raised
             failure.set_exception(err)
         raise
     finally:
@@ -117,7 +117,7 @@ def _answer(idle: queue.SimpleQueue, item, failure: Future) -> tuple:
 
 
 def _ready(future: Future, failure: Future, stop: Callable[[], bool] | None) -> bool:
-    """Wait for it, or raise the failure of another; False if there is a stop before."""
+    """Wait for a result, or raise the failure of another; False if ``stop`` says so before."""
     while not (done := wait([future, failure], POLL_S if stop else None, FIRST_COMPLETED).done):
         if stop():
             return False
@@ -126,9 +126,9 @@ def _ready(future: Future, failure: Future, stop: Callable[[], bool] | None) -> 
     return True
 
 
-def _taken(future: Future):
-    result, error, where, told = future.result()
-    for text, category in told:
+def _result(future: Future):
+    result, error, where, warned = future.result()
+    for text, category in warned:
         warnings.warn(text, category, stacklevel=3)
     if error is not None:
         raise error from RuntimeError(f"in a working process:\n{where}")
@@ -137,12 +137,12 @@ def _taken(future: Future):
 
 @contextlib.contextmanager
 def signals_blocked() -> Iterator[None]:
-    """Processes started within never see Ctrl-C or SIGTERM, which reach the whole process group: their parent ends them."""
+    """Block Ctrl-C and SIGTERM, which reach the whole group of processes, for processes that are started within."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         yield
         return
     resource_tracker.ensure_running()  # starting it with the first process would unblock them again
-    before = signal.pthread_sigmask(signal.SIG_BLOCK, TO_PARENT)
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_BY_PARENT)
     try:
         yield
     finally:
@@ -150,21 +150,21 @@ def signals_blocked() -> Iterator[None]:
 
 
 def _work(function: Callable, pipe: Connection) -> None:
-    """Answer items until the parent has gone: (result, error, its traceback, warnings)."""
+    """Answer items until the parent has gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where signals cannot be blocked
     threading.Thread(target=_end_with_parent, daemon=True).start()
     import cv2
 
-    cv2.setNumThreads(1)  # the processes share the cores already
+    cv2.setNumThreads(1)  # the processes already use all cores
     with contextlib.suppress(EOFError, BrokenPipeError):
         while True:
-            pipe.send(_told(function, pipe.recv()))
+            pipe.send(_call(function, pipe.recv()))
 
 
-def _told(function: Callable, item) -> tuple:
-    """Only the parent knows how to show warnings."""
+def _call(function: Callable, item) -> tuple:
+    """-> (result, error, its traceback, warnings). The parent shows the warnings."""
     result = error = where = None
-    with warnings.catch_warnings(record=True) as told:
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             result = function(item)
@@ -172,9 +172,9 @@ def _told(function: Callable, item) -> tuple:
             error, where = err, traceback.format_exc()
             try:
                 pickle.loads(pickle.dumps(err))
-            except Exception:  # not every library's can be sent
+            except Exception:  # some errors of libraries cannot be sent
                 error = RuntimeError(f"{type(err).__name__}: {brief(err)}")
-    return result, error, where, [(str(warning.message), warning.category) for warning in told]
+    return result, error, where, [(str(warning.message), warning.category) for warning in caught]
 
 
 def _end_with_parent() -> None:

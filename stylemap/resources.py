@@ -1,4 +1,4 @@
-"""Where the folders are that come with the project: inside the package when it is installed, beside it in a checkout."""
+"""The folders that come with the project: inside an installed package, beside the package in a checkout."""
 
 from pathlib import Path
 
@@ -6,7 +6,7 @@ _PACKAGE = Path(__file__).resolve().parent
 
 
 def folder(name: str, package: Path = _PACKAGE) -> Path:
-    """Inside first: beside an installed package lie those of others, and the names are common ones."""
+    """Look inside the package first: beside an installed package, other packages may have folders of the same name."""
     inside = package / name
     return inside if inside.is_dir() else package.parent / name
 

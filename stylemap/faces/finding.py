@@ -16,7 +16,7 @@ Detector = Callable[[np.ndarray], list[Face]]  # a photo uint8 [H, W, 3] RGB -> 
 
 
 class Finder:
-    """Finds faces by name in a landmarks file, or by looking.
+    """Finds faces by name in a landmarks file, or with a detector.
 
     Args:
         listed: a landmarks file, see `landmarks.read`; then no detector is used, nor needed.
@@ -56,7 +56,7 @@ class Finder:
         return by_size(self.detector(photo)) if given is None else given
 
     def largest(self, name: str, photo: np.ndarray, repair: str | None = None) -> Face:
-        """Like ``faces``, but one; none is an InputError too, whose message ends with the repair."""
+        """The largest of ``faces``. No face is an InputError too, whose message ends with the repair."""
         faces = self.faces(name, photo)
         if not faces:
             repair = repair or ("add one to it" if self.lookup else "give its points with --landmarks")
@@ -65,10 +65,10 @@ class Finder:
 
 
 def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
-    """`alignment.align`, of a face that can be one of this photo.
+    """`alignment.align` after a check that the face can be one of this photo.
 
     Raises:
-        InputError: its points are in no order of a face, are not in pixels, or belong to another photo.
+        InputError: its points are in another order, are not in pixels, or belong to another photo.
     """
     points, (height, width) = face.landmarks, photo.shape[:2]
     if what := landmarks.fault(points):
@@ -84,7 +84,7 @@ def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
 
 
 def by_size(faces: list[Face]) -> list[Face]:
-    """The largest first, by the square that is cut out for it; equal ones as they come."""
+    """The largest first, by the square that is cut out; equal ones in the order given."""
     return sorted(faces, key=lambda face: -geometry.half_size(face.landmarks))
 
 

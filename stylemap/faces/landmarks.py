@@ -21,7 +21,7 @@ POINTS = 5
 CONTOUR_POINTS = 68  # of the iBUG 300-W scheme, which FFHQ's file and dlib use
 LARGEST = 1e6  # pixels: no photo is larger
 SHARES = 2  # pixels: a face is larger; points within are shares of the picture's sides
-# What the poses of a face leave possible: nodding by 45 degrees, turned away by 85
+# Limits that hold for faces in all poses, up to nodding by 45 degrees and turning away by 85
 MIRRORED = -0.3  # sine of the angle from the eyes' line to the mouth; a profile is near 0, exchanged eyes near -1
 NOSE = -0.35, 1.35  # from the eyes to the mouth
 FRONTAL = 0.3  # of the way from eyes to mouth; of lines shorter than that the direction says little
@@ -40,12 +40,12 @@ def from_68(points: np.ndarray) -> np.ndarray:
 def read(path: str | Path) -> Table:
     """Read landmarks -> photo's name as the file gives it -> landmarks [5, 2] of each of its faces.
 
-    Two forms are known: ``{"photo.jpg": FACE, "group.jpg": [FACE, FACE]}`` where a face is 5 or 68 points [x, y], or what a
-    detector says of it in names, see `named_points`; and that of FFHQ's ``ffhq-dataset-v2.json``, of which the points in the
-    unaligned photos (``in_the_wild``) are taken. Named points may call left what is so for the viewer or for the person.
+    There are two forms. ``{"photo.jpg": FACE, "group.jpg": [FACE, FACE]}``, where a face is 5 or 68 points [x, y], or named
+    points of a detector, see `named_points`; their left may be the viewer's or the person's. And FFHQ's
+    ``ffhq-dataset-v2.json``, of which the points in the unaligned photos (``in_the_wild``) are taken.
 
     Raises:
-        InputError: no such file, no JSON, or a photo whose points are no face; the line names the file and the photo.
+        InputError: no such file, not JSON, or points that are not a face; the line names the file and the photo.
     """
     path = Path(path)
     content = reading.parse_json(reading.read_bytes(path), path)
@@ -55,7 +55,7 @@ def read(path: str | Path) -> Table:
     for key, value in content.items():
         if isinstance(value, dict) and "in_the_wild" in value:
             name, points = _in_the_wild(path, key, value)
-            # of 70,000 one must not spoil the others, so they are left to `finding.cut`
+            # one of 70,000 must not spoil the others: `finding.cut` checks the order of the points
             table[name].append(_landmarks(points, f"{path}: photo {shortened(name)!r}"))
             continue
         where = f"{path}: photo {shortened(key)!r}"
@@ -70,7 +70,7 @@ def read(path: str | Path) -> Table:
 
 
 def fault(landmarks: np.ndarray) -> str | None:
-    """What is wrong with the order or the orientation of landmarks [5, 2], if anything is, and the repair."""
+    """What is wrong with the order or orientation of landmarks [5, 2], and the repair; None if nothing is."""
     if abs(landmarks).max() <= SHARES and np.ptp(landmarks, axis=0).any():
         return "has points in shares of the picture, not in pixels: multiply x by its width and y by its height"
     if _turn(landmarks) < MIRRORED:
@@ -87,9 +87,9 @@ def fault(landmarks: np.ndarray) -> str | None:
 
 
 class Lookup:
-    """Finds a photo's faces in a table although paths may differ: by the whole name, by trailing parts, by the file name.
+    """Finds the faces of a photo in a table, although paths may differ: by the whole name, by trailing parts, by the file name.
 
-    Names that differ in case fit too, where none is the same.
+    Without an equal name, one that differs in case is taken.
     """
 
     def __init__(self, table: Mapping[str, list[np.ndarray]]):
