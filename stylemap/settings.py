@@ -2,9 +2,10 @@
 
 import functools
 import math
+from collections.abc import Callable
 from dataclasses import fields, is_dataclass
 from types import UnionType
-from typing import Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from stylemap.errors import InputError, quoted, shortened
 
@@ -39,39 +40,58 @@ def names(cls: type, prefix: str = "") -> frozenset[str]:
 
 
 def check_kinds(config: Any, group: str = "") -> None:
-    """Raise an InputError unless every field of a dataclass holds what its annotation says.
+    """Raise an InputError unless every field of a dataclass holds what its annotation says: ``Annotated[float, 0, 1]`` a number
+    from 0 to 1.
 
     Args:
         group: what its settings are called before the dot, in the message.
     """
-    for name, kind in _kinds(type(config)).items():
+    for name, allows in _tests(type(config)).items():
         value = getattr(config, name)
-        allowed = get_args(kind) if get_origin(kind) is UnionType else (kind,)
-        if not any(_is(value, one) for one in allowed):
+        if not allows(value):
             where = f"{group}.{name}" if group else name
-            raise InputError(f"{where}: {quoted(value)} is not {' or '.join(map(_words, allowed))}")
+            raise InputError(f"{where}: {quoted(value)} is not {_words(_kinds(type(config))[name])}")
 
 
 def _words(kind: Any) -> str:
-    return (
-        f"one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else WORDS.get(kind, "a group of settings")
-    )
+    if get_origin(kind) is Literal:
+        return f"one of {', '.join(map(str, get_args(kind)))}"
+    if get_origin(kind) is Annotated:
+        return "{} in {}..{}".format(_words(kind.__origin__), *kind.__metadata__)
+    if get_origin(kind) is UnionType:
+        return " or ".join(map(_words, get_args(kind)))
+    return WORDS.get(kind, "a group of settings")
 
 
 @functools.cache
 def _kinds(config: type) -> dict[str, Any]:
-    hints = get_type_hints(config)
+    hints = get_type_hints(config, include_extras=True)
     return {f.name: hints[f.name] for f in fields(config)}
 
 
-def _is(value: Any, kind: Any) -> bool:
+@functools.cache
+def _tests(config: type) -> dict[str, Callable[[Any], bool]]:
+    return {name: _test(kind) for name, kind in _kinds(config).items()}
+
+
+def _test(kind: Any) -> Callable[[Any], bool]:
+    """What tells whether a value is of a kind."""
+    if get_origin(kind) is UnionType:
+        tests = [_test(each) for each in get_args(kind)]
+        return lambda value: any(test(value) for test in tests)
     if get_origin(kind) is Literal:
-        return isinstance(value, str) and value in get_args(kind)
+        allowed = get_args(kind)
+        return lambda value: isinstance(value, str | int) and not isinstance(value, bool) and value in allowed
+    if get_origin(kind) is Annotated:
+        inner, (low, high) = _test(kind.__origin__), kind.__metadata__
+        return lambda value: inner(value) and low <= value <= high
     if kind is int:
-        return type(value) is int and abs(value) <= LARGEST
-    if kind is float:
-        return type(value) in (int, float) and abs(value) < math.inf  # NaN is not
-    return isinstance(value, kind) and not (kind is str and "\0" in value)  # a path with a zero byte is none
+        return lambda value: type(value) is int and abs(value) <= LARGEST
+    if kind is float:  # NaN is none
+        return lambda value: isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < math.inf
+    if kind is str:  # a path with a zero byte is none
+        return lambda value: isinstance(value, str) and "\0" not in value
+    return lambda value: isinstance(value, kind)
 
 
 def from_dict(cls: type, saved: Any, prefix: str = ""):

@@ -7,13 +7,14 @@ the drawing is made for these. Lengths are fractions of the image's side.
 import functools
 import operator
 from dataclasses import dataclass
-from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+from typing import Annotated, Literal
 
 import numpy as np
 
 from stylemap.datasets.avatars import palette
 from stylemap.datasets.avatars.palette import Backdrop, Colour, EyeColour, Fabric, HairColour, Lipstick, mix, scaled
 from stylemap.errors import InputError
+from stylemap.settings import check_kinds
 
 Share = Annotated[float, 0, 1]
 Signed = Annotated[float, -1, 1]
@@ -29,32 +30,7 @@ class _Checked:
     """Refuses values that the annotation of a field does not allow."""
 
     def __post_init__(self) -> None:
-        for name, kind in _kinds(type(self)):
-            value = getattr(self, name)
-            if not _allowed(value, kind):
-                raise InputError(f"{type(self).__name__}.{name} cannot be {value!r}: choose {_in_words(kind)}")
-
-
-@functools.cache
-def _kinds(described: type) -> list[tuple[str, Any]]:
-    return list(get_type_hints(described, include_extras=True).items())
-
-
-def _allowed(value: Any, kind: Any) -> bool:
-    if get_origin(kind) is Annotated:
-        low, high = kind.__metadata__
-        return isinstance(value, kind.__origin__ | int) and not isinstance(value, bool) and low <= value <= high
-    if get_origin(kind) is Literal:
-        return isinstance(value, str | int) and value in get_args(kind)
-    return isinstance(value, kind)
-
-
-def _in_words(kind: Any) -> str:
-    if get_origin(kind) is Annotated:
-        return "a {} in {}..{}".format({int: "whole number", float: "number"}[kind.__origin__], *kind.__metadata__)
-    if get_origin(kind) is Literal:
-        return f"one of {', '.join(map(str, get_args(kind)))}"
-    return "True or False" if kind is bool else f"a {kind.__name__}"
+        check_kinds(self, type(self).__name__)
 
 
 @dataclass(frozen=True)
