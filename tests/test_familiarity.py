@@ -6,7 +6,6 @@ import torch
 from PIL import Image
 
 from stylemap import checkpoint, cli, familiarity, images, project
-from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector.config import StyleGAN2Config
 from stylemap.architectures.vector.model import VectorModel
@@ -15,9 +14,9 @@ from stylemap.editing.edit import ORIGINAL, Edit
 from stylemap.editor.studio import Studio
 from stylemap.familiarity import FACTOR, Familiarity
 from stylemap.photos.photo import from_pixels
+from tests.tiny import SMALL
 
 SHIPPED = ("avatars32", "avatars32_stylegan2")
-TINY = StylemapConfig(resolution=32, stylemap_size=8, stylemap_channels=8, channel_base=256, channel_max=16)
 
 
 def natural(rng: np.random.Generator, side: int) -> np.ndarray:
@@ -74,7 +73,7 @@ def save(tmp_path):
     def write(info: dict, model=None):
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(0)
-            model = model or StylemapModel(TINY)
+            model = model or StylemapModel(SMALL)
         model = model.eval().requires_grad_(False)
         checkpoint.save(tmp_path / "my.safetensors", model, info=info)
         return tmp_path / "my.safetensors", model

@@ -12,11 +12,11 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from stylemap import checkpoint, cli
-from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector.config import StyleGAN2Config
 from stylemap.architectures.vector.model import VectorModel
 from stylemap.datasets import Avatars
+from tests import tiny
 
 SIDE = 32  # R
 CELLS = 8  # S
@@ -54,12 +54,7 @@ class Ran:
 def inputs(tmp_path_factory) -> Path:
     """Tiny random weights, three faces, masks, and files that are none of these."""
     folder = tmp_path_factory.mktemp("inputs")
-    config = StylemapConfig(
-        resolution=SIDE, stylemap_size=CELLS, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        checkpoint.save(folder / "w.safetensors", StylemapModel(config), info=KNOWING)
+    checkpoint.save(folder / "w.safetensors", tiny.model(tiny.SMALL), info=KNOWING)
     for i, name in enumerate(PHOTOS):
         Image.fromarray(Avatars(SIDE)[i]).save(folder / f"{name}.png")
     grey = np.zeros((48, 48), np.uint8)

@@ -10,12 +10,13 @@ import torch
 from PIL import Image
 
 from stylemap import checkpoint, images
-from stylemap.architectures.stylemap.config import StylemapConfig, StylemapTraining
+from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import foresight
 from stylemap.datasets import Avatars, unseen
 from stylemap.metrics import classifier, latent_distance, suite
 from stylemap.training import loop
 from tests.cli.conftest import tree
+from tests.tiny import TINY
 
 QUICK = "--count 12 --heldout 8 --pairs 4"
 
@@ -138,12 +139,9 @@ def trained(tmp_path_factory) -> Path:
     (folder / "photos").mkdir()
     for i in range(60):
         Image.fromarray(rng.integers(0, 256, (16, 16, 3), np.uint8)).save(folder / "photos" / f"{i}.png")
-    model = StylemapConfig(
-        resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
-    )
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        config = StylemapTraining("photos", 1, images=4, batch=4, workers=0, device="cpu", model=model)
+        config = StylemapTraining("photos", 1, images=4, batch=4, workers=0, device="cpu", model=TINY)
         loop.train(config, Path("run"))
     return folder
 

@@ -9,23 +9,16 @@ import yaml
 from PIL import Image
 
 from stylemap import checkpoint, datasets, files
-from stylemap.architectures.stylemap.config import StylemapConfig, StylemapTraining
+from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.comparison import ablation
 from stylemap.comparison.ablation import Measuring, Run
 from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
 from stylemap.metrics.evaluation import Reference
+from tests.tiny import TINY
 
-MODEL = StylemapConfig(
-    resolution=16,
-    stylemap_size=4,
-    stylemap_channels=4,
-    channel_base=128,
-    channel_max=8,
-    mapping_layers=2,
-    linear_rgb=True,
-)
+MODEL = replace(TINY, linear_rgb=True)
 CONFIG = StylemapTraining(images=8, heldout=4, batch=4, model=MODEL)
 
 

@@ -1,28 +1,26 @@
 """Small random models, stylemaps and masks. Random weights suffice: every property here holds for any weights."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import torch
 from torch import Tensor
 
-from stylemap.architectures.stylemap.config import StylemapConfig
+import tests.tiny
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Patch, Placement, Step
+from tests.tiny import SMALL
 
-SIDE = 32  # R
-CELLS = 8  # S
+SIDE = SMALL.resolution  # R
+CELLS = SMALL.stylemap_size  # S
 CELL = SIDE // CELLS  # pixels
-CHANNELS = 16  # C
+CHANNELS = SMALL.stylemap_channels  # C
 SPACES = ("w", "w+")
 
 
 def model(seed: int = 0, **changes) -> StylemapModel:
-    settings = {"resolution": SIDE, "stylemap_size": CELLS, "stylemap_channels": CHANNELS}
-    config = StylemapConfig(**(settings | {"channel_base": 512, "channel_max": 32} | changes))
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(seed)
-        return StylemapModel(config).eval().requires_grad_(False)
+    return tests.tiny.model(replace(SMALL, **changes), seed)
 
 
 def stylemaps(of: StylemapModel, samples: int, seed: int) -> Tensor:

@@ -10,18 +10,15 @@ import torch
 from PIL import Image
 from starlette.testclient import TestClient
 
-from stylemap.architectures.stylemap.config import StylemapConfig
-from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.datasets.avatars import Avatars
 from stylemap.editing import directions
 from stylemap.editor import app
 from stylemap.editor.limits import Limits
 from stylemap.editor.studio import Studio
 from stylemap.faces import Face, Finder
+from tests import tiny
 
-SIDE = 32  # R
-CELLS = 8  # S
-CHANNELS = 8  # C
+SIDE = tiny.SMALL.resolution  # R
 HOST = "http://127.0.0.1:8000"
 # eyes, nose, corners of the mouth of the one face that the detector in here ever finds
 POINTS = np.array([(40, 40), (60, 40), (50, 50), (43, 62), (57, 62)], np.float32)
@@ -57,13 +54,8 @@ class Page:
 
 
 def make_studio() -> Studio:
-    config = StylemapConfig(
-        resolution=SIDE, stylemap_size=CELLS, stylemap_channels=CHANNELS, channel_base=256, channel_max=16
-    )
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(0)
-        model = StylemapModel(config).eval().requires_grad_(False)
-        vector = torch.randn(config.stylemap_shape)
+    model = tiny.model(tiny.SMALL)
+    vector = torch.randn(tiny.SMALL.stylemap_shape, generator=torch.Generator().manual_seed(0))
     smile = directions.normalised("smile", vector, 3.0, directions.Origin("means", accuracy=0.9))
     return Studio(model, "tiny", {"smile": smile}, maps_bytes=1 << 20)
 

@@ -4,9 +4,9 @@ import pytest
 import torch
 
 from stylemap import images
-from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.metrics import heldout
+from tests.tiny import TINY
 
 
 class Pretender:
@@ -54,9 +54,7 @@ def test_reconstructions_are_clamped():
 
 def test_grid_has_a_row_per_picture(pictures):
     torch.manual_seed(0)
-    model = StylemapModel(
-        StylemapConfig(resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8)
-    )
+    model = StylemapModel(TINY)
     pictures = pictures.repeat_interleave(2, 1).repeat_interleave(2, 2)[:3]  # 16 px
     grid = heldout.picture_grid(model.requires_grad_(False), pictures, torch.zeros(3, 4))
     tile = 16 * 6 + 2  # the least multiple of 16 that is 96, and the line between tiles

@@ -7,14 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap.architectures.stylemap.config import StylemapConfig, StylemapLoss, StylemapTraining
+from stylemap.architectures.stylemap.config import StylemapLoss, StylemapTraining
 from stylemap.config import AugmentConfig, OptimConfig
 from stylemap.training import loop
 from stylemap.training.report import curves
-
-TINY = StylemapConfig(
-    resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
-)
+from tests.tiny import TINY
 
 
 @pytest.fixture(autouse=True)

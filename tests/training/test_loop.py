@@ -23,7 +23,7 @@ from stylemap.datasets import ImageFolder, unseen
 from stylemap.errors import InputError
 from stylemap.training import augment, loop, state
 from stylemap.training.log import read_log
-from tests.training.conftest import TINY
+from tests.tiny import TINY
 from tests.training.processes import Command
 
 ROOT = Path(__file__).parents[2]

@@ -1,0 +1,20 @@
+"""The models that tests share: small enough to train and to edit with in a moment."""
+
+import torch
+
+from stylemap.architectures.stylemap.config import StylemapConfig
+from stylemap.architectures.stylemap.model import StylemapModel
+
+TINY = StylemapConfig(
+    resolution=16, stylemap_size=4, stylemap_channels=4, channel_base=128, channel_max=8, mapping_layers=2
+)
+SMALL = StylemapConfig(
+    resolution=32, stylemap_size=8, stylemap_channels=16, channel_base=512, channel_max=32, mapping_layers=2
+)
+
+
+def model(config: StylemapConfig, seed: int = 0) -> StylemapModel:
+    """Random weights of the seed, in evaluation mode and without gradients."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return StylemapModel(config).eval().requires_grad_(False)
