@@ -39,7 +39,7 @@ def save(
 
 
 def _in_order(content: bytes) -> bytes:
-    """The entries of a .safetensors header by name, as safetensors leaves their order to chance: equal weights, equal bytes."""
+    """Sort the header of a .safetensors file, which is written in any order: equal weights become equal bytes."""
     start = 8 + int.from_bytes(content[:8], "little")
     header = json.loads(content[8:start])
     text = json.dumps(header, sort_keys=True, separators=(",", ":")).encode()
@@ -93,7 +93,7 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
 
 
 def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
-    """Fill networks that exist with weights of the same config; encoder and discriminator only if the file holds them.
+    """Fill networks with weights of the same config. Encoder and discriminator are filled only if the file holds them.
 
     Raises:
         InputError: as `load`, or weights of another config, named setting by setting.
@@ -114,21 +114,23 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
     """
     path = find(weights)
     config, tensors = _read(path)
-    theirs, ours = asdict(config), asdict(wanted)
-    if different := [f"--model.{name} {theirs[name]}" for name in ours if theirs[name] != ours[name]]:
+    expected = asdict(wanted)
+    if different := [
+        f"--model.{name} {value}" for name, value in asdict(config).items() if value != expected.get(name)
+    ]:
         raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
     return path, tensors
 
 
 def read_info(weights: str | Path) -> dict[str, Any]:
-    """What `save` was told about the weights."""
+    """The ``info`` that `save` wrote with the weights."""
     return _header(find(weights))[1]
 
 
 def seen_by(weights: str | Path) -> tuple[Seen, ...]:
-    """What weights were trained on, and those they began with; () where the file does not say.
+    """What the weights were trained on, then what the weights they began with were; () where the file does not say.
 
-    Weights in the folder of their run take from its config where the pictures lie, which holds from any working directory.
+    In the folder of a run, its config says where the images lie: that path holds from any working directory.
     """
     path = find(weights)
     seen = unseen.from_header(read_info(path))
@@ -157,7 +159,7 @@ def find(weights: str | Path) -> Path:
 
 
 def _header(path: Path) -> tuple[ModelConfig, dict[str, Any]]:
-    """The config, and what `save` was told; no tensor is read."""
+    """The config and the ``info`` of `save`; no tensor is read."""
     try:
         header = reading.read_metadata(path)
     except InputError as err:

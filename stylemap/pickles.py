@@ -1,10 +1,10 @@
-"""Reading pickles and what torch.save writes, without running anything they name.
+"""Read pickles and files of torch.save without running anything that they name.
 
-A pickle is a program that may call whatever it can name. Here it can name only the entries of one explicit list, and each of
-them is harmless code of this file: objects become inert holders of what they were made of. Nothing is imported, and the source
-code that StyleGAN2-ADA pickles carry stays a string.
+A pickle is a program that may call whatever it can name. Here it can name only the entries of one list. Each of them is
+harmless code of this file, which turns an object into a holder of what the object was made of. Nothing is imported, and the
+source code inside of StyleGAN2-ADA pickles stays a string.
 
-The program is looked through before it is run, and what it makes is counted: a small file does not become large.
+The program is checked before it runs, and what it makes is counted, so that a small file cannot become large.
 """
 
 import contextlib
@@ -42,7 +42,7 @@ KINDS = {
 
 
 class Refused(pickle.UnpicklingError):
-    """The pickle names something that is not on the list, or becomes too much."""
+    """The pickle names something that is not on the list, or makes too much."""
 
 
 class Holder(dict):
@@ -90,7 +90,7 @@ def load(path: str | Path) -> Any:
 
 
 def content(path: str | Path) -> Any:
-    """As `load`, but raises whatever damage comes out as, and `Refused`."""
+    """As `load`, but raises the error of whatever is damaged, and `Refused`."""
     with open(path, "rb") as file:
         size = os.fstat(file.fileno()).st_size
         return _load(file, size, Allowance(size))
@@ -152,7 +152,7 @@ def _dtype(dtype: Array) -> str:
 
 
 class Allowance:
-    """Bytes that copies may take which a program asks for; what a file holds once is not counted."""
+    """The bytes that a program may still take for copies. What the file itself holds is not counted."""
 
     def __init__(self, size: int):
         self.left = 4 * size + (64 << 20)
@@ -194,7 +194,7 @@ def _zipped(file: BinaryIO, size: int, allowance: Allowance) -> Any:
 
 
 def _legacy(file: BinaryIO, size: int, allowance: Allowance) -> Any:
-    """Before PyTorch 1.6: three pickles about the format, one of the objects, one of the storages' names, then their numbers."""
+    """Files from before PyTorch 1.6: three pickles of the format, one of the objects, one of storage names, then numbers."""
     _, version, system = (_run(file, allowance) for _ in range(3))
     if version != LEGACY_VERSION or not system["little_endian"]:
         raise ValueError("another format")
@@ -229,7 +229,7 @@ def _flat(data: bytes, kind: torch.dtype, count: int) -> Tensor:
 
 
 def _run(file: BinaryIO, allowance: Allowance, storage: Callable | None = None) -> Any:
-    """What the pickle makes that begins here; the file is behind it then."""
+    """Run the pickle that begins here. Afterwards the file stands behind it."""
     start, calls, tuples = file.tell(), 0, _Tuples()
     for step, (opcode, argument, _) in enumerate(pickletools.genops(file)):
         calls += opcode.name in CALLS
@@ -243,8 +243,11 @@ def _run(file: BinaryIO, allowance: Allowance, storage: Callable | None = None) 
 
 
 class _Tuples:
-    """How large the tuples of a program are. One that stands twice in the next, and that twice in its next, is walked for ever
-    where it is the key of a dict."""
+    """How large the tuples of a program are.
+
+    A tuple that holds another one twice, which again holds one twice, and so on, has exponentially many items. As the key of a
+    dict it would be hashed for ever.
+    """
 
     def __init__(self):
         self.stack: list[int | None] = []  # values in each object, tuples in tuples counted too; None = a mark
@@ -294,7 +297,7 @@ class _Reader(pickle.Unpickler):
 
 
 def _known(allowance: Allowance) -> dict[tuple[str, str], Any]:
-    """Everything a pickle may name. Made anew for every file, since a pickle may also set attributes of what it names."""
+    """Everything that a pickle may name. Made anew for each file, because a pickle may set attributes of what it names."""
 
     class Object(Holder):
         def __init__(self, items: Any = ()):

@@ -1,4 +1,4 @@
-"""Settings in frozen dataclasses, which may come from a file and so may hold anything: what is of the wrong kind is refused."""
+"""Checks for settings in frozen dataclasses. They may come from a file, so a value of the wrong kind must be refused."""
 
 import functools
 import math
@@ -24,7 +24,7 @@ def check(ok: bool, message: str) -> None:
 
 
 def flat(settings: dict, prefix: str = "") -> dict[str, Any]:
-    """Settings in groups by their whole names: ``{"optim": {"lr": 0.002}}`` -> ``{"optim.lr": 0.002}``."""
+    """Settings by their whole names instead of in groups: ``{"optim": {"lr": 0.002}}`` -> ``{"optim.lr": 0.002}``."""
     found = {}
     for name, value in settings.items():
         found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
@@ -95,7 +95,7 @@ def _test(kind: Any) -> Callable[[Any], bool]:
 
 
 def from_dict(cls: type, saved: Any, prefix: str = ""):
-    """A dataclass, and those in its fields, from what `dataclasses.asdict` gave; what is not there gets its default.
+    """Rebuild a dataclass, with those in its fields, from what `dataclasses.asdict` gave. What is missing gets its default.
 
     Args:
         prefix: of the names in messages.

@@ -1,8 +1,8 @@
-"""What the phases of a training have in common, whichever networks they train: descents, verdicts of D, penalties.
+"""What the training cycles of all architectures share: steps of the optimisers, the discriminator's judgement, penalties.
 
-Each phase computes its terms, takes the gradient of their weighted sum and steps its optimisers; it returns the terms,
-unweighted and detached. In every phase only the networks it trains collect gradients. The cycle of
-an architecture says which phases there are and in what order.
+G, E and D are generator, encoder and discriminator. A cycle has phases. Each phase computes its terms, takes the gradient of
+their weighted sum and steps its optimisers. Only the networks that it trains collect gradients. It returns the terms,
+unweighted and detached. The cycle of an architecture says which phases there are, and in what order.
 """
 
 import contextlib
@@ -59,7 +59,7 @@ class World(Protocol):
 
 @dataclass(frozen=True)
 class Pass:
-    """The samples of an iteration that are computed at once: n = batch / (processes * passes)."""
+    """The n = batch / (processes * passes) images of an iteration that are computed at once."""
 
     real: Tensor  # [n, 3, R, R]
     chance: Chance  # what is random about the samples
@@ -68,19 +68,19 @@ class Pass:
 
 @dataclass(frozen=True)
 class Judged:
-    """What D was shown, by pass; used again by the phases after it."""
+    """The fakes that D judged, pass by pass. Later phases use them again."""
 
     fakes: list[Tensor] = field(default_factory=list)  # samples
-    # G(E(x)), where D sees it; with its graph where there is one pass
+    # G(E(x)), if D judges it; with its graph if there is one pass
     reconstructions: list[Tensor] = field(default_factory=list)
 
     def fake(self, i: int) -> list[Tensor]:
-        """All that was no real image in pass i."""
+        """All fakes of pass i."""
         return [kind[i] for kind in (self.fakes, self.reconstructions) if kind]
 
 
 class Cycle:
-    """The machinery of an iteration; the phases that use it are a subclass's.
+    """One iteration of training; a subclass has the phases.
 
     Attributes:
         terms: the names of all terms that the phases report, in the order in which they come up.
@@ -104,7 +104,7 @@ class Cycle:
 
     @classmethod
     def buffers(cls, config: TrainConfig) -> dict[str, Tensor]:
-        """What the phases keep from one iteration to the next, by name, at its start. It belongs to the state of a run."""
+        """Tensors that the phases keep between iterations, by name, as they start. They are part of the state of a run."""
         return {}
 
     @classmethod
@@ -119,7 +119,7 @@ class Cycle:
     # ---- phases
 
     def latent_step(self, latents: list[Tensor], fakes: list[Tensor]) -> Terms:
-        """E finds the latent a sample was made from. By pass, detached."""
+        """E finds the latent of each sample. Both arguments hold a tensor for each pass, detached."""
         with self._descent(len(fakes), self.optimizers.encoder) as descent:
             for latent, fake in zip(latents, fakes, strict=True):
                 with self._autocast():
@@ -131,7 +131,7 @@ class Cycle:
     def penalty_step(self, passes: list[Pass], judged: Judged) -> Terms:
         """D's gradient on real images (and, with R2, on fakes) stays small, in float32.
 
-        Stronger by ``r1_every``, because it is only done that often.
+        It is computed only every ``r1_every`` iterations, so it is that much stronger.
         """
         optim = self.config.optim
         with self._descent(len(passes), self.optimizers.discriminator) as descent:
@@ -155,7 +155,7 @@ class Cycle:
         return seen // self.config.batch % iterations == 0
 
     def _image_terms(self, reconstruction: Tensor, part: Pass, adversarial: bool = True) -> Terms:
-        """How far G(E(x)) is from x, in pixels and features, and from fooling D."""
+        """How far G(E(x)) is from x in pixels and features, and whether it fools D."""
         d = self.networks.discriminator
         features = d.features(self._seen(reconstruction, part))
         terms = {
@@ -185,7 +185,7 @@ class Cycle:
         return sum(getattr(self.config.loss, name) * value for name, value in terms.items())
 
     def _penalty(self, images: Tensor, part: Pass) -> Tensor:
-        """[n]; D in the precision of its weights, through the augmentation."""
+        """[n]. D works in the precision of its weights and sees augmented images."""
         images = images.detach().requires_grad_(True)
         return losses.gradient_penalty(images, self._judge(images, part))
 
@@ -193,7 +193,7 @@ class Cycle:
         return full(self.networks.model.synthesize(self.networks.model.encode(real)))
 
     def _seen(self, images: Tensor, part: Pass) -> Tensor:
-        """What D sees of them."""
+        """The images as D sees them: augmented."""
         return images if self.augment is None else self.augment.apply(images, part.draws)
 
     def _judge(self, images: Tensor, part: Pass) -> Tensor:
@@ -217,7 +217,7 @@ class Cycle:
         return {"discriminator_real": losses.is_real(real).mean(), "discriminator_fake": losses.is_fake(fake).mean()}
 
     def _real_sign(self, real: Tensor) -> Terms:
-        """What the alarms and the augmentation go by; relativistic logits have no zero."""
+        """How often D takes real images for real: for alarms and augmentation. Relativistic logits have no zero."""
         return {} if self.relativistic else {"real_sign": real.detach().sign().mean()}
 
     def _autocast(self) -> torch.autocast:
@@ -230,7 +230,7 @@ class Cycle:
 
     @contextlib.contextmanager
     def _descent(self, passes: int, *optimizers: torch.optim.Optimizer) -> Iterator["_Gradients"]:
-        """Collect gradients over passes and processes, then step. What is not in `_autocast` is float32."""
+        """Collect gradients over passes and processes, then step. Outside of `_autocast` everything is float32."""
         for optimizer in optimizers:
             optimizer.zero_grad(set_to_none=True)
         gradients = _Gradients(passes)
@@ -246,7 +246,7 @@ class Cycle:
 
 
 class _Gradients:
-    """Sums what the passes contribute."""
+    """The gradients and terms of all passes, summed."""
 
     def __init__(self, passes: int):
         self.passes = passes
@@ -260,7 +260,7 @@ class _Gradients:
 
 @contextlib.contextmanager
 def frozen(*modules: nn.Module) -> Iterator[None]:
-    """Gradients flow through the modules but not into their weights, which saves their computation."""
+    """Gradients flow through the modules but not into their weights, which saves computing those."""
     parameters = [p for module in modules for p in module.parameters() if p.requires_grad]
     for p in parameters:
         p.requires_grad_(False)

@@ -1,4 +1,4 @@
-"""One iteration of the cyclic scheme (StyleMapGAN, section 3.3), a method per phase."""
+"""One iteration of the cyclic scheme (StyleMapGAN, section 3.3): a method for each phase, in their order."""
 
 import torch
 from torch import Tensor
@@ -9,7 +9,7 @@ from stylemap.precision import full
 
 
 class StylemapCycle(Cycle):
-    """The phases over one set of networks: G, E and D of a StyleMapGAN."""
+    """Trains G, E and D of a StyleMapGAN."""
 
     terms = (
         "generator_adversarial",
@@ -24,12 +24,12 @@ class StylemapCycle(Cycle):
         "perceptual",
         "encoder_adversarial",
     )
-    shares_reconstruction = True  # of the steps of D and of the image cycle, where one pass does all
+    shares_reconstruction = True  # of phases 3 and 5, if there is one pass
 
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes.
 
-        The first ``loss.autoencoder_images`` go through the image cycle alone, without the discriminator.
+        While less than ``loss.autoencoder_images`` are seen, only the image cycle learns, without D.
         """
         if seen < self.config.loss.autoencoder_images:
             return self.image_step(passes, None, adversarial=False)
@@ -43,7 +43,7 @@ class StylemapCycle(Cycle):
         return terms | self.image_step(passes, judged)
 
     def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
-        """1. Samples fool D. Also returns the stylemaps and samples by pass, detached, for `latent_step`, which is 2."""
+        """1. Samples fool D. Also returns stylemaps and samples, pass by pass and detached, for phase 2, `latent_step`."""
         generator = self.networks.generator
         stylemaps, fakes = [], []
         with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
@@ -58,10 +58,10 @@ class StylemapCycle(Cycle):
         return descent.terms, stylemaps, fakes
 
     def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
-        """3. D tells real images from samples and from reconstructions, each in a pass of its own. 4 is `penalty_step`.
+        """3. D tells real images from samples and from reconstructions; it judges each kind by itself. Phase 4 is `penalty_step`.
 
-        Where one pass does all, the reconstruction keeps its graph: neither G nor E changes before `image_step`, which
-        needs the same. With several, the graphs would take the memory that the passes save.
+        With one pass, the reconstruction keeps its graph for `image_step`, because neither G nor E changes before it. With
+        several passes, their graphs would take the memory that the passes save.
         """
         keep = self.shares_reconstruction and len(passes) == 1
         judged = Judged()

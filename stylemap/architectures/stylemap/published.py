@@ -1,7 +1,7 @@
-"""Import of the weights published with the paper (PyTorch 1.4, channel multiplier 2).
+"""Import the weights that were published with the paper (PyTorch 1.4, channel multiplier 2).
 
-Such a file is a pickled dict; `pickles` reads it and runs no code from it. Their layout differs from
-ours in names, in gamma and beta being two convolutions, and in a leading 1 of the modulated weights.
+Such a file is a pickled dict; `pickles` reads it and runs no code from it. Three things differ from our layout: names, gamma and
+beta are two convolutions, and modulated weights have a leading axis of 1.
 """
 
 import re

@@ -1,8 +1,8 @@
-"""Import of foreign StyleGAN2 and StyleGAN weights; no code in a file is run.
+"""Import StyleGAN2 and StyleGAN weights of other programs, without running code in a file.
 
-Three kinds of files: checkpoints of rosinality/stylegan2-pytorch (.pt) and of programs built on it (pSp, e4e), pickles of
-StyleGAN2-ADA for PyTorch, and TensorFlow pickles of StyleGAN2 and StyleGAN. Only the averaged generator is taken. The weights
-keep their own licences, most of which are non-commercial.
+Three kinds of files are read: checkpoints of rosinality/stylegan2-pytorch (.pt) and of programs built on it (pSp, e4e), pickles
+of StyleGAN2-ADA for PyTorch, and TensorFlow pickles of StyleGAN2 and StyleGAN. Only the averaged generator is imported. The
+weights keep their own licences, most of which are non-commercial.
 """
 
 import warnings
@@ -22,9 +22,9 @@ MOST_ROWS = 32  # of latent_avg; 18 at 1024 px
 def load(path: str | Path) -> VectorModel:
     """The generator of a foreign file, in evaluation mode, on the CPU; there is no encoder.
 
-    The mean w is the file's. Where it has none (rosinality's training writes none) it is taken over 10,000 fixed draws.
+    The mean w is that of the file. If it has none (rosinality's training writes none), it is the mean over 10,000 fixed z.
 
-    Warns where images will not be quite those of the program that it comes from.
+    Warns if images will differ a little from those of the original program.
 
     Raises:
         InputError: missing, damaged, another kind of network, or one that would run code.

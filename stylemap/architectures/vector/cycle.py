@@ -25,7 +25,7 @@ from stylemap.precision import full
 
 
 class VectorCycle(Cycle):
-    """The phases over G, E and D of a vector-latent model."""
+    """Trains G, E and D of a model with one latent vector per layer."""
 
     terms = (
         "generator_adversarial",
@@ -46,7 +46,7 @@ class VectorCycle(Cycle):
 
     @classmethod
     def buffers(cls, config: VectorTraining) -> dict[str, Tensor]:
-        """Of StyleGAN2 the running mean of path lengths, []; also without their penalty, which a resumed run may switch on."""
+        """For StyleGAN2 the running mean of path lengths, []; a resumed run may switch their penalty on."""
         return {"path_length": torch.zeros(())} if config.model.architecture == "stylegan2" else {}
 
     @classmethod
@@ -98,7 +98,7 @@ class VectorCycle(Cycle):
     def path_step(self, passes: list[Pass]) -> Terms:
         """2. Steps in the latent move images by a constant length, in float32.
 
-        Stronger by ``path_every``, because it is only done that often.
+        It is computed only every ``path_every`` iterations, so it is that much stronger.
         """
         vector, target = self.config.vector, self.networks.path_length
         with self._descent(len(passes), self.optimizers.generator) as descent:
@@ -115,7 +115,7 @@ class VectorCycle(Cycle):
         return descent.terms
 
     def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
-        """4. D tells real images from samples, each in a pass of its own. 5 is `penalty_step`; that of wgan-gp is in here."""
+        """4. D tells real images from samples; each kind by itself. The penalty of wgan-gp is in here; phase 5 is another."""
         judged = Judged()
         with self._descent(len(passes), self.optimizers.discriminator) as descent:
             for part in passes:
@@ -140,7 +140,7 @@ class VectorCycle(Cycle):
         return descent.terms, judged
 
     def encoder_step(self, passes: list[Pass]) -> Terms:
-        """6. G(E(x)) equals x in pixels and features, and fools D; of the three only E learns."""
+        """6. G(E(x)) equals x in pixels and features, and fools D. Only E learns."""
         judges = frozen(self.generator, self.networks.discriminator)
         with self._descent(len(passes), self.optimizers.encoder) as descent, judges:
             for part in passes:
@@ -152,7 +152,7 @@ class VectorCycle(Cycle):
     # ---- the parts of them
 
     def _latent(self, part: Pass, step: int, z: Tensor) -> tuple[Tensor, Tensor]:
-        """w [n, C] of ``z`` [n, C], and latents [n, L, C] that are w up to the crossover and the partner's w from there on."""
+        """z [n, C] -> w [n, C], and latents [n, L, C]: w before the crossover, the partner's w from there on."""
         w = self.generator.mapping(z)
         if self.config.vector.mixing == 0:
             return w, self.generator.tile(w)
@@ -162,7 +162,7 @@ class VectorCycle(Cycle):
         return w, torch.where(own[..., None], self.generator.tile(w), self.generator.tile(other))
 
     def _sample(self, part: Pass, step: int, latent: Tensor) -> Tensor:
-        """Images [n, 3, R, R] with noise of their own."""
+        """Latents [n, L, C] -> images [n, 3, R, R], each with its own noise maps."""
         noise = chance.normals(part.chance.seeds[step], self.config.model.latents.noise_shapes, latent.device)
         return full(self.generator.synthesis(latent, noise))
 
