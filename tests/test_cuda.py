@@ -36,7 +36,7 @@ def test_model_agrees_with_the_cpu(exact):
     torch.manual_seed(0)
     model = StylemapModel(SMALL).requires_grad_(False)
     faces = datasets.Avatars(32)
-    images = from_uint8(datasets.stream.first(faces, 4))
+    images = from_uint8(datasets.stream.first_images(faces, 4))
     mask = torch.zeros(1, 1, 32, 32)
     mask[..., 8:16, 4:20] = 1
     results = []
@@ -102,7 +102,7 @@ def test_iterations_wait_for_nothing(architecture, speed):
     kind = precision.pick(config.speed, device)
     cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device), kind=kind)
     samples = batching.assign_places(config.batch, passes=2)
-    pictures = datasets.stream.first(datasets.Avatars(32), 8).to(device)
+    pictures = datasets.stream.first_images(datasets.Avatars(32), 8).to(device)
     meter = Meter(cycle.terms, device, ALONE)
 
     def iterate(seen: int) -> None:
@@ -137,7 +137,7 @@ def test_memory_is_about_what_was_foreseen():
     torch.cuda.reset_peak_memory_stats()
     trainee = loop.build(config, device)
     cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device))
-    pictures = datasets.stream.first(datasets.Avatars(64), 8).to(device)
+    pictures = datasets.stream.first_images(datasets.Avatars(64), 8).to(device)
     for seen in (0, 8):
         parts = batching.split(pictures, config, seen, [list(range(8))], trainee)
         cycle.iterate(parts, 0)

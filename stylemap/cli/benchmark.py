@@ -89,7 +89,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     side = next(iter(subjects.values())).model.config.resolution
     found = heldout.open_unseen(arguments.weights, arguments.images, "--images", side, arguments.heldout)
     training, held_out = found.training, found.heldout
-    originals = stream.first(held_out, arguments.count)
+    originals = stream.first_images(held_out, arguments.count)
     count = min(arguments.interpolations, len(training), swd.MOST_PICTURES)
     reference = Reference(training, count, arguments.seed, arguments.lpips_vgg, arguments.inception, device=device)
     data = {"name": found.data, "resolution": side, "training": len(training), "heldout": len(held_out)}

@@ -67,7 +67,7 @@ def shipped_weights() -> Path | None:
 
 def heldout_of(model: StylemapModel) -> Tensor:
     """The held-out faces a run with the default `heldout` measures itself on, uint8 [N, R, R, 3]."""
-    return stream.first(Avatars(model.config.resolution, split="heldout"), TrainConfig.heldout)
+    return stream.first_images(Avatars(model.config.resolution, split="heldout"), TrainConfig.heldout)
 
 
 def draw_sheets(model: StylemapModel, folder: Path) -> None:

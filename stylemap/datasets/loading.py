@@ -10,14 +10,14 @@ from stylemap.errors import InputError, brief
 Draw = tuple[int, bool]  # (index of the image, mirrored)
 
 
-def read_batch(pictures: Dataset, draws: Sequence[Draw]) -> np.ndarray:
+def read_batch(images: Dataset, draws: Sequence[Draw]) -> np.ndarray:
     """Images as uint8 [len(draws), R, R, 3].
 
     Raises:
         InputError: anything failed; one line says what.
     """
     try:
-        return np.stack([pictures[index][:, ::-1] if mirrored else pictures[index] for index, mirrored in draws])
+        return np.stack([images[index][:, ::-1] if mirrored else images[index] for index, mirrored in draws])
     except InputError:
         raise
     except MemoryError as err:

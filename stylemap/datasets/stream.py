@@ -1,4 +1,4 @@
-"""The order of training images as a pure function of (seed, images seen), so that a resumed run goes on exactly."""
+"""The order of training images: a pure function of the seed and the images seen, so that a resumed run goes on exactly."""
 
 import functools
 import itertools
@@ -15,7 +15,7 @@ from stylemap.randomness import Purpose
 
 
 def epoch(seed: int, number: int, count: int, mirror: bool) -> list[Draw]:
-    """All images once, shuffled; each mirrored with probability one half if ``mirror``."""
+    """Every image once, in random order. If ``mirror``, each is mirrored with probability one half."""
     rng = randomness.generator(Purpose.ORDER, seed, number)
     order = rng.permutation(count)
     flips = rng.random(count) < 0.5 if mirror else np.zeros(count, bool)
@@ -23,7 +23,7 @@ def epoch(seed: int, number: int, count: int, mirror: bool) -> list[Draw]:
 
 
 def draws(seed: int, count: int, start: int, mirror: bool) -> Iterator[Draw]:
-    """The endless stream of draws after ``start`` images have been seen."""
+    """The endless stream of draws, continued after ``start`` images."""
     number, offset = divmod(start, count)
     while True:
         yield from epoch(seed, number, count, mirror)[offset:]
@@ -33,7 +33,7 @@ def draws(seed: int, count: int, start: int, mirror: bool) -> Iterator[Draw]:
 def batch_draws(
     seed: int, count: int, start: int, mirror: bool, batch: int, samples: Sequence[int]
 ) -> Iterator[list[Draw]]:
-    """Of every ``batch`` draws of the one stream those at the places ``samples``, continuing after ``start`` images."""
+    """The draws at the places ``samples`` of each batch of the stream, continued after ``start`` images."""
     stream = draws(seed, count, start, mirror)
     while True:
         whole = list(itertools.islice(stream, batch))
@@ -41,7 +41,7 @@ def batch_draws(
 
 
 def batches(
-    pictures: Dataset,
+    images: Dataset,
     batch: int,
     seed: int,
     start: int,
@@ -50,22 +50,23 @@ def batches(
     samples: Sequence[int] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Tensor]:
-    """uint8 batches [len(samples), R, R, 3], continuing after ``start`` images; see `batch_draws`. Endless, unless ``stop()``
-    becomes true while one is waited for.
+    """uint8 batches [len(samples), R, R, 3], continued after ``start`` images; see `batch_draws`.
 
     Args:
+        workers: loading processes; 0 = this one.
         samples: places in the batch; None = all.
+        stop: asked while a batch is waited for; the batches end once it is true. Otherwise they are endless.
 
     Raises:
-        InputError: pictures cannot be loaded, for whatever reason, or a loading process has died.
+        InputError: images cannot be loaded, or a loading process has died.
     """
     samples = range(batch) if samples is None else samples
-    places = batch_draws(seed, len(pictures), start, mirror, batch, samples)
-    for loaded in parallel.imap(functools.partial(read_batch, pictures), places, workers, stop):
+    places = batch_draws(seed, len(images), start, mirror, batch, samples)
+    for loaded in parallel.imap(functools.partial(read_batch, images), places, workers, stop):
         tensor = torch.from_numpy(loaded)
         yield tensor.pin_memory() if torch.cuda.is_available() else tensor
 
 
-def first(pictures: Dataset, count: int) -> Tensor:
+def first_images(images: Dataset, count: int) -> Tensor:
     """The first images as one uint8 tensor [count, R, R, 3]."""
-    return torch.from_numpy(np.stack([pictures[i] for i in range(min(count, len(pictures)))]))
+    return torch.from_numpy(np.stack([images[i] for i in range(min(count, len(images)))]))

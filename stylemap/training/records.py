@@ -71,7 +71,7 @@ class Records:
         files.write_text(run / CONFIG_FILE, reading.to_yaml(asdict(placed)))
         if not state.paths(run):
             state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
-        self.images = stream.first(heldout, config.heldout)  # uint8 [N, R, R, 3]
+        self.images = stream.first_images(heldout, config.heldout)  # uint8 [N, R, R, 3]
         self.rows = min(GRID_ROWS, len(self.images))
         self.z = chance.of_grid(config, max(self.rows, MOST_SAMPLES))
         self.monitor = Monitor(run, seen)

@@ -68,8 +68,8 @@ def test_workers_do_not_change_the_order():
 
 
 def test_first():
-    assert stream.first(Numbers(5), 3)[:, 0, 0, 0].tolist() == [0, 1, 2]
-    assert len(stream.first(Numbers(2), 3)) == 2
+    assert stream.first_images(Numbers(5), 3)[:, 0, 0, 0].tolist() == [0, 1, 2]
+    assert len(stream.first_images(Numbers(2), 3)) == 2
 
 
 @pytest.mark.parametrize("workers", [0, 1])

@@ -94,7 +94,7 @@ def test_errors_are_those_of_training(results):
     from stylemap.datasets import stream
     from stylemap.metrics import heldout
 
-    scores = heldout.score(tiny.model(), stream.first(Avatars(tiny.SIDE, HELDOUT, "heldout"), HELDOUT))
+    scores = heldout.score(tiny.model(), stream.first_images(Avatars(tiny.SIDE, HELDOUT, "heldout"), HELDOUT))
     assert results["mse"].value == pytest.approx(scores.mse, rel=1e-3)
     assert results["psnr"].details["of_the_mean_error"] == pytest.approx(scores.psnr, abs=0.01)
 
