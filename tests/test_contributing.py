@@ -1,25 +1,41 @@
 """The worked examples of CONTRIBUTING.md, run as they stand there."""
 
 import re
+import sys
+import types
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+import yaml
 
 import stylemap
-from stylemap import images
+from stylemap import architectures, images
 from stylemap.datasets.avatars import Avatars
 from stylemap.metrics import suite
 from stylemap.metrics.evaluation import Evaluation, Reference
+from stylemap.training import loop
+from stylemap.training.log import read_log
+from tests.tiny import TINY
 
 TEXT = (Path(__file__).parents[1] / "CONTRIBUTING.md").read_text()
+
+
+EXAMPLE = "tests.example"
+
+
+@pytest.fixture(autouse=True)
+def module(monkeypatch):
+    """In place of the file that an example is."""
+    monkeypatch.setitem(sys.modules, EXAMPLE, types.ModuleType(EXAMPLE))
 
 
 def example(heading: str) -> dict:
     """What the code under a heading defines."""
     (section,) = re.findall(rf"^### {heading}\n(.*?)(?=^##|\Z)", TEXT, re.MULTILINE | re.DOTALL)
-    names: dict = {"__name__": "example"}
+    names: dict = vars(sys.modules[EXAMPLE])
     for code in re.findall(r"^```python\n(.*?)^```", section, re.MULTILINE | re.DOTALL):
         exec(compile(code, heading, "exec"), names)
     return names
@@ -28,6 +44,17 @@ def example(heading: str) -> dict:
 @pytest.fixture(scope="module")
 def model() -> stylemap.StylemapModel:
     return stylemap.load("avatars32")
+
+
+def test_a_loss(tmp_path, monkeypatch):
+    example("A loss")
+    monkeypatch.setitem(architectures.ARCHITECTURES, "stylemap", f"{EXAMPLE}:ARCHITECTURE")
+    sizes = {"heldout": 2, "images": 8, "batch": 4, "tick": 8, "workers": 0}
+    settings = {"data": "avatars", "device": "cpu", "model": asdict(TINY), "loss": {"absolute_error": 0.5}, **sizes}
+    loop.train(architectures.train_config(settings), tmp_path / "run")
+    (record,) = read_log(tmp_path / "run" / "log.jsonl")
+    assert record["absolute_error"] > 0
+    assert yaml.safe_load((tmp_path / "run" / "config.yaml").read_text())["loss"]["absolute_error"] == 0.5
 
 
 def test_a_metric(model, monkeypatch):
