@@ -2,6 +2,7 @@
 
 import ast
 import graphlib
+import re
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -73,6 +74,12 @@ def arrows() -> set[tuple[str, str]]:
 
 def test_every_room_has_a_floor():
     assert {room(module) for module in sources()} - {""} == set(FLOOR)
+
+
+def test_the_module_map_names_every_room():
+    text = (PACKAGE.parent / "docs/architecture.md").read_text()
+    names = set(re.findall(r"(\w+)(?:/|\.py)", text[: text.index("## Floors")]))
+    assert set(FLOOR) - names - {"__main__", "operators"} == set()
 
 
 def test_imports_go_down():
