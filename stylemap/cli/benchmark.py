@@ -77,7 +77,7 @@ def inversion(argv: list[str]) -> int:
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     if arguments.docs:
-        page.check(arguments.docs, NAME)
+        page.validate(arguments.docs, NAME)
     options.check_networks(arguments)
     if arguments.methods:
         for spec in arguments.methods:  # mistakes before weights are read
@@ -97,7 +97,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
         given["doubt"] = found.doubt(checkpoint.seen_by(given["given"]))
     known_files = (VGG.path(arguments.lpips_vgg), INCEPTION.path(arguments.inception))
     about = {
-        "machine": machine.describe(device),
+        "machine": machine.hardware(device),
         "weights": weights,
         "data": data | {"names_sha256": datasets.fingerprint(training, held_out)},
         "perceptual": origin,

@@ -52,7 +52,7 @@ def main(argv: list[str]) -> int:
 
 def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     if arguments.docs:
-        page.check(arguments.docs, NAME)
+        page.validate(arguments.docs, NAME)
     for flag, values in (("--sides", arguments.sides), ("--seeds", arguments.seeds)):
         if len(set(values)) < len(values):
             raise InputError(f"{flag} {' '.join(map(str, values))}: one is given twice")
@@ -101,7 +101,7 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             *(f"Not certain that {name} never saw these pictures: {text}." for name, text in doubts.items()),
             page.command("stylemap benchmark ablation", argv),
         ]
-        about = {"machine": machine.describe(device), "config": asdict(config), "load": machine.load()}
+        about = {"machine": machine.hardware(device), "config": asdict(config), "load": machine.load()}
         text = ablation.write(measures, about, notes, how.sheets(finished), arguments.out)
     if arguments.docs:
         words = {PLOT: "Error by side of the stylemap", SHEET: "Reconstructions by side", EDITS: "Edits by side"}

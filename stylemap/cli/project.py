@@ -16,7 +16,6 @@ from stylemap.cli import heldout, inputs, options
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Method, State, Stopping, Subject, Target, invert, preset
 from stylemap.inversion.folder import STATE, Begun, FilmKind, Folder, PhotoFile, names_of
-from stylemap.inversion.inverting import check, describe
 from stylemap.inversion.methods import knob_value
 
 REPORT = "report.json"
@@ -89,7 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = checkpoint.load_any(arguments.weights, devices.pick(arguments.device))
     network = networks.load(arguments.perceptual, model.device, arguments.lpips_vgg, arguments.weights)
     subject = Subject(model)
-    check(method, subject)
+    method.validate_for(subject.latents)
     job = Job(arguments, method, subject, network, paths)
     with files.owned(arguments.out):
         try:
@@ -162,7 +161,7 @@ class Job:
         stops = self.stopping != Stopping()
         settings = {
             "preset": arguments.method,
-            **describe(method, network),
+            **method.origin(network),
             "weights_sha256": provenance.sha256(checkpoint.find(arguments.weights)),
             "stopping": asdict(self.stopping) | {"every": arguments.every} if stops else None,
             "mask_sha256": arguments.mask and provenance.sha256(arguments.mask),

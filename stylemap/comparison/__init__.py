@@ -1,5 +1,5 @@
 """Comparisons: ways to find latents side by side (`inversion`), and stylemaps of several sides (`ablation`).
 
-What is compared runs on the same pictures and the same machine; every finished part is kept, so that a comparison that was
-stopped goes on where it was. `table` shows results, `page` puts them into a document.
+Everything that is compared runs on the same images and the same machine. Finished parts are kept, so a comparison that was
+stopped goes on where it was. `results` writes tables and files, `page` puts them into a document.
 """

@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass, replace
 
 from stylemap.errors import InputError
 from stylemap.inversion import Method, Subject, preset
-from stylemap.inversion.inverting import check
 from stylemap.inversion.methods import COUNTS, Encoder, InDomain, knob_value
 
 STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
@@ -141,7 +140,7 @@ def unfit(contender: Contender, subjects: Mapping[str, Subject]) -> str | None:
         return f"method {contender.name} needs {what[contender.kind]}; add them to --weights"
     subject = subjects[contender.kind]
     try:
-        check(contender.method, subject)
+        contender.method.validate_for(subject.latents)
     except InputError as err:
         return f"method {contender.name}: {err}"
     encoder = isinstance(contender.method, (Encoder, InDomain)) or vars(contender.method).get("init") == "encoder"

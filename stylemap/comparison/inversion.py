@@ -59,7 +59,7 @@ class Benchmark:
         subject = self.subjects[contender.kind]
         try:
             photos = images.from_uint8(self.originals)
-            outcome = timing.run(contender, subject, photos, self.batch, self.perceptual)
+            outcome = timing.time_method(contender, subject, photos, self.batch, self.perceptual)
             evaluation = Inverted(subject.model, self.reference, self.originals, outcome=outcome)
             measures = quality.measure(evaluation)
         except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too

@@ -27,7 +27,7 @@ class Peak:
     how: str = "not measured"
 
 
-def describe(device: torch.device) -> dict:
+def hardware(device: torch.device) -> dict:
     """Hardware and versions."""
     gpu = torch.cuda.get_device_name(device) if device.type == "cuda" else None
     return {

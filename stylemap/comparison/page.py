@@ -20,7 +20,7 @@ def command(name: str, argv: Sequence[str]) -> str:
     return f"`{name} {shlex.join(kept)}`"
 
 
-def check(page: Path, name: str) -> None:
+def validate(page: Path, name: str) -> None:
     """InputError if the page has no place for these results."""
     _parts(page, name)
 

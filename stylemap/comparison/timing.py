@@ -40,7 +40,7 @@ class Outcome:
     origin: dict  # see `Inversion.origin`
 
 
-def run(contender: Contender, subject: Subject, photos: Tensor, batch: int, perceptual: Perceptual) -> Outcome:
+def time_method(contender: Contender, subject: Subject, photos: Tensor, batch: int, perceptual: Perceptual) -> Outcome:
     """Invert pictures, ``batch`` at once.
 
     Args:

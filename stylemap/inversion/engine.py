@@ -50,7 +50,7 @@ class Stopping:
     """Share of the lowest loss so far."""
 
 
-class Row(NamedTuple):
+class HistoryRow(NamedTuple):
     """A line of the history: the images before a step, with the noise on their latents."""
 
     phase: str
@@ -72,7 +72,7 @@ class State:
     phase: int = 0
     step: int = 0  # of the phase
     adam: dict | None = None
-    history: list[Row] = field(default_factory=list)
+    history: list[HistoryRow] = field(default_factory=list)
     ran: int = 0  # steps of all phases; fewer than planned where a phase stopped early
     seconds: float = 0.0
     cold: tuple[int, float] = (0, 0.0)  # steps and seconds of warming up
@@ -91,7 +91,7 @@ class State:
         Raises:
             TypeError, ValueError: ``plain`` holds something else.
         """
-        state = cls(**{**plain, "history": [Row(*row) for row in plain["history"]]})
+        state = cls(**{**plain, "history": [HistoryRow(*row) for row in plain["history"]]})
         samples = {len(x) for x in state.tensors.values() if torch.is_tensor(x) and x.isfinite().all()}
         if len(samples) != 1 or not all(map(torch.is_tensor, state.tensors.values())):
             raise ValueError("it holds something else than finite numbers of the same images")
@@ -182,7 +182,7 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
                 raise InputError(
                     f"{phase.name} diverged by step {state.step}: the loss is not finite; lower the learning rate"
                 )
-            state.history.append(Row(phase.name, before + state.step - 1, state.seconds, *values))
+            state.history.append(HistoryRow(phase.name, before + state.step - 1, state.seconds, *values))
             state.tensors = state.tensors | {name: x.detach() for name, x in leaves.items()}
             state.adam = adam.state_dict()
             finished = _check_done(state, stopping)

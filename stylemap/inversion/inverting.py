@@ -2,15 +2,14 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from stylemap.architectures.model import Model
-from stylemap.errors import InputError
 from stylemap.inversion import engine, losses
-from stylemap.inversion.engine import Problem, Row, State, Stopping, Tick
+from stylemap.inversion.engine import HistoryRow, Problem, State, Stopping, Tick
 from stylemap.inversion.losses import Target
 from stylemap.inversion.methods import Method, Setting
 from stylemap.inversion.subject import Subject, Tensors
@@ -30,7 +29,7 @@ class Inversion:
     """What else the image is rendered from, by name: noise maps "noise.0" ... [N, 1, s, s], "input" [N, C', 8, 8]."""
     error: Tensor
     """[N], mean squared error of the image, clamped, to the targets where their masks are; pixels in [-1, 1]."""
-    history: list[Row]
+    history: list[HistoryRow]
     steps: int
     """The number of steps taken; 0 for an encoder."""
     seconds: float
@@ -74,8 +73,8 @@ def invert(
     """
     subject = model if isinstance(model, Subject) else Subject(model)
     targets = [Target(images)] if isinstance(images, Tensor) else list(images)
-    check(method, subject)
-    _check_targets(subject, targets)
+    method.validate_for(subject.latents)
+    _validate_targets(subject, targets)
     setting = Setting(subject, targets, perceptual)
     known = len(subject.known)
     start = method.start(setting)
@@ -109,7 +108,7 @@ def invert(
         seconds,
         per_step,
         seconds_statistics,
-        describe(method, perceptual) | {"numbers": sizes},
+        method.origin(perceptual) | {"numbers": sizes},
     )
 
 
@@ -119,26 +118,7 @@ def render(model: Model, latent: Tensor, extras: Tensors) -> Tensor:
         return Subject(model).render({"latent": latent, **extras})
 
 
-def describe(method: Method, perceptual: Perceptual) -> dict:
-    """The method, its knobs and its perceptual network, for the record."""
-    about = {"method": type(method).__name__, "source": method.source, "knobs": asdict(method)}
-    return about | {"perceptual": perceptual.origin if method.perceptual else None}
-
-
-def check(method: Method, subject: Subject) -> None:
-    """InputError if the method is not for this kind of generator."""
-    if method.latents == "vectors" and subject.latents.spatial:
-        raise InputError(
-            "it needs a generator with one vector per layer (stylegan2 or stylegan), and these weights have stylemaps; take "
-            "encoder, hybrid or stylemap, or other weights"
-        )
-    if method.latents == "stylemaps" and not subject.latents.spatial:
-        raise InputError(
-            "it needs stylemaps, and these weights have one vector per layer; take w or w+, or other weights"
-        )
-
-
-def _check_targets(subject: Subject, targets: list[Target]) -> None:
+def _validate_targets(subject: Subject, targets: list[Target]) -> None:
     if not targets or any(t.images.shape != targets[0].images.shape for t in targets):
         raise ValueError(f"targets must have images of one shape, not {[list(t.images.shape) for t in targets]}")
     side, samples = subject.model.config.resolution, len(targets[0].images)

@@ -4,13 +4,14 @@ docs/inversion.md says where a recipe was published in part only, or is changed 
 """
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
 
+from stylemap.config import Latents
 from stylemap.errors import InputError
 from stylemap.inversion import projector
 from stylemap.inversion.engine import Phase
@@ -31,7 +32,7 @@ DOMAIN_FEATURES = 5e-5 * (0.226 * 255) ** 2
 
 @dataclass(frozen=True)
 class Setting:
-    """What a method works on."""
+    """The inputs of a method."""
 
     subject: Subject
     targets: list[Target]
@@ -52,17 +53,17 @@ class Setting:
 
     @torch.no_grad()
     def encoded(self) -> Tensor:
-        """Of the targets under their masks, put together, and the picture of the mean latent where there is none: no loss looks
-        into a hole, so that it mostly stays as it begins.
+        """Latents of the targets under their masks, put together. A hole that no mask covers shows the image of the mean latent:
+        no loss looks into it, so it mostly stays as it begins.
         """
         first = self.targets[0]
         if len(self.targets) == 1 and first.mask is None:
             return self.subject.encode(first.images).clone()
         masks = [torch.ones_like(t.images[:, :1]) if t.mask is None else t.mask for t in self.targets]
         total = sum(m * t.images for m, t in zip(masks, self.targets, strict=True))
-        seen = sum(masks)
+        covered = sum(masks)
         mean = self.subject.render({"latent": self.mean(MEAN_SAMPLES)[:1]}).clamp(-1, 1)
-        return self.subject.encode(total / seen.clamp(min=1) + (1 - seen).clamp(min=0) * mean).clone()
+        return self.subject.encode(total / covered.clamp(min=1) + (1 - covered).clamp(min=0) * mean).clone()
 
 
 def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors], Tensor] | None:
@@ -75,12 +76,12 @@ def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors]
 
 @dataclass(frozen=True)
 class Method:
-    """Where to begin, and what to do then: fields are the knobs."""
+    """Where to begin and how to go on. The fields are the knobs."""
 
-    source: ClassVar[str]  # where the recipe is from
-    latents: ClassVar[Kind] = "any"  # what the generator's are to be
-    perceptual: ClassVar[bool] = True  # whether the network of features is used
-    terms: ClassVar[tuple[str, ...]] = ()  # knobs that weigh the terms of its loss, if all of them may be 0
+    source: ClassVar[str]  # of the recipe
+    latents: ClassVar[Kind] = "any"  # that the generator must have
+    perceptual: ClassVar[bool] = True  # whether the method uses the perceptual network
+    terms: ClassVar[tuple[str, ...]] = ()  # knobs that weigh the terms of the loss, if each of them may be 0
 
     seed: int = 0
     """Of all noise."""
@@ -92,9 +93,7 @@ class Method:
         if unknown := [name for name in getattr(self, "layers", ()) if name not in VGG_LAYERS]:
             raise InputError(f"layers: {unknown[0]} is none of VGG-16's, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
         if self.terms and not any(getattr(self, name) for name in self.terms):
-            raise InputError(
-                f"{', '.join(self.terms)} are all 0, so that there is nothing to make small: set one above 0"
-            )
+            raise InputError(f"{', '.join(self.terms)} are all 0, which leaves no loss: set one above 0")
         if getattr(self, "statistics_samples", 1) < 1:
             raise InputError("statistics_samples must be 1 or more")
 
@@ -103,12 +102,29 @@ class Method:
         """Steps of each phase, by knob; none for a method that does not optimise."""
         return {name: value for name, value in vars(self).items() if name in COUNTS}
 
+    def validate_for(self, latents: Latents) -> None:
+        """InputError if the method is not for generators of these latents."""
+        if self.latents == "vectors" and latents.spatial:
+            raise InputError(
+                "it needs a generator with one vector per layer (stylegan2 or stylegan), and these weights have stylemaps; take "
+                "encoder, hybrid or stylemap, or other weights"
+            )
+        if self.latents == "stylemaps" and not latents.spatial:
+            raise InputError(
+                "it needs stylemaps, and these weights have one vector per layer; take w or w+, or other weights"
+            )
+
+    def origin(self, network: Perceptual) -> dict:
+        """The method, its source, its knobs and the perceptual network, for the record."""
+        about = {"method": type(self).__name__, "source": self.source, "knobs": asdict(self)}
+        return about | {"perceptual": network.origin if self.perceptual else None}
+
     def start(self, setting: Setting) -> Tensors:
-        """What is optimised, and what stands still but is rendered."""
+        """The tensors that the image is rendered from, before the first step."""
         raise NotImplementedError
 
     def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
-        """None for a method that does not optimise. ``start`` is what `start` gave."""
+        """Empty for a method that does not optimise. ``start`` is the result of `start`."""
         raise NotImplementedError
 
 
@@ -150,7 +166,7 @@ class Projection(Method):
     pixels: float = 0.0
     """Weight of the mean squared error of pixels."""
     render_noise: bool = True
-    """Render the result with the noise maps that were found; StyleGAN2-ADA takes the constant ones."""
+    """Render the result with the optimised noise maps; StyleGAN2-ADA takes the constant ones."""
 
     @property
     def latents(self) -> Kind:
@@ -189,15 +205,15 @@ class Projection(Method):
         return [phase]
 
     def spread(self, setting: Setting) -> float:
-        found = setting.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
-        return found * setting.subject.latents.count**0.5 if self.spread_layers else found
+        spread = setting.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
+        return spread * setting.subject.latents.count**0.5 if self.spread_layers else spread
 
 
 @dataclass(frozen=True)
 class StructuredNoise(Projection):
-    """Ours, in the manner of structured noise injection: the tensor that enters side 8, and one style for all layers.
+    """A method of this project after structured noise injection: the tensor that enters side 8, and one style for all layers.
 
-    That paper's generator takes an 8 x 8 tensor made of noise and has one style; no inversion of it was published.
+    The generator of that paper takes an 8 x 8 tensor made of noise and has one style. It does not describe an inversion.
     """
 
     source: ClassVar[str] = "this project, after Alharbi and Wonka (arXiv 2004.12411)"
@@ -215,7 +231,7 @@ class Image2StyleGAN(Method):
     terms: ClassVar[tuple[str, ...]] = ("pixels", "features", "style")
 
     init: Literal["mean", "zeros", "uniform", "encoder"] = "mean"
-    """Uniform is for what is no face, in [-1, 1]; zeros as StyleGAN_LatentEditor does."""
+    """Uniform in [-1, 1] is for images of other things than faces; zeros as StyleGAN_LatentEditor does."""
     steps: int = 5000
     rate: float = 0.01
     pixels: float = 0.25
@@ -251,15 +267,15 @@ class Image2StyleGAN(Method):
 
 @dataclass(frozen=True)
 class Image2StyleGANPlusPlus(Image2StyleGAN):
-    """Image2StyleGAN, and then the noise maps alone, for the pixels alone: together they do not converge well."""
+    """Image2StyleGAN, then only the noise maps, by pixels only: optimised together they do not converge well."""
 
     source: ClassVar[str] = "Image2StyleGAN++, sections 3 and 4 (arXiv 1911.11544)"
 
     noise_steps: int = 3000
     noise_rate: float = 0.05
-    """Ours: a step of Adam is about as large as this, and the maps have deviation 1."""
+    """Chosen here: a step of Adam is about that large, and the maps have deviation 1."""
     noise_regularisation: float = 0.0
-    """As of the projector; it keeps the image out of the maps, which are to take its details here."""
+    """As of the projector. It keeps the image out of the maps, and here they shall take its details."""
 
     def start(self, setting: Setting) -> Tensors:
         return {**super().start(setting), **setting.subject.noise_constants(setting.samples)}
@@ -281,7 +297,7 @@ class Image2StyleGANPlusPlus(Image2StyleGAN):
 
 @dataclass(frozen=True)
 class InDomain(Method):
-    """From the encoder on, by pixels, features, and that the encoder finds the latent in the image it makes."""
+    """From the encoder's latent, by pixels, features, and the distance of the latent to the encoding of its image."""
 
     source: ClassVar[str] = "In-domain GAN inversion, section 3.2 (arXiv 2004.00049)"
     terms: ClassVar[tuple[str, ...]] = ("pixels", "features", "distance", "domain")
@@ -318,7 +334,7 @@ class InDomain(Method):
 
 @dataclass(frozen=True)
 class Hybrid(InDomain):
-    """Ours: from the encoder on, a few steps on the stylemap by pixels and perceptual distance."""
+    """A method of this project: from the encoder's stylemap, a few steps by pixels and perceptual distance."""
 
     source: ClassVar[str] = "this project"
 

@@ -155,7 +155,7 @@ def pool(differences: Sequence[Differences]) -> Errors:
     return Errors(*(pairing.pooled(errors, group) for group in (pairing.GROUP, None) for errors in both))
 
 
-def measure(some: Iterable[EditedPair]) -> Errors:
+def edit_errors(some: Iterable[EditedPair]) -> Errors:
     """The errors of the edits of one task."""
     return pool([compare(edit) for edit in some])
 
@@ -199,7 +199,7 @@ def tasks(e: Evaluation, subset: Sequence[int], pairs: int) -> list[Task]:
 def _edit_errors(e: Evaluation) -> tuple[dict[str, Errors], dict]:
     """By part or half, and what they depend on."""
     all_tasks = tasks(e, e.kept, e.pairs)
-    errors = {task.name: measure(edits(e.model, e.heldout, e.latents, task)) for task in all_tasks}
+    errors = {task.name: edit_errors(edits(e.model, e.heldout, e.latents, task)) for task in all_tasks}
     return errors, {"pairs": len(all_tasks[0].pairs), "space": all_tasks[0].space, "masks": masks_of(e)}
 
 

@@ -46,7 +46,7 @@ def test_inversion(stylemap, vectors, tmp_path, monkeypatch):
     pictures = {f.name for f in (tmp_path / "images").iterdir()}
     assert pictures == {"comparison_inversion_plot.png", "comparison_inversion_sheet.webp"}
     # nothing is run again, and everything is the same
-    monkeypatch.setattr(timing, "run", lambda *_: pytest.fail("was run again"))
+    monkeypatch.setattr(timing, "time_method", lambda *_: pytest.fail("was run again"))
     written = tree(tmp_path)
     assert stylemap(*command).code == 0
     assert tree(tmp_path) == written
@@ -68,7 +68,7 @@ def test_default_methods_are_those_that_the_weights_allow(stylemap, monkeypatch)
         seen.append(contender.title)
         raise InputError("enough")
 
-    monkeypatch.setattr(timing, "run", stop)
+    monkeypatch.setattr(timing, "time_method", stop)
     ran = stylemap("benchmark inversion --weights IN/w.safetensors", QUICK, "--out made")
     assert seen == [
         "encoder",
@@ -104,7 +104,7 @@ def test_mistakes_cost_nothing(refused, vectors, tmp_path, monkeypatch, flags, s
     from tests.inversion import tiny
 
     checkpoint.save(tmp_path / "small.safetensors", tiny.stylemaps())
-    monkeypatch.setattr(timing, "run", lambda *_: pytest.fail("work was done"))
+    monkeypatch.setattr(timing, "time_method", lambda *_: pytest.fail("work was done"))
     weights_too = "" if "--weights" in flags else "--weights IN/w.safetensors"
     assert says in refused("benchmark inversion --out made", weights_too, flags)
 
@@ -153,14 +153,14 @@ def test_a_failed_training_is_told_beside_the_others(stylemap, recipe, tmp_path,
 
 
 def test_a_failed_method_is_told(stylemap, monkeypatch):
-    run, diverges = timing.run, [True]
+    run, diverges = timing.time_method, [True]
 
     def fail(contender, *arguments):
         if contender.steps and diverges[0]:
             raise InputError("it diverged")
         return run(contender, *arguments)
 
-    monkeypatch.setattr(timing, "run", fail)
+    monkeypatch.setattr(timing, "time_method", fail)
     command = ("benchmark inversion --weights IN/w.safetensors --out made", QUICK, "--methods encoder hybrid:steps=2")
     ran = stylemap(*command)
     assert ran.code == 1 and ran.err.endswith("hybrid, 2 steps failed: it diverged\n")

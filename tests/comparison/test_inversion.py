@@ -59,13 +59,13 @@ def chosen(*texts):
 @pytest.fixture
 def calls(monkeypatch) -> list:
     """What was really run, and on which pictures."""
-    seen, run = [], timing.run
+    seen, run = [], timing.time_method
 
     def spy(contender, subject, photos, batch, network):
         seen.append((contender.title, photos, batch, network))
         return run(contender, subject, photos, batch, network)
 
-    monkeypatch.setattr(timing, "run", spy)
+    monkeypatch.setattr(timing, "time_method", spy)
     return seen
 
 
@@ -160,5 +160,5 @@ def test_the_sheet_shows_what_was_found(subjects, tmp_path):
     one, some = benchmark(subjects, tmp_path), chosen("encoder")
     one.compare(some)
     (contender,) = some
-    found = timing.run(contender, subjects[STYLEMAP], images.from_uint8(one.originals), 2, one.perceptual)
+    found = timing.time_method(contender, subjects[STYLEMAP], images.from_uint8(one.originals), 2, one.perceptual)
     assert torch.equal(inversion._cut(one.strip(contender), tiny.SIDE), found.pictures)

@@ -54,4 +54,4 @@ def test_a_page_without_a_place(tmp_path, text):
     if text is not None:
         path.write_text(text.format(*page.markers("one")))
     with pytest.raises(InputError, match="page.md"):
-        page.check(path, "one")
+        page.validate(path, "one")

@@ -59,7 +59,7 @@ def photos(model, count=3):
 
 def run(text, subject, pictures, batch=2):
     (contender,) = parse(text)
-    return timing.run(contender, subject, pictures, batch, perceptual.load("none"))
+    return timing.time_method(contender, subject, pictures, batch, perceptual.load("none"))
 
 
 def test_an_encoder_is_timed_warm(clock, monkeypatch):

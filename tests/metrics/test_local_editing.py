@@ -93,20 +93,20 @@ class TestMeasure:
 
     def test_which_is_which(self):
         """51 steps are 0.4: outside 0.16 from the source, inside 0.64 from the reference."""
-        found = local_editing.measure([self.edit(100, 253, 151, 4)])
+        found = local_editing.edit_errors([self.edit(100, 253, 151, 4)])
         assert found == pytest.approx((0.16, 0.64, 0.16, 0.64))
 
     def test_pooling(self):
         """Five edits: published, four are pooled and the fifth counts as much as they; exactly, every pixel counts alike."""
         edits = [self.edit(100, 100, 151, 4)] + [self.edit(100, 100, 100, 8)] * 3 + [self.edit(100, 100, 151, 16)]
-        found = local_editing.measure(edits)
+        found = local_editing.edit_errors(edits)
         assert found.ref == pytest.approx((0.16 * 4 / 28 + 0.16) / 2)
         assert found.ref_exact == pytest.approx(0.16 * 20 / 44)
         assert found.src == found.src_exact == pytest.approx(0.16 * 12 / 36)
         assert found.src == pairing.pooled(pairing.squared_errors(e.picture, e.source, ~e.mask) for e in edits)
 
     def test_nothing_masked(self):
-        found = local_editing.measure([self.edit(100, 100, 100, 0)])
+        found = local_editing.edit_errors([self.edit(100, 100, 100, 0)])
         assert found == (0, None, 0, None)
         assert local_editing.average([0.5, None, 1.5]) == 1
         assert local_editing.average([None]) is None
