@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import io
+import math
 import mimetypes
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
@@ -23,7 +24,7 @@ from stylemap.editing import saving
 from stylemap.editing.applying import Edited
 from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit, layer_count
 from stylemap.editing.schema import parse, refuse
-from stylemap.editor import exchange, pictures, requests
+from stylemap.editor import exchange, requests
 from stylemap.editor.gallery import Gallery, drawn
 from stylemap.editor.limits import PAGE_BYTES, SMALL_BODY, Limits
 from stylemap.editor.security import Guard
@@ -281,7 +282,7 @@ class Server:
     def _file_of(self, original: EncodedPhoto, edited: Edited, edit: requests.SaveRequest) -> tuple[bytes, list[str]]:
         if edit.paste_back == "none":
             times = edit.enlarge or images.times(len(edited.pixels))
-            return pictures.to_png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
+            return exchange.to_png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
         stream = io.BytesIO()
         notes = saving.put_back(stream, original.photo, edited, edit.paste_back, ".png", self.limits.pixels)
         return stream.getvalue(), notes
@@ -310,7 +311,7 @@ class Server:
             "width": width,
             "height": height,
             "mse": encoded.mse,
-            "psnr": pictures.decibels(encoded.mse),
+            "psnr": _decibels(encoded.mse),
             "parts": photo.labels is not None,
             "aligned": photo.aligned,
             "remark": known and known.remark("this picture", encoded.mse),
@@ -343,3 +344,8 @@ def _with_parameters(answer: Callable) -> Callable:
         return JSONResponse(result) if isinstance(result, dict) else result
 
     return endpoint
+
+
+def _decibels(mse: float) -> float:
+    """PSNR of pixels in [-1, 1]; at most 99, as JSON has no infinity."""
+    return min(99.0, 10 * math.log10(4 / mse)) if mse > 0 else 99.0

@@ -14,7 +14,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.datasets import Avatars, Dataset, unseen
 from stylemap.datasets.avatars import MAX_SIDE
 from stylemap.datasets.parts import GROUPS
-from stylemap.editor.pictures import to_png
+from stylemap.editor.exchange import to_png
 from stylemap.errors import InputError, Note
 from stylemap.photos.photo import Photo, from_pixels
 

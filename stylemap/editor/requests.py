@@ -1,24 +1,28 @@
 """What the page sends: an edit as JSON, and what goes with it. `editing.edit` says what an edit is."""
 
+import base64
+import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, TypeVar
 
+import numpy as np
 from torch import Tensor
 
-from stylemap import reading
+from stylemap import decoding, reading
 from stylemap.editing import masks, pasting
 from stylemap.editing.directions import Direction
 from stylemap.editing.edit import Edit
 from stylemap.editing.schema import Most, Range, Rule, json_schema, parse, refuse, to_json
+from stylemap.editor.exchange import to_png
 from stylemap.editor.limits import PAGE_BYTES
-from stylemap.editor.pictures import mask_from_text, mask_to_text
 from stylemap.errors import InputError
 from stylemap.images import MOST_TIMES
 
 MaskText = Annotated[str, Most(3_000_000)]  # base64 of 2 MB, more than a mask of 1024 px takes
 Name = Annotated[str, Most(100)]
+PNG_START = b"\x89PNG\r\n\x1a\n"
 SCHEMA_OF = {
     Tensor: {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"},
     Direction: json_schema(Name, {}),
@@ -92,3 +96,29 @@ def as_json(edit: Edit) -> dict:
 def schema() -> dict:
     """JSON Schema of an edit: names, ranges and defaults for the page."""
     return json_schema(Edit, SCHEMA_OF)
+
+
+def mask_from_text(text: str, side: int, path: str = "the mask") -> np.ndarray:
+    """A base64 PNG of side x side pixels -> uint8 [side, side], 255 = white. Colours count by luminance and alpha.
+
+    Raises:
+        InputError: anything else; ``path`` is what the message calls it.
+    """
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError) as err:
+        raise InputError(f"{path} must be base64") from err
+    if not data.startswith(PNG_START):
+        refuse(path, "must be a PNG")
+    width, height = decoding.read_size(data, path, side * side)
+    if (width, height) != (side, side):
+        refuse(path, f"must be {side} x {side} pixels like the picture, not {width} x {height}")
+    try:
+        return np.rint(decoding.luminance(data) * 255).astype(np.uint8)
+    except InputError as err:
+        raise InputError(f"{path} is damaged or cut short") from err
+
+
+def mask_to_text(mask: np.ndarray) -> str:
+    """The inverse of `mask_from_text`."""
+    return base64.b64encode(to_png(mask)).decode()

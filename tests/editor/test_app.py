@@ -15,7 +15,7 @@ from stylemap.editing import directions, masks
 from stylemap.editing.blending import in_space, mirrored, render
 from stylemap.editing.composing import compose
 from stylemap.editing.edit import Placement
-from stylemap.editor import pictures
+from stylemap.editor import requests
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.faces import Alignment, quad
 from tests.editing import tiny
@@ -291,4 +291,4 @@ def test_project_comes_back(ready, client):
 
 def test_mask_text_round_trip():
     mask = np.arange(SIDE * SIDE).reshape(SIDE, SIDE).astype(np.uint8)
-    assert np.array_equal(pictures.mask_from_text(pictures.mask_to_text(mask), SIDE), mask)
+    assert np.array_equal(requests.mask_from_text(requests.mask_to_text(mask), SIDE), mask)

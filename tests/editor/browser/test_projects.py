@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from stylemap.editor.pictures import mask_to_text
+from stylemap.editor.requests import mask_to_text
 from tests.editor.browser.conftest import enlarged, pixels
 
 SIDE = 32  # of the shipped weights
