@@ -114,20 +114,12 @@ def _whole(digits: str) -> int:
     return int(digits)
 
 
-def _check_depth(value: Any) -> None:
-    """Level by level: a recursive walk would itself fail on what is too deep."""
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            inner
-            for outer in level
-            if isinstance(outer, (list, dict))
-            for inner in (outer.values() if isinstance(outer, dict) else outer)
-            if isinstance(inner, (list, dict))
-        ]
-        if not level:
-            return
-    raise RecursionError
+def _check_depth(value: Any, depth: int = 1) -> None:
+    if depth > DEEPEST:
+        raise RecursionError
+    for inner in value.values() if isinstance(value, dict) else value if isinstance(value, list) else ():
+        if isinstance(inner, (list, dict)):
+            _check_depth(inner, depth + 1)
 
 
 def _reason(err: Exception) -> str:

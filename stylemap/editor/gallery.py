@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
-from stylemap import checkpoint, familiarity, images
+from stylemap import checkpoint, familiarity, images, resampling
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.datasets import Avatars, Dataset, unseen
 from stylemap.datasets.avatars import MAX_SIDE
@@ -54,9 +53,7 @@ class Gallery:
         """A small PNG of a picture. Raises as `photo`."""
         self._check(index)
         picture = self.pictures[index]
-        if len(picture) > THUMBNAIL:
-            picture = cv2.resize(picture, (THUMBNAIL, THUMBNAIL), interpolation=cv2.INTER_AREA)
-        return to_png(picture)
+        return to_png(resampling.resize(picture, min(len(picture), THUMBNAIL)))
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):

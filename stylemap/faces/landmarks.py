@@ -119,13 +119,9 @@ class Lookup:
 
 
 def _common_tail(a: str, b: str) -> int:
-    """How many trailing parts of two paths are equal."""
-    count = 0
-    for x, y in zip(reversed(a.split("/")), reversed(b.split("/")), strict=False):
-        if x != y:
-            break
-        count += 1
-    return count
+    """The number of trailing parts that two paths share."""
+    parts = zip(reversed(a.split("/")), reversed(b.split("/")), strict=False)
+    return len(list(itertools.takewhile(lambda pair: pair[0] == pair[1], parts)))
 
 
 def _in_the_wild(path: Path, key: str, entry: dict) -> tuple[str, Any]:
