@@ -45,10 +45,10 @@ def foresee(config: TrainConfig, out: Path | None = None, resume: bool = False) 
             note(f"warning: {text}")
         return
     note("rehearsing an iteration, without a device ...")
-    found = estimate.estimate(config, _processes())
-    for text in (parameters(config), *_memory(found), *_time(found, config)):
+    estimated = estimate.estimate(config, _processes())
+    for text in (parameters(config), *_memory(estimated), *_time(estimated, config)):
         note(text)
-    for text in (*_missing(config, out, resume), *_obstacles(found, config)):
+    for text in (*_missing(config, out, resume), *_obstacles(estimated, config)):
         note(f"warning: {text}")
 
 
@@ -56,11 +56,13 @@ def _processes() -> int:
     return int(os.environ["WORLD_SIZE"]) if distributed.launched() else 1
 
 
-def _memory(found: Estimate) -> Iterator[str]:
-    memories = [need.memory for need in found.needs.values()]
-    passes = f"{found.at_once} images at once" + (f", {found.share} in all" if found.share > found.at_once else "")
+def _memory(estimated: Estimate) -> Iterator[str]:
+    memories = [need.memory for need in estimated.needs.values()]
+    passes = f"{estimated.at_once} images at once" + (
+        f", {estimated.share} in all" if estimated.share > estimated.at_once else ""
+    )
     yield ""
-    yield _row(f"memory of a process, {passes}, GiB", found.needs)
+    yield _row(f"memory of a process, {passes}, GiB", estimated.needs)
     fixed = [m.weights + m.gradients + m.adam + m.average for m in memories]
     yield _row("  weights, gradients, Adam, average", map(_gib, fixed))
     yield _row("  data", [_gib(m.data) for m in memories])
@@ -71,14 +73,14 @@ def _memory(found: Estimate) -> Iterator[str]:
     yield _row("  so on a card, with a tenth and 1 GiB for CUDA", [_gib(m.on_card) for m in memories])
 
 
-def _time(found: Estimate, config: TrainConfig) -> Iterator[str]:
-    each = [need.float32 + need.bfloat16 for need in found.needs.values()]
+def _time(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
+    each = [need.float32 + need.bfloat16 for need in estimated.needs.values()]
     yield ""
     yield _row("arithmetic of an image, TFLOP", [f"{x / 1e12:.2g}" for x in each])
-    yield _row(f"time of {config.images:,} images on", found.needs)
-    count = f"{found.processes} x " if found.processes > 1 else ""
+    yield _row(f"time of {config.images:,} images on", estimated.needs)
+    count = f"{estimated.processes} x " if estimated.processes > 1 else ""
     for name, device in estimate.DEVICES.items():
-        days = [found.days(device, precision, config.speed.tf32) for precision in found.needs]
+        days = [estimated.days(device, precision, config.speed.tf32) for precision in estimated.needs]
         yield _row(f"  {count}{name}", ["" if d is None else duration(d) for d in days])
     if config.device == "cpu" or (config.device == "auto" and devices.pick().type == "cpu"):
         days = config.images * each[0] / estimate.cpu_rate() / 86400
@@ -123,24 +125,26 @@ def _division(config: TrainConfig, processes: int) -> Iterator[str]:
         yield str(err)
 
 
-def _obstacles(found: Estimate, config: TrainConfig) -> Iterator[str]:
+def _obstacles(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
     """What will stop the run, or could."""
-    yield from _division(config, found.processes)
-    memory = found.needs[found.precision].memory
-    if memory.on_card > min(found.fits) * rehearsal.GIB:
-        ways = [f"{card} GiB {_way(fit, found, config)}" for card, fit in found.fits.items()]
-        yield f"about {_gib(memory.on_card)} GiB with {found.precision}; cards of {', '.join(ways)}"
-    if rehearsal.on_card(memory.tick) > min(found.fits) * rehearsal.GIB:
+    yield from _division(config, estimated.processes)
+    memory = estimated.needs[estimated.precision].memory
+    if memory.on_card > min(estimated.fits) * rehearsal.GIB:
+        ways = [f"{card} GiB {_way(fit, estimated, config)}" for card, fit in estimated.fits.items()]
+        yield f"about {_gib(memory.on_card)} GiB with {estimated.precision}; cards of {', '.join(ways)}"
+    if rehearsal.on_card(memory.tick) > min(estimated.fits) * rehearsal.GIB:
         yield f"scoring held-out pictures takes {_gib(memory.tick)} GiB whatever --batch-gpu is; a lower --heldout can help"
 
 
-def _way(fit: Fit | None, found: Estimate, config: TrainConfig) -> str:
+def _way(fit: Fit | None, estimated: Estimate, config: TrainConfig) -> str:
     if fit is None:
         return "will not do"
-    flags = [f"--batch-gpu {fit.batch_gpu}"] if fit.batch_gpu < found.at_once else []
+    flags = [f"--batch-gpu {fit.batch_gpu}"] if fit.batch_gpu < estimated.at_once else []
     flags += ["--speed.checkpointing true"] if fit.checkpointing and not config.speed.checkpointing else []
     groups = (
-        " (and smaller groups in the discriminator)" if fit.batch_gpu % GROUP and fit.batch_gpu < found.share else ""
+        " (and smaller groups in the discriminator)"
+        if fit.batch_gpu % GROUP and fit.batch_gpu < estimated.share
+        else ""
     )
     return "with " + " ".join(flags) + groups if flags else "will do"
 

@@ -1,12 +1,12 @@
 """Adaptive augmentation of what the discriminator sees, for small data sets.
 
 (Karras et al. 2020, "Training Generative Adversarial Networks with Limited Data", sections 2 and 3 and appendix B.) Every
-picture, real or generated, passes through the same random transforms before the discriminator, each applied with probability
-p. While p stays below one the distribution of augmented pictures still determines that of the pictures, so the generator
-learns the pictures and not the transforms. p rises while the discriminator is too sure of the training images.
+image, real or generated, passes through the same random transforms before the discriminator, each with probability p. While p
+is below one, the distribution of augmented images determines that of the images, so the generator learns the images and not
+the transforms. p rises while the discriminator is too sure of the training images.
 
-All flips, turns, shifts and scales of a picture are one affine map, hence one interpolation; all changes of colour are one
-affine map of RGB. Pictures are not clamped afterwards: that would not be invertible.
+All flips, turns, shifts and scales of an image are one affine map, so there is one interpolation. All changes of colour are one
+affine map of RGB. Images are not clamped afterwards, because clamping cannot be inverted.
 """
 
 import math
@@ -80,7 +80,7 @@ class Draws:
         return len(self.numbers)
 
     def take(self, indices: Iterable[int]) -> "Draws":
-        """Those of some samples, in that order: of a process or a micro-batch. On a GPU, take before `to`: this waits for it."""
+        """The draws of some samples, in that order. Call it before `to`, as on a GPU it would wait for the device."""
         return Draws(self.numbers[torch.as_tensor(list(indices), dtype=torch.long)])
 
     def to(self, device: torch.device) -> "Draws":
@@ -117,25 +117,25 @@ def choose_mode(config: TrainConfig, images: int, before: str | None = None) -> 
 
 
 class Augment:
-    """The transforms and their strength p, a tensor on the device that is never read here but by `strength`.
+    """The transforms and their strength p, a tensor that stays on the device; only `strength` reads it.
 
-    Where ``F.grid_sample`` cannot be differentiated twice (R1 needs that; older torch), the geometry group is left out
-    with a warning, and what remains are exact moves of pixels and changes of colour.
+    R1 needs the second derivative of ``F.grid_sample``. If there is none on this device, a warning says that the geometry group
+    is left out; exact moves of pixels and changes of colour remain.
 
     Raises:
-        InputError: only geometry is switched on, and cannot be used here.
+        InputError: only geometry is switched on, and it cannot be used here.
         ValueError: the mode is auto, which the caller replaces by `choose_mode`.
     """
 
     def __init__(self, config: AugmentConfig, device: torch.device | str = "cpu"):
         if config.mode == "auto":
-            raise ValueError("augment.mode auto is to be resolved first")
+            raise ValueError("replace augment.mode auto first, by choose_mode")
         self.config = config
         self.p = torch.full((), config.p if config.mode != "none" else 0.0, device=device)
         """float32 []: the probability of each transform."""
         self.sums = torch.zeros(2, device=device)
         """float32 [2]: sum of the signs of the logits since the last adjustment, and their number; whole numbers, hence exact.
-        Several processes add theirs up before `adjust`, and before `state_dict`, after which all but one set it to zero."""
+        Several processes add theirs up before `adjust` and before a state is saved; then all but the first set it to zero."""
         on = {group for group in ("blit", "geometry", "colour") if getattr(config, group) and config.mode != "none"}
         if "geometry" in on and (failure := warp_failure(self.p.device)):
             on.remove("geometry")
@@ -198,7 +198,7 @@ class Augment:
 
     @torch.no_grad()
     def observe(self, real_logits: Tensor) -> None:
-        """Count the discriminator's verdicts on (augmented) training images. [N, 1], any precision."""
+        """Count the signs of the discriminator's logits [N, 1] of (augmented) training images, in any precision."""
         self.sums[0] += real_logits.float().sign().sum()
         self.sums[1] += real_logits.numel()
 
@@ -223,7 +223,7 @@ class Augment:
 
     @torch.no_grad()
     def load_state_dict(self, state: dict[str, Tensor]) -> None:
-        """Go on where ``state`` was; what the config fixes (a p that does not adapt, the limit) stays the config's."""
+        """Go on from ``state``. A p that does not adapt, and the limit, stay those of the config."""
         self.sums.copy_(state["sums"])
         if self.config.mode == "adaptive":
             self.p.copy_(state["p"]).clamp_(0, self.config.limit)
@@ -284,7 +284,7 @@ def move(images: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
 
 
 def warp_failure(device: torch.device) -> str | None:
-    """Why `warp` cannot be differentiated twice here, found out by doing it; None if it can."""
+    """Try to differentiate `warp` twice on this device: the reason why that fails, or None."""
     if device.type == "meta":
         return None  # nothing is computed there
 

@@ -1,7 +1,7 @@
-"""Several processes, one run: launched by torchrun, gradients averaged by hand (R1's double backward needs no wrapper then).
+"""Several processes train one model. torchrun starts them; gradients are averaged by hand, so R1 needs no wrapper of modules.
 
-Every process holds the same weights and makes the same updates; they differ only in the samples they see. The first, rank 0,
-alone writes and prints.
+Every process holds the same weights and makes the same updates. They differ only in the samples that they see. Rank 0, the
+first, alone writes and prints.
 """
 
 import contextlib
@@ -26,8 +26,8 @@ from stylemap.training import rendezvous
 
 T = TypeVar("T")
 MARK = ".launch"  # in the folder of a run
-BEAT_S, SILENCE_S = 2, 45  # a sign of life from a process that others wait for, and how long they do without
-PATIENCE = datetime.timedelta(minutes=10)  # with a process that hangs; that one has died is noticed at once
+BEAT_S, SILENCE_S = 2, 45  # between signs of life from a process that others wait for; how long they wait for one
+PATIENCE = datetime.timedelta(minutes=10)  # with a process that hangs; the death of one is noticed at once
 
 
 @dataclass(frozen=True)
@@ -36,8 +36,8 @@ class World:
 
     rank: int = 0
     size: int = 1
-    store: dist.Store | None = None  # where they leave one another word
-    turns: Iterator[int] = field(default_factory=itertools.count)  # of the first, for which the others wait
+    store: dist.Store | None = None  # through which they leave messages
+    turns: Iterator[int] = field(default_factory=itertools.count)  # numbers of `first_works`
 
     @property
     def first(self) -> bool:
@@ -67,7 +67,7 @@ class World:
         return x
 
     def any(self, value: bool) -> bool:
-        """Whether it is true in any process. Asked between hosts: no device is waited for."""
+        """Whether it is true in any process. The message goes between hosts, so no device is waited for."""
         if self.size == 1:
             return value
         flag = torch.tensor(int(value))
@@ -84,7 +84,7 @@ class World:
 
     @contextlib.contextmanager
     def first_works(self) -> Iterator[None]:
-        """Rank 0 does what is within, for however long; the others wait here, and not in a message, which has a time limit.
+        """Rank 0 does the work within; the others wait here as long as it takes. A message to wait for would have a time limit.
 
         Raises:
             InputError: rank 0 gives no sign of life any more.
@@ -99,7 +99,7 @@ class World:
         else:
             yield
             self._wait(turn)
-        self.any(False)  # all have heard of it before the first may leave, and the store with it
+        self.any(False)  # the store ends with the first process, so it stays until all have heard
 
     def _wait(self, turn: dist.Store) -> None:
         beats, heard = 0, time.monotonic()
@@ -119,7 +119,7 @@ def _signs_of_life(turn: dist.Store) -> Iterator[None]:
     over = threading.Event()
 
     def beat() -> None:
-        with contextlib.suppress(RuntimeError):  # the store is gone, and with it those who would listen
+        with contextlib.suppress(RuntimeError):  # the store is gone
             while not over.wait(BEAT_S):
                 turn.add("beats", 1)
 
@@ -127,7 +127,7 @@ def _signs_of_life(turn: dist.Store) -> Iterator[None]:
     beating.start()
     try:
         yield
-    finally:  # also where it fails: the others notice in their next message
+    finally:  # if the work fails, the others notice at their next message
         over.set()
         beating.join()
         turn.set("over", "")
@@ -147,13 +147,13 @@ def speaks() -> bool:
 
 
 def restarted(run: Path) -> bool:
-    """Whether torchrun started this process again after a failure of the very launch that works on ``run``: it goes on then."""
+    """Whether torchrun started this process again, after a failure of the launch that works on ``run``. Then the run goes on."""
     again = int(os.environ.get("TORCHELASTIC_RESTART_COUNT", 0)) > 0
     return again and (run / MARK).exists() and (run / MARK).read_text() == _launch()
 
 
 def claim(run: Path) -> None:
-    """Note in the folder of a run which launch works on it. Without torchrun it notes nothing."""
+    """Note in the folder of a run which launch works on it; nothing without torchrun."""
     if launched():
         write_text(run / MARK, _launch())
 
@@ -164,7 +164,7 @@ def release(run: Path) -> None:
 
 
 def _launch() -> str:
-    """Tells one call of torchrun from another: by its --rdzv-id, or where that is not given by the process that it is."""
+    """An id of this call of torchrun: its --rdzv-id, or its process if there is none."""
     given = os.environ.get("TORCHELASTIC_RUN_ID", "none")
     return given if given != "none" else f"{socket.gethostname()}:{os.getppid()}"
 
@@ -178,7 +178,7 @@ def local_device(name: str) -> str:
 
 @contextlib.contextmanager
 def joined(device: torch.device) -> Iterator[World]:
-    """The group of processes torchrun started, or this one alone.
+    """The group of processes that torchrun started, or this process alone.
 
     Messages between hosts go by gloo, those between GPUs by NCCL. A process that dies breaks the connections of the others,
     which then fail in their next message.
@@ -208,5 +208,5 @@ def joined(device: torch.device) -> Iterator[World]:
             ) from err
         raise
     finally:
-        with contextlib.suppress(RuntimeError):  # where a peer is gone there is nothing left to close in order
+        with contextlib.suppress(RuntimeError):  # a peer may be gone
             dist.destroy_process_group()

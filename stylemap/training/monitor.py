@@ -1,4 +1,4 @@
-"""What a run tells about itself: log.jsonl, TensorBoard and picture grids."""
+"""Means of the terms, and what a tick writes: a line of log.jsonl, TensorBoard and an image grid."""
 
 import contextlib
 import json
@@ -63,7 +63,7 @@ class Meter:
 
     @contextlib.contextmanager
     def paused(self) -> Iterator[None]:
-        """What is done meanwhile is no training and does not count as its time."""
+        """The time within does not count as training."""
         start = time.perf_counter()
         yield
         self.started += time.perf_counter() - start
@@ -80,7 +80,7 @@ class Meter:
 
 
 class Monitor:
-    """Writes the records of a run folder; one that goes on drops what was logged after the state it goes on from."""
+    """Writes the records of a run folder. A resumed run drops what was logged after the state that it resumes."""
 
     def __init__(self, run: Path, seen: int):
         self.run = run
@@ -125,7 +125,7 @@ class Monitor:
             self.board.text("alarms", text, seen)
 
     def close(self) -> None:
-        with contextlib.suppress(OSError):  # every tick was flushed; what was wrong with the disk has been told
+        with contextlib.suppress(OSError):  # every tick was flushed, and a broken disk was reported then
             self.board.close()
 
     @contextlib.contextmanager

@@ -1,8 +1,8 @@
-"""A place of its own, in the store that processes meet by, for each time they meet.
+"""Processes meet in a part of the store that no earlier meeting has used.
 
-torchrun keeps one store through all restarts, and torch writes the same keys into it every time, so that a process that starts
-again may find the addresses of those that died and never reach anybody (pytorch/pytorch#135712). The number of restarts does not
-tell one time from another either: every host counts its own.
+torchrun keeps one store through all restarts, and torch writes the same keys into it every time. So a restarted process may
+find the addresses of processes that died, and never reach anybody (pytorch/pytorch#135712). The number of restarts cannot tell
+meetings apart, as every host counts its own.
 """
 
 import datetime
@@ -22,16 +22,16 @@ def meet(backend: str, patience: datetime.timedelta) -> dist.Store:
         RuntimeError: the others do not come.
     """
     store, rank, size = next(dist.rendezvous("env://", timeout=patience))
-    store = own_part(store, rank, size, patience)
+    store = new_part(store, rank, size, patience)
     dist.init_process_group(backend, store=store, rank=rank, world_size=size, timeout=patience)
-    return dist.PrefixStore("ours", store)
+    return dist.PrefixStore("messages", store)
 
 
-def own_part(store: dist.Store, rank: int, size: int, patience: datetime.timedelta) -> dist.Store:
-    """What of the store is for these very processes: no other call, by whichever of them, has had it.
+def new_part(store: dist.Store, rank: int, size: int, patience: datetime.timedelta) -> dist.Store:
+    """A part of the store for these processes and this call only.
 
-    Every process writes a name that is new. The first makes a roster of the names it finds, anew until all the others have found
-    their own on it; whatever is left from another time holds another name of the first.
+    Every process writes a new name. The first makes a roster of the names that it finds, again and again, until all others have
+    found their names on it. Rosters left from an earlier meeting hold another name of the first.
 
     Raises:
         RuntimeError: the others do not come.

@@ -1,7 +1,7 @@
-"""How many threads a training on a CPU takes beside other programs.
+"""The number of threads of a training on a CPU beside other programs.
 
-PyTorch's threads meet at the end of every operation, so all of them are as slow as the one that shares its core. One thread
-fewer is then faster: `benchmarks/beside.py` measures it.
+PyTorch's threads meet at the end of every operation, so the one that shares its core slows all of them down. One thread fewer
+is then faster; `benchmarks/beside.py` measures it.
 """
 
 import contextlib
@@ -64,14 +64,14 @@ class Threads:
         try:
             self._others = _all_programs() - _program(psutil.Process())  # seconds of CPU
             self._since = time.monotonic()
-        except (psutil.Error, OSError):  # a machine that does not let its programs look
+        except (psutil.Error, OSError):  # this machine does not let its programs look
             self.fixed = True
 
 
 def beside(others: float, now: int, most: int) -> int:
     """The number of threads beside programs that use ``others`` cores, when it is ``now``; 1 to ``most``.
 
-    A thread gives way to half a core of others, and comes back when a quarter is left of that: it does not go to and fro.
+    A thread gives way when others use half a core, and comes back when they use a quarter, so that it does not go to and fro.
     """
     fewer, more = (most - math.ceil(max(0.0, others - slack)) for slack in (SPARE, FREE))
     return max(1, min(fewer, max(now, more)))

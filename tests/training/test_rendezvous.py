@@ -7,7 +7,7 @@ import time
 import pytest
 import torch.distributed as dist
 
-from stylemap.training.rendezvous import own_part
+from stylemap.training.rendezvous import new_part
 
 PATIENCE = datetime.timedelta(seconds=20)
 
@@ -18,7 +18,7 @@ def meet(store: dist.Store, size: int, delays: dict[int, float] | None = None) -
 
     def arrive(rank: int) -> None:
         time.sleep((delays or {}).get(rank, 0))
-        found[rank] = own_part(store, rank, size, PATIENCE)
+        found[rank] = new_part(store, rank, size, PATIENCE)
 
     threads = [threading.Thread(target=arrive, args=(rank,)) for rank in range(size)]
     for thread in threads:
@@ -42,13 +42,13 @@ def test_after_a_meeting_that_was_broken_off(monkeypatch):
     """Names and rosters of processes that died before they had met do not count."""
     store = dist.HashStore()
     with pytest.raises(RuntimeError, match="process 1 of 3 has waited"):
-        own_part(store, 1, 3, datetime.timedelta(seconds=0.2))
+        new_part(store, 1, 3, datetime.timedelta(seconds=0.2))
     with pytest.raises(RuntimeError, match="process 0 of 3 has waited"):
-        own_part(store, 0, 3, datetime.timedelta(seconds=0.2))
+        new_part(store, 0, 3, datetime.timedelta(seconds=0.2))
     parts = meet(store, 3, {0: 0.2})
     parts[2].set("address", "here")
     assert [part.get("address") for part in parts] == [b"here"] * 3
 
 
 def test_alone():
-    assert not own_part(dist.HashStore(), 0, 1, PATIENCE).check(["address"])
+    assert not new_part(dist.HashStore(), 0, 1, PATIENCE).check(["address"])
