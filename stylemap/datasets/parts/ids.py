@@ -30,7 +30,7 @@ class Part(IntEnum):
     CLOTH = 18
 
 
-GROUPS = {  # what the published local editing calls a part, and its measures are averaged over
+GROUPS = {  # the parts of the published local editing; its measures are averaged over them
     "background": (Part.BACKGROUND,),
     "skin": (Part.SKIN,),
     "nose": (Part.NOSE,),
@@ -45,7 +45,7 @@ GROUPS = {  # what the published local editing calls a part, and its measures ar
 
 
 def part_ids(parts: str | Iterable[int]) -> tuple[Part, ...]:
-    """The ids of a group by its name, "eye" say, or the given ids.
+    """The ids of a group, given by its name such as "eye", or the given ids.
 
     Raises:
         InputError: no such group or id.
