@@ -45,8 +45,7 @@ class ImageFolder:
             InputError: no such path, none of these, a broken zip or LMDB, an unknown name, a bad side, or no image
                 that can be read.
         """
-        if not 1 <= side <= LARGEST_SIDE:
-            raise InputError(f"side must be 1 to {LARGEST_SIDE} pixels, got {side}")
+        validate_side(side, "side")
         self.path = Path(path)
         self.side = side
         self.skipped: dict[str, str] = {}
@@ -143,6 +142,12 @@ class ImageFolder:
 
     def _warn(self, message: str) -> None:
         warnings.warn(f"{self.path}: {message}", stacklevel=4)
+
+
+def validate_side(side: int, name: str) -> None:
+    """Raise an InputError, which calls the side ``name``, unless images can have it."""
+    if not 1 <= side <= LARGEST_SIDE:
+        raise InputError(f"{name} must be 1 to {LARGEST_SIDE} pixels, got {side}")
 
 
 def open_whole(path: str | Path, side: int) -> ImageFolder:

@@ -14,7 +14,7 @@ import cv2
 
 from stylemap import decoding, naming, parallel
 from stylemap.datasets import preparing
-from stylemap.datasets.image_folder import LARGEST_SIDE
+from stylemap.datasets.image_folder import validate_side
 from stylemap.datasets.sources import Archive, Lmdb, Source
 from stylemap.datasets.splitting import given_splits, uncounted_splits
 from stylemap.decoding import FileInfo
@@ -91,8 +91,7 @@ def inspect_source(
         InputError: a resolution out of range, a folder that cannot be listed, or a killed worker.
         OSError: the folder, zip or disk went away.
     """
-    if not 1 <= resolution <= LARGEST_SIDE:
-        raise InputError(f"--resolution must be 1 to {LARGEST_SIDE} pixels, got {resolution}")
+    validate_side(resolution, "--resolution")
     names, others = source.listing()
     total = len(names) + min(SAMPLE, len(names))
     results: dict[str, Inspected] = {}

@@ -15,7 +15,7 @@ from PIL import Image
 
 from stylemap import __version__, decoding, naming
 from stylemap.datasets import packing
-from stylemap.datasets.image_folder import LARGEST_SIDE
+from stylemap.datasets.image_folder import validate_side
 from stylemap.datasets.packing import Entry
 from stylemap.datasets.sources import FORMAT, Source
 from stylemap.datasets.splitting import given_splits, smallest_hashes
@@ -44,8 +44,7 @@ class Options:
     """Of files with the same bytes, take only the first by its name in the zip."""
 
     def __post_init__(self):
-        if not 1 <= self.resolution <= LARGEST_SIDE:
-            raise InputError(f"--resolution must be 1 to {LARGEST_SIDE} pixels, got {self.resolution}")
+        validate_side(self.resolution, "--resolution")
         if not 1 <= self.quality <= 100:
             raise InputError(f"--quality must be 1 to 100, got {self.quality}")
 

@@ -10,7 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 from stylemap import datasets
 from stylemap.config import TrainConfig
@@ -19,9 +19,9 @@ from stylemap.datasets.image_folder import ImageFolder, open_whole
 from stylemap.datasets.splitting import find_border, given_splits, was_trained_on
 from stylemap.errors import InputError
 from stylemap.naming import canonical
+from stylemap.settings import LARGEST, check_kinds, names
 
 AVATARS = "avatars"
-KINDS = {"data": str, "heldout": int, "names_sha256": str, "border": (str, type(None))}
 Relation = Literal["same", "changed", "other"]
 
 
@@ -31,7 +31,7 @@ class Seen:
 
     data: str
     """A path as it was given, or "avatars"."""
-    heldout: int = TrainConfig.heldout
+    heldout: Annotated[int, 1, LARGEST] = TrainConfig.heldout
     """How many images it was asked to hold out."""
     names_sha256: str = ""
     """`datasets.fingerprint`."""
@@ -55,11 +55,11 @@ def from_header(info: dict) -> tuple[Seen, ...]:
     before = info.get("before") if isinstance(info, dict) else None
     trainings = []
     for entry in [info, *(before if isinstance(before, list) else [])]:
-        known = {name: entry[name] for name in KINDS if name in entry} if isinstance(entry, dict) else {}
-        if "data" not in known or not all(isinstance(value, KINDS[name]) for name, value in known.items()):
+        if not isinstance(entry, dict) or "data" not in entry:
             continue
-        training = Seen(**known)
-        if "\0" not in training.data and training.heldout > 0:  # no path has a zero byte
+        training = Seen(**{name: entry[name] for name in names(Seen) & entry.keys()})
+        with contextlib.suppress(InputError):  # the header of weights from elsewhere may hold anything
+            check_kinds(training)
             trainings.append(training)
     return tuple(trainings)
 
@@ -157,11 +157,11 @@ def same_place(first: str, second: str) -> bool:
 
 def trained_among(images: Dataset, whole: Dataset, data: str, seen: Iterable[Seen]) -> list[str]:
     """The names of those images, a part of the ``whole`` data set, that one of these trainings saw."""
-    names = [images.name(i) for i in range(len(images))]
+    listed = [images.name(i) for i in range(len(images))]
     if not isinstance(whole, ImageFolder):
-        return names if whole.split == "train" and any(past.data == AVATARS for past in seen) else []
+        return listed if whole.split == "train" and any(past.data == AVATARS for past in seen) else []
     related = [past for past in seen if _relation(past, data, whole) != "other"]
-    return [name for name in names if any(was_trained_on(name, past.border) for past in related)]
+    return [name for name in listed if any(was_trained_on(name, past.border) for past in related)]
 
 
 def trained_on(paths: Iterable[Path], seen: Iterable[Seen]) -> list[Path]:
