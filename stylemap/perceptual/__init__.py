@@ -5,6 +5,6 @@ network where it comes from. All of them compute in float32, whatever precision 
 """
 
 from stylemap.perceptual.network import Perceptual
-from stylemap.perceptual.registry import NAMES, Distance, Name, for_training, load
+from stylemap.perceptual.registry import NAMES, Distance, for_training, load
 
-__all__ = ["NAMES", "Distance", "Name", "Perceptual", "for_training", "load"]
+__all__ = ["NAMES", "Distance", "Perceptual", "for_training", "load"]

@@ -1,13 +1,13 @@
 """The perceptual networks by name.
 
-What is not VGG-16 is marked as a stand-in: it serves where VGG-16 is missing, and gives other results than the papers'.
+Every network but VGG-16 is marked as a stand-in: it serves where VGG-16 is missing, and its results differ from the papers'.
 To add a network, write a `Perceptual` and add a line to NETWORKS.
 """
 
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -21,12 +21,11 @@ from stylemap.perceptual.network import Perceptual, unit
 from stylemap.perceptual.vgg import PROJECTED_SIDE
 from stylemap.precision import in_float32
 
-Name = Literal["auto", "lpips", "discriminator", "random", "none"]
 Distance = Callable[[Tensor, Tensor], Tensor]  # images [N, 3, H, W] in [-1, 1], twice -> [N]
 
 
 class Sources(NamedTuple):
-    """What networks are loaded from; see `load`."""
+    """The arguments of `load` beside the name."""
 
     device: str | torch.device = "cpu"
     vgg: str | None = None
@@ -35,7 +34,7 @@ class Sources(NamedTuple):
 
 
 class DiscriminatorFeatures(Perceptual):
-    """What the blocks of a discriminator see: feature matching, without a download (Larsen et al., arXiv 1512.09300)."""
+    """The features of a discriminator's blocks: feature matching, without a download (Larsen et al., arXiv 1512.09300)."""
 
     origin = {"network": "discriminator", "stand_in": "discriminator instead of VGG-16"}
 
@@ -49,7 +48,7 @@ class DiscriminatorFeatures(Perceptual):
 
     @in_float32
     def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """What stands in for layers of VGG-16: the block that sees the image at the same side, or its last one."""
+        """In place of a layer of VGG-16, the block that sees the image at the same side, or the last block."""
         blocks = self.discriminator.features(images)
         numbers = [int(layer.removeprefix("conv").partition("_")[0]) for layer in layers]
         return [blocks[min(number, len(blocks)) - 1] for number in numbers]
@@ -68,7 +67,7 @@ class Pixels(Perceptual):
 
 
 def load(
-    name: Name = "auto",
+    name: str = "auto",
     device: str | torch.device = "cpu",
     vgg: str | None = None,
     weights: str | Path | None = None,
@@ -77,21 +76,23 @@ def load(
     """A perceptual network by name. Nothing is downloaded.
 
     Args:
-        name: "auto" is VGG-16 where its weights are found, else the discriminator of ``weights``, else the random one.
+        name: of NETWORKS. "auto" is VGG-16 if its weights are found, else the discriminator of ``weights``, else random weights.
         vgg: path of torchvision's vgg16-397923af.pth; None looks in torch's cache.
         weights: of this project, with a discriminator.
         largest: larger images are averaged down towards this side before VGG-16 sees them, as projectors do. LPIPS as a metric
             and as a term of training is defined without: None.
 
     Raises:
-        InputError: weights are missing, or are others.
+        InputError: an unknown name; weights are missing, or are others.
     """
+    if name not in NETWORKS:
+        raise InputError(f"unknown perceptual network {name!r}; known are {', '.join(NETWORKS)}")
     return NETWORKS[name](Sources(device, vgg, weights, largest))
 
 
 def for_training(config: LossConfig, device: torch.device) -> Distance | None:
-    """The distance of the perceptual term of a training; None where the features are those of the discriminator in training, or
-    there is no such term.
+    """The distance of the perceptual term of a training. None if the term compares features of the discriminator in training, or
+    if there is no such term.
 
     Raises:
         InputError: LPIPS without its VGG-16 weights.
@@ -117,11 +118,11 @@ def _first_available(sources: Sources) -> Perceptual:
     return NETWORKS["random"](sources)
 
 
-NETWORKS: dict[Name, Callable[[Sources], Perceptual]] = {
+NETWORKS: dict[str, Callable[[Sources], Perceptual]] = {
     "auto": _first_available,
     "lpips": lambda s: vgg16.load(s.vgg, s.device, s.largest),
     "discriminator": _discriminator,
     "random": lambda s: vgg16.random(device=s.device, largest=s.largest),
     "none": lambda s: Pixels(),
 }
-NAMES: tuple[Name, ...] = tuple(NETWORKS)
+NAMES = tuple(NETWORKS)

@@ -6,9 +6,9 @@ import torch
 from stylemap import perceptual
 from stylemap.errors import InputError
 from stylemap.inversion.losses import FOUR_LAYERS, Comparison, Target, Weights
-from stylemap.perceptual import vgg
+from stylemap.perceptual import registry, vgg
 from stylemap.perceptual.network import shrink
-from stylemap.perceptual.registry import DiscriminatorFeatures
+from stylemap.perceptual.registry import DiscriminatorFeatures, Pixels
 from tests.inversion.tiny import randn
 
 
@@ -88,3 +88,19 @@ def test_auto_takes_what_there_is(tmp_path, monkeypatch):
         perceptual.load("lpips")
     with pytest.raises(InputError, match="discriminator"):
         perceptual.load("discriminator")
+
+
+def test_a_network_is_one_line_of_the_table(monkeypatch):
+    with pytest.raises(InputError, match="unknown perceptual network 'half'; known are auto, lpips"):
+        perceptual.load("half")
+
+    class Half(Pixels):
+        origin = {"network": "every other pixel"}
+
+        def maps(self, images):
+            return super().maps(images[..., ::2, ::2])
+
+    monkeypatch.setitem(registry.NETWORKS, "half", lambda sources: Half())
+    a, b = randn(2, 3, 8, 8), randn(2, 3, 8, 8, seed=1)
+    expected = (a - b)[..., ::2, ::2].square().mean(dim=(1, 2, 3))
+    torch.testing.assert_close(perceptual.load("half").distance(a, b), expected)
