@@ -92,7 +92,7 @@ class Model(nn.Module):
         """[1, *shape]: the mean of what ``z`` maps to."""
         check_shape("z", z, (self.latents.z_channels,))
         parts = z.to(self.device, self.dtype).split(MAPPED)
-        return sum(self.map(part).sum(dim=0, keepdim=True) for part in parts) / len(z)
+        return sum((self.map(part).sum(dim=0, keepdim=True) for part in parts), torch.zeros(())) / len(z)
 
     @torch.no_grad()
     def moments(self, z: Tensor) -> Moments:

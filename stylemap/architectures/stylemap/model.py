@@ -17,6 +17,8 @@ class StylemapModel(Model):
     """
 
     config: StylemapConfig
+    generator: Generator
+    encoder: Encoder
 
     def __init__(self, config: StylemapConfig, encoder: bool = True):
         super().__init__()
@@ -66,6 +68,6 @@ class StylemapModel(Model):
     def compilable(self) -> list[nn.Module]:
         return [*super().compilable(), self.generator.resizer, self.generator.synthesis]
 
-    def speed_up(self, speed: StylemapSpeed) -> None:
+    def speed_up(self, speed: StylemapSpeed) -> None:  # type: ignore[override]  # the settings of its own training
         self.generator.synthesis.checkpointing = speed.checkpointing
         super().speed_up(speed)
