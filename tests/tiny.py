@@ -1,6 +1,7 @@
 """The models that tests share: small enough to train and to edit with in a moment."""
 
 import torch
+from torch import Tensor
 
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
@@ -18,3 +19,13 @@ def model(config: StylemapConfig, seed: int = 0) -> StylemapModel:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         return StylemapModel(config).eval().requires_grad_(False)
+
+
+def randn(*shape: int, seed: int = 0) -> Tensor:
+    """Standard normal float32, the same at every call."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def randn64(*shape: int, seed: int = 0) -> Tensor:
+    """Standard normal float64, for comparisons that leave no room to rounding."""
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)

@@ -11,12 +11,9 @@ from torch import Tensor
 from stylemap.architectures.discriminator import minibatch_stddev
 from stylemap.architectures.layers import DownBlock, EqualConv, EqualLinear, ModulatedConv, downsample, same, upsample
 from stylemap.architectures.stylemap.networks import UpBlock
+from tests.tiny import randn64 as randn
 
 CLOSE = {"rtol": 0, "atol": 1e-12}  # float64: sums of at most some hundred terms of size 10
-
-
-def randn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def lrelu(x: Tensor) -> Tensor:

@@ -7,10 +7,7 @@ import torch
 from torch import nn
 
 from stylemap.architectures import losses
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+from tests.tiny import randn64 as randn
 
 
 class TestAdversarial:

@@ -8,6 +8,7 @@ from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector.model import VectorModel
+from tests.tiny import randn
 
 SIDE = 16
 
@@ -59,7 +60,3 @@ def images(model: Model, samples: int = 2, seed: int = 7) -> Tensor:
     """Of mapped latents: [samples, 3, R, R]."""
     with torch.no_grad():
         return model.synthesize(model.map(randn(samples, model.latents.z_channels, seed=seed)))
-
-
-def randn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))

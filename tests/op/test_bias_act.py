@@ -4,15 +4,11 @@ import math
 
 import pytest
 import torch
-from torch import Tensor
 
 from stylemap.operators import bias_act
+from tests.tiny import randn64 as randn
 
 SHAPES = [(4, 3), (3, 3), (2, 3, 5), (2, 3, 4, 5), (3, 3, 3, 3)]  # N = C among them: the bias belongs to dimension 1
-
-
-def randn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -7,13 +7,10 @@ import torch
 from torch import Tensor
 
 from stylemap.operators import modulate
+from tests.tiny import randn64 as randn
 
 C = 8
 GROUPS = [1, 2, 4, C, None]
-
-
-def randn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
 
 
 def literal(x: Tensor, style: Tensor, groups: int | None, eps: float) -> Tensor:

@@ -11,6 +11,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector.config import StyleGAN2Config
 from stylemap.architectures.vector.model import VectorModel
 from tests.memory import peak
+from tests.tiny import randn
 
 CONFIG = StylemapConfig(
     resolution=16, stylemap_size=4, stylemap_channels=3, channel_base=128, channel_max=8, mapping_layers=2
@@ -21,10 +22,6 @@ CONFIG = StylemapConfig(
 def model() -> StylemapModel:
     torch.manual_seed(0)
     return StylemapModel(CONFIG).eval().requires_grad_(False)
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 class TestShapes:

@@ -8,6 +8,7 @@ import torch
 from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.networks import Encoder, Generator
+from tests.tiny import randn
 
 SIDES = (1, 2, 4, 8, 16, 32)
 RESOLUTIONS = (16, 32, 64, 128, 256, 512, 1024)
@@ -28,10 +29,6 @@ def small(resolution: int = 32, stylemap_size: int = 8, **settings) -> StylemapC
             **settings,
         }
     )
-
-
-def randn(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
 
 
 def parameters(network: type, config: StylemapConfig) -> int:
