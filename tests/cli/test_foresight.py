@@ -133,5 +133,5 @@ def test_durations_in_words(days, words):
     ],
 )
 def test_ways_to_fit(fit, words):
-    found = Estimate({}, 1, 1, 16, 16, {}, "bfloat16", {})
-    assert foresight._way(fit, found, StylemapTraining()) == words
+    estimated = Estimate(1, 1, 16, 16, {}, "bfloat16", {})
+    assert foresight._way(fit, estimated, StylemapTraining()) == words
