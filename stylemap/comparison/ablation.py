@@ -39,7 +39,7 @@ PLOTTED = {
 # Settings that may change without making another run. Whether the data is the same, going on and measuring find out.
 BOOKKEEPING = ("data", "tick", "save_every", "keep_states", "workers", "device")
 SHOWN = 6  # pictures in the sheets
-SHOWN_PARTS = ("skin", "nose", "eye", "lip", "hair", "cloth")
+SHEET_PARTS = ("skin", "nose", "eye", "lip", "hair", "cloth")
 PANEL = (560, 360)  # pixels
 WIDE = 5  # an axis is logarithmic if its largest value is that many times its smallest
 Status = Literal["new", "unfinished", "finished", "busy"]
@@ -167,16 +167,16 @@ class Measuring:
             evaluation = self.evaluation(run)
             pictures = streams.reconstructions(evaluation.model, evaluation.latents[: len(originals)])
             reconstructions[f"side {side}"] = images.from_uint8(torch.cat(list(pictures)))
-            columns = local_editing.columns(self.shown_edits(evaluation))
+            columns = local_editing.columns(self.sheet_edits(evaluation))
             edit = columns.pop("edit")
             edited = {**columns, **edited, f"side {side}": edit}
         return sheets.sheet(reconstructions), sheets.sheet(edited)
 
-    def shown_edits(self, evaluation: Evaluation) -> list[local_editing.EditedPair]:
-        """One of each of SHOWN_PARTS, or of each half. It is the middle one of all pairs: the first ones are so alike that an
+    def sheet_edits(self, evaluation: Evaluation) -> list[local_editing.EditedPair]:
+        """One of each of SHEET_PARTS, or of each half. It is the middle one of all pairs: the first ones are so alike that an
         edit would change nothing."""
         tasks = local_editing.tasks(evaluation, range(len(self.heldout)), self.pairs)
-        tasks = [task for task in tasks if task.name in SHOWN_PARTS] or tasks
+        tasks = [task for task in tasks if task.name in SHEET_PARTS] or tasks
         middle = [task._replace(pairs=[task.pairs[len(task.pairs) // 2]]) for task in tasks[:SHOWN]]
         return [
             e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, evaluation.latents, task)
