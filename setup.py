@@ -73,7 +73,9 @@ setup(
         "tensorboard>=2.16",
         "ninja>=1.11",
         "safetensors>=0.4.5",
-        "jsonargparse[signatures]>=4.49",
+        # Reads the docstrings of settings, which are the help of their flags; completes flags in the shell.
+        "docstring-parser>=0.16",
+        "argcomplete>=3.5",
         "tqdm>=4.66",
     ],
     extras_require={**EXTRAS, "all": sorted({need for needs in EXTRAS.values() for need in needs})},

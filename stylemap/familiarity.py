@@ -7,6 +7,8 @@ mean, and that of 9 in 10 photos more than 2.7 times, of noise more than 16 time
 """
 
 import math
+import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +20,7 @@ from stylemap.architectures.model import Model, noise_of
 from stylemap.datasets import unseen
 from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.editing import motion
+from stylemap.errors import Note
 
 FACTOR = 2.5
 MOST = 32  # pictures that are measured where the weights' file says nothing; their mean is right to a tenth
@@ -89,3 +92,10 @@ def sample(model: Model, seed: int) -> Tensor:
 def name_of(weights: str | Path) -> str:
     """ "runs/00000-photos/" -> "00000-photos", "my.safetensors" -> "my"."""
     return Path(weights).resolve().name.removesuffix(".safetensors")
+
+
+def tell(known: Familiarity | None, paths: Sequence[str | Path], errors: Sequence[float]) -> None:
+    """A `Note` for each picture that the weights cannot draw, by the errors of their reconstructions."""
+    for path, error in dict(zip(map(str, paths), errors, strict=True)).items():
+        if known and (line := known.remark(path, error)):
+            warnings.warn(line, Note, stacklevel=2)

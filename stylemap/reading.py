@@ -149,7 +149,7 @@ class _Dumper(yaml.SafeDumper):
 
 
 for _side in (_Loader, _Dumper):
-    # 1e-3 is a number, as it is in JSON and for jsonargparse. A date is text.
+    # 1e-3 is a number, as it is in JSON and on the command line. A date is text.
     _side.yaml_implicit_resolvers = {
         first: [(tag, form) for tag, form in forms if not tag.endswith((":float", ":timestamp"))]
         for first, forms in yaml.SafeLoader.yaml_implicit_resolvers.items()

@@ -122,13 +122,13 @@ def pictures(tmp_path_factory):
 VERBS = {
     "blend": "local-edit blend --original {face} --reference {noise} --mask {mask} --out {out}.png",
     "transplant": "local-edit transplant --original {noise} --reference {noise} --mask {mask} --shift 1,1 --out {out}.png",
-    "reconstruct": "generate reconstruct --images {face} {noise} --out {out}",
-    "interpolate": "generate interpolate --from {face} --to {noise} --frames 2 --out {out}.gif",
+    "reconstruct": "generate reconstruct --photos {face} {noise} --out {out}",
+    "interpolate": "generate interpolate {face} {noise} --frames 2 --out {out}.gif",
     "mix": "generate mix --coarse {noise} --fine {face} --out {out}.png",
-    "apply": "directions apply --image {noise} --direction smile --out {out}.png",
-    "strip": "directions strip --image {face} {noise} --direction smile --amounts 0,1 --out {out}.png",
+    "apply": "directions apply --original {noise} --direction smile --out {out}.png",
+    "strip": "directions strip --photos {face} {noise} --direction smile --amounts 0,1 --out {out}.png",
     "path": "morph path {face} {noise} {face} --frames 2 --out {out}.gif",
-    "transfer": "morph transfer --target {face} --neutral {noise} --expressive {face} --out {out}.png",
+    "transfer": "morph transfer --original {face} --neutral {noise} --expressive {face} --out {out}.png",
     "replay": "local-edit replay {edit} --original {noise} {face} --out {out}",
     "project": "project --method encoder --images {face} {noise} --out {out}",
 }

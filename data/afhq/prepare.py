@@ -53,7 +53,7 @@ def main(argv: list[str], releases: tuple[Release, ...] = RELEASES) -> int:
         places.update(split(folders.get(("train", name), {}), folders.get((release.heldout, name), {}), release, name))
     if not places:
         raise InputError(f"{source.path} holds no picture of {', '.join(chosen)}; choose other --classes")
-    return prepare.run(source, arguments.out, places, arguments)
+    return prepare.write_zip(source, arguments.out, places, arguments)
 
 
 def parse(argv: list[str]):

@@ -11,19 +11,28 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
+from stylemap.cli import flags, published_data
+from stylemap.cli.parsing import Parser
+from stylemap.cli.values import whole
 from stylemap.datasets.avatars import Avatars
 from stylemap.errors import InputError
 from stylemap.files import write_bytes, write_text
 
 
-def parse(arguments: list[str] | None) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--out", type=Path, required=True, help="folder for the images; must be new or empty")
-    parser.add_argument("--count", type=int, default=100, help="number of faces (default: 100)")
-    parser.add_argument("--side", type=int, default=256, help="pixels, 16..256 (default: 256)")
-    parser.add_argument("--split", choices=("train", "heldout"), default="train")
-    parser.add_argument("--seed", type=int, default=0, help="another seed gives other faces (default: 0)")
-    parser.add_argument("--parts", action="store_true", help="also write part labels into labels/ beside --out")
+def parse(arguments: list[str]) -> argparse.Namespace:
+    parser = Parser("python data/avatars/prepare.py", __doc__)
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="FOLDER", help="Folder for the images. It must be new or empty."
+    )
+    flags.add(parser, "--count", default=100, help="Number of faces.")
+    flags.add(parser, "--resolution", type=whole(16, 256))
+    parser.add_argument(
+        "--split", choices=("train", "heldout"), default="train", help="Split that the faces belong to."
+    )
+    flags.add(parser, "--seed", help="Seed of the faces.")
+    parser.add_argument(
+        "--with-part-labels", action="store_true", help="Also write part labels into labels/ beside --out."
+    )
     return parser.parse_args(arguments)
 
 
@@ -43,14 +52,14 @@ def refuse_if_filled(folder: Path) -> None:
 
 def prepare(options: argparse.Namespace) -> None:
     """Write the files. The table comes last, so a folder with a table is complete."""
-    if options.count < 1:
-        raise InputError(f"--count {options.count} is not a number of faces: choose 1 or more")
-    avatars = Avatars(options.side, options.count, options.split, options.seed)
+    avatars = Avatars(options.resolution, options.count, options.split, options.seed)
     labels = options.out.absolute().parent / "labels"
     refuse_if_filled(options.out)
-    if options.parts:
+    if options.with_part_labels:
         if labels == options.out.absolute():
-            raise InputError(f"--out {options.out} is the folder that --parts writes to: choose another name")
+            raise InputError(
+                f"--out {options.out} is the folder that --with-part-labels writes to: choose another name"
+            )
         refuse_if_filled(labels)
     table = io.StringIO()
     writer = csv.DictWriter(table, ["file", *avatars.attributes(0)], lineterminator="\n")
@@ -58,20 +67,16 @@ def prepare(options: argparse.Namespace) -> None:
     for i in range(len(avatars)):
         file = f"{i:06d}.png"
         write_bytes(options.out / file, png(avatars[i]))
-        if options.parts:
+        if options.with_part_labels:
             write_bytes(labels / file, png(avatars.parts(i)))
         writer.writerow({"file": file, **avatars.attributes(i)})
     write_text(options.out / "attributes.csv", table.getvalue())
-    print(f"{len(avatars)} faces in {options.out}" + (f", part labels in {labels}" if options.parts else ""))
+    print(f"{len(avatars)} faces in {options.out}" + (f", part labels in {labels}" if options.with_part_labels else ""))
 
 
-def main(arguments: list[str] | None = None) -> int:
-    options = parse(arguments)
-    try:
-        prepare(options)
-    except InputError as err:
-        print(f"error: {err}", file=sys.stderr)
-        return 2
+@published_data.script
+def main(arguments: list[str]) -> int:
+    prepare(parse(arguments))
     return 0
 
 

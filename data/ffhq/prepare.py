@@ -32,7 +32,7 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
         for number in verify(source, pictures, arguments):
             del pictures[number]
     places = {name: f"{counts.split(number)}/{number:05d}.png" for number, name in pictures.items()}
-    return prepare.run(source, arguments.out, places, arguments)
+    return prepare.write_zip(source, arguments.out, places, arguments)
 
 
 def parse(argv: list[str]):

@@ -3,42 +3,17 @@
 Exit codes: 0 done, 2 input that cannot be used (one line on stderr), 130 stopped by Ctrl-C, 143 by SIGTERM.
 """
 
-import importlib
 import os
 import sys
 import warnings
 from collections.abc import Callable
 
 from stylemap import __version__
-from stylemap.cli import terminal
+from stylemap.cli import terminal, verbs
 from stylemap.errors import InputError, Note, brief, out_of_memory
-
-VERBS = {  # verb -> (module, what it does); a module is imported when its verb is used
-    "demo": ("stylemap.cli.demo", "train on drawn faces in minutes, reconstruct and edit them"),
-    "train": ("stylemap.cli.train", "train generator, discriminator and encoder"),
-    "generate": ("stylemap.cli.generate", "samples, reconstruct, interpolate, mix"),
-    "local-edit": ("stylemap.cli.local_edit", "blend or transplant parts between photos"),
-    "project": ("stylemap.cli.project", "find the latents of photos: encoder, projection, Image2StyleGAN, and more"),
-    "latents": ("stylemap.cli.latents", "morph, edit and exchange what project found"),
-    "morph": ("stylemap.cli.morph", "films from picture to picture, whole or part after part; expression transfer"),
-    "directions": ("stylemap.cli.directions", "find directions such as a smile, and follow them"),
-    "serve": ("stylemap.cli.serve", "edit in the browser"),
-    "data": ("stylemap.cli.data", "check, prepare and align pictures"),
-    "evaluate": ("stylemap.cli.evaluate", "measure weights: reconstruction, samples, interpolations, edits"),
-    "benchmark": ("stylemap.cli.benchmark", "compare ways of inversion, or sides of stylemaps: table, plot, pictures"),
-    "report": ("stylemap.cli.report", "one page for the browser about a run: scores, pictures, curves"),
-    "import": (
-        "stylemap.cli.import_weights",
-        "convert weights of other programs: published StyleMapGANs, StyleGAN, StyleGAN2",
-    ),
-}
 
 SPIN = "GOMP_SPINCOUNT"
 SPINS = "10000"  # some 0.5 ms; libgomp's own count is 300,000
-
-USAGE = "usage: stylemap VERB [OPTIONS]   (stylemap VERB --help for more)\n\n" + "\n".join(
-    f"  {verb:<12}{text}" for verb, (_, text) in VERBS.items()
-)
 
 
 def run() -> None:
@@ -48,17 +23,22 @@ def run() -> None:
 
 def main(argv: list[str] | None = None) -> int:
     """Run one verb. Returns the exit code."""
-    verb, *rest = (sys.argv[1:] if argv is None else argv) or ["--help"]
+    words = (sys.argv[1:] if argv is None else argv) or ["--help"]
 
     def call() -> int:
-        if verb in ("-h", "--help", "--version"):
-            print(__version__ if verb == "--version" else USAGE)
+        if words[0] in ("-h", "--help", "--version"):
+            print(__version__ if words[0] == "--version" else verbs.usage())
             return 0
-        if verb not in VERBS:
-            raise InputError(f"unknown verb {verb!r}; known are {', '.join(VERBS)}")
+        name, rest = verbs.find(words)
+        if name not in verbs.VERBS:
+            print(verbs.usage(name))
+            return 0
         let_threads_sleep()
-        return importlib.import_module(VERBS[verb][0]).main(rest)
+        arguments = verbs.parser(name).parse_args(rest)
+        return arguments.run(arguments) or 0
 
+    if "_ARGCOMPLETE" in os.environ:
+        verbs.complete()
     return answered(call)
 
 

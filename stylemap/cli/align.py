@@ -14,33 +14,31 @@ from PIL import Image
 from tqdm import tqdm
 
 from stylemap import decoding, faces, files, naming, parallel, reading
-from stylemap.cli import finding, parsing
+from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
 from stylemap.datasets import preparing
 from stylemap.datasets.sources import OneFile, Source, open_source
 from stylemap.errors import InputError, Note
 
 RECORDS = "faces.jsonl"
 NAMED = 5  # photos without a face that are spelled out
-SMALLEST, LARGEST = 8, 4096  # pixels, of --resolution
 
 Record = dict[str, Any]  # a line of faces.jsonl
 
 
-def main(argv: list[str]) -> int:
-    parser = parsing.Parser(
-        prog="stylemap data align",
-        description="Cut every face out of photos, turned upright and sized like FFHQ's. "
-        f"DIR/{RECORDS} tells where each was. The same command goes on after a kill.",
-    )
-    parser.add_argument("source", metavar="SRC", help="a photo, or a folder, zip or LMDB of them")
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder to write <photo>_<NN>.png into")
-    parser.add_argument("--resolution", type=resolution, default=1024, metavar="R", help="side in pixels")
-    finding.add_options(parser)
-    parser.add_argument("--faces", choices=("all", "largest"), default="all", help="of each photo")
-    parser.add_argument("--workers", type=int, default=parallel.cores(), help="processes; 0 = only this one")
-    arguments = parser.parse_args(argv)
-    if arguments.workers < 0:
-        raise InputError(f"--workers must be 0 or more, got {arguments.workers}")
+def align(parser: Parser) -> None:
+    """Cut every face out of photos, turned upright and sized like FFHQ's. FOLDER/faces.jsonl tells where each was. The same
+    command goes on after a kill."""
+    parser.add_argument("source", metavar="SOURCE", help="Photo, or a folder, zip or LMDB of photos.")
+    flags.add_out_folder(parser, "PHOTO_00.png and so on")
+    flags.add(parser, "--resolution", default=1024)
+    flags.add(parser, "--landmarks", "--detector")
+    parser.add_argument("--faces", choices=("all", "largest"), default="all", help="Faces to take of each photo.")
+    flags.add(parser, "--workers")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
     source, names = open_photos(arguments.source)
     folder = Path(arguments.source).resolve()
     if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
@@ -51,12 +49,11 @@ def main(argv: list[str]) -> int:
     largest = arguments.faces == "largest"
     aligner = Aligner(source, arguments.out, arguments.resolution, largest, finder.detector)
     with files.owned(arguments.out):
-        records = run(aligner, finder, names, arguments.workers)
+        records = align_all(aligner, finder, names, arguments.workers)
     print(describe(records))
     if not any(record["faces"] for record in records):
         first = records[0]
         raise InputError(f"no face in any of {_count(records, 'photo')} of {arguments.source}; {first['reason']}")
-    return 0
 
 
 def open_photos(path: str) -> tuple[Source, list[str]]:
@@ -132,7 +129,7 @@ class Aligner:
         return record if record["faces"] else {**record, "reason": reason}
 
 
-def run(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) -> list[Record]:
+def align_all(aligner: Aligner, finder: faces.Finder, names: list[str], workers: int) -> list[Record]:
     """Align the photos that are not on record yet, under a progress bar. Returns the records of all."""
     path = aligner.out / RECORDS
     stems = dict(preparing.assign_names({name: name for name in names}))
@@ -254,10 +251,3 @@ def png(picture) -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(picture).save(buffer, "PNG", compress_level=3)
     return buffer.getvalue()
-
-
-def resolution(text: str) -> int:
-    """A side in pixels."""
-    if not text.isdecimal() or not SMALLEST <= int(text) <= LARGEST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a number of pixels from {SMALLEST} to {LARGEST}")
-    return int(text)

@@ -1,68 +1,66 @@
-"""``stylemap benchmark ablation``: train stylemaps of several sides alike, and measure them."""
+"""``stylemap benchmark ablation``: train stylemaps of several sizes alike, and measure them."""
 
 import argparse
 import sys
 import warnings
 from collections.abc import Mapping
 from dataclasses import asdict, replace
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stylemap import checkpoint, devices, files
-from stylemap.cli import options, train
-from stylemap.cli.evaluate import number
-from stylemap.comparison import ablation, machine, page
-from stylemap.comparison.ablation import EDITS, PLOT, SHEET, TABLE, Measuring, Run
-from stylemap.comparison.results import number as digits
-from stylemap.datasets import unseen
+from stylemap import files
+from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
+from stylemap.cli.values import Numbers, whole
 from stylemap.errors import InputError, Note
-from stylemap.metrics.evaluation import Reference
+
+if TYPE_CHECKING:
+    from stylemap.comparison.ablation import Run
 
 NAME = "ablation"  # of its place in a document
 
 
-def main(argv: list[str]) -> int:
-    parser = options.Parser(
-        prog="stylemap benchmark ablation",
-        description="Train a stylemap of every side with every seed into OUT/side<S>-seed<K>, then measure reconstruction and "
-        "edits by side. Finished runs are not trained again, unfinished ones go on, those of other processes are left. "
-        "Exit code 1 if a training failed.",
+def ablation(parser: Parser) -> None:
+    """Train a stylemap of every size with every seed into FOLDER/side<S>-seed<K>, then measure reconstruction and edits by size.
+    Finished runs are not trained again, unfinished ones go on, those of other processes are left. Exit code 1 if a training
+    failed."""
+    parser.add_argument(
+        "--config", required=True, metavar="RECIPE", help="Recipe: the name of one in configs/, or a YAML file."
     )
     parser.add_argument(
-        "--config", required=True, metavar="RECIPE", help="of the training: a name in configs/, or a YAML file"
+        "--stylemap-sizes",
+        type=Numbers(whole(1, 32)),
+        default=[1, 2, 4, 8, 16],
+        metavar="LIST",
+        help="Sides of the stylemap in cells. Default: 1,2,4,8,16.",
     )
+    flags.add(parser, "--seeds", default=[0, 1], help="Seeds: a run for every size and seed. Default: 0..1.")
     parser.add_argument(
-        "--sides", type=number, nargs="+", default=[1, 2, 4, 8, 16], metavar="S", help="of the stylemap, in cells"
+        "--images", type=whole(1), metavar="N", help="Training images of every run. Default: as the recipe says."
     )
-    parser.add_argument("--seeds", type=options.seed, nargs="+", default=[0, 1], metavar="K", help="of each run: a run for "
-                        "every side and seed")  # fmt: skip
-    parser.add_argument("--images", type=number, help="training images of every run; default: as the recipe says")
-    parser.add_argument("--out", type=Path, required=True, help="folder")
-    parser.add_argument("--no-train", action="store_true", help="measure what is finished, train nothing")
-    parser.add_argument(
-        "--count", type=number, default=1000, help="interpolations, for SWD_lerp, and training pictures to compare"
-    )
-    parser.add_argument("--pairs", type=number, default=250, help="edits for each part or half, at most")
-    parser.add_argument("--seed", type=options.seed, default=0, help="of what is drawn at random to measure")
-    parser.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    parser.add_argument(
-        "--docs", type=Path, metavar="PAGE", help="Markdown file to put the results into, between its markers"
-    )
-    return run(parser.parse_args(argv), argv)
+    flags.add_out_folder(parser)
+    parser.add_argument("--no-train", action="store_true", help="Measure what is finished. Train nothing.")
+    flags.add(parser, "--samples", "--pairs")
+    flags.add(parser, "--seed", help="Seed of what is drawn at random to measure.")
+    flags.add(parser, "--device", "--docs")
+    parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace, argv: list[str]) -> int:
+def run(arguments: argparse.Namespace) -> int:
+    from stylemap import checkpoint, devices
+    from stylemap.cli import train
+    from stylemap.comparison import ablation, machine, page
+    from stylemap.comparison.ablation import EDITS, PLOT, SHEET, TABLE, Measuring
+    from stylemap.datasets import unseen
+    from stylemap.metrics.evaluation import Reference
+
     if arguments.docs:
         page.validate(arguments.docs, NAME)
-    for flag, values in (("--sides", arguments.sides), ("--seeds", arguments.seeds)):
-        if len(set(values)) < len(values):
-            raise InputError(f"{flag} {' '.join(map(str, values))}: one is given twice")
-    flags = ["--config", arguments.config, "--device", arguments.device]
-    flags += ["--images", str(arguments.images)] if arguments.images else []
-    config, *_ = train.parse(flags)
+    changes = {"device": arguments.device} | ({"images": arguments.images} if arguments.images else {})
+    config = train.resolve([arguments.config], changes=changes)
     if not config.model.latents.spatial:
         raise InputError(f"--config {arguments.config} trains {config.model.architecture}, which has no stylemap")
     device = devices.pick(arguments.device)
-    runs = ablation.runs(config, arguments.sides, arguments.seeds, arguments.out)
+    runs = ablation.runs(config, arguments.stylemap_sizes, arguments.seeds, arguments.out)
     failed: dict[str, str] = {}
     if not arguments.no_train:
         for one in runs:
@@ -76,14 +74,14 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
                 return code
     finished = [one for one in runs if one.status() == "finished"]
     if not finished:
-        raise InputError(f"{arguments.out} holds no finished run to measure: {', '.join(told(runs, failed))}")
+        raise InputError(f"{arguments.out} holds no finished run to measure: {', '.join(unfinished(runs, failed))}")
     seen = {one: checkpoint.seen_by(one.folder) for one in finished}
     found = unseen.open_unseen(config.data, config.model.resolution, [each for some in seen.values() for each in some])
     for one, some in seen.items():
         if found.relation(some) == "other":
             raise InputError(f"{one.folder} holds a run on other pictures, {some[0].data}; give another --out")
     doubts = {one.name: text for one, some in seen.items() if (text := found.doubt(some))}
-    reference = Reference(found.training, arguments.count, arguments.seed, device=device)
+    reference = Reference(found.training, arguments.samples, arguments.seed, device=device)
     how = Measuring(reference, found.heldout, arguments.pairs, arguments.out)
     with files.owned(arguments.out / ablation.MEASURES):
         measures = []
@@ -96,10 +94,10 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
             f"Recipe {arguments.config}, {' and '.join(f'{n:,}' for n in numbers)} images each; "
             f"{len(found.heldout)} held-out pictures of {config.data}, {config.model.resolution} px; "
             f"edits of {masks}, at most {arguments.pairs} pairs each; "
-            f"{arguments.count} interpolations.",
-            *(f"Not finished: {text}." for text in told(runs, failed)),
+            f"{arguments.samples} interpolations.",
+            *(f"Not finished: {text}." for text in unfinished(runs, failed)),
             *(f"Not certain that {name} never saw these pictures: {text}." for name, text in doubts.items()),
-            page.command("stylemap benchmark ablation", argv),
+            page.command("stylemap benchmark ablation", arguments.words),
         ]
         about = {"machine": machine.hardware(device), "config": asdict(config), "load": machine.load()}
         text = ablation.write(measures, about, notes, how.sheets(finished), arguments.out)
@@ -109,24 +107,26 @@ def run(arguments: argparse.Namespace, argv: list[str]) -> int:
     for name, text in doubts.items():
         text = f"it is not certain that {name} never saw the pictures it is measured on: {text}"
         warnings.warn(text, Note, stacklevel=2)
-    for text in told(runs, failed):
+    for text in unfinished(runs, failed):
         print(f"not finished: {text}", file=sys.stderr)
     print(arguments.out / TABLE)
     return 1 if failed else 0
 
 
-def trained(one: Run) -> int:
+def trained(one: "Run") -> int:
     """Train what is to be trained. Returns the exit code: not 0 where a signal stopped it."""
+    from stylemap.cli import running
+
     status = one.status()
     if status == "new":
-        return train.run(one.config, one.folder, False)
+        return running.train(one.config, one.folder, False)
     if status == "unfinished":
         # where the data lies may have changed
-        return train.run(replace(one.known_config, data=one.config.data), one.folder, True)
+        return running.train(replace(one.known_config, data=one.config.data), one.folder, True)
     return 0
 
 
-def told(runs: list[Run], failed: Mapping[str, str]) -> list[str]:
+def unfinished(runs: "list[Run]", failed: Mapping[str, str]) -> list[str]:
     """The runs that cannot be measured, and why."""
     words = {"busy": "another process trains it", "new": "not begun", "unfinished": "stopped"}
     return [
@@ -135,5 +135,8 @@ def told(runs: list[Run], failed: Mapping[str, str]) -> list[str]:
 
 
 def line(measure: dict) -> str:
+    from stylemap.comparison import ablation
+    from stylemap.comparison.results import number as digits
+
     values = "   ".join(f"{name} {digits(measure[name])}" for name in ablation.METRICS)
     return f"side {measure['side']:>2}, seed {measure['seed']}   {values}"

@@ -8,9 +8,11 @@ import textwrap
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from stylemap import decoding, files, naming, parallel
-from stylemap.cli import parsing
+from stylemap import decoding, files, naming
+from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
 from stylemap.cli.prepare import Bar
+from stylemap.cli.values import OutputFile
 from stylemap.datasets import inspection
 from stylemap.datasets.inspection import Report
 from stylemap.datasets.sources import open_source
@@ -24,19 +26,19 @@ WORKERS = 2  # that training starts by default
 MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "palette", "I;16": "16-bit grey"}
 
 
-def main(argv: list[str]) -> int:
-    parser = parsing.Parser(
-        prog="stylemap data check",
-        description="Decode every picture and tell what there is and what to do about it. Changes nothing. "
-        "Exit code 0 if training would start, else 2.",
-    )
-    parser.add_argument("source", metavar="SRC", help="a folder, zip or LMDB of pictures")
-    parser.add_argument("--resolution", type=int, default=256, metavar="R", help="side in pixels to train at")
-    parser.add_argument("--json", type=json_path, metavar="FILE", help="also write the whole report here, as JSON")
+def check(parser: Parser) -> None:
+    """Decode every image and report what there is and what to do about it. Changes nothing. Exit code 0 if training would start,
+    else 2."""
+    parser.add_argument("source", metavar="SOURCE", help="Folder, zip or LMDB of images.")
+    flags.add(parser, "--resolution", help="Side in pixels to train at.")
     parser.add_argument(
-        "--workers", type=parsing.processes, default=parallel.cores(), help="processes; 0 = only this one"
+        "--json", type=OutputFile(".json"), metavar="FILE", help="Also write the whole report to this file, as JSON."
     )
-    arguments = parser.parse_args(argv)
+    flags.add(parser, "--workers")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
     source = open_source(arguments.source, arguments.resolution)
     with Bar("pictures") as bar:
         report = inspection.inspect_source(source, arguments.resolution, arguments.workers, bar)
@@ -45,15 +47,6 @@ def main(argv: list[str]) -> int:
     print(describe(report), flush=True)  # before the error, also where both go to one file
     if not report.usable:
         raise InputError(_unusable(report))
-    return 0
-
-
-def json_path(text: str) -> Path:
-    """A file to write that cannot be one of the pictures."""
-    path = Path(text)
-    if path.suffix.lower() != ".json" or path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} must be a file that ends in .json")
-    return path
 
 
 def describe(report: Report) -> str:

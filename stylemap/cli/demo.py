@@ -1,44 +1,40 @@
 """``stylemap demo``: train on drawn faces from scratch, then reconstruct and edit faces that training never saw."""
 
+import argparse
 from pathlib import Path
 
-import numpy as np
-import torch
-import torch.nn.functional as F
-from torch import Tensor
-
-from stylemap import checkpoint, images, sheets
-from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.cli import options, train
-from stylemap.config import TrainConfig
-from stylemap.datasets import Avatars, stream
-from stylemap.datasets.avatars import Part
-from stylemap.editing import Box, blend, transplant
+from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
 from stylemap.errors import InputError
-from stylemap.metrics import heldout
-
-EYES = (Part.LEFT_EYE, Part.RIGHT_EYE, Part.LEFT_BROW, Part.RIGHT_BROW)
-MOUTH = (Part.MOUTH, Part.UPPER_LIP, Part.LOWER_LIP)
-ROWS = 6
-FACES = 64  # held-out faces among which those of the pictures are chosen
 
 
-def main(argv: list[str]) -> int:
-    parser = options.Parser(
-        prog="stylemap demo", description="Train on drawn faces from scratch, reconstruct and edit."
+def demo(parser: Parser) -> None:
+    """Train on drawn faces from scratch, then reconstruct and edit faces that training never saw."""
+    parser.add_argument(
+        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="Folder of the run and the pictures."
     )
-    parser.add_argument("--out", type=Path, default=Path("demo"), help="folder of the run and the pictures")
-    parser.add_argument("--config", default="avatars32", help="a recipe that trains on avatars")
-    arguments = parser.parse_args(argv)
-    run = arguments.out / "run"
-    if stopped := train_unless_done(run, arguments.config):
+    parser.add_argument("--config", default="avatars32", metavar="RECIPE", help="Recipe that trains on avatars.")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from stylemap import checkpoint, demonstration
+    from stylemap.metrics import heldout
+
+    folder = arguments.out / "run"
+    if stopped := train_unless_done(folder, arguments.config):
         return stopped
-    scores = heldout.score(model := checkpoint.load(run), heldout_of(model))
+    model = checkpoint.load(folder)
+    scores = heldout.score(model, demonstration.heldout_of(model))
     print("\ntrained here, from scratch:")
-    draw_sheets(model, arguments.out)
-    if shipped := shipped_weights():
+    show(demonstration.write_sheets(model, arguments.out))
+    try:
+        shipped = checkpoint.load(flags.DEFAULT_WEIGHTS)
+    except InputError:  # a checkout may have been stripped of them
+        pass
+    else:
         print("\nthe same with the shipped weights, which trained longer:")
-        draw_sheets(checkpoint.load(shipped), arguments.out / "shipped")
+        show(demonstration.write_sheets(shipped, arguments.out / "shipped"))
     print(
         f"\nheld-out faces: mean squared error {scores.mse:.4f} (pixels in [-1, 1]), {scores.psnr:.2f} dB, "
         f"{scores.explained:.1%} of the pixel variance explained"
@@ -46,113 +42,20 @@ def main(argv: list[str]) -> int:
     return 0
 
 
-def train_unless_done(run: Path, recipe: str) -> int:
+def train_unless_done(folder: Path, recipe: str) -> int:
     """Train, or go on where an earlier demo was stopped. Returns an exit code other than 0 if it was stopped again."""
-    begun = (run / checkpoint.CONFIG_FILE).exists()
-    config = train.parse(["--resume", "--out", str(run)] if begun else ["--config", recipe])[0]
+    from stylemap import checkpoint
+    from stylemap.cli import running, train
+
+    begun = (folder / checkpoint.CONFIG_FILE).exists()
+    config = train.resolve([], folder) if begun else train.resolve([recipe])
     if config.data != "avatars" or config.model.stylemap_size < 8:
         raise InputError(
-            f"the demo edits drawn faces in maps of 8 x 8 cells or finer; the recipe {recipe!r} has no such"
+            f"the demo edits drawn faces in maps of 8 x 8 cells or finer, which the recipe {recipe!r} does not train"
         )
-    return train.run(config, run, resume=begun)
+    return running.train(config, folder, resume=begun)
 
 
-def shipped_weights() -> Path | None:
-    """The weights that come with the project; a checkout may have been stripped of them."""
-    try:
-        return checkpoint.find(options.DEFAULT_WEIGHTS)
-    except InputError:
-        return None
-
-
-def heldout_of(model: StylemapModel) -> Tensor:
-    """The held-out faces a run with the default `heldout` measures itself on, uint8 [N, R, R, 3]."""
-    return stream.first_images(Avatars(model.config.resolution, split="heldout"), TrainConfig.heldout)
-
-
-def draw_sheets(model: StylemapModel, folder: Path) -> None:
-    """Write the reconstructions, local edits and transplants of held-out faces and print their paths."""
-    faces = Avatars(model.config.resolution, split="heldout")
-    with torch.no_grad():
-        for name, sheet in (
-            ("reconstruction", reconstruction_sheet(model, faces)),
-            ("local_edit", local_edit_sheet(model, faces)),
-            ("transplant", transplant_sheet(model, faces)),
-        ):
-            images.write(folder / f"{name}.png", sheet)
-            print(f"  {name.replace('_', ' '):<15}{folder / name}.png")
-
-
-def reconstruction_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
-    """Original and reconstruction, two pairs a row."""
-    first, second = (images.from_arrays(faces[i] for i in range(k, k + ROWS)) for k in (0, ROWS))
-    a, b = (model.synthesize(model.encode(x)) for x in (first, second))
-    return sheets.sheet({"original": first, "reconstruction": a, "original ": second, "reconstruction ": b})
-
-
-def local_edit_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
-    """Eyes, mouth, and both, taken from the reference."""
-    pairs = contrasting_pairs(faces)
-    originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
-    original, reference = model.encode(originals), model.encode(references)
-    eyes, mouth = (torch.cat([part_mask(faces, a, b, parts) for a, b in pairs]) for parts in (EYES, MOUTH))
-    return sheets.sheet(
-        {
-            "original": originals,
-            "reference": references,
-            "reconstruction": model.synthesize(original),
-            "reference's eyes": blend(model, original, reference, eyes),
-            "reference's mouth": blend(model, original, reference, mouth),
-            "both": blend(model, original, reference, torch.maximum(eyes, mouth)),
-        }
-    )
-
-
-def transplant_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
-    """Parts of the reference at places where they do not belong: by masks moved in pixels, and by cells of the stylemap."""
-    pairs = contrasting_pairs(faces)
-    originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
-    original, reference = model.encode(originals), model.encode(references)
-    eyes, mouth = (torch.cat([part_mask(faces, b, b, parts) for _, b in pairs]) for parts in (EYES, MOUTH))
-    step, resolution = (
-        model.config.stylemap_size // 8,
-        model.config.resolution,
-    )  # cells; an eye is an eighth of the picture
-    cells = Box(source=(5 * step, 2 * step), target=(step, 2 * step), size=(2 * step, 4 * step))
-    return sheets.sheet(
-        {
-            "original": originals,
-            "reference": references,
-            "reconstruction": model.synthesize(original),
-            "mouth to the left": transplant(model, original, reference, mask=mouth, shift=(0, -resolution // 8)),
-            "eyes on the mouth": transplant(model, original, reference, mask=eyes, shift=(resolution // 4, 0)),
-            "mouth cells on top": transplant(model, original, reference, boxes=[cells]),
-        }
-    )
-
-
-def contrasting_pairs(faces: Avatars) -> list[tuple[int, int]]:
-    """(original, reference): faces whose swap is plain to see.
-
-    The least smiling with broad smiles, of a like skin and other eyes; none with glasses.
-    """
-    looks = {i: faces.attributes(i) for i in range(FACES)}
-
-    def mismatch(a: dict, b: dict) -> float:
-        return abs(a["skin_tone"] - b["skin_tone"]) + 0.2 * (a["eye_colour"] == b["eye_colour"])
-
-    plain = sorted((i for i in looks if not looks[i]["glasses"]), key=lambda i: looks[i]["smile"])
-    smiling, pairs = plain[-2 * ROWS :], []
-    for original in plain[:ROWS]:
-        reference = min(smiling, key=lambda i: mismatch(looks[i], looks[original]))
-        smiling.remove(reference)
-        pairs.append((original, reference))
-    return pairs
-
-
-def part_mask(faces: Avatars, original: int, reference: int, parts: tuple[Part, ...]) -> Tensor:
-    """[1, 1, R, R]: where either face has the parts, and a little around, so that nothing of the old part stays."""
-    labels = np.stack([faces.parts(original), faces.parts(reference)])
-    mask = torch.from_numpy(np.isin(labels, parts).any(axis=0)).float()[None, None]
-    margin = max(1, faces.side // 32)
-    return F.max_pool2d(mask, 2 * margin + 1, stride=1, padding=margin)
+def show(sheets: dict[str, Path]) -> None:
+    for name, path in sheets.items():
+        print(f"  {name:<15}{path}")

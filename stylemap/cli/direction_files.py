@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.cli import options
+from stylemap.cli import loading
 from stylemap.editing import directions, finding_directions
 from stylemap.editing.directions import Direction
 from stylemap.errors import InputError
@@ -50,7 +50,7 @@ def read_npy(path: str | Path, model: StylemapModel, name: str | None = None) ->
     shape = model.config.stylemap_shape
     vector = directions.read_npy(path, shape, name=name).vector
     draws = torch.randn(1024, model.config.stylemap_channels, generator=torch.Generator().manual_seed(0))
-    mapped = options.chunked(model.map, draws.to(model.device))
+    mapped = loading.chunked(model.map, draws.to(model.device))
     return directions.read_npy(path, shape, finding_directions.deviation(vector, mapped), name)
 
 

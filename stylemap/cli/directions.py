@@ -4,110 +4,160 @@ import argparse
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
-
-from stylemap import checkpoint, images, sheets
-from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.cli import direction_files, encoding, heldout, options, photos, terminal
+from stylemap.cli import flags, inputs, terminal
+from stylemap.cli.parsing import Parser, without_gradients
+from stylemap.cli.values import PICTURES, Numbers, OutputFile, Parsed, whole
 from stylemap.datasets import labels
 from stylemap.datasets.labels import Columns, Question, Value
-from stylemap.editing import applying, directions, finding_directions
-from stylemap.editing.blending import in_space, push_change
-from stylemap.editing.directions import Cells, Direction
-from stylemap.editing.edit import AMOUNT, Push
-from stylemap.errors import InputError, Note, shortened
+from stylemap.errors import InputError, Note
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stylemap.architectures.stylemap.model import StylemapModel
+    from stylemap.editing.directions import Direction
 
 STEPS = [float(k) for k in range(-3, 4)]
 MOST_STEPS = 50
 STRIP_PICTURES = 2  # of a strip made while training
-FILES = (".safetensors",)
+AVATARS = 2000  # of the drawn faces, which have no end
+METHODS = ("means", "logistic", "svm")
+DIRECTION_FILE = OutputFile(".safetensors")
+QUESTION = Parsed(Question.parse)
 
 
-def main(argv: list[str]) -> int:
-    parser = options.Parser(prog="stylemap directions", description="Directions of stylemaps: find and follow them.")
-    verbs = parser.add_subparsers(dest="verb", required=True, parser_class=options.Parser)
-
-    train = verbs.add_parser("train", help="find directions from pictures with labels")
-    train.add_argument("--labels", metavar="CSV", help="file name and attributes, or a list in CelebA's layout")
-    train.add_argument(
-        "--attribute", nargs="+", type=question, metavar="A", help="[NAME:]ATTRIBUTE[=VALUE | !=VALUE | >NUMBER]; "
-        "default: all columns of the labels"
-    )  # fmt: skip
-    train.add_argument("--method", choices=tuple(finding_directions.METHODS), default="means")
-    train.add_argument("--conditional-on", nargs="+", type=question, metavar="A", default=[],
-                       help="attributes whose directions are projected out")  # fmt: skip
-    train.add_argument("--seed", type=options.seed, default=0, help="of the choice of held-out pictures")
-    train.add_argument("--strip", type=options.output, help="also draw the first pictures moved along all directions")
-    train.set_defaults(run=run_train)
-
-    pca = verbs.add_parser("pca", help="principal components of stylemaps; needs no labels")
-    pca.add_argument("--components", type=int, default=8, help="how many, those of the largest variance first")
-    pca.set_defaults(run=run_pca)
-    for verb in (train, pca):
-        encoding.add_options(verb)
-        verb.add_argument("--out", type=_file, required=True, help=".safetensors file of directions")
-        verb.add_argument("--add", action="store_true", help="keep the directions of other names that --out holds")
-
-    apply = verbs.add_parser("apply", help="move a picture along a direction")
-    apply.add_argument("--image", required=True, metavar="A", help="photo to change")
-    apply.add_argument("--direction", required=True, metavar="NAME", help="see `stylemap directions list`")
-    apply.add_argument(
-        "--amount", type=options.amount, default=2.0, help="in standard deviations of pictures; may be negative"
+def train(parser: Parser) -> None:
+    """Find directions from images with labels."""
+    parser.add_argument(
+        "--labels", metavar="CSV", help="Table of file names and attributes, or a list in CelebA's layout."
     )
-    apply.add_argument("--mask", metavar="M", help="grey picture, white = move here")
-    apply.add_argument("--cells", type=cells, metavar="Y,X,H,W", help="move this rectangle of cells alone")
-    apply.add_argument("--space", choices=("w", "w+"), help="of the mask: w in cells; w+, the default, to the pixel")
-    apply.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
-    photos.add_options(
-        apply, "the picture is a photo", "The mask is painted on the photo, or see --mask-on.", painted=True
+    parser.add_argument(
+        "--attribute",
+        nargs="+",
+        type=QUESTION,
+        metavar="A",
+        help="[NAME:]ATTRIBUTE[=VALUE | !=VALUE | >NUMBER]. Default: all columns of the labels.",
     )
-    apply.set_defaults(run=run_apply)
-
-    strip = verbs.add_parser("strip", help="pictures in rows, amounts in columns")
-    strip.add_argument("--image", required=True, nargs="+", metavar="A", help="photos, a row each")
-    strip.add_argument("--direction", nargs="+", metavar="NAME", help="default: all of the file")
-    strip.add_argument(
-        "--amounts", type=amounts, default="-3..3", help="a range of whole numbers, or a list like -2,0,2.5"
+    parser.add_argument("--method", choices=METHODS, default="means", help="How to find a direction.")
+    parser.add_argument(
+        "--conditional-on",
+        nargs="+",
+        type=QUESTION,
+        metavar="A",
+        default=[],
+        help="Attributes whose directions are projected out.",
     )
-    strip.set_defaults(run=run_strip)
-    for verb in (apply, strip):
-        verb.add_argument(
-            "--directions", metavar="FILE", help=".safetensors or InterFaceGAN's .npy; default: the weights'"
-        )
-        verb.add_argument("--out", type=options.output, required=True, help="the picture to write")
-
-    listing = verbs.add_parser("list", help="what a file holds")
-    listing.add_argument("file", nargs="?", help="default: the shipped directions of --weights")
-    listing.set_defaults(run=run_list)
-
-    convert = verbs.add_parser("convert", help="from and to InterFaceGAN's .npy")
-    convert.add_argument("file", help=".safetensors or .npy")
-    convert.add_argument("--name", help="the direction to write as .npy; what to call one that is read")
-    convert.add_argument("--out", type=lambda p: options.output(p, (*FILES, ".npy")), required=True,
-                         help="the .npy to write of a .safetensors, or the other way round")  # fmt: skip
-    convert.set_defaults(run=run_convert)
-
-    for verb in (train, pca, apply, strip, listing, convert):
-        options.add_weights(verb)
-    arguments = parser.parse_args(argv)
-    with torch.no_grad():
-        arguments.run(arguments)
-    return 0
+    flags.add(parser, "--seed", help="Seed of the choice of held-out images.")
+    parser.add_argument(
+        "--strip",
+        type=OutputFile(*PICTURES),
+        metavar="IMAGE",
+        help="Also write the first images, moved along all directions.",
+    )
+    add_finding(parser)
+    parser.set_defaults(run=run_train)
 
 
-# ---- verbs
+def pca(parser: Parser) -> None:
+    """Find principal components of stylemaps. Needs no labels."""
+    parser.add_argument(
+        "--components",
+        type=whole(1, 100_000),
+        default=8,
+        metavar="N",
+        help="Number of components, those of the largest variance first.",
+    )
+    add_finding(parser)
+    parser.set_defaults(run=run_pca)
 
 
+def add_finding(parser: Parser) -> None:
+    """The flags of verbs that find directions."""
+    flags.add(parser, "--data", required=True)
+    flags.add(parser, "--count", help=f"Take the first N images of the data. Default: all; of avatars {AVATARS}.")
+    parser.add_argument(
+        "--out", type=DIRECTION_FILE, required=True, metavar="FILE", help=".safetensors file of directions to write."
+    )
+    parser.add_argument("--add", action="store_true", help="Keep the directions of other names that --out holds.")
+    flags.add(parser, "--weights", "--device")
+
+
+def apply(parser: Parser) -> None:
+    """Move a photo along a direction."""
+    flags.add(parser, "--original")
+    flags.add(parser, "--direction", required=True)
+    flags.add(parser, "--amount", default=2.0, help="Standard deviations to go. Below 0 goes the other way.")
+    flags.add(parser, "--mask")
+    flags.add(parser, "--cells", type=flags.CELLS, help="Move these cells alone: top, left, height, width.")
+    flags.add(parser, "--space", "--hard")
+    flags.add_alignment(
+        parser, "The original is a photo", "The mask is painted on the photo, or see --mask-on.", painted=True
+    )
+    flags.add(parser, "--directions")
+    flags.add_out_image(parser)
+    flags.add(parser, "--weights", "--device")
+    parser.set_defaults(run=run_apply)
+
+
+def strip(parser: Parser) -> None:
+    """Show photos in rows, and amounts of a direction in columns."""
+    flags.add(parser, "--photos", required=True)
+    flags.add(parser, "--direction", nargs="+", help="Names of directions. Default: all of the file.")
+    parser.add_argument(
+        "--amounts",
+        type=Numbers(flags.AMOUNT, MOST_STEPS),
+        default=STEPS,
+        metavar="LIST",
+        help="Amounts. Default: -3..3.",
+    )
+    flags.add(parser, "--directions")
+    flags.add_out_image(parser)
+    flags.add(parser, "--weights", "--device")
+    parser.set_defaults(run=run_strip)
+
+
+def listing(parser: Parser) -> None:
+    """Show what a file of directions holds."""
+    parser.add_argument("file", nargs="?", metavar="FILE", help="Default: the directions shipped with the weights.")
+    flags.add(parser, "--weights")
+    parser.set_defaults(run=run_list)
+
+
+def convert(parser: Parser) -> None:
+    """Convert from and to InterFaceGAN's .npy."""
+    parser.add_argument("file", metavar="FILE", help=".safetensors or .npy.")
+    parser.add_argument("--name", help="Direction to write as .npy, or the name to give to one that is read.")
+    parser.add_argument(
+        "--out",
+        type=OutputFile(".safetensors", ".npy"),
+        required=True,
+        metavar="FILE",
+        help=".npy to write of a .safetensors, or the other way round.",
+    )
+    flags.add(parser, "--weights", "--device")
+    parser.set_defaults(run=run_convert)
+
+
+# ---- work
+
+
+@without_gradients
 def run_train(arguments: argparse.Namespace) -> None:
-    if arguments.images == "avatars" and (arguments.labels or not arguments.attribute):
+    import torch
+
+    from stylemap import images
+    from stylemap.cli import direction_files, encoding, heldout, loading
+    from stylemap.editing import directions, finding_directions
+
+    if arguments.data == "avatars" and (arguments.labels or not arguments.attribute):
         raise InputError("avatars know their attributes: give --attribute, such as smile glasses, and no --labels")
-    if arguments.images != "avatars" and not arguments.labels:
-        raise InputError("pictures need --labels, a CSV of file names and attributes; or see `stylemap directions pca`")
+    if arguments.data != "avatars" and not arguments.labels:
+        raise InputError("images need --labels, a CSV of file names and attributes; or see `stylemap directions pca`")
     check_files(arguments)
     kept = direction_files.kept_directions(arguments)
-    model = options.load_model(arguments)
+    model = loading.load_model(arguments)
     pictures, indices = encoding.open_pictures(arguments, model)
     if arguments.labels:
         names = [pictures.name(i) for i in indices]
@@ -122,7 +172,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     stylemaps, usable = encoding.encode(model, pictures, list(rows))
     columns = Columns([rows[i] for i in usable])
 
-    def find(asked: Question) -> Direction:
+    def find(asked: Question) -> "Direction":
         answers, known = asked.answer(columns)
         labels = torch.from_numpy(answers[known])
         return finding_directions.find(asked.name, stylemaps[known], labels, arguments.method, seed=arguments.seed)
@@ -134,7 +184,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     ]
     directions.save(arguments.out, [*kept(found), *found])
     show(found)
-    heldout.note_trained(pictures, pictures, arguments.images, arguments.weights)
+    heldout.note_trained(pictures, pictures, arguments.data, arguments.weights)
     print(arguments.out)
     if arguments.strip:
         x = images.from_arrays(pictures[i] for i in usable[:STRIP_PICTURES]).to(model.device)
@@ -165,10 +215,14 @@ def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
     return wanted
 
 
+@without_gradients
 def run_pca(arguments: argparse.Namespace) -> None:
+    from stylemap.cli import direction_files, encoding, loading
+    from stylemap.editing import directions, finding_directions
+
     check_files(arguments)
     kept = direction_files.kept_directions(arguments)
-    model = options.load_model(arguments)
+    model = loading.load_model(arguments)
     stylemaps, _ = encoding.encode(model, *encoding.open_pictures(arguments, model))
     found = finding_directions.pca(stylemaps, arguments.components)
     directions.save(arguments.out, [*kept(found), *found])
@@ -176,24 +230,30 @@ def run_pca(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+@without_gradients
 def run_apply(arguments: argparse.Namespace) -> None:
-    options.keep_inputs([arguments.out], [p for p in (arguments.image, arguments.mask, arguments.directions) if p])
-    if not arguments.mask and (arguments.space or arguments.hard):
-        raise InputError("--space and --hard go with --mask; add it or leave them away")
-    model = options.load_model(arguments)
+    from stylemap.cli import direction_files, loading
+    from stylemap.editing import applying, directions
+    from stylemap.editing.blending import in_space, push_change
+    from stylemap.editing.edit import Push
+
+    inputs.keep_inputs([arguments.out], [p for p in (arguments.original, arguments.mask, arguments.directions) if p])
+    if not arguments.mask:
+        inputs.only_with("--mask", arguments, "space", "hard")
+    model = loading.load_model(arguments)
     if arguments.cells:
         try:
             directions.check_cells(arguments.cells, model.config.stylemap_size)
         except InputError as err:
             raise InputError(f"{err}; change --cells") from err
     (direction,) = direction_files.chosen(arguments, model, [arguments.direction])
-    pictures = photos.open_photos(arguments, model, arguments.weights)
-    original = pictures.open(arguments.image)
+    pictures = loading.open_photos(arguments, model, arguments.weights)
+    original = pictures.open(arguments.original)
     mask = pictures.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
     # without a mask both spaces are one
     space = (arguments.space or "w+") if arguments.mask else "w"
 
-    def maps_of(w: Tensor) -> list[Tensor]:
+    def maps_of(w: "Tensor") -> "list[Tensor]":
         return in_space(model, w, space)
 
     stylemap = model.encode(pictures.image(original))
@@ -204,32 +264,44 @@ def run_apply(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
+@without_gradients
 def run_strip(arguments: argparse.Namespace) -> None:
-    options.keep_inputs([arguments.out], arguments.image)
-    model = options.load_model(arguments)
+    from stylemap import images
+    from stylemap.cli import direction_files, loading
+
+    inputs.keep_inputs([arguments.out], arguments.photos)
+    model = loading.load_model(arguments)
     selected = direction_files.chosen(arguments, model, arguments.direction)
-    x = options.read_photos(arguments.image, model, arguments.weights)
+    x = loading.read_photos(arguments.photos, model, arguments.weights)
     images.write(arguments.out, strips(model, x, selected, arguments.amounts))
     print(arguments.out)
 
 
 def run_list(arguments: argparse.Namespace) -> None:
+    from stylemap.cli import direction_files
+    from stylemap.editing import directions
+
     show(list(directions.load(arguments.file or direction_files.shipped(arguments.weights)).values()))
 
 
+@without_gradients
 def run_convert(arguments: argparse.Namespace) -> None:
+    from stylemap import checkpoint
+    from stylemap.cli import direction_files, loading
+    from stylemap.editing import directions
+
     if Path(arguments.file).suffix.lower() == ".npy":
-        options.keep_inputs([arguments.out], [arguments.file, checkpoint.find(arguments.weights)])
+        inputs.keep_inputs([arguments.out], [arguments.file, checkpoint.find(arguments.weights)])
         direction_files.check_overwriting(arguments.out)
         if arguments.out.suffix.lower() == ".npy":
             raise InputError("--out must end in .safetensors where a .npy is read")
         directions.save(
-            arguments.out, [direction_files.read_npy(arguments.file, options.load_model(arguments), arguments.name)]
+            arguments.out, [direction_files.read_npy(arguments.file, loading.load_model(arguments), arguments.name)]
         )
     else:
         if arguments.out.suffix.lower() != ".npy" or not arguments.name:
             raise InputError("of a file of directions one becomes a .npy: give its --name and --out NAME.npy")
-        options.keep_inputs([arguments.out], [arguments.file])
+        inputs.keep_inputs([arguments.out], [arguments.file])
         directions.write_npy(
             arguments.out, direction_files.pick(directions.load(arguments.file), arguments.name, arguments.file)
         )
@@ -241,14 +313,17 @@ def run_convert(arguments: argparse.Namespace) -> None:
 
 def check_files(arguments: argparse.Namespace) -> None:
     """InputError if what a verb that finds directions reads would be written over."""
+    from stylemap import checkpoint
+    from stylemap.cli import direction_files
+
     read = [checkpoint.find(arguments.weights), getattr(arguments, "labels", None)]
-    read += [arguments.images if arguments.images != "avatars" else None]
+    read += [arguments.data if arguments.data != "avatars" else None]
     written = [arguments.out, getattr(arguments, "strip", None)]
-    options.keep_inputs([path for path in written if path], [path for path in read if path])
+    inputs.keep_inputs([path for path in written if path], [path for path in read if path])
     direction_files.check_overwriting(arguments.out)
 
 
-def show(found: list[Direction]) -> None:
+def show(found: "list[Direction]") -> None:
     """A line for each direction; accuracies are of held-out pictures."""
     names = [terminal.one_line(d.name) for d in found]
     width = max(map(len, names))
@@ -263,51 +338,20 @@ def show(found: list[Direction]) -> None:
         print(f"{name:<{width}}  {terminal.one_line(o.method):<9}{o.pictures:>9}  {cells}{d.scale:>7.3g}{without}")
 
 
-def strips(model: StylemapModel, x: Tensor, selected: list[Direction], steps: list[float]) -> Tensor:
+def strips(model: "StylemapModel", x: "Tensor", selected: "list[Direction]", steps: list[float]) -> "Tensor":
     """[3, H, W]: for each direction a sheet, the pictures [N, 3, R, R] in rows, the amounts in columns."""
+    import torch
+
+    from stylemap import sheets
+    from stylemap.cli import loading
+    from stylemap.editing import directions
+
     stylemap = model.encode(x)
     blocks = []
     for direction in selected:
         columns = {"picture": x}
         for amount in steps:
             moved = directions.move(stylemap, direction, amount)
-            columns[f"{direction.name} {amount:+g}"] = options.chunked(model.synthesize, moved).clamp(-1, 1)
+            columns[f"{direction.name} {amount:+g}"] = loading.chunked(model.synthesize, moved).clamp(-1, 1)
         blocks.append(sheets.sheet(columns))
     return torch.cat(blocks, dim=1)
-
-
-# ---- flags
-
-
-def amounts(text: str) -> list[float]:
-    """ "-3..3" -> [-3, -2 .. 3]; "-2,0.5" -> [-2, 0.5]."""
-    try:
-        if ".." in text:
-            low, high = (int(part) for part in text.split(".."))
-            found = [float(i) for i in range(low, min(high, low + MOST_STEPS) + 1)]
-        else:
-            found = [float(part) for part in text.split(",")]
-    except ValueError:
-        found = []
-    valid = all(abs(step) <= AMOUNT.most for step in found)  # NaN is not
-    if not 1 <= len(found) <= MOST_STEPS or len(set(found)) < len(found) or not valid:
-        known = f"-3..3 or -2,0,2, {MOST_STEPS} at most and none beyond {AMOUNT.most:g}"
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} are not amounts like {known}")
-    return found
-
-
-def question(text: str) -> Question:
-    """ "hair_colour=black" and the like."""
-    try:
-        return Question.parse(text)
-    except InputError as err:
-        raise argparse.ArgumentTypeError(str(err)) from None
-
-
-def cells(text: str) -> Cells:
-    """ "5,2,2,4" -> (5, 2, 2, 4)."""
-    return options.whole_numbers(text, 4, "y,x,height,width in cells, like 5,2,2,4")
-
-
-def _file(path: str) -> Path:
-    return options.output(path, FILES)

@@ -4,89 +4,76 @@ import argparse
 import json
 import platform
 from dataclasses import asdict
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from stylemap import __version__, checkpoint, datasets, files, provenance
-from stylemap.cli import heldout, options, parsing
-from stylemap.config import TrainConfig
-from stylemap.datasets.unseen import Unseen
+from stylemap import __version__, datasets, files
+from stylemap.cli import flags, inputs
+from stylemap.cli.parsing import Parser
+from stylemap.cli.values import Names, OutputFile
 from stylemap.errors import InputError
-from stylemap.metrics import suite
-from stylemap.metrics.evaluation import Evaluation, Reference
-from stylemap.metrics.suite import DEFAULT, METRICS, Result
+
+if TYPE_CHECKING:
+    from stylemap.datasets.unseen import Unseen
+    from stylemap.metrics.evaluation import Evaluation
+    from stylemap.metrics.suite import Result
 
 ARROWS = {"lower": "↓", "higher": "↑"}
-MOST = 1_000_000
 REASON = 110  # characters of a reason in the table; the report has it whole
+NEEDS_NOTHING = (
+    "mse", "psnr", "ssim", "mse_src", "mse_ref", "swd", "swd_lerp", "latent_distance", "detectability",
+)  # fmt: skip
+METRICS = (
+    "mse", "psnr", "ssim", "lpips", "mse_src", "mse_ref", "swd", "swd_lerp", "fid", "fid_lerp", "kid", "precision",
+    "recall", "ppl_zfull", "ppl_wfull", "ppl_zend", "ppl_wend", "latent_distance", "separability_z", "separability_w",
+    "detectability",
+)  # fmt: skip
 
 
-def main(argv: list[str]) -> int:
-    parser = options.Parser(
-        prog="stylemap evaluate",
-        description="Measure weights on pictures: reconstruction of held-out ones, samples and interpolations against "
-        "training ones, local edits. Writes a report with everything a number depends on, and prints a table.",
-        epilog="metrics: "
-        + ", ".join(f"{name} ({metric.needs})" if metric.needs else name for name, metric in METRICS.items())
-        + ". In brackets what a metric needs; docs/metrics.md defines them.",
+def evaluate(parser: Parser) -> None:
+    """Measure weights: reconstruction of held-out images, samples and interpolations against training images, local edits.
+    Writes a report with everything a number depends on, and prints a table. docs/metrics.md defines the metrics."""
+    flags.add(parser, "--weights", "--device")
+    flags.add(
+        parser,
+        "--data",
+        help="Data set: a folder, zip or LMDB of images, or avatars. Default: the one that the weights were trained on.",
     )
-    options.add_weights(parser)
+    flags.add(
+        parser,
+        "--part-labels",
+        help="Folder or zip of the images' label maps, for mse_src and mse_ref. Without them halves are edited. Avatars have "
+        "their own.",
+    )
     parser.add_argument(
-        "--data", help="folder, zip or LMDB of pictures, or avatars; default: what the weights were trained on"
+        "--metrics",
+        type=Names(METRICS, "metric", {"default": NEEDS_NOTHING}),
+        default="default",
+        metavar="NAMES",
+        help="Metrics to compute. default takes those that need no download and no package.",
     )
-    parser.add_argument("--parts", metavar="PATH", help="folder or zip of the pictures' part labels, for mse_src and mse_ref; "
-                        "without, halves are edited; avatars have their own")  # fmt: skip
-    parser.add_argument("--metrics", type=names, default="default", metavar="NAMES",
-                        help="such as mse,swd; default: those that need nothing; or all")  # fmt: skip
-    parser.add_argument(
-        "--count", type=number, default=1000, help="generated pictures, and training ones to compare with"
-    )
-    parser.add_argument("--heldout", type=number, help="pictures to reconstruct and edit, of those that training held out; "
-                        f"default: all of them, or {TrainConfig.heldout} of data that the weights do not know")  # fmt: skip
-    parser.add_argument("--pairs", type=number, default=250, help="edits for each part or half, at most")
-    parser.add_argument("--seed", type=options.seed, default=0, help="of all that is drawn at random")
-    parser.add_argument("--lpips-vgg", metavar="PATH", help="vgg16-397923af.pth; by default in torch's cache")
-    parser.add_argument("--inception", metavar="PATH", help="weights-inception-2015-12-05-6726825d.pth; the same")
-    parser.add_argument("--workers", type=parsing.processes, default=0, help="processes that read training pictures")
-    parser.add_argument("--out", type=report_file, required=True, help="the report to write, .json")
-    arguments = parser.parse_args(argv)
-    run(arguments)
-    return 0
-
-
-def names(text: str) -> list[str]:
-    """ "mse,swd" -> ["mse", "swd"]; also "default" and "all"."""
-    chosen = {"default": list(DEFAULT), "all": list(METRICS)}.get(text) or list(dict.fromkeys(text.split(",")))
-    for name in chosen:
-        if name not in METRICS:
-            raise argparse.ArgumentTypeError(f"unknown metric {name!r}; known are default, all, {', '.join(METRICS)}")
-    return chosen
-
-
-def number(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= MOST:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number, 1 to {MOST}")
-    return int(text)
-
-
-def report_file(text: str) -> Path:
-    return options.output(text, (".json",))
+    flags.add(parser, "--samples", "--heldout", "--pairs", "--seed", "--vgg", "--inception")
+    flags.add(parser, "--workers", default=0)
+    parser.add_argument("--out", type=OutputFile(".json"), required=True, metavar="FILE", help="Report to write.")
+    parser.set_defaults(run=run)
 
 
 def run(arguments: argparse.Namespace) -> None:
-    options.check_networks(arguments)
-    model = options.load_any(arguments)
+    from stylemap.cli import heldout, loading
+    from stylemap.metrics import suite
+    from stylemap.metrics.evaluation import Evaluation, Reference
+
+    inputs.check_file("--vgg", arguments.vgg)
+    inputs.check_file("--inception", arguments.inception)
+    model = loading.load_any(arguments)
     side = model.config.resolution
-    found = heldout.open_unseen([arguments.weights], arguments.data, "--data", side, arguments.heldout)
-    if arguments.parts and found.data == "avatars":
-        raise InputError("--parts goes with pictures of files; avatars have their own labels")
-    labels = datasets.open_part_labels(found.heldout, arguments.parts)
-    reference = Reference(
-        found.training, arguments.count, arguments.seed, arguments.lpips_vgg, arguments.inception, arguments.workers, model.device
-    )  # fmt: skip
-    evaluation = Evaluation(model, reference, found.heldout, arguments.pairs, labels)
-    report = describe(arguments, evaluation, found)
+    unseen = heldout.open_unseen([arguments.weights], arguments.data, "--data", side, arguments.heldout)
+    if arguments.part_labels and unseen.data == "avatars":
+        raise InputError("--part-labels goes with pictures of files; avatars have their own labels")
+    labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
+    where = arguments.vgg, arguments.inception, arguments.workers, model.device
+    reference = Reference(unseen.training, arguments.samples, arguments.seed, *where)
+    evaluation = Evaluation(model, reference, unseen.heldout, arguments.pairs, labels)
+    report = describe(arguments, evaluation, unseen)
     width = max(map(len, arguments.metrics))
     for name in arguments.metrics:
         result = suite.compute(evaluation, name)
@@ -97,12 +84,17 @@ def run(arguments: argparse.Namespace) -> None:
     reasons = [metric["reason"] for metric in report["metrics"].values() if "reason" in metric]
     if len(reasons) == len(report["metrics"]):
         raise InputError(f"no metric could be computed: {reasons[0]}")
-    heldout.tell(arguments.weights, found)
+    heldout.tell(arguments.weights, unseen)
     print(arguments.out)
 
 
-def describe(arguments: argparse.Namespace, evaluation: Evaluation, found: Unseen) -> dict:
+def describe(arguments: argparse.Namespace, evaluation: "Evaluation", unseen: "Unseen") -> dict:
     """What all metrics have in common."""
+    import torch
+
+    from stylemap import checkpoint, provenance
+    from stylemap.cli import heldout
+
     file = checkpoint.find(arguments.weights)
     return {
         "stylemap": __version__,
@@ -117,26 +109,30 @@ def describe(arguments: argparse.Namespace, evaluation: Evaluation, found: Unsee
             "model": asdict(evaluation.model.config),
         },
         "data": {
-            "name": found.data,
-            "said": heldout.said(arguments.weights, found),
+            "name": unseen.data,
+            "said": heldout.said(arguments.weights, unseen),
             "training": len(evaluation.reference.training),
             "heldout": len(evaluation.heldout),
             "names_sha256": datasets.fingerprint(evaluation.reference.training, evaluation.heldout),
             "resolution": evaluation.model.config.resolution,
-            "resize": "central square, shrunk by area, enlarged by Lanczos-3" if found.data != "avatars" else "drawn",
+            "resize": "central square, shrunk by area, enlarged by Lanczos-3" if unseen.data != "avatars" else "drawn",
         },
         "metrics": {},
     }
 
 
-def entry(name: str, result: Result) -> dict:
+def entry(name: str, result: "Result") -> dict:
     """Of the report. JSON knows no infinity; the details then say what the value is."""
+    from stylemap.metrics.suite import METRICS
+
     value = None if unavailable(result) else result.value
     about = {"value": value, "better": METRICS[name].better, "needs": METRICS[name].needs}
     return about | {"seconds": round(result.seconds, 2)} | result.details
 
 
-def row(name: str, result: Result, width: int) -> str:
+def row(name: str, result: "Result", width: int) -> str:
+    from stylemap.metrics.suite import METRICS
+
     metric = METRICS[name]
     if unavailable(result):
         reason = result.details["reason"]
@@ -146,5 +142,5 @@ def row(name: str, result: Result, width: int) -> str:
     return f"{name:<{width}} {ARROWS[metric.better]} {text}".rstrip()
 
 
-def unavailable(result: Result) -> bool:
+def unavailable(result: "Result") -> bool:
     return "reason" in result.details

@@ -1,5 +1,6 @@
 """Pictures named on the command line, and the names of what is made of them."""
 
+import argparse
 import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
@@ -52,3 +53,35 @@ def unique_names(
         names.append(name)
         used.update(map(naming.folded, files(name)))
     return names
+
+
+def keep_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
+    """Refuse to write over a file that was given to be read, or into a folder of such files.
+
+    Raises:
+        InputError: naming it.
+    """
+    read = {Path(path).resolve(): path for path in inputs}
+    folders = {path for path in read if path.is_dir()}
+    for path in outputs:
+        whole = path.resolve()
+        if whole in read and whole not in folders:
+            raise InputError(f"{path} is one of the files to read and would be overwritten; give another --out")
+        if inside := folders & {whole, *whole.parents}:
+            raise InputError(
+                f"{path} would be written into {read[inside.pop()]}, which is read; write to another folder"
+            )
+
+
+def check_file(flag: str, path: str | None) -> None:
+    """InputError if a flag names a file that is not there."""
+    if path and not Path(path).is_file():
+        raise InputError(f"{flag} {path}: no such file; give the path of the weights, or leave the flag out")
+
+
+def only_with(needed: str, arguments: argparse.Namespace, *names: str) -> None:
+    """InputError if one of these flags is given, which need another flag."""
+    for name in names:
+        if getattr(arguments, name, None):
+            flag = "--" + name.replace("_", "-")
+            raise InputError(f"{flag} goes with {needed}; add {needed}, or leave {flag} out")

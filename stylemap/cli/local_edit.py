@@ -1,118 +1,126 @@
-"""``stylemap local-edit``: blend or transplant parts between photos, one pair or those of a data set."""
+"""``stylemap local-edit blend | transplant``: parts of one photo in another."""
 
 import argparse
 
-import torch
-from torch import Tensor
+from stylemap.cli import flags, inputs, selecting
+from stylemap.cli.parsing import Parser, without_gradients
+from stylemap.cli.values import Several, real, whole, yes_or_no
+from stylemap.errors import InputError
 
-from stylemap.cli import batch_edit, options, photos, replay, selecting
-from stylemap.editing import applying, blending, composing
-from stylemap.editing.composing import Change
-from stylemap.editing.edit import SCALE, Patch, Placement, Space, layer_count
-from stylemap.editing.transplanting import Box
-from stylemap.errors import InputError, shortened
-from stylemap.photos.photo import Photo
-
-WHO = "original and reference are photos"
-REPEATED = ("mask", "part", "reference_parts", "half", "source", "target", "size", "shift", "scale", "flip")
+PHOTOS = "Original and reference are photos"
+COMMON = ("--original", "--reference", "--mask", "--part", "--part-labels", "--out", "--weights", "--align", "--device")
 
 
-def main(argv: list[str]) -> int:
-    parser = options.Parser(prog="stylemap local-edit", description="Put parts of one photo into another.")
-    verbs = parser.add_subparsers(dest="verb", required=True, parser_class=options.Parser)
-    add_blend(verbs)
-    add_transplant(verbs)
-    batch_edit.add(verbs)
-    replay.add(verbs)
-    arguments = parser.parse_args(argv)
-    for name in REPEATED:
-        if getattr(arguments, name, ()) is None:  # as a default, [] would show in the help
-            setattr(arguments, name, [])
-    with torch.no_grad():
-        arguments.run(arguments)
-    return 0
-
-
-def add_blend(verbs) -> None:
-    blend = verbs.add_parser("blend", help="the reference inside a mask, the original outside")
-    blend.add_argument("--original", required=True, metavar="A", help="photo to edit")
-    blend.add_argument(
-        "--reference", required=True, action="append", metavar="B", help="may repeat, each with a place of its own"
+def blend(parser: Parser) -> None:
+    """Take the reference inside a mask and the original outside of it."""
+    flags.add(parser, "--original")
+    parser.add_argument(
+        "--reference",
+        required=True,
+        action="append",
+        metavar="PHOTO",
+        help="Photo to take from. May repeat, each with a mask, part or half of its own.",
     )
-    selecting.add_options(blend, union=True)
-    photos.add_options(blend, WHO, "A mask is painted on the original photo, or see --mask-on.", painted=True)
-    add_common(blend)
-    blend.set_defaults(run=run_blend)
+    selecting.add_flags(parser, union=True)
+    flags.add_alignment(parser, PHOTOS, "A mask is painted on the original photo, or see --mask-on.", painted=True)
+    add_blending(parser)
+    parser.show_common(*COMMON, "--half", "--strength", "--paste-back")
+    parser.set_defaults(run=run_blend)
 
 
-def add_transplant(verbs) -> None:
-    transplant = verbs.add_parser(
-        "transplant",
-        help="a part of the reference at another place of the original",
-        description="Several parts at once: repeat the flags, the k-th of each belong together; one --reference, --shift, "
-        "--scale or --flip serves all. Later parts lie over earlier ones.",
+def transplant(parser: Parser) -> None:
+    """Put a part of the reference at another place of the original. For several parts repeat the flags: the k-th of each
+    belong together, and one --reference, --shift, --scale or --flip serves all. Later parts lie over earlier ones."""
+    flags.add(parser, "--original")
+    parser.add_argument(
+        "--reference", required=True, action="append", metavar="PHOTO", help="Photo to take parts from. May repeat."
     )
-    transplant.add_argument("--original", required=True, metavar="A", help="photo to edit")
-    transplant.add_argument(
-        "--reference", required=True, action="append", metavar="B", help="photo to take parts from; may repeat"
+    cells = parser.add_argument_group("cells", "Whole cells of the stylemap.")
+    flags.add(
+        cells,
+        "--cells",
+        action="append",
+        default=[],
+        type=flags.CELLS,
+        help="Cells of the reference to take: top, left, height, width.",
     )
-    cells = transplant.add_argument_group("cells", "Whole cells of the stylemap.")
-    for flag, name, metavar, text in (
-        ("--from", "source", "Y,X", "upper left cell, reference"),
-        ("--to", "target", "Y,X", "upper left cell, original"),
-        ("--size", "size", "H,W", "height and width in cells"),
-    ):
-        cells.add_argument(flag, dest=name, action="append", type=options.pair, metavar=metavar, help=text)
-    selecting.add_options(transplant, union=False)
-    place = transplant.add_argument_group("to where", "With --mask or --part: one of these at least.")
-    place.add_argument("--shift", action="append", type=options.pair, metavar="DY,DX", help="pixels down, right")
-    place.add_argument("--scale", action="append", type=scale, metavar="TIMES", help="about the part's middle")
+    cells.add_argument(
+        "--to-cell",
+        action="append",
+        default=[],
+        type=Several(whole(0, flags.FARTHEST), "3,4"),
+        metavar="Y,X",
+        help="Cell of the original that the top left one goes to.",
+    )
+    selecting.add_flags(parser, union=False)
+    place = parser.add_argument_group("to where", "With --mask or --part give at least one of these.")
+    place.add_argument(
+        "--shift",
+        action="append",
+        default=[],
+        type=Several(flags.PIXELS, "3,-4"),
+        metavar="DY,DX",
+        help="Move the part by pixels, down and right.",
+    )
+    place.add_argument(
+        "--scale",
+        action="append",
+        default=[],
+        type=real(0.25, 4),
+        metavar="X",
+        help="Enlarge the part about its middle.",
+    )
     place.add_argument(
         "--flip",
         action="append",
+        default=[],
         nargs="?",
         const=True,
         type=yes_or_no,
         metavar="yes|no",
-        help="left-right",
+        help="Mirror the part, left to right.",
     )
-    photos.add_options(transplant, WHO, "Cells and masks are on the faces.", painted=False)
-    add_common(transplant)
-    transplant.set_defaults(run=run_transplant)
+    flags.add_alignment(parser, PHOTOS, "Cells and masks are on the faces.", painted=False)
+    add_blending(parser)
+    parser.show_common(*COMMON, "--cells", "--to-cell", "--shift", "--scale", "--flip")
+    parser.set_defaults(run=run_transplant)
 
 
-def add_common(verb: argparse.ArgumentParser) -> None:
-    verb.add_argument(
-        "--space", choices=("w", "w+"), help="w: in cells; w+, the default: follows the mask to the pixel"
+def add_blending(parser: Parser) -> None:
+    """The flags of both verbs that say how parts are laid over the original."""
+    flags.add(parser, "--space", "--hard")
+    parser.add_argument(
+        "--strength", type=flags.FRACTION, default=1.0, metavar="X", help="Share of the reference in the edit."
     )
-    verb.add_argument("--hard", action="store_true", help="take every cell the mask touches whole")
-    verb.add_argument("--strength", type=options.fraction, default=1.0, help="share of the reference")
-    verb.add_argument(
-        "--layers", type=layers, metavar="FIRST-LAST", help="w+ only: the resized stylemaps that change, counted from 0"
+    flags.add(
+        parser, "--layers", help="With --space w+: the resized stylemaps to change, counted from 0. Default: all."
     )
-    verb.add_argument("--out", type=options.output, required=True, help="the picture to write")
-    options.add_weights(verb)
+    flags.add_out_image(parser)
+    flags.add(parser, "--weights", "--device")
 
 
+@without_gradients
 def run_blend(arguments: argparse.Namespace) -> None:
+    from stylemap.cli.patching import Patching
+    from stylemap.editing.edit import Placement
+
     count = selecting.given(arguments)
     if arguments.mask and len(arguments.reference) != count:
         raise InputError(f"{len(arguments.reference)} --reference and {count} --mask; give one mask for each reference")
     check_files(arguments)
-    job = Job(arguments)
+    job = Patching(arguments)
     references = [job.pictures.open(path) for path in arguments.reference]
     selected = selecting.select(arguments, job.pictures, job.original, references)
     job.write([job.patch(r, mask, Placement()) for r, mask in zip(references, selected, strict=True)])
 
 
+@without_gradients
 def run_transplant(arguments: argparse.Namespace) -> None:
-    cells = [arguments.source, arguments.target, arguments.size]
+    cells = [arguments.cells, arguments.to_cell]
     moves = [arguments.shift, arguments.scale, arguments.flip]
     by_mask = bool(arguments.mask or arguments.part)
     if by_mask == any(cells) or by_mask != any(moves):
-        raise InputError(
-            "give either --from, --to and --size (cells) or --mask and --shift (pixels), or --scale or --flip for --shift"
-        )
+        raise InputError("give either --cells and --to-cell, or --mask or --part with --shift, --scale or --flip")
     if by_mask:
         transplant_masks(arguments)
     else:
@@ -120,6 +128,9 @@ def run_transplant(arguments: argparse.Namespace) -> None:
 
 
 def transplant_masks(arguments: argparse.Namespace) -> None:
+    from stylemap.cli.patching import Patching
+    from stylemap.editing.edit import Placement
+
     places = selecting.given(arguments)
     moves = {"--shift": arguments.shift, "--scale": arguments.scale, "--flip": arguments.flip}
     count = max(places, *map(len, moves.values()))
@@ -132,7 +143,7 @@ def transplant_masks(arguments: argparse.Namespace) -> None:
     )
     placements = [Placement(*where) for where in zip(shifts, scales, flips, strict=True)]
     check_files(arguments)
-    job = Job(arguments)
+    job = Patching(arguments)
     opened = {path: job.pictures.open(path) for path in dict.fromkeys(names)}
     references = [opened[path] for path in names]
     selected = selecting.select(arguments, job.pictures, job.original, references)
@@ -140,102 +151,27 @@ def transplant_masks(arguments: argparse.Namespace) -> None:
 
 
 def transplant_cells(arguments: argparse.Namespace) -> None:
-    if not (arguments.source and arguments.target and arguments.size):
-        raise InputError("cells need all three of --from, --to and --size")
+    from stylemap.cli.patching import Patching
+    from stylemap.editing.composing import Change
+    from stylemap.editing.transplanting import Box
+
+    if not (arguments.cells and arguments.to_cell):
+        raise InputError("cells need both --cells and --to-cell")
     if arguments.space or arguments.hard or arguments.layers or arguments.feather:
         raise InputError("--space, --hard, --layers and --feather go with --mask: cells are copied whole, in w")
-    count = len(arguments.target)
-    sources, sizes, names = (
-        selecting.spread(flag, values, count, "--to")
-        for flag, values in (
-            ("--from", arguments.source),
-            ("--size", arguments.size),
-            ("--reference", arguments.reference),
-        )
-    )
+    count = len(arguments.to_cell)
+    cells = selecting.spread("--cells", arguments.cells, count, "--to-cell")
+    names = selecting.spread("--reference", arguments.reference, count, "--to-cell")
     check_files(arguments)
-    job = Job(arguments, space="w")
-    boxes = [Box(*corners) for corners in zip(sources, arguments.target, sizes, strict=True)]
+    job = Patching(arguments, space="w")
+    boxes = [Box(box[:2], target, box[2:]) for box, target in zip(cells, arguments.to_cell, strict=True)]
     try:
         patches = [box.patch(job.model.config, arguments.strength) for box in boxes]
     except InputError as err:
-        raise InputError(f"{err}; change --from, --to or --size") from err
+        raise InputError(f"{err}; change --cells or --to-cell") from err
     references = [job.pictures.open(path) for path in names]
     job.write([Change(patch, job.maps(r)) for r, patch in zip(references, patches, strict=True)])
 
 
-class Job:
-    """What both verbs need: the model, the photos and the settings that the flags name."""
-
-    def __init__(self, arguments: argparse.Namespace, space: Space = "w+"):
-        if arguments.layers and arguments.space == "w":
-            raise InputError("--layers chooses among the resized stylemaps of w+; leave it or --space w away")
-        self.arguments, self.space = arguments, arguments.space or space
-        self.model = options.load_model(arguments)
-        most = layer_count(self.model.config)
-        if arguments.layers and arguments.layers[1] > most:
-            raise InputError(f"--layers: these weights have the resized stylemaps 0-{most - 1}")
-        self.pictures = photos.open_photos(arguments, self.model, arguments.weights)
-        self.original = self.pictures.open(arguments.original)
-
-    def encode(self, photo: Photo) -> Tensor:
-        return self.model.encode(self.pictures.image(photo))
-
-    def maps(self, reference: Photo) -> list[Tensor]:
-        return blending.in_space(self.model, self.encode(reference), self.space)
-
-    def patch(self, reference: Photo, mask: Tensor, placement: Placement) -> Change:
-        settings = self.arguments
-        patch = Patch(
-            reference=0,
-            mask=mask,
-            placement=placement,
-            strength=settings.strength,
-            hard=settings.hard,
-            layers=settings.layers,
-        )
-        if placement.flip:
-            turned = self.model.encode(self.pictures.image(reference).flip(3))
-            change = Change(patch, blending.mirrored(self.model, turned, self.space))
-        else:
-            change = Change(patch, self.maps(reference))
-        if not composing.region([change], self.model.config.resolution).max() > 0:
-            raise InputError("a part leaves the frame altogether; shift it less")
-        return change
-
-    def write(self, changes: list[Change]) -> None:
-        edited = applying.apply_changes(self.model, self.maps(self.original), changes, self.space, self.pictures.paste)
-        self.pictures.write(self.arguments.out, self.original, edited)
-        print(self.arguments.out)
-
-
 def check_files(arguments: argparse.Namespace) -> None:
-    options.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *selecting.files(arguments)])
-
-
-def layers(text: str) -> tuple[int, int]:
-    """ "0-3" -> (0, 4), the first and one past the last."""
-    first, dash, last = text.partition("-")
-    try:
-        low, high = int(first), int(last if dash else first)
-    except ValueError:
-        low, high = 0, -1
-    if not 0 <= low <= high:
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} are no layers like 0-3 or 2")
-    return low, high + 1
-
-
-def scale(text: str) -> float:
-    """How many times as large."""
-    try:
-        return Placement(scale=float(text)).scale
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"{shortened(text)!r} is not a number from {SCALE.least} to {SCALE.most}"
-        ) from None
-
-
-def yes_or_no(text: str) -> bool:
-    if text not in ("yes", "no"):
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is neither yes nor no")
-    return text == "yes"
+    inputs.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *selecting.files(arguments)])

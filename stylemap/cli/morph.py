@@ -1,161 +1,121 @@
 """``stylemap morph``: films in which pictures turn into one another, and expressions carried from face to face."""
 
 import argparse
-import math
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
-import torch
-from torch import Tensor
+from stylemap.cli import films, flags, inputs
+from stylemap.cli.parsing import Parser, without_gradients
+from stylemap.cli.values import FILMS, PICTURES, Range, real
+from stylemap.errors import InputError
 
-from stylemap import images, video
-from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.cli import films, options
-from stylemap.editing import mixing, motion
-from stylemap.errors import InputError, shortened
-from stylemap.photos import formats
+if TYPE_CHECKING:
+    from torch import Tensor
 
 ALWAYS_FILMS = (".gif", ".mp4")
 EASE = "smooth"
-# options that a single picture has no use for, and what they are when not given
-FILM_ONLY = {"loop": False, "sheet": None, "fps": films.FPS, "ease": EASE}
+FILM_ONLY = {"loop": False, "sheet": None, "fps": flags.FPS, "ease": EASE}  # what a single picture has no use for
+SHARE = Range(real(0, 1))
 
 
-def main(argv: list[str]) -> int:
-    parser = options.Parser(prog="stylemap morph", description="Films of pictures that turn into one another.")
-    verbs = parser.add_subparsers(dest="verb", required=True, parser_class=options.Parser)
-
-    path = verbs.add_parser("path", help="from photo to photo: whole, inside masks, or part after part")
-    path.add_argument(
-        "pictures", nargs="+", metavar="PICTURE", help="two or more, in the order in which they are shown"
+def path(parser: Parser) -> None:
+    """Make a film from photo to photo: whole, inside masks, or part after part."""
+    parser.add_argument(
+        "photos", nargs="+", metavar="PHOTO", help="Two photos or more, in the order in which they are shown."
     )
-    path.add_argument(
-        "--mask", action="append", default=[], metavar="M", help="only what is white moves; may repeat, see --when"
-    )
-    path.add_argument(
+    flags.add(parser, "--mask", action="append", default=[], help="Grey image. Only what is white moves. May repeat.")
+    parser.add_argument(
         "--when",
         action="append",
         default=[],
-        type=span,
-        metavar="START,END",
-        help="one for each --mask: when it moves, as shares of the time from picture to picture, 0,1 if none is given",
+        type=SHARE,
+        metavar="A..B",
+        help="When a mask moves, as shares of the time from photo to photo; one for each --mask. Default: 0..1.",
     )
-    path.add_argument(
-        "--rest", type=span, metavar="START,END", help="when what no mask has moved follows; else it stays"
+    parser.add_argument(
+        "--rest", type=SHARE, metavar="A..B", help="When the rest of the picture moves. Default: it stays as it is."
     )
-    path.add_argument("--out", type=films.output, required=True, help=films.OUT)
-    films.add_options(path, ease=EASE)
-    path.set_defaults(run=run_path)
-
-    transfer = verbs.add_parser("transfer", help="what one face has and another has not, added to a third")
-    transfer.add_argument("--target", required=True, metavar="A", help="photo to change")
-    transfer.add_argument("--neutral", required=True, metavar="B", help="a face without it, say without a smile")
-    transfer.add_argument("--expressive", required=True, metavar="C", help="the same face with it")
-    transfer.add_argument(
-        "--amount", type=options.amount, default=1.0, help="of the difference; above 1 more, below 0 its opposite"
-    )
-    transfer.add_argument("--mask", metavar="M", help="grey picture, white = where it is added")
-    transfer.add_argument(
-        "--out",
-        type=lambda p: options.output(p, (*formats.FORMATS, *ALWAYS_FILMS)),
-        required=True,
-        help="a picture; a film from nothing to --amount as .gif, .mp4, or with --frames also .webp or .png",
-    )
-    films.add_options(transfer, ease=EASE, frames=None)
-    transfer.set_defaults(run=run_transfer)
-
-    for verb in (path, transfer):
-        verb.add_argument(
-            "--space", choices=("w", "w+"), default="w+", help="w: in cells; w+: follows masks to the pixel"
-        )
-        verb.add_argument("--hard", action="store_true", help="take every cell a mask touches whole")
-        options.add_weights(verb)
-    arguments = parser.parse_args(argv)
-    with torch.no_grad():
-        arguments.run(arguments)
-    return 0
+    flags.add_film(parser, EASE)
+    flags.add(parser, "--space", "--hard", "--weights", "--device")
+    parser.set_defaults(run=run_path)
 
 
-def span(text: str) -> tuple[float, float]:
-    """ "0,0.5" -> (0.0, 0.5)."""
-    try:
-        start, end = (float(part) for part in text.split(","))
-    except ValueError:
-        start = end = math.nan
-    if not 0 <= start < end <= 1:
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a start and a later end from 0 to 1 like 0,0.5")
-    return start, end
-
-
+@without_gradients
 def run_path(arguments: argparse.Namespace) -> None:
-    options.keep_inputs(films.outputs(arguments), [*arguments.pictures, *arguments.mask])
-    films.check(arguments)
-    if len(arguments.pictures) < 2:
-        raise InputError(f"a morph needs two pictures or more; name another after {arguments.pictures[0]}")
+    import torch
+
+    from stylemap.cli import loading
+    from stylemap.editing import motion
+
+    films.check(arguments, [*arguments.photos, *arguments.mask])
+    if len(arguments.photos) < 2:
+        raise InputError(f"a morph needs two photos or more; name another after {arguments.photos[0]}")
     if arguments.when and len(arguments.when) != len(arguments.mask):
         raise InputError(
             f"{len(arguments.mask)} --mask and {len(arguments.when)} --when; give one --when for each mask, or none"
         )
-    if not arguments.mask and (arguments.rest or arguments.hard):
-        raise InputError(f"{'--rest' if arguments.rest else '--hard'} goes with --mask; add one or leave it out")
-    model = options.load_model(arguments)
-    photos = options.read_photos(arguments.pictures, model, arguments.weights)
+    if not arguments.mask:
+        inputs.only_with("--mask", arguments, "rest", "hard")
+    model = loading.load_model(arguments)
+    photos = loading.read_photos(arguments.photos, model, arguments.weights)
     stylemaps = torch.cat([model.encode(photo) for photo in photos.split(1)])
-    frames = motion.morph(
-        model,
-        stylemaps,
-        arguments.frames,
-        regions(arguments, model),
-        arguments.loop,
-        films.EASES[arguments.ease],
-        arguments.space,
-        arguments.hard,
-    )
+    masks = [loading.read_mask(path, model, arguments.photos, arguments.hard) for path in arguments.mask]
+    spans = arguments.when or [(0.0, 1.0)] * len(masks)
+    regions = [motion.Region(mask, *span) for mask, span in zip(masks, spans, strict=True)]
+    if arguments.rest:
+        regions.append(motion.Region(torch.ones_like(masks[0]), *arguments.rest))
+    how = arguments.loop, films.ease(arguments), arguments.space or "w+", arguments.hard
+    frames = motion.morph(model, stylemaps, arguments.frames, regions, *how)
     films.write(arguments, frames, motion.timeline(len(stylemaps), arguments.frames, arguments.loop))
 
 
-def regions(arguments: argparse.Namespace, model: StylemapModel) -> list[motion.Region]:
-    """Of the masks, and of the rest."""
-    spans = arguments.when or [(0.0, 1.0)] * len(arguments.mask)
-    selected = [options.read_mask(path, model, arguments.pictures, arguments.hard) for path in arguments.mask]
-    found = [motion.Region(mask, *when) for mask, when in zip(selected, spans, strict=True)]
-    if arguments.rest:
-        found.append(motion.Region(torch.ones_like(found[0].mask), *arguments.rest))
-    return found
+def transfer(parser: Parser) -> None:
+    """Add what one face has and another has not, such as a smile, to a third."""
+    flags.add(parser, "--original")
+    parser.add_argument("--neutral", required=True, metavar="PHOTO", help="Face without the expression.")
+    parser.add_argument("--expressive", required=True, metavar="PHOTO", help="The same face with the expression.")
+    flags.add(parser, "--amount", default=1.0, help="Multiple of the difference to add. Below 0 adds its opposite.")
+    flags.add(parser, "--mask")
+    out = "Image to write, or a film from nothing to --amount: .gif, .mp4, or with --frames also .webp or .png."
+    flags.add_film(parser, EASE, (*PICTURES, *ALWAYS_FILMS), out, frames=None)
+    flags.add(parser, "--space", "--hard", "--weights", "--device")
+    parser.set_defaults(run=run_transfer)
 
 
+@without_gradients
 def run_transfer(arguments: argparse.Namespace) -> None:
-    inputs = [arguments.target, arguments.neutral, arguments.expressive, arguments.mask]
-    options.keep_inputs(films.outputs(arguments), [path for path in inputs if path])
-    films.check(arguments)
-    if arguments.hard and not arguments.mask:
-        raise InputError("--hard goes with --mask; add one or leave it out")
+    from stylemap import images
+    from stylemap.cli import loading
+    from stylemap.editing import mixing, motion
+
+    faces = [arguments.original, arguments.neutral, arguments.expressive]
+    films.check(arguments, [*faces, *([arguments.mask] if arguments.mask else [])])
+    if not arguments.mask:
+        inputs.only_with("--mask", arguments, "hard")
     moving = arguments.frames is not None or arguments.out.suffix.lower() in ALWAYS_FILMS
-    if moving and arguments.out.suffix.lower() not in video.FORMATS:
+    if moving and arguments.out.suffix.lower() not in FILMS:
         raise InputError(f"--frames makes a film, which {arguments.out} cannot be; name a .gif, .webp, .png or .mp4")
     for name, unset in FILM_ONLY.items():
         if not moving and getattr(arguments, name) != unset:
-            raise InputError(f"--{name} goes with a film; add --frames 16, or leave --{name} away")
-    model = options.load_model(arguments)
-    photos = options.read_photos(inputs[:3], model, arguments.weights)
-    target, neutral, expressive = model.encode(photos).split(1)
-    mask = arguments.mask and options.read_mask(arguments.mask, model, [arguments.target], arguments.hard)
+            raise InputError(f"--{name} goes with a film; add --frames 16, or leave --{name} out")
+    model = loading.load_model(arguments)
+    original, neutral, expressive = model.encode(loading.read_photos(faces, model, arguments.weights)).split(1)
+    mask = arguments.mask and loading.read_mask(arguments.mask, model, [arguments.original], arguments.hard)
+    space = arguments.space or "w+"
 
-    def edit(amount: float | Tensor) -> Tensor:
-        return mixing.transfer(model, target, neutral, expressive, amount, mask, arguments.space, arguments.hard)
+    def edit(amount: "float | Tensor") -> "Tensor":
+        return mixing.transfer(model, original, neutral, expressive, amount, mask, space, arguments.hard)
 
-    if not moving:
-        picture = edit(arguments.amount)
-        enlarge = options.Enlarging(arguments.size and images.times(picture.shape[-1], arguments.size), "--size 1")
-        images.write(arguments.out, enlarge(picture))
+    def rising() -> "Iterator[Tensor]":
+        """The frames from nothing to the whole amount, and with --loop the way back."""
+        for back, way in enumerate(ways):
+            share = films.ease(arguments)(way)
+            for part in (1 - share if back else share).split(motion.frames_at_once(model)):
+                yield edit(arguments.amount * part)
+
+    if moving:
+        ways = motion.timeline(2, arguments.frames or 16, arguments.loop)
+        films.write(arguments, rising(), ways)
+    else:
+        images.write(arguments.out, loading.Enlarging(arguments.enlarge)(edit(arguments.amount)))
         print(arguments.out)
-        return
-    ways = motion.timeline(2, arguments.frames or 16, arguments.loop)
-    films.write(arguments, rising(edit, ways, arguments, model), ways)
-
-
-def rising(edit, ways: list[Tensor], arguments: argparse.Namespace, model: StylemapModel) -> Iterator[Tensor]:
-    """The frames from nothing to the whole amount, and with a second way back."""
-    for back, way in enumerate(ways):
-        share = films.EASES[arguments.ease](way)
-        for part in (1 - share if back else share).split(motion.frames_at_once(model)):
-            yield edit(arguments.amount * part)

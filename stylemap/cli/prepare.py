@@ -7,8 +7,10 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from stylemap import naming, parallel
-from stylemap.cli import parsing
+from stylemap import naming
+from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
+from stylemap.cli.values import OutputFile, whole
 from stylemap.datasets import preparing
 from stylemap.datasets.packing import unfinished
 from stylemap.datasets.sources import Source, open_source
@@ -16,37 +18,44 @@ from stylemap.datasets.sources import Source, open_source
 NAMED = 5  # files left out that are spelled out
 
 
-def main(argv: list[str]) -> int:
-    parser = parsing.Parser(
-        prog="stylemap data prepare",
-        description="Make one zip of square pictures of one size, in parallel. The same command goes on after a kill.",
+def prepare(parser: Parser) -> None:
+    """Make one zip of square images of one size, in parallel. The same command goes on after a kill."""
+    parser.add_argument("source", metavar="SOURCE", help="Folder, zip or LMDB of images.")
+    flags.add(
+        parser, "--heldout", type=whole(0), default=0, help="Images to put into val/, which training measures on."
     )
-    parser.add_argument("source", metavar="SRC", help="a folder, zip or LMDB of pictures")
-    parser.add_argument("--out", type=zip_path, required=True, metavar="X.zip", help="the zip to write")
-    parser.add_argument("--holdout", type=int, default=0, metavar="N", help="pictures to put into val/, measured on")
-    parser.add_argument("--test", type=int, default=0, metavar="N", help="pictures to put into test/, for the end")
-    add_options(parser)
-    arguments = parser.parse_args(argv)
+    parser.add_argument(
+        "--test", type=whole(0), default=0, metavar="N", help="Images to put into test/, to measure on at the end."
+    )
+    add_flags(parser)
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
     source = open_source(arguments.source, arguments.resolution)
-    return run(source, arguments.out, None, arguments, (arguments.holdout, arguments.test))
+    return write_zip(source, arguments.out, None, arguments, (arguments.heldout, arguments.test))
 
 
-def add_options(parser: argparse.ArgumentParser, resolution: int = 256) -> None:
-    """The flags that `run` reads."""
-    parser.add_argument("--resolution", type=int, default=resolution, metavar="R", help="side in pixels")
-    parser.add_argument("--pad", action="store_true", help="keep the whole picture, on white; default: central square")
+def add_flags(parser: Parser, resolution: int = 256) -> None:
+    """The flags that `write_zip` reads."""
+    parser.add_argument("--out", type=OutputFile(".zip"), required=True, metavar="ZIP", help="Zip to write.")
+    flags.add(parser, "--resolution", default=resolution)
     parser.add_argument(
-        "--format", choices=("jpeg", "png"), default="jpeg", help="of pictures that must be changed; the rest is kept"
+        "--pad", action="store_true", help="Keep the whole image, on white. Default: its central square."
     )
-    parser.add_argument("--quality", type=int, default=95, help="of JPEG, 1 to 100")
-    parser.add_argument("--skip-small", action="store_true", help="leave out what would have to be enlarged")
-    parser.add_argument("--drop-duplicates", action="store_true", help="of equal files take the first only")
     parser.add_argument(
-        "--workers", type=parsing.processes, default=parallel.cores(), help="processes; 0 = only this one"
+        "--format",
+        choices=("jpeg", "png"),
+        default="jpeg",
+        help="Format of images that must be changed. The rest is kept as it is.",
     )
+    parser.add_argument("--quality", type=whole(1, 100), default=95, metavar="N", help="Quality of JPEG.")
+    parser.add_argument("--skip-small", action="store_true", help="Leave out images that would have to be enlarged.")
+    parser.add_argument("--drop-duplicates", action="store_true", help="Keep only the first of equal files.")
+    flags.add(parser, "--workers")
 
 
-def run(
+def write_zip(
     source: Source,
     out: Path,
     places: Mapping[str, str] | None,
@@ -110,11 +119,3 @@ class Bar:
 
     def __exit__(self, *_) -> None:
         self.bar.close()
-
-
-def zip_path(text: str) -> Path:
-    """A zip to write."""
-    path = Path(text)
-    if path.suffix.lower() != ".zip" or path.is_dir():
-        raise argparse.ArgumentTypeError(f"{text!r} must be a file that ends in .zip")
-    return path

@@ -6,20 +6,20 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stylemap import cli
-from stylemap.cli import parsing, prepare, terminal
+from stylemap.cli import prepare, terminal
+from stylemap.cli.parsing import Parser
 from stylemap.datasets.packing import unfinished
 from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.preparing_parts import prepare_parts
 
 
-def parser(name: str, description: str) -> parsing.Parser:
-    """The flags of all; `prepare.run` reads most of them."""
-    flags = parsing.Parser(prog=f"python data/{name}/prepare.py", description=description)
-    flags.add_argument("source", metavar="SRC", help="the archive as downloaded, or the folder it was unpacked into")
-    flags.add_argument("--out", type=prepare.zip_path, required=True, metavar="X.zip", help="the zip to write")
-    flags.add_argument("--partial", action="store_true", help="take an incomplete archive for what it holds")
-    prepare.add_options(flags)
-    return flags
+def parser(name: str, description: str) -> Parser:
+    """The flags of all; `prepare.write_zip` reads most of them."""
+    parser = Parser(f"python data/{name}/prepare.py", description)
+    parser.add_argument("source", metavar="SOURCE", help="Archive as downloaded, or the folder it was unpacked into.")
+    parser.add_argument("--partial", action="store_true", help="Take an incomplete archive for what it holds.")
+    prepare.add_flags(parser)
+    return parser
 
 
 def script(verb: Callable[..., int]) -> Callable[..., int]:
@@ -39,7 +39,7 @@ def note(finding: str) -> None:
 
 
 def label_maps(labels: PartLabels, places: Mapping[str, str], out: Path, workers: int) -> int:
-    """`prepare_parts` under a progress bar, like `prepare.run`. Returns the exit code."""
+    """`prepare_parts` under a progress bar, like `prepare.write_zip`. Returns the exit code."""
     with prepare.Bar("label maps") as bar:
         try:
             content = prepare_parts(labels, places, out, workers, bar)

@@ -3,75 +3,78 @@
 import argparse
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stylemap import checkpoint, decoding, devices, project
-from stylemap.cli import options, photos
-from stylemap.editing.edit import ORIGINAL
+from stylemap import decoding
+from stylemap.cli import flags, inputs
+from stylemap.cli.parsing import Parser, without_gradients
+from stylemap.cli.values import PICTURES
 from stylemap.errors import InputError
-from stylemap.photos import formats
-from stylemap.photos.photo import Photo
-from stylemap.project import Project
 from stylemap.resources import PRETRAINED
 
-
-def add(verbs) -> None:
-    """Register the verb with the parsers of ``local-edit``."""
-    replay = verbs.add_parser(
-        "replay",
-        help="repeat an edit that the editor saved, on its picture or on others",
-        description="Repeat an edit that the editor saved as a project: on its own picture, bit for bit, or on other photos.",
-    )
-    replay.add_argument("project", metavar="PROJECT", help="the file that the editor saved")
-    replay.add_argument(
-        "--original", nargs="+", metavar="A", help="photos to edit instead of the project's own; one or several"
-    )
-    replay.add_argument(
-        "--out", type=Path, required=True, help="the picture to write; or a folder, to write <photo>.png into"
-    )
-    photos.add_options(replay, "each --original is a photo", "", painted=False)
-    replay.add_argument(
-        "--weights", help="those the project was made with; by default looked for among the shipped ones"
-    )
-    replay.add_argument("--device", default="auto", help="auto, cpu, cuda, cuda:1, mps")
-    replay.set_defaults(run=run)
+if TYPE_CHECKING:
+    from stylemap.photos.photo import Photo
+    from stylemap.project import Project
 
 
+def replay(parser: Parser) -> None:
+    """Repeat an edit that the editor saved as a project: on its own photo, bit for bit, or on other photos."""
+    parser.add_argument("project", metavar="PROJECT", help="File that the editor saved.")
+    flags.add(parser, "--photos", help="Photos to edit instead of the project's own.")
+    parser.add_argument(
+        "--out", type=Path, required=True, metavar="PATH", help="Image to write, or a folder to write NAME.png into."
+    )
+    flags.add_alignment(parser, "--photos are photos", "", painted=False)
+    flags.add(
+        parser,
+        "--weights",
+        default=None,
+        help="Weights the project was made with. Default: those shipped under its name.",
+    )
+    flags.add(parser, "--device")
+    parser.set_defaults(run=run)
+
+
+@without_gradients
 def run(arguments: argparse.Namespace) -> None:
-    originals = arguments.original or []
-    if arguments.align and not originals:
-        raise InputError("--align goes with --original; the project's own picture is cut out already")
-    targets = outputs(arguments.out, originals)
-    options.keep_inputs(targets, [*originals, arguments.project])
-    for path in originals:
+    from stylemap import checkpoint, devices, project
+    from stylemap.cli import loading
+
+    paths = arguments.photos or []
+    if arguments.align and not paths:
+        raise InputError("--align goes with --photos; the project's own picture is cut out already")
+    targets = outputs(arguments.out, paths)
+    inputs.keep_inputs(targets, [*paths, arguments.project])
+    for path in paths:
         # before anything is written: one that is missing would else be found after hours of work on the others
         decoding.read_size(Path(path))
     loaded = project.load(arguments.project)
     weights = arguments.weights or shipped(loaded)
-    model = options.stylemaps(checkpoint.load_any(weights, devices.pick(arguments.device)), weights)
-    replay = project.Replay(model, loaded)
-    pictures = photos.open_photos(arguments, model, weights)
-    for target, path in zip(targets, originals or [None], strict=True):
+    model = loading.stylemaps(checkpoint.load_any(weights, devices.pick(arguments.device)), weights)
+    repeat = project.Replay(model, loaded)
+    pictures = loading.open_photos(arguments, model, weights)
+    for target, path in zip(targets, paths or [None], strict=True):
         photo = own_photo(loaded, arguments.project) if path is None else pictures.open(path)
         image = None if path is None else pictures.image(photo)
-        pictures.write(target, photo, replay(image, pictures.paste))
+        pictures.write(target, photo, repeat(image, pictures.paste))
         print(target)
 
 
-def outputs(out: Path, originals: list[str]) -> list[Path]:
+def outputs(out: Path, paths: list[str]) -> list[Path]:
     """What is written: a picture for each original, or one for the project's own.
 
     Raises:
-        InputError: ``out`` is no name for that, or two originals would have one.
+        InputError: ``out`` is no name for that, or two paths would have one.
     """
-    if len(originals) < 2 and out.suffix.lower() in formats.FORMATS and not out.is_dir():
+    if len(paths) < 2 and out.suffix.lower() in PICTURES and not out.is_dir():
         return [out]
-    if not originals or (out.suffix.lower() not in ("", *formats.FORMATS) and not out.is_dir()):
-        folder = "" if not originals else ", or name a folder"
-        raise InputError(f"--out {out} must be a picture and end in {' or '.join(formats.FORMATS)}{folder}")
-    if out.suffix.lower() in formats.FORMATS and not out.is_dir():
-        raise InputError(f"--out {out} is one picture, for {len(originals)} photos; name a folder")
+    if not paths or (out.suffix.lower() not in ("", *PICTURES) and not out.is_dir()):
+        folder = "" if not paths else ", or name a folder"
+        raise InputError(f"--out {out} must be a picture and end in {' or '.join(PICTURES)}{folder}")
+    if out.suffix.lower() in PICTURES and not out.is_dir():
+        raise InputError(f"--out {out} is one picture, for {len(paths)} photos; name a folder")
     named: dict[Path, str] = {}
-    for path in originals:
+    for path in paths:
         target = out / f"{Path(path).stem}.png"
         if target in named:
             raise InputError(
@@ -81,7 +84,7 @@ def outputs(out: Path, originals: list[str]) -> list[Path]:
     return list(named)
 
 
-def shipped(loaded: Project) -> Path:
+def shipped(loaded: "Project") -> Path:
     """The weights that come with the program under the name that a project file gives; the name is never a path.
 
     Raises:
@@ -93,12 +96,14 @@ def shipped(loaded: Project) -> Path:
     raise InputError(f"the project was made with weights called {loaded.weights!r}; give them with --weights")
 
 
-def own_photo(loaded: Project, path: str) -> Photo:
+def own_photo(loaded: "Project", path: str) -> "Photo":
     """The project's own original.
 
     Raises:
         InputError: it has none.
     """
+    from stylemap.editing.edit import ORIGINAL
+
     if ORIGINAL not in loaded.photos:
-        raise InputError(f"{path} holds no original; give one with --original")
+        raise InputError(f"{path} holds no original; give one with --photos")
     return replace(loaded.photos[ORIGINAL], name=f"the photo in {path}")

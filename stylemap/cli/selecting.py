@@ -1,80 +1,74 @@
 """The flags that say where an edit happens: painted masks, parts of the face, halves of the picture."""
 
 import argparse
-import math
-from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
-import torch
-from torch import Tensor
+from stylemap.cli import flags
+from stylemap.cli.values import Names, real
+from stylemap.datasets.parts import GROUPS
+from stylemap.errors import InputError
 
-from stylemap import decoding
-from stylemap.cli.photos import SquarePhotos
-from stylemap.datasets import parts, sources
-from stylemap.editing import masks
-from stylemap.errors import InputError, shortened
-from stylemap.photos.photo import Photo
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stylemap.photos.photo import Photo
+    from stylemap.retouching import SquarePhotos
 
 
-def add_options(parser: argparse.ArgumentParser, union: bool) -> None:
+def add_flags(parser: argparse.ArgumentParser, union: bool) -> None:
     """``--mask``, ``--part`` with its labels, ``--feather``.
 
     Args:
         union: of the original's part and the reference's, and halves as well; otherwise the reference's part alone.
     """
-    side, taken = ("original", "the reference there") if union else ("reference", "the part to take")
-    group = parser.add_argument_group("where", "One of --mask, --part or --half." if union else None)
-    group.add_argument("--mask", action="append", metavar="M", help=f"grey picture over the {side}, white = {taken}")
+    group = parser.add_argument_group("where", f"Give one of --mask{', --part or --half' if union else ' or --part'}.")
+    over = "original. The reference is taken" if union else "reference. The part is taken"
+    flags.add(group, "--mask", action="append", default=[], help=f"Grey image over the {over} where it is white.")
+    whose = "the part of either photo" if union else "the part of the reference"
     group.add_argument(
         "--part",
         action="append",
-        type=part_names,
+        default=[],
+        type=Names(GROUPS, "part"),
         metavar="NAMES",
-        help="instead of --mask: " + ("the union of both pictures' part, " if union else "the part of the reference, ")
-        + f"such as nose or nose,eye; known are {', '.join(parts.GROUPS)}",
-    )  # fmt: skip
-    group.add_argument(
-        "--parts", metavar="PATH", help="with --part: folder or zip of label maps, named like the pictures"
+        help=f"Take {whose}, by its label map.",
     )
+    flags.add(group, "--part-labels")
     if union:
-        group.add_argument("--original-parts", metavar="FILE", help="instead of --parts: label map of the original")
+        group.add_argument(
+            "--original-part-labels", metavar="FILE", help="Label map of the original, instead of --part-labels."
+        )
     group.add_argument(
-        "--reference-parts",
+        "--reference-part-labels",
         action="append",
+        default=[],
         metavar="FILE",
-        help="instead of --parts: label map of the reference",
+        help="Label map of the reference, instead of --part-labels.",
     )
     if union:
-        group.add_argument("--half", action="append", choices=masks.HALVES, help="instead of --mask")
-    group.add_argument("--feather", type=pixels, default=0.0, metavar="PIXELS", help="soften the mask's edge this far")
-    parser.set_defaults(union=union, **({} if union else {"original_parts": None, "half": None}))
-
-
-def part_names(text: str) -> tuple[parts.Part, ...]:
-    """ "nose,eye" -> the ids of both."""
-    try:
-        return tuple(part for name in text.split(",") for part in parts.part_ids(name))
-    except InputError as err:
-        raise argparse.ArgumentTypeError(str(err)) from None
-
-
-def pixels(text: str) -> float:
-    """A number of pixels, 0 or more."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
-    if not 0 <= value < math.inf:
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is not a number of pixels, 0 or more")
-    return value
+        group.add_argument(
+            "--half",
+            action="append",
+            default=[],
+            choices=flags.HALVES,
+            help="Take this half of the picture, instead of a mask.",
+        )
+    group.add_argument(
+        "--feather",
+        type=real(0, flags.FARTHEST),
+        default=0.0,
+        metavar="PIXELS",
+        help="Width of the soft edge of the mask, in pixels.",
+    )
+    parser.set_defaults(union=union, **({} if union else {"original_part_labels": None, "half": []}))
 
 
 def files(arguments: argparse.Namespace) -> list[str]:
     """The files that are read to find out where."""
     return [
         *arguments.mask,
-        *arguments.reference_parts,
-        *(path for path in (arguments.parts, arguments.original_parts) if path),
+        *arguments.reference_part_labels,
+        *(path for path in (arguments.part_labels, arguments.original_part_labels) if path),
     ]
 
 
@@ -90,14 +84,16 @@ def given(arguments: argparse.Namespace) -> int:
         known = "--mask, --part or --half" if arguments.union else "--mask or --part"
         raise InputError(f"{' and '.join(named) or 'no place'} given; give one of {known}")
     if arguments.hard and arguments.feather:
-        raise InputError("--hard takes whole cells, so --feather has no effect; leave one of the two away")
-    single = [arguments.reference_parts] + ([arguments.original_parts] if arguments.union else [])
-    labelled = bool(arguments.parts) + any(map(bool, single))
+        raise InputError("--hard takes whole cells, so --feather has no effect; give one of the two")
+    single = [arguments.reference_part_labels] + ([arguments.original_part_labels] if arguments.union else [])
+    labelled = bool(arguments.part_labels) + any(map(bool, single))
     if not arguments.part and labelled:
-        raise InputError("--parts, --original-parts and --reference-parts go with --part; add it or leave them away")
-    if arguments.part and (labelled != 1 or (not arguments.parts and not all(map(bool, single)))):
-        files = "--original-parts and --reference-parts" if arguments.union else "--reference-parts"
-        raise InputError(f"--part needs label maps: give either --parts or {files}")
+        raise InputError(
+            "--part-labels, --original-part-labels and --reference-part-labels go with --part; add --part, or leave them out"
+        )
+    if arguments.part and (labelled != 1 or (not arguments.part_labels and not all(map(bool, single)))):
+        files = "--original-part-labels and --reference-part-labels" if arguments.union else "--reference-part-labels"
+        raise InputError(f"--part needs label maps: give either --part-labels or {files}")
     return len(kinds[named[0]])
 
 
@@ -113,63 +109,53 @@ def spread(flag: str, values: list, count: int, what: str) -> list:
 
 
 def select(
-    arguments: argparse.Namespace, pictures: SquarePhotos, original: Photo, references: list[Photo]
-) -> list[Tensor]:
+    arguments: argparse.Namespace, pictures: "SquarePhotos", original: "Photo", references: "list[Photo]"
+) -> "list[Tensor]":
     """The masks that the flags name, a place for each of the references: [1, 1, R, R] each, on the model's device.
 
     Raises:
         InputError: another number of flags than of references, files that cannot be used, a part that nobody has.
     """
+    from stylemap.editing import masks
+
     count, resolution = len(references), pictures.model.config.resolution
     if arguments.mask:
         over = [original if arguments.union else r for r in references]
-        found = [pictures.mask(path, photo, arguments.hard) for path, photo in zip(arguments.mask, over, strict=True)]
+        selected = [
+            pictures.mask(path, photo, arguments.hard) for path, photo in zip(arguments.mask, over, strict=True)
+        ]
     elif arguments.half:
         halves = spread("--half", arguments.half, count, "--reference")
-        found = [masks.half(half, resolution).to(pictures.model.device) for half in halves]
+        selected = [masks.half(half, resolution).to(pictures.model.device) for half in halves]
     else:
-        found = _parts(arguments, pictures, original, references)
-    return [masks.feather(mask, arguments.feather) for mask in found]
+        selected = _parts(arguments, pictures, original, references)
+    return [masks.feather(mask, arguments.feather) for mask in selected]
 
 
 def _parts(
-    arguments: argparse.Namespace, pictures: SquarePhotos, original: Photo, references: list[Photo]
-) -> list[Tensor]:
-    wanted = spread("--part", arguments.part, len(references), "--reference")
-    if arguments.parts:
-        labels = parts.PartLabels(arguments.parts)
-        maps = [labels.read(photo.name) for photo in references]
-        first = labels.read(original.name) if arguments.union else None
+    arguments: argparse.Namespace, pictures: "SquarePhotos", original: "Photo", references: "list[Photo]"
+) -> "list[Tensor]":
+    """The masks of ``--part``, one for each of the references."""
+    import torch
+
+    from stylemap.datasets import parts
+
+    names = spread("--part", arguments.part, len(references), "--reference")
+    if arguments.part_labels:
+        labels = parts.PartLabels(arguments.part_labels)
+        of_references = [labels.read(photo.name) for photo in references]
+        of_original = labels.read(original.name) if arguments.union else None
     else:
-        listed = spread("--reference-parts", arguments.reference_parts, len(references), "--reference")
-        maps = [read_labels(path) for path in listed]
-        first = read_labels(arguments.original_parts) if arguments.union else None
-    found = []
-    for ids, reference, ours in zip(wanted, references, maps, strict=True):
-        sides = [(reference, ours)] + ([] if first is None else [(original, first)])
-        over = [_part(pictures, photo, label, ids) for photo, label in sides]
-        mask = torch.stack(over).amax(0)
+        files = spread("--reference-part-labels", arguments.reference_part_labels, len(references), "--reference")
+        of_references = [parts.read_label_map(path) for path in files]
+        of_original = parts.read_label_map(arguments.original_part_labels) if arguments.union else None
+    selected = []
+    for groups, reference, of_reference in zip(names, references, of_references, strict=True):
+        ids = [part for group in groups for part in parts.part_ids(group)]
+        sides = [(reference, of_reference)] + ([] if of_original is None else [(original, of_original)])
+        mask = torch.stack([pictures.part(ids, labels, photo) for photo, labels in sides]).amax(0)
         if not mask.max() > 0:
-            names = " and ".join(photo.name for photo, _ in sides[::-1])
-            raise InputError(f"the labels of {names} have none of the parts that --part names; choose another part")
-        found.append(mask)
-    return found
-
-
-def _part(pictures: SquarePhotos, photo: Photo, labels: np.ndarray, ids: tuple[int, ...]) -> Tensor:
-    part = np.isin(labels, ids).astype(np.float32)
-    if not part.any():
-        side = pictures.model.config.resolution
-        return torch.zeros(1, 1, side, side, device=pictures.model.device)
-    return pictures.fitted(part, photo, f"of the labels of {photo.name}")
-
-
-def read_labels(path: str) -> np.ndarray:
-    """A label map, uint8 [H, W] of `parts.Part`.
-
-    Raises:
-        InputError: no such file, or no label map.
-    """
-    decoding.read_size(Path(path))
-    source = sources.OneFile(Path(path))
-    return parts.PartLabels(source).read_files({parts.WHOLE: source.names()[0]})
+            paths = " and ".join(photo.name for photo, _ in sides[::-1])
+            raise InputError(f"the labels of {paths} have none of the parts that --part names; choose another part")
+        selected.append(mask)
+    return selected

@@ -8,54 +8,70 @@ import sys
 import threading
 import webbrowser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import torch
-
-from stylemap import checkpoint, faces, familiarity
-from stylemap.cli import options
-from stylemap.editing import directions
-from stylemap.editor.limits import MEGA
-from stylemap.errors import InputError, shortened
+from stylemap import faces
+from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
+from stylemap.cli.values import whole
+from stylemap.errors import InputError
 from stylemap.resources import PRETRAINED
+
+if TYPE_CHECKING:
+    from stylemap.editing.directions import Direction
 
 SMALL = 64  # pixels; up to here a thread that waits for another, which the browser holds up, costs more than it gains
 BACKLOG = 128  # connections that wait to be taken
 
 
-def main(argv: list[str]) -> int:
-    parser = options.Parser(
-        prog="stylemap serve", description="Edit pictures in the browser, with the model at work here."
-    )
-    parser.add_argument("--host", default="127.0.0.1", help="address to listen on; others than this let the network in")
-    parser.add_argument("--port", type=port, default=8000, help="0 = any that is free")
+def serve(parser: Parser) -> None:
+    """Edit photos in the browser. The model runs on this machine."""
     parser.add_argument(
-        "--allow-host", action="append", default=[], metavar="NAME", help="another name it answers to; may repeat"
+        "--host", default="127.0.0.1", help="Address to listen on. Any other than the default lets the network in."
     )
     parser.add_argument(
-        "--directions", metavar="FILE", help="semantic sliders; by default those shipped with the weights"
+        "--port", type=whole(0, 65535), default=8000, metavar="N", help="Port. 0 takes any that is free."
     )
-    parser.add_argument("--detector", metavar="ONNX", help="YuNet's model; by default looked for in ~/.cache/stylemap")
-    parser.add_argument("--sessions", type=positive, default=32, help="people at a time")
-    parser.add_argument("--upload-megabytes", type=positive, default=20, help="of a picture file, at most")
+    parser.add_argument(
+        "--allow-host",
+        action="append",
+        default=[],
+        metavar="NAME",
+        help="Another name that the server answers to. May repeat.",
+    )
+    flags.add(parser, "--directions", "--detector")
+    parser.add_argument("--sessions", type=whole(1, 10_000), default=32, metavar="N", help="People at a time.")
+    parser.add_argument(
+        "--upload-megabytes", type=whole(1, 10_000), default=20, metavar="N", help="Largest picture file, in megabytes."
+    )
     parser.add_argument(
         "--threads",
-        type=positive,
-        help="of the model; by default 1 for pictures up to 64 px, otherwise one for each core",
+        type=whole(1, 10_000),
+        metavar="N",
+        help="Threads of the model. Default: 1 for images up to 64 pixels, else one for each core.",
     )
-    parser.add_argument("--open", action="store_true", help="open the page in the browser")
-    options.add_weights(parser)
-    arguments = parser.parse_args(argv)
+    parser.add_argument("--open", action="store_true", help="Open the page in the browser.")
+    flags.add(parser, "--weights", "--device")
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> None:
     try:
         import uvicorn  # noqa: F401 (named where it is missing)
 
         from stylemap.editor import app, connections, gallery, limits, studio
     except ImportError as err:
         raise InputError(f"the editor needs {err.name or 'more packages'}: pip install 'stylemap[web]'") from err
+    import torch
+
+    from stylemap import familiarity
+    from stylemap.cli import loading
+
     found = find_directions(arguments)
-    model = options.load_model(arguments)
+    model = loading.load_model(arguments)
     if arguments.threads or model.config.resolution <= SMALL:
         torch.set_num_threads(arguments.threads or 1)
-    bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * MEGA)
+    bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * limits.MEGA)
     name, known = familiarity.name_of(arguments.weights), familiarity.of(arguments.weights, model)
     application = app.create(
         studio.Studio(model, name, found, bounds.maps_bytes, known),
@@ -74,11 +90,13 @@ def main(argv: list[str]) -> int:
         if arguments.open:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         connections.Server(connections.configured(application, bounds)).run(sockets=[listening])
-    return 0
 
 
-def find_directions(arguments: argparse.Namespace) -> dict[str, directions.Direction]:
+def find_directions(arguments: argparse.Namespace) -> "dict[str, Direction]":
     """Those of the file, or those that come with shipped weights, if any."""
+    from stylemap import checkpoint
+    from stylemap.editing import directions
+
     if arguments.directions is not None:
         return directions.load(arguments.directions)
     shipped = PRETRAINED / "directions" / f"{Path(arguments.weights).stem}.safetensors"
@@ -93,7 +111,7 @@ def find_finder(detector: str | None) -> faces.Finder | None:
         return faces.Finder(detector=detector)
     except InputError as err:
         if detector is not None:
-            raise InputError(f"--detector: {err}, or leave --detector away") from err
+            raise InputError(f"--detector: {err}, or leave --detector out") from err
         return None
 
 
@@ -105,7 +123,7 @@ def listen(host: str, port: int) -> socket.socket:
     """
     if not host:
         raise InputError("--host names no address; leave it out for this machine alone, or give 0.0.0.0 for all")
-    elsewhere = f"--host {host} is no address of this machine; leave it out, or give 0.0.0.0 for all of them"
+    elsewhere = f"--host {host} is not an address of this machine; leave it out, or give 0.0.0.0 for all of them"
     try:
         family, kind, protocol, _, where = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
         listening = socket.socket(family, kind, protocol)
@@ -136,15 +154,3 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
-
-
-def port(text: str) -> int:
-    if not text.isdecimal() or int(text) > 65535:
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is no port from 0 to 65535")
-    return int(text)
-
-
-def positive(text: str) -> int:
-    if not text.isdecimal() or not 1 <= int(text) <= 10_000:
-        raise argparse.ArgumentTypeError(f"{shortened(text)!r} is no whole number from 1 to 10000")
-    return int(text)

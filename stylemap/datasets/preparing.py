@@ -105,9 +105,9 @@ def prepare(
 def validate_holdout(names: Collection[str], val: int, test: int) -> None:
     """Raise an InputError if the names are split already, or if nothing would be left to train on."""
     if given_splits(list(names)):
-        raise InputError("the pictures lie in train/, val/ or test/ already; remove --holdout and --test")
+        raise InputError("the pictures lie in train/, val/ or test/ already; remove --heldout and --test")
     if val < 0 or test < 0 or val + test >= len(names):
-        raise InputError(f"cannot hold out {val} + {test} of {len(names)} pictures; lower --holdout or --test")
+        raise InputError(f"cannot hold out {val} + {test} of {len(names)} pictures; lower --heldout or --test")
 
 
 def choose_splits(images: Sequence[dict], val: int, test: int) -> dict[str, str]:

@@ -103,7 +103,7 @@ def read_weights(path: str | None) -> dict[str, Tensor]:
     file = VGG.path(path)
     if not file.is_file():
         raise InputError(
-            "LPIPS needs VGG-16 weights: give their path (--lpips-vgg; to a training --loss.vgg), or take the perceptual network "
+            "LPIPS needs VGG-16 weights: give their path (--vgg; to a training --loss.vgg), or take the perceptual network "
             f"discriminator where there is that choice; they are not at {file}, and come from {VGG.url}"
         )
     try:

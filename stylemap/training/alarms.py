@@ -19,7 +19,7 @@ def _overpowered(records: Sequence[dict]) -> str | None:
         return None
     return (
         f"the discriminator has been sure of nearly all real images for {LONG} ticks (real_sign {signs[-1]:.2f}): it may have "
-        "learned them by heart; try --augment.mode adaptive, a higher --optim.r1_gamma, or more images"
+        "learned them by heart; try --augment.mode adaptive, a higher --optim.r1-gamma, or more images"
     )
 
 
@@ -35,5 +35,5 @@ def _collapsed(records: Sequence[dict]) -> str | None:
         return None
     return (
         f"samples have become nearly alike (diversity {now:.3f}, {best:.3f} at image {when}): try an earlier state (remove the "
-        "newer ones and --resume) with a higher --optim.r1_gamma or a lower --optim.lr"
+        "newer ones and --resume) with a higher --optim.r1-gamma or a lower --optim.lr"
     )

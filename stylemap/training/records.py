@@ -109,7 +109,7 @@ class Records:
             return
         text = (
             f"{term} became infinite or NaN before image {seen}; nothing of it was saved: go on from the last good state "
-            f"with --out {self.run} --resume and a lower --optim.lr or a higher --optim.r1_gamma"
+            f"with --out {self.run} --resume and a lower --optim.lr or a higher --optim.r1-gamma"
         )
         if self.world.first:
             self.monitor.add_alarm(seen, text)

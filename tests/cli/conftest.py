@@ -37,7 +37,7 @@ model: {{resolution: 16, stylemap_size: 4, stylemap_channels: 4, channel_base: 1
 OWN_PIXELS = {  # verbs that enlarge what they write -> how they leave it as it is
     **dict.fromkeys(("generate samples", "generate reconstruct", "generate mix", "directions apply"), "--enlarge 1"),
     **dict.fromkeys(("local-edit blend", "local-edit transplant", "local-edit replay"), "--enlarge 1"),
-    **dict.fromkeys(("generate interpolate", "morph path", "morph transfer"), "--size 1"),
+    **dict.fromkeys(("generate interpolate", "morph path", "morph transfer"), "--enlarge 1"),
 }
 
 

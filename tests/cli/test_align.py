@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap import cli, decoding, files, parallel
+from stylemap import decoding, files, parallel
 from stylemap.cli import align as verb
 from stylemap.faces import align, detection, quad
 from tests.cli.conftest import half, pixels, png, tree
@@ -31,12 +31,6 @@ POINTS = {  # photo -> its faces
     "strange.png": [FACE * 0],
     "text.png": [FACE],
 }
-
-
-@pytest.fixture(autouse=True)
-def alone(monkeypatch):
-    """Under a verb of its own: it does not matter here which verbs ``stylemap data`` has."""
-    monkeypatch.setitem(cli.VERBS, "align", ("stylemap.cli.align", ""))
 
 
 @pytest.fixture
@@ -61,7 +55,7 @@ def records(folder):
     return [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
 
 
-RUN = f"align photos --out out --landmarks l.json --resolution {SIDE}"
+RUN = f"data align photos --out out --landmarks l.json --resolution {SIDE}"
 
 
 class TestFolder:
@@ -114,14 +108,14 @@ class TestSources:
         np.testing.assert_array_equal(pixels(picture), align(pixels(photos / "ada.png"), FACE, SIDE).picture)
 
     def test_one_photo(self, photos, stylemap, tmp_path):
-        ran = stylemap(f"align photos/ada.png --out out --landmarks l.json --resolution {SIDE}")
+        ran = stylemap(f"data align photos/ada.png --out out --landmarks l.json --resolution {SIDE}")
         assert (ran.code, ran.out) == (0, "1 photo: 1 face\n")
         self.assert_ada(tmp_path / "out/ada_00.png", photos)
 
     def test_zip(self, photos, stylemap, tmp_path):
         with zipfile.ZipFile(tmp_path / "z.zip", "w") as archive:
             archive.write(photos / "ada.png", "x/ada.png")
-        assert stylemap(f"align z.zip --out out --landmarks l.json --resolution {SIDE}").code == 0
+        assert stylemap(f"data align z.zip --out out --landmarks l.json --resolution {SIDE}").code == 0
         self.assert_ada(tmp_path / "out/x/ada_00.png", photos)
 
     def test_lmdb(self, photos, stylemap, tmp_path):
@@ -129,7 +123,7 @@ class TestSources:
             transaction.put(b"length", b"1")
             transaction.put(b"256-00000", (photos / "ada.png").read_bytes())
         (tmp_path / "l.json").write_text(json.dumps({"256-00000": FACE.tolist()}))
-        assert stylemap(f"align db --out out --landmarks l.json --resolution {SIDE}").code == 0
+        assert stylemap(f"data align db --out out --landmarks l.json --resolution {SIDE}").code == 0
         self.assert_ada(tmp_path / "out/256-00000_00.png", photos)
 
     def test_names_that_differ_in_their_ending_only(self, photos, stylemap, tmp_path):
@@ -152,7 +146,7 @@ class TestDetector:
         for i in range(2):
             photo = toy_yunet.photo(256, 224, y=64, x=96)
             Image.fromarray(photo).save(tmp_path / f"photos/{i}.png")
-        ran = stylemap(f"align photos --out out --detector toy.onnx --resolution {SIDE} --workers {workers}")
+        ran = stylemap(f"data align photos --out out --detector toy.onnx --resolution {SIDE} --workers {workers}")
         assert (ran.code, ran.out) == (0, "2 photos: 2 faces\n")
         for i, record in enumerate(records(tmp_path / "out")):
             (face,) = record["faces"]
@@ -163,7 +157,7 @@ class TestDetector:
 
     def test_nobody_at_all(self, toy, stylemap, tmp_path):
         Image.fromarray(np.zeros((99, 99, 3), np.uint8)).save(tmp_path / "black.png")
-        ran = stylemap("align black.png --out out --detector toy.onnx")
+        ran = stylemap("data align black.png --out out --detector toy.onnx")
         assert ran.code == 2
         assert ran.out == "1 photo: 0 faces, 1 without a face (black.png)\n"
         assert ran.err == "error: no face in any of 1 photo of black.png; no face was found in black.png\n"
@@ -234,7 +228,7 @@ class TestGoingOn:
     @pytest.mark.parametrize("other", ["--resolution 33", f"--resolution {SIDE} --faces largest"])
     def test_other_settings(self, photos, stylemap, refused, other):
         assert stylemap(RUN).code == 0
-        line = refused("align photos --out out --landmarks l.json", other)
+        line = refused("data align photos --out out --landmarks l.json", other)
         assert line == f"out was begun with --resolution {SIDE} --faces all; choose another --out"
 
     @pytest.mark.parametrize(
@@ -270,7 +264,7 @@ class TestGoingOn:
             shutil.copy(photos / "ada.png", photos / f"{i:03d}.png")
         points = {f"{i:03d}.png": FACE.tolist() for i in range(200)}
         (tmp_path / "l.json").write_text(json.dumps(points))
-        code = f"from stylemap.cli import align; align.main({RUN.split()[1:]!r})"
+        code = f"from stylemap.cli import main; main({RUN.split()!r})"
         killed = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, stderr=subprocess.DEVNULL)
         path = tmp_path / "out/faces.jsonl"
         deadline = time.monotonic() + 60
@@ -299,34 +293,37 @@ class TestOptions:
         )
 
     def test_resolution_is_1024_unless_said(self, photos, stylemap, tmp_path):
-        assert stylemap("align photos/ada.png --out out --landmarks l.json").code == 0
+        assert stylemap("data align photos/ada.png --out out --landmarks l.json").code == 0
         assert pixels(tmp_path / "out/ada_00.png").shape == (1024, 1024, 3)
 
     def test_help(self, stylemap):
-        ran = stylemap("align --help")
+        ran = stylemap("data align --help")
         assert (ran.code, ran.err) == (0, "")
         assert ran.out.startswith("usage: stylemap data align")
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("align", "SRC, --out"),
-            ("align photos", "--out"),
-            ("align missing --out out --landmarks l.json", "missing: no such folder, zip or LMDB"),
-            ("align l.json --out out --landmarks l.json", "l.json is neither a folder nor a zip nor an LMDB"),
-            ("align IN/nothing --out out --landmarks l.json", "holds no photo (JPEG, PNG, "),
-            ("align photos --out out --landmarks missing.json", "missing.json: no such file"),
-            ("align photos --out out --landmarks photos/notes.txt", "is not JSON"),
-            ("align photos --out out --detector missing.onnx", "face detector missing.onnx cannot be read"),
+            ("data align", "SOURCE, --out"),
+            ("data align photos", "--out"),
+            ("data align missing --out out --landmarks l.json", "missing: no such folder, zip or LMDB"),
+            ("data align l.json --out out --landmarks l.json", "l.json is neither a folder nor a zip nor an LMDB"),
+            ("data align IN/nothing --out out --landmarks l.json", "holds no photo (JPEG, PNG, "),
+            ("data align photos --out out --landmarks missing.json", "missing.json: no such file"),
+            ("data align photos --out out --landmarks photos/notes.txt", "is not JSON"),
+            ("data align photos --out out --detector missing.onnx", "face detector missing.onnx cannot be read"),
             (
-                "align photos --out out --landmarks l.json --resolution 7",
-                "'7' is not a number of pixels from 8 to 4096",
+                "data align photos --out out --landmarks l.json --resolution 7",
+                "'7' is not a whole number from 8 to 4096",
             ),
-            ("align photos --out out --landmarks l.json --resolution x", "'x' is not a number of pixels"),
-            ("align photos --out out --landmarks l.json --faces some", "'some'"),
-            ("align photos --out out --landmarks l.json --workers -1", "--workers must be 0 or more"),
-            ("align photos --out IN/file --landmarks l.json", "cannot write into"),
-            ("align photos --out out --out out --landmarks l.json", "is given twice"),
+            ("data align photos --out out --landmarks l.json --resolution x", "'x' is not a whole number"),
+            ("data align photos --out out --landmarks l.json --faces some", "'some'"),
+            (
+                "data align photos --out out --landmarks l.json --workers -1",
+                "--workers: '-1' is not a whole number from 0",
+            ),
+            ("data align photos --out IN/file --landmarks l.json", "cannot write into"),
+            ("data align photos --out out --out out --landmarks l.json", "is given twice"),
         ],
     )
     def test_mistakes(self, photos, refused, arguments, reason):
@@ -334,7 +331,7 @@ class TestOptions:
 
     def test_no_detector(self, photos, refused, tmp_path, monkeypatch):
         monkeypatch.setenv("STYLEMAP_CACHE", str(tmp_path / "cache"))
-        line = refused("align photos --out out")
+        line = refused("data align photos --out out")
         assert f"no face detector in {tmp_path / 'cache'}" in line and "--landmarks" in line
 
 

@@ -8,14 +8,14 @@ import torch
 from PIL import Image
 
 from stylemap import blend, checkpoint, images
-from stylemap.cli import options
+from stylemap.cli import flags
 from stylemap.datasets import Avatars, parts
 from stylemap.editing import masks
 from stylemap.metrics import pairing, streams
 from tests.cli.conftest import SIDE, pixels
 
 BATCH = "local-edit batch --weights IN/w.safetensors --out made"
-AVATARS = f"{BATCH} --images avatars"
+AVATARS = f"{BATCH} --data avatars"
 
 
 def report(tmp_path) -> dict:
@@ -84,8 +84,8 @@ def test_twice_is_the_same(stylemap, tmp_path):
 
 def test_with_the_shipped_weights(stylemap, tmp_path):
     """Inside the mask an edit is nearer to the reference than the original is, by far; outside it is near the original."""
-    weights = options.DEFAULT_WEIGHTS
-    line = f"local-edit batch --images avatars --part hair,cloth --pairs 8 --out made --weights {weights}"
+    weights = flags.DEFAULT_WEIGHTS
+    line = f"local-edit batch --data avatars --part hair,cloth --pairs 8 --out made --weights {weights}"
     assert stylemap(line).code == 0
     faces = Avatars(checkpoint.load(weights).config.resolution, count=16, split="heldout")
     index = {faces.name(i): i for i in range(16)}
@@ -112,7 +112,7 @@ def pictures(tmp_path) -> None:
 
 
 def test_files_with_labels(stylemap, tmp_path, pictures):
-    assert stylemap(BATCH, "--images faces --parts labels --part skin --all").code == 0
+    assert stylemap(BATCH, "--data faces --part-labels labels --part skin --all").code == 0
     rows = report(tmp_path)["parts"]["skin"]["pairs"]
     assert len(rows) == 2 and rows[0]["iou"] >= rows[1]["iou"] > 0.3
 
@@ -120,7 +120,7 @@ def test_files_with_labels(stylemap, tmp_path, pictures):
 def test_a_part_that_nobody_has(stylemap, tmp_path, pictures):
     for i in range(5):
         Image.fromarray(np.zeros((8, 8), np.uint8)).save(tmp_path / "labels" / f"{i}.png")
-    ran = stylemap(BATCH, "--images faces --parts labels --part nose --all")
+    ran = stylemap(BATCH, "--data faces --part-labels labels --part nose --all")
     assert ran.code == 0 and "MSE_ref   -" in ran.out
     made = report(tmp_path)
     assert made["mse_ref"] is None and made["mse_src"] > 0
@@ -130,18 +130,18 @@ def test_a_part_that_nobody_has(stylemap, tmp_path, pictures):
 @pytest.mark.parametrize(
     ("flags", "reason"),
     [
-        ("--images avatars", "give --part or --half, one of the two"),
-        ("--images avatars --part nose --half left", "give --part or --half"),
-        ("--images avatars --part tail", "--part: unknown part 'tail'; known are background"),
-        ("--images avatars --half top", "--half: unknown half 'top'; known are left, right, upper, lower"),
-        ("--images avatars --part nose --pairs 0", "--pairs: '0' is not a number of pairs"),
-        ("--images avatars --part nose --parts IN/photos", "--parts goes with"),
-        ("--images IN/photos --part nose", "--part needs the label maps of the pictures; add --parts"),
-        ("--images IN/photos --half left", "1 picture to pair and two are needed"),
-        ("--images IN/photos --half left --parts IN/photos", "--parts goes with"),
-        ("--images IN/missing --half left", "missing"),
-        ("--images IN/photos --all --part nose --parts IN/nothing", "holds no part labels"),
-        ("--images IN/photos --all --part nose --parts IN/photos", "coloured"),
+        ("--data avatars", "give --part or --half, one of the two"),
+        ("--data avatars --part nose --half left", "give --part or --half"),
+        ("--data avatars --part tail", "--part: unknown part 'tail'; known are all, background"),
+        ("--data avatars --half top", "--half: unknown half 'top'; known are all, left, right, upper, lower"),
+        ("--data avatars --part nose --pairs 0", "--pairs: '0' is not a whole number from 1 to 2500"),
+        ("--data avatars --part nose --part-labels IN/photos", "--part-labels goes with"),
+        ("--data IN/photos --part nose", "--part needs the label maps of the pictures; add --part-labels"),
+        ("--data IN/photos --half left", "1 picture to pair and two are needed"),
+        ("--data IN/photos --half left --part-labels IN/photos", "--part-labels goes with"),
+        ("--data IN/missing --half left", "missing"),
+        ("--data IN/photos --all --part nose --part-labels IN/nothing", "holds no part labels"),
+        ("--data IN/photos --all --part nose --part-labels IN/photos", "coloured"),
     ],
 )
 def test_mistakes(refused, flags, reason):
@@ -157,5 +157,5 @@ def test_mistakes(refused, flags, reason):
     ],
 )
 def test_bad_out(refused, out, reason):
-    line = f"local-edit batch --weights IN/w.safetensors --images IN/photos --all --half left --out {out}"
+    line = f"local-edit batch --weights IN/w.safetensors --data IN/photos --all --half left --out {out}"
     assert reason in refused(line)

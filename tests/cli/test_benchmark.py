@@ -4,15 +4,15 @@ import json
 
 import pytest
 
-from stylemap import checkpoint, cli
-from stylemap.cli import benchmark, train
+from stylemap import checkpoint
+from stylemap.cli import running
 from stylemap.comparison import page, timing
 from stylemap.errors import InputError
 from stylemap.metrics import latent_distance
 from tests.cli.conftest import SIDE, tree
 
 WEIGHTS = "--weights IN/w.safetensors v.safetensors"
-QUICK = "--count 2 --batch 2 --interpolations 4 --perceptual none --device cpu"
+QUICK = "--count 2 --batch 2 --samples 4 --perceptual-network none --device cpu"
 METHODS = "--methods encoder hybrid:steps=2 w:steps=2"
 
 
@@ -91,12 +91,12 @@ def test_default_methods_are_those_that_the_weights_allow(stylemap, monkeypatch)
         ("--weights v.safetensors small.safetensors", "pictures of 16 and 32 pixels"),
         ("--weights nowhere", "no weights 'nowhere'"),
         ("--weights IN/text.safetensors", "damaged or no .safetensors"),
-        ("--images nowhere", "nowhere"),
-        ("--images IN/nothing", "is empty"),
+        ("--data nowhere", "nowhere"),
+        ("--data IN/nothing", "is empty"),
         ("--count 0", "not a whole number"),
-        ("--lpips-vgg nowhere.pth", "--lpips-vgg nowhere.pth is no file"),
+        ("--vgg nowhere.pth", "--vgg nowhere.pth: no such file"),
         ("--docs nowhere.md", "nowhere.md cannot be read"),
-        ("--perceptual discriminator", "give the weights that hold one"),
+        ("--perceptual-network discriminator", "give the weights that hold one"),
         ("--device abacus", "abacus"),
     ],
 )
@@ -110,14 +110,15 @@ def test_mistakes_cost_nothing(refused, vectors, tmp_path, monkeypatch, flags, s
 
 
 def test_names(refused, stylemap):
-    assert "unknown benchmark 'speed'; known are inversion, ablation" in refused("benchmark speed")
+    assert "unknown verb benchmark 'speed'; known are benchmark inversion, benchmark ablation" in refused(
+        "benchmark speed"
+    )
     for words in ("benchmark", "benchmark --help", "benchmark inversion --help", "benchmark ablation --help"):
         assert stylemap(words).code == 0
-    assert "benchmark" in cli.USAGE and set(benchmark.NAMES) == {"inversion", "ablation"}
 
 
 def test_ablation(stylemap, recipe, tmp_path, monkeypatch):
-    command = "benchmark ablation --config tiny.yaml --sides 2 4 --seeds 0 --count 4 --pairs 1 --device cpu --out made"
+    command = "benchmark ablation --config tiny.yaml --stylemap-sizes 2,4 --seeds 0 --samples 4 --pairs 1 --device cpu --out made"
     ran = stylemap(command)
     assert (ran.code, ran.err) == (0, "")
     runs = json.loads((tmp_path / "made" / "ablation.json").read_text())["runs"]
@@ -126,9 +127,9 @@ def test_ablation(stylemap, recipe, tmp_path, monkeypatch):
         assert (tmp_path / "made" / name).is_file()
     # finished ones are not trained again, one that was stopped goes on
     (tmp_path / "made" / "side4-seed0" / "state-0000000008.pt").unlink()
-    trained, run = [], train.run
+    trained, run = [], running.train
     monkeypatch.setattr(
-        train, "run", lambda config, out, resume: trained.append((out.name, resume)) or run(config, out, resume)
+        running, "train", lambda config, out, resume: trained.append((out.name, resume)) or run(config, out, resume)
     )
     finished = tree(tmp_path / "made" / "side2-seed0")
     assert stylemap(command).code == 0
@@ -137,16 +138,16 @@ def test_ablation(stylemap, recipe, tmp_path, monkeypatch):
 
 
 def test_a_failed_training_is_told_beside_the_others(stylemap, recipe, tmp_path, monkeypatch):
-    run = train.run
+    run = running.train
 
     def fail(config, out, resume):
         if config.model.stylemap_size == 4:
             raise InputError("it diverged")
         return run(config, out, resume)
 
-    monkeypatch.setattr(train, "run", fail)
+    monkeypatch.setattr(running, "train", fail)
     ran = stylemap(
-        "benchmark ablation --config tiny.yaml --sides 2 4 --seeds 0 --count 4 --pairs 1 --device cpu --out made"
+        "benchmark ablation --config tiny.yaml --stylemap-sizes 2,4 --seeds 0 --samples 4 --pairs 1 --device cpu --out made"
     )
     assert ran.code == 1 and "side4-seed0 failed: it diverged" in ran.err
     assert "Not finished: side4-seed0 (it diverged)." in (tmp_path / "made" / "table.md").read_text()
@@ -169,8 +170,10 @@ def test_a_failed_method_is_told(stylemap, monkeypatch):
 
 
 def test_ablation_without_training(stylemap, recipe, monkeypatch):
-    monkeypatch.setattr(train, "run", lambda *_: pytest.fail("was trained"))
-    ran = stylemap("benchmark ablation --config tiny.yaml --sides 4 --seeds 0 --no-train --device cpu --out made")
+    monkeypatch.setattr(running, "train", lambda *_: pytest.fail("was trained"))
+    ran = stylemap(
+        "benchmark ablation --config tiny.yaml --stylemap-sizes 4 --seeds 0 --no-train --device cpu --out made"
+    )
     assert ran.code == 2
     assert ran.err == "error: made holds no finished run to measure: side4-seed0 (not begun)\n"
 
@@ -179,15 +182,18 @@ def test_a_training_that_fails_does_not_end_the_others(stylemap, recipe, monkeyp
     def fail(config, out, resume):
         raise InputError("it diverged")
 
-    monkeypatch.setattr(train, "run", fail)
-    ran = stylemap("benchmark ablation --config tiny.yaml --sides 2 4 --seeds 0 --device cpu --out made")
+    monkeypatch.setattr(running, "train", fail)
+    ran = stylemap("benchmark ablation --config tiny.yaml --stylemap-sizes 2,4 --seeds 0 --device cpu --out made")
     assert ran.code == 2 and ran.err.splitlines() == [
         "side2-seed0 failed: it diverged",
         "side4-seed0 failed: it diverged",
         "error: made holds no finished run to measure: side2-seed0 (it diverged), side4-seed0 (it diverged)",
     ]
-    monkeypatch.setattr(train, "run", lambda *_: 130)
-    assert stylemap("benchmark ablation --config tiny.yaml --sides 2 --seeds 0 --device cpu --out made").code == 130
+    monkeypatch.setattr(running, "train", lambda *_: 130)
+    assert (
+        stylemap("benchmark ablation --config tiny.yaml --stylemap-sizes 2 --seeds 0 --device cpu --out made").code
+        == 130
+    )
 
 
 @pytest.mark.parametrize(
@@ -195,11 +201,11 @@ def test_a_training_that_fails_does_not_end_the_others(stylemap, recipe, monkeyp
     [
         ("--config nowhere", "no recipe 'nowhere'"),
         ("--config avatars32_stylegan2", "has no stylemap"),
-        ("--config tiny.yaml --sides 3", "stylemap_size 3"),
-        ("--config tiny.yaml --sides 4 4", "given twice"),
+        ("--config tiny.yaml --stylemap-sizes 3", "stylemap_size 3"),
+        ("--config tiny.yaml --stylemap-sizes 4,x", "is not a list like 0..3,7"),
         ("--config tiny.yaml --docs nowhere.md", "nowhere.md"),
     ],
 )
 def test_ablation_mistakes_cost_nothing(refused, recipe, monkeypatch, flags, says):
-    monkeypatch.setattr(train, "run", lambda *_: pytest.fail("was trained"))
+    monkeypatch.setattr(running, "train", lambda *_: pytest.fail("was trained"))
     assert says in refused("benchmark ablation --out made", flags)

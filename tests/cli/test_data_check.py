@@ -209,12 +209,12 @@ class TestRefused:
     @pytest.mark.parametrize(
         ("arguments", "error"),
         [
-            ("pictures --resolution 0", "--resolution must be 1 to 4096 pixels, got 0"),
-            ("pictures --resolution x", "invalid int value: 'x'"),
-            ("pictures --workers -1", "'-1' is not a number of processes, 0 or more"),
-            ("pictures --json report.txt", "'report.txt' must be a file that ends in .json"),
-            ("pictures --json folder.json", "'folder.json' must be a file that ends in .json"),
-            ("pictures --res 16", "unrecognized arguments: --res"),
+            ("pictures --resolution 0", "--resolution: '0' is not a whole number from 8 to 4096"),
+            ("pictures --resolution x", "--resolution: 'x' is not a whole number"),
+            ("pictures --workers -1", "'-1' is not a whole number from 0 to 1024"),
+            ("pictures --json report.txt", "'report.txt' must end in .json"),
+            ("pictures --json folder.json", "'folder.json' is a folder; name a file in it"),
+            ("pictures --res 16", "unknown flag --res; the nearest is --resolution"),
             ("nowhere", "nowhere: no such folder, zip or LMDB; check the path"),
             ("pictures/0.png", "0.png is neither a folder nor a zip nor an LMDB"),
             ("broken.zip", "broken.zip is a broken zip (File is not a zip file); copy or pack it again"),
@@ -233,7 +233,8 @@ class TestRefused:
     @pytest.mark.parametrize("arguments", ["data chekc pictures", "data pictures", "data -x"])
     def test_unknown_verb(self, refused, arguments):
         verb = arguments.split()[1]
-        assert refused(arguments) == f"unknown verb {verb!r}; known are stylemap data check, prepare, align"
+        known = "did you mean data check?" if verb == "chekc" else "known are data check, data prepare, data align"
+        assert refused(arguments) == f"unknown verb data {verb!r}; {known}"
 
 
 @pytest.mark.parametrize("arguments", ["data", "data --help", "data -h"])
@@ -241,7 +242,7 @@ def test_usage(stylemap, arguments):
     ran = stylemap(arguments)
     assert (ran.code, ran.err) == (0, "")
     assert ran.out.startswith("usage: stylemap data VERB")
-    assert [line.split()[0] for line in ran.out.splitlines()[2:]] == ["check", "prepare", "align"]
+    assert [line.split()[1] for line in ran.out.splitlines()[3:]] == ["check", "prepare", "align"]
 
 
 def run_check(*arguments: object, **environment: str) -> subprocess.Popen:

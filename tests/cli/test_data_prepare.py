@@ -36,7 +36,7 @@ def test_report_and_result(stylemap, pictures, tmp_path):
 
 
 def test_splits_options_and_enlarged(stylemap, pictures, tmp_path):
-    flags = ["--resolution", "32", "--holdout", "2", "--test", "1", "--pad", "--format", "png", "--workers", "0"]
+    flags = ["--resolution", "32", "--heldout", "2", "--test", "1", "--pad", "--format", "png", "--workers", "0"]
     done = stylemap("data", "prepare", str(pictures), "--out", str(tmp_path / "x.zip"), *flags)
     assert "splits: train 5, val 2, test 1" in done.out or "splits: train 6, val 2, test 1" in done.out
     assert "8 were smaller and had to be enlarged" in done.out
@@ -58,12 +58,12 @@ def test_training_starts_from_it(stylemap, pictures, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "error"),
     [
-        (["--resolution", "0"], "--resolution must be 1 to 4096 pixels, got 0"),
-        (["--quality", "200"], "--quality must be 1 to 100, got 200"),
-        (["--holdout", "9"], "cannot hold out 9 + 0 of 9 pictures; lower --holdout or --test"),
-        (["--holdout", "-1"], "cannot hold out -1 + 0"),
+        (["--resolution", "0"], "--resolution: '0' is not a whole number from 8 to 4096"),
+        (["--quality", "200"], "--quality: '200' is not a whole number from 1 to 100"),
+        (["--heldout", "9"], "cannot hold out 9 + 0 of 9 pictures; lower --heldout or --test"),
+        (["--heldout", "-1"], "--heldout: '-1' is not a whole number from 0"),
         (["--format", "gif"], "invalid choice: 'gif'"),
-        (["--workers", "-1"], "'-1' is not a number of processes, 0 or more"),
+        (["--workers", "-1"], "'-1' is not a whole number from 0 to 1024"),
     ],
 )
 def test_bad_flags_are_one_line(refused, pictures, flags, error):
@@ -81,7 +81,7 @@ def test_what_is_passed_over_is_told_and_noted(stylemap, pictures, tmp_path):
 
 @pytest.mark.parametrize("out", ["x", "x.tar", "pictures"])
 def test_out_must_be_a_zip(refused, pictures, out):
-    assert "must be a file that ends in .zip" in refused("data prepare pictures --out", out)
+    assert "must end in .zip" in refused("data prepare pictures --out", out)
 
 
 @pytest.mark.parametrize("source", ["none", "pictures/0.png"])

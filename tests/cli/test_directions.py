@@ -18,8 +18,8 @@ from tests.cli.conftest import CELLS, SIDE, pixels
 
 FACES = 40
 W = "--weights IN/w.safetensors"  # random ones
-APPLY = f"directions apply {W} --image IN/ada.png --directions d.safetensors --direction smile --out edit.png"
-TRAIN = f"directions train {W} --images faces --labels labels.csv --out d.safetensors"
+APPLY = f"directions apply {W} --original IN/ada.png --directions d.safetensors --direction smile --out edit.png"
+TRAIN = f"directions train {W} --data faces --labels labels.csv --out d.safetensors"
 
 
 @pytest.fixture(scope="module")
@@ -146,7 +146,7 @@ class TestFinding:
         assert directions.load(tmp_path / "d.safetensors")["glasses"].origin.pictures == FACES - 1
 
     def test_avatars_know_their_attributes(self, stylemap, tmp_path):
-        line = f"directions train {W} --images avatars --count 60 --attribute smile hair_colour=black"
+        line = f"directions train {W} --data avatars --count 60 --attribute smile hair_colour=black"
         assert stylemap(line, "--out d.safetensors").code == 0
         assert list(directions.load(tmp_path / "d.safetensors")) == ["smile", "hair_colour=black"]
 
@@ -158,7 +158,7 @@ class TestFinding:
         assert list(directions.load(tmp_path / "d.safetensors")) == ["glasses"]
 
     def test_pca(self, stylemap, model, faces, tmp_path):
-        line = f"directions pca {W} --images faces --components 3 --count 20 --out d.safetensors"
+        line = f"directions pca {W} --data faces --components 3 --count 20 --out d.safetensors"
         assert stylemap(line).code == 0
         x = images.from_uint8(torch.from_numpy(np.stack([faces[i] for i in range(20)])))
         for d in finding_directions.pca(model.encode(x), 3):
@@ -176,7 +176,7 @@ class TestFinding:
             ("--conditional-on beard", "no picture has the attribute 'beard'"),
             ("--attribute a:smile --conditional-on b:smile", "nothing is left of direction 'a' without b"),
             ("--method lda", "--method"),
-            ("--count 0", "--count 0 must be at least 1"),
+            ("--count 0", "--count: '0' is not a whole number from 1"),
             ("--count 6 --attribute glasses", "give 5 of each or more"),
             ("--strip s.bmp", "must end in"),
         ],
@@ -187,14 +187,14 @@ class TestFinding:
     @pytest.mark.parametrize(
         ("line", "reason"),
         [
-            ("--images faces --labels nothing.csv --out d.safetensors", "nothing.csv: No such file"),
-            ("--images nothing --labels labels.csv --out d.safetensors", "nothing: no such folder"),
-            ("--images faces --out d.safetensors", "pictures need --labels"),
-            ("--images avatars --out d.safetensors", "avatars know their attributes"),
-            ("--images avatars --labels labels.csv --attribute smile --out d.safetensors", "avatars know"),
-            ("--images avatars --attribute hair_colour --count 40 --out d.safetensors", "hair_colour holds words"),
-            ("--images faces --labels labels.csv --out d.npy", "'d.npy' must end in .safetensors"),
-            ("--images faces --labels labels.csv --add --out IN/foreign.safetensors", "holds no directions"),
+            ("--data faces --labels nothing.csv --out d.safetensors", "nothing.csv: No such file"),
+            ("--data nothing --labels labels.csv --out d.safetensors", "nothing: no such folder"),
+            ("--data faces --out d.safetensors", "images need --labels"),
+            ("--data avatars --out d.safetensors", "avatars know their attributes"),
+            ("--data avatars --labels labels.csv --attribute smile --out d.safetensors", "avatars know"),
+            ("--data avatars --attribute hair_colour --count 40 --out d.safetensors", "hair_colour holds words"),
+            ("--data faces --labels labels.csv --out d.npy", "'d.npy' must end in .safetensors"),
+            ("--data faces --labels labels.csv --add --out IN/foreign.safetensors", "holds no directions"),
         ],
     )
     def test_other_mistakes(self, refused, faces, line, reason):
@@ -202,11 +202,15 @@ class TestFinding:
 
     @pytest.mark.parametrize(
         ("components", "repair"),
-        [("40", "give more pictures or fewer"), ("0", "take 1 or more"), ("-3", "take 1 or more")],
+        [
+            ("40", "must be 1 to 39; give more pictures or fewer components"),
+            ("0", "--components: '0' is not a whole number from 1"),
+            ("-3", "--components: '-3' is not a whole number from 1"),
+        ],
     )
     def test_components_that_there_are_not(self, refused, faces, components, repair):
-        line = refused(f"directions pca {W} --images faces --components {components} --out d.safetensors")
-        assert "must be 1 to 39" in line and repair in line
+        line = refused(f"directions pca {W} --data faces --components {components} --out d.safetensors")
+        assert repair in line
 
     @pytest.mark.parametrize("add", ["", "--add"])
     @pytest.mark.parametrize("verb", ["train", "pca"])
@@ -216,24 +220,22 @@ class TestFinding:
         (tmp_path / "w.safetensors").write_bytes((inputs / "w.safetensors").read_bytes())
         (tmp_path / "notes.safetensors").write_text("mine")
         asked = "--labels labels.csv" if verb == "train" else "--components 2"
-        line = refused(f"directions {verb} --weights w.safetensors --images faces {asked} --out {name} {add}")
+        line = refused(f"directions {verb} --weights w.safetensors --data faces {asked} --out {name} {add}")
         assert name in line and "give another --out" in line
 
     @pytest.mark.parametrize("flags", ["--out faces/d.safetensors", "--out d.safetensors --strip faces/01.png"])
     def test_pictures_and_labels_are_kept(self, refused, faces, flags):
-        assert "faces, which is read" in refused(f"directions train {W} --images faces --labels labels.csv", flags)
+        assert "faces, which is read" in refused(f"directions train {W} --data faces --labels labels.csv", flags)
 
     def test_the_labels_are_kept(self, refused, faces, tmp_path):
         (tmp_path / "labels.csv").rename(tmp_path / "labels.png")
-        line = refused(
-            f"directions train {W} --images faces --labels labels.png --out d.safetensors --strip labels.png"
-        )
+        line = refused(f"directions train {W} --data faces --labels labels.png --out d.safetensors --strip labels.png")
         assert "labels.png is one of the files to read" in line
 
     def test_the_weights_of_a_run(self, refused, inputs, faces, tmp_path):
         (tmp_path / "run").mkdir()
         (tmp_path / "run/weights.safetensors").write_bytes((inputs / "w.safetensors").read_bytes())
-        line = refused("directions pca --weights run --images faces --out run/weights.safetensors")
+        line = refused("directions pca --weights run --data faces --out run/weights.safetensors")
         assert "weights.safetensors is one of the files to read" in line
 
 
@@ -258,7 +260,7 @@ class TestFollowing:
         np.testing.assert_array_equal(pixels(tmp_path / "edit.png"), images.to_uint8(edit)[0].numpy())
 
     def test_strip(self, stylemap, model, inputs, way, tmp_path):
-        line = f"directions strip {W} --image IN/ada.png IN/bob.png --directions d.safetensors --direction smile"
+        line = f"directions strip {W} --photos IN/ada.png IN/bob.png --directions d.safetensors --direction smile"
         assert stylemap(line, "--amounts -1..2 --out s.png").code == 0
         strip = pixels(tmp_path / "s.png")
         tile, pad = 128, 4
@@ -272,7 +274,7 @@ class TestFollowing:
             np.testing.assert_allclose(shown, edit.numpy(), atol=1)  # batch of 2 against batch of 1
 
     def test_strip_of_all_directions(self, stylemap, way, tmp_path):
-        line = f"directions strip {W} --image IN/ada.png --directions d.safetensors --amounts 0,1 --out s.png"
+        line = f"directions strip {W} --photos IN/ada.png --directions d.safetensors --amounts 0,1 --out s.png"
         assert stylemap(line).code == 0
         all_of_them = pixels(tmp_path / "s.png").shape[0]
         assert stylemap(line, "--direction beard").code == 0
@@ -298,18 +300,18 @@ class TestFollowing:
         ("arguments", "reason"),
         [
             ("--cells 7,0,2,1", "cells 7,0,2,1 (y, x, height, width) leave the map of 8 x 8 cells; change --cells"),
-            ("--cells 1,2,3", "'1,2,3' is not y,x,height,width"),
+            ("--cells 1,2,3", "'1,2,3' is not four whole numbers like 2,1,4,6"),
             ("--amount nan", "--amount: 'nan' is not a number from -20 to 20"),
             ("--amount 1e300", "--amount: '1e300' is not a number from -20 to 20"),
             ("--mask black.png", "the mask black.png is black: paint white where"),
             ("--mask grey.png --hard", "the mask grey.png is too dark or too thin for --hard"),
-            (f"--cells 0,0,1,{'9' * 400}", "beyond 4096"),
+            (f"--cells 0,0,1,{'9' * 400}", "each from 0 to 4096"),
             ("--amount much", "--amount"),
-            ("--hard", "--space and --hard go with --mask"),
-            ("--space w", "--space and --hard go with --mask"),
+            ("--hard", "--hard goes with --mask"),
+            ("--space w", "--space goes with --mask"),
             ("--mask IN/text.png", "text.png is not an image"),
             ("--mask IN/mask.png --space z", "'z'"),
-            ("--image IN/bob.png", "is given twice"),
+            ("--original IN/bob.png", "is given twice"),
         ],
     )
     def test_mistakes(self, refused, way, shades, arguments, reason):
@@ -342,9 +344,18 @@ class TestFollowing:
             (APPLY.replace(W, ""), "the weights have [32, 8, 8]; find directions of these weights"),
             (APPLY.replace("edit.png", "IN/ada.png"), "would be overwritten"),
             (APPLY.replace("ada", "missing"), "missing.png: no such file"),
-            (f"directions strip {W} --image IN/ada.png --amounts 1..x --out s.png", "'1..x' are not amounts"),
-            (f"directions strip {W} --image IN/ada.png --amounts 2..1 --out s.png", "'2..1' are not amounts"),
-            (f"directions strip {W} --image IN/ada.png --amounts 0..999 --out s.png", "'0..999' are not amounts"),
+            (
+                f"directions strip {W} --photos IN/ada.png --amounts 1..x --out s.png",
+                "'1..x' is not a list like -3..3",
+            ),
+            (
+                f"directions strip {W} --photos IN/ada.png --amounts 2..1 --out s.png",
+                "'2..1' is not a list like -3..3",
+            ),
+            (
+                f"directions strip {W} --photos IN/ada.png --amounts 0..999 --out s.png",
+                "'0..999' is not a list like -3..3",
+            ),
             ("directions list nothing.safetensors", "nothing.safetensors: no such file"),
             ("directions convert d.safetensors --out a.npy", "give its --name"),
             (f"directions convert {W} x.npy --name a --out IN/w.safetensors", "files to read and would be overwritten"),
@@ -352,7 +363,7 @@ class TestFollowing:
             ("directions convert d.safetensors --name smile --out a.safetensors", "give its --name"),
             ("directions convert a.npy --out b.npy", "must end in .safetensors"),
             ("directions convert a.npy --out b.safetensors", "no such file"),
-            ("directions", "verb"),
+            ("directions aply", "unknown verb directions 'aply'; did you mean directions apply?"),
         ],
     )
     def test_other_mistakes(self, refused, way, line, reason):
@@ -363,7 +374,7 @@ class TestShipped:
     """The directions that come with avatars32."""
 
     def test_they_are_the_default(self, stylemap, inputs, tmp_path):
-        assert stylemap("directions apply --image IN/ada.png --direction smile --out edit.png").code == 0
+        assert stylemap("directions apply --original IN/ada.png --direction smile --out edit.png").code == 0
         ran = stylemap("directions list")
         assert {"smile", "glasses", "blond", "black_hair"} <= {line.split()[0] for line in ran.out.splitlines()[1:]}
 
@@ -392,4 +403,4 @@ class TestShipped:
 
 
 def test_help(stylemap):
-    assert re.search(r"train.*pca.*apply.*strip.*list.*convert", stylemap("directions --help").out, re.S)
+    assert re.search(r"apply.*strip.*list.*train.*pca.*convert", stylemap("directions --help").out, re.S)

@@ -18,7 +18,7 @@ from stylemap.training import loop
 from tests.cli.conftest import tree
 from tests.tiny import TINY
 
-QUICK = "--count 12 --heldout 8 --pairs 4"
+QUICK = "--samples 12 --heldout 8 --pairs 4"
 
 
 @pytest.fixture(autouse=True)
@@ -85,7 +85,7 @@ def test_nothing_can_be_computed(stylemap, tmp_path, monkeypatch):
 def test_edits_are_those_of_local_edit_batch(stylemap, tmp_path):
     """Two ways to one number, up to what other batches do to rounding."""
     assert stylemap("evaluate --weights IN/w.safetensors --metrics mse_src,mse_ref --out report.json", QUICK).code == 0
-    ran = stylemap("local-edit batch --weights IN/w.safetensors --images avatars --part all --pairs 4 --out edits")
+    ran = stylemap("local-edit batch --weights IN/w.safetensors --data avatars --part all --pairs 4 --out edits")
     assert ran.code == 0
     found, other = report(tmp_path / "report.json")["metrics"], report(tmp_path / "edits" / "report.json")
     for name in ("mse_src", "mse_ref"):
@@ -115,11 +115,11 @@ def test_part_labels_of_a_folder(stylemap, tmp_path):
     run = "evaluate --weights IN/w.safetensors --data faces --metrics mse_src --out report.json"
     assert stylemap(run, QUICK).code == 0
     assert report(tmp_path / "report.json")["metrics"]["mse_src"]["masks"] == "halves"
-    assert stylemap(run, "--parts labels", QUICK).code == 0
+    assert stylemap(run, "--part-labels labels", QUICK).code == 0
     found = report(tmp_path / "report.json")["metrics"]["mse_src"]
     assert found["masks"] == "parts" and found["pairs"] == 2 and len(found["parts"]) == 10
     (tmp_path / "labels" / "val" / "2.png").unlink()
-    ran = stylemap(run.replace("mse_src", "mse,mse_src"), "--parts labels", QUICK)
+    ran = stylemap(run.replace("mse_src", "mse,mse_src"), "--part-labels labels", QUICK)
     assert ran.code == 0 and "val/2.png" in report(tmp_path / "report.json")["metrics"]["mse_src"]["reason"]
 
 
@@ -210,19 +210,19 @@ class TestOfARun:
 
     def test_files_that_it_was_trained_on_are_told(self, stylemap, here):
         line = "note: run was trained on 59 of the 60 pictures: what is measured says little about other pictures\n"
-        ran = stylemap("generate reconstruct --weights run --images photos --out made")
+        ran = stylemap("generate reconstruct --weights run --photos photos --out made")
         assert (ran.code, ran.err) == (0, line)
-        ran = stylemap("local-edit batch --weights run --images photos --half left --pairs 30 --all --out edits")
+        ran = stylemap("local-edit batch --weights run --data photos --half left --pairs 30 --all --out edits")
         assert (ran.code, ran.err) == (0, line)
         (here / "l.csv").write_text("file,a\n" + "".join(f"{i}.png,{i % 2}\n" for i in range(60)))
-        ran = stylemap("directions train --weights run --images photos --labels l.csv --out d.safetensors")
+        ran = stylemap("directions train --weights run --data photos --labels l.csv --out d.safetensors")
         assert (ran.code, ran.err) == (0, line)
-        ran = stylemap("local-edit batch --weights run --images photos --half left --pairs 30 --out edits2")
+        ran = stylemap("local-edit batch --weights run --data photos --half left --pairs 30 --out edits2")
         assert ran.code == 2 and "has 1 picture to pair" in ran.err
         (name,) = {f"{i}.png" for i in range(60)} - {path.name for path in self.saw(here)}
-        ran = stylemap("project --method encoder --weights run --out one --film none --images", f"photos/{name}")
+        ran = stylemap("project --method encoder --weights run --out one --film none --photos", f"photos/{name}")
         assert (ran.code, ran.err) == (0, "")
-        ran = stylemap("project --method encoder --weights run --out two --film none --images", self.saw(here)[0])
+        ran = stylemap("project --method encoder --weights run --out two --film none --photos", self.saw(here)[0])
         assert ran.err.startswith("note: run was trained on the picture:")
 
     def saw(self, here) -> list[Path]:
@@ -232,18 +232,18 @@ class TestOfARun:
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ("--metrics mse,nonsense --out r.json", "unknown metric 'nonsense'; known are default, all, mse, psnr"),
+        ("--metrics mse,nonsense --out r.json", "unknown metric 'nonsense'; known are all, default, mse, psnr"),
         ("--metrics mse", "--out"),
         ("--out r.txt", "must end in .json"),
-        ("--out r.json --count 0", "whole number, 1 to"),
-        ("--out r.json --heldout some", "whole number, 1 to"),
-        ("--out r.json --seed -1", "not a seed"),
+        ("--out r.json --samples 0", "is not a whole number from 1 to"),
+        ("--out r.json --heldout some", "is not a whole number from 1 to"),
+        ("--out r.json --seed -1", "is not a whole number from 0"),
         ("--out r.json --data nowhere", "nowhere"),
         ("--out r.json --weights nowhere", "no weights 'nowhere'"),
-        ("--out r.json --data avatars --parts IN/photos", "avatars have their own"),
-        ("--out r.json --parts IN/photos", "avatars have their own"),
-        ("--out r.json --lpips-vgg nowhere.pth", "--lpips-vgg nowhere.pth is no file"),
-        ("--out r.json --inception nowhere.pth", "--inception nowhere.pth is no file"),
+        ("--out r.json --data avatars --part-labels IN/photos", "avatars have their own"),
+        ("--out r.json --part-labels IN/photos", "avatars have their own"),
+        ("--out r.json --vgg nowhere.pth", "--vgg nowhere.pth: no such file"),
+        ("--out r.json --inception nowhere.pth", "--inception nowhere.pth: no such file"),
     ],
 )
 def test_mistakes(refused, arguments, message):

@@ -8,11 +8,12 @@ import torch
 import yaml
 
 from stylemap.architectures.stylemap.config import StylemapTraining
-from stylemap.cli import foresight, main, train
+from stylemap.cli import foresight, main
 from stylemap.perceptual.published import VGG
 from stylemap.training import batching, distributed, rehearsal
 from stylemap.training.estimate import Estimate, Fit
 from tests.archives import fill, picture
+from tests.cli.test_train import parse
 
 
 def test_dry_run_says_what_it_takes_and_touches_no_gpu(recipe, tmp_path, monkeypatch, capsys):
@@ -64,7 +65,7 @@ def test_dry_run_says_what_would_stop_the_run(recipe, tmp_path, monkeypatch, cap
     (tmp_path / "held" / "config.yaml").touch()
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
     flags = [flag.replace("EMPTY", str(tmp_path / "empty")).replace("HELD", str(tmp_path / "held")) for flag in flags]
-    config, out, resume, _ = train.parse(["--config", str(recipe), *flags, "--dry-run"])
+    config, out, resume, _ = parse(["--config", str(recipe), *flags, "--dry-run"])
     world = distributed.World(0, 1)
     found = [*foresight._missing(config, out, resume), batching.small_groups_warning(config, world) or ""]
     assert words in " ".join(found)
@@ -81,7 +82,7 @@ def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys)
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr(rehearsal, "CONTEXT", 30 * rehearsal.GIB)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
-    flags = ["--data", str(tmp_path / "nowhere"), "--loss.perceptual_network", "lpips"]
+    flags = ["--data", str(tmp_path / "nowhere"), "--loss.perceptual-network", "lpips"]
     assert main(["train", "--config", str(recipe), *flags, "--dry-run"]) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     found = " ".join(warnings)

@@ -46,8 +46,8 @@ def test_samples_and_projects(converted, tmp_path):
     photo = tmp_path / "photo.png"
     images.write(photo, torch.zeros(3, 16, 16))
     weights = ["--weights", str(converted[1])]
-    assert main(["generate", "samples", "--seeds", "0-1", "--out", str(tmp_path / "samples"), *weights]) == 0
-    flags = ["--method", "w", "--steps", "3", "--perceptual", "none", "--film", "none", "--images", str(photo)]
+    assert main(["generate", "samples", "--seeds", "0..1", "--out", str(tmp_path / "samples"), *weights]) == 0
+    flags = ["--method", "w", "--steps", "3", "--perceptual-network", "none", "--film", "none", "--photos", str(photo)]
     assert main(["project", *flags, "--out", str(tmp_path / "latents"), *weights]) == 0
     assert list((tmp_path / "latents").glob("*.npy"))
 

@@ -142,14 +142,14 @@ class TestBlend:
 
 class TestTransplant:
     def test_cells(self, stylemap, model, encoded, tmp_path):
-        ran = stylemap(TRANSPLANT, "--from 1,2 --to 4,3 --size 3,5 --out made/edit.png")
+        ran = stylemap(TRANSPLANT, "--cells 1,2,3,5 --to-cell 4,3 --out made/edit.png")
         assert (ran.code, ran.out, ran.err) == (0, f"{Path('made/edit.png')}\n", "")
         assert [p.name for p in (tmp_path / "made").iterdir()] == ["edit.png"]
         boxes = [Box(source=(1, 2), target=(4, 3), size=(3, 5))]
         assert_written(tmp_path / "made/edit.png", transplant(model, encoded["ada"], encoded["bob"], boxes=boxes))
 
     def test_cells_with_strength(self, stylemap, model, encoded, tmp_path):
-        assert stylemap(TRANSPLANT, "--from 1,2 --to 4,3 --size 3,5 --strength 0.5 --out edit.png").code == 0
+        assert stylemap(TRANSPLANT, "--cells 1,2,3,5 --to-cell 4,3 --strength 0.5 --out edit.png").code == 0
         boxes = [Box((1, 2), (4, 3), (3, 5))]
         assert_written(
             tmp_path / "edit.png", transplant(model, encoded["ada"], encoded["bob"], boxes=boxes, strength=0.5)
@@ -169,49 +169,57 @@ class TestTransplant:
         assert_written(tmp_path / "edit.png", expected)
 
     @pytest.mark.parametrize("size", ["3", "a,b", "3,3,3", "1.5,2", ",", "3,"])
-    def test_size_that_is_none(self, refused, size):
-        line = refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 4,4 --size", size)
-        assert f"--size: {size!r} is not two whole numbers like 3,4" in line
+    def test_cell_that_is_none(self, refused, size):
+        line = refused(TRANSPLANT, "--out made/edit.png --cells 0,0,2,2 --to-cell", size)
+        assert f"--to-cell: {size!r} is not two whole numbers like 3,4" in line
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("--from 0,0 --to 4,4 --size 0,1", "cells 0,0,0,1"),
-            ("--from 0,0 --to 4,4 --size 1,0", "cells 0,0,1,0"),
-            ("--from 0,0 --to 4,4 --size=-1,3", "cells 0,0,-1,3"),
-            ("--from 6,0 --to 0,0 --size 3,3", "source: cells 6,0"),
-            ("--from 0,6 --to 0,0 --size 3,3", "source: cells 0,6"),
-            ("--from 0,0 --to 6,0 --size 3,3", "target: cells 6,0"),
-            ("--from 0,0 --to 0,6 --size 3,3", "target: cells 0,6"),
-            ("--from=-1,0 --to 0,0 --size 3,3", "source: cells -1,0"),
-            ("--from 0,0 --to 0,0 --size 9,1", "source: cells 0,0,9,1"),
+            ("--cells 0,0,0,1 --to-cell 4,4", "cells 0,0,0,1"),
+            ("--cells 0,0,1,0 --to-cell 4,4", "cells 0,0,1,0"),
+            (
+                "--cells=0,0,-1,3 --to-cell 4,4",
+                "--cells: '0,0,-1,3' is not four whole numbers like 2,1,4,6, each from 0",
+            ),
+            ("--cells 6,0,3,3 --to-cell 0,0", "source: cells 6,0"),
+            ("--cells 0,6,3,3 --to-cell 0,0", "source: cells 0,6"),
+            ("--cells 0,0,3,3 --to-cell 6,0", "target: cells 6,0"),
+            ("--cells 0,0,3,3 --to-cell 0,6", "target: cells 0,6"),
+            (
+                "--cells -1,0,3,3 --to-cell 0,0",
+                "--cells: '-1,0,3,3' is not four whole numbers like 2,1,4,6, each from 0",
+            ),
+            ("--cells 0,0,9,1 --to-cell 0,0", "source: cells 0,0,9,1"),
         ],
     )
     def test_box_outside_the_map(self, refused, arguments, reason):
         line = refused(TRANSPLANT, "--out made/edit.png", arguments)
-        assert reason in line and "--from" in line and "--to" in line and "--size" in line
+        assert reason in line and "--cells" in line
 
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("--from 0,0", "cells need all three"),
-            ("--from 0,0 --size 1,1", "cells need all three"),
-            ("--to 0,0 --size 1,1", "cells need all three"),
-            ("", "give either --from, --to and --size (cells) or --mask and --shift (pixels)"),
+            ("--cells 0,0,1,1", "cells need both --cells and --to-cell"),
+            ("--to-cell 0,0", "cells need both --cells and --to-cell"),
+            ("", "give either --cells and --to-cell, or --mask or --part with --shift, --scale or --flip"),
             ("--mask IN/mask.png", "give either"),
             ("--shift 1,1", "give either"),
-            ("--mask IN/mask.png --from 0,0 --to 0,0 --size 1,1", "give either"),
-            ("--mask IN/mask.png --shift 1,1 --from 0,0 --to 0,0 --size 1,1", "give either"),
-            ("--mask IN/mask.png --shift 1,1 --to 0,0", "give either"),
+            ("--mask IN/mask.png --cells 0,0,1,1 --to-cell 0,0", "give either"),
+            ("--mask IN/mask.png --shift 1,1 --cells 0,0,1,1 --to-cell 0,0", "give either"),
+            ("--mask IN/mask.png --shift 1,1 --to-cell 0,0", "give either"),
             ("--mask IN/mask.png --shift 1", "--shift: '1' is not two whole numbers"),
-            ("--mask IN/mask.png --shift 0,32", "a part leaves the frame altogether; shift it less"),
-            ("--mask IN/mask.png --shift 4097,0", "'4097,0' goes beyond 4096"),
-            (f"--mask IN/mask.png --shift {'9' * 400},0", f"--shift: '{'9' * 40}...' goes beyond 4096"),
+            ("--mask IN/mask.png --shift 0,32", "a part leaves the frame; shift it less"),
+            (
+                "--mask IN/mask.png --shift 4097,0",
+                "--shift: '4097,0' is not two whole numbers like 3,-4, each from -4096 to 4096",
+            ),
+            (f"--mask IN/mask.png --shift {'9' * 400},0", f"--shift: '{'9' * 40}...' is not two whole numbers"),
             (f"--mask IN/mask.png --shift {'9' * 5000},0", "is not two whole numbers"),
-            (f"--from {'9' * 400},0 --to 0,0 --size 1,1", "--from"),
+            (f"--cells {'9' * 400},0,1,1 --to-cell 0,0", "--cells"),
             ("--mask IN/text.png --shift 1,1", "text.png is not an image"),
-            ("--from 0,0 --to 0,0 --size 1,1 --original IN/missing.png", "missing.png: no such file"),
-            ("--from 0,0 --to 0,0 --size 1,1 --weights IN/cut.safetensors", "cut.safetensors is damaged"),
+            ("--cells 0,0,1,1 --to-cell 0,0 --original IN/missing.png", "missing.png: no such file"),
+            ("--cells 0,0,1,1 --to-cell 0,0 --weights IN/cut.safetensors", "cut.safetensors is damaged"),
         ],
     )
     def test_mistakes(self, refused, arguments, reason):
@@ -220,18 +228,17 @@ class TestTransplant:
     @pytest.mark.parametrize(
         ("twice", "reason"),
         [
-            ("--reference IN/cyd.png", "2 --reference and 1 --to; give one --reference for all or one for each"),
-            ("--from 1,1", "2 --from and 1 --to"),
-            ("--size 1,1", "2 --size and 1 --to"),
+            ("--reference IN/cyd.png", "2 --reference and 1 --to-cell; give one --reference for all or one for each"),
+            ("--cells 1,1,1,1", "2 --cells and 1 --to-cell"),
             ("--original IN/cyd.png", "is given twice"),
         ],
     )
     def test_repeated_flags(self, refused, twice, reason):
-        assert reason in refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", twice)
+        assert reason in refused(TRANSPLANT, "--out made/edit.png --cells 0,0,1,1 --to-cell 0,0", twice)
 
     @pytest.mark.parametrize("flag", ["--hard", "--space w", "--space w+"])
     def test_flags_of_masks_with_cells(self, refused, flag):
-        refused(TRANSPLANT, "--out made/edit.png --from 0,0 --to 0,0 --size 1,1", flag)
+        refused(TRANSPLANT, "--out made/edit.png --cells 0,0,1,1 --to-cell 0,0", flag)
 
 
 class TestAlign:
@@ -325,7 +332,7 @@ class TestAlign:
         self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, cell)
 
     def test_transplant_cells(self, stylemap, model, photos, aligned, encoded, tmp_path):
-        ran = stylemap(self.TRANSPLANT, "--from 1,2 --to 4,3 --size 2,3")
+        ran = stylemap(self.TRANSPLANT, "--cells 1,2,2,3 --to-cell 4,3")
         assert (ran.code, ran.out, ran.err) == (0, "out.png\n", "")
         region = torch.zeros(1, 1, SIDE, SIDE)
         region[..., 16:24, 12:24] = 1  # cells of 4 pixels
@@ -411,7 +418,7 @@ class TestAlign:
     @pytest.mark.parametrize("flag", ["--landmarks l.json", "--detector x.onnx", "--mask-on face", "--mask-on photo"])
     def test_flags_that_need_it(self, refused, flag):
         line = refused(BLEND, "--reference IN/bob.png --mask IN/mask.png --out out.png", flag)
-        assert line == f"{flag.split()[0]} goes with --align; add it or leave {flag.split()[0]} away"
+        assert line == f"{flag.split()[0]} goes with --align; add --align, or leave {flag.split()[0]} out"
 
     def test_mask_on_is_not_for_transplant(self, refused):
         assert "--mask-on" in refused(self.TRANSPLANT, "--mask IN/mask.png --shift 0,0 --mask-on photo")
@@ -428,7 +435,7 @@ class TestUsage:
         ("arguments", "reason"),
         [
             ("local_edit blend", "unknown verb 'local_edit'"),
-            ("local-edit", "verb"),
+            ("local-edit bland", "unknown verb local-edit 'bland'; did you mean local-edit blend?"),
             ("local-edit frobnicate", "'frobnicate'"),
             ("local-edit blend", "--original, --reference, --out"),
         ],
@@ -441,7 +448,7 @@ def test_script(inputs, tmp_path):
     """The entry script, from another folder than its own."""
     command = [sys.executable, ROOT / "local_edit.py", "transplant", "--weights", inputs / "w.safetensors"]
     command += ["--original", inputs / "ada.png", "--reference", inputs / "bob.png"]
-    command += ["--from", "0,0", "--to", "4,4", "--size", "2,2", "--enlarge", "1", "--out", "edit.png"]
+    command += ["--cells", "0,0,2,2", "--to-cell", "4,4", "--enlarge", "1", "--out", "edit.png"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "edit.png\n", "")
     assert pixels(tmp_path / "edit.png").shape == (SIDE, SIDE, 3)

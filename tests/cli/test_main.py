@@ -53,14 +53,14 @@ class TestThreads:
     ids=["torch", "NumPy", "Python", "OpenCV", "CUDA", "system", "cuBLAS"],
 )
 def test_out_of_memory_is_one_line_in_every_verb(work, monkeypatch, capsys):
-    monkeypatch.setattr(report, "main", lambda _: work())
+    monkeypatch.setattr(report, "run", lambda _: work())
     assert cli.main(["report", "run"]) == 2
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("error: out of memory")
 
 
 def test_another_error_is_a_fault_of_the_program(monkeypatch):
-    monkeypatch.setattr(report, "main", lambda _: torch.zeros(3) + torch.zeros(4))
+    monkeypatch.setattr(report, "run", lambda _: torch.zeros(3) + torch.zeros(4))
     with pytest.raises(RuntimeError, match="size of tensor"):
         cli.main(["report", "run"])
 

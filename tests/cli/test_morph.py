@@ -16,7 +16,7 @@ from tests.cli.conftest import SIDE, pixels
 
 WEIGHTS = "--weights IN/w.safetensors"
 PATH = f"morph path IN/ada.png IN/bob.png {WEIGHTS}"
-TRANSFER = f"morph transfer {WEIGHTS} --target IN/ada.png --neutral IN/bob.png --expressive IN/cyd.png"
+TRANSFER = f"morph transfer {WEIGHTS} --original IN/ada.png --neutral IN/bob.png --expressive IN/cyd.png"
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ class TestPath:
             ("--mask IN/mask.png", [(0, 1)], None),
             ("--mask IN/mask.png --mask IN/mask2.png", [(0, 1), (0, 1)], None),
             (
-                "--mask IN/mask.png --when 0,0.4 --mask IN/mask2.png --when 0.3,0.7 --rest 0.5,1",
+                "--mask IN/mask.png --when 0..0.4 --mask IN/mask2.png --when 0.3..0.7 --rest 0.5..1",
                 [(0, 0.4), (0.3, 0.7)],
                 (0.5, 1),
             ),
@@ -92,7 +92,7 @@ class TestPath:
 
     @pytest.mark.parametrize("suffix", [".gif", ".webp", ".png", ".mp4"])
     def test_formats_speed_and_size(self, stylemap, tmp_path, suffix):
-        assert stylemap(PATH, f"--frames 3 --fps 5 --size 80 --out film{suffix}").code == 0
+        assert stylemap(PATH, f"--frames 3 --fps 5 --enlarge 3 --out film{suffix}").code == 0
         if suffix == ".mp4":
             assert (tmp_path / "film.mp4").read_bytes()[4:8] == b"ftyp"
             return
@@ -101,7 +101,7 @@ class TestPath:
             assert (stored.n_frames, stored.size, stored.info["duration"]) == (3, (96, 96), 200)
 
     def test_size_repeats_pixels(self, stylemap, tmp_path):
-        for name, flags in (("small", ""), ("large", "--size 64"), ("same", "--size 5")):
+        for name, flags in (("small", ""), ("large", "--enlarge 2"), ("same", "--enlarge 1")):
             assert stylemap(PATH, f"--frames 3 {flags} --out {name}.png --sheet {name}-sheet.png").code == 0
         small, large, same = (frames_of(tmp_path / f"{name}.png") for name in ("small", "large", "same"))
         np.testing.assert_array_equal(large, small.repeat(2, axis=1).repeat(2, axis=2))
@@ -121,14 +121,14 @@ class TestPath:
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("--out f.gif --frames 1", "--frames 1 must be at least 2"),
+            ("--out f.gif --frames 1", "--frames: '1' is not a whole number from 2"),
             ("--out f.gif --frames x", "--frames"),
-            (f"--out f.gif --frames {'9' * 400}", f"--frames {'9' * 40}... must be at most 100000"),
-            (f"--out f.gif --size {'9' * 400}", f"--size {'9' * 40}... must lie in"),
-            ("--out f.gif --fps 0", "--fps 0 must lie in 0.1 .. 50"),
-            ("--out f.gif --fps nan", "--fps nan must lie in"),
-            ("--out f.gif --size 0", "--size 0 must lie in 1 .. 4096"),
-            ("--out f.gif --size 99999", "--size 99999 must lie in"),
+            (f"--out f.gif --frames {'9' * 400}", f"--frames: '{'9' * 40}...' is not a whole number from 2 to 100000"),
+            (f"--out f.gif --enlarge {'9' * 400}", f"--enlarge: '{'9' * 40}...' is not"),
+            ("--out f.gif --fps 0", "--fps: '0' is not a number from 0.1 to 50"),
+            ("--out f.gif --fps nan", "--fps: 'nan' is not a number"),
+            ("--out f.gif --enlarge 0", "--enlarge: '0' is not a whole number from 1 to 64"),
+            ("--out f.gif --enlarge 65", "--enlarge: '65' is not"),
             ("--out f.gif --ease bounce", "'bounce'"),
             ("--out f.gif --space z", "'z'"),
             ("--out f.jpg", "'f.jpg' must end in .gif or .webp or .png or .mp4"),
@@ -137,15 +137,18 @@ class TestPath:
             ("--out f.png --sheet ./f.png", "--sheet f.png is --out as well"),
             ("--out f.gif --mask IN/missing.png", "missing.png: no such file"),
             ("--out f.gif --mask IN/text.png", "text.png is not an image"),
-            ("--out f.gif --mask IN/mask.png --when 0,0.5 --when 0.5,1", "1 --mask and 2 --when"),
-            ("--out f.gif --mask IN/mask.png --mask IN/mask2.png --when 0,1", "2 --mask and 1 --when"),
-            ("--out f.gif --when 0,1", "0 --mask and 1 --when"),
-            ("--out f.gif --rest 0,1", "--rest goes with --mask"),
+            ("--out f.gif --mask IN/mask.png --when 0..0.5 --when 0.5..1", "1 --mask and 2 --when"),
+            ("--out f.gif --mask IN/mask.png --mask IN/mask2.png --when 0..1", "2 --mask and 1 --when"),
+            ("--out f.gif --when 0..1", "0 --mask and 1 --when"),
+            ("--out f.gif --rest 0..1", "--rest goes with --mask"),
             ("--out f.gif --hard", "--hard goes with --mask"),
-            ("--out f.gif --mask IN/mask.png --when 0.5,0.2", "'0.5,0.2' is not a start and a later end"),
-            ("--out f.gif --mask IN/mask.png --when 0", "'0' is not a start"),
-            ("--out f.gif --mask IN/mask.png --when nan,1", "'nan,1' is not a start"),
-            ("--out f.gif --mask IN/mask.png --rest=-0.5,1", "--rest: '-0.5,1' is not a start"),
+            (
+                "--out f.gif --mask IN/mask.png --when 0.5..0.2",
+                "'0.5..0.2' is not a range like 0..0.5, with numbers from 0 to 1",
+            ),
+            ("--out f.gif --mask IN/mask.png --when 0", "'0' is not a range"),
+            ("--out f.gif --mask IN/mask.png --when nan..1", "'nan..1' is not a range"),
+            ("--out f.gif --mask IN/mask.png --rest=-0.5..1", "--rest: '-0.5..1' is not a range"),
             ("--out f.gif --amount 1", "--amount"),  # of the other verb
         ],
     )
@@ -155,8 +158,8 @@ class TestPath:
     @pytest.mark.parametrize(
         ("pictures", "reason"),
         [
-            ("IN/ada.png", "needs two pictures or more; name another after"),
-            ("", "PICTURE"),
+            ("IN/ada.png", "needs two photos or more; name another after"),
+            ("", "PHOTO"),
             ("IN/ada.png IN/missing.png", "missing.png: no such file"),
             ("IN/ada.png IN/bob.png IN/cut.png", "cut.png is damaged"),
         ],
@@ -218,7 +221,7 @@ class TestTransfer:
         assert len(frames_of(tmp_path / "film.gif")) == 16
 
     def test_picture_can_be_enlarged(self, stylemap, tmp_path):
-        assert stylemap(TRANSFER, "--size 64 --out face.png").code == 0
+        assert stylemap(TRANSFER, "--enlarge 2 --out face.png").code == 0
         assert pixels(tmp_path / "face.png").shape == (64, 64, 3)
 
     @pytest.mark.parametrize(
@@ -233,21 +236,21 @@ class TestTransfer:
             ("--out f.png --fps 5", "--fps goes with a film"),
             ("--out f.png --ease linear", "--ease goes with a film"),
             ("--out f.jpg --frames 4", "--frames makes a film, which f.jpg cannot be"),
-            ("--out f.png --frames 1", "--frames 1 must be at least 2"),
+            ("--out f.png --frames 1", "--frames: '1' is not a whole number from 2"),
             ("--out f.bmp", "'f.bmp' must end in"),
             ("--out f.png --hard", "--hard goes with --mask"),
             ("--out f.png --mask IN/text.png", "text.png is not an image"),
-            ("--out f.png --rest 0,1", "--rest"),  # of the other verb
+            ("--out f.png --rest 0..1", "--rest"),  # of the other verb
             ("", "--out"),
         ],
     )
     def test_mistakes(self, refused, arguments, reason):
         assert reason in refused(TRANSFER, arguments)
 
-    @pytest.mark.parametrize("missing", ["target", "neutral", "expressive"])
+    @pytest.mark.parametrize("missing", ["original", "neutral", "expressive"])
     def test_all_three_are_needed_and_kept(self, refused, inputs, tmp_path, missing):
         (tmp_path / "mine.png").write_bytes((inputs / "ada.png").read_bytes())
-        names = {"target": "IN/ada.png", "neutral": "IN/bob.png", "expressive": "IN/cyd.png"}
+        names = {"original": "IN/ada.png", "neutral": "IN/bob.png", "expressive": "IN/cyd.png"}
         rest = " ".join(f"--{name} {path}" for name, path in names.items() if name != missing)
         assert f"--{missing}" in refused("morph transfer", rest, WEIGHTS, "--out f.png")
         line = refused("morph transfer", rest, f"--{missing} mine.png --out mine.png", WEIGHTS)

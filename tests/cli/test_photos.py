@@ -71,7 +71,7 @@ def test_none_is_the_default_and_the_model_s_picture(stylemap, tmp_path):
     np.testing.assert_array_equal(pixels(tmp_path / "out.png"), first)
 
 
-@pytest.mark.parametrize("where", ["--mask part.png --shift 4,4", "--from 1,1 --to 4,4 --size 2,2"])
+@pytest.mark.parametrize("where", ["--mask part.png --shift 4,4", "--cells 1,1,2,2 --to-cell 4,4"])
 def test_of_a_transplant(stylemap, tmp_path, photo, where):
     line = BLEND.replace("blend", "transplant")
     assert stylemap(line, where, "--paste-back poisson").code == 0
@@ -113,7 +113,7 @@ class TestFaces:
         labels[:, 48:304] = Avatars(256).parts(0)
         (tmp_path / "labels").mkdir()
         Image.fromarray(labels).save(tmp_path / "labels" / "wide.png")
-        line = self.LINE.replace("--mask part.png --mask-on face", "--part eye --parts labels")
+        line = self.LINE.replace("--mask part.png --mask-on face", "--part eye --part-labels labels")
         assert stylemap(line.replace("--reference wide.png", "--reference wide.png --strength 1")).code == 0
         changed = (pixels(tmp_path / "out.png") != photo).any(-1)
         eyes = np.isin(labels, (4, 5))[::2, ::2]
@@ -132,7 +132,7 @@ class TestOtherPhotos:
         "blend": BLEND,
         "transplant": BLEND.replace("blend", "transplant") + " --shift 2,2",
         "align": FACE,
-        "apply": "directions apply --weights IN/w.safetensors --image deep.png --directions d.safetensors --direction one "
+        "apply": "directions apply --weights IN/w.safetensors --original deep.png --directions d.safetensors --direction one "
         "--mask part.png --paste-back feather --out out.png",
     }
 

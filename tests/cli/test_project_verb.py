@@ -13,8 +13,8 @@ from tests.cli.conftest import KNOWING, SIDE, pixels
 from tests.cli.test_morph import frames_of
 from tests.inversion import tiny
 
-SHIPPED = "project --images IN/ada.png IN/bob.png --out made"
-VECTORS = "project --images IN/ada.png --out made --weights v.safetensors --perceptual none --steps 12"
+SHIPPED = "project --photos IN/ada.png IN/bob.png --out made"
+VECTORS = "project --photos IN/ada.png --out made --weights v.safetensors --perceptual-network none --steps 12"
 
 
 @pytest.fixture
@@ -238,9 +238,9 @@ def test_a_photo_may_be_called_like_the_report(stylemap, vectors, inputs, tmp_pa
 @pytest.mark.parametrize(
     ("photo", "flags"),
     [
-        ("me.webp", "--images me.webp --film webp"),
-        ("me.png", "--images me.png"),
-        ("me.film.png", "--images photos/me.png --mask me.film.png --film png"),
+        ("me.webp", "--photos me.webp --film webp"),
+        ("me.png", "--photos me.png"),
+        ("me.film.png", "--photos photos/me.png --mask me.film.png --film png"),
     ],
 )
 def test_no_photo_is_written_over(refused, inputs, tmp_path, photo, flags):
@@ -254,7 +254,7 @@ def test_no_photo_is_written_over(refused, inputs, tmp_path, photo, flags):
 def test_films_and_pictures_do_not_collide(stylemap, inputs, tmp_path):
     for name in ("b.png", "b.film.png"):
         (tmp_path / name).write_bytes((inputs / "ada.png").read_bytes())
-    run = "project --method hybrid --steps 2 --images b.png b.film.png --film png --out made"
+    run = "project --method hybrid --steps 2 --photos b.png b.film.png --film png --out made"
     assert stylemap(run).code == 0
     assert json.loads((tmp_path / "made/report.json").read_text())["images"].keys() == {"b.png", "b.film-2.png"}
     assert pixels(tmp_path / "made/b.film.png").shape == (256, 512, 3)
@@ -267,7 +267,7 @@ def test_no_steps_are_the_encoder(stylemap, tmp_path):
         "--method hybrid --out b --steps 0",
         "--method hybrid --out c --set steps=0",
     ):
-        assert stylemap("project --images IN/ada.png", flags).code == 0
+        assert stylemap("project --photos IN/ada.png", flags).code == 0
     files = [(tmp_path / f"{folder}/ada.npy").read_bytes() for folder in "abc"]
     assert files[0] == files[1] == files[2]
     assert not (tmp_path / "b/ada.gif").exists()
@@ -280,7 +280,7 @@ def test_history_has_the_regulariser(stylemap, vectors, tmp_path):
 
 
 def test_masks_and_crossover(stylemap, tmp_path):
-    run = "project --method hybrid --steps 3 --images IN/ada.png --mask IN/mask.png --film none"
+    run = "project --method hybrid --steps 3 --photos IN/ada.png --mask IN/mask.png --film none"
     assert stylemap(run, "--out hole").code == 0
     assert stylemap(run, "--out both --crossover IN/bob.png").code == 0
     assert not np.array_equal(pixels(tmp_path / "hole/ada.png"), pixels(tmp_path / "both/ada.png"))
@@ -302,24 +302,24 @@ def test_masks_and_crossover(stylemap, tmp_path):
         ("--method magic", "--method"),
         ("--method w --steps -1", "'-1' is not a whole number from 0"),
         ("--method hybrid --set pixels=0 --set distance=0", "pixels, features, distance, domain are all 0"),
-        ("--method hybrid --stop-error 0", "--stop-error 0 must be above 0"),
+        ("--method hybrid --stop-error 0", "--stop-error must be above 0"),
         ("--method w --crossover IN/bob.png", "--crossover needs --mask"),
         ("--method w --mask IN/missing.png --weights missing", "--mask: "),
         ("--method w --mask IN/mask.png --crossover IN/missing.png --weights missing", "--crossover: "),
         ("--method w --mask made/ada.png", "--mask: "),
-        ("--method hybrid --perceptual lpips --lpips-vgg IN/text.png", "VGG-16"),
-        ("--method hybrid --perceptual discriminator --weights IN/w.safetensors", "holds no discriminator"),
+        ("--method hybrid --perceptual-network lpips --vgg IN/text.png", "VGG-16"),
+        ("--method hybrid --perceptual-network discriminator --weights IN/w.safetensors", "holds no discriminator"),
         ("--method w --weights IN/text.safetensors", "text.safetensors"),
     ],
 )
 def test_refusals(refused, tmp_path, flags, says):
     images.write(tmp_path / "black.png", -torch.ones(3, 8, 8))
-    assert says in refused("project --images IN/ada.png --out made", flags)
+    assert says in refused("project --photos IN/ada.png --out made", flags)
 
 
 @pytest.mark.parametrize(("paths", "says"), [("IN/nothing", "holds no"), ("IN/text.png", "text.png")])
 def test_refuses_pictures(refused, paths, says):
-    assert says in refused("project --method encoder --out made --images", paths)
+    assert says in refused("project --method encoder --out made --photos", paths)
 
 
 @pytest.fixture
@@ -344,7 +344,7 @@ def test_latents_morph(stylemap, vectors, pair, tmp_path):
 
 
 def test_latents_edit(stylemap, vectors, pair, tmp_path):
-    run = "latents edit a.npy --boundary boundary.npy --weights v.safetensors --span -2,2 --frames 3 --layers 0-1 --out e.png"
+    run = "latents edit a.npy --boundary boundary.npy --weights v.safetensors --amounts -2..2 --frames 3 --layers 0,1 --out e.png"
     assert stylemap(run).code == 0
     boundary = latents.read_boundary(tmp_path / "boundary.npy", vectors)
     last = vectors.synthesize(latents.move(pair[0].latent, boundary, 2, [0, 1]))
@@ -383,10 +383,10 @@ def test_latents_of_other_weights_are_told(stylemap, vectors, tmp_path, pair, ve
     ("arguments", "says"),
     [
         ("morph a.npy missing.npy --out m.gif", "missing.npy"),
-        ("morph a.npy b.npy --out m.gif --frames 1", "--frames 1"),
+        ("morph a.npy b.npy --out m.gif --frames 1", "--frames: '1' is not a whole number from 2"),
         ("morph a.npy b.npy --out m.txt", "must end in"),
-        ("edit a.npy --boundary boundary.npy --layers 4-9 --out e.png", "--layers must lie in 0..5"),
-        ("edit a.npy --boundary boundary.npy --span 3 --out e.png", "two numbers"),
+        ("edit a.npy --boundary boundary.npy --layers 4..9 --out e.png", "--layers must lie in 0..5"),
+        ("edit a.npy --boundary boundary.npy --amounts 3 --out e.png", "is not a range"),
         ("exchange a.npy b.npy --layers 6 --out made", "--layers must lie in 0..5"),
         (
             "edit a.npy --boundary a.safetensors --out e.png",

@@ -62,7 +62,7 @@ def test_own_photo_at_full_size(stylemap, saved, tmp_path, wide, how):
 
 def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_path):
     path, studio, pictures, edit = saved
-    assert stylemap("local-edit replay", path, "--original IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
+    assert stylemap("local-edit replay", path, "--photos IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
     bob = studio.encode(from_pixels(decoding.load(inputs / "bob.png", SIDE)))
     assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}).pixels)
 
@@ -70,11 +70,11 @@ def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_
 def test_many_photos_go_into_a_folder(stylemap, saved, inputs, tmp_path):
     path = saved[0]
     names = "IN/bob.png IN/cyd.png IN/ada.png"
-    ran = stylemap(f"local-edit replay --original {names} --out out --weights IN/w.safetensors", path)
+    ran = stylemap(f"local-edit replay --photos {names} --out out --weights IN/w.safetensors", path)
     assert ran.code == 0, ran.err
     assert ran.out.split() == ["out/bob.png", "out/cyd.png", "out/ada.png"]
     assert len({(tmp_path / "out" / f"{name}.png").read_bytes() for name in ("ada", "bob", "cyd")}) == 3
-    stylemap("local-edit replay", path, "--original IN/cyd.png --out alone --weights IN/w.safetensors")
+    stylemap("local-edit replay", path, "--photos IN/cyd.png --out alone --weights IN/w.safetensors")
     assert np.array_equal(pixels(tmp_path / "alone/cyd.png"), pixels(tmp_path / "out/cyd.png"))
 
 
@@ -83,7 +83,7 @@ def test_aligned_photo(stylemap, saved, tmp_path, wide):
     Image.fromarray(wide).save(tmp_path / "party.png")
     (tmp_path / "points.json").write_text(f'{{"party.png": {points}}}')
     ran = stylemap(
-        "local-edit replay", saved[0], "--original party.png --align --landmarks points.json --out edit.png "
+        "local-edit replay", saved[0], "--photos party.png --align --landmarks points.json --out edit.png "
         "--weights IN/w.safetensors",
     )  # fmt: skip
     assert ran.code == 0, ran.err
@@ -104,17 +104,15 @@ def test_refusals(refused, saved, inputs):
     assert "'w'" in refused("local-edit replay", path, "--out e.png")
     assert "other weights" in refused("local-edit replay", path, "--out e.png --weights avatars32")
     assert "--out" in refused("local-edit replay", path, "--out folder", weights)
-    assert "name a folder" in refused(
-        "local-edit replay", path, weights, "--out e.png --original IN/ada.png IN/bob.png"
-    )
-    assert "or name a folder" in refused("local-edit replay", path, weights, "--out e.gif --original IN/ada.png")
+    assert "name a folder" in refused("local-edit replay", path, weights, "--out e.png --photos IN/ada.png IN/bob.png")
+    assert "or name a folder" in refused("local-edit replay", path, weights, "--out e.gif --photos IN/ada.png")
     for bad in ("none.png", "text.png", "empty.png"):
         # nothing is written for the first either
-        assert bad in refused("local-edit replay", path, weights, f"--original IN/ada.png IN/{bad} --out out")
-    twice = "--original IN/bob.png IN/photos/bob.png --out out"
+        assert bad in refused("local-edit replay", path, weights, f"--photos IN/ada.png IN/{bad} --out out")
+    twice = "--photos IN/bob.png IN/photos/bob.png --out out"
     assert "both become" in refused("local-edit replay", path, weights, twice)
     assert "--align" in refused("local-edit replay", path, weights, "--align --out e.png")
-    assert "overwritten" in refused("local-edit replay", path, weights, "--original IN/ada.png --out IN/ada.png")
+    assert "overwritten" in refused("local-edit replay", path, weights, "--photos IN/ada.png --out IN/ada.png")
     for name in (
         "IN/text.safetensors",
         "IN/w.safetensors",
@@ -125,7 +123,7 @@ def test_refusals(refused, saved, inputs):
     ):
         refused("local-edit replay", name, weights, "--out e.png")
     for name in ("IN/text.png", "IN/none.png"):
-        assert "/" + name[3:] in refused("local-edit replay", path, weights, "--out e.png --original", name)
+        assert "/" + name[3:] in refused("local-edit replay", path, weights, "--out e.png --photos", name)
 
 
 def test_a_name_in_a_project_is_no_path(refused, saved, tmp_path):

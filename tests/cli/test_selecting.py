@@ -47,7 +47,8 @@ def assert_written(path, expected: torch.Tensor) -> None:
 
 class TestParts:
     @pytest.mark.parametrize(
-        "where", ["--parts labels", "--original-parts labels/ada.png --reference-parts labels/bob.png"]
+        "where",
+        ["--part-labels labels", "--original-part-labels labels/ada.png --reference-part-labels labels/bob.png"],
     )
     @pytest.mark.parametrize("names", ["nose", "nose,eye", "hair"])
     def test_are_the_union_of_both_pictures(self, stylemap, model, encoded, labels, tmp_path, where, names):
@@ -57,7 +58,7 @@ class TestParts:
 
     def test_one_for_each_reference_and_one_for_all(self, stylemap, model, encoded, labels, tmp_path):
         for names in (("hair", "lip"), ("hair",)):
-            assert stylemap(BOTH, "--parts labels", *(f"--part {name}" for name in names)).code == 0
+            assert stylemap(BOTH, "--part-labels labels", *(f"--part {name}" for name in names)).code == 0
             first, second = names[0], names[-1]
             chosen = [
                 masks.union(part(labels[0], name), part(label, name))
@@ -66,41 +67,53 @@ class TestParts:
             assert_written(tmp_path / "out.png", blend(model, encoded[0], encoded[1:], chosen))
 
     def test_transplant_takes_the_reference_s(self, stylemap, model, encoded, labels, tmp_path):
-        assert stylemap(TRANSPLANT, "--part eye --reference-parts labels/bob.png --shift 5,-2").code == 0
+        assert stylemap(TRANSPLANT, "--part eye --reference-part-labels labels/bob.png --shift 5,-2").code == 0
         expected = transplant(model, encoded[0], encoded[1], mask=part(labels[1], "eye"), shift=(5, -2))
         assert_written(tmp_path / "out.png", expected)
 
     @pytest.mark.parametrize(
         ("flags", "reason"),
         [
-            ("--part nose", "--part needs label maps: give either --parts or --original-parts and --reference-parts"),
-            ("--part nose --original-parts labels/ada.png", "--part needs label maps"),
-            ("--part nose --reference-parts labels/ada.png", "--part needs label maps"),
-            ("--part nose --parts labels --reference-parts labels/ada.png --original-parts bare.png", "give either"),
-            ("--part tail --parts labels", "unknown part 'tail'; known are background, skin"),
-            ("--part nose, --parts labels", "unknown part ''"),
-            ("--part nose --parts IN/photos", "bob.png is coloured"),
-            ("--part nose --parts IN/nothing", "holds no part labels"),
-            ("--part nose --parts no", "no: no such"),
             (
-                "--part nose --part eye --parts labels",
+                "--part nose",
+                "--part needs label maps: give either --part-labels or --original-part-labels",
+            ),
+            ("--part nose --original-part-labels labels/ada.png", "--part needs label maps"),
+            ("--part nose --reference-part-labels labels/ada.png", "--part needs label maps"),
+            (
+                "--part nose --part-labels labels --reference-part-labels labels/ada.png --original-part-labels bare.png",
+                "give either",
+            ),
+            ("--part tail --part-labels labels", "unknown part 'tail'; known are all, background, skin"),
+            ("--part nose, --part-labels labels", "unknown part ''"),
+            ("--part nose --part-labels IN/photos", "bob.png is coloured"),
+            ("--part nose --part-labels IN/nothing", "holds no part labels"),
+            ("--part nose --part-labels no", "no: no such"),
+            (
+                "--part nose --part eye --part-labels labels",
                 "2 --part and 1 --reference; give one --part for all or one for each",
             ),
-            ("--part nose --original-parts bare.png --reference-parts bare.png", "none of the parts that --part names"),
-            ("--part nose --original-parts no.png --reference-parts bare.png", "no.png: no such file"),
-            ("--part nose --original-parts IN/ada.png --reference-parts bare.png", "ada.png is coloured"),
-            ("--part nose --original-parts IN/text.png --reference-parts bare.png", "text.png is not an image"),
-            ("--part nose --half left --parts labels", "--part and --half given; give one of"),
+            (
+                "--part nose --original-part-labels bare.png --reference-part-labels bare.png",
+                "none of the parts that",
+            ),
+            ("--part nose --original-part-labels no.png --reference-part-labels bare.png", "no.png: no such file"),
+            ("--part nose --original-part-labels IN/ada.png --reference-part-labels bare.png", "ada.png is coloured"),
+            (
+                "--part nose --original-part-labels IN/text.png --reference-part-labels bare.png",
+                "text.png is not an image",
+            ),
+            ("--part nose --half left --part-labels labels", "--part and --half given; give one of"),
             ("--mask IN/mask.png --half left", "--mask and --half given; give one of"),
-            ("--mask IN/mask.png --parts labels", "go with --part; add it or leave them away"),
+            ("--mask IN/mask.png --part-labels labels", "go with --part; add --part, or leave them out"),
             ("--half top", "'top'"),
             ("--half left --half right", "2 --half and 1 --reference"),
-            ("--half left --feather -1", "--feather: '-1' is not a number of pixels, 0 or more"),
+            ("--half left --feather -1", "--feather: '-1' is not a number from 0 to 4096"),
             ("--half left --feather nan", "--feather: 'nan'"),
             ("--half left --feather 2 --hard", "--feather has no effect"),
-            ("--half left --layers 3-1", "--layers: '3-1' are no layers like 0-3 or 2"),
+            ("--half left --layers 3..1", "--layers: '3..1' is not a range like 2..5 or 2"),
             ("--half left --layers a", "--layers: 'a'"),
-            ("--half left --layers 0-8", "these weights have the resized stylemaps 0-5"),
+            ("--half left --layers 0..8", "--layers must lie in 0..5 for these weights"),
             ("--half left --layers 0 --space w", "--layers chooses among the resized stylemaps of w+"),
         ],
     )
@@ -110,12 +123,12 @@ class TestParts:
     @pytest.mark.parametrize("name", ["ada", "bob"])
     def test_a_picture_without_labels(self, refused, tmp_path, name):
         (tmp_path / "labels" / f"{name}.png").unlink()
-        line = refused(BOB, "--part nose --parts labels")
+        line = refused(BOB, "--part nose --part-labels labels")
         assert line.startswith("labels holds no part labels of ") and f"{name}.png" in line
 
     def test_label_maps_are_not_written_over(self, refused):
         line = BOB.replace("--out out.png", "--out labels/ada.png")
-        flags = "--part nose --original-parts labels/ada.png --reference-parts labels/bob.png"
+        flags = "--part nose --original-part-labels labels/ada.png --reference-part-labels labels/bob.png"
         assert "would be overwritten" in refused(line, flags)
 
 
@@ -137,7 +150,7 @@ class TestSettings:
         mask = masks.feather(masks.half("right", SIDE), 6)
         assert_written(tmp_path / "out.png", blend(model, encoded[0], encoded[1], mask))
 
-    @pytest.mark.parametrize(("text", "layers"), [("0-1", (0, 2)), ("3", (3, 4)), ("2-5", (2, 6))])
+    @pytest.mark.parametrize(("text", "layers"), [("0..1", (0, 2)), ("3", (3, 4)), ("2..5", (2, 6))])
     def test_layers(self, stylemap, model, encoded, tmp_path, text, layers):
         assert stylemap(BOB, "--half right --layers", text).code == 0
         expected = blend(model, encoded[0], encoded[1], masks.half("right", SIDE), layers=layers)
@@ -169,11 +182,11 @@ class TestMoved:
         ],
     )
     def test_scale_and_flip(self, stylemap, made, labels, tmp_path, flags, placement):
-        assert stylemap(TRANSPLANT, "--part eye --parts labels", flags).code == 0
+        assert stylemap(TRANSPLANT, "--part eye --part-labels labels", flags).code == 0
         assert_written(tmp_path / "out.png", made(("bob", part(labels[1], "eye"), placement)))
 
     def test_several_at_once(self, stylemap, made, labels, tmp_path):
-        flags = "--reference IN/cyd.png --part eye --part lip --parts labels"
+        flags = "--reference IN/cyd.png --part eye --part lip --part-labels labels"
         assert stylemap(TRANSPLANT, flags, "--shift 4,0 --shift=-4,0 --flip no --flip --scale 1.2").code == 0
         first = ("bob", part(labels[1], "eye"), Placement((4, 0), 1.2, False))
         second = ("cyd", part(labels[2], "lip"), Placement((-4, 0), 1.2, True))
@@ -188,7 +201,7 @@ class TestMoved:
         )
 
     def test_several_boxes(self, stylemap, model, encoded, tmp_path):
-        flags = "--reference IN/cyd.png --from 0,0 --from 2,2 --to 4,4 --to 1,3 --size 3,2"
+        flags = "--reference IN/cyd.png --cells 0,0,3,2 --cells 2,2,3,2 --to-cell 4,4 --to-cell 1,3"
         assert stylemap(TRANSPLANT, flags).code == 0
         boxes = [Box((0, 0), (4, 4), (3, 2)), Box((2, 2), (1, 3), (3, 2))]
         assert_written(tmp_path / "out.png", transplant(model, encoded[0], encoded[1:], boxes=boxes))
@@ -207,16 +220,16 @@ class TestMoved:
             ("--reference IN/cyd.png --mask IN/mask.png --shift 1,1", "2 --reference and 1 parts to move; give one"),
             ("--mask IN/mask.png --scale 5", "--scale: '5' is not a number from 0.25 to 4"),
             ("--mask IN/mask.png --scale nan", "--scale: 'nan'"),
-            ("--mask IN/mask.png --flip maybe", "--flip: 'maybe' is neither yes nor no"),
+            ("--mask IN/mask.png --flip maybe", "--flip: 'maybe' is not yes or no"),
             (
-                "--mask IN/mask.png --part eye --parts labels --shift 1,1",
+                "--mask IN/mask.png --part eye --part-labels labels --shift 1,1",
                 "--mask and --part given; give one of --mask or --part",
             ),
-            ("--part eye --shift 1,1", "--part needs label maps: give either --parts or --reference-parts"),
-            ("--part eye --parts labels", "give either --from"),
-            ("--flip --from 0,0 --to 0,0 --size 1,1", "give either --from"),
-            ("--from 0,0 --to 0,0 --size 1,1 --feather 2", "go with --mask"),
-            ("--from 0,0 --to 0,0 --size 1,1 --layers 2", "go with --mask"),
+            ("--part eye --shift 1,1", "--part needs label maps: give either --part-labels or --reference-part-labels"),
+            ("--part eye --part-labels labels", "give either --cells"),
+            ("--flip --cells 0,0,1,1 --to-cell 0,0", "give either --cells"),
+            ("--cells 0,0,1,1 --to-cell 0,0 --feather 2", "go with --mask"),
+            ("--cells 0,0,1,1 --to-cell 0,0 --layers 2", "go with --mask"),
         ],
     )
     def test_mistakes(self, refused, flags, reason):

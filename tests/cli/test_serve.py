@@ -70,14 +70,14 @@ def test_refusals(refused, inputs):
         taken.bind(("127.0.0.1", 0))
         taken.listen()
         assert "cannot listen" in refused("serve", weights, "--port", taken.getsockname()[1])
-    assert "no port" in refused("serve --port 70000")
-    assert "no port" in refused("serve --port x")
+    assert "--port" in refused("serve --port 70000")
+    assert "--port" in refused("serve --port x")
     assert "--sessions" in refused("serve --sessions 0")
     assert "--threads" in refused("serve --threads 0")
     assert "--upload-megabytes" in refused("serve --upload-megabytes -3")
     assert "--host" in refused("serve", weights, "--host no.such.host.invalid --port 0")
     line = refused("serve", weights, "--host 192.0.2.1 --port 0")
-    assert "--host 192.0.2.1 is no address of this machine; leave it out" in line and "--port" not in line
+    assert "--host 192.0.2.1 is not an address of this machine; leave it out" in line and "--port" not in line
     with pytest.raises(InputError, match="--host names no address; leave it out"):
         serve.listen("", 0)
     assert "no.safetensors" in refused("serve --weights no.safetensors")

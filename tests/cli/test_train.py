@@ -14,16 +14,24 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 
 from stylemap import checkpoint, reading
 from stylemap.architectures.stylemap.config import StylemapTraining
-from stylemap.cli import main, train
+from stylemap.cli import foresight, main, running, train, verbs
+from stylemap.config import TrainConfig
 from stylemap.resources import CONFIGS
 from tests.archives import fill, picture
 
 ROOT = Path(__file__).parents[2]
+
+
+def parse(argv: list[str]) -> tuple[TrainConfig, Path | None, bool, bool]:
+    """-> (config, run folder, resume, dry run)."""
+    arguments = verbs.parser("train").parse_args(argv)
+    return (*train.configured(arguments), arguments.resume, arguments.dry_run)
 
 
 @pytest.fixture
@@ -38,7 +46,7 @@ def photos(tmp_path):
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.yaml")), ids=lambda p: p.stem)
 def test_recipes_are_complete_and_valid(path, capsys, monkeypatch):
-    monkeypatch.setattr(train.foresight, "foresee", lambda *_: None)  # seconds each
+    monkeypatch.setattr(foresight, "foresee", lambda *_: None)  # seconds each
     assert main(["train", "--config", path.stem, "--dry-run"]) == 0
     resolved = yaml.safe_load(capsys.readouterr().out)
     given = yaml.safe_load(path.read_text())
@@ -49,7 +57,7 @@ def test_recipes_are_complete_and_valid(path, capsys, monkeypatch):
 
 def test_published_recipes_have_the_published_settings():
     for name in ("celeba_hq256", "afhq256", "ffhq256", "ffhq1024_light"):
-        config, *_ = train.parse(["--config", name])
+        config, *_ = parse(["--config", name])
         assert (config.batch, config.mirror, config.ema.ramp) == (16, True, None)
         assert (config.optim.lr, config.optim.beta1, config.optim.beta2) == (0.002, 0.0, 0.99)
         assert (config.optim.r1_gamma, config.optim.r1_every) == (10, 16)
@@ -61,13 +69,13 @@ def test_published_recipes_have_the_published_settings():
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        (["--images", "x"], "images: 'x' is not a whole number"),
-        (["--optim.lr", "fast"], "optim.lr: 'fast' is not a number"),
-        (["--optim.r1-gamma", "y"], "optim.r1_gamma: 'y' is not a number or null"),
-        (["--batch-gpu", "q"], "batch_gpu: 'q' is not a whole number or null"),
-        (["--speed.tf32", "7"], "speed.tf32: '7' is not true or false"),
-        (["--model.norm", "z"], "model.norm: 'z' is not one of 'layer', 'instance', 'batch', 'group'"),
-        (["--optim", "5"], "optim is a group of settings; give one of them, as --optim.NAME VALUE"),
+        (["--images", "x"], "--images: 'x' is not a whole number"),
+        (["--optim.lr", "fast"], "--optim.lr: 'fast' is not a number"),
+        (["--optim.r1-gamma", "y"], "--optim.r1-gamma: 'y' is not a number or null"),
+        (["--batch-gpu", "q"], "--batch-gpu: 'q' is not a whole number or null"),
+        (["--speed.tf32", "7"], "--speed.tf32: '7' is not true or false"),
+        (["--model.norm", "z"], "--model.norm: 'z' is not one of layer, instance, batch, group"),
+        (["--optim", "5"], "--optim is a group of settings; give one of them, as --optim.NAME VALUE"),
     ],
     ids=lambda x: x[0] if isinstance(x, list) else "",
 )
@@ -84,7 +92,7 @@ def test_names_in_no_encoding(recipe, tmp_path, capsys, monkeypatch):
     fill(tmp_path / latin, {f"{latin}{i}.png": picture(i) for i in range(6)})
     command = ["train", "--config", str(recipe), "--data", latin]
     assert main([*command, "--out", latin + "-run"]) == 2
-    assert "is no name in UTF-8; choose another" in capsys.readouterr().err
+    assert "is not a name in UTF-8; choose another" in capsys.readouterr().err
     assert not (tmp_path / (latin + "-run")).exists()
     assert main(command) == 0
     assert main(["train", "--out", "runs/00000-caf%E9", "--resume", "--images", "12"]) == 0
@@ -98,7 +106,7 @@ def test_errors_of_several_processes_say_whose(capsys, monkeypatch):
 
 
 def test_flags_override_the_recipe(recipe):
-    config, out, resume, dry = train.parse(
+    config, out, resume, dry = parse(
         ["--config", str(recipe), "--optim.lr", "0.001", "--model.resolution=32", "--data", "x", "--out", "runs/a"]
     )
     assert (config.optim.lr, config.model.resolution, config.data, out) == (0.001, 32, "x", Path("runs/a"))
@@ -110,20 +118,20 @@ def test_flags_override_the_recipe_wherever_it_stands(recipe):
     flags = [["--data", "x"], ["--batch=8"], ["--optim.lr", "0.001"]]
     given = [["--config", str(recipe)], [f"--config={recipe}"]]
     orders = [order for form in given for order in itertools.permutations([form, *flags])]
-    found = {train.parse(sum(order, [])) for order in orders}
+    found = {parse(sum(order, [])) for order in orders}
     ((config, *_),) = found  # one and the same
     assert (config.data, config.batch, config.optim.lr, config.model.stylemap_size) == ("x", 8, 0.001, 4)
 
 
 @pytest.mark.parametrize("text", ["#1", "&a", "~", "a: b", "1e5", "off", "-1"])
 def test_a_name_is_taken_as_it_is_given(recipe, text):
-    config, *_ = train.parse(["--config", str(recipe), f"--data={text}", f"--init-from={text}"])
+    config, *_ = parse(["--config", str(recipe), f"--data={text}", f"--init-from={text}"])
     assert (config.data, config.init_from) == (text, text)
 
 
 @pytest.mark.parametrize("value", ["-0.5", "-.5", "-1e-3", "-5E-1"])
 def test_numbers_below_0(recipe, value):
-    config, *_ = train.parse(["--augment.target", value, "--config", str(recipe)])
+    config, *_ = parse(["--augment.target", value, "--config", str(recipe)])
     assert config.augment.target == float(value)
 
 
@@ -142,33 +150,46 @@ def test_an_empty_name_is_none(recipe, tmp_path, monkeypatch, capsys, flags):
 def test_of_two_recipes_the_later_wins(recipe, tmp_path):
     second = tmp_path / "second.yaml"
     second.write_text("batch: 12\n")
-    config, *_ = train.parse(["--config", str(recipe), "--images", "5", "--config", str(second)])
+    config, *_ = parse(["--config", str(recipe), "--images", "5", "--config", str(second)])
     assert (config.batch, config.images, config.model.stylemap_size) == (12, 5, 4)
 
 
 def test_a_recipe_is_not_hidden_by_a_folder_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "avatars32").mkdir()
-    assert train.parse(["--config", "avatars32"])[0].model.resolution == 32
+    assert parse(["--config", "avatars32"])[0].model.resolution == 32
 
 
-def test_dashes_do_for_underscores(recipe):
+def test_hyphens_in_flags(recipe):
     flags = ["--batch-gpu", "2", "--save-every=7", "--model.stylemap-channels", "8", "--init-from", "my-run"]
-    config, out, _, dry = train.parse(
-        ["--config", str(recipe), *flags, "--out=a-b/c-d", "--data", "my-photos", "--dry_run"]
-    )
+    config, out, _, dry = parse(["--config", str(recipe), *flags, "--out=a-b/c-d", "--data", "my-photos", "--dry-run"])
     assert (config.batch_gpu, config.save_every, config.model.stylemap_channels) == (2, 7, 8)
     assert (config.init_from, out, config.data) == ("my-run", Path("a-b/c-d"), "my-photos")  # values stay as they are
     assert dry
 
 
+@pytest.mark.parametrize(
+    ("flag", "said"),
+    [
+        ("--dry_run", "--dry_run is called --dry-run"),
+        ("--batch_gpu=2", "--batch_gpu is called --batch-gpu"),
+        ("--model.stylemap_channels=8", "--model.stylemap_channels is called --model.stylemap-channels"),
+        ("--holdout=8", "--holdout is called --heldout"),
+        ("--model.resolutoin=32", "unknown flag --model.resolutoin; the nearest is --model.resolution"),
+    ],
+)
+def test_other_spellings_are_answered_with_the_flag(flag, said, capsys):
+    assert main(["train", flag]) == 2
+    assert capsys.readouterr().err == f"error: {said}; see stylemap train --help\n"
+
+
 def test_without_gpu_a_small_recipe_is_taken(monkeypatch, capsys):
-    monkeypatch.setattr(train.torch.cuda, "is_available", lambda: False)
-    config, *_ = train.parse(["--data", "x"])
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    config, *_ = parse(["--data", "x"])
     assert config.model.resolution == 64
     assert "photos64" in capsys.readouterr().err
-    monkeypatch.setattr(train.torch.cuda, "is_available", lambda: True)
-    assert train.parse(["--data", "x"])[0] == StylemapTraining(data="x")
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert parse(["--data", "x"])[0] == StylemapTraining(data="x")
 
 
 def test_train_and_resume(recipe, photos, tmp_path, capsys):
@@ -209,7 +230,7 @@ def test_starts_at_once_get_a_folder_each(tmp_path, monkeypatch):
 
     def start(_: int) -> Path:
         together.wait()
-        with train.next_run("photos.zip") as out:
+        with running.next_run("photos.zip") as out:
             (out / "config.yaml").touch()
         return out
 
@@ -222,13 +243,13 @@ class TestProgress:
     def said(self, monkeypatch):
         """What is said, line by line, as it comes."""
         lines = queue.Queue()
-        monkeypatch.setattr(train.Progress, "_say", lambda _, line: lines.put(line))
-        monkeypatch.setattr(train, "WATCH_S", 0.01)
+        monkeypatch.setattr(running.Progress, "_say", lambda _, line: lines.put(line))
+        monkeypatch.setattr(running, "WATCH_S", 0.01)
         return lines
 
     def test_a_log_gets_lines_while_nothing_happens(self, said, monkeypatch):
-        monkeypatch.setattr(train, "QUIET_S", 0.0)
-        with contextlib.closing(train.Progress(train.Stop())) as progress:
+        monkeypatch.setattr(running, "QUIET_S", 0.0)
+        with contextlib.closing(running.Progress(running.Stop())) as progress:
             progress.start(100, 300)
             assert said.get(timeout=20) == "      100 images  of 300, an unknown time left"
             progress.began -= 3600  # this took an hour
@@ -237,22 +258,10 @@ class TestProgress:
             assert all(line.startswith("      100 images") for line in lines)
 
     def test_a_signal_is_answered_outside_of_its_handler(self, said, capsys):
-        with train.Stop() as stop, contextlib.closing(train.Progress(stop)):
+        with running.Stop() as stop, contextlib.closing(running.Progress(stop)):
             stop._note(signal.SIGTERM, None)
             assert (stop(), capsys.readouterr()) == (True, ("", ""))
             assert said.get(timeout=20) == "saving, then leaving (again to leave at once)"
-
-
-def test_a_run_from_before_a_setting_goes_on_without_it(recipe, tmp_path):
-    """Adaptive augmentation, say, must not set in because the program was updated."""
-    out = tmp_path / "run"
-    assert main(["train", "--config", str(recipe), "--out", str(out)]) == 0
-    known = yaml.safe_load((out / "config.yaml").read_text())
-    (out / "config.yaml").write_text(yaml.safe_dump({k: v for k, v in known.items() if k not in ("augment", "speed")}))
-    config, *_ = train.parse(["--resume", "--out", str(out)])
-    assert (config.augment.mode, config.speed.precision) == ("none", "float32")
-    config, *_ = train.parse(["--resume", "--out", str(out), "--augment.mode", "adaptive"])
-    assert config.augment.mode == "adaptive"
 
 
 def test_entry_script(recipe, tmp_path):
@@ -287,17 +296,17 @@ def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
         "unknown flag": (["--modle.resolution", "64"], "modle"),
         "abbreviated flag": (["--image", "64"], "--image"),
         "flag given twice": (["--batch", "4", "--batch=8"], "--batch is given twice"),
-        "recipe without a name": (["--config"], "--config needs the name of a recipe"),
+        "recipe without a name": (["--config"], "--config: expected one argument"),
         "unknown key": (["--config", str(folder / "unknown.yaml")], "modell"),
         "broken yaml": (["--config", str(folder / "notyaml.yaml")], "notyaml"),
         "unknown recipe": (["--config", "celebs"], "celeba_hq256"),
         "no number": (["--images", "many"], "images"),
         "resolution": (["--model.resolution", "100"], "model.resolution 100"),
-        "stylemap larger than image": (["--model.stylemap_size", "32"], "stylemap_size 32"),
+        "stylemap larger than image": (["--model.stylemap-size", "32"], "stylemap_size 32"),
         "norm": (["--model.norm", "spectral"], "model.norm"),
         "negative": (["--batch", "-1"], "batch -1"),
         "lpips without weights": (
-            ["--loss.perceptual_network", "lpips", "--loss.vgg", str(folder / "no.pth")],
+            ["--loss.perceptual-network", "lpips", "--loss.vgg", str(folder / "no.pth")],
             "no.pth",
         ),
         "device": (["--device", "cuda:99"], "cuda:99"),
@@ -355,9 +364,9 @@ def test_recipes_and_configs_that_anybody_wrote(resume, text, said, tmp_path, ca
 def test_data_that_looks_like_a_number(recipe, tmp_path, monkeypatch):
     """Its name is text in the run's own config too."""
     for name in ("1e5", "695e0514", "0x10", "1_000", "yes", "2024-01-01", "1:30"):
-        config, *_ = train.parse(["--config", str(recipe), "--data", name])
+        config, *_ = parse(["--config", str(recipe), "--data", name])
         (tmp_path / "config.yaml").write_text(reading.to_yaml(asdict(config)))
-        assert train.parse(["--resume", "--out", str(tmp_path)])[0] == config
+        assert parse(["--resume", "--out", str(tmp_path)])[0] == config
         assert config.data == name
 
 

@@ -16,10 +16,10 @@ def test_samples(stylemap, vectors):
 
 
 def test_reconstructions(stylemap, vectors):
-    ran = stylemap("generate reconstruct --images IN/ada.png IN/bob.png --out made --weights v.safetensors")
+    ran = stylemap("generate reconstruct --photos IN/ada.png IN/bob.png --out made --weights v.safetensors")
     assert (ran.code, ran.err) == (0, "")
     assert sorted(json.loads((vectors / "made" / "report.json").read_text())["images"]) == ["ada.png", "bob.png"]
-    ran = stylemap("generate reconstruct --images IN/ada.png --out other --weights bare.safetensors")
+    ran = stylemap("generate reconstruct --photos IN/ada.png --out other --weights bare.safetensors")
     assert ran.code == 2
     assert ran.err.startswith("error: these weights have no encoder") and ran.err.count("\n") == 1
 
@@ -29,7 +29,7 @@ def test_evaluation(stylemap, vectors, monkeypatch, name, found):
     """What needs stylemaps, or an encoder that is not there, is listed with its reason."""
     monkeypatch.setattr(latent_distance, "DRAWS", 100)
     ran = stylemap(
-        "evaluate --metrics mse,mse_src,swd,swd_lerp,latent_distance --count 12 --heldout 8 --out report.json --weights",
+        "evaluate --metrics mse,mse_src,swd,swd_lerp,latent_distance --samples 12 --heldout 8 --out report.json --weights",
         f"{name}.safetensors",
     )
     note = f"note: measured on 8 pictures of avatars that the training of {name}.safetensors held out\n"
@@ -43,7 +43,7 @@ def test_evaluation(stylemap, vectors, monkeypatch, name, found):
     "command",
     [
         "generate mix --coarse IN/ada.png --fine IN/bob.png --out m.png",
-        "generate interpolate --from IN/ada.png --to IN/bob.png --out m.gif",
+        "generate interpolate IN/ada.png IN/bob.png --out m.gif",
         "local-edit blend --original IN/ada.png --reference IN/bob.png --mask IN/mask.png --out m.png",
         "serve --port 0",
     ],

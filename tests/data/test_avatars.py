@@ -23,7 +23,10 @@ def prepare():
 
 def test_prepare_writes_pictures_labels_and_table(prepare, tmp_path):
     out = tmp_path / "images"
-    assert prepare(["--out", str(out), "--count", "3", "--side", "48", "--split", "heldout", "--parts"]) == 0
+    assert (
+        prepare(["--out", str(out), "--count", "3", "--resolution", "48", "--split", "heldout", "--with-part-labels"])
+        == 0
+    )
     data = Avatars(48, 3, "heldout")
     assert sorted(p.name for p in out.iterdir()) == ["000000.png", "000001.png", "000002.png", "attributes.csv"]
     assert len(list((tmp_path / "labels").iterdir())) == 3
@@ -36,7 +39,12 @@ def test_prepare_writes_pictures_labels_and_table(prepare, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("arguments", "told"), [(["--side", "8"], "side 8"), (["--count", "0"], "--count 0"), (["--seed", "-1"], "seed -1")]
+    ("arguments", "told"),
+    [
+        (["--resolution", "8"], "--resolution: '8' is not a whole number from 16 to 256"),
+        (["--count", "0"], "--count: '0' is not"),
+        (["--seed", "-1"], "--seed: '-1' is not a whole number from 0"),
+    ],
 )
 def test_prepare_refuses_bad_values(prepare, tmp_path, capsys, arguments, told):
     assert prepare(["--out", str(tmp_path / "x"), *arguments]) == 2
@@ -50,7 +58,7 @@ def test_prepare_leaves_filled_folders_alone(prepare, tmp_path, capsys):
     keep.parent.mkdir()
     keep.write_text("mine")
     assert prepare(["--out", str(keep.parent), "--count", "1"]) == 2
-    assert prepare(["--out", str(tmp_path / "images"), "--count", "1", "--parts"]) == 2
+    assert prepare(["--out", str(tmp_path / "images"), "--count", "1", "--with-part-labels"]) == 2
     assert prepare(["--out", str(keep), "--count", "1"]) == 2
     assert str(keep.parent) in capsys.readouterr().err
     assert [p.name for p in tmp_path.rglob("*")] == ["labels", "keep.txt"]

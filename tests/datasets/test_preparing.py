@@ -219,7 +219,7 @@ class TestSplits:
 
     @pytest.mark.parametrize(("val", "test"), [(20, 0), (0, 20), (10, 10), (-1, 1)])
     def test_too_many(self, tmp_path, val, test):
-        with pytest.raises(InputError, match="cannot hold out .* of 20 pictures; lower --holdout or --test"):
+        with pytest.raises(InputError, match="cannot hold out .* of 20 pictures; lower --heldout or --test"):
             preparing.validate_holdout(self.NAMES, val, test)
 
     def test_nothing_left_but_copies(self):
@@ -227,7 +227,7 @@ class TestSplits:
             choose_splits(self.images(["a", "b"], [["a", "b"]]), 1, 0)
 
     def test_split_already(self):
-        with pytest.raises(InputError, match="already; remove --holdout and --test"):
+        with pytest.raises(InputError, match="already; remove --heldout and --test"):
             preparing.validate_holdout(["train/a.png", "val/b.png"], 1, 0)
 
     def test_training_finds_them(self, tmp_path):

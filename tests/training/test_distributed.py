@@ -264,12 +264,12 @@ def test_a_run_of_two_goes_on_as_one_or_four(config, tmp_path, then):
 
 
 def test_torchrun_needs_a_folder_that_all_agree_on(monkeypatch):
-    from stylemap.cli import train
+    from stylemap.cli import train, verbs
 
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "2")
     with pytest.raises(InputError, match="torchrun needs --out, the same folder for all processes"):
-        train.main(["--config", "avatars32"])
+        train.run(verbs.parser("train").parse_args(["--config", "avatars32"]))
 
 
 def test_a_process_that_dies_ends_the_others(config, tmp_path):

@@ -10,7 +10,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from stylemap import decoding, resampling
 from stylemap.datasets.parts.ids import Part, part_ids
-from stylemap.datasets.sources import Source, open_source
+from stylemap.datasets.sources import OneFile, Source, open_source
 from stylemap.errors import InputError
 from stylemap.naming import canonical, split_of, without_extension
 
@@ -177,6 +177,17 @@ class PartLabels:
             why = f"holds the value {values.max()}, and ids of parts are 0 to {len(Part) - 1}"
             raise InputError(f"{name} {why}; name a file of one part <picture>_<part>.png")
         return values.astype(np.uint8)
+
+
+def read_label_map(path: str | Path) -> np.ndarray:
+    """A label map that is a file of its own, uint8 [H, W] of `Part`.
+
+    Raises:
+        InputError: no such file, or it is not a label map.
+    """
+    decoding.read_size(Path(path))
+    source = OneFile(Path(path))
+    return PartLabels(source).read_files({WHOLE: source.names()[0]})
 
 
 def _opened(data: bytes, name: str) -> PngImageFile:

@@ -1,7 +1,7 @@
-"""What an edit reads and writes: the central square of a picture, or with ``--align`` a face of a photo; put back or not."""
+"""What an edit reads and writes: the central square of a photo or a face in it, and the photo with the edit put back."""
 
-import argparse
 import warnings
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +10,7 @@ from torch import Tensor
 
 from stylemap import faces, familiarity, images, resampling
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.cli import finding, options
-from stylemap.editing import pasting, saving
+from stylemap.editing import saving
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError, Note
 from stylemap.familiarity import Familiarity
@@ -20,70 +19,16 @@ from stylemap.photos import mask_files
 from stylemap.photos.photo import Photo, open_face, open_square
 
 
-def add_options(parser: argparse.ArgumentParser, who: str, frame: str, painted: bool) -> None:
-    """``--paste-back``, ``--align`` and what belongs to it.
-
-    Args:
-        who: which of the verb's pictures ``--align`` is about.
-        frame: what to say of where its masks lie.
-        painted: masks may be painted on the photo, otherwise only on the face.
-    """
-    parser.add_argument(
-        "--paste-back",
-        choices=("none", *pasting.WAYS),
-        help="write the original at its full size with the edited region in it, instead of the picture the model made: feather "
-        "has a soft rim, poisson also brings parts of references to the photo's light and tint. With --align feather, "
-        "otherwise none",
-    )
-    options.add_enlarge(parser)
-    group = parser.add_argument_group(
-        "unaligned photos",
-        "With --align the largest face of each photo is found and cut out like FFHQ's faces, the edit is made on it and put "
-        f"back into the original at its full size. Only the edited region and a soft rim around it change. {frame}".strip(),
-    )
-    group.add_argument("--align", action="store_true", help=f"{who} with a face somewhere")
-    finding.add_options(group)
-    if painted:
-        group.add_argument(
-            "--mask-on",
-            choices=("photo", "face"),
-            help="whether masks and part labels are as the photos, the default, or as the "
-            "face that is cut out of them, which `stylemap data align` writes",
-        )
-    parser.set_defaults(painted=painted)
-
-
-def open_photos(
-    arguments: argparse.Namespace, model: StylemapModel, weights: str | Path
-) -> "SquarePhotos | FacePhotos":
-    """What the flags ask for, with the model of these weights.
-
-    Raises:
-        InputError: flags that go with ``--align`` without it, or no way to find faces.
-    """
-    paste = arguments.paste_back or ("feather" if arguments.align else "none")
-    known = familiarity.of(weights, model)
-    if paste != "none" and (arguments.enlarge or 1) > 1:
-        raise InputError("--enlarge goes with --paste-back none: a photo keeps its size; leave one of the two away")
-    enlarge = options.Enlarging(arguments.enlarge)
-    if arguments.align:
-        on_photo = arguments.painted and arguments.mask_on != "face"
-        finder = faces.Finder(arguments.landmarks, arguments.detector)
-        return FacePhotos(model, paste, enlarge, known, finder, on_photo)
-    for name in ("landmarks", "detector", "mask_on"):
-        if getattr(arguments, name, None) is not None:
-            flag = "--" + name.replace("_", "-")
-            raise InputError(f"{flag} goes with --align; add it or leave {flag} away")
-    return SquarePhotos(model, paste, enlarge, known)
-
-
 class SquarePhotos:
     """Pictures of any size, cut to their central square."""
 
-    def __init__(self, model: StylemapModel, paste: str, enlarge: options.Enlarging, known: Familiarity | None):
+    def __init__(
+        self, model: StylemapModel, paste: str, enlarge: Callable[[Tensor], Tensor], known: Familiarity | None
+    ):
         """
         Args:
-            paste: one of `pasting.WAYS`, or "none" to write what the model made, enlarged.
+            paste: one of `pasting.WAYS`, or "none" to write what the model made.
+            enlarge: what to do with that before it is written.
             known: tells what the model cannot draw.
         """
         self.model, self.paste, self.enlarge, self.known = model, paste, enlarge, known
@@ -94,7 +39,7 @@ class SquarePhotos:
         photo = self._open(path)
         if path not in self.told:
             self.told.add(path)
-            options.tell_unfamiliar(self.known, [path], familiarity.errors(self.model, self.image(photo)))
+            familiarity.tell(self.known, [path], familiarity.errors(self.model, self.image(photo)))
         return photo
 
     def image(self, photo: Photo) -> Tensor:
@@ -109,9 +54,12 @@ class SquarePhotos:
         """
         return self._tensor(mask_files.validate(self.over(mask_files.read(Path(path)), photo, path), path, hard))
 
-    def fitted(self, values: np.ndarray, photo: Photo, name: str) -> Tensor:
-        """`over` as [1, 1, R, R] on the model's device."""
-        return self._tensor(self.over(values, photo, name))
+    def part(self, ids: Sequence[int], labels: np.ndarray, photo: Photo) -> Tensor:
+        """Where a label map of a photo has one of these parts, [1, 1, R, R] on the model's device; 0 where it has none."""
+        part = np.isin(labels, ids).astype(np.float32)
+        side = self.model.config.resolution
+        fitted = self.over(part, photo, f"of the labels of {photo.name}") if part.any() else np.zeros((side, side))
+        return self._tensor(fitted.astype(np.float32))
 
     def over(self, values: np.ndarray, photo: Photo, name: str) -> np.ndarray:
         """What a mask, float32 [H, W] in [0, 1] over a photo, is over the part of it: float32 [R, R].
@@ -149,7 +97,7 @@ class FacePhotos(SquarePhotos):
         self,
         model: StylemapModel,
         paste: str,
-        enlarge: options.Enlarging,
+        enlarge: Callable[[Tensor], Tensor],
         known: Familiarity | None,
         finder: faces.Finder,
         on_photo: bool,

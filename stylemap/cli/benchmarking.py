@@ -1,0 +1,71 @@
+"""What `stylemap benchmark inversion` opens: weights of both kinds, and one perceptual network for all methods."""
+
+import argparse
+from dataclasses import asdict
+
+import torch
+
+from stylemap import checkpoint, provenance
+from stylemap import perceptual as networks
+from stylemap.comparison.contenders import STYLEMAP, VECTORS
+from stylemap.comparison.results import number as digits
+from stylemap.errors import InputError
+from stylemap.inversion import Subject
+from stylemap.perceptual.registry import DiscriminatorFeatures
+
+
+def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Subject], dict[str, dict]]:
+    """What is inverted, and what is to be noted of it, by kind of weights.
+
+    Raises:
+        InputError: two weights of a kind, or of different resolutions.
+    """
+    subjects: dict[str, Subject] = {}
+    notes: dict[str, dict] = {}
+    for path in paths:
+        model = checkpoint.load_any(path, device)
+        kind = STYLEMAP if model.latents.spatial else VECTORS
+        if kind in subjects:
+            raise InputError(
+                f"--weights {notes[kind]['given']} and {path} are both of kind {kind}; give one of each kind"
+            )
+        sides = {found.model.config.resolution for found in subjects.values()} | {model.config.resolution}
+        if len(sides) > 1:
+            raise InputError(
+                f"--weights are for pictures of {' and '.join(map(str, sorted(sides)))} pixels; give weights of one"
+            )
+        file = checkpoint.find(path)
+        subjects[kind] = Subject(model)
+        notes[kind] = {
+            "given": path,
+            "sha256": provenance.sha256(file),
+            "info": checkpoint.read_info(file),
+            "parameters": {name: sum(x.numel() for x in part.parameters()) for name, part in model.named_children()},
+            "model": asdict(model.config),
+        }
+    return subjects, notes
+
+
+def load_perceptual(arguments: argparse.Namespace, device: torch.device) -> tuple[networks.Perceptual, dict]:
+    """One network for all methods, and where it comes from."""
+    holder = next(filter(has_discriminator, arguments.weights), None)
+    found = networks.load(arguments.perceptual_network, device, arguments.vgg, holder)
+    if not isinstance(found, DiscriminatorFeatures):
+        return found, found.origin
+    origin = {"stand_in": f"the discriminator of {holder} instead of VGG-16"}
+    return found, found.origin | origin | {"weights_sha256": provenance.sha256(checkpoint.find(holder))}
+
+
+def has_discriminator(weights: str) -> bool:
+    try:
+        checkpoint.load_discriminator(weights)
+    except InputError:
+        return False
+    return True
+
+
+def line(row: dict) -> str:
+    """For a person who waits."""
+    if "failed" in row:
+        return f"{row['title']:<34} failed: {row['failed']}"
+    return f"{row['title']:<34} {digits(row['seconds']):>9} s a picture   mse {digits(row['mse']):>8}"

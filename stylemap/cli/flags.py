@@ -1,0 +1,204 @@
+"""Flags that several verbs share: each is declared once, so that it means the same everywhere. Imports no torch.
+
+CONTRIBUTING.md holds the vocabulary. What the names of networks, spaces and the like are is repeated here, since the modules
+that know them import torch; a test compares them.
+"""
+
+import argparse
+from pathlib import Path
+
+from stylemap import parallel
+from stylemap.cli.values import FILMS, PICTURES, Numbers, OutputFile, Range, Several, real, whole
+
+DEFAULT_WEIGHTS = "avatars32"
+MOST_ENLARGED = 64
+MOST_IMAGES = 1_000_000
+MOST_FRAMES = 100_000
+FARTHEST = 4096  # pixels or cells, four times the largest image
+MOST_AMOUNT = 20
+SPACES = ("w", "w+")
+WAYS = ("none", "feather", "poisson")
+HALVES = ("left", "right", "upper", "lower")
+EASES = ("linear", "smooth")
+PERCEPTUAL = ("auto", "lpips", "discriminator", "random", "none")
+FPS = 12.5
+SEED = whole(0, 2**63 - 1)
+FRACTION = real(0, 1)
+AMOUNT = real(-MOST_AMOUNT, MOST_AMOUNT)
+PIXELS = whole(-FARTHEST, FARTHEST)
+CELLS = Several(whole(0, FARTHEST), "2,1,4,6")
+
+SHARED: dict[str, dict] = {
+    "--weights": {
+        "default": DEFAULT_WEIGHTS,
+        "metavar": "W",
+        "help": "Weights: the name of shipped ones, a .safetensors file, or the folder of a run.",
+    },
+    "--device": {"default": "auto", "help": "Where to compute: auto, cpu, cuda, cuda:1 or mps."},
+    "--seed": {"type": SEED, "metavar": "N", "default": 0, "help": "Seed of everything that is random."},
+    "--seeds": {"type": Numbers(SEED), "metavar": "LIST", "help": "Seeds."},
+    "--workers": {
+        "type": whole(0, 1024),
+        "metavar": "N",
+        "default": parallel.cores(),
+        "help": "Working processes. 0 works in this process alone.",
+    },
+    # what is read
+    "--data": {"metavar": "PATH", "help": "Data set: a folder, zip or LMDB of images, or avatars."},
+    "--photos": {"nargs": "+", "metavar": "PATH", "help": "Photos, or folders of photos."},
+    "--original": {"required": True, "metavar": "PHOTO", "help": "Photo to edit."},
+    "--mask": {"metavar": "IMAGE", "help": "Grey image. The edit happens where it is white."},
+    "--part-labels": {"metavar": "PATH", "help": "Folder or zip of label maps, named like the photos."},
+    "--directions": {
+        "metavar": "FILE",
+        "help": ".safetensors file of directions, or InterFaceGAN's .npy. Default: the directions shipped with the weights.",
+    },
+    "--vgg": {"metavar": "FILE", "help": "Weights vgg16-397923af.pth. Default: torch's cache."},
+    "--inception": {
+        "metavar": "FILE",
+        "help": "Weights weights-inception-2015-12-05-6726825d.pth. Default: torch's cache.",
+    },
+    "--landmarks": {
+        "metavar": "JSON",
+        "help": 'Points of each face instead of a detector: {"photo.jpg": [[x, y], ...]}, 5, 68 or named ones.',
+    },
+    "--detector": {
+        "metavar": "ONNX",
+        "help": "YuNet, the face detector of OpenCV's model zoo. Default: looked for in ~/.cache/stylemap.",
+    },
+    # how many
+    "--count": {"type": whole(1), "metavar": "N", "help": "Take the first N images of the data. Default: all."},
+    "--heldout": {
+        "type": whole(1, MOST_IMAGES),
+        "metavar": "N",
+        "help": "Number of held-out images to use. Default: all that training held out.",
+    },
+    "--samples": {
+        "type": whole(1, MOST_IMAGES),
+        "metavar": "N",
+        "default": 1000,
+        "help": "Number of generated images, and of training images to compare them with.",
+    },
+    "--pairs": {
+        "type": whole(1, MOST_IMAGES),
+        "metavar": "N",
+        "default": 250,
+        "help": "Edits for each part or half, at most.",
+    },
+    "--batch": {
+        "type": whole(1, MOST_IMAGES),
+        "metavar": "N",
+        "default": 4,
+        "help": "Images to compute at once. The results do not depend on it.",
+    },
+    "--resolution": {"type": whole(8, 4096), "metavar": "R", "default": 256, "help": "Side of the images in pixels."},
+    # how to edit
+    "--space": {
+        "choices": SPACES,
+        "help": "Space to blend in. w blends whole cells of the stylemap, w+ follows the mask to the pixel. Default: w+.",
+    },
+    "--hard": {"action": "store_true", "help": "Take each cell that the mask touches as a whole."},
+    "--layers": {
+        "type": Range(whole(0, 63)),
+        "metavar": "A..B",
+        "help": "Layers to change, counted from 0. Default: all.",
+    },
+    "--cells": {"metavar": "Y,X,H,W", "help": "Rectangle of cells of the stylemap."},
+    "--amount": {
+        "type": AMOUNT,
+        "metavar": "X",
+        "help": "How far to go, in standard deviations or as a multiple. Below 0 goes the other way.",
+    },
+    "--direction": {"metavar": "NAME", "help": "Name of the direction; see `stylemap directions list`."},
+    "--perceptual-network": {
+        "choices": PERCEPTUAL,
+        "default": "auto",
+        "help": "Network that compares images. auto takes lpips if VGG-16 is found, else the discriminator if the weights have "
+        "one, else random weights.",
+    },
+    # what is written
+    "--enlarge": {
+        "type": whole(1, MOST_ENLARGED),
+        "metavar": "TIMES",
+        "help": "Repeat each pixel this many times across and down. 1 keeps the model's own pixels, which metrics need. "
+        "Default: until the image is 256 pixels wide.",
+    },
+    "--frames": {
+        "type": whole(2, MOST_FRAMES),
+        "metavar": "N",
+        "default": 16,
+        "help": "Frames from one image to the next, both included. With --loop the next is not included.",
+    },
+    "--fps": {"type": real(0.1, 50), "metavar": "X", "default": FPS, "help": "Frames per second."},
+    "--loop": {"action": "store_true", "help": "Lead back to the first image, without a seam."},
+    "--ease": {"choices": EASES, "help": "Speed of a film: linear is constant, smooth rests at each image."},
+    "--sheet": {"type": OutputFile(*PICTURES), "metavar": "IMAGE", "help": "Also write up to 16 frames side by side."},
+    "--docs": {"type": Path, "metavar": "PAGE", "help": "Markdown page that gets the results, between its markers."},
+}
+
+
+def add(parser: argparse._ActionsContainer, *names: str, **changes) -> None:
+    """Give a verb shared flags, with changes such as another default."""
+    for name in names:
+        parser.add_argument(name, **SHARED[name] | changes)
+
+
+def add_out_image(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--out", type=OutputFile(*PICTURES), required=True, metavar="IMAGE", help="Image to write.")
+
+
+def add_out_folder(parser: argparse.ArgumentParser, holds: str = "") -> None:
+    text = "Folder to write into" + (f": {holds}." if holds else ".")
+    parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
+
+
+def add_film(
+    parser: argparse.ArgumentParser,
+    ease: str,
+    kinds: tuple[str, ...] = FILMS,
+    out: str = "Film to write.",
+    frames: int | None = 16,
+) -> None:
+    """The flags of verbs that write films.
+
+    Args:
+        ease, frames: the defaults of their flags.
+        kinds: endings of ``--out``, whose help is ``out``.
+    """
+    parser.add_argument("--out", type=OutputFile(*kinds), required=True, metavar="FILM", help=out)
+    add(parser, "--frames", default=frames)
+    add(parser, "--fps", "--loop")
+    add(parser, "--ease", default=ease)
+    add(parser, "--enlarge", "--sheet")
+
+
+def add_alignment(parser: argparse.ArgumentParser, photos: str, frame: str, painted: bool) -> None:
+    """``--paste-back``, ``--align`` and what belongs to them.
+
+    Args:
+        photos: which of the verb's files ``--align`` is about.
+        frame: where its masks lie, as a sentence.
+        painted: masks may be painted on the photo, otherwise only on the face.
+    """
+    parser.add_argument(
+        "--paste-back",
+        choices=WAYS,
+        help="Write the whole photo with the edited region in it, instead of the model's image. feather has a soft rim. poisson "
+        "also fits parts of references to the photo's light and tint. Default: feather with --align, else none.",
+    )
+    add(parser, "--enlarge")
+    group = parser.add_argument_group(
+        "unaligned photos",
+        "--align finds the largest face of each photo, cuts it out like FFHQ's faces, edits it, and puts it back into the photo "
+        f"at full size. Only the edited region and a soft rim around it change. {frame}".strip(),
+    )
+    group.add_argument("--align", action="store_true", help=f"{photos} with a face somewhere.")
+    add(group, "--landmarks", "--detector")
+    if painted:
+        group.add_argument(
+            "--mask-on",
+            choices=("photo", "face"),
+            help="Whether masks and part labels lie over the whole photos, or over the faces that `stylemap data align` cuts "
+            "out. Default: photo.",
+        )
+    parser.set_defaults(painted=painted)

@@ -1,0 +1,134 @@
+"""Weights and pictures that the flags name, read for a verb."""
+
+import argparse
+import warnings
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from stylemap import checkpoint, decoding, devices, faces, familiarity, images, retouching
+from stylemap.architectures.model import Model
+from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.cli import inputs
+from stylemap.errors import InputError, Note
+from stylemap.photos import mask_files
+
+WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
+BATCH = 16  # images per pass; bounds the memory however many files are given
+
+
+def load_model(arguments: argparse.Namespace) -> StylemapModel:
+    """Of stylemaps, which editing takes.
+
+    Raises:
+        InputError: the weights are of a vector-latent generator.
+    """
+    return stylemaps(load_any(arguments), arguments.weights)
+
+
+def load_any(arguments: argparse.Namespace) -> Model:
+    return checkpoint.load_any(arguments.weights, devices.pick(arguments.device))
+
+
+def stylemaps(model: Model, weights: str | Path) -> StylemapModel:
+    """The model, if its latents have places that an edit can choose.
+
+    Raises:
+        InputError: they have none.
+    """
+    if not model.latents.spatial:
+        raise InputError(
+            f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; it goes with "
+            f"{WITH_VECTORS}"
+        )
+    return model
+
+
+class Enlarging:
+    """Makes pictures as large as ``--enlarge`` says; where it says nothing, large enough to be seen, and tells so once."""
+
+    def __init__(self, times: int | None):
+        self.times, self.told = times, False
+
+    def __call__(self, pictures: Tensor) -> Tensor:
+        """[N, 3, R, R] -> [N, 3, times R, times R]."""
+        side = pictures.shape[-1]
+        times = images.times(side) if self.times is None else self.times
+        if self.times is None and times > 1 and not self.told:
+            self.told = True
+            said = f"pictures of {side} x {side} pixels are enlarged {times} times so that they can be seen"
+            warnings.warn(
+                f"{said}; --enlarge 1 writes the model's own pixels, as metrics need them", Note, stacklevel=2
+            )
+        return images.repeat(pictures, times)
+
+
+def read_image(path: str | Path, model: Model) -> Tensor:
+    """[1, 3, R, R] on the model's device."""
+    return images.read(path, model.config.resolution).to(model.device)
+
+
+def read_photos(paths: Sequence[str | Path], model: StylemapModel, weights: str | Path) -> Tensor:
+    """[N, 3, R, R] on the model's device; tells which of them the weights cannot draw."""
+    pictures = torch.cat([read_image(path, model) for path in paths])
+    familiarity.tell(familiarity.of(weights, model), paths, familiarity.errors(model, pictures))
+    return pictures
+
+
+def read_mask(
+    path: str,
+    model: Model,
+    photos: Iterable[str | Path],
+    hard: bool = False,
+    white: str = mask_files.EDITED,
+) -> Tensor:
+    """A mask over some photos, [1, 1, R, R] on the model's device.
+
+    Raises:
+        InputError: as `images.read_mask`, or it has another shape than a photo.
+    """
+    size = decoding.upright_size(Path(path))
+    for photo in photos:
+        mask_files.validate_size(size, decoding.upright_size(Path(photo)), path)
+    return images.read_mask(path, model.config.resolution, hard, white).to(model.device)
+
+
+@torch.no_grad()
+def chunked(function, x: Tensor) -> Tensor:
+    """``function`` over ``x`` in chunks of BATCH samples."""
+    return torch.cat([function(part) for part in x.split(BATCH)])
+
+
+def layers_of(arguments: argparse.Namespace, model: StylemapModel) -> tuple[int, int] | None:
+    """``--layers``, as (the first, one past the last).
+
+    Raises:
+        InputError: the model has fewer.
+    """
+    if arguments.layers is None:
+        return None
+    first, last = arguments.layers
+    count = 2 * model.config.doublings + 2
+    if last >= count:
+        raise InputError(f"--layers must lie in 0..{count - 1} for these weights")
+    return first, last + 1
+
+
+def open_photos(arguments: argparse.Namespace, model: StylemapModel, weights: str | Path) -> retouching.SquarePhotos:
+    """What an edit reads and writes, as the flags of `flags.add_alignment` say.
+
+    Raises:
+        InputError: flags that go with ``--align`` without it, or no way to find faces.
+    """
+    paste = arguments.paste_back or ("feather" if arguments.align else "none")
+    if paste != "none" and (arguments.enlarge or 1) > 1:
+        raise InputError("--enlarge goes with --paste-back none, since a photo keeps its size; give one of the two")
+    known, enlarge = familiarity.of(weights, model), Enlarging(arguments.enlarge)
+    if arguments.align:
+        on_photo = arguments.painted and arguments.mask_on != "face"
+        finder = faces.Finder(arguments.landmarks, arguments.detector)
+        return retouching.FacePhotos(model, paste, enlarge, known, finder, on_photo)
+    inputs.only_with("--align", arguments, "landmarks", "detector", "mask_on")
+    return retouching.SquarePhotos(model, paste, enlarge, known)

@@ -1,0 +1,195 @@
+"""What all verbs have in common: help without torch, one meaning of a flag, answers to other spellings, completion."""
+
+import argparse
+import os
+import subprocess
+import sys
+from collections import defaultdict
+
+import pytest
+
+from stylemap import cli, images
+from stylemap.cli import directions, evaluate, flags, project, values, verbs
+from stylemap.editing import edit, finding_directions, masks, motion, pasting
+from stylemap.inversion import PRESETS
+from stylemap.metrics import suite
+from stylemap.perceptual import NAMES
+
+HELP = """
+import contextlib, io, sys
+from stylemap import cli
+from stylemap.cli import verbs
+
+for name in verbs.VERBS:
+    for flag in ("--help", "--help-all"):
+        text = io.StringIO()
+        with contextlib.redirect_stdout(text):
+            try:
+                code = cli.main([*name.split(), flag])
+            except SystemExit as stop:
+                code = stop.code or 0
+        known = flag == "--help" or "--help-all" in verbs.parser(name)._option_string_actions
+        assert code == (0 if known else 2), (name, flag, code)
+        assert not known or text.getvalue().startswith(f"usage: stylemap {name} "), (name, flag)
+        assert "torch" not in sys.modules, (name, flag)
+"""
+
+
+def actions(name: str) -> list[argparse.Action]:
+    return verbs.parser(name)._actions
+
+
+def test_no_verb_imports_torch_to_print_its_help():
+    done = subprocess.run([sys.executable, "-c", HELP], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("name", verbs.VERBS)
+class TestFlags:
+    def test_are_written_with_hyphens(self, name):
+        assert not [flag for action in actions(name) for flag in action.option_strings if "_" in flag]
+
+    def test_have_a_sentence_as_help(self, name):
+        for action in actions(name):
+            if "." in action.dest:  # settings, whose docstrings are the help
+                continue
+            assert action.help and action.help[0] == action.help[0].upper(), action.dest
+            assert action.help.rstrip(")").endswith((".", "?")) or "(default" in action.help, action.help
+
+    def test_their_defaults_are_values_that_they_take(self, name):
+        for action in actions(name):
+            if action.choices and action.default not in (None, [], argparse.SUPPRESS):
+                assert action.default in action.choices, action.dest
+
+
+def test_a_flag_of_several_verbs_is_declared_once():
+    """So that it means the same everywhere. What differs is named here, with what it has in common."""
+    differing = {"--out", "--config", "--method", "--images", "--amounts"}  # a path, a recipe, a way, a number, numbers
+    declared = defaultdict(list)
+    for name in verbs.VERBS:
+        for action in actions(name):
+            for flag in action.option_strings:
+                if flag.startswith("--") and flag not in ("--help", "--help-all") and name != "train":
+                    declared[flag].append(name)
+    several = {flag for flag, names in declared.items() if len(names) > 1}
+    twice = {"--part", "--half", "--feather", "--reference", "--reference-part-labels"}  # by `selecting.add_flags`
+    others = {
+        "--paste-back",
+        "--align",
+        "--mask-on",
+        "--strength",
+        "--add",
+        "--faces",
+        "--every",
+    }  # by functions as well
+    assert several - set(flags.SHARED) - differing - twice - others == set()
+
+
+def test_names_that_the_help_repeats_are_those_of_the_library():
+    assert tuple(suite.METRICS) == evaluate.METRICS
+    assert evaluate.NEEDS_NOTHING == suite.DEFAULT
+    assert tuple(PRESETS) == project.METHODS
+    assert tuple(finding_directions.METHODS) == directions.METHODS
+    assert flags.PERCEPTUAL == NAMES
+    assert flags.HALVES == masks.HALVES
+    assert ("none", *pasting.WAYS) == flags.WAYS
+    assert all(callable(getattr(motion, ease)) for ease in flags.EASES)
+    assert (edit.PIXELS.most, edit.AMOUNT.most) == (flags.FARTHEST, flags.MOST_AMOUNT)
+    assert flags.MOST_ENLARGED == images.MOST_TIMES
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("data prepare photos --holdout 3", "--holdout is called --heldout"),
+        ("generate reconstruct --images a.png", "--images is called --photos"),
+        ("directions train --images photos", "--images is called --data"),
+        ("evaluate --lpips-vgg v.pth", "--lpips-vgg is called --vgg"),
+        ("local-edit blend --parts labels", "--parts is called --part-labels"),
+        ("morph path a.png b.png --size 300", "--size is called --enlarge"),
+        ("morph transfer --target a.png", "--target is called --original"),
+        ("project --stop_error 1", "--stop_error is called --stop-error"),
+        ("serve --prot 1", "unknown flag --prot; the nearest is --port"),
+    ],
+)
+def test_another_spelling_is_answered_with_the_flag(line, said, capsys):
+    assert cli.main(line.split()) == 2
+    (answer,) = capsys.readouterr().err.splitlines()
+    assert answer.startswith(f"error: {said}; see stylemap {' '.join(line.split()[:1])}")
+
+
+def test_help_of_many_flags_shows_those_that_matter(capsys):
+    shown = {}
+    for flag in ("--help", "--help-all"):
+        with pytest.raises(SystemExit):
+            cli.main(["train", flag])
+        shown[flag] = {
+            words[0]
+            for line in capsys.readouterr().out.splitlines()
+            if (words := line.split()) and line.startswith("  --")
+        }
+    assert {"--data", "--config", "--out", "--images", "--batch", "--resume"} < shown["--help"] < shown["--help-all"]
+    assert len(shown["--help"]) <= 20 < 60 < len(shown["--help-all"])
+    assert "--optim.r1-gamma" in shown["--help-all"] - shown["--help"]
+
+
+class TestValues:
+    @pytest.mark.parametrize(
+        ("kind", "text", "value"),
+        [
+            (values.whole(0, 9), "7", 7),
+            (values.real(-1, 1), "-.5e-1", -0.05),
+            (values.Range(values.whole(0, 63)), "2..5", (2, 5)),
+            (values.Range(values.whole(0, 63)), "2", (2, 2)),
+            (values.Range(values.real(0, 1)), "0..0.5", (0.0, 0.5)),
+            (values.Numbers(values.whole(0)), "0..2,7,1", [0, 1, 2, 7]),
+            (values.Numbers(values.real(-20, 20)), "-2..0,2.5", [-2.0, -1.0, 0.0, 2.5]),
+            (values.Names(("a", "b", "c"), "name"), "all", ["a", "b", "c"]),
+            (values.Names(("a", "b", "c"), "name"), "b,a,b", ["b", "a"]),
+        ],
+    )
+    def test_are_read(self, kind, text, value):
+        assert kind(text) == value
+
+    @pytest.mark.parametrize(
+        ("kind", "text", "said"),
+        [
+            (values.whole(0, 9), "10", "'10' is not a whole number from 0 to 9"),
+            (values.whole(0, 9), "9" * 5000, f"'{'9' * 40}...' is not a whole number"),
+            (values.real(0, 1), "nan", "'nan' is not a number from 0 to 1"),
+            (values.real(0), "1e999", "'1e999' is not a number from 0"),
+            (values.Range(values.whole(0, 63)), "2-5", "numbers from 0 to 63; write 2..5"),
+            (values.Range(values.whole(0, 63)), "5..2", "'5..2' is not a range like 2..5"),
+            (values.Numbers(values.whole(0)), "1,,2", "'1,,2' is not a list like 0..3,7"),
+            (values.Names(("a", "b"), "name"), "c", "unknown name 'c'; known are all, a, b"),
+        ],
+    )
+    def test_wrong_ones_are_answered(self, kind, text, said):
+        with pytest.raises(argparse.ArgumentTypeError, match=".") as info:
+            kind(text)
+        assert said in str(info.value)
+
+
+class TestCompletion:
+    @pytest.mark.parametrize(
+        ("line", "expected"),
+        [
+            ("stylemap gen", ["generate"]),
+            ("stylemap generate ", ["samples", "reconstruct", "interpolate", "mix"]),
+            ("stylemap generate samples --tr", ["--truncation"]),
+            ("stylemap local-edit blend --half le", ["left"]),
+            ("stylemap train --optim.r1", ["--optim.r1-gamma", "--optim.r1-every"]),
+        ],
+    )
+    def test_of_verbs_flags_and_choices(self, line, expected, tmp_path):
+        asked = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE_IFS": "\n"}
+        answer = tmp_path / "answer"
+        command = [sys.executable, "-m", "stylemap"]
+        environment = {**os.environ, **asked, "_ARGCOMPLETE_STDOUT_FILENAME": str(answer)}
+        subprocess.run(command, env=environment, check=True, timeout=60, capture_output=True)
+        assert [word.strip() for word in answer.read_text().split("\n")] == expected
+
+    @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+    def test_script(self, shell, capsys):
+        assert cli.main(["completion", shell]) == 0
+        assert "stylemap" in capsys.readouterr().out
