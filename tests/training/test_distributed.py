@@ -23,6 +23,7 @@ from stylemap.config import OptimConfig
 from stylemap.errors import InputError
 from stylemap.training import batching, distributed, loop, state
 from stylemap.training.log import read_log
+from tests.architectures.vector import tiny
 from tests.training.processes import spawn, start
 
 pytestmark = pytest.mark.skipif(not dist.is_gloo_available(), reason="this torch has no gloo")
@@ -101,7 +102,7 @@ def test_same_gradients_and_weights_as_one_process(config, alone, tmp_path, worl
     if "augment.mode" in changes:
         config = replace(config, augment=replace(config.augment, mode="fixed", p=0.5))
     if "architecture" in changes:
-        config = replace(config, model=replace(config.model, architecture=changes["architecture"]))
+        config = tiny.training(config, changes["architecture"])
     spawn(five_iterations, world, replace(config, batch_gpu=changes.get("batch_gpu")), tmp_path)
     gradients, weights = alone(config)
     for rank in range(world):
@@ -297,11 +298,9 @@ def test_a_process_that_dies_ends_the_others_within_a_minute(config, tmp_path, r
     process = torchrun(2, *arguments, start_new_session=True)
     request.addfinalizer(lambda: end(process))
     wait_for(lambda: len(state.paths(tmp_path / "run")) > 1)
-    started = time.monotonic()
     os.kill(workers_of(process.pid)[-1], signal.SIGKILL)
     code, out = finished(process, within=60)
     assert code != 0
-    assert time.monotonic() - started < 60
     assert state.load_newest(tmp_path / "run")["images"] >= 16
 
 
