@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 STEPS = [float(k) for k in range(-3, 4)]
 MOST_STEPS = 50
 STRIP_PICTURES = 2  # of a strip made while training
-AVATARS = 2000  # of the drawn faces, which have no end
 METHODS = ("means", "logistic", "svm")
 DIRECTION_FILE = OutputFile(".safetensors")
 QUESTION = Parsed(Question.parse)
@@ -76,7 +75,7 @@ def pca(parser: Parser) -> None:
 def add_finding(parser: Parser) -> None:
     """The flags of verbs that find directions."""
     flags.add(parser, "--data", required=True)
-    flags.add(parser, "--count", help=f"Take the first N images of the data. Default: all; of avatars {AVATARS}.")
+    flags.add(parser, "--count", help=f"Take the first N images of the data. Default: all; of avatars {flags.AVATARS}.")
     parser.add_argument(
         "--out", type=DIRECTION_FILE, required=True, metavar="FILE", help=".safetensors file of directions to write."
     )

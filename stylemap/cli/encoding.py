@@ -9,7 +9,7 @@ from torch import Tensor
 from stylemap import images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import loading
-from stylemap.cli.directions import AVATARS
+from stylemap.cli.flags import AVATARS
 from stylemap.datasets import Avatars, Dataset, ImageFolder
 
 

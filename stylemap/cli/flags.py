@@ -14,6 +14,7 @@ DEFAULT_WEIGHTS = "avatars32"
 MOST_ENLARGED = 64
 MOST_IMAGES = 1_000_000
 MOST_FRAMES = 100_000
+AVATARS = 2000  # of the drawn faces, which have no end, to find directions in
 FARTHEST = 4096  # pixels or cells, four times the largest image
 MOST_AMOUNT = 20
 SPACES = ("w", "w+")
