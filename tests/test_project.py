@@ -186,7 +186,7 @@ def test_region_of_a_direction_without_a_mask(made, model):
 def test_other_weights_are_refused(made, model):
     with pytest.raises(InputError, match="tiny.*of the same size"):
         project.Replay(tiny.model(seed=1), made)
-    with pytest.raises(InputError, match="mapping_layers 8, not 4"):
+    with pytest.raises(InputError, match=f"mapping_layers {made.config.mapping_layers}, not 4"):
         project.Replay(tiny.model(mapping_layers=4), made)
 
 
