@@ -83,7 +83,7 @@ def test_refusals(refused, inputs):
     assert "no.safetensors" in refused("serve --weights no.safetensors")
     assert "directions" in refused("serve", weights, "--directions IN/w.safetensors")
     line = refused("serve", weights, "--detector none.onnx")
-    assert line.startswith("--detector: ") and "none.onnx" in line and "leave --detector away" in line
+    assert line.startswith("--detector: ") and "none.onnx" in line and "leave --detector out" in line
 
 
 def test_missing_packages_are_named(refused, monkeypatch):
