@@ -58,7 +58,7 @@ def test_it_trains_goes_on_and_is_loaded(training, tmp_path):
 def test_verbs_and_measures_take_it(training, tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
     loop.train(replace(training, images=8), tmp_path / "run")
-    assert main(["generate", "samples", "--weights", "run", "--seeds", "0-1", "--out", "samples"]) == 0
+    assert main(["generate", "samples", "--weights", "run", "--seeds", "0..1", "--out", "samples"]) == 0
     assert (tmp_path / "samples" / "seed0001.png").is_file()
     recipe = "data: nowhere\nmodel: {architecture: regions, resolution: 16, channel_base: 128, channel_max: 8}\n"
     (tmp_path / "regions.yaml").write_text(recipe)
