@@ -129,8 +129,8 @@ VERBS = {
     "strip": "directions strip --photos {face} {noise} --direction smile --amounts 0,1 --out {out}.png",
     "path": "morph path {face} {noise} {face} --frames 2 --out {out}.gif",
     "transfer": "morph transfer --original {face} --neutral {noise} --expressive {face} --out {out}.png",
-    "replay": "local-edit replay {edit} --original {noise} {face} --out {out}",
-    "project": "project --method encoder --images {face} {noise} --out {out}",
+    "replay": "local-edit replay {edit} --photos {noise} {face} --out {out}",
+    "project": "project --method encoder --photos {face} {noise} --out {out}",
 }
 
 
