@@ -11,7 +11,7 @@ from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.vector import losses as vector_losses
 from stylemap.inversion import losses as inversion_losses
 from stylemap.inversion import projector
-from stylemap.metrics import classifier, heldout, latent_distance, ppl, reconstruction, suite, swd
+from stylemap.metrics import classifier, heldout, latent_distance, ppl, reconstruction, swd
 from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.metrics.reconstruction import mse
 from stylemap.perceptual import inception, vgg
@@ -85,7 +85,7 @@ def measured(name: str, model=MODEL) -> float:
     pictures = toys.Set(toys.noise(4, 16).numpy())
     reference = Reference(pictures, count=4)
     reference.lpips, reference.extractor = toys.Weighted(), toys.extractor()
-    return suite.compute(Evaluation(model, reference, pictures, pairs=2), name).value
+    return Evaluation(model, reference, pictures, pairs=2).measure(name).value
 
 
 MEASURES = {
@@ -100,9 +100,10 @@ MEASURES = {
     "diversity": lambda: heldout.diversity(MODEL, toys.noise(2, 16), tiny.randn(3, 8)),
     "inversion": inverted,
     **{
-        f"suite: {name}": lambda name=name: measured(name) for name in ("mse", "fid", "swd_lerp", "mse_src", "ppl_wend")
+        f"metric: {name}": lambda name=name: measured(name)
+        for name in ("mse", "fid", "swd_lerp", "mse_src", "ppl_wend")
     },
-    "suite, vectors": lambda: measured("swd_lerp", VECTORS),
+    "metric, vectors": lambda: measured("swd_lerp", VECTORS),
 }
 
 

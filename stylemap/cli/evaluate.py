@@ -11,22 +11,14 @@ from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import Names, OutputFile
 from stylemap.errors import InputError
+from stylemap.metrics.suite import DEFAULT, METRICS
 
 if TYPE_CHECKING:
     from stylemap.datasets.unseen import Unseen
-    from stylemap.metrics.evaluation import Evaluation
-    from stylemap.metrics.suite import Result
+    from stylemap.metrics.evaluation import Evaluation, Result
 
 ARROWS = {"lower": "↓", "higher": "↑"}
 REASON = 110  # characters of a reason in the table; the report has it whole
-NEEDS_NOTHING = (
-    "mse", "psnr", "ssim", "mse_src", "mse_ref", "swd", "swd_lerp", "latent_distance", "detectability",
-)  # fmt: skip
-METRICS = (
-    "mse", "psnr", "ssim", "lpips", "mse_src", "mse_ref", "swd", "swd_lerp", "fid", "fid_lerp", "kid", "precision",
-    "recall", "ppl_zfull", "ppl_wfull", "ppl_zend", "ppl_wend", "latent_distance", "separability_z", "separability_w",
-    "detectability",
-)  # fmt: skip
 
 
 def evaluate(parser: Parser) -> None:
@@ -46,7 +38,7 @@ def evaluate(parser: Parser) -> None:
     )
     parser.add_argument(
         "--metrics",
-        type=Names(METRICS, "metric", {"default": NEEDS_NOTHING}),
+        type=Names(METRICS, "metric", {"default": DEFAULT}),
         default="default",
         metavar="NAMES",
         help="Metrics to compute. default takes those that need no download and no package.",
@@ -59,7 +51,6 @@ def evaluate(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     from stylemap.cli import heldout, loading
-    from stylemap.metrics import suite
     from stylemap.metrics.evaluation import Evaluation, Reference
 
     inputs.check_file("--vgg", arguments.vgg)
@@ -76,7 +67,7 @@ def run(arguments: argparse.Namespace) -> None:
     report = describe(arguments, evaluation, unseen)
     width = max(map(len, arguments.metrics))
     for name in arguments.metrics:
-        result = suite.compute(evaluation, name)
+        result = evaluation.measure(name)
         report["metrics"][name] = entry(name, result)
         # After each, so that what took long is not lost with what comes after it.
         files.write_text(arguments.out, json.dumps(report, indent=1, allow_nan=False) + "\n")
@@ -123,16 +114,12 @@ def describe(arguments: argparse.Namespace, evaluation: "Evaluation", unseen: "U
 
 def entry(name: str, result: "Result") -> dict:
     """Of the report. JSON knows no infinity; the details then say what the value is."""
-    from stylemap.metrics.suite import METRICS
-
     value = None if unavailable(result) else result.value
     about = {"value": value, "better": METRICS[name].better, "needs": METRICS[name].needs}
     return about | {"seconds": round(result.seconds, 2)} | result.details
 
 
 def row(name: str, result: "Result", width: int) -> str:
-    from stylemap.metrics.suite import METRICS
-
     metric = METRICS[name]
     if unavailable(result):
         reason = result.details["reason"]

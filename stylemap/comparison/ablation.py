@@ -16,7 +16,7 @@ from stylemap.comparison.results import markdown, number
 from stylemap.config import TrainConfig
 from stylemap.datasets import Dataset
 from stylemap.errors import InputError
-from stylemap.metrics import local_editing, streams, suite
+from stylemap.metrics import local_editing, streams
 from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.settings import flat
 from stylemap.training import augment, state
@@ -144,7 +144,7 @@ class Measuring:
         if known := results.read_finished(file, "about", about):
             return known
         evaluation = self.evaluation(run)
-        measured = {name: suite.compute(evaluation, name) for name in METRICS}
+        measured = {name: evaluation.measure(name) for name in METRICS}
         values = {name: result.value for name, result in measured.items()}
         details = {name: result.details for name, result in measured.items()}
         row = {"side": run.side, "seed": run.seed, "about": about, "images": run.seen(), **values, "details": details}

@@ -9,7 +9,7 @@ from torch import Tensor
 from stylemap import images, inversion
 from stylemap.comparison.showing import COLUMNS
 from stylemap.comparison.timing import Outcome
-from stylemap.metrics import streams, suite
+from stylemap.metrics import streams
 from stylemap.metrics.evaluation import Evaluation
 
 METRICS = tuple(COLUMNS)
@@ -42,6 +42,6 @@ class Inverted(Evaluation):
 
 def measure(evaluation: Inverted) -> dict:
     """name -> value, of METRICS; "reasons" says why one is None."""
-    results = {name: suite.compute(evaluation, name) for name in METRICS}
+    results = {name: evaluation.measure(name) for name in METRICS}
     reasons = {name: result.details["reason"] for name, result in results.items() if "reason" in result.details}
     return {name: None if name in reasons else result.value for name, result in results.items()} | {"reasons": reasons}

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from stylemap.errors import InputError
 from stylemap.metrics import classifier, local_editing, streams
-from stylemap.metrics.evaluation import Evaluation, Metric
+from stylemap.metrics.evaluation import Evaluation
 
 LEAST = 4  # pairs in each half
 
@@ -102,4 +102,4 @@ def _reduced(picture: np.ndarray) -> Tensor:
     return classifier.reduced(torch.from_numpy(picture)[None])
 
 
-METRICS = {"detectability": Metric("lower", "", _detectability)}
+METRICS = {"detectability": _detectability}

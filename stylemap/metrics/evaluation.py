@@ -1,12 +1,13 @@
 """What is measured, on what: everything that several metrics share, computed once and only when it is asked for."""
 
 import functools
+import importlib
 import itertools
 import time
 import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -17,14 +18,13 @@ from stylemap.architectures.model import Model
 from stylemap.datasets import Dataset
 from stylemap.errors import InputError
 from stylemap.metrics import streams
+from stylemap.metrics.suite import METRICS
 from stylemap.perceptual import Perceptual, inception
 from stylemap.perceptual.inception import Extractor
 from stylemap.precision import in_float32
 
 T = TypeVar("T")
 RANGE = "[-1, 1]"  # of pixels
-# What metrics need beside weights and images.
-VGG, INCEPTION, FACES = "VGG-16 weights", "torch-fidelity, Inception weights", "avatars, scikit-learn"
 
 
 class Cache(dict):
@@ -78,6 +78,14 @@ class Reference:
         return streams.real(self.training, self.chosen(most), self.workers)
 
 
+class Result(NamedTuple):
+    """A number and everything that it depends on, or the reason why there is none."""
+
+    value: float | None
+    details: dict
+    seconds: float
+
+
 @dataclass
 class Evaluation:
     """A model that is measured on held-out images, against a `Reference`."""
@@ -90,6 +98,20 @@ class Evaluation:
     labels: Callable[[int], np.ndarray] | None = None
     """Part labels of held-out image i, uint8 [H, W]."""
     cache: Cache = field(default_factory=Cache)
+
+    @in_float32
+    def measure(self, name: str) -> Result:
+        """A metric of the table `suite.METRICS`. If it cannot be computed, the details say why."""
+        compute: Compute = importlib.import_module(f"stylemap.metrics.{METRICS[name].module}").METRICS[name]
+        started = time.monotonic()
+        try:
+            value, details = compute(self)
+        except InputError as err:
+            value, details = None, {"reason": str(err)}
+        else:
+            if value is None or not np.isfinite(value):
+                details = details | {"reason": "no value" if value is None else f"the value is {value}"}
+        return Result(value, details, time.monotonic() - started)
 
     @property
     def seed(self) -> int:
@@ -153,29 +175,4 @@ class Evaluation:
         return self.about_sets(self.count, len(self.reference.features)) | self.reference.extractor.origin
 
 
-class Metric(NamedTuple):
-    better: Literal["lower", "higher"]
-    needs: str  # beside weights and images; "" = nothing
-    compute: Callable[[Evaluation], tuple[float | None, dict]]  # -> value, and everything that it depends on
-
-
-class Result(NamedTuple):
-    """A number and everything that it depends on, or the reason why there is none."""
-
-    value: float | None
-    details: dict
-    seconds: float
-
-
-@in_float32
-def measure(metric: Metric, evaluation: Evaluation) -> Result:
-    """One metric. If it cannot be computed, the details say why, and other metrics still can be."""
-    started = time.monotonic()
-    try:
-        value, details = metric.compute(evaluation)
-    except InputError as err:
-        value, details = None, {"reason": str(err)}
-    else:
-        if value is None or not np.isfinite(value):
-            details = details | {"reason": "no value" if value is None else f"the value is {value}"}
-    return Result(value, details, time.monotonic() - started)
+Compute = Callable[[Evaluation], tuple[float | None, dict]]  # -> value, and everything that it depends on

@@ -4,7 +4,7 @@ from torch import Tensor
 
 from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics.evaluation import INCEPTION, Evaluation, Metric
+from stylemap.metrics.evaluation import Evaluation
 from stylemap.perceptual import inception
 
 
@@ -36,4 +36,4 @@ def _fid_lerp(e: Evaluation) -> tuple[float, dict]:
     return fid(between, e.reference.features), e.about_features() | {"latents": len(e.kept)}
 
 
-METRICS = {"fid": Metric("lower", INCEPTION, _fid), "fid_lerp": Metric("lower", INCEPTION, _fid_lerp)}
+METRICS = {"fid": _fid, "fid_lerp": _fid_lerp}

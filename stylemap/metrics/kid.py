@@ -6,7 +6,7 @@ from torch import Tensor
 
 from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.metrics.evaluation import INCEPTION, Evaluation, Metric
+from stylemap.metrics.evaluation import Evaluation
 
 SUBSETS, SUBSET_SIZE = 100, 1000  # torch-fidelity's defaults
 
@@ -55,4 +55,4 @@ def _kid(e: Evaluation) -> tuple[float, dict]:
     return result.mean, e.about_features() | details
 
 
-METRICS = {"kid": Metric("lower", INCEPTION, _kid)}
+METRICS = {"kid": _kid}

@@ -12,7 +12,7 @@ from torch import Tensor
 from stylemap.architectures.model import Model, Moments
 from stylemap.errors import InputError
 from stylemap.metrics import streams
-from stylemap.metrics.evaluation import Cache, Evaluation, Metric
+from stylemap.metrics.evaluation import Cache, Evaluation
 from stylemap.precision import in_float32
 
 DRAWS = 10_000  # as in the projector of StyleGAN2
@@ -52,4 +52,4 @@ def _latent_distance(e: Evaluation) -> tuple[float, dict]:
     return float(distances.mean()), details
 
 
-METRICS = {"latent_distance": Metric("lower", "", _latent_distance)}
+METRICS = {"latent_distance": _latent_distance}

@@ -17,7 +17,7 @@ from stylemap.datasets.parts import GROUPS
 from stylemap.editing import blend, masks
 from stylemap.errors import InputError
 from stylemap.metrics import pairing, streams
-from stylemap.metrics.evaluation import RANGE, Evaluation, Metric
+from stylemap.metrics.evaluation import RANGE, Evaluation
 
 COMPARED_SIDE = 256  # pixels, of the masks whose overlap is measured
 HALVES: tuple[masks.Half, ...] = ("right", "lower")  # edited where there are no labels of parts, as published for AFHQ
@@ -212,6 +212,6 @@ def _error(e: Evaluation, which: str) -> tuple[float | None, dict]:
 
 
 METRICS = {
-    "mse_src": Metric("lower", "", lambda e: _error(e, "src")),
-    "mse_ref": Metric("lower", "", lambda e: _error(e, "ref")),
+    "mse_src": lambda e: _error(e, "src"),
+    "mse_ref": lambda e: _error(e, "ref"),
 }

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.metrics import streams
-from stylemap.metrics.evaluation import VGG, Evaluation, Metric
+from stylemap.metrics.evaluation import Compute, Evaluation
 from stylemap.perceptual.network import shrink
 from stylemap.precision import in_float32
 
@@ -107,7 +107,7 @@ def trimmed(lengths: Tensor) -> Tensor:
     return lengths[(lengths >= low) & (lengths <= high)]
 
 
-def _metric(space: Literal["z", "w"], sampling: Literal["full", "end"]) -> Metric:
+def _of_paths(space: Literal["z", "w"], sampling: Literal["full", "end"]) -> Compute:
     def compute(e: Evaluation) -> tuple[float, dict]:
         network = e.reference.lpips
         result = ppl(e.model, network.distance, e.count, space, sampling, seed=e.seed)
@@ -120,10 +120,10 @@ def _metric(space: Literal["z", "w"], sampling: Literal["full", "end"]) -> Metri
         }
         return result.mean, details | {"seed": e.seed} | network.origin
 
-    return Metric("lower", VGG, compute)
+    return compute
 
 
 METRICS = {
-    f"ppl_{space}{sampling}": _metric(space, sampling)
+    f"ppl_{space}{sampling}": _of_paths(space, sampling)
     for space, sampling in (("z", "full"), ("w", "full"), ("z", "end"), ("w", "end"))
 }

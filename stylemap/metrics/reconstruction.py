@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.errors import InputError
-from stylemap.metrics.evaluation import VGG, Evaluation, Metric
+from stylemap.metrics.evaluation import Evaluation
 
 PEAK_TO_PEAK = 2.0  # of pixels in [-1, 1]
 WINDOW, SIGMA = 11, 1.5  # pixels, of SSIM
@@ -106,8 +106,8 @@ def _lpips(e: Evaluation) -> tuple[float, dict]:
 
 
 METRICS = {
-    "mse": Metric("lower", "", _mse),
-    "psnr": Metric("higher", "", _psnr),
-    "ssim": Metric("higher", "", _ssim),
-    "lpips": Metric("lower", VGG, _lpips),
+    "mse": _mse,
+    "psnr": _psnr,
+    "ssim": _ssim,
+    "lpips": _lpips,
 }

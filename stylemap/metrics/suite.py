@@ -1,34 +1,44 @@
-"""All metrics by name."""
+"""The table of metrics: a metric is a function in a file of this package, and its line here.
 
-from stylemap.metrics import (
-    detectability,
-    fid,
-    kid,
-    latent_distance,
-    local_editing,
-    ppl,
-    precision_recall,
-    reconstruction,
-    separability,
-    swd,
-)
-from stylemap.metrics.evaluation import Evaluation, Metric, Result, measure
+Nothing here imports torch, so that help texts stay fast.
+"""
+
+from typing import Literal, NamedTuple
+
+VGG, INCEPTION, FACES = "VGG-16 weights", "torch-fidelity, Inception weights", "avatars, scikit-learn"
+
+
+class Metric(NamedTuple):
+    """A line of the table."""
+
+    module: str
+    """The file in this package. Its METRICS has the function that computes the metric, under the same name."""
+    better: Literal["lower", "higher"]
+    needs: str = ""
+    """Beside weights and images."""
+
 
 METRICS: dict[str, Metric] = {
-    **reconstruction.METRICS,
-    **local_editing.METRICS,
-    **swd.METRICS,
-    **fid.METRICS,
-    **kid.METRICS,
-    **precision_recall.METRICS,
-    **ppl.METRICS,
-    **latent_distance.METRICS,
-    **separability.METRICS,
-    **detectability.METRICS,
+    "mse": Metric("reconstruction", "lower"),
+    "psnr": Metric("reconstruction", "higher"),
+    "ssim": Metric("reconstruction", "higher"),
+    "lpips": Metric("reconstruction", "lower", VGG),
+    "mse_src": Metric("local_editing", "lower"),
+    "mse_ref": Metric("local_editing", "lower"),
+    "swd": Metric("swd", "lower"),
+    "swd_lerp": Metric("swd", "lower"),
+    "fid": Metric("fid", "lower", INCEPTION),
+    "fid_lerp": Metric("fid", "lower", INCEPTION),
+    "kid": Metric("kid", "lower", INCEPTION),
+    "precision": Metric("precision_recall", "higher", INCEPTION),
+    "recall": Metric("precision_recall", "higher", INCEPTION),
+    "ppl_zfull": Metric("ppl", "lower", VGG),
+    "ppl_wfull": Metric("ppl", "lower", VGG),
+    "ppl_zend": Metric("ppl", "lower", VGG),
+    "ppl_wend": Metric("ppl", "lower", VGG),
+    "latent_distance": Metric("latent_distance", "lower"),
+    "separability_z": Metric("separability", "lower", FACES),
+    "separability_w": Metric("separability", "lower", FACES),
+    "detectability": Metric("detectability", "lower"),
 }
 DEFAULT = tuple(name for name, metric in METRICS.items() if not metric.needs)  # no download, no extra
-
-
-def compute(evaluation: Evaluation, name: str) -> Result:
-    """One metric by its name, see `evaluation.measure`."""
-    return measure(METRICS[name], evaluation)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import images
-from stylemap.metrics.evaluation import Evaluation, Metric, Reference
+from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.precision import in_float32
 
 PATCH = 7  # pixels
@@ -156,6 +156,6 @@ def _swd(e: Evaluation, generate: Callable[[int], Iterable[Tensor]]) -> tuple[fl
 
 
 METRICS = {
-    "swd": Metric("lower", "", lambda e: _swd(e, e.samples)),
-    "swd_lerp": Metric("lower", "", lambda e: _swd(e, e.interpolations)),
+    "swd": lambda e: _swd(e, e.samples),
+    "swd_lerp": lambda e: _swd(e, e.interpolations),
 }

@@ -9,10 +9,9 @@ from collections import defaultdict
 import pytest
 
 from stylemap import cli, images
-from stylemap.cli import directions, evaluate, flags, project, values, verbs
+from stylemap.cli import directions, flags, project, values, verbs
 from stylemap.editing import edit, finding_directions, masks, motion, pasting
 from stylemap.inversion import PRESETS
-from stylemap.metrics import suite
 from stylemap.perceptual import NAMES
 
 HELP = """
@@ -86,8 +85,6 @@ def test_a_flag_of_several_verbs_is_declared_once():
 
 
 def test_names_that_the_help_repeats_are_those_of_the_library():
-    assert tuple(suite.METRICS) == evaluate.METRICS
-    assert evaluate.NEEDS_NOTHING == suite.DEFAULT
     assert tuple(PRESETS) == project.METHODS
     assert tuple(finding_directions.METHODS) == directions.METHODS
     assert flags.PERCEPTUAL == NAMES

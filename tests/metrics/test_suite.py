@@ -24,7 +24,7 @@ from stylemap.metrics import (
     swd,
 )
 from stylemap.metrics import evaluation as module
-from stylemap.metrics.evaluation import Cache, Evaluation, Reference
+from stylemap.metrics.evaluation import Cache, Evaluation, Reference, Result
 from stylemap.metrics.fid import fid
 from stylemap.metrics.kid import kid
 from stylemap.metrics.precision_recall import precision_recall
@@ -68,8 +68,8 @@ def without_networks(monkeypatch, error: Exception, **changes) -> Evaluation:
 
 
 @pytest.fixture(scope="module")
-def results() -> dict[str, suite.Result]:
-    return {name: suite.compute(shared, name) for shared in [evaluation()] for name in suite.METRICS}
+def results() -> dict[str, Result]:
+    return {name: shared.measure(name) for shared in [evaluation()] for name in suite.METRICS}
 
 
 @pytest.mark.parametrize("name", suite.METRICS)
@@ -83,10 +83,10 @@ def test_a_number_that_says_how_it_was_made(results, name):
 def test_numbers_repeat(results):
     again = evaluation()
     for name in ("swd", "swd_lerp", "fid_lerp", "ppl_zfull", "mse_src", "detectability", "separability_w"):
-        assert suite.compute(again, name).value == results[name].value, name
+        assert again.measure(name).value == results[name].value, name
     other = evaluation(seed=1)
     for name in ("swd", "swd_lerp", "fid_lerp", "ppl_zfull"):
-        assert suite.compute(other, name).value != results[name].value, name
+        assert other.measure(name).value != results[name].value, name
 
 
 def test_errors_are_those_of_training(results):
@@ -118,30 +118,30 @@ def test_a_perfect_model():
 
     perfect = evaluation()
     perfect.model = Identity()
-    assert suite.compute(perfect, "mse").value == 0
-    assert suite.compute(perfect, "ssim").value == pytest.approx(1)
-    assert suite.compute(perfect, "lpips").value == 0
-    psnr = suite.compute(perfect, "psnr")
+    assert perfect.measure("mse").value == 0
+    assert perfect.measure("ssim").value == pytest.approx(1)
+    assert perfect.measure("lpips").value == 0
+    psnr = perfect.measure("psnr")
     assert psnr.details["reason"] == "the value is inf"
 
 
 def test_what_is_missing_stops_nothing(monkeypatch):
     poor = without_networks(monkeypatch, InputError("not there"))
     for name in ("lpips", "fid", "kid", "precision", "recall", "fid_lerp", "ppl_zend"):
-        result = suite.compute(poor, name)
+        result = poor.measure(name)
         assert result.value is None and result.details == {"reason": "not there"}
-    assert suite.compute(poor, "mse").value > 0
+    assert poor.measure("mse").value > 0
 
 
 def test_defaults_need_nothing(monkeypatch):
     poor = without_networks(monkeypatch, AssertionError("a default asked for something"), labels=None)
     assert {"mse", "psnr", "ssim", "swd", "swd_lerp", "mse_src", "mse_ref", "latent_distance"} <= set(suite.DEFAULT)
     for name in suite.DEFAULT:
-        assert isinstance(suite.compute(poor, name).value, float), name
+        assert isinstance(poor.measure(name).value, float), name
 
 
 def test_halves_without_labels(results):
-    halves = suite.compute(evaluation(labels=None), "mse_src")
+    halves = evaluation(labels=None).measure("mse_src")
     assert set(halves.details["parts"]) == {"right", "lower"} and halves.details["masks"] == "halves"
     assert results["mse_src"].details["masks"] == "parts" and len(results["mse_src"].details["parts"]) == 10
 
@@ -152,17 +152,17 @@ def test_models_of_vectors():
     reference.lpips, reference.extractor = toys.Weighted(), toys.extractor()
     vectors = Evaluation(toys.Flat(), reference, toys.Set(toys.noise(9, 8, seed=1).numpy()))
     for name in ("lpips", "swd", "swd_lerp", "fid", "fid_lerp", "ppl_zfull", "ppl_wend", "latent_distance"):
-        assert isinstance(suite.compute(vectors, name).value, float), name
+        assert isinstance(vectors.measure(name).value, float), name
     for name in ("mse_src", "detectability"):
-        assert "needs stylemaps" in suite.compute(vectors, name).details["reason"]
-    assert "avatars" in suite.compute(vectors, "separability_w").details["reason"]
+        assert "needs stylemaps" in vectors.measure(name).details["reason"]
+    assert "avatars" in vectors.measure("separability_w").details["reason"]
 
 
 def test_one_picture():
     alone = evaluation()
     alone.heldout = Avatars(tiny.SIDE, 1, "heldout")
-    assert "two held-out pictures" in suite.compute(alone, "mse_ref").details["reason"]
-    assert isinstance(suite.compute(alone, "swd_lerp").value, float)
+    assert "two held-out pictures" in alone.measure("mse_ref").details["reason"]
+    assert isinstance(alone.measure("swd_lerp").value, float)
 
 
 class Curved(toys.Flat):
@@ -264,10 +264,10 @@ DIRECTLY = {
 
 @pytest.fixture(scope="module")
 def apart():
-    """What `suite.compute` gives for the inputs, and what the functions themselves do: both by name."""
+    """What `Evaluation.measure` gives for the inputs, and what the functions themselves do: both by name."""
     inputs = Apart()
     shared = inputs.evaluation()
-    found = {name: suite.compute(shared, name).value for name in DIRECTLY}
+    found = {name: shared.measure(name).value for name in DIRECTLY}
     return found, {name: float(function(inputs)) for name, function in DIRECTLY.items()}
 
 
@@ -296,8 +296,8 @@ class TestEachMeasureIsItsOwn:
         ]
         src, ref = (np.mean([getattr(e, which) for e in errors]) for which in ("src", "ref"))
         assert src != pytest.approx(ref, rel=1e-3)
-        assert suite.compute(shared, "mse_src").value == pytest.approx(src)
-        assert suite.compute(shared, "mse_ref").value == pytest.approx(ref)
+        assert shared.measure("mse_src").value == pytest.approx(src)
+        assert shared.measure("mse_ref").value == pytest.approx(ref)
 
 
 @pytest.mark.parametrize("parts", [True, False], ids=["parts", "halves"])
@@ -318,7 +318,7 @@ def test_detectability_is_judged_on_pictures_that_were_not_trained_on(monkeypatc
     monkeypatch.setattr(local_editing, "edits", recorded)
     monkeypatch.setattr(detectability, "detectability", spy)
     shared = evaluation() if parts else evaluation(labels=None)
-    assert suite.compute(shared, "detectability").value == 0.25
+    assert shared.measure("detectability").value == 0.25
     used = []
     for real, edited in seen:
         own = [pairs[x.numpy().tobytes()] for x in edited]
@@ -339,9 +339,7 @@ def test_a_damaged_picture_is_left_out_and_its_neighbour_is_not_measured_twice(t
         shared = evaluation(heldout=ImageFolder(tmp_path, tiny.SIDE, chosen))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "[^:]*: the next image replaces a damaged one")
-            found.append(
-                {name: suite.compute(shared, name) for name in ("mse", "mse_src", "swd_lerp", "latent_distance")}
-            )
+            found.append({name: shared.measure(name) for name in ("mse", "mse_src", "swd_lerp", "latent_distance")})
     for name, result in found[0].items():
         assert result.value == pytest.approx(found[1][name].value, rel=1e-5), (
             name
