@@ -160,7 +160,7 @@ def decoders(pictures: list[bytes], rounds: int) -> dict[str, dict]:
         import simplejpeg
 
         versions["simplejpeg"] = simplejpeg.decode_jpeg
-    versions["ours, to 256 px"] = lambda data: decoding.load(data, SIDE)
+    versions["ours, to 256 px"] = lambda data: decoding.decode_square(data, SIDE)
     work = {name: lambda decode=decode: [decode(data) for data in pictures] for name, decode in versions.items()}
     return in_turns(work, rounds, len(pictures), "Pillow")
 

@@ -78,7 +78,7 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, lay
         return figure, figure.subplots(rows, columns, squeeze=False).flatten().tolist()
 
 
-def draw(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Series], legend: bool = True) -> None:
+def plot(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Series], legend: bool = True) -> None:
     """Draw series into axes. Points that cannot be shown, such as 0 on a logarithmic axis, are left out."""
     for k, one in enumerate(series):
         style = {"color": COLOURS[k % len(COLOURS)], "linewidth": 2}

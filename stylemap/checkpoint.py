@@ -72,7 +72,7 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
     Raises:
         InputError: missing, damaged, or not a weights file of this project.
     """
-    path = find(weights)
+    path = find_file(weights)
     config, tensors = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
         model = architectures.build(config, _has(tensors, ENCODER))
@@ -82,7 +82,7 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
 
 def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> nn.Module:
     """The discriminator, where the file holds one."""
-    path = find(weights)
+    path = find_file(weights)
     config, tensors = _read(path)
     if not _has(tensors, "discriminator."):
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
@@ -112,7 +112,7 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
     Raises:
         InputError: as `load_into`.
     """
-    path = find(weights)
+    path = find_file(weights)
     config, tensors = _read(path)
     expected = asdict(wanted)
     if different := [
@@ -124,7 +124,7 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
 
 def read_info(weights: str | Path) -> dict[str, Any]:
     """The ``info`` that `save` wrote with the weights."""
-    return _header(find(weights))[1]
+    return _header(find_file(weights))[1]
 
 
 def seen_by(weights: str | Path) -> tuple[Seen, ...]:
@@ -132,7 +132,7 @@ def seen_by(weights: str | Path) -> tuple[Seen, ...]:
 
     In the folder of a run, its config says where the images lie: that path holds from any working directory.
     """
-    path = find(weights)
+    path = find_file(weights)
     seen = unseen.from_header(read_info(path))
     try:
         data = reading.read_yaml(path.parent / CONFIG_FILE).get("data")
@@ -141,7 +141,7 @@ def seen_by(weights: str | Path) -> tuple[Seen, ...]:
     return (replace(seen[0], data=data), *seen[1:]) if seen and isinstance(data, str) else seen
 
 
-def find(weights: str | Path) -> Path:
+def find_file(weights: str | Path) -> Path:
     """The file behind a name, a path or a run folder."""
     shipped = {p.stem: p for p in sorted(PRETRAINED.glob("*.safetensors"))}
     if str(weights) in shipped:  # first, so that a folder of that name does not hide them; ./NAME is the folder

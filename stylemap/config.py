@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 from typing import ClassVar, Literal
 
-from stylemap.settings import check, check_kinds
+from stylemap.settings import check_kinds, require
 
 MOST_CHANNELS = 4096  # published networks have at most 1,024
 MOST_LAYERS = 64  # of the mapping network
@@ -85,22 +85,22 @@ class ModelConfig:
     def __post_init__(self):
         check_kinds(self, "model")
         least = self.least_resolution
-        check(
+        require(
             is_power_of_two(self.resolution, least, 1024),
             f"model.resolution {self.resolution} must be a power of two from {least} to 1024",
         )
         self.check_range("channel_base", MOST_CHANNELS * 1024)
         self.check_range("channel_max", MOST_CHANNELS)
         self.check_range("mapping_layers", MOST_LAYERS)
-        check(
+        require(
             self.channel_base >= self.resolution,
             f"model.channel_base {self.channel_base} must be at least the resolution {self.resolution}",
         )
-        check(self.mapping_lr_mul > 0, f"model.mapping_lr_mul {self.mapping_lr_mul} must be positive")
+        require(self.mapping_lr_mul > 0, f"model.mapping_lr_mul {self.mapping_lr_mul} must be positive")
 
     def check_range(self, name: str, most: int) -> None:
         """Raise an InputError unless the setting lies in 1..most."""
-        check(1 <= getattr(self, name) <= most, f"model.{name} {getattr(self, name)} must lie in 1..{most}")
+        require(1 <= getattr(self, name) <= most, f"model.{name} {getattr(self, name)} must lie in 1..{most}")
 
     @property
     def latents(self) -> Latents:
@@ -137,12 +137,12 @@ class OptimConfig:
 
     def __post_init__(self):
         check_kinds(self, "optim")
-        check(self.lr > 0, f"optim.lr {self.lr} must be positive")
-        check(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
+        require(self.lr > 0, f"optim.lr {self.lr} must be positive")
+        require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
         for name in ("warmup", "clip", "r2_gamma", "freeze_d"):
-            check(getattr(self, name) >= 0, f"optim.{name} {getattr(self, name)} must not be negative")
-        check(self.r1_gamma is None or self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
-        check(self.r1_every >= 1, f"optim.r1_every {self.r1_every} must be at least 1")
+            require(getattr(self, name) >= 0, f"optim.{name} {getattr(self, name)} must not be negative")
+        require(self.r1_gamma is None or self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
+        require(self.r1_every >= 1, f"optim.r1_every {self.r1_every} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -170,7 +170,9 @@ class LossConfig:
         check_kinds(self, "loss")
         for f in fields(self):
             value = getattr(self, f.name)
-            check(isinstance(value, str) or value is None or value >= 0, f"loss.{f.name} {value} must not be negative")
+            require(
+                isinstance(value, str) or value is None or value >= 0, f"loss.{f.name} {value} must not be negative"
+            )
 
 
 @dataclass(frozen=True)
@@ -184,8 +186,8 @@ class EmaConfig:
 
     def __post_init__(self):
         check_kinds(self, "ema")
-        check(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
-        check(self.ramp is None or self.ramp > 0, f"ema.ramp {self.ramp} must be positive, or null for none")
+        require(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
+        require(self.ramp is None or self.ramp > 0, f"ema.ramp {self.ramp} must be positive, or null for none")
 
 
 @dataclass(frozen=True)
@@ -231,14 +233,14 @@ class AugmentConfig:
 
     def __post_init__(self):
         check_kinds(self, "augment")
-        check(0 < self.limit <= 1, f"augment.limit {self.limit} must lie above 0 and be at most 1")
-        check(0 <= self.p <= self.limit, f"augment.p {self.p} must lie in 0..augment.limit, which is {self.limit}")
-        check(self.mode != "fixed" or self.p > 0, "augment.mode fixed needs augment.p above 0, or choose none")
-        check(-1 < self.target < 1, f"augment.target {self.target} must lie between -1 and 1")
-        check(self.speed > 0, f"augment.speed {self.speed} must be positive")
-        check(self.every >= 1, f"augment.every {self.every} must be at least 1")
+        require(0 < self.limit <= 1, f"augment.limit {self.limit} must lie above 0 and be at most 1")
+        require(0 <= self.p <= self.limit, f"augment.p {self.p} must lie in 0..augment.limit, which is {self.limit}")
+        require(self.mode != "fixed" or self.p > 0, "augment.mode fixed needs augment.p above 0, or choose none")
+        require(-1 < self.target < 1, f"augment.target {self.target} must lie between -1 and 1")
+        require(self.speed > 0, f"augment.speed {self.speed} must be positive")
+        require(self.every >= 1, f"augment.every {self.every} must be at least 1")
         groups = self.blit or self.geometry or self.colour
-        check(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
+        require(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
 
 
 @dataclass(frozen=True)
@@ -285,18 +287,20 @@ class TrainConfig:
 
     def __post_init__(self):
         check_kinds(self)
-        check(self.data != "", "data is empty; name a folder, a zip, or avatars")  # a path to here, otherwise
+        require(self.data != "", "data is empty; name a folder, a zip, or avatars")  # a path to here, otherwise
         for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):
-            check(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
-        check(self.batch_gpu is None or self.batch_gpu >= 1, f"batch_gpu {self.batch_gpu} must be at least 1, or null")
-        check(
+            require(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
+        require(
+            self.batch_gpu is None or self.batch_gpu >= 1, f"batch_gpu {self.batch_gpu} must be at least 1, or null"
+        )
+        require(
             self.augment.mode != "adaptive" or self.loss.adversarial == "nonsaturating",
             "augment.mode adaptive goes by what the nonsaturating loss makes of real images; with loss.adversarial "
             f"{self.loss.adversarial} choose fixed or none",
         )
-        check(self.batch <= MOST_IMAGES, f"batch {self.batch} must be at most {MOST_IMAGES}")
-        check(0 <= self.workers <= MOST_WORKERS, f"workers {self.workers} must lie in 0..{MOST_WORKERS}")
-        check(self.seed >= 0, f"seed {self.seed} must not be negative")
+        require(self.batch <= MOST_IMAGES, f"batch {self.batch} must be at most {MOST_IMAGES}")
+        require(0 <= self.workers <= MOST_WORKERS, f"workers {self.workers} must lie in 0..{MOST_WORKERS}")
+        require(self.seed >= 0, f"seed {self.seed} must not be negative")
 
     @property
     def has_encoder(self) -> bool:

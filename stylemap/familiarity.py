@@ -49,7 +49,7 @@ class Familiarity:
         )
 
 
-def of(weights: str | Path, model: Model) -> Familiarity | None:
+def measure(weights: str | Path, model: Model) -> Familiarity | None:
     """Of a model that was loaded from these weights; None if it has no encoder.
 
     The error is the held-out one that training noted in the file. Without a note it is measured: on drawn faces for weights of

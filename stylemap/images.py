@@ -101,12 +101,12 @@ def repeat(images: Tensor, times: int) -> Tensor:
 
 
 def read(path: str | Path, side: int) -> Tensor:
-    """Read a picture file as float32 [1, 3, side, side] in [-1, 1]: `decoding.load`, then `from_arrays`.
+    """Read a picture file as float32 [1, 3, side, side] in [-1, 1]: `decoding.decode_square`, then `from_arrays`.
 
     Raises:
         InputError: one line that names the file: it is missing, no picture, damaged or too large.
     """
-    return from_arrays([decoding.load(Path(path), side)])
+    return from_arrays([decoding.decode_square(Path(path), side)])
 
 
 def read_mask(path: str | Path, side: int, hard: bool = False, white: str = mask_files.EDITED) -> Tensor:

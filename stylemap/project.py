@@ -115,7 +115,7 @@ def most_bytes(config: StylemapConfig, upload_bytes: int) -> int:
 # ---- to bytes
 
 
-def save(path: str | Path, project: Project) -> None:
+def write(path: str | Path, project: Project) -> None:
     """Atomically write a project file."""
     write_bytes(path, to_bytes(project))
 
@@ -183,7 +183,7 @@ class _Header:
     page: dict
 
 
-def load(source: str | Path | bytes, most_pixels: int = decoding.MAX_PIXELS) -> Project:
+def read(source: str | Path | bytes, most_pixels: int = decoding.MAX_PIXELS) -> Project:
     """Read a project file, or its bytes.
 
     Args:

@@ -17,7 +17,7 @@ class UnknownSettings(InputError):
     """Settings that this version does not know."""
 
 
-def check(ok: bool, message: str) -> None:
+def require(ok: bool, message: str) -> None:
     """Raise an InputError with the message unless ``ok``."""
     if not ok:
         raise InputError(message)
@@ -103,7 +103,7 @@ def from_dict(cls: type, saved: Any, prefix: str = ""):
     Raises:
         InputError: an unknown name, or no mapping.
     """
-    check(isinstance(saved, dict), f"{prefix.rstrip('.') or 'it'} is {quoted(saved)}, not a group of settings")
+    require(isinstance(saved, dict), f"{prefix.rstrip('.') or 'it'} is {quoted(saved)}, not a group of settings")
     kinds = _kinds(cls)
     if unknown := sorted(f"{prefix}{shortened(str(name))}" for name in saved.keys() - kinds.keys()):
         few = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")

@@ -15,7 +15,7 @@ def drawn(
 ) -> np.ndarray:
     """float [H, W, 3] in 0..1."""
     figure, (axes,) = charts.new_figure(*size)
-    charts.draw(axes, title, across, up, series, legend)
+    charts.plot(axes, title, across, up, series, legend)
     return np.asarray(Image.open(io.BytesIO(charts.png(figure))).convert("RGB")) / 255
 
 
@@ -24,7 +24,7 @@ def drawn(
 def test_ticks_are_round_and_enough(scale, logarithmic):
     figure, (axes,) = charts.new_figure(500, 400)
     line = [(scale, scale), (30 * scale, 30 * scale)]
-    charts.draw(axes, "", Axis("", logarithmic), Axis("", logarithmic), [Series("a", line)])
+    charts.plot(axes, "", Axis("", logarithmic), Axis("", logarithmic), [Series("a", line)])
     charts.png(figure)
     low, high = axes.get_ylim()
     ticks = [value for value in axes.get_yticks() if low <= value <= high]
@@ -67,7 +67,7 @@ def test_higher_is_higher():
 def test_equal_charts_are_equal_bytes():
     def made():
         figure, (axes,) = charts.new_figure(300, 200)
-        charts.draw(axes, "", Axis("x"), Axis("y"), [Series("a", [(0, 0), (1, 1)], [(1, 1)])])
+        charts.plot(axes, "", Axis("x"), Axis("y"), [Series("a", [(0, 0), (1, 1)], [(1, 1)])])
         return charts.png(figure), charts.svg(figure, {charts.COLOURS[0]: "var(--a)"})
 
     first, second = made(), made()

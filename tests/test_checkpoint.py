@@ -144,7 +144,7 @@ class TestFind:
         assert same(checkpoint.load("faces"), build(seed=1)[0])
 
     def test_by_path_as_text_or_path(self, path):
-        assert checkpoint.find(str(path)) == checkpoint.find(path) == path
+        assert checkpoint.find_file(str(path)) == checkpoint.find_file(path) == path
 
     def test_run_folder(self, tmp_path):
         checkpoint.save(tmp_path / "runs" / "1" / "weights.safetensors", build()[0], info={"which": "run"})
@@ -153,7 +153,7 @@ class TestFind:
     def test_a_shipped_name_goes_before_a_file_of_that_name(self, path, tmp_path):
         """Or the default would break in a folder that happens to hold such an entry; a path is spelt as one."""
         path.rename(tmp_path / "cats")
-        assert checkpoint.find("cats") == checkpoint.PRETRAINED / "cats.safetensors"
+        assert checkpoint.find_file("cats") == checkpoint.PRETRAINED / "cats.safetensors"
         assert checkpoint.read_info("./cats") == {"images": 12}
 
     def test_unknown_name_lists_the_known(self):

@@ -30,7 +30,7 @@ def natural(rng: np.random.Generator, side: int) -> np.ndarray:
 @pytest.fixture(scope="module", params=SHIPPED)
 def shipped(request):
     model = checkpoint.load_any(request.param)
-    return model, familiarity.of(request.param, model)
+    return model, familiarity.measure(request.param, model)
 
 
 def told(shipped, pictures) -> list[bool]:
@@ -83,14 +83,14 @@ def save(tmp_path):
 
 def test_what_training_noted_is_taken(save):
     path, model = save({"data": "photos", "heldout_mse": 0.25})
-    known = familiarity.of(path, model)
+    known = familiarity.measure(path, model)
     assert (known.weights, known.usual, known.of) == ("my", 0.25, "pictures that were held out")
 
 
 @pytest.mark.parametrize("noted", [None, "0.25", 0.0, -1.0, float("inf"), float("nan"), [1], True])
 def test_what_no_training_notes_is_not(save, noted):
     path, model = save({"heldout_mse": noted})
-    known = familiarity.of(path, model)
+    known = familiarity.measure(path, model)
     samples = torch.cat([familiarity.sample(model, seed) for seed in range(32)])
     assert known.of == "its own samples"
     assert known.usual == pytest.approx(np.mean(familiarity.errors(model, samples)))
@@ -99,7 +99,7 @@ def test_what_no_training_notes_is_not(save, noted):
 def test_without_an_encoder_nothing_is_said(save):
     config = StyleGAN2Config(resolution=32, latent_channels=64, channel_base=256, channel_max=16)
     path, model = save({}, VectorModel(config, encoder=False))
-    assert familiarity.of(path, model) is None
+    assert familiarity.measure(path, model) is None
 
 
 # ---- every verb
@@ -115,7 +115,7 @@ def pictures(tmp_path_factory):
     Image.fromarray(np.full((32, 32), 255, np.uint8)).save(folder / "mask.png")
     studio = Studio(checkpoint.load("avatars32"), "avatars32", {}, maps_bytes=0)
     face = studio.encode(from_pixels(Avatars(32, split="heldout")[71]))
-    project.save(folder / "edit.safetensors", studio.project(Edit(), {ORIGINAL: face}, {}))
+    project.write(folder / "edit.safetensors", studio.project(Edit(), {ORIGINAL: face}, {}))
     return folder
 
 

@@ -105,14 +105,14 @@ def equal(a, b) -> bool:
 
 
 def test_round_trip(made, tmp_path):
-    project.save(tmp_path / "p.safetensors", made)
+    project.write(tmp_path / "p.safetensors", made)
     for source in (tmp_path / "p.safetensors", str(tmp_path / "p.safetensors"), project.to_bytes(made)):
-        assert equal(project.load(source), made)
+        assert equal(project.read(source), made)
 
 
 def test_round_trip_of_little(made):
     little = replace(made, photos={}, stylemaps={}, edit=Edit("w"), page={})
-    assert equal(project.load(project.to_bytes(little)), little)
+    assert equal(project.read(project.to_bytes(little)), little)
 
 
 def test_size_is_bounded(made):
@@ -121,7 +121,7 @@ def test_size_is_bounded(made):
 
 
 def test_replay_repeats(made, model):
-    again = project.load(project.to_bytes(made))
+    again = project.read(project.to_bytes(made))
     first, second = (project.Replay(model, p)(how="poisson") for p in (again, made))
     assert np.array_equal(first.pixels, second.pixels) and np.array_equal(first.region, second.region)
 
@@ -200,7 +200,7 @@ def test_fingerprint_sees_every_value(model):
 def test_no_original(made, model):
     photos = {slot: p for slot, p in made.photos.items() if slot != "original"}
     stylemaps = {slot: made.stylemaps[slot] for slot in photos}
-    without = project.load(project.to_bytes(replace(made, photos=photos, stylemaps=stylemaps)))
+    without = project.read(project.to_bytes(replace(made, photos=photos, stylemaps=stylemaps)))
     replay = project.Replay(model, without)
     with pytest.raises(InputError, match="no original"):
         replay()
@@ -212,7 +212,7 @@ def test_a_file_gives_the_pictures_it_gave():
 
     Its pictures were made by that version. Other builds of PyTorch may round a level differently.
     """
-    saved = project.load(FILES / "edit.safetensors")
+    saved = project.read(FILES / "edit.safetensors")
     edited = project.Replay(stylemap.load("avatars32"), saved)(how="poisson")
     stream = io.BytesIO()
     saving.put_back(stream, saved.photos["original"], edited, "poisson", ".png")
@@ -340,13 +340,13 @@ TENSORS = {
 def test_an_upload_too_large_for_this_server(made):
     data = project.to_bytes(made)
     with pytest.raises(InputError, match="300 x 200, more than 0.05 million pixels"):
-        project.load(data, most_pixels=50_000)
+        project.read(data, most_pixels=50_000)
 
 
 def test_an_upload_that_is_turned(made):
     """By its EXIF: stored 300 x 200, upright 200 x 300."""
     turned = replace(made.photos["original"], size=(200, 300))
-    loaded = project.load(project.to_bytes(replace(made, photos={**made.photos, "original": turned})))
+    loaded = project.read(project.to_bytes(replace(made, photos={**made.photos, "original": turned})))
     assert loaded.photos["original"].size == (200, 300)
 
 
@@ -357,7 +357,7 @@ def test_tensors_that_do_not_fit(made, tensors):
 
 def one_line(data: bytes) -> None:
     with pytest.raises(InputError) as refusal:
-        project.load(data)
+        project.read(data)
     message = str(refusal.value)
     assert message and "\n" not in message and len(message) < 400
 
@@ -387,7 +387,7 @@ def test_what_is_no_project(data):
 
 def test_missing_file(tmp_path):
     with pytest.raises(InputError, match="no.safetensors cannot be read"):
-        project.load(tmp_path / "no.safetensors")
+        project.read(tmp_path / "no.safetensors")
 
 
 @settings(max_examples=150, deadline=None, database=None)
@@ -400,7 +400,7 @@ def test_damage_is_told(made, data):
         whole[data.draw(st.integers(0, length + 16))] = data.draw(st.integers(0, 255))
     cut = data.draw(st.integers(0, len(whole)) | st.just(len(whole)))
     try:
-        loaded = project.load(bytes(whole[:cut]))
+        loaded = project.read(bytes(whole[:cut]))
     except InputError as err:
         assert "\n" not in str(err)
     else:

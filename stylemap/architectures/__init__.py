@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stylemap.architectures.architecture import Architecture
 from stylemap.config import ModelConfig, TrainConfig
 from stylemap.errors import InputError, quoted
-from stylemap.settings import check, flat, from_dict, names
+from stylemap.settings import flat, from_dict, names, require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,7 +65,7 @@ def model_config(settings: dict) -> ModelConfig:
     Raises:
         InputError: an unknown architecture or setting, or a value that does not fit.
     """
-    check(isinstance(settings, dict), f"model is {quoted(settings)}, not a group of settings")
+    require(isinstance(settings, dict), f"model is {quoted(settings)}, not a group of settings")
     name = settings.get("architecture", DEFAULT)
     config = find(name).config
     refuse_foreign((f"model.{setting}" for setting in settings), name)
@@ -78,7 +78,7 @@ def train_config(settings: dict) -> TrainConfig:
     Raises:
         InputError: an unknown architecture or setting, or a value that does not fit.
     """
-    check(isinstance(settings, dict), f"it is {quoted(settings)}, not a group of settings")
+    require(isinstance(settings, dict), f"it is {quoted(settings)}, not a group of settings")
     model = settings.get("model", {})
     name = model.get("architecture", DEFAULT) if isinstance(model, dict) else DEFAULT
     training = find(name).training

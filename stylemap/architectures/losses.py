@@ -1,7 +1,7 @@
-"""The terms of the cyclic scheme as pure functions: tensors in, one value per sample out [N].
+"""The terms of the losses of all architectures, as pure functions: tensors in, one value per sample out [N].
 
-Weights, means and gradients belong to `steps`. D's logits are positive for real. All are float32 (float64 of float64), whatever
-the passes of the networks are.
+Weights, means and gradients belong to the phases of a cycle. D's logits are positive for real. All terms are float32 (float64 of
+float64), whatever the passes of the networks are.
 """
 
 import torch

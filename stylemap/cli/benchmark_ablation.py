@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
             *(f"Not certain that {name} never saw these pictures: {text}." for name, text in doubts.items()),
             page.command("stylemap benchmark ablation", arguments.words),
         ]
-        about = {"machine": machine.hardware(device), "config": asdict(config), "load": machine.load()}
+        about = {"machine": machine.hardware(device), "config": asdict(config), "load": machine.load_average()}
         text = ablation.write(measures, about, notes, how.sheets(finished), arguments.out)
     if arguments.docs:
         words = {PLOT: "Error by side of the stylemap", SHEET: "Reconstructions by side", EDITS: "Edits by side"}

@@ -34,7 +34,7 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
             raise InputError(
                 f"--weights are for pictures of {' and '.join(map(str, sorted(sides)))} pixels; give weights of one"
             )
-        file = checkpoint.find(path)
+        file = checkpoint.find_file(path)
         subjects[kind] = Subject(model)
         notes[kind] = {
             "given": path,
@@ -53,7 +53,7 @@ def load_perceptual(arguments: argparse.Namespace, device: torch.device) -> tupl
     if not isinstance(found, DiscriminatorFeatures):
         return found, found.origin
     origin = {"stand_in": f"the discriminator of {holder} instead of VGG-16"}
-    return found, found.origin | origin | {"weights_sha256": provenance.sha256(checkpoint.find(holder))}
+    return found, found.origin | origin | {"weights_sha256": provenance.sha256(checkpoint.find_file(holder))}
 
 
 def has_discriminator(weights: str) -> bool:

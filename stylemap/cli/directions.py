@@ -290,7 +290,7 @@ def run_convert(arguments: argparse.Namespace) -> None:
     from stylemap.editing import directions
 
     if Path(arguments.file).suffix.lower() == ".npy":
-        inputs.keep_inputs([arguments.out], [arguments.file, checkpoint.find(arguments.weights)])
+        inputs.keep_inputs([arguments.out], [arguments.file, checkpoint.find_file(arguments.weights)])
         direction_files.check_overwriting(arguments.out)
         if arguments.out.suffix.lower() == ".npy":
             raise InputError("--out must end in .safetensors where a .npy is read")
@@ -315,7 +315,7 @@ def check_files(arguments: argparse.Namespace) -> None:
     from stylemap import checkpoint
     from stylemap.cli import direction_files
 
-    read = [checkpoint.find(arguments.weights), getattr(arguments, "labels", None)]
+    read = [checkpoint.find_file(arguments.weights), getattr(arguments, "labels", None)]
     read += [arguments.data if arguments.data != "avatars" else None]
     written = [arguments.out, getattr(arguments, "strip", None)]
     inputs.keep_inputs([path for path in written if path], [path for path in read if path])

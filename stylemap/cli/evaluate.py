@@ -86,7 +86,7 @@ def describe(arguments: argparse.Namespace, evaluation: "Evaluation", unseen: "U
     from stylemap import checkpoint, provenance
     from stylemap.cli import heldout
 
-    file = checkpoint.find(arguments.weights)
+    file = checkpoint.find_file(arguments.weights)
     return {
         "stylemap": __version__,
         "torch": torch.__version__,

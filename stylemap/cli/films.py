@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 SHEET_FRAMES, SHEET_COLUMNS = 16, 8
 
 
-def check(arguments: argparse.Namespace, read: Iterable[str]) -> None:
+def keep_inputs(arguments: argparse.Namespace, read: Iterable[str]) -> None:
     """InputError if a file that is read would be overwritten, or if two outputs are one."""
     inputs.keep_inputs([path for path in (arguments.out, arguments.sheet) if path], read)
     if arguments.sheet and arguments.sheet.resolve() == arguments.out.resolve():

@@ -92,7 +92,7 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
         },
     }
     files.write_text(arguments.out / "report.json", json.dumps(report, indent=2) + "\n")
-    familiarity.tell(familiarity.of(arguments.weights, model), paths, errors)
+    familiarity.tell(familiarity.measure(arguments.weights, model), paths, errors)
     print(f"mean squared error {report['mse']:.4f} over {len(errors)} images, pixels in [-1, 1]")
     heldout.note_trained_files(paths, arguments.weights)
 
@@ -110,7 +110,7 @@ def run_interpolate(arguments: argparse.Namespace) -> None:
     from stylemap.cli import loading
     from stylemap.editing import motion
 
-    films.check(arguments, arguments.photos)
+    films.keep_inputs(arguments, arguments.photos)
     model = loading.load_model(arguments)
     stylemaps = model.encode(loading.read_photos(arguments.photos, model, arguments.weights))
     ease = films.ease(arguments)

@@ -128,7 +128,7 @@ def read(arguments: argparse.Namespace, model: "Model", *names: str) -> "list[Sa
     from stylemap import checkpoint, provenance
     from stylemap.inversion import latents
 
-    digest = provenance.sha256(checkpoint.find(arguments.weights))
+    digest = provenance.sha256(checkpoint.find_file(arguments.weights))
     return [latents.read(getattr(arguments, name), model, digest) for name in names]
 
 

@@ -73,7 +73,7 @@ def read_image(path: str | Path, model: Model) -> Tensor:
 def read_photos(paths: Sequence[str | Path], model: StylemapModel, weights: str | Path) -> Tensor:
     """[N, 3, R, R] on the model's device; tells which of them the weights cannot draw."""
     pictures = torch.cat([read_image(path, model) for path in paths])
-    familiarity.tell(familiarity.of(weights, model), paths, familiarity.errors(model, pictures))
+    familiarity.tell(familiarity.measure(weights, model), paths, familiarity.errors(model, pictures))
     return pictures
 
 
@@ -125,7 +125,7 @@ def open_photos(arguments: argparse.Namespace, model: StylemapModel, weights: st
     paste = arguments.paste_back or ("feather" if arguments.align else "none")
     if paste != "none" and (arguments.enlarge or 1) > 1:
         raise InputError("--enlarge goes with --paste-back none, since a photo keeps its size; give one of the two")
-    known, enlarge = familiarity.of(weights, model), Enlarging(arguments.enlarge)
+    known, enlarge = familiarity.measure(weights, model), Enlarging(arguments.enlarge)
     if arguments.align:
         on_photo = arguments.painted and arguments.mask_on != "face"
         finder = faces.Finder(arguments.landmarks, arguments.detector)

@@ -47,7 +47,7 @@ def run_path(arguments: argparse.Namespace) -> None:
     from stylemap.cli import loading
     from stylemap.editing import motion
 
-    films.check(arguments, [*arguments.photos, *arguments.mask])
+    films.keep_inputs(arguments, [*arguments.photos, *arguments.mask])
     if len(arguments.photos) < 2:
         raise InputError(f"a morph needs two photos or more; name another after {arguments.photos[0]}")
     if arguments.when and len(arguments.when) != len(arguments.mask):
@@ -89,7 +89,7 @@ def run_transfer(arguments: argparse.Namespace) -> None:
     from stylemap.editing import mixing, motion
 
     faces = [arguments.original, arguments.neutral, arguments.expressive]
-    films.check(arguments, [*faces, *([arguments.mask] if arguments.mask else [])])
+    films.keep_inputs(arguments, [*faces, *([arguments.mask] if arguments.mask else [])])
     if not arguments.mask:
         inputs.only_with("--mask", arguments, "hard")
     moving = arguments.frames is not None or arguments.out.suffix.lower() in ALWAYS_FILMS

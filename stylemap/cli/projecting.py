@@ -13,7 +13,7 @@ from stylemap import checkpoint, familiarity, files, images, provenance
 from stylemap import perceptual as networks
 from stylemap.cli import loading
 from stylemap.inversion import Method, State, Stopping, Subject, Target, invert
-from stylemap.inversion.folder import Begun, Folder, PhotoFile
+from stylemap.inversion.folder import Begun, PhotoFile, ResultFolder
 
 
 class Job:
@@ -30,7 +30,7 @@ class Job:
         self.arguments, self.method, self.subject, self.network = arguments, method, subject, network
         self.stopping = Stopping(arguments.stop_error, arguments.patience)
         self.steps = sum(method.counts.values())
-        self.known = familiarity.of(arguments.weights, subject.model)
+        self.known = familiarity.measure(arguments.weights, subject.model)
         self.done = 0  # photos
         self.step = 0  # at which those of the chunk would go on
         model, mask, other = subject.model, arguments.mask, arguments.crossover
@@ -41,14 +41,14 @@ class Job:
         settings = {
             "preset": arguments.method,
             **method.origin(network),
-            "weights_sha256": provenance.sha256(checkpoint.find(arguments.weights)),
+            "weights_sha256": provenance.sha256(checkpoint.find_file(arguments.weights)),
             "stopping": asdict(self.stopping) | {"every": arguments.every} if stops else None,
             "mask_sha256": arguments.mask and provenance.sha256(arguments.mask),
             "crossover_sha256": arguments.crossover and provenance.sha256(arguments.crossover),
         }
         # as they are when they are read from a file
         settings = json.loads(json.dumps(settings))
-        self.folder = Folder(arguments.out, settings, self.steps, arguments.every, arguments.film, subject.device)
+        self.folder = ResultFolder(arguments.out, settings, self.steps, arguments.every, arguments.film, subject.device)
 
     def run(self, paths: list[Path], names: list[str]) -> dict[str, dict]:
         """What is noted of the photos, found now or by an earlier call, by name; their histories are in the files.

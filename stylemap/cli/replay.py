@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> None:
     for path in paths:
         # before anything is written: one that is missing would else be found after hours of work on the others
         decoding.read_size(Path(path))
-    loaded = project.load(arguments.project)
+    loaded = project.read(arguments.project)
     weights = arguments.weights or shipped(loaded)
     model = loading.stylemaps(checkpoint.load_any(weights, devices.pick(arguments.device)), weights)
     repeat = project.Replay(model, loaded)

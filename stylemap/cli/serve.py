@@ -72,13 +72,13 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.threads or model.config.resolution <= SMALL:
         torch.set_num_threads(arguments.threads or 1)
     bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * limits.MEGA)
-    name, known = familiarity.name_of(arguments.weights), familiarity.of(arguments.weights, model)
+    name, known = familiarity.name_of(arguments.weights), familiarity.measure(arguments.weights, model)
     application = app.create(
         studio.Studio(model, name, found, bounds.maps_bytes, known),
         bounds,
         find_finder(arguments.detector),
         [arguments.host, *arguments.allow_host],
-        gallery.of(arguments.weights, model),
+        gallery.open_gallery(arguments.weights, model),
     )
     with listen(arguments.host, arguments.port) as listening:
         url = address(arguments.host, listening.getsockname()[1])
@@ -100,7 +100,7 @@ def find_directions(arguments: argparse.Namespace) -> "dict[str, Direction]":
     if arguments.directions is not None:
         return directions.load(arguments.directions)
     shipped = PRETRAINED / "directions" / f"{Path(arguments.weights).stem}.safetensors"
-    if str(checkpoint.find(arguments.weights).parent) == str(PRETRAINED) and shipped.exists():
+    if str(checkpoint.find_file(arguments.weights).parent) == str(PRETRAINED) and shipped.exists():
         return directions.load(shipped)
     return {}
 

@@ -214,7 +214,7 @@ def plot(measures: Sequence[dict]) -> bytes:
         values = [value for _, value in each if value > 0]
         wide = bool(values) and max(values) > WIDE * min(values)
         title += " (logarithmic)" * wide
-        charts.draw(axes, title, across, Axis("", wide), [Series(title, mean, each)], legend=False)
+        charts.plot(axes, title, across, Axis("", wide), [Series(title, mean, each)], legend=False)
     return charts.png(figure)
 
 

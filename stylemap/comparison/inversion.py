@@ -55,7 +55,7 @@ class Benchmark:
         if (row := self.finished(contender)) is not None:
             return row
         about = {"key": self.key(contender), "title": contender.title, "steps": contender.steps, **contender.settings}
-        load, date = machine.load(), datetime.datetime.now(datetime.timezone.utc)
+        load, date = machine.load_average(), datetime.datetime.now(datetime.timezone.utc)
         subject = self.subjects[contender.kind]
         try:
             photos = images.from_uint8(self.originals)
@@ -71,7 +71,7 @@ class Benchmark:
             "seconds_statistics": outcome.seconds_statistics,
             "date": date.isoformat(timespec="seconds"),
             "load_before": load,
-            "load_after": machine.load(),
+            "load_after": machine.load_average(),
             "memory_mib": outcome.memory.mib,
             "memory": outcome.memory.how,
             **measures,

@@ -49,7 +49,7 @@ def processor() -> str:
     return models[0].strip() if models else platform.processor() or platform.machine()
 
 
-def load() -> list[float] | None:
+def load_average() -> list[float] | None:
     """Processes that ran or waited in the last 1, 5 and 15 minutes, on average; None where the system does not say."""
     return [round(x, 2) for x in os.getloadavg()] if hasattr(os, "getloadavg") else None
 

@@ -89,7 +89,7 @@ def plot(rows: list[dict]) -> bytes:
     across = Axis("seconds for one picture", True)
     up = Axis("mean squared error, pixels in [-1, 1]; mark: result of a run, line: on the way in the longest run", True)
     figure, (axes,) = charts.new_figure(*PLOT_SIZE)
-    charts.draw(axes, "Time and error of inversion", across, up, series)
+    charts.plot(axes, "Time and error of inversion", across, up, series)
     return charts.png(figure)
 
 

@@ -17,7 +17,7 @@ from stylemap.comparison import machine
 from stylemap.comparison.contenders import Contender
 from stylemap.errors import InputError
 from stylemap.inversion import Inversion, Subject, Target, invert
-from stylemap.inversion.methods import STATISTICS_SEED, Setting
+from stylemap.inversion.methods import STATISTICS_SEED, Inputs
 from stylemap.perceptual import Perceptual
 
 WARM_STEPS = 2
@@ -57,7 +57,7 @@ def time_method(contender: Contender, subject: Subject, photos: Tensor, batch: i
     inversions, batches = zip(*done, strict=True)
     if not all(inversion.image.isfinite().all() for inversion in inversions):
         raise InputError("it diverged: an image is not finite; lower the rate")
-    known = subject.known.get((vars(contender.method).get("statistics_samples"), STATISTICS_SEED))
+    known = subject.known.get((contender.method.statistics_samples, STATISTICS_SEED))
     return Outcome(
         torch.cat([images.to_uint8(inversion.image).cpu() for inversion in inversions]),
         {name: torch.cat([x.tensors[name].cpu() for x in inversions]) for name in inversions[0].tensors},
@@ -85,7 +85,7 @@ def _timed(contender: Contender, method, subject: Subject, part: Tensor, percept
 @torch.no_grad()
 def _pass(method, subject: Subject, part: Tensor, perceptual: Perceptual) -> float:
     start = machine.seconds(subject.device)
-    subject.render(method.start(Setting(subject, [Target(part)], perceptual)))
+    subject.render(method.start(Inputs(subject, [Target(part)], perceptual)))
     return machine.seconds(subject.device) - start
 
 

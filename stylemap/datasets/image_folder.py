@@ -132,7 +132,7 @@ class ImageFolder:
     def _decode(self, name: str) -> np.ndarray | None:
         """The image. If it is damaged: None, with a warning, and it is not tried again."""
         try:
-            return decoding.load(self._source.read(name), self.side, name)
+            return decoding.decode_square(self._source.read(name), self.side, name)
         except OSError as err:  # a lost file or disk is no property of the data: to go on would make runs differ
             raise InputError(f"{self.path}: {name} can no longer be read ({err.strerror or err}); restore it") from err
         except InputError as err:

@@ -207,9 +207,9 @@ def measure(
             try:
                 data = source.read(name)
                 if not done:
-                    decoding.load(data, resolution, name)  # the first time costs more
+                    decoding.decode_square(data, resolution, name)  # the first time costs more
                 start = time.process_time()
-                pixels = decoding.load(data, resolution, name)
+                pixels = decoding.decode_square(data, resolution, name)
                 seconds += time.process_time() - start
             except (InputError, OSError):  # it could be read a minute ago: somebody is at work on the files
                 continue

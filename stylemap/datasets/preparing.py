@@ -181,7 +181,7 @@ class Converter:
             side = self.options.resolution
             if width == height == side and (extension := kept_extension(decoding.inspect(data, name), side)):
                 return Entry(stem + extension, data, {**record, "kept": True})
-            pixels = decoding.load(data, side, name, pad=self.options.pad)
+            pixels = decoding.decode_square(data, side, name, pad=self.options.pad)
             extension, data = encode(pixels, self.options)
             return Entry(stem + extension, data, record)
         except InputError as err:

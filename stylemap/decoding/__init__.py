@@ -25,7 +25,7 @@ except ImportError:  # an extra
 
 __all__ = [
     "DAMAGED", "EXTENSIONS", "LARGEST_FILE", "MAX_PIXELS", "READABLE", "FileInfo",
-    "decode", "fit", "inspect", "load", "luminance", "open_image", "open_with_metadata", "read_size", "upright_size",
+    "decode", "decode_square", "fit", "inspect", "luminance", "open_image", "open_with_metadata", "read_size", "upright_size",
 ]  # fmt: skip
 
 
@@ -48,7 +48,7 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
         return colours.upright(_pixels(picture), colours.orientation(picture))
 
 
-def load(
+def decode_square(
     data: bytes | Path, side: int, name: str | None = None, max_pixels: int = MAX_PIXELS, pad: bool = False
 ) -> np.ndarray:
     """``fit(decode(data), side, pad)`` -> uint8 [side, side, 3], faster for a JPEG much larger than ``side``.

@@ -159,7 +159,7 @@ def _placed_mask(step: Step, samples: int, resolution: int) -> Tensor | None:
     """The mask at the place of the part, checked; None if the step has no mask."""
     if step.mask is None:
         return None
-    masks.check(step.mask, samples, resolution)
+    masks.validate(step.mask, samples, resolution)
     if not isinstance(step, Patch):
         return step.mask
     return place(step.mask, step.placement, resolution, centres(step, resolution), "zeros").clamp(0, 1)

@@ -97,7 +97,7 @@ def half(which: Half, resolution: int) -> Tensor:
     return line.expand(1, 1, resolution, resolution).clone()
 
 
-def check(mask: Tensor, samples: int, resolution: int) -> None:
+def validate(mask: Tensor, samples: int, resolution: int) -> None:
     """ValueError unless the mask is [samples, 1, R, R] (or one for all) with values in [0, 1]."""
     shape = (1, resolution, resolution)
     # The sizes must be equal, not merely broadcastable: a mask [N, R, R] would silently mix channels where N = C.

@@ -112,7 +112,7 @@ def morph(
     check_shape("stylemaps", stylemaps, config.stylemap_shape)
     regions = list(regions) or [Region(stylemaps.new_ones(1, 1, config.resolution, config.resolution))]
     for region in regions:
-        masks.check(region.mask, 1, config.resolution)
+        masks.validate(region.mask, 1, config.resolution)
     times = timeline(len(stylemaps), frames, loop)
     first = in_space(model, stylemaps[:1], space)
     sides = {m.shape[-1] for m in first}

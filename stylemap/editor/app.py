@@ -244,7 +244,7 @@ class Server:
     async def open_project(self, request: Request, session: Session) -> dict:
         turn = session.begin()
         data = await exchange.read_file(request, self.most_bytes, self.limits.body_s)
-        opened = await self.files.run(request, project.load, data, self.limits.pixels)
+        opened = await self.files.run(request, project.read, data, self.limits.pixels)
         photos = await self.model.run(request, self.studio.open, opened)
         session.change(turn, dict.fromkeys(SLOTS) | photos)
         edit = await self.files.run(request, requests.as_json, opened.edit)

@@ -73,7 +73,7 @@ class Samples(Sequence):
         return images.to_uint8(familiarity.sample(self.model, index))[0].cpu().numpy()
 
 
-def of(weights: str | Path, model: StylemapModel) -> Gallery:
+def open_gallery(weights: str | Path, model: StylemapModel) -> Gallery:
     """Held-out images of the training set, or drawn faces. If they are unknown or gone, samples of the weights."""
     side, seen = model.config.resolution, checkpoint.seen_by(weights)
     if not seen:

@@ -29,7 +29,7 @@ FILM_FRAMES, FILM_SIDE, FPS = 64, 512, 12.5
 class PhotoFile(NamedTuple):
     path: Path
     name: str  # of its files, without a suffix
-    key: str  # hash of everything that its latent depends on, see `Folder.key`
+    key: str  # hash of everything that its latent depends on, see `ResultFolder.key`
 
 
 class Begun(NamedTuple):
@@ -67,7 +67,7 @@ def _small(x: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Folder:
+class ResultFolder:
     """Results of one method with one group of settings.
 
     Args:

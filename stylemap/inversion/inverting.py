@@ -11,7 +11,7 @@ from stylemap.architectures.model import Model
 from stylemap.inversion import engine, losses
 from stylemap.inversion.engine import HistoryRow, Problem, State, Stopping, Tick
 from stylemap.inversion.losses import Target
-from stylemap.inversion.methods import Method, Setting
+from stylemap.inversion.methods import Inputs, Method
 from stylemap.inversion.subject import Subject, Tensors
 from stylemap.perceptual import Perceptual
 from stylemap.precision import in_float32
@@ -75,10 +75,10 @@ def invert(
     targets = [Target(images)] if isinstance(images, Tensor) else list(images)
     method.validate_for(subject.latents)
     _validate_targets(subject, targets)
-    setting = Setting(subject, targets, perceptual)
+    inputs = Inputs(subject, targets, perceptual)
     known = len(subject.known)
-    start = method.start(setting)
-    phases = [phase for phase in method.phases(setting, start) if phase.steps]
+    start = method.start(inputs)
+    phases = [phase for phase in method.phases(inputs, start) if phase.steps]
     seconds_statistics = sum(statistics.seconds for statistics in list(subject.known.values())[known:])
 
     def error(images: Tensor) -> Tensor:
@@ -91,9 +91,9 @@ def invert(
         seconds, per_step = state.seconds, engine.seconds_per_step(state)
     else:
         state = State(start)
-        seconds = per_step = _seconds(lambda: method.start(setting))
+        seconds = per_step = _seconds(lambda: method.start(inputs))
     tensors = {name: x.detach() for name, x in state.tensors.items()}
-    if not getattr(method, "render_noise", True):
+    if not method.render_noise:
         tensors = {"latent": tensors["latent"]}
     with torch.no_grad():
         image = subject.render(tensors)

@@ -31,7 +31,7 @@ DOMAIN_FEATURES = 5e-5 * (0.226 * 255) ** 2
 
 
 @dataclass(frozen=True)
-class Setting:
+class Inputs:
     """The inputs of a method."""
 
     subject: Subject
@@ -82,6 +82,10 @@ class Method:
     latents: ClassVar[Kind] = "any"  # that the generator must have
     perceptual: ClassVar[bool] = True  # whether the method uses the perceptual network
     terms: ClassVar[tuple[str, ...]] = ()  # knobs that weigh the terms of the loss, if each of them may be 0
+    # Knobs that some methods have, as they are for the others. An annotation would make fields of them.
+    layers = ()
+    statistics_samples = None
+    render_noise = True
 
     seed: int = 0
     """Of all noise."""
@@ -90,11 +94,11 @@ class Method:
         for name, kind in get_type_hints(type(self)).items():
             if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
                 raise InputError(f"{name}={getattr(self, name)} must be one of {', '.join(get_args(kind))}")
-        if unknown := [name for name in getattr(self, "layers", ()) if name not in VGG_LAYERS]:
+        if unknown := [name for name in self.layers if name not in VGG_LAYERS]:
             raise InputError(f"layers: {unknown[0]} is none of VGG-16's, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
         if self.terms and not any(getattr(self, name) for name in self.terms):
             raise InputError(f"{', '.join(self.terms)} are all 0, which leaves no loss: set one above 0")
-        if getattr(self, "statistics_samples", 1) < 1:
+        if self.statistics_samples is not None and self.statistics_samples < 1:
             raise InputError("statistics_samples must be 1 or more")
 
     @property
@@ -119,11 +123,11 @@ class Method:
         about = {"method": type(self).__name__, "source": self.source, "knobs": asdict(self)}
         return about | {"perceptual": network.origin if self.perceptual else None}
 
-    def start(self, setting: Setting) -> Tensors:
+    def start(self, inputs: Inputs) -> Tensors:
         """The tensors that the image is rendered from, before the first step."""
         raise NotImplementedError
 
-    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
         """Empty for a method that does not optimise. ``start`` is the result of `start`."""
         raise NotImplementedError
 
@@ -135,10 +139,10 @@ class Encoder(Method):
     source: ClassVar[str] = "StyleMapGAN, section 3.3 (arXiv 2104.14754)"
     perceptual: ClassVar[bool] = False
 
-    def start(self, setting: Setting) -> Tensors:
-        return {"latent": setting.encoded()}
+    def start(self, inputs: Inputs) -> Tensors:
+        return {"latent": inputs.encoded()}
 
-    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
         return []
 
 
@@ -182,16 +186,16 @@ class Projection(Method):
             return f"StyleGAN2-ADA's projector, after {PROJECTOR}"
         return PROJECTOR if self.space == "w" else f"{PROJECTOR}, on W+ as is common"
 
-    def start(self, setting: Setting) -> Tensors:
-        latent = setting.mean(self.statistics_samples)
+    def start(self, inputs: Inputs) -> Tensors:
+        latent = inputs.mean(self.statistics_samples)
         if self.space == "w+":
-            latent = setting.subject.tiled(latent).clone()
-        return {"latent": latent, **setting.subject.noise_drawn(setting.samples, self.seed)}
+            latent = inputs.subject.tiled(latent).clone()
+        return {"latent": latent, **inputs.subject.noise_drawn(inputs.samples, self.seed)}
 
-    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
-        spread = self.spread(setting)
-        compare = Comparison(setting.targets, setting.perceptual, Weights(distance=1.0, pixels=self.pixels))
-        rates = dict.fromkeys(setting.subject.rendered(start), self.rate)
+    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
+        spread = self.spread(inputs)
+        compare = Comparison(inputs.targets, inputs.perceptual, Weights(distance=1.0, pixels=self.pixels))
+        rates = dict.fromkeys(inputs.subject.rendered(start), self.rate)
         phase = Phase(
             "projection",
             self.steps,
@@ -204,9 +208,9 @@ class Projection(Method):
         )
         return [phase]
 
-    def spread(self, setting: Setting) -> float:
-        spread = setting.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
-        return spread * setting.subject.latents.count**0.5 if self.spread_layers else spread
+    def spread(self, inputs: Inputs) -> float:
+        spread = inputs.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
+        return spread * inputs.subject.latents.count**0.5 if self.spread_layers else spread
 
 
 @dataclass(frozen=True)
@@ -218,9 +222,9 @@ class StructuredNoise(Projection):
 
     source: ClassVar[str] = "this project, after Alharbi and Wonka (arXiv 2004.12411)"
 
-    def start(self, setting: Setting) -> Tensors:
-        tensors = super().start(setting)
-        return {**tensors, "input": setting.subject.input_of(tensors["latent"])}
+    def start(self, inputs: Inputs) -> Tensors:
+        tensors = super().start(inputs)
+        return {**tensors, "input": inputs.subject.input_of(tensors["latent"])}
 
 
 @dataclass(frozen=True)
@@ -249,19 +253,19 @@ class Image2StyleGAN(Method):
             return "Image2StyleGAN, sections 4 and 5 (arXiv 1904.03189)"
         return "StyleGAN_LatentEditor's exchange of faces, after Image2StyleGAN (arXiv 1904.03189)"
 
-    def start(self, setting: Setting) -> Tensors:
+    def start(self, inputs: Inputs) -> Tensors:
         if self.init == "encoder":
-            return {"latent": setting.encoded()}
+            return {"latent": inputs.encoded()}
         if self.init == "mean":
-            return {"latent": setting.subject.tiled(setting.mean(self.statistics_samples)).clone()}
-        shape = (1, *setting.subject.latents.shape)
+            return {"latent": inputs.subject.tiled(inputs.mean(self.statistics_samples)).clone()}
+        shape = (1, *inputs.subject.latents.shape)
         rng = torch.Generator().manual_seed(self.seed)
         latent = torch.zeros(shape) if self.init == "zeros" else torch.rand(shape, generator=rng) * 2 - 1
-        return {"latent": setting.repeated(latent.to(setting.subject.device))}
+        return {"latent": inputs.repeated(latent.to(inputs.subject.device))}
 
-    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
         weights = Weights(pixels=self.pixels, features=self.features, style=self.style, layers=self.layers)
-        compare = Comparison(setting.targets, setting.perceptual, weights)
+        compare = Comparison(inputs.targets, inputs.perceptual, weights)
         return [Phase("latent", self.steps, {"latent": self.rate}, lambda _, images: compare(images))]
 
 
@@ -277,12 +281,12 @@ class Image2StyleGANPlusPlus(Image2StyleGAN):
     noise_regularisation: float = 0.0
     """As of the projector. It keeps the image out of the maps, and here they shall take its details."""
 
-    def start(self, setting: Setting) -> Tensors:
-        return {**super().start(setting), **setting.subject.noise_constants(setting.samples)}
+    def start(self, inputs: Inputs) -> Tensors:
+        return {**super().start(inputs), **inputs.subject.noise_constants(inputs.samples)}
 
-    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
         rates = {name: self.noise_rate for name in start if name.startswith("noise.")}
-        compare = Comparison(setting.targets, setting.perceptual, Weights(pixels=1.0))
+        compare = Comparison(inputs.targets, inputs.perceptual, Weights(pixels=1.0))
 
         phase = Phase(
             "noise",
@@ -292,7 +296,7 @@ class Image2StyleGANPlusPlus(Image2StyleGAN):
             partial(projector.rate, rampup=0.0),
             regulariser=noise_regulariser(self.noise_regularisation, rates),
         )
-        return [*super().phases(setting, start), phase]
+        return [*super().phases(inputs, start), phase]
 
 
 @dataclass(frozen=True)
@@ -314,18 +318,18 @@ class InDomain(Method):
     rampdown: float = 0.0
     """Share of the steps."""
 
-    def start(self, setting: Setting) -> Tensors:
-        return {"latent": setting.encoded()}
+    def start(self, inputs: Inputs) -> Tensors:
+        return {"latent": inputs.encoded()}
 
-    def phases(self, setting: Setting, start: Tensors) -> list[Phase]:
+    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
         weights = Weights(self.distance, self.pixels, self.features, layers=("conv4_3",))
-        compare = Comparison(setting.targets, setting.perceptual, weights)
+        compare = Comparison(inputs.targets, inputs.perceptual, weights)
 
         def loss(tensors: Tensors, images: Tensor) -> Tensor:
             if not self.domain:
                 return compare(images)
             latent = tensors["latent"]
-            again = setting.subject.encode(images)
+            again = inputs.subject.encode(images)
             return compare(images) + self.domain * (latent - again).square().flatten(1).mean(dim=1)
 
         schedule = partial(projector.rate, rampup=0.0, rampdown=self.rampdown)

@@ -61,7 +61,7 @@ def standardise(noise: Tensor) -> Tensor:
     return centred * torch.rsqrt(centred.square().mean(dim=(1, 2, 3), keepdim=True) + EPS)
 
 
-def draw(shapes: list[tuple[int, ...]], samples: int, seed: int, device: torch.device) -> list[Tensor]:
+def draw_noise(shapes: list[tuple[int, ...]], samples: int, seed: int, device: torch.device) -> list[Tensor]:
     """Standard normal maps [samples, 1, s, s], the same for every sample, so that none depends on its place in a batch."""
     rng = torch.Generator().manual_seed(seed)
     return [torch.randn(shape, generator=rng).to(device).repeat(samples, 1, 1, 1) for shape in shapes]

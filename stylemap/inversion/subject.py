@@ -47,7 +47,7 @@ class Subject:
         return named([noise.repeat(samples, 1, 1, 1) for noise in self.model.own_noise()])
 
     def noise_drawn(self, samples: int, seed: int) -> Tensors:
-        return named(projector.draw(self.latents.noise_shapes, samples, seed, self.device))
+        return named(projector.draw_noise(self.latents.noise_shapes, samples, seed, self.device))
 
     def tiled(self, latent: Tensor) -> Tensor:
         """[N, 1, C] -> [N, L, C]; other latents as they are."""

@@ -33,7 +33,7 @@ def open_square(
 ) -> Photo:
     """The central square of a picture file at the model's side. Errors are those of `decoding.decode`."""
     height, width = decoding.upright_size(source, name, max_pixels)
-    pixels = decoding.load(source, side, name, max_pixels)
+    pixels = decoding.decode_square(source, side, name, max_pixels)
     return Photo(pixels, source, (width, height), faces.Alignment.central(height, width, side), name=name)
 
 

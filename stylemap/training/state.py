@@ -1,7 +1,7 @@
 """Everything a resume needs, in one file, and the few files kept.
 
-Noise and the order of the data are pure functions of the seed and the images seen (`datasets.stream`, `noise`), so a
-state holds tensors and one number: there are no random generators to save.
+Noise and the order of the data are pure functions of the seed and the images seen (`architectures.chance`, `datasets.stream`).
+So a state holds tensors and one number, and no random generators.
 """
 
 import math

@@ -38,7 +38,7 @@ def saved(inputs, tmp_path_factory, wide):
     pictures = {"original": original, "0": reference}
     edit = Edit("w+", (Patch(reference=0, mask=masks.from_bytes(BOX), placement=Placement((1.0, -2.0))),))
     path = tmp_path_factory.mktemp("project") / "p.safetensors"
-    project.save(path, studio.project(edit, pictures, {}))
+    project.write(path, studio.project(edit, pictures, {}))
     return path, studio, pictures, edit
 
 
@@ -63,7 +63,7 @@ def test_own_photo_at_full_size(stylemap, saved, tmp_path, wide, how):
 def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_path):
     path, studio, pictures, edit = saved
     assert stylemap("local-edit replay", path, "--photos IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
-    bob = studio.encode(from_pixels(decoding.load(inputs / "bob.png", SIDE)))
+    bob = studio.encode(from_pixels(decoding.decode_square(inputs / "bob.png", SIDE)))
     assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}).pixels)
 
 
@@ -94,7 +94,7 @@ def test_shipped_weights_are_found_by_name(stylemap, tmp_path):
     studio = Studio(checkpoint.load("avatars32"), "avatars32", {}, maps_bytes=1 << 20)
     side = studio.model.config.resolution
     pictures = {"original": studio.encode(from_pixels(Avatars(side)[1]))}
-    project.save(tmp_path / "p.safetensors", studio.project(Edit(), pictures, {}))
+    project.write(tmp_path / "p.safetensors", studio.project(Edit(), pictures, {}))
     assert stylemap("local-edit replay p.safetensors --out e.png").code == 0
     assert np.array_equal(pixels(tmp_path / "e.png"), pictures["original"].reconstruction)
 
@@ -127,8 +127,8 @@ def test_refusals(refused, saved, inputs):
 
 
 def test_a_name_in_a_project_is_no_path(refused, saved, tmp_path):
-    loaded = project.load(saved[0])
-    project.save(tmp_path / "p.safetensors", replace(loaded, weights="../pretrained/avatars32"))
+    loaded = project.read(saved[0])
+    project.write(tmp_path / "p.safetensors", replace(loaded, weights="../pretrained/avatars32"))
     assert "give them with --weights" in refused("local-edit replay p.safetensors --out e.png")
 
 
@@ -140,7 +140,7 @@ def test_reading_needs_no_web_packages(saved):
         "sys.modules.update(dict.fromkeys(['starlette', 'uvicorn']))\n"
         "from stylemap import project\n"
         "from stylemap.cli import replay\n"
-        f"print(project.load({str(saved[0])!r}).weights)"
+        f"print(project.read({str(saved[0])!r}).weights)"
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60)
     assert done.stdout.strip() == "w", done.stderr

@@ -60,7 +60,7 @@ class TestFinding:
         for i, name in enumerate(sorted(GOOD)):
             assert data[i].dtype == np.uint8
             assert data[i].shape == (SIDE, SIDE, 3)
-            assert np.array_equal(data[i], decoding.load(GOOD[name], SIDE))
+            assert np.array_equal(data[i], decoding.decode_square(GOOD[name], SIDE))
 
     def test_folder_and_zip_agree(self, tmp_path):
         a = ImageFolder(str(fill(tmp_path / "set", {**GOOD, **IGNORED})), SIDE)
@@ -90,7 +90,7 @@ class TestFinding:
         path = put(GOOD)
         data = ImageFolder(path, SIDE, names=["b.png", "a/10.webp"])
         assert names(data) == ["b.png", "a/10.webp"]
-        assert np.array_equal(data[1], decoding.load(GOOD["a/10.webp"], SIDE))
+        assert np.array_equal(data[1], decoding.decode_square(GOOD["a/10.webp"], SIDE))
         with pytest.raises(InputError, match=r"lacks 1 of the named images, such as c\.png"):
             ImageFolder(path, SIDE, names=["b.png", "c.png"])
         with pytest.raises(InputError, match="no image of .* was named"):
@@ -120,7 +120,9 @@ class TestFinding:
         ):
             data = ImageFolder(path, SIDE)
         assert names(data) == ["twice.png"]
-        assert np.array_equal(data[0], decoding.load(picture(3), SIDE))  # the later of the two, as unzip would leave it
+        assert np.array_equal(
+            data[0], decoding.decode_square(picture(3), SIDE)
+        )  # the later of the two, as unzip would leave it
         assert os.listdir(tmp_path) == ["odd.zip"]
 
 
@@ -227,7 +229,7 @@ class TestUnreadableFiles:
         ]
         assert all(w.filename == __file__ for w in caught)
         assert sorted(data.skipped) == ["b.png", "c.png", "e.png"]
-        a, d = (decoding.load(files[name], SIDE) for name in ("a.png", "d.png"))
+        a, d = (decoding.decode_square(files[name], SIDE) for name in ("a.png", "d.png"))
         for i, expected in enumerate([a, d, d, d, a] * 2):  # after the last comes the first
             assert np.array_equal(got[i], expected)
 
@@ -254,7 +256,7 @@ class TestUnreadableFiles:
         path.write_bytes(raw)
         data = ImageFolder(path, SIDE)
         with pytest.warns(UserWarning, match=r"a\.png cannot be unpacked \(Bad CRC"):
-            assert np.array_equal(data[0], decoding.load(picture(1), SIDE))
+            assert np.array_equal(data[0], decoding.decode_square(picture(1), SIDE))
 
     def test_lost_file_is_an_error_and_not_replaced(self, tmp_path):
         data = ImageFolder(fill(tmp_path, {"a.png": picture(0), "b.png": picture(1)}), SIDE)
@@ -348,7 +350,7 @@ class TestSplit:
         files = {f"{i}.png": picture(i) for i in range(20)}
         for part in open_split(put(files), SIDE, 2):
             for i in range(len(part)):
-                assert np.array_equal(part[i], decoding.load(files[part.name(i)], SIDE))
+                assert np.array_equal(part[i], decoding.decode_square(files[part.name(i)], SIDE))
 
     def test_unreadable_files_are_told_once_and_listed_in_both(self, put):
         with pytest.warns(UserWarning) as caught:

@@ -266,7 +266,7 @@ class TestMeasures:
     def test_speed_is_of_one_process_at_the_resolution(self, tmp_path, monkeypatch):
         clock = [0.0]
         calls = []
-        load = decoding.load
+        load = decoding.decode_square
 
         def slow(data, side, name):
             assert cv2.getNumThreads() == 1
@@ -274,7 +274,7 @@ class TestMeasures:
             clock[0] += 0.004
             return load(data, side, name)
 
-        monkeypatch.setattr(decoding, "load", slow)
+        monkeypatch.setattr(decoding, "decode_square", slow)
         monkeypatch.setattr(inspection.time, "process_time", lambda: clock[0])
         threads = cv2.getNumThreads()
         report = checked(tmp_path, self.CONTENT, resolution=32)

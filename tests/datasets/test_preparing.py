@@ -79,7 +79,7 @@ class TestPictures:
         assert summary.kept == 0
         stored = Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.png")))
         assert (stored.format, stored.mode, stored.size) == ("PNG", "RGB", (SIDE, SIDE))
-        assert np.array_equal(np.asarray(stored), decoding.load(data, SIDE))
+        assert np.array_equal(np.asarray(stored), decoding.decode_square(data, SIDE))
 
     def test_jpeg_is_close_and_keeps_colour_resolution(self, tmp_path):
         _, out = made(tmp_path, {"a.png": encoded("PNG", 64, 64)})
@@ -261,7 +261,7 @@ class TestWhole:
         data = ImageFolder(out, SIDE)
         assert len(data) == 12
         for i in range(12):
-            assert np.array_equal(data[i], decoding.load(self.CONTENT[data.name(i)], SIDE))
+            assert np.array_equal(data[i], decoding.decode_square(self.CONTENT[data.name(i)], SIDE))
 
     def test_same_bytes_from_another_place_later_and_with_workers(self, tmp_path):
         _, out = made(tmp_path / "a", self.CONTENT)

@@ -61,7 +61,7 @@ def claims(width: int, height: int) -> dict[str, bytes]:
 @pytest.mark.parametrize("name", claims(8, 8))
 def test_what_a_file_claims_must_fit_its_bytes(name):
     data = claims(14_400, 12_400)[name]  # 179 million is the most that all of Pillow's readers take
-    for read in (decoding.decode, lambda data: decoding.load(data, 64)):
+    for read in (decoding.decode, lambda data: decoding.decode_square(data, 64)):
         with pytest.raises(InputError, match=f"{TOO_FEW}|it has .* bytes for 14400 x 12400 pixels"):
             read(data)
 

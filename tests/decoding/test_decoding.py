@@ -198,7 +198,7 @@ class TestOrientation:
         exif = Image.Exif()
         exif[0x0112] = orientation
         stored = Image.fromarray(np.ascontiguousarray(self.STORED[orientation](upright)))
-        out = decoding.load(encoded(stored, "JPEG", exif=exif, quality=95), 16)
+        out = decoding.decode_square(encoded(stored, "JPEG", exif=exif, quality=95), 16)
         # neighbouring rows of the 16 differ by 10 or more in red, so a wrong turn is off by up to 170
         assert abs(out.astype(int) - resampling.fit(upright, 16)).max() <= 4
 
@@ -301,7 +301,7 @@ class TestBadFiles:
                 broken = whole[: rng.integers(1, len(whole) + 1)].copy()
                 broken[rng.integers(0, len(broken), 3)] = rng.integers(0, 256, 3)
                 try:
-                    assert decoding.load(broken.tobytes(), 4).shape == (4, 4, 3)
+                    assert decoding.decode_square(broken.tobytes(), 4).shape == (4, 4, 3)
                 except InputError:
                     continue
 
@@ -372,19 +372,19 @@ class TestLoad:
         monkeypatch.setattr(colours, "rgb", lambda picture: sizes.append(picture.size) or rgb(picture))
         monkeypatch.setattr(decoding, "simplejpeg", None)
         for kind in ("JPEG", "PNG"):
-            decoding.load(encoded(Image.fromarray(smooth(896, 1200)), kind), 100)
+            decoding.decode_square(encoded(Image.fromarray(smooth(896, 1200)), kind), 100)
         assert sizes == [(300, 224), (1200, 896)]  # a quarter: an eighth would have 112 rows, fewer than 200
 
     def test_reduced_jpeg_looks_as_if_decoded_whole(self):
         data = encoded(Image.fromarray(smooth(896, 1200)), "JPEG", quality=95)
         # a reduced decode rounds once more than a whole one; JPEG noise at quality 95 averages out in both
-        assert abs(decoding.load(data, 64).astype(int) - resampling.fit(decoding.decode(data), 64)).max() <= 2
+        assert abs(decoding.decode_square(data, 64).astype(int) - resampling.fit(decoding.decode(data), 64)).max() <= 2
 
     @pytest.mark.parametrize("kind", ["PNG", "WEBP"])
     def test_is_fit_of_decode(self, kind):
         data = encoded(Image.fromarray(noise(40, 30)), kind)
         for side in (7, 30, 50):
-            assert np.array_equal(decoding.load(data, side), resampling.fit(decoding.decode(data), side))
+            assert np.array_equal(decoding.decode_square(data, side), resampling.fit(decoding.decode(data), side))
 
     def test_read(self, tmp_path):
         rgb = noise(12, 12)
@@ -435,7 +435,7 @@ class TestFastJpeg:
         assert not calls
         decoding.decode(encoded(picture, "JPEG"))
         assert len(calls) == 1
-        decoding.load(encoded(picture, "JPEG"), 4)  # reduced by Pillow
+        decoding.decode_square(encoded(picture, "JPEG"), 4)  # reduced by Pillow
         assert len(calls) == 1
 
     @pytest.mark.parametrize("cut", [30, 300, 700])

@@ -41,7 +41,7 @@ class TestEveryFormat:
         rgb = noise(H, W)
         data = encoded(rgb, kind, **options)
         assert np.array_equal(decoding.decode(data), rgb)
-        assert np.array_equal(decoding.load(data, 3), resampling.fit(rgb, 3))
+        assert np.array_equal(decoding.decode_square(data, 3), resampling.fit(rgb, 3))
         assert decoding.read_size(io.BytesIO(data)) == (W, H)
         assert decoding.inspect(data) == decoding.FileInfo(kind, "RGB", W, H, False, False, False)
         (tmp_path / "a").write_bytes(data)
@@ -90,7 +90,7 @@ class TestEveryFormat:
             broken = whole[: rng.integers(1, len(whole) + 1)].copy()
             broken[rng.integers(0, len(broken), 3)] = rng.integers(0, 256, 3)
             try:
-                assert decoding.load(broken.tobytes(), 4).shape == (4, 4, 3)
+                assert decoding.decode_square(broken.tobytes(), 4).shape == (4, 4, 3)
             except InputError as err:
                 assert "\n" not in str(err)
 
@@ -185,7 +185,7 @@ class TestTiff:
 
     @pytest.mark.parametrize("dtype", [np.float32, np.int32, np.uint32, np.int16])
     def test_numbers_without_a_white_are_refused(self, dtype):
-        for read in (decoding.decode, decoding.inspect, lambda data, name: decoding.load(data, 4, name)):
+        for read in (decoding.decode, decoding.inspect, lambda data, name: decoding.decode_square(data, 4, name)):
             with pytest.raises(
                 InputError, match=r"^a\.tif is stored in a way that is not read .*; export it as PNG or JPEG$"
             ):

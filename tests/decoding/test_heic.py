@@ -66,7 +66,7 @@ class TestWithThePackage:
 
     def test_load_is_fit_of_decode(self, photo):
         for side in (8, 32, 40):
-            assert np.array_equal(decoding.load(photo, side), resampling.fit(decoding.decode(photo), side))
+            assert np.array_equal(decoding.decode_square(photo, side), resampling.fit(decoding.decode(photo), side))
 
     def test_check_reads_the_size(self, photo):
         assert decoding.read_size(photo) == (W, H)
@@ -97,7 +97,7 @@ class TestWithThePackage:
             broken = whole[: rng.integers(1, len(whole) + 1)].copy()
             broken[rng.integers(0, len(broken), 3)] = rng.integers(0, 256, 3)
             try:
-                assert decoding.load(broken.tobytes(), 4).shape == (4, 4, 3)
+                assert decoding.decode_square(broken.tobytes(), 4).shape == (4, 4, 3)
                 decoding.inspect(broken.tobytes())
             except InputError as err:
                 assert "\n" not in str(err)
@@ -113,7 +113,7 @@ class TestWithoutThePackage:
         monkeypatch.setitem(sys.modules, "pi_heif", None)  # import raises ImportError
 
     @pytest.mark.parametrize(
-        "reader", [decoding.decode, decoding.inspect, decoding.read_size, lambda p: decoding.load(p, 8)]
+        "reader", [decoding.decode, decoding.inspect, decoding.read_size, lambda p: decoding.decode_square(p, 8)]
     )
     def test_the_error_says_what_to_install(self, tmp_path, photo, reader):
         path: Path = tmp_path / "IMG_0001.HEIC"

@@ -155,7 +155,7 @@ class TestWhatIsNeeded:
         assert decoding.decode(png((20, 20), 8, kind, rows)).shape == (20, 20, 3)
         black = [*rows[1:], bytes(20 * channels)]
         assert decoding.decode(png((20, 20), 8, kind, black)).shape == (20, 20, 3)
-        for read in (decoding.decode, decoding.inspect, lambda data: decoding.load(data, 4)):
+        for read in (decoding.decode, decoding.inspect, lambda data: decoding.decode_square(data, 4)):
             with pytest.raises(InputError, match=r"it ends before its last row\); copy or export it"):
                 read(png((20, 20), 8, kind, rows[:19]))
         with pytest.raises(InputError, match=r"it has \d+ bytes for 20 x 1000000 pixels"):

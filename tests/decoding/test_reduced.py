@@ -34,7 +34,7 @@ def differences(width: int, height: int, side: int, pad: bool, orientation: int,
     picture = ramp(height, width, side, length, block)
     data = encoded(picture, "JPEG", quality=99, subsampling=subsampling, exif=exif)
     data = jpeg_of_size(data, width, height)
-    return decoding.load(data, side, pad=pad).astype(int) - resampling.fit(decoding.decode(data), side, pad)
+    return decoding.decode_square(data, side, pad=pad).astype(int) - resampling.fit(decoding.decode(data), side, pad)
 
 
 @pytest.mark.parametrize("orientation", [1, 3, 6])
@@ -65,5 +65,5 @@ def test_it_is_reduced_where_that_is_exact(monkeypatch, width, height, subsampli
     sizes, rgb = [], colours.rgb
     monkeypatch.setattr(decoding, "simplejpeg", None)
     monkeypatch.setattr(colours, "rgb", lambda picture: sizes.append(picture.size) or rgb(picture))
-    decoding.load(encoded(Image.new("RGB", (width, height)), "JPEG", subsampling=subsampling), 64)
+    decoding.decode_square(encoded(Image.new("RGB", (width, height)), "JPEG", subsampling=subsampling), 64)
     assert sizes == [(-(-width // expected), -(-height // expected))]

@@ -52,7 +52,7 @@ def test_hard_never_takes_less_than_the_mask_asks():
 
 @pytest.mark.parametrize("shape", [(2, 1, SIDE, SIDE), (1, 1, SIDE, SIDE)])
 def test_fitting_shapes_pass(shape):
-    masks.check(torch.zeros(shape), samples=2, resolution=SIDE)
+    masks.validate(torch.zeros(shape), samples=2, resolution=SIDE)
 
 
 @pytest.mark.parametrize(
@@ -73,7 +73,7 @@ def test_fitting_shapes_pass(shape):
 )
 def test_other_shapes_are_refused_and_named(shape):
     with pytest.raises(ValueError, match="mask must be") as error:
-        masks.check(torch.zeros(shape), samples=2, resolution=SIDE)
+        masks.validate(torch.zeros(shape), samples=2, resolution=SIDE)
     assert str(list(shape)) in str(error.value)
 
 
@@ -82,20 +82,20 @@ def test_values_out_of_range_are_refused(value):
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[..., 3, 5] = value
     with pytest.raises(ValueError, match="mask must lie in"):
-        masks.check(mask, samples=1, resolution=SIDE)
+        masks.validate(mask, samples=1, resolution=SIDE)
 
 
 def test_nan_is_refused():
     mask = torch.zeros(1, 1, SIDE, SIDE)
     mask[..., 3, 5] = float("nan")
     with pytest.raises(ValueError, match="mask must lie in"):
-        masks.check(mask, samples=1, resolution=SIDE)
+        masks.validate(mask, samples=1, resolution=SIDE)
 
 
 @pytest.mark.parametrize("dtype", [torch.bool, torch.uint8, torch.int64])
 def test_types_that_cannot_be_averaged_are_refused(dtype):
     with pytest.raises(ValueError, match="mask must be float"):
-        masks.check(torch.zeros(1, 1, SIDE, SIDE, dtype=dtype), samples=1, resolution=SIDE)
+        masks.validate(torch.zeros(1, 1, SIDE, SIDE, dtype=dtype), samples=1, resolution=SIDE)
 
 
 def distance_to(area: Tensor) -> Tensor:

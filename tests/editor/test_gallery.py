@@ -33,7 +33,7 @@ def trained(model, tmp_path):
 
 def test_those_that_the_training_held_out(trained, model):
     _, weights, heldout = trained
-    found = gallery.of(weights, model)
+    found = gallery.open_gallery(weights, model)
     assert len(found) == len(heldout) == 3
     assert "held out" in found.about and found.parts == []
     for i in range(3):
@@ -46,7 +46,7 @@ def test_samples_where_the_data_has_gone(trained, model):
     data, weights, _ = trained
     data.rename(data.with_name("elsewhere"))
     with pytest.warns(Note, match="begins with samples"):
-        found = gallery.of(weights, model)
+        found = gallery.open_gallery(weights, model)
     assert "made up" in found.about and len(found) == gallery.MOST_SAMPLES
     first, second = found.photo(0).pixels, found.photo(1).pixels
     assert first.shape == (SIDE, SIDE, 3)
@@ -56,11 +56,11 @@ def test_samples_where_the_data_has_gone(trained, model):
 
 def test_samples_of_weights_of_other_programs(model, tmp_path):
     checkpoint.save(tmp_path / "w.safetensors", model)
-    assert "made up" in gallery.of(tmp_path / "w.safetensors", model).about
+    assert "made up" in gallery.open_gallery(tmp_path / "w.safetensors", model).about
 
 
 def test_drawn_faces_for_weights_of_those(model):
-    found = gallery.of("avatars32", model)
+    found = gallery.open_gallery("avatars32", model)
     faces = Avatars(SIDE, 48, "heldout")
     assert np.array_equal(found.photo(7).pixels, faces[7])
     assert np.array_equal(found.photo(7).labels, faces.parts(7))

@@ -292,8 +292,8 @@ def test_crossover_is_near_both_targets(maps):
 
 
 def test_rolux_spread_is_that_of_all_layers(model):
-    setting = type("Setting", (), {"subject": Subject(model)})()
-    assert preset("w+rolux").spread(setting) == pytest.approx(preset("w+").spread(setting) * 6**0.5)
+    inputs = type("Inputs", (), {"subject": Subject(model)})()
+    assert preset("w+rolux").spread(inputs) == pytest.approx(preset("w+").spread(inputs) * 6**0.5)
 
 
 def test_statistics_are_timed_apart_and_kept(model, network):

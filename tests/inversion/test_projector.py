@@ -45,10 +45,10 @@ def test_standardise():
 
 
 def test_drawn_maps_are_the_same_for_every_image():
-    (maps,) = projector.draw([(1, 1, 8, 8)], 3, 5, torch.device("cpu"))
+    (maps,) = projector.draw_noise([(1, 1, 8, 8)], 3, 5, torch.device("cpu"))
     assert maps.shape == (3, 1, 8, 8)
     assert torch.equal(maps[0], maps[2])
-    assert not torch.equal(maps, projector.draw([(1, 1, 8, 8)], 3, 6, torch.device("cpu"))[0])
+    assert not torch.equal(maps, projector.draw_noise([(1, 1, 8, 8)], 3, 6, torch.device("cpu"))[0])
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 
 from stylemap import perceptual
 from stylemap.inversion import PRESETS, Subject, Target, engine, invert, preset
-from stylemap.inversion.methods import Setting
+from stylemap.inversion.methods import Inputs
 from stylemap.perceptual import vgg
 from stylemap.perceptual.registry import Pixels
 from tests.inversion import tiny
@@ -51,10 +51,10 @@ def network():
     return vgg.random()
 
 
-def setting_of(name: str, network: perceptual.Perceptual, stylemaps: bool = False) -> Setting:
+def inputs_of(name: str, network: perceptual.Perceptual, stylemaps: bool = False) -> Inputs:
     """Two images that the generator made."""
     model = tiny.stylemaps() if stylemaps or name == "stylemap" else tiny.vectors()
-    return Setting(Subject(model), [Target(tiny.images(model))], network)
+    return Inputs(Subject(model), [Target(tiny.images(model))], network)
 
 
 def down(t: float, share: float) -> float:
@@ -65,13 +65,13 @@ def noise_ramp(t: float) -> float:
     return 0.05 * max(0.0, 1 - t / 0.75) ** 2
 
 
-def term(name: str, setting: Setting, latent: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
+def term(name: str, inputs: Inputs, latent: torch.Tensor, images: torch.Tensor) -> torch.Tensor:
     """One of `TERMS`, by hand: [N]."""
-    targets, network = setting.targets[0].images, setting.perceptual
+    targets, network = inputs.targets[0].images, inputs.perceptual
     if name == "pixels":
         return (images - targets).square().mean(dim=(1, 2, 3))
     if name == "domain":
-        return (latent - setting.subject.model.encode(images)).square().flatten(1).mean(dim=1)
+        return (latent - inputs.subject.model.encode(images)).square().flatten(1).mean(dim=1)
     if name == "distance":
         # LPIPS: unit features of the last layer of every block; the random network weighs the five alike
         total = 0.0
@@ -96,12 +96,12 @@ def test_every_preset_that_optimises_is_here():
     [*((*each, False) for each in TERMS), ("in-domain", 0, True), ("hybrid", 0, True)],
 )
 def test_loss_is_the_published_sum(network, name, index, stylemaps):
-    setting, method = setting_of(name, network, stylemaps), PRESETS[name]
-    start = method.start(setting)
-    phase = method.phases(setting, start)[index]
+    inputs, method = inputs_of(name, network, stylemaps), PRESETS[name]
+    start = method.start(inputs)
+    phase = method.phases(inputs, start)[index]
     latent = start["latent"] + 0.5 * tiny.randn(*start["latent"].shape)
-    images = setting.subject.render({"latent": latent})
-    parts = [weight * term(each, setting, latent, images) for each, weight in TERMS[name, index].items()]
+    images = inputs.subject.render({"latent": latent})
+    parts = [weight * term(each, inputs, latent, images) for each, weight in TERMS[name, index].items()]
     torch.testing.assert_close(phase.loss({**start, "latent": latent}, images), sum(parts), rtol=1e-4, atol=0)
     # none so small that it could be left out unseen: ten times the tolerance at least
     assert all((part > 1e-3 * sum(parts)).all() for part in parts)
@@ -110,10 +110,10 @@ def test_loss_is_the_published_sum(network, name, index, stylemaps):
 @pytest.mark.parametrize("name", PROJECTIONS)
 def test_projections_are_those_of_stylegan2(network, name):
     """Rates, schedules and noise on the latent by the formulas of its appendix D; mean and spread are of 10,000 mapped z."""
-    setting, method = setting_of(name, network), PRESETS[name]
-    model = setting.subject.model
-    start = method.start(setting)
-    (phase,) = method.phases(setting, start)
+    inputs, method = inputs_of(name, network), PRESETS[name]
+    model = inputs.subject.model
+    start = method.start(inputs)
+    (phase,) = method.phases(inputs, start)
     w = model.map(tiny.randn(10_000, model.latents.z_channels, seed=123))
     if name != "stylemap":
         w = w[:, 0]
@@ -141,9 +141,9 @@ def test_projections_regularise_noise_by_1e5(network, name, levels):
     """Of maps that are 1 everywhere: 2 for each level. Maps of side 4 and 8 have one, of side 16 two; there are 1, 2 and 2 of
     them, and a given input hides one of side 8.
     """
-    setting, method = setting_of(name, network), PRESETS[name]
-    start = method.start(setting)
-    (phase,) = method.phases(setting, start)
+    inputs, method = inputs_of(name, network), PRESETS[name]
+    start = method.start(inputs)
+    (phase,) = method.phases(inputs, start)
     ones = {key: torch.ones_like(x) for key, x in start.items()}
     torch.testing.assert_close(phase.regulariser(ones), torch.full((2,), 1e5 * 2 * levels))
 
@@ -151,8 +151,8 @@ def test_projections_regularise_noise_by_1e5(network, name, levels):
 @pytest.mark.parametrize(("name", "index"), PLAIN)
 def test_others_go_by_their_rates_alone(network, name, index):
     """No noise on the latent, no ramp up, and nothing that holds the noise maps."""
-    setting, method = setting_of(name, network), PRESETS[name]
-    phase = method.phases(setting, method.start(setting))[index]
+    inputs, method = inputs_of(name, network), PRESETS[name]
+    phase = method.phases(inputs, method.start(inputs))[index]
     names, rate, rampdown = PLAIN[name, index]
     assert phase.rates == dict.fromkeys(names, rate)
     for t in SHARES:

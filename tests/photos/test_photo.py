@@ -22,7 +22,7 @@ def file(tmp_path):
 
 def test_the_central_square(file):
     photo = open_square(file, SIDE, "wide.png")
-    assert np.array_equal(photo.pixels, decoding.load(file, SIDE))
+    assert np.array_equal(photo.pixels, decoding.decode_square(file, SIDE))
     assert (photo.size, photo.name, photo.source, photo.aligned) == ((100, 80), "wide.png", file, False)
     assert photo.alignment == faces.Alignment.central(80, 100, SIDE)
     assert np.array_equal(open_square(file.read_bytes(), SIDE).pixels, photo.pixels)

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, SpeedConfig, TrainConfig, is_power_of_two
-from stylemap.settings import check
+from stylemap.settings import require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +29,21 @@ class StylemapConfig(ModelConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        check(
+        require(
             is_power_of_two(self.stylemap_size, 1, min(32, self.resolution)),
             f"model.stylemap_size {self.stylemap_size} must be 1, 2, 4, 8, 16 or 32 and at most the resolution",
         )
         self.check_range("stylemap_channels", MOST_CHANNELS)
         if self.norm == "group":
             widths = {self.channels(self.stylemap_size << i) for i in range(self.doublings + 1)}
-            check(
+            require(
                 all(w % 8 == 0 for w in widths), f"model.norm group needs channels divisible by 8, not {sorted(widths)}"
             )
         if self.stylemap_size == 1:
             alone = self.norm == "instance" or (self.norm == "group" and self.channels(1) == 8)
-            check(not alone, f"model.norm {self.norm} needs more than one value, but at model.stylemap_size 1 has one")
+            require(
+                not alone, f"model.norm {self.norm} needs more than one value, but at model.stylemap_size 1 has one"
+            )
 
     @property
     def doublings(self) -> int:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, TrainConfig
-from stylemap.settings import check, check_kinds
+from stylemap.settings import check_kinds, require
 
 INPUT_SIDE = 8  # of the features that structured noise replaces
 
@@ -83,7 +83,7 @@ class VectorCycleConfig:
 
     def __post_init__(self):
         check_kinds(self, "vector")
-        check(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
+        require(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
 
 
 @dataclass(frozen=True)
@@ -97,8 +97,8 @@ class StyleGAN2CycleConfig(VectorCycleConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        check(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
-        check(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
+        require(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
+        require(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ class VectorTraining(TrainConfig):
 
     def __post_init__(self):
         super().__post_init__()
-        check(
+        require(
             self.loss.adversarial != "wgan-gp" or self.optim.r1_gamma == self.optim.r2_gamma == 0,
             "loss.adversarial wgan-gp has a gradient penalty of its own; give optim.r1_gamma 0 and leave optim.r2_gamma out",
         )

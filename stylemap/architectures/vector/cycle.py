@@ -19,7 +19,7 @@ from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
 from stylemap.architectures.vector import chance
 from stylemap.architectures.vector import losses as vector_losses
 from stylemap.architectures.vector.chance import DISCRIMINATOR, GENERATOR, PATH, VectorChance
-from stylemap.architectures.vector.config import VectorTraining
+from stylemap.architectures.vector.config import StyleGAN2CycleConfig, VectorTraining
 from stylemap.architectures.vector.generator import Generator
 from stylemap.precision import full
 
@@ -47,7 +47,7 @@ class VectorCycle(Cycle):
     @classmethod
     def buffers(cls, config: VectorTraining) -> dict[str, Tensor]:
         """For StyleGAN2 the running mean of path lengths, []; a resumed run may switch their penalty on."""
-        return {"path_length": torch.zeros(())} if config.model.architecture == "stylegan2" else {}
+        return {"path_length": torch.zeros(())} if isinstance(config.vector, StyleGAN2CycleConfig) else {}
 
     @classmethod
     def draw(cls, config: VectorTraining, seen: int) -> VectorChance:

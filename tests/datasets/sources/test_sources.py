@@ -56,7 +56,7 @@ class TestLmdb:
         assert source.read_size("16-00001") == (16, 16)
         assert source.verified == frozenset()
         data = ImageFolder(tmp_path / "set", SIDE)
-        assert np.array_equal(data[2], decoding.load(entries["16-00002"], SIDE))
+        assert np.array_equal(data[2], decoding.decode_square(entries["16-00002"], SIDE))
 
     @pytest.mark.parametrize("name", ["set.lmdb", "set.mdb"])
     def test_single_file(self, tmp_path, name):
@@ -73,7 +73,7 @@ class TestLmdb:
         training, held_out = open_split(tmp_path / "celeba", SIDE, 100)
         assert names(training) == [f"train/16-{i:05d}" for i in range(5)]
         assert names(held_out) == ["val/16-00000", "val/16-00001"]
-        assert np.array_equal(held_out[1], decoding.load(picture(101, "JPEG"), SIDE))
+        assert np.array_equal(held_out[1], decoding.decode_square(picture(101, "JPEG"), SIDE))
 
     def test_other_spellings_of_splits(self, tmp_path):
         for part in ("lmdb_Train", "LMDB_valid"):
@@ -352,7 +352,7 @@ class TestZipNames:
     def test_that_are_merely_odd(self, tmp_path, name):
         data = ImageFolder(pack(tmp_path / "set.zip", {name: picture(0)}), SIDE)
         assert names(data) == [name]
-        assert np.array_equal(data[0], decoding.load(picture(0), SIDE))
+        assert np.array_equal(data[0], decoding.decode_square(picture(0), SIDE))
 
     @pytest.mark.parametrize("separator", ["/", "\\"])
     def test_of_other_systems(self, tmp_path, separator):
@@ -376,7 +376,7 @@ class TestZipNames:
         path = pack(tmp_path / "set.zip", {"a/1.png": picture(0), "a\\1.png": picture(1)})
         data = ImageFolder(path, SIDE)
         assert names(data) == ["a/1.png", "a/1~2.png"]
-        assert [np.array_equal(data[i], decoding.load(picture(i), SIDE)) for i in range(2)] == [True, True]
+        assert [np.array_equal(data[i], decoding.decode_square(picture(i), SIDE)) for i in range(2)] == [True, True]
 
     def test_labels_follow_them(self, tmp_path):
         labels = {"labels": [["a\\1.png", 3], ["zoe\u0301.png", 4]]}
@@ -576,7 +576,7 @@ class TestFolder:
             data = ImageFolder(tmp_path / "set", SIDE)
         data = pickle.loads(pickle.dumps(data))
         assert names(data) == ["caf%E9.png"]
-        assert np.array_equal(data[0], decoding.load(picture(0), SIDE))
+        assert np.array_equal(data[0], decoding.decode_square(picture(0), SIDE))
 
     @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes")
     def test_a_pipe_does_not_block(self, tmp_path):
