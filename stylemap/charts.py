@@ -132,6 +132,6 @@ def svg(figure: "Figure", colours: Mapping[str, str]) -> str:
     text = text[text.index("<svg") :]
     text = re.sub(r"<metadata>.*?</metadata>|<style.*?</style>", "", text, flags=re.DOTALL)
     text = re.sub(r' xmlns(:\w+)?="[^"]*"', "", text).replace('<g id="', '<g class="')
-    for drawn, shown in colours.items():
-        text = text.replace(drawn, shown)
+    for drawn, replacement in colours.items():
+        text = text.replace(drawn, replacement)
     return re.sub(r"\n\s*", "\n", text)

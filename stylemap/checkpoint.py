@@ -106,7 +106,7 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
         reading.fill(discriminator, tensors, "discriminator.", path, assign=False)
 
 
-def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, torch.Tensor]]:
+def fitting(weights: str | Path, model: ModelConfig) -> tuple[Path, dict[str, torch.Tensor]]:
     """The file and the tensors of weights to start from.
 
     Raises:
@@ -114,7 +114,7 @@ def fitting(weights: str | Path, wanted: ModelConfig) -> tuple[Path, dict[str, t
     """
     path = find_file(weights)
     config, tensors = _read(path)
-    expected = asdict(wanted)
+    expected = asdict(model)
     if different := [
         f"--model.{name} {value}" for name, value in asdict(config).items() if value != expected.get(name)
     ]:

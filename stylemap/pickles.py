@@ -119,16 +119,16 @@ def floats(values: Mapping[Any, Any]) -> dict[Any, Tensor]:
         InputError: more than `MOST_NUMBERS`, or some that are not finite.
         ValueError: as `numbers`.
     """
-    found, left = {}, MOST_NUMBERS
+    tensors, left = {}, MOST_NUMBERS
     for name, value in values.items():
         tensor = numbers(value).detach()
         left -= tensor.numel()
         if left < 0:
             raise InputError(f"it has more than {MOST_NUMBERS:,} numbers")
-        found[name] = tensor.float()
-        if not found[name].isfinite().all():
+        tensors[name] = tensor.float()
+        if not tensors[name].isfinite().all():
             raise InputError(f"{quoted(name)} holds numbers that are not finite")
-    return found
+    return tensors
 
 
 def _array(data: bytes, dtype: Array, shape: tuple, order: str) -> np.ndarray:
@@ -208,14 +208,14 @@ def _legacy(file: BinaryIO, size: int, allowance: Allowance) -> Any:
             known[key] = torch.empty(count, dtype=kind)  # filled below
         return known[key]
 
-    found, keys = _run(file, allowance, storage), _run(file, allowance)
+    content, keys = _run(file, allowance, storage), _run(file, allowance)
     for key in keys:
         count = int.from_bytes(file.read(8), "little")
         kind = known[key].dtype
         known[key].copy_(_flat(file.read(min(count, size) * kind.itemsize), kind, len(known[key])))
     if len(known) > len(set(keys)):
         raise ValueError("a tensor without numbers")
-    return found
+    return content
 
 
 def _flat(data: bytes, kind: torch.dtype, count: int) -> Tensor:

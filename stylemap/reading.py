@@ -271,12 +271,12 @@ def fill(module: "nn.Module", tensors: "dict[str, Tensor]", prefix: str, path: s
         InputError: one is missing, does not fit, or holds numbers that are not finite.
     """
     state = {name.removeprefix(prefix): t for name, t in tensors.items() if name.startswith(prefix)}
-    for name, wanted in module.state_dict().items():
+    for name, parameter in module.state_dict().items():
         if name not in state:
             continue  # load_state_dict says so
-        if state[name].is_floating_point() != wanted.is_floating_point():
+        if state[name].is_floating_point() != parameter.is_floating_point():
             raise InputError(f"{path} does not fit its own config ({name} is {state[name].dtype}); copy it again")
-        state[name] = state[name].to(wanted.dtype)
+        state[name] = state[name].to(parameter.dtype)
         if not state[name].isfinite().all():
             raise InputError(f"{path} holds numbers that are not finite, in {name}; take other weights")
     try:

@@ -25,18 +25,18 @@ def require(ok: bool, message: str) -> None:
 
 def flat(settings: dict, prefix: str = "") -> dict[str, Any]:
     """Settings by their whole names instead of in groups: ``{"optim": {"lr": 0.002}}`` -> ``{"optim.lr": 0.002}``."""
-    found = {}
+    values = {}
     for name, value in settings.items():
-        found |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
-    return found
+        values |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
+    return values
 
 
 @functools.cache
 def names(cls: type, prefix: str = "") -> frozenset[str]:
     """The whole names of the settings of a dataclass, those in its groups included: "batch", "optim.lr"."""
     inner = {name: kind for name, kind in _kinds(cls).items() if is_dataclass(kind)}
-    own = {f"{prefix}{name}" for name in _kinds(cls).keys() - inner.keys()}
-    return frozenset(own.union(*(names(kind, f"{prefix}{name}.") for name, kind in inner.items())))
+    leaves = {f"{prefix}{name}" for name in _kinds(cls).keys() - inner.keys()}
+    return frozenset(leaves.union(*(names(kind, f"{prefix}{name}.") for name, kind in inner.items())))
 
 
 def check_kinds(config: Any, group: str = "") -> None:

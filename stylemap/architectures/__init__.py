@@ -88,9 +88,9 @@ def train_config(settings: dict) -> TrainConfig:
 
 def refuse_foreign(settings: Iterable[str], name: str) -> None:
     """Raise an InputError for the first of these settings, such as "model.norm", that only other architectures have."""
-    own = names(find(name).training)
+    known = names(find(name).training)
     for setting in settings:
-        if setting not in own:
+        if setting not in known:
             owners = [other for other in ARCHITECTURES if setting in names(find(other).training)]
             if owners:
                 raise InputError(

@@ -123,8 +123,8 @@ class Cycle:
         with self._descent(len(fakes), self.optimizers.encoder) as descent:
             for latent, fake in zip(latents, fakes, strict=True):
                 with self._autocast():
-                    found = full(self.networks.model.encode(fake))
-                loss = losses.squared_error(found, latent).mean()
+                    estimate = full(self.networks.model.encode(fake))
+                loss = losses.squared_error(estimate, latent).mean()
                 descent.add(self.config.loss.latent_reconstruction * loss, latent_reconstruction=loss)
         return descent.terms
 

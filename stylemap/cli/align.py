@@ -105,10 +105,10 @@ class Aligner:
             photo = decoding.decode(self.source.fetch(name), name)
         except InputError as err:
             return {**record, "reason": str(err), "unreadable": True}
-        found = given if given is not None else faces.by_size(self.detector(photo))
+        detected = given if given is not None else faces.by_size(self.detector(photo))
         record["size"] = [photo.shape[1], photo.shape[0]]
         reason = f"no face was found in {name}"
-        for face in found:
+        for face in detected:
             try:
                 aligned = faces.cut(photo, face, self.resolution)
             except InputError as err:
@@ -230,8 +230,8 @@ def describe(records: list[Record]) -> str:
     """One line for a person."""
     unreadable = [r["source"] for r in records if r.get("unreadable")]
     without = [r["source"] for r in records if not r["faces"] and not r.get("unreadable")]
-    found = [face for record in records for face in record["faces"]]
-    line = f"{_count(records, 'photo')}: {_count(found, 'face')}"
+    detected = [face for record in records for face in record["faces"]]
+    line = f"{_count(records, 'photo')}: {_count(detected, 'face')}"
     return line + _listed(without, "without a face") + _listed(unreadable, "unreadable")
 
 

@@ -76,13 +76,13 @@ def run(arguments: argparse.Namespace) -> int:
     if not finished:
         raise InputError(f"{arguments.out} holds no finished run to measure: {', '.join(unfinished(runs, failed))}")
     seen = {one: checkpoint.seen_by(one.folder) for one in finished}
-    found = unseen.open_unseen(config.data, config.model.resolution, [each for some in seen.values() for each in some])
+    split = unseen.open_unseen(config.data, config.model.resolution, [each for some in seen.values() for each in some])
     for one, some in seen.items():
-        if found.relation(some) == "other":
+        if split.relation(some) == "other":
             raise InputError(f"{one.folder} holds a run on other pictures, {some[0].data}; give another --out")
-    doubts = {one.name: text for one, some in seen.items() if (text := found.doubt(some))}
-    reference = Reference(found.training, arguments.samples, arguments.seed, device=device)
-    how = Measuring(reference, found.heldout, arguments.pairs, arguments.out)
+    doubts = {one.name: text for one, some in seen.items() if (text := split.doubt(some))}
+    reference = Reference(split.training, arguments.samples, arguments.seed, device=device)
+    how = Measuring(reference, split.heldout, arguments.pairs, arguments.out)
     with files.owned(arguments.out / ablation.MEASURES):
         measures = []
         for one in finished:
@@ -92,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
         masks = measures[0]["details"]["mse_src"].get("masks", "none")
         notes = [
             f"Recipe {arguments.config}, {' and '.join(f'{n:,}' for n in numbers)} images each; "
-            f"{len(found.heldout)} held-out pictures of {config.data}, {config.model.resolution} px; "
+            f"{len(split.heldout)} held-out pictures of {config.data}, {config.model.resolution} px; "
             f"edits of {masks}, at most {arguments.pairs} pairs each; "
             f"{arguments.samples} interpolations.",
             *(f"Not finished: {text}." for text in unfinished(runs, failed)),

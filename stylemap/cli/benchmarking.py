@@ -29,7 +29,7 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
             raise InputError(
                 f"--weights {notes[kind]['given']} and {path} are both of kind {kind}; give one of each kind"
             )
-        sides = {found.model.config.resolution for found in subjects.values()} | {model.config.resolution}
+        sides = {subject.model.config.resolution for subject in subjects.values()} | {model.config.resolution}
         if len(sides) > 1:
             raise InputError(
                 f"--weights are for pictures of {' and '.join(map(str, sorted(sides)))} pixels; give weights of one"
@@ -49,11 +49,11 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
 def load_perceptual(arguments: argparse.Namespace, device: torch.device) -> tuple[networks.Perceptual, dict]:
     """One network for all methods, and where it comes from."""
     holder = next(filter(has_discriminator, arguments.weights), None)
-    found = networks.load(arguments.perceptual_network, device, arguments.vgg, holder)
-    if not isinstance(found, DiscriminatorFeatures):
-        return found, found.origin
+    network = networks.load(arguments.perceptual_network, device, arguments.vgg, holder)
+    if not isinstance(network, DiscriminatorFeatures):
+        return network, network.origin
     origin = {"stand_in": f"the discriminator of {holder} instead of VGG-16"}
-    return found, found.origin | origin | {"weights_sha256": provenance.sha256(checkpoint.find_file(holder))}
+    return network, network.origin | origin | {"weights_sha256": provenance.sha256(checkpoint.find_file(holder))}
 
 
 def has_discriminator(weights: str) -> bool:

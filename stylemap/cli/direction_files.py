@@ -18,10 +18,10 @@ def chosen(arguments: argparse.Namespace, model: StylemapModel, names: list[str]
     path = arguments.directions or shipped(arguments.weights)
     if Path(path).suffix.lower() == ".npy":
         direction = read_npy(path, model)
-        found = {direction.name: direction}
+        stored = {direction.name: direction}
     else:
-        found = directions.load(path)
-    selected = [pick(found, name, path) for name in names or found]
+        stored = directions.load(path)
+    selected = [pick(stored, name, path) for name in names or stored]
     for direction in selected:
         if tuple(direction.vector.shape) != model.config.stylemap_shape:
             raise InputError(
@@ -39,10 +39,10 @@ def shipped(weights: str) -> Path:
     return path
 
 
-def pick(found: dict[str, Direction], name: str, path: str | Path) -> Direction:
-    if name not in found:
-        raise InputError(f"{path} holds no direction {name!r}; there are {', '.join(found)}")
-    return found[name]
+def pick(stored: dict[str, Direction], name: str, path: str | Path) -> Direction:
+    if name not in stored:
+        raise InputError(f"{path} holds no direction {name!r}; there are {', '.join(stored)}")
+    return stored[name]
 
 
 def read_npy(path: str | Path, model: StylemapModel, name: str | None = None) -> Direction:

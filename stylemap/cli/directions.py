@@ -162,10 +162,10 @@ def run_train(arguments: argparse.Namespace) -> None:
         names = [pictures.name(i) for i in indices]
         matched = labels.match(arguments.labels, labels.read(arguments.labels, names), names)
         rows = {i: row for i, row in zip(indices, matched, strict=True) if row is not None}
-        wanted = arguments.attribute or every_column(Columns(list(rows.values())))
+        questions = arguments.attribute or every_column(Columns(list(rows.values())))
     else:
-        rows, wanted = {i: pictures.attributes(i) for i in indices}, arguments.attribute
-    names = [asked.name for asked in wanted]
+        rows, questions = {i: pictures.attributes(i) for i in indices}, arguments.attribute
+    names = [asked.name for asked in questions]
     if len(set(names)) < len(names):
         raise InputError(f"--attribute {' '.join(names)}: one is given twice; give each a name, as in NAME:ATTRIBUTE")
     stylemaps, usable = encoding.encode(model, pictures, list(rows))
@@ -177,17 +177,17 @@ def run_train(arguments: argparse.Namespace) -> None:
         return finding_directions.find(asked.name, stylemaps[known], labels, arguments.method, seed=arguments.seed)
 
     others = [find(asked) for asked in arguments.conditional_on]
-    found = [
+    fitted = [
         directions.condition(direction, [o for o in others if o.name != direction.name])
-        for direction in map(find, wanted)
+        for direction in map(find, questions)
     ]
-    directions.save(arguments.out, [*kept(found), *found])
-    show(found)
+    directions.save(arguments.out, [*kept(fitted), *fitted])
+    show(fitted)
     heldout.note_trained(pictures, pictures, arguments.data, arguments.weights)
     print(arguments.out)
     if arguments.strip:
         x = images.from_arrays(pictures[i] for i in usable[:STRIP_PICTURES]).to(model.device)
-        images.write(arguments.strip, strips(model, x, found, STEPS))
+        images.write(arguments.strip, strips(model, x, fitted, STEPS))
         print(arguments.strip)
 
 
@@ -200,8 +200,8 @@ def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
     kinds = {name: {value for value in columns[name] if value is not None} for name in columns}
     words = [name for name, values in kinds.items() if any(isinstance(value, str) for value in values)]
     constant = [name for name, values in kinds.items() if name not in words and len(values) < 2]
-    wanted = [Question(name, name, "", "") for name in kinds if name not in (*words, *constant)]
-    if not wanted:
+    questions = [Question(name, name, "", "") for name in kinds if name not in (*words, *constant)]
+    if not questions:
         example = next(iter(words), "NAME")
         raise InputError(
             f"no column of the labels holds numbers that differ; ask for words, as in --attribute {example}=VALUE"
@@ -211,7 +211,7 @@ def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
             warnings.warn(
                 f"passed over {', '.join(names)}, which hold{'s' * (len(names) == 1)} {what}", Note, stacklevel=2
             )
-    return wanted
+    return questions
 
 
 @without_gradients
@@ -223,9 +223,9 @@ def run_pca(arguments: argparse.Namespace) -> None:
     kept = direction_files.kept_directions(arguments)
     model = loading.load_model(arguments)
     stylemaps, _ = encoding.encode(model, *encoding.open_pictures(arguments, model))
-    found = finding_directions.pca(stylemaps, arguments.components)
-    directions.save(arguments.out, [*kept(found), *found])
-    show(found)
+    components = finding_directions.pca(stylemaps, arguments.components)
+    directions.save(arguments.out, [*kept(components), *components])
+    show(components)
     print(arguments.out)
 
 
@@ -322,12 +322,12 @@ def check_files(arguments: argparse.Namespace) -> None:
     direction_files.check_overwriting(arguments.out)
 
 
-def show(found: "list[Direction]") -> None:
+def show(rows: "list[Direction]") -> None:
     """A line for each direction; accuracies are of held-out pictures."""
-    names = [terminal.one_line(d.name) for d in found]
+    names = [terminal.one_line(d.name) for d in rows]
     width = max(map(len, names))
     print(f"{'':<{width}}  method    pictures  positive  accuracy  balanced  baseline  explained  scale")
-    for name, d in zip(names, found, strict=True):
+    for name, d in zip(names, rows, strict=True):
         o = d.origin
         shares = (o.positive, o.accuracy, o.balanced_accuracy, o.baseline, o.explained)
         cells = "".join(

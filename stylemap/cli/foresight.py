@@ -112,8 +112,8 @@ def _pictures(config: TrainConfig, weights: str | None) -> str:
         before = checkpoint.seen_by(weights) if weights else ()
     except InputError:  # there are none, which is told elsewhere
         before = ()
-    found = unseen.open_for_training(config.data, config.model.resolution, config.heldout, before)
-    return datasets.summarize(found.training, found.heldout)
+    split = unseen.open_for_training(config.data, config.model.resolution, config.heldout, before)
+    return datasets.summarize(split.training, split.heldout)
 
 
 def _division(config: TrainConfig, processes: int) -> Iterator[str]:

@@ -39,22 +39,22 @@ def _data_of(seen: dict[str, tuple[Seen, ...]], flag: str) -> str:
     return places[0]
 
 
-def tell(weights: str, found: Unseen) -> None:
+def tell(weights: str, split: Unseen) -> None:
     """A line that says what the held-out pictures are to weights."""
-    warnings.warn(said(weights, found), Note, stacklevel=2)
+    warnings.warn(said(weights, split), Note, stacklevel=2)
 
 
-def said(weights: str, found: Unseen) -> str:
+def said(weights: str, split: Unseen) -> str:
     """What the held-out pictures are to weights."""
-    seen, count = checkpoint.seen_by(weights), len(found.heldout)
-    pictures = f"{count} picture{'s' * (count > 1)} of {found.data}"
-    if doubt := found.doubt(seen):
+    seen, count = checkpoint.seen_by(weights), len(split.heldout)
+    pictures = f"{count} picture{'s' * (count > 1)} of {split.data}"
+    if doubt := split.doubt(seen):
         return f"measured on {pictures}. It is not certain that {weights} never saw them: {doubt}"
     return {
         "same": f"measured on {pictures} that the training of {weights} held out",
         "changed": f"measured on {pictures} that the training of {weights} held out; others came or went since",
         "other": f"measured on {pictures}, which {weights} never saw: it was trained on {seen[0].data}",
-    }[found.relation(seen)]
+    }[split.relation(seen)]
 
 
 def note_trained_files(paths: Sequence[Path], weights: str) -> None:

@@ -15,10 +15,10 @@ def pictures(paths: list[str]) -> list[Path]:
     Raises:
         InputError: a folder without pictures.
     """
-    found: list[Path] = []
+    files: list[Path] = []
     for path in map(Path, paths):
-        found += _inside(path) if path.is_dir() else [path]
-    return found
+        files += _inside(path) if path.is_dir() else [path]
+    return files
 
 
 def _inside(folder: Path) -> list[Path]:

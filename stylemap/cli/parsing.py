@@ -39,8 +39,8 @@ class Help(argparse.HelpFormatter):
     def _get_help_string(self, action: argparse.Action) -> str | None:
         notes = [str(action.type)] if isinstance(action.type, values.Described) else []
         default = action.default
-        shown = not (default is None or default is False or default == [] or default == argparse.SUPPRESS)
-        if shown and "default" not in action.help.lower():
+        has_default = not (default is None or default is False or default == [] or default == argparse.SUPPRESS)
+        if has_default and "default" not in action.help.lower():
             notes.append("default: " + (" ".join(map(str, default)) if isinstance(default, list) else str(default)))
         text = action.help + (f" ({'; '.join(notes)})" if notes else "")
         return text.replace("%", "%%")

@@ -82,17 +82,17 @@ class Job:
         if begun.state:
             print(f"resuming at step {self.step} of {self.steps}", file=sys.stderr)
 
-        def tick(state: State, shown: Tensor) -> None:
-            film.see(state, shown)
+        def tick(state: State, images: Tensor) -> None:
+            film.see(state, images)
             if len(state.history) % max(1, self.arguments.save_every // self.arguments.every) == 0:
                 self.folder.save(begun.photos, state, film)
                 self.step = state.history[-1].step + 1
 
-        found = invert(self.method, self.subject, self.targets(pictures), self.network, begun.state, self.stopping,
+        inversion = invert(self.method, self.subject, self.targets(pictures), self.network, begun.state, self.stopping,
                        self.arguments.every, tick)  # fmt: skip
-        film.add(found.image)
+        film.add(inversion.image)
         notes = {
-            photo.name: summary(self.folder.write(i, photo, pictures[i], found, film))
+            photo.name: summary(self.folder.write(i, photo, pictures[i], inversion, film))
             for i, photo in enumerate(begun.photos)
         }
         self.folder.drop_state()

@@ -99,13 +99,13 @@ class Progress(loop.Observer):
         self.bar.update(batch)
 
     def tick(self, seen: int, values: dict[str, float]) -> None:
-        shown = {
+        terms = {
             "rec": "image_reconstruction",
             "G": "generator_adversarial",
             "D": "discriminator_real",
             "critic": "critic",
         }
-        self.bar.set_postfix({short: f"{values[name]:.3f}" for short, name in shown.items() if name in values})
+        self.bar.set_postfix({short: f"{values[name]:.3f}" for short, name in terms.items() if name in values})
         line = f"{seen:>9} images  {values['images_per_second']:6.1f}/s"
         if "heldout_mse" in values:  # without an encoder nothing is reconstructed
             line += (
@@ -124,10 +124,10 @@ class Progress(loop.Observer):
 
     def _watch(self) -> None:
         """Show that the run is alive: the bar's clock goes on, or a log gets a line now and then."""
-        told = False
+        announced = False
         while not self.over.wait(WATCH_S):
-            if self.stop.signal and not told:
-                told = True
+            if self.stop.signal and not announced:
+                announced = True
                 self._say("saving, then leaving (again to leave at once)")
             if self.bar is not None and not self.bar.disable:
                 self.bar.refresh()

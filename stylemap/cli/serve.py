@@ -67,14 +67,14 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap import familiarity
     from stylemap.cli import loading
 
-    found = find_directions(arguments)
+    directions = find_directions(arguments)
     model = loading.load_model(arguments)
     if arguments.threads or model.config.resolution <= SMALL:
         torch.set_num_threads(arguments.threads or 1)
     bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * limits.MEGA)
     name, known = familiarity.name_of(arguments.weights), familiarity.measure(arguments.weights, model)
     application = app.create(
-        studio.Studio(model, name, found, bounds.maps_bytes, known),
+        studio.Studio(model, name, directions, bounds.maps_bytes, known),
         bounds,
         find_finder(arguments.detector),
         [arguments.host, *arguments.allow_host],
@@ -143,8 +143,8 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def address(host: str, port: int) -> str:
-    shown = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
-    return f"http://{shown}:{port}/"
+    reachable = {"0.0.0.0": "127.0.0.1", "::": "[::1]"}.get(host, f"[{host}]" if ":" in host else host)
+    return f"http://{reachable}:{port}/"
 
 
 def is_loopback(host: str) -> bool:

@@ -89,7 +89,7 @@ class Numbers(Described):
     most: int = MOST_LISTED
 
     def __call__(self, text: str) -> list[float]:
-        found: dict[float, None] = {}
+        values: dict[float, None] = {}
         for part in text.split(","):
             first, dots, last = part.partition("..")
             try:
@@ -103,10 +103,10 @@ class Numbers(Described):
                 numbers = []
             if not numbers:
                 refuse(text, str(self))
-            found |= dict.fromkeys(numbers)
-            if len(found) > self.most:
+            values |= dict.fromkeys(numbers)
+            if len(values) > self.most:
                 refuse(text, f"a list of at most {self.most} numbers")
-        return list(found)
+        return list(values)
 
     def __str__(self) -> str:
         return f"a list like {'0..3,7' if self.number.kind is int else '-3..3 or -2,0,2.5'}, with numbers {self.number}"

@@ -61,8 +61,8 @@ class Guard:
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")
         if not self.knows(host):
-            shown = bare(host)[:100] or "without a name"
-            return _refused(403, f"this server does not answer as {shown!r}; start it with --allow-host NAME")
+            called = bare(host)[:100] or "without a name"
+            return _refused(403, f"this server does not answer as {called!r}; start it with --allow-host NAME")
         if scope["method"] not in SAFE_METHODS and is_foreign(headers):
             return _refused(403, "a page of another site cannot change anything here")
         if self.running >= self.most:

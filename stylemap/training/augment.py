@@ -188,8 +188,8 @@ class Augment:
         columns = iter(values.unbind(1))
         named = {}
         for t in TRANSFORMS:
-            own = [next(columns) for _ in range(t.count)]
-            named[t.name] = torch.stack(own, 1) if t.count > 1 else own[0]
+            numbers = [next(columns) for _ in range(t.count)]
+            named[t.name] = torch.stack(numbers, 1) if t.count > 1 else numbers[0]
         for name in ("flip", "quarter_turn", "luma_flip"):
             named[name] = named[name].floor()
         return named

@@ -17,9 +17,9 @@ def decay(images: int, batch: int, config: EmaConfig) -> float:
 @torch.no_grad()
 def update(average: nn.Module, live: nn.Module, decay: float) -> None:
     """``average = decay * average + (1 - decay) * live``; buffers are copied. The modules must have the same entries."""
-    ours, theirs = dict(average.named_parameters()), dict(live.named_parameters())
-    if ours.keys() != theirs.keys():
-        raise ValueError(f"the modules differ in {sorted(ours.keys() ^ theirs.keys())}")
-    torch._foreach_lerp_(list(ours.values()), list(theirs.values()), 1 - decay)
-    for own, other in zip(average.buffers(), live.buffers(), strict=True):
-        own.copy_(other)
+    averaged, current = dict(average.named_parameters()), dict(live.named_parameters())
+    if averaged.keys() != current.keys():
+        raise ValueError(f"the modules differ in {sorted(averaged.keys() ^ current.keys())}")
+    torch._foreach_lerp_(list(averaged.values()), list(current.values()), 1 - decay)
+    for buffer, other in zip(average.buffers(), live.buffers(), strict=True):
+        buffer.copy_(other)

@@ -72,8 +72,8 @@ class StylemapCycle(Cycle):
                         fake = full(self.networks.generator(part.chance.z[1]))
                     with torch.set_grad_enabled(keep):
                         reconstruction = self._reconstruct(part.real)
-                    shown = (part.real, fake, reconstruction.detach())
-                    real, other, again = (self._judge(images, part) for images in shown)
+                    kinds = (part.real, fake, reconstruction.detach())
+                    real, other, again = (self._judge(images, part) for images in kinds)
                 descent.add(*self._discriminator_losses(real, other, again))
                 if self.augment is not None:
                     self.augment.observe(real.detach())

@@ -38,9 +38,9 @@ def _module(published: str) -> str:
 
 
 def _rename(name: str) -> str:
-    for pattern, ours in RENAMES:
+    for pattern, replacement in RENAMES:
         if re.fullmatch(pattern, name):
-            return re.sub(pattern, ours, name)
+            return re.sub(pattern, replacement, name)
     raise InputError(f"unknown entry {name!r} in the published weights")
 
 
@@ -50,24 +50,24 @@ def _is_filter(name: str) -> bool:
 
 def convert_generator(published: dict[str, Tensor]) -> dict[str, Tensor]:
     """The published generator's state dict in our names and shapes."""
-    ours = {}
+    state = {}
     for name, value in published.items():
         if _is_filter(name) or ".beta." in name:  # beta goes with gamma
             continue
         if match := re.fullmatch(r"mapping_z\.(\d+)\.(weight|bias)", name):
-            ours[f"mapping.layers.{int(match[1]) - 1}.{match[2]}"] = value
+            state[f"mapping.layers.{int(match[1]) - 1}.{match[2]}"] = value
         elif match := re.fullmatch(MODULATED + r"\.conv\.gamma\.(weight|bias)", name):
             beta = published[name.replace(".gamma.", ".beta.")]
-            ours[f"{_module(match[1])}.style.{match[2]}"] = torch.cat([value, beta])
+            state[f"{_module(match[1])}.style.{match[2]}"] = torch.cat([value, beta])
         elif match := re.fullmatch(MODULATED + r"\.conv\.weight", name):
-            ours[f"{_module(match[1])}.conv.weight"] = value[0]
+            state[f"{_module(match[1])}.conv.weight"] = value[0]
         elif match := re.fullmatch(MODULATED + r"\.activate\.bias", name):
-            ours[f"{_module(match[1])}.conv.bias"] = value
+            state[f"{_module(match[1])}.conv.bias"] = value
         elif match := re.fullmatch(MODULATED + r"\.conv\.norm\.(\w+)", name):  # batch norm's running statistics
-            ours[f"{_module(match[1])}.batch_norm.{match[2]}"] = value
+            state[f"{_module(match[1])}.batch_norm.{match[2]}"] = value
         else:
-            ours[_rename(name)] = value
-    return ours
+            state[_rename(name)] = value
+    return state
 
 
 def convert_encoder(published: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -78,17 +78,17 @@ def convert_encoder(published: dict[str, Tensor]) -> dict[str, Tensor]:
 
 def convert_discriminator(published: dict[str, Tensor]) -> dict[str, Tensor]:
     """The published discriminator's state dict in our names: its first layer is our from_rgb."""
-    ours = {}
+    state = {}
     for name, value in published.items():
         if _is_filter(name):
             continue
         if match := re.fullmatch(r"convs\.0\.\d\.(weight|bias)", name):
-            ours[f"from_rgb.{match[1]}"] = value
+            state[f"from_rgb.{match[1]}"] = value
         elif match := re.match(r"convs\.(\d+)(\..*)", name):
-            ours[_rename(f"convs.{int(match[1]) - 1}{match[2]}")] = value
+            state[_rename(f"convs.{int(match[1]) - 1}{match[2]}")] = value
         else:
-            ours[_rename(name)] = value
-    return ours
+            state[_rename(name)] = value
+    return state
 
 
 def load(path: str | Path) -> tuple[StylemapModel, Discriminator]:
@@ -98,14 +98,14 @@ def load(path: str | Path) -> tuple[StylemapModel, Discriminator]:
         InputError: missing, damaged, not such a checkpoint, or one that would run code.
     """
     saved = pickles.load(path)
-    wanted = ("g_ema", "e_ema", "discriminator", "train_args")
-    missing = [name for name in wanted if not isinstance(saved, dict) or name not in saved]
+    required = ("g_ema", "e_ema", "discriminator", "train_args")
+    missing = [name for name in required if not isinstance(saved, dict) or name not in saved]
     if missing:
         raise InputError(f"{path} is no published StyleMapGAN checkpoint: it lacks {', '.join(missing)}")
     try:
         config = convert_args(saved["train_args"].state)
-        entries = pickles.floats({(name, key): value for name in wanted[:3] for key, value in saved[name].items()})
-        networks = {name: {key: value for (n, key), value in entries.items() if n == name} for name in wanted[:3]}
+        entries = pickles.floats({(name, key): value for name in required[:3] for key, value in saved[name].items()})
+        networks = {name: {key: value for (n, key), value in entries.items() if n == name} for name in required[:3]}
         with torch.device("meta"):  # shapes without memory: every value comes from the file
             model, discriminator = StylemapModel(config), Discriminator(config)
         reading.fill(model.generator, convert_generator(networks["g_ema"]), "", path)

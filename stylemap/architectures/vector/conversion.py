@@ -54,8 +54,8 @@ def _convert(saved: Any) -> layouts.Converted:
         return layouts.tensorflow(saved[2])  # G, D, Gs
     if isinstance(saved, dict) and isinstance(saved.get("G_ema"), pickles.Holder):
         return layouts.ada(saved["G_ema"])
-    if isinstance(saved, dict) and (found := _rosinality(saved)):
-        config, state = layouts.rosinality(found)
+    if isinstance(saved, dict) and (generator := _rosinality(saved)):
+        config, state = layouts.rosinality(generator)
         if isinstance(mean := saved.get("latent_avg"), torch.Tensor):
             state["w_avg"] = _mean_w(mean, config.latent_channels)
         return config, state

@@ -110,8 +110,8 @@ class VectorCycle(Cycle):
                 penalty = vector_losses.path_length_penalty(lengths, target).mean()
                 descent.add(vector.path_weight * vector.path_every * penalty, path_penalty=penalty,
                             path_length=lengths.mean())  # fmt: skip
-        found = self._mean(descent.terms["path_length"][None])
-        target.copy_(vector_losses.running_length(target, found))
+        mean = self._mean(descent.terms["path_length"][None])
+        target.copy_(vector_losses.running_length(target, mean))
         return descent.terms
 
     def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
@@ -157,9 +157,9 @@ class VectorCycle(Cycle):
         if self.config.vector.mixing == 0:
             return w, self.generator.tile(w)
         layers = torch.arange(self.config.model.layers, device=z.device)
-        own = layers < part.chance.crossovers[step][:, None]  # [n, L]
-        other = self.generator.mapping(part.chance.partners[step])
-        return w, torch.where(own[..., None], self.generator.tile(w), self.generator.tile(other))
+        before = layers < part.chance.crossovers[step][:, None]  # [n, L]
+        partner = self.generator.mapping(part.chance.partners[step])
+        return w, torch.where(before[..., None], self.generator.tile(w), self.generator.tile(partner))
 
     def _sample(self, part: Pass, step: int, latent: Tensor) -> Tensor:
         """Latents [n, L, C] -> images [n, 3, R, R], each with its own noise maps."""

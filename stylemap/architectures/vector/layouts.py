@@ -80,8 +80,8 @@ class Entries:
         """
         line = torch.tensor(BLUR) / sum(BLUR)
         for name in [name for name in self.left if re.fullmatch(pattern, name)]:
-            found = self.left.pop(name)
-            if found.shape != (4, 4) or not any(torch.allclose(found, torch.outer(line, line) * g) for g in gains):
+            kernel = self.left.pop(name)
+            if kernel.shape != (4, 4) or not any(torch.allclose(kernel, torch.outer(line, line) * g) for g in gains):
                 raise InputError(f"{name} is not the filter {[int(tap) for tap in BLUR]}")
 
     def finish(self) -> None:
@@ -95,11 +95,11 @@ def rosinality(tensors: Mapping[str, Tensor]) -> Converted:
     Its kernels have a leading 1; its to-RGB biases are [1, 3, 1, 1]. The file does not say lr_mul, which is 0.01 there. Early
     files, such as the published 550000.pt, hold no noise maps: fixed ones are drawn, and a warning says so.
     """
-    entries, ours = Entries(tensors), {}
+    entries, converted = Entries(tensors), {}
     mapping = entries.count(r"style\.\d+\.weight")
     for i in range(mapping):
         for part in ("weight", "bias"):
-            ours[f"mapping.layers.{i}.{part}"] = entries.take(f"style.{i + 1}.{part}")
+            converted[f"mapping.layers.{i}.{part}"] = entries.take(f"style.{i + 1}.{part}")
     doublings = entries.count(r"to_rgbs\.\d+\.bias")
     drawn = not entries.count(r"noises\.noise_\d+")
     if drawn:
@@ -109,30 +109,30 @@ def rosinality(tensors: Mapping[str, Tensor]) -> Converted:
             "it holds no noise maps; fixed ones are drawn, as that program draws new ones each time", stacklevel=2
         )
         rng = torch.Generator().manual_seed(0)
-    ours["synthesis.constant"] = entries.take("input.input")
+    converted["synthesis.constant"] = entries.take("input.input")
     for i, name in enumerate(["conv1", *(f"convs.{k}" for k in range(2 * doublings))]):
         layer = f"synthesis.layers.{i}"
-        ours |= _rosinality_conv(entries, name, layer)
-        ours[f"{layer}.noise.strength"] = entries.take(f"{name}.noise.weight")
+        converted |= _rosinality_conv(entries, name, layer)
+        converted[f"{layer}.noise.strength"] = entries.take(f"{name}.noise.weight")
         side = 4 << ((i + 1) // 2)
-        ours[f"{layer}.noise.constant"] = (
+        converted[f"{layer}.noise.constant"] = (
             torch.randn(1, 1, side, side, generator=rng) if drawn else entries.take(f"noises.noise_{i}")
         )
-        ours[f"{layer}.bias"] = entries.take(f"{name}.activate.bias")
+        converted[f"{layer}.bias"] = entries.take(f"{name}.activate.bias")
     for i, name in enumerate(["to_rgb1", *(f"to_rgbs.{k}" for k in range(doublings))]):
-        ours |= _rosinality_conv(entries, name, f"synthesis.to_rgb.{i}")
-        ours[f"synthesis.to_rgb.{i}.bias"] = entries.take(f"{name}.bias").flatten()
+        converted |= _rosinality_conv(entries, name, f"synthesis.to_rgb.{i}")
+        converted[f"synthesis.to_rgb.{i}.bias"] = entries.take(f"{name}.bias").flatten()
     # times 4 where zeros were put in between
     entries.check_filters(r".*\.kernel", (1, 4))
     entries.finish()
-    return _config("stylegan2", ours, mapping, 0.01), ours
+    return _config("stylegan2", converted, mapping, 0.01), converted
 
 
-def _rosinality_conv(entries: Entries, theirs: str, ours: str) -> dict[str, Tensor]:
+def _rosinality_conv(entries: Entries, source: str, target: str) -> dict[str, Tensor]:
     return {
-        f"{ours}.conv.weight": entries.take(f"{theirs}.conv.weight")[0],
-        f"{ours}.conv.style.weight": entries.take(f"{theirs}.conv.modulation.weight"),
-        f"{ours}.conv.style.bias": entries.take(f"{theirs}.conv.modulation.bias"),
+        f"{target}.conv.weight": entries.take(f"{source}.conv.weight")[0],
+        f"{target}.conv.style.weight": entries.take(f"{source}.conv.modulation.weight"),
+        f"{target}.conv.style.bias": entries.take(f"{source}.conv.modulation.bias"),
     }
 
 
@@ -154,34 +154,34 @@ def ada(network: Holder) -> Converted:
             "activation is larger",
             stacklevel=2,
         )
-    entries, ours = Entries(_tensors(modules)), {}
+    entries, converted = Entries(_tensors(modules)), {}
     mapping = entries.count(r"mapping\.fc\d+\.weight")
     for i in range(mapping):
         for part in ("weight", "bias"):
-            ours[f"mapping.layers.{i}.{part}"] = entries.take(f"mapping.fc{i}.{part}")
-    ours["w_avg"] = entries.take("mapping.w_avg")
+            converted[f"mapping.layers.{i}.{part}"] = entries.take(f"mapping.fc{i}.{part}")
+    converted["w_avg"] = entries.take("mapping.w_avg")
     doublings = entries.count(r"synthesis\.b\d+\.torgb\.bias") - 1
-    ours["synthesis.constant"] = entries.take("synthesis.b4.const")[None]
+    converted["synthesis.constant"] = entries.take("synthesis.b4.const")[None]
     names = ["b4.conv1", *(f"b{8 << k}.conv{j}" for k in range(doublings) for j in (0, 1))]
     for i, name in enumerate(f"synthesis.{name}" for name in names):
         layer = f"synthesis.layers.{i}"
-        ours |= _ada_conv(entries, name, layer)
-        ours[f"{layer}.noise.strength"] = entries.take(f"{name}.noise_strength").reshape(1)
-        ours[f"{layer}.noise.constant"] = entries.take(f"{name}.noise_const")[None, None]
+        converted |= _ada_conv(entries, name, layer)
+        converted[f"{layer}.noise.strength"] = entries.take(f"{name}.noise_strength").reshape(1)
+        converted[f"{layer}.noise.constant"] = entries.take(f"{name}.noise_const")[None, None]
     for i in range(doublings + 1):
-        ours |= _ada_conv(entries, f"synthesis.b{4 << i}.torgb", f"synthesis.to_rgb.{i}")
+        converted |= _ada_conv(entries, f"synthesis.b{4 << i}.torgb", f"synthesis.to_rgb.{i}")
     entries.check_filters(r".*\.resample_filter", (1,))
     entries.finish()
     lr_mul = float(modules.get("mapping.fc0", {}).get("bias_gain", 0.01))
-    return _config("stylegan2", ours, mapping, lr_mul), ours
+    return _config("stylegan2", converted, mapping, lr_mul), converted
 
 
-def _ada_conv(entries: Entries, theirs: str, ours: str) -> dict[str, Tensor]:
+def _ada_conv(entries: Entries, source: str, target: str) -> dict[str, Tensor]:
     return {
-        f"{ours}.conv.weight": entries.take(f"{theirs}.weight"),
-        f"{ours}.conv.style.weight": entries.take(f"{theirs}.affine.weight"),
-        f"{ours}.conv.style.bias": entries.take(f"{theirs}.affine.bias"),
-        f"{ours}.bias": entries.take(f"{theirs}.bias"),
+        f"{target}.conv.weight": entries.take(f"{source}.weight"),
+        f"{target}.conv.style.weight": entries.take(f"{source}.affine.weight"),
+        f"{target}.conv.style.bias": entries.take(f"{source}.affine.bias"),
+        f"{target}.bias": entries.take(f"{source}.bias"),
     }
 
 
@@ -209,12 +209,12 @@ def _walk(network: Holder, parts_of: Callable[[Holder], dict | None]) -> Iterato
 
 
 def _gathered(entries: Iterable[tuple[str, Any]]) -> dict[str, Any]:
-    found = {}
+    gathered = {}
     for name, value in entries:
-        found[name] = value
-        if len(found) > MOST_ENTRIES:
+        gathered[name] = value
+        if len(gathered) > MOST_ENTRIES:
             raise InputError(f"it has more than {MOST_ENTRIES} entries")
-    return found
+    return gathered
 
 
 def _tensors(modules: dict[str, dict]) -> dict[str, Tensor]:
@@ -231,74 +231,74 @@ def tensorflow(network: Holder) -> Converted:
     """StyleGAN2 or StyleGAN of a TensorFlow pickle: its "Gs"."""
     variables, settings = _variables(network)
     first = any("/StyleMod/" in name for name in variables)
-    for name, wanted in (STYLEGAN_SETTINGS if first else STYLEGAN2_SETTINGS).items():
-        found = settings.get(name, wanted)
-        if (list(found) if isinstance(wanted, list) else found) != wanted:
-            raise InputError(f"its {name} is {found!r}, not {wanted!r}")
-    entries, ours = Entries(variables), {}
+    for name, required in (STYLEGAN_SETTINGS if first else STYLEGAN2_SETTINGS).items():
+        value = settings.get(name, required)
+        if (list(value) if isinstance(required, list) else value) != required:
+            raise InputError(f"its {name} is {value!r}, not {required!r}")
+    entries, converted = Entries(variables), {}
     mapping = entries.count(r"mapping/Dense\d+/weight")
     for i in range(mapping):
         bias = entries.take(f"mapping/Dense{i}/bias")
-        ours[f"mapping.layers.{i}.weight"] = entries.take(f"mapping/Dense{i}/weight").T
-        ours[f"mapping.layers.{i}.bias"] = bias / math.sqrt(2) if first else bias
-    ours["w_avg"] = entries.take("dlatent_avg")
+        converted[f"mapping.layers.{i}.weight"] = entries.take(f"mapping/Dense{i}/weight").T
+        converted[f"mapping.layers.{i}.bias"] = bias / math.sqrt(2) if first else bias
+    converted["w_avg"] = entries.take("dlatent_avg")
     if first:
-        ours |= _tensorflow_first(entries, settings.get("fused_scale", "auto"))
+        converted |= _tensorflow_first(entries, settings.get("fused_scale", "auto"))
     else:
-        ours |= _tensorflow_second(entries)
+        converted |= _tensorflow_second(entries)
     if "synthesis/lod" in entries.left and entries.take("synthesis/lod") != 0:
         raise InputError("it was still growing when it was saved")
     entries.finish()
     architecture = "stylegan" if first else "stylegan2"
-    return _config(architecture, ours, mapping, float(settings.get("mapping_lrmul", 0.01))), ours
+    return _config(architecture, converted, mapping, float(settings.get("mapping_lrmul", 0.01))), converted
 
 
 def _tensorflow_second(entries: Entries) -> dict[str, Tensor]:
-    ours = {"synthesis.constant": entries.take("synthesis/4x4/Const/const")}
+    converted = {"synthesis.constant": entries.take("synthesis/4x4/Const/const")}
     doublings = entries.count(r"synthesis/(\d+)x\1/ToRGB/bias") - 1
     sides = [8 << k for k in range(doublings)]
     names = ["4x4/Conv", *(f"{s}x{s}/{conv}" for s in sides for conv in ("Conv0_up", "Conv1"))]
     for i, name in enumerate(f"synthesis/{name}" for name in names):
         layer = f"synthesis.layers.{i}"
-        ours |= _tensorflow_conv(entries, name, layer, turn=name.endswith("_up"))
-        ours[f"{layer}.noise.strength"] = entries.take(f"{name}/noise_strength").reshape(1)
-        ours[f"{layer}.noise.constant"] = entries.take(f"synthesis/noise{i}")
+        converted |= _tensorflow_conv(entries, name, layer, turn=name.endswith("_up"))
+        converted[f"{layer}.noise.strength"] = entries.take(f"{name}/noise_strength").reshape(1)
+        converted[f"{layer}.noise.constant"] = entries.take(f"synthesis/noise{i}")
     for i, side in enumerate([4, *sides]):
-        ours |= _tensorflow_conv(entries, f"synthesis/{side}x{side}/ToRGB", f"synthesis.to_rgb.{i}")
-    return ours
+        converted |= _tensorflow_conv(entries, f"synthesis/{side}x{side}/ToRGB", f"synthesis.to_rgb.{i}")
+    return converted
 
 
-def _tensorflow_conv(entries: Entries, theirs: str, ours: str, turn: bool = False) -> dict[str, Tensor]:
+def _tensorflow_conv(entries: Entries, source: str, target: str, turn: bool = False) -> dict[str, Tensor]:
     return {
-        f"{ours}.conv.weight": _kernel(entries.take(f"{theirs}/weight"), turn),
-        f"{ours}.conv.style.weight": entries.take(f"{theirs}/mod_weight").T,
-        f"{ours}.conv.style.bias": entries.take(f"{theirs}/mod_bias") + 1,
-        f"{ours}.bias": entries.take(f"{theirs}/bias"),
+        f"{target}.conv.weight": _kernel(entries.take(f"{source}/weight"), turn),
+        f"{target}.conv.style.weight": entries.take(f"{source}/mod_weight").T,
+        f"{target}.conv.style.bias": entries.take(f"{source}/mod_bias") + 1,
+        f"{target}.bias": entries.take(f"{source}/bias"),
     }
 
 
 def _tensorflow_first(entries: Entries, fused: bool | str) -> dict[str, Tensor]:
-    ours = {"synthesis.constant": entries.take("synthesis/4x4/Const/const")}
+    converted = {"synthesis.constant": entries.take("synthesis/4x4/Const/const")}
     doublings = entries.count(r"synthesis/(\d+)x\1/Conv0_up/bias")
     names = ["4x4/Const", "4x4/Conv"]
     names += [f"{s}x{s}/{conv}" for s in (8 << k for k in range(doublings)) for conv in ("Conv0_up", "Conv1")]
     for i, name in enumerate(names):
-        theirs, layer, side = f"synthesis/{name}", f"synthesis.layers.{i}", 4 << (i // 2)
+        source, layer, side = f"synthesis/{name}", f"synthesis.layers.{i}", 4 << (i // 2)
         if i > 0:
             turn = name.endswith("_up") and (side >= FUSED_FROM if fused == "auto" else bool(fused))
-            ours[f"{layer}.weight"] = _kernel(entries.take(f"{theirs}/weight"), turn)
-        bias = entries.take(f"{theirs}/StyleMod/bias")
+            converted[f"{layer}.weight"] = _kernel(entries.take(f"{source}/weight"), turn)
+        bias = entries.take(f"{source}/StyleMod/bias")
         one = torch.ones(len(bias) // 2)
-        ours[f"{layer}.bias"] = entries.take(f"{theirs}/bias")
-        ours[f"{layer}.noise.strength"] = entries.take(f"{theirs}/Noise/weight").reshape(-1, 1, 1)
-        ours[f"{layer}.noise.constant"] = entries.take(f"synthesis/noise{i}")
-        ours[f"{layer}.norm.style.weight"] = entries.take(f"{theirs}/StyleMod/weight").T
-        ours[f"{layer}.norm.style.bias"] = bias + torch.cat([one, 0 * one])
-    ours["synthesis.to_rgb.weight"] = _kernel(entries.take("synthesis/ToRGB_lod0/weight"))
-    ours["synthesis.to_rgb.bias"] = entries.take("synthesis/ToRGB_lod0/bias")
+        converted[f"{layer}.bias"] = entries.take(f"{source}/bias")
+        converted[f"{layer}.noise.strength"] = entries.take(f"{source}/Noise/weight").reshape(-1, 1, 1)
+        converted[f"{layer}.noise.constant"] = entries.take(f"synthesis/noise{i}")
+        converted[f"{layer}.norm.style.weight"] = entries.take(f"{source}/StyleMod/weight").T
+        converted[f"{layer}.norm.style.bias"] = bias + torch.cat([one, 0 * one])
+    converted["synthesis.to_rgb.weight"] = _kernel(entries.take("synthesis/ToRGB_lod0/weight"))
+    converted["synthesis.to_rgb.bias"] = entries.take("synthesis/ToRGB_lod0/bias")
     # of the sides it grew through
     entries.drop(r"synthesis/ToRGB_lod\d+/(weight|bias)")
-    return ours
+    return converted
 
 
 def _kernel(weight: Tensor, turn: bool = False) -> Tensor:
@@ -319,20 +319,20 @@ def _variables(network: Holder) -> tuple[dict[str, Any], dict[str, Any]]:
     return variables, settings
 
 
-def _config(architecture: str, ours: dict[str, Tensor], mapping: int, lr_mul: float) -> VectorConfig:
+def _config(architecture: str, state: dict[str, Tensor], mapping: int, lr_mul: float) -> VectorConfig:
     """The config behind the shapes.
 
     Raises:
         InputError: widths that no config has.
     """
-    layers = sum(name.endswith("noise.constant") for name in ours)
+    layers = sum(name.endswith("noise.constant") for name in state)
     # the last layer of every side
     lasts = range(0, layers, 2) if architecture == "stylegan2" else range(1, layers, 2)
-    widths = [len(ours[f"synthesis.layers.{i}.bias"]) for i in lasts]
+    widths = [len(state[f"synthesis.layers.{i}.bias"]) for i in lasts]
     resolution = 2 << len(widths)
     config = find(architecture).config(
         resolution=resolution,
-        latent_channels=len(ours["mapping.layers.0.bias"]) if mapping else 0,
+        latent_channels=len(state["mapping.layers.0.bias"]) if mapping else 0,
         channel_base=widths[-1] * resolution,
         channel_max=widths[0],
         mapping_layers=mapping,

@@ -35,9 +35,9 @@ class Sheets:
             path = paths.pop()
             parts = _parts(path)
             if parts:
-                shown = [_jpeg(part, NEWEST_WIDTH, NEWEST_QUALITY) for part in parts]
+                encoded = [_jpeg(part, NEWEST_WIDTH, NEWEST_QUALITY) for part in parts]
                 titled = _rows(parts[0].width, sum(p.height for p in parts) - SHEET_PAD * (len(parts) - 1)) is not None
-                newest = {"images": int(path.stem), "parts": shown, "titled": titled}
+                newest = {"images": int(path.stem), "parts": encoded, "titled": titled}
         known = _known_frames(last_report)
         frames = [_frame(path, known) for path in thinned(paths, FRAMES - 1)]
         return cls(newest, [frame for frame in frames if frame])
