@@ -59,7 +59,7 @@ def measure(weights: str | Path, model: Model) -> Familiarity | None:
         return None
     noted = checkpoint.read_info(weights).get("heldout_mse")
     if isinstance(noted, float) and 0 < noted < math.inf:
-        return Familiarity(name_of(weights), noted, "pictures that were held out")
+        return Familiarity(name_of(weights), noted, "held-out images")
     side = model.config.resolution
     count = max(4, min(MOST, PIXELS // side**2))
     seen = checkpoint.seen_by(weights)

@@ -84,7 +84,7 @@ def save(tmp_path):
 def test_what_training_noted_is_taken(save):
     path, model = save({"data": "photos", "heldout_mse": 0.25})
     known = familiarity.measure(path, model)
-    assert (known.weights, known.usual, known.of) == ("my", 0.25, "pictures that were held out")
+    assert (known.weights, known.usual, known.of) == ("my", 0.25, "held-out images")
 
 
 @pytest.mark.parametrize("noted", [None, "0.25", 0.0, -1.0, float("inf"), float("nan"), [1], True])

@@ -63,9 +63,9 @@ def run(arguments: argparse.Namespace) -> None:
     if bool(arguments.part) == bool(arguments.half):
         raise InputError("give --part or --half, one of the two")
     if arguments.part_labels and (arguments.half or arguments.data == "avatars"):
-        raise InputError("--part-labels goes with --part and pictures of files; leave it out")
+        raise InputError("--part-labels goes with --part and images from files; leave it out")
     if arguments.part and not arguments.part_labels and arguments.data != "avatars":
-        raise InputError("--part needs the label maps of the pictures; add --part-labels")
+        raise InputError("--part needs the label maps of the images; add --part-labels")
     if arguments.out.exists() and not arguments.out.is_dir():
         raise InputError(f"--out {arguments.out} is not a folder; name one")
     # avatars are no folder, though one may be called so
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> None:
     pictures, tell = open_pictures(arguments, side)
     latents = streams.latents_of(model, pictures)
     if (count := len(streams.undamaged(pictures))) < 2:
-        raise InputError(f"{arguments.data} has {count} picture to pair and two are needed; add some or use --all")
+        raise InputError(f"{arguments.data} has {count} image to pair, and a pair needs two; add images or use --all")
     tasks = find_tasks(arguments, pictures, side)
     report = {
         "weights": str(arguments.weights), "images": str(arguments.data), "resolution": side, "space": tasks[0].space,

@@ -61,7 +61,7 @@ def check_overwriting(out: Path) -> None:
     try:
         directions.load(out)
     except InputError as err:
-        raise InputError(f"{out} is there and holds no directions, and is kept; give another --out") from err
+        raise InputError(f"{out} exists and holds no directions, so it was not replaced; give another --out") from err
 
 
 def kept_directions(arguments: argparse.Namespace):

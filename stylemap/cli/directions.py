@@ -293,13 +293,13 @@ def run_convert(arguments: argparse.Namespace) -> None:
         inputs.keep_inputs([arguments.out], [arguments.file, checkpoint.find_file(arguments.weights)])
         direction_files.check_overwriting(arguments.out)
         if arguments.out.suffix.lower() == ".npy":
-            raise InputError("--out must end in .safetensors where a .npy is read")
+            raise InputError("--out must end in .safetensors when a .npy is read")
         directions.save(
             arguments.out, [direction_files.read_npy(arguments.file, loading.load_model(arguments), arguments.name)]
         )
     else:
         if arguments.out.suffix.lower() != ".npy" or not arguments.name:
-            raise InputError("of a file of directions one becomes a .npy: give its --name and --out NAME.npy")
+            raise InputError("a .npy holds one direction; give its --name, and --out NAME.npy")
         inputs.keep_inputs([arguments.out], [arguments.file])
         directions.write_npy(
             arguments.out, direction_files.pick(directions.load(arguments.file), arguments.name, arguments.file)
@@ -326,7 +326,7 @@ def show(rows: "list[Direction]") -> None:
     """A line for each direction; accuracies are of held-out pictures."""
     names = [terminal.one_line(d.name) for d in rows]
     width = max(map(len, names))
-    print(f"{'':<{width}}  method    pictures  positive  accuracy  balanced  baseline  explained  scale")
+    print(f"{'':<{width}}  method      images  positive  accuracy  balanced  baseline  explained  scale")
     for name, d in zip(names, rows, strict=True):
         o = d.origin
         shares = (o.positive, o.accuracy, o.balanced_accuracy, o.baseline, o.explained)
@@ -348,7 +348,7 @@ def strips(model: "StylemapModel", x: "Tensor", selected: "list[Direction]", ste
     stylemap = model.encode(x)
     blocks = []
     for direction in selected:
-        columns = {"picture": x}
+        columns = {"photo": x}
         for amount in steps:
             moved = directions.move(stylemap, direction, amount)
             columns[f"{direction.name} {amount:+g}"] = loading.chunked(model.synthesize, moved).clamp(-1, 1)

@@ -31,7 +31,7 @@ class Grid:
 
     def write(self) -> None:
         if len(self.shown) < self.total:
-            warnings.warn(Note(f"{self.path} shows the first {len(self.shown)} of {self.total} pictures"), stacklevel=2)
+            warnings.warn(Note(f"{self.path} shows the first {len(self.shown)} of {self.total} images"), stacklevel=2)
         tiles = images.enlarge(torch.cat(self.shown), sheets.TILE)
         images.write(self.path, images.grid(tiles, self.columns))
         print(self.path)

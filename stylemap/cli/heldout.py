@@ -47,12 +47,12 @@ def tell(weights: str, split: Unseen) -> None:
 def said(weights: str, split: Unseen) -> str:
     """What the held-out pictures are to weights."""
     seen, count = checkpoint.seen_by(weights), len(split.heldout)
-    pictures = f"{count} picture{'s' * (count > 1)} of {split.data}"
+    pictures = f"{count} image{'s' * (count > 1)} of {split.data}"
     if doubt := split.doubt(seen):
         return f"measured on {pictures}. It is not certain that {weights} never saw them: {doubt}"
     return {
         "same": f"measured on {pictures} that the training of {weights} held out",
-        "changed": f"measured on {pictures} that the training of {weights} held out; others came or went since",
+        "changed": f"measured on {pictures} that the training of {weights} held out; some were added or removed since",
         "other": f"measured on {pictures}, which {weights} never saw: it was trained on {seen[0].data}",
     }[split.relation(seen)]
 
@@ -70,6 +70,6 @@ def note_trained(pictures: Dataset, everything: Dataset, data: str, weights: str
 
 def _note_trained(known: int, count: int, weights: str) -> None:
     if known:
-        which = "the picture" if count == 1 else f"{known} of the {count} pictures"
-        text = f"{weights} was trained on {which}: what is measured says little about other pictures"
+        which = "the image" if count == 1 else f"{known} of the {count} images"
+        text = f"{weights} was trained on {which}: the numbers say little about other images"
         warnings.warn(text, Note, stacklevel=3)

@@ -27,7 +27,7 @@ def _inside(folder: Path) -> list[Path]:
     inside = [file for file in files if naming.extension(file.name) in decoding.EXTENSIONS]
     others = naming.missed(naming.kinds(file.name for file in files if file not in inside))
     if not inside:
-        raise InputError(f"{folder} holds no picture ({decoding.READABLE})" + (f"; {others}" if others else ""))
+        raise InputError(f"{folder} holds no image ({decoding.READABLE})" + (f"; {others}" if others else ""))
     deeper = len(entries) - len(files)
     notes = [others, f"passed over {deeper} folder{'s' * (deeper != 1)} in it" if deeper else None]
     for note in filter(None, notes):

@@ -58,10 +58,8 @@ class Enlarging:
         times = images.times(side) if self.times is None else self.times
         if self.times is None and times > 1 and not self.told:
             self.told = True
-            said = f"pictures of {side} x {side} pixels are enlarged {times} times so that they can be seen"
-            warnings.warn(
-                f"{said}; --enlarge 1 writes the model's own pixels, as metrics need them", Note, stacklevel=2
-            )
+            said = f"images of {side} x {side} pixels are enlarged {times} times so that you can see them"
+            warnings.warn(f"{said}; --enlarge 1 writes the original pixels, which metrics need", Note, stacklevel=2)
         return images.repeat(pictures, times)
 
 

@@ -94,7 +94,9 @@ def run_transfer(arguments: argparse.Namespace) -> None:
         inputs.only_with("--mask", arguments, "hard")
     moving = arguments.frames is not None or arguments.out.suffix.lower() in ALWAYS_FILMS
     if moving and arguments.out.suffix.lower() not in FILMS:
-        raise InputError(f"--frames makes a film, which {arguments.out} cannot be; name a .gif, .webp, .png or .mp4")
+        raise InputError(
+            f"--frames makes a film, and {arguments.out} cannot hold one; name a .gif, .webp, .png or .mp4"
+        )
     for name, unset in FILM_ONLY.items():
         if not moving and getattr(arguments, name) != unset:
             raise InputError(f"--{name} goes with a film; add --frames 16, or leave --{name} out")

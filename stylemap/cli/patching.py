@@ -46,7 +46,7 @@ class Patching:
         else:
             change = Change(patch, self.maps(reference))
         if not composing.region([change], self.model.config.resolution).max() > 0:
-            raise InputError("a part leaves the frame; shift it less")
+            raise InputError("a part lies outside of the frame after the shift; shift it less")
         return change
 
     def write(self, changes: list[Change]) -> None:

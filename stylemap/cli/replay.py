@@ -42,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     paths = arguments.photos or []
     if arguments.align and not paths:
-        raise InputError("--align goes with --photos; the project's own picture is cut out already")
+        raise InputError("--align goes with --photos; the photo in the project is cut out already")
     targets = outputs(arguments.out, paths)
     inputs.keep_inputs(targets, [*paths, arguments.project])
     for path in paths:
@@ -70,9 +70,9 @@ def outputs(out: Path, paths: list[str]) -> list[Path]:
         return [out]
     if not paths or (out.suffix.lower() not in ("", *PICTURES) and not out.is_dir()):
         folder = "" if not paths else ", or name a folder"
-        raise InputError(f"--out {out} must be a picture and end in {' or '.join(PICTURES)}{folder}")
+        raise InputError(f"--out {out} must name an image and end in {' or '.join(PICTURES)}{folder}")
     if out.suffix.lower() in PICTURES and not out.is_dir():
-        raise InputError(f"--out {out} is one picture, for {len(paths)} photos; name a folder")
+        raise InputError(f"--out {out} is one image, but there are {len(paths)} photos; name a folder")
     named: dict[Path, str] = {}
     for path in paths:
         target = out / f"{Path(path).stem}.png"

@@ -98,7 +98,7 @@ def _no_picture(start: bytes) -> str:
     """Why a file with these first bytes cannot be read, and the repair."""
     for mark, what in LOST:
         if start.lower().startswith(mark):
-            return f"is really {what}: the picture was lost on the way; download or copy it again"
+            return f"is really {what}: the image was lost on the way; download or copy it again"
     for at, mark, what in FOREIGN:
         if start.startswith(mark, at):
             return f"is really {what}: it holds another format; convert it first"

@@ -125,7 +125,7 @@ def _stream(data: bytes | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
         yield data
         return
     if data.exists() and not data.is_file():  # a pipe would block
-        raise InputError(f"{name} is not a file; name a picture: {formats.READABLE}")
+        raise InputError(f"{name} is not a file; name an image: {formats.READABLE}")
     try:
         stream = data.open("rb")
     except FileNotFoundError as err:
@@ -182,7 +182,7 @@ def _bound(picture: Image.Image, stored: int, name: str) -> None:
         of_pixel += 8
     if width * height * of_pixel > max(MEMORY, stored * GROWTH):
         raise InputError(
-            f"{name} claims {width} x {height} pixels in {stored} bytes, too few for so large a picture; make it smaller first"
+            f"{name} claims {width} x {height} pixels in {stored} bytes, too few for so large an image; make it smaller first"
         )
     if picture.format == "BMP" and picture.tile[0][0] == "bmp_rle" and width * height > MOST_RUNS:
         raise NotImplementedError(f"{width} x {height} pixels in run lengths")

@@ -74,7 +74,7 @@ def _check(stream: BinaryIO) -> None:
     if DNG_VERSION in tags or value.get(NEW_SUBFILE_TYPE, 0) & 1:
         raise NotImplementedError("it begins with a preview, as raw files of cameras do")
     if value.get(TILE_WIDTH, 0) * value.get(TILE_LENGTH, 0) > MAX_TILE:
-        raise ValueError("its tiles are larger than any picture")
+        raise ValueError("its tiles are larger than any image")
     if max(tags.get(tag, (0, 0))[0] for tag in (STRIP_OFFSETS, TILE_OFFSETS)) > MAX_PIECES:
         raise ValueError("it is cut into too many pieces")
 

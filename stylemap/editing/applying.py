@@ -61,7 +61,7 @@ def apply(
             changes.append(push_change(step, stylemap, maps_of))
             continue
         if step.reference not in references:
-            raise InputError(f"a patch takes from reference {step.reference + 1}, which holds no picture")
+            raise InputError(f"a patch takes from reference {step.reference + 1}, which holds no image")
         reference = references[step.reference]
         flip = step.placement.flip
         maps = [m.flip(3) for m in maps_of(reference.mirrored)] if flip else maps_of(reference.stylemap)

@@ -170,7 +170,7 @@ def _layers(step: Step, count: int) -> range:
     if step.layers is None:
         return range(count)
     if count == 1:
-        raise ValueError("layers choose among the resized stylemaps of w+; in w there is one map")
+        raise ValueError("layers choose among the resized stylemaps of w+, but w has only one stylemap")
     if step.layers[1] > count:
         raise ValueError(f"layers must lie in 0..{count}, not {step.layers[0]}..{step.layers[1]}")
     return range(*step.layers)

@@ -150,7 +150,7 @@ def condition(direction: Direction, others: Sequence[Direction]) -> Direction:
         )
     if left < LITTLE_LEFT:
         about = f"{left:.1%} of direction {direction.name!r} is left without {', '.join(names)}"
-        warnings.warn(Note(f"{about}; amounts move pictures less in proportion"), stacklevel=2)
+        warnings.warn(Note(f"{about}; the same amount changes images that much less"), stacklevel=2)
     origin = replace(direction.origin, conditional_on=names)
     return normalised(direction.name, rest.view_as(direction.vector), left * direction.scale, origin)
 

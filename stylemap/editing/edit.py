@@ -98,7 +98,9 @@ class Edit:
             if patch.mask is None:
                 refuse(f"patches.{i}.mask", "is missing")
         if self.space == "w" and any(step.layers is not None for step in self.steps):
-            raise InputError("layers choose among the maps of w+, and w has one map; take w+, or all layers")
+            raise InputError(
+                "layers choose among the resized stylemaps of w+, but w has only one stylemap; use w+, or give no layers"
+            )
 
     @property
     def steps(self) -> tuple[Patch | Push, ...]:
@@ -116,9 +118,7 @@ class Edit:
             for i, step in enumerate(steps):
                 if step.mask is not None and step.mask.shape[-2:] != (side, side):
                     height, width = step.mask.shape[-2:]
-                    refuse(
-                        f"{kind}.{i}.mask", f"must be {side} x {side} pixels like the picture, not {width} x {height}"
-                    )
+                    refuse(f"{kind}.{i}.mask", f"must be {side} x {side} pixels like the image, not {width} x {height}")
                 if step.layers is not None and step.layers[1] > count:
                     refuse(f"{kind}.{i}.layers", f"go up to {count} in this model, not {step.layers[1]}")
         for i, push in enumerate(self.pushes):

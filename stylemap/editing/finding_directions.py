@@ -92,7 +92,7 @@ def pca(stylemaps: Tensor, components: int) -> list[Direction]:
     if not 1 <= components <= most:
         raise InputError(
             f"{components} components of {n} stylemaps of {size} numbers: must be 1 to {most}; "
-            + ("give more pictures or fewer components" if components > most else "take 1 or more")
+            + ("give more images or fewer components" if components > most else "take 1 or more")
         )
     x = x - x.mean(dim=0)
     variances, vectors = torch.linalg.eigh((x @ x.T if n < size else x.T @ x) / (n - 1))  # ascending
@@ -101,7 +101,7 @@ def pca(stylemaps: Tensor, components: int) -> list[Direction]:
     for i in range(components):
         vector, variance = vectors[:, -1 - i], float(variances[-1 - i])
         if not variance > 1e-12 * total:
-            raise InputError(f"the {n} stylemaps vary in {i} ways only; give other pictures or fewer components")
+            raise InputError(f"the {n} stylemaps vary in {i} ways only; give other images or fewer components")
         vector = x.T @ vector if n < size else vector
         vector = vector * vector[vector.abs().argmax()].sign()
         origin = Origin("pca", pictures=n, explained=variance / total)
@@ -158,7 +158,8 @@ def _stratified(name: str, labels: Tensor, heldout: float, seed: int) -> Tensor:
     counts = int(labels.sum()), int((~labels).sum())
     if min(counts) < LEAST:
         raise InputError(
-            f"{name!r}: {counts[0]} pictures with it and {counts[1]} without; give {LEAST} of each or more"
+            f"{name!r}: {counts[0]} images have it and {counts[1]} do not; "
+            f"give {LEAST} of each or more, or choose another attribute"
         )
     test = torch.zeros(len(labels), dtype=torch.bool)
     generator = torch.Generator().manual_seed(seed)

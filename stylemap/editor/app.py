@@ -167,7 +167,7 @@ class Server:
     async def thumbnail(self, request: Request, index: str) -> Response:
         number = _number("index", index)
         if not 0 <= number < len(self.gallery):
-            raise HTTPException(404, "the gallery has no such picture")
+            raise HTTPException(404, "the gallery has no such image")
         data = await self.model.run(request, self.gallery.thumbnail, number)
         return Response(data, media_type="image/png", headers={"cache-control": "private, max-age=3600"})
 
@@ -213,7 +213,7 @@ class Server:
     async def parts(self, request: Request, id: str, slot: str) -> Response:
         labels = self._photo(id, slot).photo.labels
         if labels is None:
-            raise HTTPException(404, "the parts of this picture are not known")
+            raise HTTPException(404, "the parts of this image are not known")
         return exchange.png(labels)
 
     # ---- edits
@@ -258,17 +258,17 @@ class Server:
         if not align:
             return open_square(data, side, max_pixels=most)
         if self.finder is None:
-            raise InputError("this server cannot find faces: start it with --detector, or take the central square")
-        return open_face(data, side, self.finder, max_pixels=most, repair="take its central square")
+            raise InputError("this server has no face detector: start it with --detector, or use the central square")
+        return open_face(data, side, self.finder, max_pixels=most, repair="use its central square")
 
     def _read(self, kind: type[requests.T], body: bytes, photos: Photos) -> requests.T:
         edit = requests.read(kind, body, self.studio.model.config.resolution, self.studio.directions)
         edit.check(self.studio.model.config)
         if ORIGINAL not in photos:
-            raise HTTPException(409, "choose a picture to edit first")
+            raise HTTPException(409, "choose an image to edit first")
         for reference in sorted(edit.references):
             if str(reference) not in photos:
-                raise HTTPException(409, f"reference {reference + 1} is empty; choose a picture for it")
+                raise HTTPException(409, f"reference {reference + 1} is empty; choose an image for it")
         return edit
 
     def _render(self, kind: type[requests.T], body: bytes, photos: Photos) -> tuple[requests.T, Edited]:
@@ -293,7 +293,7 @@ class Server:
         _check_slot(slot)
         encoded = self.sessions.get(id).photos.get(slot)
         if encoded is None:
-            raise HTTPException(404, "this slot has no picture yet")
+            raise HTTPException(404, "this slot has no image yet")
         return encoded
 
     async def _edit_and_photos(self, request: Request, session: Session) -> tuple[bytes, Photos]:
@@ -314,7 +314,7 @@ class Server:
             "psnr": _decibels(encoded.mse),
             "parts": photo.labels is not None,
             "aligned": photo.aligned,
-            "remark": known and known.remark("this picture", encoded.mse),
+            "remark": known and known.remark("this image", encoded.mse),
         }
 
 

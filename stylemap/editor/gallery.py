@@ -57,7 +57,7 @@ class Gallery:
 
     def _check(self, index: int) -> None:
         if not 0 <= index < len(self):
-            raise InputError(f"the gallery has {len(self)} pictures; it has no number {index}")
+            raise InputError(f"the gallery has {len(self)} images; it has no number {index}")
 
 
 class Samples(Sequence):
@@ -82,7 +82,7 @@ def open_gallery(weights: str | Path, model: StylemapModel) -> Gallery:
     if data == unseen.AVATARS and side <= MAX_SIDE:
         return drawn(side)
     try:
-        return Gallery(unseen.open_unseen(data, side, seen).heldout, "Pictures that the training held out")
+        return Gallery(unseen.open_unseen(data, side, seen).heldout, "Images that the training held out")
     except InputError as err:
         text = f"the editor begins with samples, because the training images cannot be opened: {err}"
         warnings.warn(text, Note, stacklevel=2)
@@ -95,4 +95,4 @@ def drawn(side: int) -> Gallery:
 
 
 def samples(model: StylemapModel) -> Gallery:
-    return Gallery(Samples(model), "Pictures that the weights made up")
+    return Gallery(Samples(model), "Images that the weights generated")

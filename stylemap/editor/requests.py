@@ -112,7 +112,7 @@ def mask_from_text(text: str, side: int, path: str = "the mask") -> np.ndarray:
         refuse(path, "must be a PNG")
     width, height = decoding.read_size(data, path, side * side)
     if (width, height) != (side, side):
-        refuse(path, f"must be {side} x {side} pixels like the picture, not {width} x {height}")
+        refuse(path, f"must be {side} x {side} pixels like the image, not {width} x {height}")
     try:
         return np.rint(decoding.luminance(data) * 255).astype(np.uint8)
     except InputError as err:

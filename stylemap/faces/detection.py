@@ -136,19 +136,19 @@ def find_model(path: str | Path | None = None) -> Path:
         path = next((folder / name for name in known if (folder / name).is_file()), None)
         if path is None:
             raise InputError(
-                f"no face detector in {folder}: fetch {URL}{known[0]} into it, or name one with --detector, "
-                "or give the faces with --landmarks"
+                f"no face detector in {folder}: download {URL}{known[0]} into it, or name a detector with --detector, "
+                "or give the points of the faces with --landmarks"
             )
     path = Path(path)
     try:
         data = path.read_bytes()
     except OSError as err:
-        raise InputError(f"the face detector {path} cannot be read: {err.strerror}; fetch it from {URL}") from err
+        raise InputError(f"the face detector {path} cannot be read: {err.strerror}; download it from {URL}") from err
     digest = hashlib.sha256(data).hexdigest()
     expected = SHA256.get(path.name)
     if expected not in (None, digest):
         pointer = ", only its Git LFS pointer" if data.startswith(b"version https://git-lfs") else ""
-        raise InputError(f"{path} is damaged or not this file{pointer}; fetch {URL}{path.name} again")
+        raise InputError(f"{path} is damaged or not this file{pointer}; download {URL}{path.name} again")
     if expected is None and digest not in SHA256.values():
         warnings.warn(f"{path} is a face detector unknown to this program (SHA-256 {digest})", stacklevel=2)
     return path

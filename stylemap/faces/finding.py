@@ -43,7 +43,7 @@ class Finder:
             return None
         points = self.lookup(name)
         if points is None:
-            raise InputError(f"{name} is not in {self.path}; add it or name the photo as it does")
+            raise InputError(f"{name} is not in {self.path}; add it, or give the photo the name that is there")
         return by_size([Face(p, _box(p)) for p in points])
 
     def faces(self, name: str, photo: np.ndarray) -> list[Face]:

@@ -37,7 +37,7 @@ def quad(landmarks: np.ndarray) -> np.ndarray:
     length = math.hypot(*x)
     if not half >= SMALLEST or not length > 1e-6 * half:  # NaN is neither
         raise InputError(
-            "these landmarks are no face: eyes and mouth are (nearly) at one place or mirrored; correct them"
+            "these landmarks do not form a face: eyes and mouth are mirrored or at nearly the same place; correct them"
         )
     x = x * (half / length)
     y = _quarter_turn(x)

@@ -26,7 +26,7 @@ MIRRORED = -0.3  # sine of the angle from the eyes' line to the mouth; a profile
 NOSE = -0.35, 1.35  # from the eyes to the mouth
 FRONTAL = 0.3  # of the way from eyes to mouth; of lines shorter than that the direction says little
 
-ORDER = "give left eye, right eye, nose, left and right mouth corner, left being where the picture's left is"
+ORDER = "give left eye, right eye, nose, left and right mouth corner, with left as you see it in the image"
 EXCHANGED = f"has left and right exchanged: {ORDER}"
 
 Table = dict[str, list[np.ndarray]]  # photo -> landmarks of each face
@@ -72,7 +72,7 @@ def read(path: str | Path) -> Table:
 def fault(landmarks: np.ndarray) -> str | None:
     """What is wrong with the order or orientation of landmarks [5, 2], and the repair; None if nothing is."""
     if abs(landmarks).max() <= SHARES and np.ptp(landmarks, axis=0).any():
-        return "has points in shares of the picture, not in pixels: multiply x by its width and y by its height"
+        return "has points in shares of the image, not in pixels: multiply x by its width and y by its height"
     if _turn(landmarks) < MIRRORED:
         return EXCHANGED
     eyes, mouth = landmarks[1] - landmarks[0], landmarks[4] - landmarks[3]

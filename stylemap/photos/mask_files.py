@@ -13,7 +13,7 @@ from stylemap import resampling
 from stylemap.decoding import channels, colours
 from stylemap.errors import InputError, Note
 
-EDITED = "where the edit is to be"  # what white is in a mask
+EDITED = "where the edit shall happen"  # what white is in a mask
 FAINT = 0.1  # a mask that is nowhere above this makes an edit that nobody sees
 MOST = 0.75  # of the picture; a mask that selects more may be inverted
 TINTED, NEARLY_ALL = 10 / 255, 0.999  # a picture is grey if its channels are this close in this share of its pixels
@@ -46,7 +46,7 @@ def read(path: Path) -> np.ndarray:
         grey = _grey(colour, path, stored.exact)
     elif _is_one_colour(colour[alpha > 0], stored.exact) and alpha.min() < alpha.max():
         if not (colour[alpha > 0] > 0.9).all():
-            _note(f"{path} is of one colour on a transparent ground; what is opaque is taken as white")
+            _note(f"{path} has one colour on a transparent background; its opaque pixels count as white")
         grey = alpha
     else:
         grey = _grey(colour * alpha[..., None], path, stored.exact)
@@ -75,13 +75,13 @@ def validate(mask: np.ndarray, path: str | Path, hard: bool = False, white: str 
         raise InputError(f"the mask {path} is too dark or too thin for --hard: paint white {white}, and broader")
     if lightest < FAINT:
         raise InputError(
-            f"the mask {path} selects nearly nothing, {lightest:.1%} at most: paint white {white}; the parts of a label map "
-            "are chosen by --part"
+            f"the mask {path} selects almost nothing, {lightest:.1%} at most: paint white {white}; for a label map "
+            "use --part"
         )
     if lightest < 1 - FAINT:
-        _note(f"{path} is nowhere white and selects {lightest:.0%} at most")
+        _note(f"{path} is white nowhere and selects {lightest:.0%} at most")
     if mask.mean() > MOST:
-        _note(f"{path} selects {mask.mean():.0%} of the picture; white is {white}")
+        _note(f"{path} selects {mask.mean():.0%} of the image; paint white only {white}")
     return mask
 
 
@@ -112,7 +112,7 @@ def validate_size(mask: tuple[int, int], photo: tuple[int, int], name: str | Pat
     sizes = f"is {width} x {height} and the photo {photo_width} x {photo_height}"
     if unless or abs(height - width) > 1:
         raise InputError(f"the mask {name} {sizes}: paint it on the photo, or {unless or 'on its central square'}")
-    _note(f"{name} {sizes}; it is taken to lie over the photo's central square")
+    _note(f"{name} {sizes}; it is laid over the photo's central square")
 
 
 # ---- what a file means
@@ -158,10 +158,10 @@ def _grey(colour: np.ndarray, path: Path, exact: bool) -> np.ndarray:
         or (not exact and np.mean((along < 0.1) | (along > 0.9)) < 0.8)
     ):
         raise InputError(
-            f"the mask {path} has colours that do not say what is selected: give a grey picture, white {EDITED}; the parts of "
-            "a label map are chosen by --part"
+            f"the mask {path} has colours that do not say what is selected: give a grey image, white {EDITED}; for a label map "
+            "use --part"
         )
-    _note(f"{path} is of two colours, {_hex(dark)} and {_hex(bright)}; the second is taken as white")
+    _note(f"{path} has two colours, {_hex(dark)} and {_hex(bright)}; the second counts as white")
     return along.round(5)  # so that the two colours are 0 and 1
 
 
@@ -170,7 +170,7 @@ def _levels(grey: np.ndarray, path: Path, exact: bool, full: float) -> np.ndarra
     low, high = grey.min(), grey.max()
     if two_valued(grey.reshape(-1, 1)) is not None and (exact or low < 1 - FAINT):
         if (low, high) != (0, 1):
-            _note(f"{path} holds just the values {low * full:g} and {high * full:g}; {high * full:g} is taken as white")
+            _note(f"{path} holds only the values {low * full:g} and {high * full:g}; {high * full:g} counts as white")
         return (grey == high).astype(np.float32)
     if high < FAINT:
         return grey  # `validate` refuses it, with another message than for black
@@ -181,11 +181,9 @@ def _levels(grey: np.ndarray, path: Path, exact: bool, full: float) -> np.ndarra
         grey = np.where(black, np.float32(0), np.where(white, np.float32(1), grey))
     if len(few) > 2:
         listed = ", ".join(f"{value * full:g}" for value in few)
-        _note(
-            f"{path} holds the {len(few)} values {listed}; they are taken as shares of {full:g}, not as labels of parts"
-        )
+        _note(f"{path} holds the {len(few)} values {listed}; they count as shares of {full:g}, not as labels of parts")
     elif low < high and np.mean((grey < 0.1) | (grey > 0.9)) < 0.2:
-        _note(f"{path} is hardly anywhere black or white; its greys are taken as shares")
+        _note(f"{path} is almost nowhere black or white; its greys count as shares of the reference")
     return grey.clip(0, 1)
 
 

@@ -111,9 +111,9 @@ def _further(picture: Image.Image) -> list[str]:
     """What a file holds besides its first picture."""
     with contextlib.suppress(*decoding.DAMAGED):
         if (count := getattr(picture, "n_frames", 1)) > 1:
-            return [f"the photo's file holds {count} pictures: the result is the first"]
+            return [f"the photo's file holds {count} images: the result is the first"]
     if "mp" in picture.info or "mpoffset" in picture.info:
-        return ["the photo's file holds further pictures, such as a gain map: the result is the first"]
+        return ["the photo's file holds further images, such as a gain map: the result is the first"]
     return []
 
 
@@ -160,7 +160,7 @@ def _xmp(xmp: bytes | None, size: tuple[int, int], lost: list[str]) -> bytes | N
     if not xmp:
         return None
     if any(mark in xmp for mark in ELSEWHERE):
-        lost.append("the photo's XMP describes further pictures in its file; the result has neither")
+        lost.append("the photo's XMP describes further images in its file; the result has neither")
         return None
     values = {b"tiff:Orientation": 1, b"tiff:ImageWidth": size[0], b"tiff:ImageLength": size[1]}
     values |= {b"exif:PixelXDimension": size[0], b"exif:PixelYDimension": size[1]}

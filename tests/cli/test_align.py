@@ -90,7 +90,7 @@ class TestFolder:
         reasons = {name: record.get("reason", "") for name, record in by_source.items()}
         assert reasons["ada.png"] == reasons["b/bob.jpg"] == ""
         assert "no face was found in nobody.png" in reasons["nobody.png"]
-        assert "strange.png: these landmarks are no face" in reasons["strange.png"]
+        assert "strange.png: these landmarks do not form a face" in reasons["strange.png"]
         assert "unlisted.png is not in l.json" in reasons["unlisted.png"]
         assert "text.png is not an image" in reasons["text.png"]
 

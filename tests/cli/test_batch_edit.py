@@ -35,7 +35,7 @@ def test_parts(stylemap, model, faces, tmp_path, monkeypatch):
     """More pairs than a chunk, so that chunks meet. Pairs, edits and numbers are worked out again from the definitions."""
     monkeypatch.setattr(streams, "MOST", 4)
     ran = stylemap(AVATARS, "--part hair,eye --pairs 6")
-    assert ran.code == 0 and ran.err.startswith("note: measured on 12 pictures of avatars that the training of ")
+    assert ran.code == 0 and ran.err.startswith("note: measured on 12 images of avatars that the training of ")
     assert [line.split()[0] for line in ran.out.splitlines()[:3]] == ["hair", "eye", "mean"]
     made = report(tmp_path)
     assert (made["space"], made["hard"], made["resolution"]) == ("w+", True, SIDE)
@@ -136,8 +136,8 @@ def test_a_part_that_nobody_has(stylemap, tmp_path, pictures):
         ("--data avatars --half top", "--half: unknown half 'top'; known are all, left, right, upper, lower"),
         ("--data avatars --part nose --pairs 0", "--pairs: '0' is not a whole number from 1 to 2500"),
         ("--data avatars --part nose --part-labels IN/photos", "--part-labels goes with"),
-        ("--data IN/photos --part nose", "--part needs the label maps of the pictures; add --part-labels"),
-        ("--data IN/photos --half left", "1 picture to pair and two are needed"),
+        ("--data IN/photos --part nose", "--part needs the label maps of the images; add --part-labels"),
+        ("--data IN/photos --half left", "1 image to pair, and a pair needs two"),
         ("--data IN/photos --half left --part-labels IN/photos", "--part-labels goes with"),
         ("--data IN/missing --half left", "missing"),
         ("--data IN/photos --all --part nose --part-labels IN/nothing", "holds no part labels"),

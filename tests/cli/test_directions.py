@@ -172,7 +172,7 @@ class TestFinding:
             ("--attribute beard", "no picture has the attribute 'beard'; known are smile, glasses, skin"),
             ("--attribute smile smile", "one is given twice"),
             ("--attribute smile>x", "'smile>x' is not an attribute like"),
-            ("--attribute smile>9", "0 pictures with it and 39 without"),
+            ("--attribute smile>9", "0 images have it and 39 do not"),
             ("--conditional-on beard", "no picture has the attribute 'beard'"),
             ("--attribute a:smile --conditional-on b:smile", "nothing is left of direction 'a' without b"),
             ("--method lda", "--method"),
@@ -203,7 +203,7 @@ class TestFinding:
     @pytest.mark.parametrize(
         ("components", "repair"),
         [
-            ("40", "must be 1 to 39; give more pictures or fewer components"),
+            ("40", "must be 1 to 39; give more images or fewer components"),
             ("0", "--components: '0' is not a whole number from 1"),
             ("-3", "--components: '-3' is not a whole number from 1"),
         ],

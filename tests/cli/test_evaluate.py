@@ -35,7 +35,7 @@ def test_defaults_need_nothing(stylemap, inputs, tmp_path):
     ran = stylemap("evaluate --weights IN/w.safetensors --out report.json", QUICK)
     weights = inputs / "w.safetensors"
     assert ran.code == 0
-    assert ran.err == f"note: measured on 8 pictures of avatars that the training of {weights} held out\n"
+    assert ran.err == f"note: measured on 8 images of avatars that the training of {weights} held out\n"
     found = report(tmp_path / "report.json")
     assert tuple(found["metrics"]) == suite.DEFAULT
     assert all(isinstance(m["value"], float) for m in found["metrics"].values())
@@ -169,7 +169,7 @@ class TestOfARun:
         (here / "moved").symlink_to(here / "photos")
         ran = stylemap("evaluate --metrics mse --out r.json --weights", weights, data)
         assert ran.code == 0 and self.measured(here) == 1
-        assert re.fullmatch(rf"note: measured on 1 picture of \S+ that the training of {weights} held out\n", ran.err)
+        assert re.fullmatch(rf"note: measured on 1 image of \S+ that the training of {weights} held out\n", ran.err)
 
     def test_without_data_that_of_the_run_is_taken_from_anywhere(self, stylemap, here, trained, monkeypatch):
         (here / "elsewhere").mkdir()
@@ -197,7 +197,7 @@ class TestOfARun:
         ran = stylemap("evaluate --metrics mse --out r.json --weights run --data others")
         assert ran.code == 0 and report(here / "r.json")["data"]["heldout"] == 6
         assert ran.err.startswith(
-            "note: measured on 6 pictures of others. It is not certain that run never saw them: they were "
+            "note: measured on 6 images of others. It is not certain that run never saw them: they were "
         )
 
     @pytest.mark.parametrize(
@@ -209,7 +209,7 @@ class TestOfARun:
         assert says in capsys.readouterr().err
 
     def test_files_that_it_was_trained_on_are_told(self, stylemap, here):
-        line = "note: run was trained on 59 of the 60 pictures: what is measured says little about other pictures\n"
+        line = "note: run was trained on 59 of the 60 images: the numbers say little about other images\n"
         ran = stylemap("generate reconstruct --weights run --photos photos --out made")
         assert (ran.code, ran.err) == (0, line)
         ran = stylemap("local-edit batch --weights run --data photos --half left --pairs 30 --all --out edits")
@@ -218,12 +218,12 @@ class TestOfARun:
         ran = stylemap("directions train --weights run --data photos --labels l.csv --out d.safetensors")
         assert (ran.code, ran.err) == (0, line)
         ran = stylemap("local-edit batch --weights run --data photos --half left --pairs 30 --out edits2")
-        assert ran.code == 2 and "has 1 picture to pair" in ran.err
+        assert ran.code == 2 and "has 1 image to pair" in ran.err
         (name,) = {f"{i}.png" for i in range(60)} - {path.name for path in self.saw(here)}
         ran = stylemap("project --method encoder --weights run --out one --film none --photos", f"photos/{name}")
         assert (ran.code, ran.err) == (0, "")
         ran = stylemap("project --method encoder --weights run --out two --film none --photos", self.saw(here)[0])
-        assert ran.err.startswith("note: run was trained on the picture:")
+        assert ran.err.startswith("note: run was trained on the image:")
 
     def saw(self, here) -> list[Path]:
         return unseen.trained_on(sorted((here / "photos").iterdir()), checkpoint.seen_by(here / "run"))

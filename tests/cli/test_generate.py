@@ -177,7 +177,7 @@ class TestReconstruct:
             ("IN/text.png", "text.png is not an image"),
             ("IN/empty.png", "empty.png is not an image"),
             ("IN/cut.png", "cut.png is damaged or cut short"),
-            ("IN/nothing", "nothing holds no picture (JPEG, PNG, "),
+            ("IN/nothing", "nothing holds no image (JPEG, PNG, "),
         ],
     )
     @pytest.mark.parametrize("before", ["", "IN/ada.png"])
@@ -214,7 +214,7 @@ class TestMemory:
         ran = stylemap("generate", verb, "--out made", WEIGHTS)
         written = len(names(tmp_path / "made")) - 1 - verb.startswith("reconstruct")
         assert ran.code == 0
-        assert ran.err == f"note: {Path('made') / 'grid.png'} shows the first {shown} of {written} pictures\n"
+        assert ran.err == f"note: {Path('made') / 'grid.png'} shows the first {shown} of {written} images\n"
         assert pixels(tmp_path / "made/grid.png").shape[0] == 2 + 8 // (4 if shown == 8 else 8) * (TILE + 2)
 
 
@@ -252,7 +252,7 @@ class TestEnlarging:
         np.testing.assert_array_equal(pixels(made["three"]), enlarged(own, 3))
         np.testing.assert_array_equal(pixels(made["eyes"]), enlarged(own, 8))
         assert torch.equal(images.read(made["eyes"], SIDE), images.read(made["own"], SIDE))
-        note = "note: pictures of 32 x 32 pixels are enlarged 8 times so that they can be seen; --enlarge 1 writes the"
+        note = "note: images of 32 x 32 pixels are enlarged 8 times so that you can see them; --enlarge 1 writes the"
         assert [name for name, text in said.items() if note in text] == ["eyes"]
         assert said["eyes"].count(note) == 1
 

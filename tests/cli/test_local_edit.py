@@ -94,7 +94,7 @@ class TestBlend:
     def test_a_mask_that_selects_nothing(self, refused, tmp_path, line, flags):
         images.write(tmp_path / "black.png", torch.full((3, 9, 9), -1.0 if not flags else -0.2))
         line = refused(line, "--mask black.png --out edit.png", flags)
-        assert "the mask black.png is " in line and "paint white where the edit is to be" in line
+        assert "the mask black.png is " in line and "paint white where the edit shall happen" in line
 
     @pytest.mark.parametrize("suffix", ["jpg", "jpeg", "webp", "PNG"])
     def test_other_formats(self, stylemap, tmp_path, suffix):
@@ -209,7 +209,7 @@ class TestTransplant:
             ("--mask IN/mask.png --shift 1,1 --cells 0,0,1,1 --to-cell 0,0", "give either"),
             ("--mask IN/mask.png --shift 1,1 --to-cell 0,0", "give either"),
             ("--mask IN/mask.png --shift 1", "--shift: '1' is not two whole numbers"),
-            ("--mask IN/mask.png --shift 0,32", "a part leaves the frame; shift it less"),
+            ("--mask IN/mask.png --shift 0,32", "a part lies outside of the frame after the shift; shift it less"),
             (
                 "--mask IN/mask.png --shift 4097,0",
                 "--shift: '4097,0' is not two whole numbers like 3,-4, each from -4096 to 4096",
@@ -388,8 +388,8 @@ class TestAlign:
             ("nobody.png", "no face was found in nobody.png; choose another photo or add one to"),
             ("unlisted.png", "unlisted.png is not in l.json"),
             ("far.png", "far.png: these landmarks do not fit a photo of 150 x 150 pixels"),
-            ("same.png", "same.png: these landmarks are no face"),
-            ("shares.png", "shares.png: a face has points in shares of the picture, not in pixels: multiply x by"),
+            ("same.png", "same.png: these landmarks do not form a face"),
+            ("shares.png", "shares.png: a face has points in shares of the image, not in pixels: multiply x by"),
             (
                 "tiny.png",
                 "tiny.png: these landmarks do not fit a photo of 150 x 150 pixels: they reach from (2.294, 2.388)",

@@ -235,7 +235,7 @@ class TestTransfer:
             ("--out f.png --sheet s.png", "--sheet goes with a film"),
             ("--out f.png --fps 5", "--fps goes with a film"),
             ("--out f.png --ease linear", "--ease goes with a film"),
-            ("--out f.jpg --frames 4", "--frames makes a film, which f.jpg cannot be"),
+            ("--out f.jpg --frames 4", "--frames makes a film, and f.jpg cannot hold one"),
             ("--out f.png --frames 1", "--frames: '1' is not a whole number from 2"),
             ("--out f.bmp", "'f.bmp' must end in"),
             ("--out f.png --hard", "--hard goes with --mask"),

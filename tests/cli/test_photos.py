@@ -36,7 +36,7 @@ def test_is_the_library_s(stylemap, model, inputs, tmp_path, photo, how):
     ran = stylemap(BLEND, "--mask part.png --paste-back", how)
     assert (ran.code, ran.out) == (0, "out.png\n")
     assert ran.err == (
-        "note: the mask part.png is 128 x 128 and the photo 176 x 128; it is taken to lie over the photo's central square\n"
+        "note: the mask part.png is 128 x 128 and the photo 176 x 128; it is laid over the photo's central square\n"
     )
     picture = resampling.fit(photo, SIDE)
     original = model.resize(model.encode(images.from_uint8(torch.from_numpy(picture)[None])))

@@ -32,7 +32,7 @@ def test_evaluation(stylemap, vectors, monkeypatch, name, found):
         "evaluate --metrics mse,mse_src,swd,swd_lerp,latent_distance --samples 12 --heldout 8 --out report.json --weights",
         f"{name}.safetensors",
     )
-    note = f"note: measured on 8 pictures of avatars that the training of {name}.safetensors held out\n"
+    note = f"note: measured on 8 images of avatars that the training of {name}.safetensors held out\n"
     assert (ran.code, ran.err) == (0, note)
     metrics = json.loads((vectors / "report.json").read_text())["metrics"]
     assert {n for n, metric in metrics.items() if metric["value"] is not None} == found

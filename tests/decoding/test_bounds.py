@@ -19,7 +19,7 @@ from stylemap.errors import InputError
 from .files import HAS_AVIF, chunk, encoded, grey_tiff, jpeg_of_size, noise, png, tiff
 
 SMALL = Image.new("RGB", (16, 16), (200, 30, 90))
-TOO_FEW = "too few for so large a picture; make it smaller first$"
+TOO_FEW = "too few for so large an image; make it smaller first$"
 
 
 def png_of_size(width: int, height: int, colour_type: int) -> bytes:
@@ -151,7 +151,7 @@ class TestPieces:
 
     def test_tiles_of_a_tiff(self):
         tags = {256: 10, 257: 10, 258: 8, 259: 5, 262: 1, 277: 1, 322: 65_520, 323: 65_520, 324: 8, 325: 10}
-        with pytest.raises(InputError, match="its tiles are larger than any picture"):
+        with pytest.raises(InputError, match="its tiles are larger than any image"):
             decoding.decode(tiff(tags, bytes(10)))
 
     def test_run_lengths_of_a_bmp(self):

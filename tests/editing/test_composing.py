@@ -304,7 +304,7 @@ class TestCompose:
 
     def test_layers_in_w_are_refused(self, model):
         w = [stylemaps(model, 1, 1)]
-        with pytest.raises(ValueError, match="in w there is one map"):
+        with pytest.raises(ValueError, match="w has only one stylemap"):
             compose(w, [patch(w, random_mask(1), layers=(0, 1))], SIDE)
 
     @pytest.mark.parametrize("layers", [(-1, 2), (2, 2), (3, 1), (0, 7)])

@@ -134,7 +134,7 @@ def test_held_out_pictures_are_stratified(share):
 @pytest.mark.parametrize("positives", [0, 4, 96, 100])
 def test_too_few_of_one_side(positives):
     labels = torch.arange(100) < positives
-    with pytest.raises(InputError, match=f"'smile': {positives} pictures with it and {100 - positives} without"):
+    with pytest.raises(InputError, match=f"'smile': {positives} images have it and {100 - positives} do not"):
         finding.find("smile", noise(100, *SHAPE), labels)
 
 
@@ -238,7 +238,7 @@ def test_little_is_left():
     rest = directions.condition(d, [a])
     near = normalised("near", a.vector + 0.05 * rest.vector, 1.0, d.origin)
     with pytest.warns(
-        Note, match=r"5\.0% of direction 'near' is left without a; amounts move pictures less in proportion"
+        Note, match=r"5\.0% of direction 'near' is left without a; the same amount changes images that much less"
     ):
         left = directions.condition(near, [a])
     assert cosine(left.vector, rest.vector) == pytest.approx(1, abs=1e-6)

@@ -47,7 +47,7 @@ def test_samples_where_the_data_has_gone(trained, model):
     data.rename(data.with_name("elsewhere"))
     with pytest.warns(Note, match="begins with samples"):
         found = gallery.open_gallery(weights, model)
-    assert "made up" in found.about and len(found) == gallery.MOST_SAMPLES
+    assert "generated" in found.about and len(found) == gallery.MOST_SAMPLES
     first, second = found.photo(0).pixels, found.photo(1).pixels
     assert first.shape == (SIDE, SIDE, 3)
     assert not np.array_equal(first, second)
@@ -56,7 +56,7 @@ def test_samples_where_the_data_has_gone(trained, model):
 
 def test_samples_of_weights_of_other_programs(model, tmp_path):
     checkpoint.save(tmp_path / "w.safetensors", model)
-    assert "made up" in gallery.open_gallery(tmp_path / "w.safetensors", model).about
+    assert "generated" in gallery.open_gallery(tmp_path / "w.safetensors", model).about
 
 
 def test_drawn_faces_for_weights_of_those(model):

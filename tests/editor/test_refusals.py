@@ -304,7 +304,7 @@ def test_a_project_with_an_upload_of_junk(ready, refused):
 
 
 def test_empty_slots(page, refused):
-    refused(page.render(), 409, "picture")
+    refused(page.render(), 409, "image")
     page.put("original", 0)
     refused(page.render(patches=[patch(4)]), 409, "reference 5")
     refused(page.ask("POST", "/save", json={"patches": [patch(4)]}), 409)

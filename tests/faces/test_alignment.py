@@ -105,9 +105,9 @@ class TestQuad:
         ],
     )
     def test_no_face(self, points):
-        with pytest.raises(InputError, match="these landmarks are no face"):
+        with pytest.raises(InputError, match="these landmarks do not form a face"):
             quad(points)
-        with pytest.raises(InputError, match="these landmarks are no face"):
+        with pytest.raises(InputError, match="these landmarks do not form a face"):
             align(np.zeros((100, 100, 3), np.uint8), points, 32)
 
 

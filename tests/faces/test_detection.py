@@ -77,7 +77,7 @@ class TestFindModel:
     def test_damaged(self, cache, tmp_path, name):
         for path in (cache / name, tmp_path / name):
             path.write_bytes(b"half of it")
-            with pytest.raises(InputError, match=rf"{name} is damaged or not this file; fetch https.*{name} again"):
+            with pytest.raises(InputError, match=rf"{name} is damaged or not this file; download https.*{name} again"):
                 detection.find_model(path)
         if name == detection.FOR_OPENCV_5:
             with pytest.raises(InputError, match="damaged"):
@@ -102,7 +102,7 @@ class TestFindModel:
 
     @pytest.mark.parametrize("name", ["missing.onnx", "."])
     def test_unreadable(self, tmp_path, name):
-        with pytest.raises(InputError, match=r"face detector .* cannot be read: .*; fetch it from https"):
+        with pytest.raises(InputError, match=r"face detector .* cannot be read: .*; download it from https"):
             detection.find_model(tmp_path / name)
 
 

@@ -59,26 +59,26 @@ def layer(colour) -> np.ndarray:
     return np.dstack([np.broadcast_to(np.uint8(colour), (SIDE, SIDE, 3)), SHAPE * 255])
 
 
-TWO = "holds just the values"
+TWO = "holds only the values"
 PLAIN = {  # what is there -> what is said; all select the shape alone
     "0 and 255": (SHAPE * 255, None),
     "one bit": (Image.fromarray(WANTED > 0), None),
-    "0 and 1": (SHAPE, f"{TWO} 0 and 1; 1 is taken as white"),
-    "1 and 2": (SHAPE + 1, f"{TWO} 1 and 2; 2 is taken as white"),
+    "0 and 1": (SHAPE, f"{TWO} 0 and 1; 1 counts as white"),
+    "1 and 2": (SHAPE + 1, f"{TWO} 1 and 2; 2 counts as white"),
     "0 and 254": (SHAPE * 254, f"{TWO} 0 and 254"),
     "video's range": (np.where(SHAPE, np.uint8(235), np.uint8(16)), f"{TWO} 16 and 235"),
-    "0 and 255 of 16 bits": (SHAPE.astype(np.uint16) * 255, f"{TWO} 0 and 255; 255 is taken"),
+    "0 and 255 of 16 bits": (SHAPE.astype(np.uint16) * 255, f"{TWO} 0 and 255; 255 counts"),
     "0 and 1 of 16 bits": (SHAPE.astype(np.uint16), f"{TWO} 0 and 1"),
     "0 and 65535": (SHAPE.astype(np.uint16) * 65535, None),
     "grey as RGB": (np.repeat(SHAPE[..., None] * 255, 3, axis=2), None),
     "0 and 1 as RGB": (np.repeat(SHAPE[..., None], 3, axis=2), f"{TWO} 0 and 1"),
-    "class colour": (painted(RED), "is of two colours, #000000 and #c80000; the second is taken as white"),
-    "two colours": (painted(np.uint8([250, 240, 20]), np.uint8([0, 0, 128])), "is of two colours, #000080 and #faf014"),
-    "palette": (palette((0, 0, 0), (0, 0, 128)), "is of two colours, #000000 and #000080"),
+    "class colour": (painted(RED), "has two colours, #000000 and #c80000; the second counts as white"),
+    "two colours": (painted(np.uint8([250, 240, 20]), np.uint8([0, 0, 128])), "has two colours, #000080 and #faf014"),
+    "palette": (palette((0, 0, 0), (0, 0, 128)), "has two colours, #000000 and #000080"),
     "black palette entry first": (palette((0, 0, 0), (255, 255, 255)), None),
     "transparent ground, white": (layer([255, 255, 255]), None),
-    "transparent ground, black": (layer(BLACK), "is of one colour on a transparent ground"),
-    "transparent ground, red": (layer(RED), "is of one colour on a transparent ground"),
+    "transparent ground, black": (layer(BLACK), "has one colour on a transparent background"),
+    "transparent ground, red": (layer(RED), "has one colour on a transparent background"),
     "opaque alpha": (np.dstack([*[SHAPE * 255] * 3, np.full_like(SHAPE, 255)]), None),
     "alpha of 0 and 1": (np.dstack([*[np.full_like(SHAPE, 255)] * 3, SHAPE]), f"{TWO} 0 and 1"),
     "grey and alpha": (np.dstack([np.full_like(SHAPE, 255), SHAPE * 255]), None),
@@ -125,7 +125,7 @@ def test_jpeg_s_plain_areas_are_plain(tmp_path, white):
 def test_jpeg_of_a_class_colour(tmp_path):
     mask, notes = read(tmp_path, np.array(Image.fromarray(painted(RED)).resize((480, 480), 0)), **JPEG)
     assert abs(cv2.resize(mask, (SIDE, SIDE), interpolation=cv2.INTER_AREA) - WANTED).max() < 0.1
-    assert "is of two colours" in notes[0]
+    assert "has two colours" in notes[0]
 
 
 @pytest.mark.parametrize("full", [255, 65535])
@@ -141,7 +141,7 @@ def test_a_class_colour_with_soft_edges(tmp_path):
     mask, notes = read(tmp_path, np.rint(soft()[..., None] * RED).astype(np.uint8))
     # colours are rounded to one of 200 levels, and what is within 2.5 of 255 of an end is that
     np.testing.assert_allclose(mask, soft(), atol=2.5 / 255 + 0.5 / 200)
-    assert "is of two colours" in notes[0]
+    assert "has two colours" in notes[0]
 
 
 def test_a_brush_of_any_colour_on_a_transparent_ground(tmp_path):
@@ -165,8 +165,8 @@ def test_transparent_is_black(tmp_path):
 @pytest.mark.parametrize(
     ("picture", "said"),
     [
-        (np.uint8([[0, 100], [200, 0]]).repeat(24, 0).repeat(24, 1), "holds the 3 values 0, 100, 200; they are taken as shares"),
-        (np.uint8(np.add.outer(np.arange(48), np.arange(48)) * 2 + 30), "is hardly anywhere black or white"),
+        (np.uint8([[0, 100], [200, 0]]).repeat(24, 0).repeat(24, 1), "holds the 3 values 0, 100, 200; they count as shares"),
+        (np.uint8(np.add.outer(np.arange(48), np.arange(48)) * 2 + 30), "is almost nowhere black or white"),
     ],
     ids=["labels", "grey photo"],
 )  # fmt: skip
@@ -206,7 +206,7 @@ def test_colours_of_which_neither_is_lighter(tmp_path):
 def test_a_weak_edit_is_said(tmp_path, white):
     """Of a class value with soft edges, or in a JPEG, nobody can tell whether it means a share."""
     Image.fromarray(np.rint(soft() * white).astype(np.uint8)).save(tmp_path / "mask.png")
-    with pytest.warns(Note, match=rf"mask\.png is nowhere white and selects {white / 255:.0%} at most"):
+    with pytest.warns(Note, match=rf"mask\.png is white nowhere and selects {white / 255:.0%} at most"):
         images.read_mask(tmp_path / "mask.png", SIDE)
 
 
@@ -221,7 +221,7 @@ def test_nearly_nothing_is_refused(tmp_path, how):
     if how == "a dot":
         values[20, 20] = 255
     Image.fromarray(values).save(tmp_path / "mask.png")
-    with pytest.raises(InputError, match=r"mask\.png selects nearly nothing, .* at most: paint white where"):
+    with pytest.raises(InputError, match=r"mask\.png selects almost nothing, .* at most: paint white where"):
         images.read_mask(tmp_path / "mask.png", 8)
 
 
@@ -232,7 +232,7 @@ def test_much_is_said(tmp_path):
     assert selected < mask_files.MOST
     assert images.read_mask(tmp_path / "mask.png", SIDE).mean() == pytest.approx(selected, abs=1e-6)
     Image.fromarray(255 - cv2.erode(SHAPE, np.ones((9, 9))) * 255).save(tmp_path / "mask.png")
-    with pytest.warns(Note, match=r"mask\.png selects 88% of the picture; white is where the edit is to be"):
+    with pytest.warns(Note, match=r"mask\.png selects 88% of the image; paint white only where the edit shall happen"):
         images.read_mask(tmp_path / "mask.png", SIDE)
 
 
@@ -250,7 +250,7 @@ def test_over_a_photo_of_another_shape(mask):
 
 
 def test_a_square_one_is_over_the_central_square():
-    with pytest.warns(Note, match="the mask m is 32 x 32 and the photo 600 x 400; it is taken to lie over the photo's"):
+    with pytest.warns(Note, match="the mask m is 32 x 32 and the photo 600 x 400; it is laid over the photo's"):
         mask_files.validate_size((32, 32), (400, 600), "m")
     with pytest.raises(InputError, match="or do that"):
         mask_files.validate_size((32, 32), (400, 600), "m", "do that")

@@ -347,9 +347,9 @@ def test_chunks_of_a_png(deep_one):
 @pytest.mark.parametrize(
     ("data", "said"),
     [
-        (png(Image.fromarray(noise(3)), **FRAMES), "holds 2 pictures"),
-        (png(Image.fromarray(noise(3)), format="WEBP", lossless=True, **FRAMES), "holds 2 pictures"),
-        (png(Image.fromarray(noise(3)), format="JPEG", xmp=XMP.replace(b"tiff:", b"hdrgm:")), "further pictures"),
+        (png(Image.fromarray(noise(3)), **FRAMES), "holds 2 images"),
+        (png(Image.fromarray(noise(3)), format="WEBP", lossless=True, **FRAMES), "holds 2 images"),
+        (png(Image.fromarray(noise(3)), format="JPEG", xmp=XMP.replace(b"tiff:", b"hdrgm:")), "further images"),
         (png(Image.fromarray(noise(3)), format="JPEG", exif=b"Exif\0\0nothing of the kind"), "EXIF cannot be read"),
     ],
     ids=["APNG", "WebP", "gain map", "damaged EXIF"],

@@ -35,7 +35,7 @@ export class Chooser {
     const buttons = Array.from({ length: this.editor.info.gallery.count }, (_, gallery) => {
       const button = document.createElement("button");
       button.className = "thumb";
-      button.setAttribute("aria-label", `Picture ${gallery + 1}`);
+      button.setAttribute("aria-label", `Image ${gallery + 1}`);
       const image = Object.assign(new Image(), { src: `api/gallery/${gallery}.png`, loading: "lazy", alt: "" });
       button.append(image);
       button.addEventListener("click", () => this.#done(this.slot, { gallery }));

@@ -93,7 +93,7 @@ async function openProject(file) {
   await attempt(async () => {
     const kept = await saving.openProject(file);
     if (kept === 0) return null;
-    return `This project holds changes that the page cannot show (${kept}). They stay in the picture and in the files you save.`;
+    return `This project holds changes that the page cannot show (${kept}). They stay in the image and in the files that you save.`;
   });
 }
 
@@ -117,7 +117,7 @@ async function attempt(action) {
 let news = null; // what happened on the way
 
 session.onrenewed = () => {
-  news = "The server had ended this page's session. Your pictures were sent again, and nothing is lost.";
+  news = "The server had ended this page's session. Your images were sent again, and nothing is lost.";
 };
 
 function tellNews(remark) {

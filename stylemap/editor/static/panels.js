@@ -133,7 +133,7 @@ export class Panels {
     this.markTool(({ dataset }) => dataset.tool === view.tool);
     const part = find("#tools [data-tool=part]");
     part.disabled = !this.editor.knowsParts;
-    part.title = part.disabled ? "The parts of this picture are not known. Take the brush." : PART;
+    part.title = part.disabled ? "The parts of this image are not known. Take the brush." : PART;
     find("#size").value = Math.round(100 * view.radius);
     find("#softness").value = Math.round(100 * view.softness);
     this.#refreshDirections(edit);

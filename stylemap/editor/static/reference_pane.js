@@ -6,12 +6,12 @@ import { GREEN, Stage, drawOutline, drawVeil } from "./stage.js";
 import { iconButton, thumbnail } from "./widgets.js";
 
 const HINTS = {
-  none: "Add a picture to take parts from.",
+  none: "Add an image to take parts from.",
   brush: "Paint here what the result should get.",
   eraser: "Nothing painted yet: take the brush.",
   box: "Draw a box around what the result should get.",
   part: "Click a part: an eye, the hair …",
-  partless: "No part labels for this picture: take the brush.",
+  partless: "No part labels for this image: take the brush.",
   move: "Paint a region first, then drag it.",
 };
 

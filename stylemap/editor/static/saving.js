@@ -20,7 +20,7 @@ export class Saving {
   /** Answers what of the photo could not be kept. */
   async savePicture(pasteBack) {
     const { edit, pictures, side } = this.editor;
-    if (!pictures.has("original")) throw new Error("Choose a picture to edit first.");
+    if (!pictures.has("original")) throw new Error("Choose an image to edit first.");
     const sent = forServer(edit, side);
     const name = pasteBack === "none" ? "edit.png" : "edited-photo.png";
     const { picture, notes } = await this.session.save(sent, pictures, pasteBack);

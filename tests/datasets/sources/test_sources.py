@@ -623,13 +623,13 @@ class TestBadFiles:
             (b"\0\0\0\x14ftypqt  \0\0\0\0", "is really a video: it holds another format; convert it first"),
             (
                 b"<!DOCTYPE html><title>404</title>",
-                "is really a web page: the picture was lost on the way; download or copy it again",
+                "is really a web page: the image was lost on the way; download or copy it again",
             ),
             (
                 b"version https://git-lfs.github.com/spec/v1",
-                "is really a Git LFS pointer: the picture was lost on the way; download or copy it again",
+                "is really a Git LFS pointer: the image was lost on the way; download or copy it again",
             ),
-            (bytes(500), "is really nothing but zeros: the picture was lost on the way; download or copy it again"),
+            (bytes(500), "is really nothing but zeros: the image was lost on the way; download or copy it again"),
             (BOMB, "is 60000 x 60000, more than 200 million pixels; make it smaller first"),
         ],
         ids=["empty", "text", "video", "web page", "lfs", "zeros", "bomb"],

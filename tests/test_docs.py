@@ -1,0 +1,86 @@
+"""README and docs agree with the program: links and anchors resolve, commands parse, flags exist."""
+
+import functools
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from stylemap.cli import verbs
+from stylemap.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+PAGES = sorted(
+    path
+    for pattern in ("*.md", "docs/*.md", "data/*/*.md", "pretrained/*.md", "examples/*.md")
+    for path in ROOT.glob(pattern)
+    if path.name != "CHANGELOG.md"  # it names flags of its time
+)
+FOLDERS = ("data", "benchmarks", "stylemap/datasets", "stylemap/cli")
+SCRIPTS = [path for folder in FOLDERS for path in ROOT.glob(f"{folder}/**/*.py")]
+TORCHRUN = {
+    "--max-restarts",
+    "--nnodes",
+    "--nproc-per-node",
+    "--rdzv-backend",
+    "--rdzv-endpoint",
+    "--rdzv-id",
+    "--standalone",
+}
+WORKED_EXAMPLES = {"--loss.absolute_error"}  # of CONTRIBUTING, which adds it
+FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+
+
+def anchors(page: Path) -> set[str]:
+    """The anchors that GitHub gives to the headings of a page."""
+    headings = re.findall(r"^#+ (.*)$", FENCED.sub("", page.read_text(encoding="utf-8")), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+def commands(page: Path) -> list[str]:
+    """The command lines of `stylemap` in fenced blocks, without comments."""
+    blocks = [text for language, text in FENCED.findall(page.read_text(encoding="utf-8")) if language in ("", "bash")]
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line for line in lines if line.startswith("stylemap ")]
+
+
+@functools.cache
+def known_flags() -> set[str]:
+    """All flags of the verbs and of the scripts beside them."""
+    parsers = [verbs.parser(name) for name in verbs.VERBS]
+    flags = {flag for parser in parsers for action in parser._actions for flag in action.option_strings}
+    text = "".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
+    groups = {flag.partition(".")[0] for flag in flags}  # of settings, such as --loss
+    return flags | groups | set(re.findall(r'"(--[a-z][\w-]*)"', text)) | TORCHRUN | WORKED_EXAMPLES
+
+
+@pages
+def test_links_lead_to_files_and_headings(page):
+    text = FENCED.sub("", page.read_text(encoding="utf-8"))
+    for link in [*re.findall(r"\]\(([^)\s]+)\)", text), *re.findall(r'src="([^"]+)"', text)]:
+        if re.match(r"[a-z]+:", link):
+            continue
+        name, _, anchor = link.partition("#")
+        target = (page.parent / name).resolve() if name else page
+        assert target.exists(), link
+        assert not anchor or anchor in anchors(target), link
+
+
+@pages
+def test_commands_parse(page):
+    for line in commands(page):
+        name, words = verbs.find(shlex.split(line, comments=True)[1:])
+        if words in (["--help"], ["--help-all"]):
+            continue
+        try:
+            verbs.parser(name).parse_args(words)
+        except InputError as err:
+            pytest.fail(f"{line}: {err}")
+
+
+@pages
+def test_flags_exist(page):
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*\w", page.read_text(encoding="utf-8")))
+    assert named - known_flags() == set()
