@@ -1,4 +1,4 @@
-"""How fast pictures are loaded, beside the plain way (Pillow and torchvision's transforms) in the same run.
+"""How fast images are loaded, beside the plain way (Pillow and torchvision's transforms) in the same run.
 
     python -m benchmarks.data [--pictures FOLDER] [--count 256] [--rounds 5] [--json FILE]
 
@@ -192,7 +192,7 @@ def table(report: dict) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path, help="folder of pictures to make the files of; default: drawn ones")
+    parser.add_argument("--pictures", type=Path, help="folder of images to make the files of; default: drawn ones")
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")

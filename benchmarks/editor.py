@@ -1,9 +1,9 @@
-"""How long the web editor takes from the hand to the picture: real mouse drags in headless Chromium.
+"""How long the web editor takes from the hand to the image: real mouse drags in headless Chromium.
 
     python -m benchmarks.editor [--weights avatars32] [--moves 150] [--hertz 60] [--json FILE]
 
-The mouse moves at the given rate. A measurement runs from the first pointer event that a picture shows to the frame in which
-the picture is on the screen: waiting for the request before it, encoding the mask, the way to the server, the network, the way
+The mouse moves at the given rate. A measurement runs from the first pointer event that an image shows to the frame in which
+the image is on the screen: waiting for the request before it, encoding the mask, the way to the server, the network, the way
 back, decoding and painting. The page takes it itself (and shows it as "Live"). Needs playwright and a Chromium.
 """
 
@@ -32,7 +32,7 @@ WATCH = """() => {
 
 
 def circle(centre: tuple[float, float], radius: float, moves: int) -> Iterator[tuple[float, float]]:
-    """Points of a drag, shares of the picture's side."""
+    """Points of a drag, shares of the image's side."""
     for i in range(moves + 1):
         angle = 2 * math.pi * i / 50
         yield centre[0] + radius * math.cos(angle), centre[1] + radius * math.sin(angle)
@@ -56,7 +56,7 @@ class Page:
         self.page.locator("body:not([aria-busy]) #result-stage[aria-busy=false]").wait_for()
 
     def drag(self, stage: str, points: Iterator[tuple[float, float]]) -> list[float]:
-        """Latencies in ms of the pictures that a drag gave."""
+        """Latencies in ms of the images that a drag gave."""
         box = self.page.locator(stage).bounding_box()
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
         self.page.evaluate("window.latencies.length = 0")
@@ -102,10 +102,10 @@ def summary(times: list[float]) -> dict:
 def table(report: dict) -> Iterator[str]:
     """Markdown."""
     yield "{cpu}, {threads} threads, torch {torch}, {date}; ".format(**report["machine"]) + report["weights"]
-    yield "\n| | pictures | p50, ms | p95, ms | most, ms |\n|---|---:|---:|---:|---:|"
-    names = {"brush": "brush to picture", "move": "dragged region to picture", "server": "of it in the server"}
+    yield "\n| | images | p50, ms | p95, ms | most, ms |\n|---|---:|---:|---:|---:|"
+    names = {"brush": "brush to image", "move": "dragged region to image", "server": "of it in the server"}
     for key, name in names.items():
-        yield "| {} | {pictures} | {p50_ms:.0f} | {p95_ms:.0f} | {most_ms:.0f} |".format(name, **report[key])
+        yield "| {} | {images} | {p50_ms:.0f} | {p95_ms:.0f} | {most_ms:.0f} |".format(name, **report[key])
 
 
 def main() -> None:

@@ -2,7 +2,7 @@
 
     python -m benchmarks.editor_load [--sessions 20] [--seconds 60] [--pause 0.2] [--weights avatars32] [--json FILE]
 
-Each person has a connection and a session of his own with three pictures, and asks for one edit after another, each with
+Each person has a connection and a session of his own with three images, and asks for one edit after another, each with
 another mask: as fast as they come or with a pause between them. At the end each compares an edit with what it was at first.
 It tells how long answers took (from asking to the last byte, and in the server), that none was wrong, and how much memory
 the server had every second. Before that one person alone is timed. The server is a process of its own on the same machine,

@@ -4,7 +4,7 @@
 
 A setting runs in turns with the same training in float32 without it, iteration by iteration in the same process; a round is
 one period of R1 (16 iterations). Ratios are taken per round; the table shows their median and range. Peak memory is of a
-fresh process each. The pictures are noise, made beforehand: loading data is not measured. On a GPU it also says what share of
+fresh process each. The images are noise, made beforehand: loading data is not measured. On a GPU it also says what share of
 the card's bfloat16 matrix rate, measured in the same run, the arithmetic of the fastest setting amounts to.
 """
 

@@ -13,7 +13,7 @@ float32 the losses do to a few 1e-7, but where rounding turns the sign of a valu
 Each of our choices is also switched off alone. A variant runs in turns with ours, iteration by iteration, in the same
 process and with as many threads, so that a machine that slows down slows both. A round is one period of R1 (16 iterations
 of each, so that R1 has its share); ratios are taken per round, and the table shows their median and range. Peak memory is
-of a fresh process for each version. The pictures are noise, made beforehand: loading data is not measured.
+of a fresh process for each version. The images are noise, made beforehand: loading data is not measured.
 """
 
 import argparse

@@ -13,14 +13,14 @@ def upfirdn2d(
     """Resample the last two dimensions with a separable FIR filter.
 
     In this order and along both axes alike: put ``up - 1`` zeros after every sample, add ``pad[0]`` zeros before and
-    ``pad[1]`` after, convolve with ``taps`` (normalised to sum 1, times ``gain`` once per picture, no padding of its own),
+    ``pad[1]`` after, convolve with ``taps`` (normalised to sum 1, times ``gain`` once per image, no padding of its own),
     keep every ``down``-th sample. The same filter serves every channel, so the gradient is an upfirdn2d again.
 
     Args:
         x: [N, C, H, W], floating point.
         taps: the one-dimensional filter, e.g. (1, 3, 3, 1).
         up, down: factors >= 1. pad: zeros before and after, in up-sampled pixels; smaller than the filter.
-        gain: ``up ** 2`` keeps the mean of a picture that is up-sampled.
+        gain: ``up ** 2`` keeps the mean of an image that is up-sampled.
 
     Returns:
         [N, C, H', W'] with H' = ceil((H up + pad[0] + pad[1] - len(taps) + 1) / down).

@@ -116,7 +116,9 @@ def fitting(weights: str | Path, model: ModelConfig) -> tuple[Path, dict[str, to
     config, tensors = _read(path)
     expected = asdict(model)
     if different := [
-        f"--model.{name} {value}" for name, value in asdict(config).items() if value != expected.get(name)
+        f"--model.{name.replace('_', '-')} {value}"
+        for name, value in asdict(config).items()
+        if value != expected.get(name)
     ]:
         raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
     return path, tensors

@@ -68,17 +68,18 @@ class ModelConfig:
     """What the networks look like; stored in every weights file. Each architecture has a subclass."""
 
     architecture: str = ""
-    """Which networks, latents and training cycle; stylegan2 and stylegan are there for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
     resolution: int = 256
-    """Side R of the images in pixels: a power of two up to 1024."""
+    """Side R of the images in pixels. It must be a power of two, at most 1024."""
     channel_base: int = 32768
-    """Features at side r: min(channel_max, channel_base // r); with both halved the networks are 4 times smaller."""
+    """Sets the width of the networks: at side r they have min(channel_max, channel_base // r) channels. If you halve
+    both settings, the networks are 4 times smaller."""
     channel_max: int = 512
-    """Cap of the features at small sides."""
+    """Most channels at any side."""
     mapping_layers: int = 8
-    """Linear layers from z to the latent."""
+    """Linear layers of the mapping network, which maps z to the latent."""
     mapping_lr_mul: float = 0.01
-    """Learning rate of the mapping network relative to the rest."""
+    """Learning rate of the mapping network, as a multiple of optim.lr."""
 
     least_resolution: ClassVar[int] = 8
 
@@ -117,23 +118,27 @@ class OptimConfig:
     """Adam for all three networks, and the gradient penalty."""
 
     lr: float = 0.002
-    """Learning rate."""
+    """Learning rate of Adam, for all networks."""
     beta1: float = 0.0
-    """Decay of the running mean of gradients; 0 = none."""
+    """Beta 1 of Adam: decay of the running mean of gradients. 0 means no running mean."""
     beta2: float = 0.99
-    """Decay of the running mean of squared gradients."""
+    """Beta 2 of Adam: decay of the running mean of squared gradients."""
     warmup: int = 0
-    """Images over which the learning rate rises from 0; 0 = none, as published."""
+    """The learning rate rises from 0 over this many images. 0 means no warmup, as published."""
     clip: float = 0.0
-    """Largest norm of a network's gradient, longer ones are scaled down to it; 0 = off, as published."""
+    """Largest norm of the gradient of a network. Larger gradients are scaled down to it. 0 means off, as published."""
     r1_gamma: float | None = 10.0
-    """Strength of the gradient penalty on real images; 0 = off; null = 0.0002 R^2 / batch, a start for other sizes."""
+    """Weight of R1, the gradient penalty on real images. 0 means off. null takes 0.0002 R^2 / batch, which is a start
+    for other resolutions and batches."""
     r1_every: int = 16
-    """Iterations between penalties, each a step of its own and made that much stronger; 1 = at every iteration, and slower."""
+    """Iterations between gradient penalties. Each penalty is a step of its own, and is multiplied by this number. 1
+    means a penalty in every iteration, which is slower."""
     r2_gamma: float = 0.0
-    """The same on samples and reconstructions (R3GAN uses it with the relativistic loss); 0 = off, as published."""
+    """Weight of R2, the gradient penalty on samples and reconstructions. R3GAN uses it with the relativistic loss. 0
+    means off, as published."""
     freeze_d: int = 0
-    """First layers of the discriminator, from-RGB and blocks, that do not learn: for fine-tuning on few images."""
+    """Number of first layers of the discriminator that do not learn. from-RGB is the first, and each block is one more.
+    Use it with init_from, if you have few images."""
 
     def __post_init__(self):
         check_kinds(self, "optim")
@@ -147,24 +152,26 @@ class OptimConfig:
 
 @dataclass(frozen=True)
 class LossConfig:
-    """Weights of the terms of one cycle; 0 leaves a term without effect, though it is still computed and reported."""
+    """Weights of the terms of one cycle. A term with weight 0 has no effect, but is still computed and reported."""
 
     generator_adversarial: float = 1.0
-    """Samples fool the discriminator."""
+    """Weight of the adversarial loss of samples, by which the generator learns to fool the discriminator."""
     latent_reconstruction: float = 1.0
-    """The encoder finds the latent a sample was made from."""
+    """Weight of the latent reconstruction: the encoder must find the latent that a sample was made from."""
     image_reconstruction: float = 1.0
-    """Mean squared error of G(E(x)), images in [-1, 1]."""
+    """Weight of the mean squared error between an image x and its reconstruction G(E(x)), for pixels in [-1, 1]."""
     perceptual: float = 1.0
-    """See perceptual_network."""
+    """Weight of the perceptual distance between an image and its reconstruction. See loss.perceptual_network."""
     encoder_adversarial: float = 1.0
-    """Reconstructions fool the discriminator."""
+    """Weight of the adversarial loss of reconstructions, by which the encoder learns to fool the discriminator."""
     adversarial: Literal["nonsaturating", "relativistic"] = "nonsaturating"
-    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1."""
+    """Form of the adversarial loss. nonsaturating is the published one. relativistic compares each generated image with
+    a real one (R3GAN). It needs optim.r1_gamma, optim.r2_gamma and optim.r1_every 1."""
     perceptual_network: Literal["lpips", "discriminator", "none"] = "discriminator"
-    """As published: lpips, which needs torchvision's VGG-16 weights; discriminator compares its own features, needs nothing."""
+    """Network of the perceptual distance. lpips is the published one, and needs the VGG-16 weights of torchvision.
+    discriminator takes the features of the discriminator, and needs no download. none switches the term off."""
     vgg: str | None = None
-    """Path of vgg16-397923af.pth; None looks in torch's cache."""
+    """Path of vgg16-397923af.pth, for perceptual_network lpips. null looks in the cache of torch."""
 
     def __post_init__(self):
         check_kinds(self, "loss")
@@ -180,9 +187,11 @@ class EmaConfig:
     """The running average of generator and encoder that is evaluated and shipped."""
 
     half_life: float = 11_085
-    """Images after which an old weight counts half; as published: 0.999 per iteration of 16."""
+    """Half-life of the running average of the weights, in images. The default is the published decay, 0.999 per
+    iteration of 16 images."""
     ramp: float | None = 0.05
-    """The half-life is at most this share of the images seen, so that the average forgets the start; None = off, as published."""
+    """The half-life is at most this share of the images seen, so that the average forgets the start. null means off, as
+    published."""
 
     def __post_init__(self):
         check_kinds(self, "ema")
@@ -192,14 +201,16 @@ class EmaConfig:
 
 @dataclass(frozen=True)
 class SpeedConfig:
-    """How the same training is computed: none of these is part of what is learned."""
+    """How the training is computed. None of these settings changes what is learned."""
 
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """Of the networks' passes; losses, gradient penalties and weights stay float32. auto: bfloat16 on GPUs that have it."""
+    """Number format of the passes through the networks. auto takes bfloat16 on GPUs that have it. Losses, gradient
+    penalties and weights stay float32."""
     tf32: bool = True
-    """Let NVIDIA GPUs round the factors of float32 products to 10 bits."""
+    """Allow TF32 on NVIDIA GPUs, which rounds the factors of float32 products to 10 bits. It is faster."""
     compile: bool = False
-    """Compile generator and encoder (minutes at the start); the discriminator's penalty cannot be."""
+    """Compile the generator and the encoder with torch.compile. This takes minutes at the start. The discriminator is
+    not compiled, because its gradient penalty cannot be."""
 
     def __post_init__(self):
         check_kinds(self, "speed")
@@ -207,29 +218,32 @@ class SpeedConfig:
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """What the discriminator sees is transformed at random, so that it cannot learn a small data set by heart."""
+    """Random transforms of what the discriminator sees, so that it cannot learn a small data set by heart."""
 
     mode: Literal["auto", "none", "fixed", "adaptive"] = "auto"
-    """auto: adaptive for less than 20,000 training images, else none; the published trainings have none.
-    fixed: each transform is applied with probability p; adaptive: p follows how sure the discriminator is."""
+    """Augmentation of what the discriminator sees. adaptive raises p while the discriminator is too sure, and else
+    lowers it. fixed keeps augment.p. auto takes adaptive for fewer than 20,000 training images, and else none. The
+    published trainings have none."""
     blit: bool = True
-    """Flips, quarter turns and shifts by whole pixels."""
+    """Include flips, quarter turns, and shifts by whole pixels."""
     geometry: bool = True
-    """Scaling, rotation, stretching and shifts by fractions of a pixel."""
+    """Include scaling, rotation, stretching, and shifts by fractions of a pixel."""
     colour: bool = True
-    """Brightness, contrast, inverted lightness, hue and saturation."""
+    """Include changes of brightness, contrast, hue and saturation, and inverted lightness."""
     flip: bool = True
-    """Flips in blit; off for pictures that must never be seen mirrored, such as writing."""
+    """Include flips in blit. Set it to false for images that must never be seen mirrored, such as writing."""
     p: float = 0.0
-    """The probability of each transform: for good where mode is fixed, at the start where it is adaptive."""
+    """Probability of each transform. In mode adaptive, this is the value at the start."""
     target: float = 0.6
-    """Mean sign of the discriminator's verdicts on training images, -1 to 1; p rises while it is above."""
+    """p rises while the mean sign of the discriminator's outputs on training images is above this, and else falls. It
+    lies between -1 and 1."""
     speed: float = 500_000
-    """Images in which p can go from 0 to 1."""
+    """Number of images in which p can rise from 0 to 1."""
     every: int = 256
-    """Images between adjustments of p."""
+    """Number of images between changes of p."""
     limit: float = 0.8
-    """p stays at or below (the paper's value); nearer to 1 the transforms leak into what is generated."""
+    """Largest p. The default is the value of the paper. If p comes nearer to 1, generated images show the
+    transforms."""
 
     def __post_init__(self):
         check_kinds(self, "augment")
@@ -248,20 +262,23 @@ class TrainConfig:
     """A whole training run, except for where it is written. Each architecture has a subclass."""
 
     data: str = "avatars"
-    """A folder or zip of images, or "avatars": the faces this project draws (./avatars is a folder of that name)."""
+    """Data set to train on: a folder, zip or LMDB of images, or avatars, the faces that this project draws. Write
+    ./avatars for a folder of that name."""
     heldout: int = 256
-    """Images kept from training to measure on (of a small folder at most a tenth)."""
+    """Number of held-out images. They are measured, and never trained on. They come from the folder val/ if there is
+    one. Otherwise they are at most a tenth of the data set."""
     mirror: bool = True
-    """Every image is flipped with probability one half."""
+    """Mirror every training image with probability one half."""
     images: int = 5_000_000
-    """Training images to see; the paper compares at 5 M, the published weights saw 20 M."""
+    """Length of the training: the number of training images to see, with repetitions. The paper compares models after 5
+    million, and its published weights saw 20 million."""
     batch: int = 16
-    """Images per iteration, over all processes."""
+    """Number of images per iteration, over all processes."""
     batch_gpu: int | None = None
-    """Most images that a process computes at once; a larger share is done in several passes, with the same result where a pass
-    holds a multiple of 4 images, which the discriminator compares, and model.norm is not batch. null = all at once."""
+    """Most images that one process computes at once. A smaller number takes less memory and more time. The result is
+    the same if it is a multiple of 4 and model.norm is not batch. null means all at once."""
     seed: int = 0
-    """Of the initial weights, the order of the data and all noise."""
+    """Seed of the initial weights, of the order of the images, and of all noise."""
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
     loss: LossConfig = field(default_factory=LossConfig)
@@ -269,21 +286,23 @@ class TrainConfig:
     augment: AugmentConfig = field(default_factory=AugmentConfig)
     speed: SpeedConfig = field(default_factory=SpeedConfig)
     init_from: str | None = None
-    """Weights to start from (a name, .safetensors file or run) instead of random ones, for fine-tuning; see optim.freeze_d."""
+    """Weights to start from, for fine-tuning: the name of shipped ones, a .safetensors file, or the folder of a run.
+    null starts from random weights. See also optim.freeze_d."""
     tick: int = 4_000
-    """Images between lines of the log, held-out scores and picture grids."""
+    """Number of images between measurements. Each measurement writes a line of the log, scores of held-out images, and
+    an image grid."""
     save_every: int = 40_000
-    """Images between saved states; a state is about 4 times the weights file."""
+    """Number of images between saved states. A state is about 4 times as large as the weights file."""
     keep_states: int = 3
-    """Newest states kept on disk; the older ones are for when the newest is damaged."""
+    """Number of states to keep. The newest are kept. An older one is used if the newest is damaged."""
     workers: int = 2
-    """Processes that load images; 0 = load in the training process."""
+    """Number of processes that load images. 0 loads them in the training process."""
     device: str = "auto"
-    """One of auto, cpu, cuda, cuda:1, mps."""
+    """Where to compute: auto, cpu, cuda, cuda:1 or mps. auto takes a GPU if there is one."""
 
     fixed: ClassVar[frozenset[str]] = frozenset({"heldout", "mirror", "seed", "init_from", "optim.freeze_d"})
-    """What a run cannot change when it goes on, besides its model: the order and the split of the data, and what mattered only
-    at the beginning."""
+    """What a run cannot change when it goes on, besides its model: the order and the split of the data, and what
+    mattered only at the beginning."""
 
     def __post_init__(self):
         check_kinds(self)

@@ -17,7 +17,7 @@ from stylemap.editing import Box, blend, transplant
 EYES = (Part.LEFT_EYE, Part.RIGHT_EYE, Part.LEFT_BROW, Part.RIGHT_BROW)
 MOUTH = (Part.MOUTH, Part.UPPER_LIP, Part.LOWER_LIP)
 ROWS = 6
-FACES = 64  # held-out faces among which those of the pictures are chosen
+FACES = 64  # held-out faces among which those of the images are chosen
 
 
 def heldout_of(model: StylemapModel) -> Tensor:
@@ -72,7 +72,7 @@ def transplant_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
     step, resolution = (
         model.config.stylemap_size // 8,
         model.config.resolution,
-    )  # cells; an eye is an eighth of the picture
+    )  # cells; an eye is an eighth of the image
     cells = Box(source=(5 * step, 2 * step), target=(step, 2 * step), size=(2 * step, 4 * step))
     return sheets.sheet(
         {

@@ -23,7 +23,7 @@ from stylemap.editing import motion
 from stylemap.errors import Note
 
 FACTOR = 2.5
-MOST = 32  # pictures that are measured where the weights' file says nothing; their mean is right to a tenth
+MOST = 32  # images that are measured where the weights' file says nothing; their mean is right to a tenth
 PIXELS = 4 * 256**2  # of them together, for the time it takes
 
 
@@ -36,11 +36,11 @@ class Familiarity:
     of: str  # which images that is of
 
     def knows(self, error: float) -> bool:
-        """Whether a reconstruction with this mean squared error is of a picture of that kind."""
-        return not error > FACTOR * self.usual  # NaN is not: diverged weights make it of every picture
+        """Whether a reconstruction with this mean squared error is of an image of that kind."""
+        return not error > FACTOR * self.usual  # NaN is not: diverged weights make it of every image
 
     def remark(self, name: str, error: float) -> str | None:
-        """A line for the user if the weights cannot draw the picture of that name."""
+        """A line for the user if the weights cannot draw the image of that name."""
         if self.knows(error):
             return None
         return (
@@ -95,7 +95,7 @@ def name_of(weights: str | Path) -> str:
 
 
 def tell(known: Familiarity | None, paths: Sequence[str | Path], errors: Sequence[float]) -> None:
-    """A `Note` for each picture that the weights cannot draw, by the errors of their reconstructions."""
+    """A `Note` for each image that the weights cannot draw, by the errors of their reconstructions."""
     for path, error in dict(zip(map(str, paths), errors, strict=True)).items():
         if known and (line := known.remark(path, error)):
             warnings.warn(line, Note, stacklevel=2)

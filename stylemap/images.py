@@ -1,6 +1,6 @@
-"""The one pixel convention, and what writes still pictures.
+"""The one pixel convention, and what writes still images.
 
-Inside the project a picture is float32 RGB in [-1, 1], sRGB-coded, shaped [N, 3, H, W]; outside it is uint8 in 0..255,
+Inside the project an image is float32 RGB in [-1, 1], sRGB-coded, shaped [N, 3, H, W]; outside it is uint8 in 0..255,
 shaped [N, H, W, 3]. Value v of a file is v / 127.5 - 1 here, and nowhere else is that formula written.
 """
 
@@ -101,10 +101,10 @@ def repeat(images: Tensor, times: int) -> Tensor:
 
 
 def read(path: str | Path, side: int) -> Tensor:
-    """Read a picture file as float32 [1, 3, side, side] in [-1, 1]: `decoding.decode_square`, then `from_arrays`.
+    """Read an image file as float32 [1, 3, side, side] in [-1, 1]: `decoding.decode_square`, then `from_arrays`.
 
     Raises:
-        InputError: one line that names the file: it is missing, no picture, damaged or too large.
+        InputError: one line that names the file: it is missing, no image, damaged or too large.
     """
     return from_arrays([decoding.decode_square(Path(path), side)])
 
@@ -119,7 +119,7 @@ def read_mask(path: str | Path, side: int, hard: bool = False, white: str = mask
         hard, white: see `mask_files.validate`.
 
     Raises:
-        InputError: one line that names the file: it is missing, no picture, damaged or too large; no mask; or it selects
+        InputError: one line that names the file: it is missing, no image, damaged or too large; no mask; or it selects
             nearly nothing.
     """
     return torch.from_numpy(mask_files.fit(mask_files.read(Path(path)), side, path, hard, white))[None, None]

@@ -26,9 +26,9 @@ LITTER = frozenset(  # what systems leave behind, in lower case: thumbnails, bin
     {"__macosx", "@eadir", "#recycle", "@recycle", "$recycle.bin", "system volume information", "lost+found"}
     | {"thumbs.db", "ehthumbs.db", "desktop.ini"}
 )
-MANY = 10  # files without an ending: some are licences and notes, many are pictures that lost it
+MANY = 10  # files without an ending: some are licences and notes, many are images that lost it
 UNPRINTABLE = ("Cc", "Cs", "Zl", "Zp")  # Unicode's categories of control characters, half characters and line breaks
-MISSED = frozenset({  # endings of files that a person may take for pictures, or that hold them, and that are not read
+MISSED = frozenset({  # endings of files that a person may take for images, or that hold them, and that are not read
     ".jxl", ".jp2", ".j2k", ".jpx", ".jxr", ".psd", ".svg", ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".exr", ".hdr", ".ico",
     ".dng", ".cr2", ".cr3", ".nef", ".nrw", ".arw", ".raw", ".orf", ".rw2", ".raf", ".pef", ".srw",
     ".mov", ".mp4", ".m4v", ".avi", ".mkv", ".webm", ".3gp",
@@ -93,7 +93,7 @@ def extension(name: str) -> str:
 
 
 def without_extension(name: str) -> str:
-    """A name without its ending, if that is one of a picture. Names in an LMDB have no ending."""
+    """A name without its ending, if that is one of an image. Names in an LMDB have no ending."""
     return str(PurePosixPath(name).with_suffix("")) if extension(name) in decoding.EXTENSIONS else name
 
 
@@ -103,7 +103,7 @@ def folded(name: str) -> str:
 
 
 def key(name: str) -> str:
-    """Equal for names that differ only in case and in the ending of a picture, as names do when pictures are converted."""
+    """Equal for names that differ only in case and in the ending of an image, as names do when images are converted."""
     return without_extension(folded(name))
 
 
@@ -134,14 +134,14 @@ def in_words(counts: dict[str, int]) -> str:
 
 
 def missed(passed_over: dict[str, int]) -> str | None:
-    """A line about files that are not read and may be pictures, from the `kinds` of files passed over; None for no such file."""
+    """A line about files that are not read and may be images, from the `kinds` of files passed over; None for no such file."""
     counts = {e: count for e, count in passed_over.items() if _may_be_picture(e) or (not e and count >= MANY)}
     if not counts:
         return None
     total = sum(counts.values())
-    return f"passed over {total} file{'s' * (total != 1)} that may be pictures ({in_words(counts)}); convert them to use them"
+    return f"passed over {total} file{'s' * (total != 1)} that may be images ({in_words(counts)}); convert them to use them"
 
 
 def _may_be_picture(ending: str) -> bool:
-    """Whether files so called may be pictures, or hold some; downloads get ``.jpg_large``, ``.jpg?w=640``."""
+    """Whether files so called may be images, or hold some; downloads get ``.jpg_large``, ``.jpg?w=640``."""
     return ending in MISSED or ending.startswith(tuple(decoding.EXTENSIONS))

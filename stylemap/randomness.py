@@ -10,7 +10,7 @@ import numpy as np
 
 
 class Purpose(IntEnum):
-    ORDER = 0  # of the pictures, and their mirroring
+    ORDER = 0  # of the images, and their mirroring
     NOISE = 1  # z
     GRID = 2  # z of the samples that are shown
     AUGMENTATION = 3

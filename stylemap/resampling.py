@@ -27,7 +27,7 @@ def square(height: int, width: int, pad: bool = False) -> tuple[int, int, int]:
 def fit(picture: np.ndarray, side: int, pad: bool = False) -> np.ndarray:
     """Make uint8 [H, W, 3] square and resize it -> uint8 [side, side, 3].
 
-    The central square is cut out, see `square`. With ``pad`` the whole picture is kept, centred on white. Shrinking averages by
+    The central square is cut out, see `square`. With ``pad`` the whole image is kept, centred on white. Shrinking averages by
     exact pixel area, enlarging is Lanczos-3.
     """
     return resize(cut(picture, *square(*picture.shape[:2], pad)), side)

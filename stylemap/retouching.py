@@ -20,7 +20,7 @@ from stylemap.photos.photo import Photo, open_face, open_square
 
 
 class SquarePhotos:
-    """Pictures of any size, cut to their central square."""
+    """Images of any size, cut to their central square."""
 
     def __init__(
         self, model: StylemapModel, paste: str, enlarge: Callable[[Tensor], Tensor], known: Familiarity | None
@@ -35,7 +35,7 @@ class SquarePhotos:
         self.told: set[str] = set()
 
     def open(self, path: str) -> Photo:
-        """A picture to edit, or to take from; the person is told once if the weights cannot draw it."""
+        """An image to edit, or to take from; the person is told once if the weights cannot draw it."""
         photo = self._open(path)
         if path not in self.told:
             self.told.add(path)

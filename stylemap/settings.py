@@ -107,7 +107,7 @@ def from_dict(cls: type, saved: Any, prefix: str = ""):
     kinds = _kinds(cls)
     if unknown := sorted(f"{prefix}{shortened(str(name))}" for name in saved.keys() - kinds.keys()):
         few = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
-        raise UnknownSettings(f"unknown settings {few}: written by a newer version of stylemap?")
+        raise UnknownSettings(f"unknown settings {few}; are they misspelled, or of a newer version of stylemap?")
     values = {
         name: from_dict(kinds[name], value, f"{prefix}{name}.") if is_dataclass(kinds[name]) else value
         for name, value in saved.items()

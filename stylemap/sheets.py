@@ -16,7 +16,7 @@ INK = (40, 40, 40)
 
 
 def sheet(columns: Mapping[str, Tensor]) -> Tensor:
-    """Titles and pictures [N, 3, R, R] each -> one picture [3, H, W] with N rows.
+    """Titles and images [N, 3, R, R] each -> one image [3, H, W] with N rows.
 
     Titles are wrapped to their column; a word that is still too wide is set in smaller letters.
     """

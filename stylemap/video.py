@@ -80,7 +80,7 @@ def evenly(total: int, most: int) -> list[int]:
 
 def _set_up(stream: av.VideoStream, frame: av.VideoFrame, pixels: str) -> None:
     stream.width, stream.height, stream.pix_fmt = frame.width, frame.height, pixels
-    if pixels == "yuv420p":  # players guess the matrix by the size of the picture where the file does not name it
+    if pixels == "yuv420p":  # players guess the matrix by the size of the image where the file does not name it
         context = stream.codec_context
         context.colorspace = context.color_primaries = context.color_trc = BT709
         context.color_range = LIMITED

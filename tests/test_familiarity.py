@@ -1,4 +1,4 @@
-"""Pictures that weights cannot draw are told, in every verb that takes photos; those they know pass."""
+"""Images that weights cannot draw are told, in every verb that takes photos; those they know pass."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Pictures of every mode and format against expected pixels; tolerances are derived where they are not zero."""
+"""Images of every mode and format against expected pixels; tolerances are derived where they are not zero."""
 
 import os
 from pathlib import Path

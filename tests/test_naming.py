@@ -75,13 +75,13 @@ def test_inside(name):
 
 def test_key_is_of_the_picture_not_of_the_file():
     assert naming.key(f"X\\{NFD}.JPG") == naming.key(f"x/{NFC.upper()}.png") == f"x/{NFC}"
-    assert naming.key("a.1") != naming.key("a.2")  # no endings of pictures
+    assert naming.key("a.1") != naming.key("a.2")  # no endings of images
 
 
 def test_missed():
     assert naming.missed({".txt": 3, ".csv": 1, "": naming.MANY - 1}) is None
     told = naming.missed(naming.kinds([f"{i}.SVG" for i in range(12)] + ["a.psd", "b.psd", "notes.txt"]))
-    assert told == "passed over 14 files that may be pictures (.svg 12, .psd 2); convert them to use them"
+    assert told == "passed over 14 files that may be images (.svg 12, .psd 2); convert them to use them"
     assert "no ending 500" in naming.missed({"": 500})
     for ending in (".ppm", ".tga", ".tar", ".jpg_large", ".jpg?w=640", ".png ", ".jpeg~"):
         assert f"{ending} 1" in naming.missed({ending: 1, ".txt": 1}), ending

@@ -167,7 +167,7 @@ def test_region_follows_the_masks(made, model):
 
 
 def test_region_of_a_direction_without_a_mask(made, model):
-    """Where it shows, and not all of the picture, whose detail the model has not."""
+    """Where it shows, and not all of the image, whose detail the model has not."""
     smile = made.edit.pushes[0].direction
     box = tiny.box_mask(4, 4, 4, 4)
 
@@ -210,7 +210,7 @@ def test_no_original(made, model):
 def test_a_file_gives_the_pictures_it_gave():
     """A project that the first editor saved: flips, scales, feathers, layers, directions, all of them at once.
 
-    Its pictures were made by that version. Other builds of PyTorch may round a level differently.
+    Its images were made by that version. Other builds of PyTorch may round a level differently.
     """
     saved = project.read(FILES / "edit.safetensors")
     edited = project.Replay(stylemap.load("avatars32"), saved)(how="poisson")

@@ -1,4 +1,4 @@
-"""Picture sheets."""
+"""Image sheets."""
 
 import torch
 

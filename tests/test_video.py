@@ -51,7 +51,7 @@ def read(path: Path) -> tuple[np.ndarray, list[int]]:
         for k in range(film.n_frames):
             film.seek(k)
             film.load()
-            durations.append(film.info.get("duration", 0))  # a PNG of one frame is a still picture
+            durations.append(film.info.get("duration", 0))  # a PNG of one frame is a still image
             frames.append(np.asarray(film.convert("RGB")))
     return np.stack(frames), [round(end) for end in np.cumsum(durations)]
 

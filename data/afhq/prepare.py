@@ -46,13 +46,13 @@ def main(argv: list[str], releases: tuple[Release, ...] = RELEASES) -> int:
     folders, others = sort_out(source.pictures())
     release = recognise(source.path, folders, releases)
     chosen = [name for name in CLASSES if name in (arguments.classes or CLASSES)]
-    complaints = [*wrong_counts(folders, release, chosen), *published_sets.complaint("pictures too many", others)]
+    complaints = [*wrong_counts(folders, release, chosen), *published_sets.complaint("images too many", others)]
     published_data.note(published_sets.validate_release(source.path, release.title, complaints, arguments.partial))
     places = {}
     for name in chosen:
         places.update(split(folders.get(("train", name), {}), folders.get((release.heldout, name), {}), release, name))
     if not places:
-        raise InputError(f"{source.path} holds no picture of {', '.join(chosen)}; choose other --classes")
+        raise InputError(f"{source.path} holds no image of {', '.join(chosen)}; choose other --classes")
     return prepare.write_zip(source, arguments.out, places, arguments)
 
 
@@ -94,7 +94,7 @@ def wrong_counts(folders: Folders, release: Release, chosen: list[str]) -> list[
         for folder, counts in (("train", release.train_count), (release.heldout, release.heldout_count)):
             count = len(folders.get((folder, name), {}))
             if name in chosen and count != counts[i]:
-                wrong.append(f"{folder}/{name} holds {count} pictures instead of {counts[i]}")
+                wrong.append(f"{folder}/{name} holds {count} images instead of {counts[i]}")
     return wrong
 
 

@@ -53,7 +53,7 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
             return code
     names = {record["source"]: record["name"] for record in open_source(out).manifest()["images"]}
     write_text(table, tabulate({n: names[name] for n, name in pictures.items() if name in names}, tables))
-    print(f"{table}  ({len(names)} pictures, {len(tables.attributes)} attributes)")
+    print(f"{table}  ({len(names)} images, {len(tables.attributes)} attributes)")
     return 0
 
 
@@ -73,11 +73,11 @@ def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tu
     unmapped = [f"{number:05d}" for number in pictures if number not in tables.celeba]
     undescribed = [f"{number:05d}" for number in pictures if tables.attributes and number not in tables.values]
     complaints = [
-        *published_sets.complaint("missing pictures", published_sets.missing_numbers(pictures, counts.total)),
-        *published_sets.complaint("pictures too many", others),
-        *published_sets.complaint(f"pictures without labels in {LABELS}", unlabelled),
-        *published_sets.complaint(f"pictures not in {MAPPING}", unmapped),
-        *published_sets.complaint(f"pictures not in {ATTRIBUTES}", undescribed),
+        *published_sets.complaint("missing images", published_sets.missing_numbers(pictures, counts.total)),
+        *published_sets.complaint("images too many", others),
+        *published_sets.complaint(f"images without labels in {LABELS}", unlabelled),
+        *published_sets.complaint(f"images not in {MAPPING}", unmapped),
+        *published_sets.complaint(f"images not in {ATTRIBUTES}", undescribed),
     ]
     published_data.note(published_sets.validate_release(source.path, "CelebAMask-HQ", complaints, partial))
     return pictures, labels if len(unlabelled) < len(pictures) else None
@@ -104,7 +104,7 @@ def read_tables(source: Source) -> Tables:
     mapping, attributes = read_rows(source, MAPPING), read_rows(source, ATTRIBUTES)
     try:
         celeba = {int(index): [original, file] for index, original, file in mapping[1:]}  # after a line of titles
-        names = attributes[1] if attributes else []  # after a line with the number of pictures
+        names = attributes[1] if attributes else []  # after a line with the number of images
         values = {int(PurePosixPath(file).stem): row for file, *row in attributes[2:] if len(row) == len(names)}
     except (ValueError, IndexError) as err:
         raise InputError(f"{MAPPING} or {ATTRIBUTES} in {source.path} is damaged; unpack or download it again") from err

@@ -22,10 +22,10 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
     source = open_source(arguments.source)
     pictures, others = published_sets.sort_by_number(at_full_size(source.pictures()), counts.total)
     if not pictures:
-        raise InputError(f"{source.path} holds no picture named 00000.png or the like; name the folder with them")
+        raise InputError(f"{source.path} holds no image named 00000.png or the like; name the folder with them")
     complaints = [
-        *published_sets.complaint("missing pictures", published_sets.missing_numbers(pictures, counts.total)),
-        *published_sets.complaint("pictures too many", others),
+        *published_sets.complaint("missing images", published_sets.missing_numbers(pictures, counts.total)),
+        *published_sets.complaint("images too many", others),
     ]
     published_data.note(published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial))
     if arguments.metadata:
@@ -53,8 +53,8 @@ def verify(source: Source, pictures: dict[int, str], arguments) -> list[int]:
     checksums = {name: sums[number] for number, name in listed.items()}
     with prepare.Bar("checksums") as bar:
         damaged = set(published_sets.find_damaged(source, checksums, arguments.workers, bar))
-    print(f"{len(listed) - len(damaged)} of {len(pictures)} pictures have the MD5 that {arguments.metadata} lists")
-    complaints = published_sets.complaint("pictures with another MD5", sorted(damaged))
+    print(f"{len(listed) - len(damaged)} of {len(pictures)} images have the MD5 that {arguments.metadata} lists")
+    complaints = published_sets.complaint("images with another MD5", sorted(damaged))
     published_data.note(published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial))
     return [number for number, name in listed.items() if name in damaged]
 

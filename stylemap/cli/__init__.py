@@ -60,7 +60,7 @@ def answered(call: Callable[[], int]) -> int:
         except Exception as err:
             if out_of_memory(err):
                 said = f" ({brief(err)})" if str(err) else ""
-                _complain(f"out of memory{said}; give fewer or smaller pictures at once, or close other programs")
+                _complain(f"out of memory{said}; give fewer or smaller images at once, or close other programs")
             elif isinstance(err, OSError):  # a disk that fills up or goes away, in a library's hands
                 _complain(f"{err.filename or 'a file'}: {err.strerror or err}")
             else:

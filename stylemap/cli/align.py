@@ -1,4 +1,4 @@
-"""``stylemap data align``: photos of any kind -> one aligned picture for each face, as FFHQ was made."""
+"""``stylemap data align``: photos of any kind -> one aligned image for each face, as FFHQ was made."""
 
 import argparse
 import contextlib
@@ -27,8 +27,8 @@ Record = dict[str, Any]  # a line of faces.jsonl
 
 
 def align(parser: Parser) -> None:
-    """Cut every face out of photos, turned upright and sized like FFHQ's. FOLDER/faces.jsonl tells where each was. The same
-    command goes on after a kill."""
+    """Cut every face out of photos, turned upright and sized like FFHQ's. FOLDER/faces.jsonl tells where each was. If it
+    is killed, run the same command again to continue."""
     parser.add_argument("source", metavar="SOURCE", help="Photo, or a folder, zip or LMDB of photos.")
     flags.add_out_folder(parser, "PHOTO_00.png and so on")
     flags.add(parser, "--resolution", default=1024)
@@ -77,11 +77,11 @@ def open_photos(path: str) -> tuple[Source, list[str]]:
 
 @dataclass(frozen=True)
 class Aligner:
-    """(name of a photo, name of its pictures up to the number, its faces) -> its record.
+    """(name of a photo, name of its images up to the number, its faces) -> its record.
 
     Instead of faces there may be the reason why there are none, or None: look for them.
 
-    Pickled to working processes. The pictures are written when the record is returned.
+    Pickled to working processes. The images are written when the record is returned.
     """
 
     source: Source
@@ -152,7 +152,7 @@ def align_all(aligner: Aligner, finder: faces.Finder, names: list[str], workers:
 
 @contextlib.contextmanager
 def without_leftovers(out: Path) -> Iterator[None]:
-    """Remove pictures that are written in part, before and after.
+    """Remove images that are written in part, before and after.
 
     Before, since processes of a killed run may outlive it for a moment; after, since ours are killed when this run ends early.
     """
@@ -169,7 +169,7 @@ def without_leftovers(out: Path) -> Iterator[None]:
 
 
 def already_done(path: Path, aligner: Aligner, stems: dict[str, str]) -> dict[str, Record]:
-    """The records of photos whose pictures are all there.
+    """The records of photos whose images are all there.
 
     Raises:
         InputError: the folder holds the faces of other photos under the names that these would get.
@@ -217,7 +217,7 @@ def read_records(path: Path, aligner: Aligner) -> Iterator[Record]:
             if not (all(isinstance(text, str) for text in texts) and (record["faces"] or record["reason"])):
                 raise ValueError
         except (ValueError, KeyError, TypeError, RecursionError) as err:
-            raise InputError(f"{path}, line {number} is no record of this program; choose another --out") from err
+            raise InputError(f"{path}, line {number} is not a record of this program; choose another --out") from err
         if settings != (aligner.resolution, aligner.largest):
             kept = "largest" if settings[1] else "all"
             raise InputError(

@@ -1,7 +1,7 @@
-"""``stylemap local-edit batch``: the published evaluation of local editing, over pairs of pictures of a data set.
+"""``stylemap local-edit batch``: the published evaluation of local editing, over pairs of images of a data set.
 
-Source: StyleMapGAN (arXiv 2104.14754). Parts: pictures are paired by the overlap of their part, the edit takes the union of
-both parts from the reference. Halves: pairs by chance. Differences are to the pictures themselves, not to reconstructions.
+Source: StyleMapGAN (arXiv 2104.14754). Parts: images are paired by the overlap of their part, the edit takes the union of
+both parts from the reference. Halves: pairs by chance. Differences are to the images themselves, not to reconstructions.
 """
 
 import argparse
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stylemap.metrics.local_editing import Differences, EditedPair, Task
 
 SHEET_PAIRS = 8
-MOST_PAIRS = 2500  # every picture is compared with every other
+MOST_PAIRS = 2500  # every image is compared with every other
 
 
 def batch(parser: Parser) -> None:

@@ -1,4 +1,4 @@
-"""``stylemap benchmark inversion``: ways to find latents, with a table, a plot and a sheet of pictures."""
+"""``stylemap benchmark inversion``: ways to find latents, with a table, a plot and a sheet of images."""
 
 import argparse
 import sys
@@ -15,13 +15,14 @@ NAME = "inversion"  # of its place in a document
 
 def inversion(parser: Parser) -> None:
     """Invert the same held-out images by every method, and compare time, error and quality. Writes result.json, a table, a plot
-    and a sheet. The same command runs only what is not done. Exit code 1 if a method failed. docs/comparison.md says more."""
+    and a sheet. If you run the same command again, it runs only what is missing. Exit code 1 if a method failed.
+    docs/comparison.md says more."""
     flags.add(
         parser,
         "--data",
         help="Data set: a folder, zip or LMDB of images, or avatars. Default: the one that the weights were trained on.",
     )
-    flags.add(parser, "--count", default=16, help="Held-out images to invert; all of them if there are fewer.")
+    flags.add(parser, "--count", default=16, help="Number of held-out images to invert, or all if there are fewer.")
     flags.add(parser, "--heldout")
     flags.add(
         parser,
@@ -34,7 +35,7 @@ def inversion(parser: Parser) -> None:
         "--methods",
         nargs="+",
         metavar="METHOD",
-        help="NAME[@stylemap|@vectors][:KNOB=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is a run. "
+        help="NAME[@stylemap|@vectors][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is a row. "
         "Default: all that the weights allow.",
     )
     flags.add_out_folder(parser)

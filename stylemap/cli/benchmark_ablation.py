@@ -21,8 +21,8 @@ NAME = "ablation"  # of its place in a document
 
 def ablation(parser: Parser) -> None:
     """Train a stylemap of every size with every seed into FOLDER/side<S>-seed<K>, then measure reconstruction and edits by size.
-    Finished runs are not trained again, unfinished ones go on, those of other processes are left. Exit code 1 if a training
-    failed."""
+    Finished runs are not trained again. Unfinished runs continue. Runs that another process trains are not touched. Exit code 1
+    if a training failed."""
     parser.add_argument(
         "--config", required=True, metavar="RECIPE", help="Recipe: the name of one in configs/, or a YAML file."
     )
@@ -33,14 +33,17 @@ def ablation(parser: Parser) -> None:
         metavar="LIST",
         help="Sides of the stylemap in cells. Default: 1,2,4,8,16.",
     )
-    flags.add(parser, "--seeds", default=[0, 1], help="Seeds: a run for every size and seed. Default: 0..1.")
+    flags.add(parser, "--seeds", default=[0, 1], help="Seeds. Each size is trained with each seed. Default: 0..1.")
     parser.add_argument(
-        "--images", type=whole(1), metavar="N", help="Training images of every run. Default: as the recipe says."
+        "--images",
+        type=whole(1),
+        metavar="N",
+        help="Number of training images to see in every run. Default: that of the recipe.",
     )
     flags.add_out_folder(parser)
     parser.add_argument("--no-train", action="store_true", help="Measure what is finished. Train nothing.")
     flags.add(parser, "--samples", "--pairs")
-    flags.add(parser, "--seed", help="Seed of what is drawn at random to measure.")
+    flags.add(parser, "--seed", help="Seed of the measurements.")
     flags.add(parser, "--device", "--docs")
     parser.set_defaults(run=run)
 
@@ -79,7 +82,7 @@ def run(arguments: argparse.Namespace) -> int:
     split = unseen.open_unseen(config.data, config.model.resolution, [each for some in seen.values() for each in some])
     for one, some in seen.items():
         if split.relation(some) == "other":
-            raise InputError(f"{one.folder} holds a run on other pictures, {some[0].data}; give another --out")
+            raise InputError(f"{one.folder} holds a run on other images, {some[0].data}; give another --out")
     doubts = {one.name: text for one, some in seen.items() if (text := split.doubt(some))}
     reference = Reference(split.training, arguments.samples, arguments.seed, device=device)
     how = Measuring(reference, split.heldout, arguments.pairs, arguments.out)
@@ -92,11 +95,11 @@ def run(arguments: argparse.Namespace) -> int:
         masks = measures[0]["details"]["mse_src"].get("masks", "none")
         notes = [
             f"Recipe {arguments.config}, {' and '.join(f'{n:,}' for n in numbers)} images each; "
-            f"{len(split.heldout)} held-out pictures of {config.data}, {config.model.resolution} px; "
+            f"{len(split.heldout)} held-out images of {config.data}, {config.model.resolution} px; "
             f"edits of {masks}, at most {arguments.pairs} pairs each; "
             f"{arguments.samples} interpolations.",
             *(f"Not finished: {text}." for text in unfinished(runs, failed)),
-            *(f"Not certain that {name} never saw these pictures: {text}." for name, text in doubts.items()),
+            *(f"Not certain that {name} never saw these images: {text}." for name, text in doubts.items()),
             page.command("stylemap benchmark ablation", arguments.words),
         ]
         about = {"machine": machine.hardware(device), "config": asdict(config), "load": machine.load_average()}
@@ -105,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         words = {PLOT: "Error by side of the stylemap", SHEET: "Reconstructions by side", EDITS: "Edits by side"}
         page.embed(arguments.docs, NAME, text, {arguments.out / file: word for file, word in words.items()})
     for name, text in doubts.items():
-        text = f"it is not certain that {name} never saw the pictures it is measured on: {text}"
+        text = f"it is not certain that {name} never saw the images it is measured on: {text}"
         warnings.warn(text, Note, stacklevel=2)
     for text in unfinished(runs, failed):
         print(f"not finished: {text}", file=sys.stderr)

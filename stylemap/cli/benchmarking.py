@@ -32,7 +32,7 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
         sides = {subject.model.config.resolution for subject in subjects.values()} | {model.config.resolution}
         if len(sides) > 1:
             raise InputError(
-                f"--weights are for pictures of {' and '.join(map(str, sorted(sides)))} pixels; give weights of one"
+                f"--weights are for images of {' and '.join(map(str, sorted(sides)))} pixels; give weights of one"
             )
         file = checkpoint.find_file(path)
         subjects[kind] = Subject(model)
@@ -68,4 +68,4 @@ def line(row: dict) -> str:
     """For a person who waits."""
     if "failed" in row:
         return f"{row['title']:<34} failed: {row['failed']}"
-    return f"{row['title']:<34} {digits(row['seconds']):>9} s a picture   mse {digits(row['mse']):>8}"
+    return f"{row['title']:<34} {digits(row['seconds']):>9} s an image   mse {digits(row['mse']):>8}"

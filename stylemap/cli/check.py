@@ -1,4 +1,4 @@
-"""``stylemap data check``: a report on a folder, zip or LMDB of pictures, for a person and as JSON."""
+"""``stylemap data check``: a report on a folder, zip or LMDB of images, for a person and as JSON."""
 
 import argparse
 import json
@@ -13,6 +13,7 @@ from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.prepare import Bar
 from stylemap.cli.values import OutputFile
+from stylemap.config import ModelConfig
 from stylemap.datasets import inspection
 from stylemap.datasets.inspection import Report
 from stylemap.datasets.sources import open_source
@@ -60,10 +61,11 @@ def describe(report: Report) -> str:
 def advice(report: Report) -> str:
     """The command to run next."""
     troubled = report.unreadable or report.small or report.duplicates or report.leaks
-    if report.ready == report.pictures and not troubled:
-        return shlex.join(["stylemap", "train", "--data", report.source])
-    if not troubled and not report.outside_splits and report.workers_for_gpu <= WORKERS:
-        return shlex.join(["stylemap", "train", "--data", report.source])
+    quick = not report.outside_splits and report.workers_for_gpu <= WORKERS
+    if not troubled and (report.ready == report.pictures or quick):
+        # Recipes have their own sides: at 64 px, images of 32 px would be enlarged without a word.
+        other = [] if report.resolution == ModelConfig.resolution else ["--model.resolution", str(report.resolution)]
+        return shlex.join(["stylemap", "train", "--data", report.source, *other])
     out = f"{Path(report.source).resolve().stem}-{report.resolution}.zip"
     command = ["stylemap", "data", "prepare", report.source, "--out", out, "--resolution", str(report.resolution)]
     if report.duplicates or report.leaks:
@@ -75,15 +77,15 @@ def advice(report: Report) -> str:
 
 def _count(report: Report) -> str:
     if not report.pictures:
-        return f"a {report.kind} without pictures"
+        return f"a {report.kind} without images"
     size = f"{report.bytes / 1e6:.1f} MB"
     if not report.unreadable:
-        return f"{_pictures(report.pictures)}, {size}, all of them whole"
+        return f"{_pictures(report.pictures)}, {size}, all can be read"
     return f"{_pictures(report.pictures)}; {report.readable} can be read ({size}), {len(report.unreadable)} cannot"
 
 
 def _pictures(count: int) -> str:
-    return f"{count} picture{'s' * (count != 1)}"
+    return f"{count} image{'s' * (count != 1)}"
 
 
 def _rows(report: Report) -> Iterator[str]:
@@ -96,7 +98,7 @@ def _rows(report: Report) -> Iterator[str]:
         yield from _row("short side", f"{sides}, in pixels")
         yield from _row("square", _square(report))
         if report.small:
-            what = f"{len(report.small)} below {report.resolution} px are enlarged; prepare --skip-small drops them:"
+            what = f"{len(report.small)} below {report.resolution} px will be enlarged; prepare --skip-small leaves them out:"
             yield from _row("small", what)
             yield from _names(f"{name} ({width} x {height})" for name, (width, height) in report.small.items())
         yield from _row("corrected", _corrected(report))
@@ -106,14 +108,14 @@ def _rows(report: Report) -> Iterator[str]:
         yield from _groups(report.duplicates)
     if report.others:
         repair = "; convert them" if naming.missed(report.others) else ""
-        yield from _row("other files", f"{naming.in_words(report.others)}: not pictures this project reads{repair}")
+        yield from _row("other files", f"{naming.in_words(report.others)}: not images that this project reads{repair}")
     if report.images_per_second:
         yield from _row("loading", _loading(report))
-        what = f"about {report.prepared_bytes / 1e6:.1f} MB as a zip at {report.resolution} px, made by prepare"
+        what = f"prepare makes a zip of about {report.prepared_bytes / 1e6:.1f} MB at {report.resolution} px"
         yield from _row("disk", what)
     if report.leaks:
         yield ""
-        what = f"{_pictures(len(report.leaks))} in several splits: scores will flatter; prepare --drop-duplicates"
+        what = f"{_pictures(len(report.leaks))} in several splits: scores will be too good; prepare --drop-duplicates"
         yield from _row("LEAK", what)
         yield from _groups(report.leaks)
     if report.unreadable:
@@ -143,14 +145,14 @@ def _splits(report: Report) -> str:
         return f"do not count, since {_pictures(len(report.outside_splits))} outside of train/, val/, test/; move away:"
     if report.uncounted_splits:
         return f"none that count: {report.uncounted_splits}"
-    return "none given; training holds some pictures out by itself"
+    return "none; training holds some images out by itself"
 
 
 def _copies(duplicates: list[list[str]]) -> str:
     if not duplicates:
         return "none"
     spare = sum(map(len, duplicates)) - len(duplicates)
-    return f"{_pictures(spare)} too many; prepare --drop-duplicates takes one of:"
+    return f"{_pictures(spare)} too many; prepare --drop-duplicates keeps one of:"
 
 
 def _unreadable(report: Report) -> Iterator[str]:
@@ -172,23 +174,23 @@ def _unreadable(report: Report) -> Iterator[str]:
 
 def _loading(report: Report) -> str:
     speed = (
-        f"{report.images_per_second:.0f} images/s by each loading process (its computing time, on {report.sampled});"
+        f"{report.images_per_second:.0f} images/s by each loading process (computing time, on {report.sampled} images);"
     )
-    return f"{speed} a GPU that takes {inspection.GPU_SPEED} images/s needs {report.workers_for_gpu} (train --workers)"
+    return (
+        f"{speed} a GPU that trains on {inspection.GPU_SPEED} images/s needs train --workers {report.workers_for_gpu}"
+    )
 
 
 def _unusable(report: Report) -> str:
     if report.readable:
-        return f"{report.source} holds one readable picture; two are needed, one to train on and one to measure on"
+        return f"{report.source} holds one readable image; two are needed, one to train on and one to measure on"
     if report.pictures:
         first = next(iter(report.unreadable.values()))
-        return f"{report.source} holds no readable picture: all {report.pictures} fail, the first as {first}"
+        return f"{report.source} holds no readable image: all {report.pictures} fail, the first as {first}"
     if report.others:
         count = sum(report.others.values())
-        return (
-            f"{report.source} holds no picture ({decoding.READABLE}), only {count} other files; convert or add pictures"
-        )
-    return f"{report.source} is empty; put JPEG, PNG or WebP pictures into it"
+        return f"{report.source} holds no image ({decoding.READABLE}), only {count} other files; convert or add images"
+    return f"{report.source} is empty; put JPEG, PNG or WebP images into it"
 
 
 # ---- lines

@@ -323,7 +323,7 @@ def check_files(arguments: argparse.Namespace) -> None:
 
 
 def show(rows: "list[Direction]") -> None:
-    """A line for each direction; accuracies are of held-out pictures."""
+    """A line for each direction; accuracies are of held-out images."""
     names = [terminal.one_line(d.name) for d in rows]
     width = max(map(len, names))
     print(f"{'':<{width}}  method      images  positive  accuracy  balanced  baseline  explained  scale")
@@ -338,7 +338,7 @@ def show(rows: "list[Direction]") -> None:
 
 
 def strips(model: "StylemapModel", x: "Tensor", selected: "list[Direction]", steps: list[float]) -> "Tensor":
-    """[3, H, W]: for each direction a sheet, the pictures [N, 3, R, R] in rows, the amounts in columns."""
+    """[3, H, W]: for each direction a sheet, the images [N, 3, R, R] in rows, the amounts in columns."""
     import torch
 
     from stylemap import sheets

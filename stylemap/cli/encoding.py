@@ -23,12 +23,12 @@ def open_pictures(arguments: argparse.Namespace, model: StylemapModel) -> tuple[
 
 
 def encode(model: StylemapModel, pictures: Dataset, indices: Sequence[int]) -> tuple[Tensor, list[int]]:
-    """Stylemaps [N, C, S, S] on the CPU, and their indices: damaged pictures are passed over."""
+    """Stylemaps [N, C, S, S] on the CPU, and their indices: damaged images are passed over."""
     parts, usable = [], []
     for start in range(0, len(indices), loading.BATCH):
         batch = indices[start : start + loading.BATCH]
         x = images.from_arrays(pictures[i] for i in batch)
-        # in the place of a damaged picture another came, to which neither its name nor its label belongs
+        # in the place of a damaged image another came, to which neither its name nor its label belongs
         whole = [k for k, i in enumerate(batch) if pictures.name(i) not in getattr(pictures, "skipped", ())]
         usable += [batch[k] for k in whole]
         parts.append(model.encode(x.to(model.device)).cpu()[whole])

@@ -59,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     side = model.config.resolution
     unseen = heldout.open_unseen([arguments.weights], arguments.data, "--data", side, arguments.heldout)
     if arguments.part_labels and unseen.data == "avatars":
-        raise InputError("--part-labels goes with pictures of files; avatars have their own labels")
+        raise InputError("--part-labels goes with images of files; avatars have their own labels")
     labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
     where = arguments.vgg, arguments.inception, arguments.workers, model.device
     reference = Reference(unseen.training, arguments.samples, arguments.seed, *where)

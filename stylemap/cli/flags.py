@@ -42,7 +42,7 @@ SHARED: dict[str, dict] = {
         "type": whole(0, 1024),
         "metavar": "N",
         "default": parallel.cores(),
-        "help": "Working processes. 0 works in this process alone.",
+        "help": "Number of worker processes. 0 works in the main process.",
     },
     # what is read
     "--data": {"metavar": "PATH", "help": "Data set: a folder, zip or LMDB of images, or avatars."},

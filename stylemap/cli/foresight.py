@@ -37,14 +37,14 @@ def parameters(config: TrainConfig) -> str:
 
 
 def foresee(config: TrainConfig, out: Path | None = None, resume: bool = False) -> None:
-    """What a run will take, on stderr, and what is missing for it; no device is touched."""
+    """What a run will take, on stderr, and what is missing for it; no GPU is used."""
     if not architectures.of(config.model).foreseen:
         note(parameters(config))
-        note(f"memory and time are not foreseen for model.architecture {config.model.architecture}, only for stylemap")
+        note(f"memory and time are estimated for model.architecture stylemap only, not for {config.model.architecture}")
         for text in (*_missing(config, out, resume), *_division(config, _processes())):
             note(f"warning: {text}")
         return
-    note("rehearsing an iteration, without a device ...")
+    note("estimating memory and time, without a GPU ...")
     estimated = estimate.estimate(config, _processes())
     for text in (parameters(config), *_memory(estimated), *_time(estimated, config)):
         note(text)
@@ -67,10 +67,10 @@ def _memory(estimated: Estimate) -> Iterator[str]:
     yield _row("  weights, gradients, Adam, average", map(_gib, fixed))
     yield _row("  data", [_gib(m.data) for m in memories])
     yield _row("  activations", [_gib(m.activations) for m in memories])
-    yield _row("  most of them in the", [m.phase for m in memories])
+    yield _row("  largest in the", [m.phase for m in memories])
     yield _row("  together", [_gib(m.total) for m in memories])
-    yield _row("  while held-out pictures are scored", [_gib(m.tick) for m in memories])
-    yield _row("  so on a card, with a tenth and 1 GiB for CUDA", [_gib(m.on_card) for m in memories])
+    yield _row("  while held-out images are scored", [_gib(m.tick) for m in memories])
+    yield _row("  needed on a card: a tenth more, and 1 GiB for CUDA", [_gib(m.on_card) for m in memories])
 
 
 def _time(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
@@ -84,12 +84,15 @@ def _time(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
         yield _row(f"  {count}{name}", ["" if d is None else duration(d) for d in days])
     if config.device == "cpu" or (config.device == "auto" and devices.pick().type == "cpu"):
         days = config.images * each[0] / estimate.cpu_rate() / 86400
-        yield _row("  this CPU, by what it does in 0.2 s", [duration(days)])
-    yield f"estimated, not measured: GPUs at {estimate.SHARE:.0%} of their data sheets; auto is bfloat16 where there is bfloat16"
+        yield _row("  this CPU, from a test of 0.2 s", [duration(days)])
+    yield (
+        f"estimated, not measured: GPUs at {estimate.SHARE:.0%} of their data sheets; --speed.precision auto takes bfloat16 "
+        "on GPUs that have it"
+    )
 
 
 def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[str]:
-    """What the run needs and does not find, a line each. Prints how many pictures it finds."""
+    """What the run needs and does not find, a line each. Prints how many images it finds."""
     for check in (
         lambda: note(_pictures(config, str(out) if resume else config.init_from)),
         lambda: config.init_from is None or resume or checkpoint.fitting(config.init_from, config.model),
@@ -130,15 +133,18 @@ def _obstacles(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
     yield from _division(config, estimated.processes)
     memory = estimated.needs[estimated.precision].memory
     if memory.on_card > min(estimated.fits) * rehearsal.GIB:
-        ways = [f"{card} GiB {_way(fit, estimated, config)}" for card, fit in estimated.fits.items()]
-        yield f"about {_gib(memory.on_card)} GiB with {estimated.precision}; cards of {', '.join(ways)}"
+        ways = [f"{card} GiB: {_way(fit, estimated, config)}" for card, fit in estimated.fits.items()]
+        yield (
+            f"the run needs about {_gib(memory.on_card)} GiB with {estimated.precision}. By the memory of the card: "
+            f"{'; '.join(ways)}"
+        )
     if rehearsal.on_card(memory.tick) > min(estimated.fits) * rehearsal.GIB:
-        yield f"scoring held-out pictures takes {_gib(memory.tick)} GiB whatever --batch-gpu is; a lower --heldout can help"
+        yield f"scoring held-out images takes {_gib(memory.tick)} GiB whatever --batch-gpu is; a lower --heldout can help"
 
 
 def _way(fit: Fit | None, estimated: Estimate, config: TrainConfig) -> str:
     if fit is None:
-        return "will not do"
+        return "too small"
     flags = [f"--batch-gpu {fit.batch_gpu}"] if fit.batch_gpu < estimated.at_once else []
     flags += ["--speed.checkpointing true"] if fit.checkpointing and not config.speed.checkpointing else []
     groups = (
@@ -146,7 +152,7 @@ def _way(fit: Fit | None, estimated: Estimate, config: TrainConfig) -> str:
         if fit.batch_gpu % GROUP and fit.batch_gpu < estimated.share
         else ""
     )
-    return "with " + " ".join(flags) + groups if flags else "will do"
+    return "give " + " ".join(flags) + groups if flags else "enough"
 
 
 def _row(name: str, values: Iterable[str]) -> str:

@@ -1,4 +1,4 @@
-"""A sheet of the pictures that a verb makes."""
+"""A sheet of the images that a verb makes."""
 
 import warnings
 from pathlib import Path
@@ -12,10 +12,10 @@ MOST_TILES, GRID_PIXELS = 256, 2**24
 
 
 class Grid:
-    """grid.png, of no more pictures than can be looked at.
+    """grid.png, of no more images than can be looked at.
 
     Args:
-        total: pictures that are made.
+        total: images that are made.
         tiles: of each, such as a photo and its reconstruction.
     """
 

@@ -1,4 +1,4 @@
-"""Pictures that weights have not seen, and a line about those that they have."""
+"""Images that weights have not seen, and a line about those that they have."""
 
 import warnings
 from collections.abc import Sequence
@@ -40,12 +40,12 @@ def _data_of(seen: dict[str, tuple[Seen, ...]], flag: str) -> str:
 
 
 def tell(weights: str, split: Unseen) -> None:
-    """A line that says what the held-out pictures are to weights."""
+    """A line that says what the held-out images are to weights."""
     warnings.warn(said(weights, split), Note, stacklevel=2)
 
 
 def said(weights: str, split: Unseen) -> str:
-    """What the held-out pictures are to weights."""
+    """What the held-out images are to weights."""
     seen, count = checkpoint.seen_by(weights), len(split.heldout)
     pictures = f"{count} image{'s' * (count > 1)} of {split.data}"
     if doubt := split.doubt(seen):
@@ -63,7 +63,7 @@ def note_trained_files(paths: Sequence[Path], weights: str) -> None:
 
 
 def note_trained(pictures: Dataset, everything: Dataset, data: str, weights: str) -> None:
-    """A line where weights were trained on some of these pictures of the data."""
+    """A line where weights were trained on some of these images of the data."""
     known = unseen.trained_among(pictures, everything, data, checkpoint.seen_by(weights))
     _note_trained(len(known), len(pictures), weights)
 

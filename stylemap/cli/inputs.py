@@ -1,4 +1,4 @@
-"""Pictures named on the command line, and the names of what is made of them."""
+"""Images named on the command line, and the names of what is made of them."""
 
 import argparse
 import warnings
@@ -13,7 +13,7 @@ def pictures(paths: list[str]) -> list[Path]:
     """The files given, and those in the folders given; a note tells of what is passed over there.
 
     Raises:
-        InputError: a folder without pictures.
+        InputError: a folder without images.
     """
     files: list[Path] = []
     for path in map(Path, paths):

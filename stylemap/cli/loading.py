@@ -1,4 +1,4 @@
-"""Weights and pictures that the flags name, read for a verb."""
+"""Weights and images that the flags name, read for a verb."""
 
 import argparse
 import warnings
@@ -47,7 +47,7 @@ def stylemaps(model: Model, weights: str | Path) -> StylemapModel:
 
 
 class Enlarging:
-    """Makes pictures as large as ``--enlarge`` says; where it says nothing, large enough to be seen, and tells so once."""
+    """Makes images as large as ``--enlarge`` says; where it says nothing, large enough to be seen, and tells so once."""
 
     def __init__(self, times: int | None):
         self.times, self.told = times, False

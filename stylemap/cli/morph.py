@@ -1,4 +1,4 @@
-"""``stylemap morph``: films in which pictures turn into one another, and expressions carried from face to face."""
+"""``stylemap morph``: films in which images turn into one another, and expressions carried from face to face."""
 
 import argparse
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 ALWAYS_FILMS = (".gif", ".mp4")
 EASE = "smooth"
-FILM_ONLY = {"loop": False, "sheet": None, "fps": flags.FPS, "ease": EASE}  # what a single picture has no use for
+FILM_ONLY = {"loop": False, "sheet": None, "fps": flags.FPS, "ease": EASE}  # what a single image has no use for
 SHARE = Range(real(0, 1))
 
 
@@ -33,7 +33,7 @@ def path(parser: Parser) -> None:
         help="When a mask moves, as shares of the time from photo to photo; one for each --mask. Default: 0..1.",
     )
     parser.add_argument(
-        "--rest", type=SHARE, metavar="A..B", help="When the rest of the picture moves. Default: it stays as it is."
+        "--rest", type=SHARE, metavar="A..B", help="When the rest of the image moves. Default: it stays as it is."
     )
     flags.add_film(parser, EASE)
     flags.add(parser, "--space", "--hard", "--weights", "--device")

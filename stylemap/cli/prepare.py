@@ -1,4 +1,4 @@
-"""``stylemap data prepare``: pictures of any kind -> one zip to train on. Also what the scripts in ``data/`` call."""
+"""``stylemap data prepare``: images of any kind -> one zip to train on. Also what the scripts in ``data/`` call."""
 
 import argparse
 import sys
@@ -19,7 +19,7 @@ NAMED = 5  # files left out that are spelled out
 
 
 def prepare(parser: Parser) -> None:
-    """Make one zip of square images of one size, in parallel. The same command goes on after a kill."""
+    """Make one zip of square images of one size, in parallel. If it is killed, run the same command again to continue."""
     parser.add_argument("source", metavar="SOURCE", help="Folder, zip or LMDB of images.")
     flags.add(
         parser, "--heldout", type=whole(0), default=0, help="Images to put into val/, which training measures on."
@@ -62,7 +62,7 @@ def write_zip(
     arguments: argparse.Namespace,
     holdout: tuple[int, int] = (0, 0),
 ) -> int:
-    """Prepare under a progress bar and print what became of the pictures. Returns the exit code."""
+    """Prepare under a progress bar and print what became of the images. Returns the exit code."""
     options = preparing.Options(
         arguments.resolution,
         arguments.pad,
@@ -75,7 +75,10 @@ def write_zip(
         try:
             summary = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
         except KeyboardInterrupt:
-            print(f"stopped; what is done is in {unfinished(out)}, the same command goes on", file=sys.stderr)
+            print(
+                f"stopped; finished work is in {unfinished(out)}; run the same command again to continue",
+                file=sys.stderr,
+            )
             return 130
     print(describe(out, summary))
     return 0
@@ -86,16 +89,16 @@ def describe(out: Path, summary: preparing.Summary) -> str:
     lines = [f"{out}  ({out.stat().st_size / 1e6:.1f} MB)"]
     converted = summary.images - summary.kept
     kinds = f" ({naming.in_words(summary.kinds)})" if len(summary.kinds) > 1 else ""
-    lines.append(f"{summary.images} pictures{kinds}: {converted} converted, {summary.kept} kept byte for byte")
+    lines.append(f"{summary.images} images{kinds}: {converted} converted, {summary.kept} kept byte for byte")
     if summary.splits:
         lines.append("splits: " + ", ".join(f"{name} {count}" for name, count in summary.splits.items()))
     if summary.passed_over:
         counts = naming.in_words(summary.passed_over)
-        lines.append(f"passed over, since they are not pictures this project reads: {counts}")
+        lines.append(f"passed over, since they are not images that this project reads: {counts}")
     if summary.enlarged:
-        lines.append(f"{summary.enlarged} were smaller and had to be enlarged; --skip-small leaves such pictures out")
+        lines.append(f"{summary.enlarged} were smaller and had to be enlarged; --skip-small leaves such images out")
     if summary.duplicates:
-        lines.append(f"{summary.duplicates} copies left out")
+        lines.append(f"{summary.duplicates} {'copy' if summary.duplicates == 1 else 'copies'} left out")
     if summary.left_out:
         lines.append(f"{len(summary.left_out)} left out:")
         lines += [f"  {why}" for why in list(summary.left_out.values())[:NAMED]]

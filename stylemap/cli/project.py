@@ -37,8 +37,8 @@ FILM_KINDS = ("gif", "webp", "png", "mp4", "none")
 def project(parser: Parser) -> None:
     """Find the latents of photos, by the encoder, by optimisation, or by both. Writes for each photo NAME.png at the resolution
     of the weights, the latent as NAME.npy and, with noise maps, as NAME.safetensors, NAME.json with the history, and a film; and
-    report.json. The same command goes on where it was stopped. It never writes over the results of other settings.
-    docs/inversion.md describes the methods and their knobs."""
+    report.json. Run the same command again to continue after a stop. It never writes over the results of other settings.
+    docs/inversion.md describes the methods and their settings."""
     parser.add_argument(
         "--method", choices=METHODS, required=True, metavar="NAME", help=f"One of {', '.join(METHODS)}."
     )
@@ -48,33 +48,40 @@ def project(parser: Parser) -> None:
         "--set",
         action="append",
         default=[],
-        metavar="KNOB=VALUE",
-        help="Knob of the method. May repeat. A wrong name is answered with the knobs there are.",
+        metavar="SETTING=VALUE",
+        help="Setting of the method. May be given several times. A wrong name prints the settings that the method has.",
     )
     parser.add_argument(
-        "--steps", type=whole(0), metavar="N", help="The same as --set steps=N. 0 stays where the method begins."
+        "--steps",
+        type=whole(0),
+        metavar="N",
+        help="The same as --set steps=N. 0 gives the starting point of the method.",
     )
     flags.add(parser, "--seed")
-    flags.add(parser, "--mask", help="Grey image. Only what is white counts; the rest is made up.")
-    parser.add_argument("--crossover", metavar="PHOTO", help="Photo that counts where the mask is black.")
+    flags.add(parser, "--mask", help="Grey image. Only white pixels are compared. The method makes up the rest.")
+    parser.add_argument("--crossover", metavar="PHOTO", help="Photo to match where the mask is black.")
     flags.add(parser, "--perceptual-network", "--vgg", "--batch")
     parser.add_argument(
         "--stop-error",
         type=real(0),
         metavar="X",
-        help="Leave a photo when its mean squared error is at most this, for pixels in [-1, 1].",
+        help="Stop a photo when its mean squared error is at most this, for pixels in [-1, 1].",
     )
     parser.add_argument(
         "--patience",
         type=whole(1),
         metavar="STEPS",
-        help="Leave a photo whose loss has not become 1% lower for this many steps.",
+        help="Stop a photo when its loss has not become 1% lower for this many steps.",
     )
     parser.add_argument(
         "--every", type=whole(1), default=10, metavar="STEPS", help="Steps between rows of the history."
     )
     parser.add_argument(
-        "--save-every", type=whole(1), default=100, metavar="STEPS", help="Steps between states to go on from."
+        "--save-every",
+        type=whole(1),
+        default=100,
+        metavar="STEPS",
+        help="Steps between saved states.",
     )
     parser.add_argument(
         "--film", choices=FILM_KINDS, default="gif", help="Film to write of each photo beside its reconstruction."
@@ -123,10 +130,10 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def checked(arguments: argparse.Namespace, flag: str) -> Path | None:
-    """The picture that was given.
+    """The image that was given.
 
     Raises:
-        InputError: naming the flag; it is missing or no picture.
+        InputError: naming the flag; it is missing or no image.
     """
     if getattr(arguments, flag) is None:
         return None
@@ -153,9 +160,9 @@ def configured(arguments: argparse.Namespace) -> "Method":
     for text in given:
         name, equals, value = text.partition("=")
         if not equals:
-            raise InputError(f"--set {text} must be KNOB=VALUE, such as rate=0.05")
+            raise InputError(f"--set {text} must be SETTING=VALUE, such as rate=0.05")
         try:
             knobs[name] = knob_value(name, value, known[name]) if name in known else value
         except InputError as err:
-            raise InputError(f"--set {err}") from None
+            raise InputError(f"--set: {err}") from None
     return preset(arguments.method, **knobs)

@@ -102,7 +102,10 @@ class Job:
 
     def stopped(self, total: int) -> str:
         """For a person who stopped it."""
-        return f"stopped with {self.done} of {total} photos done; the same command goes on from step {self.step} of {self.steps}"
+        return (
+            f"stopped with {self.done} of {total} photos done; the same command continues from step {self.step} of "
+            f"{self.steps}"
+        )
 
     def targets(self, photos: Tensor) -> list[Target]:
         if self.mask is None:
@@ -129,8 +132,8 @@ def report(path: Path, job: Job, notes: dict[str, dict]) -> None:
     files.write_text(path, json.dumps(about, indent=2) + "\n")
     pace = next(iter(notes.values()))
     features = job.network.origin if job.method.perceptual else {}
-    stand_in = f"; perceptual: {features['stand_in']}" if features.get("stand_in") else ""
+    stand_in = f"; perceptual network: {features['stand_in']}" if features.get("stand_in") else ""
     print(
         f"mean squared error {mean:.4f} over {len(errors)} images, pixels in [-1, 1]; {pace['seconds_per_step'] * 1000:.1f} ms "
-        f"a {'step' if pace['steps'] else 'pass'} of {pace['batch']}{stand_in}"
+        f"a {'step' if pace['steps'] else 'pass'} for {pace['batch']} images{stand_in}"
     )

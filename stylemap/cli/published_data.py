@@ -44,7 +44,10 @@ def label_maps(labels: PartLabels, places: Mapping[str, str], out: Path, workers
         try:
             content = prepare_parts(labels, places, out, workers, bar)
         except KeyboardInterrupt:
-            print(f"stopped; what is done is in {unfinished(out)}, the same command goes on", file=sys.stderr)
+            print(
+                f"stopped; finished work is in {unfinished(out)}; run the same command again to continue",
+                file=sys.stderr,
+            )
             return 130
     print(f"{out}  ({out.stat().st_size / 1e6:.1f} MB)\n{len(content['images'])} label maps")
     if content["left_out"]:

@@ -1,4 +1,4 @@
-"""``stylemap local-edit replay``: the edit of a project file once more, on its own picture or on others."""
+"""``stylemap local-edit replay``: the edit of a project file once more, on its own image or on others."""
 
 import argparse
 from dataclasses import replace
@@ -61,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
 
 
 def outputs(out: Path, paths: list[str]) -> list[Path]:
-    """What is written: a picture for each original, or one for the project's own.
+    """What is written: an image for each original, or one for the project's own.
 
     Raises:
         InputError: ``out`` is no name for that, or two paths would have one.

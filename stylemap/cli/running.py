@@ -40,11 +40,11 @@ def train(config: TrainConfig, out: Path, resume: bool) -> int:
             ) from err
         raise
     if stop.signal:
-        print(f"stopped after {seen} images; to go on: stylemap train --out {out} --resume")
+        print(f"stopped after {seen} images; to continue: stylemap train --out {out} --resume")
         return 128 + stop.signal
     print(f"{out / 'weights.safetensors'}  ({seen} images)")
     if (out / report.NAME).exists():
-        print(f"{out / report.NAME}  (scores, pictures and curves, for the browser)")
+        print(f"{out / report.NAME}  (scores, images and curves; open it in a browser)")
     return 0
 
 
@@ -92,7 +92,7 @@ class Progress(loop.Observer):
         if not self.bar.disable and (self.bar.ncols or 80) <= 0:  # a terminal that does not know its size
             self.bar.dynamic_ncols, self.bar.ncols, self.bar.nrows = None, 80, 24
         if seen >= total:
-            self._say(f"all {total} images are done already; to go on give more of them: --images {2 * total}")
+            self._say(f"all {total} images are done already; to train longer, give --images {2 * total}")
 
     def advance(self, batch: int) -> None:
         self.seen += batch
@@ -128,11 +128,11 @@ class Progress(loop.Observer):
         while not self.over.wait(WATCH_S):
             if self.stop.signal and not announced:
                 announced = True
-                self._say("saving, then leaving (again to leave at once)")
+                self._say("saving the state, then stopping (press Ctrl-C again to stop at once)")
             if self.bar is not None and not self.bar.disable:
                 self.bar.refresh()
             elif time.monotonic() - self.spoke >= QUIET_S:
-                self._say(f"{self.seen:>9} images  {self._left()}" if self.bar is not None else "opening pictures")
+                self._say(f"{self.seen:>9} images  {self._left()}" if self.bar is not None else "opening images")
 
     def _left(self) -> str:
         """How long the rest will take at the speed so far, as text."""

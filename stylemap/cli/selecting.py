@@ -1,4 +1,4 @@
-"""The flags that say where an edit happens: painted masks, parts of the face, halves of the picture."""
+"""The flags that say where an edit happens: painted masks, parts of the face, halves of the image."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -51,7 +51,7 @@ def add_flags(parser: argparse.ArgumentParser, union: bool) -> None:
             action="append",
             default=[],
             choices=flags.HALVES,
-            help="Take this half of the picture, instead of a mask.",
+            help="Take this half of the image, instead of a mask.",
         )
     group.add_argument(
         "--feather",

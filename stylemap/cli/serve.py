@@ -42,7 +42,7 @@ def serve(parser: Parser) -> None:
     flags.add(parser, "--directions", "--detector")
     parser.add_argument("--sessions", type=whole(1, 10_000), default=32, metavar="N", help="People at a time.")
     parser.add_argument(
-        "--upload-megabytes", type=whole(1, 10_000), default=20, metavar="N", help="Largest picture file, in megabytes."
+        "--upload-megabytes", type=whole(1, 10_000), default=20, metavar="N", help="Largest image file, in megabytes."
     )
     parser.add_argument(
         "--threads",

@@ -18,7 +18,6 @@ from stylemap.config import TrainConfig
 from stylemap.errors import InputError, quoted
 from stylemap.resources import CONFIGS
 from stylemap.settings import WORDS
-from stylemap.settings import names as settings_names
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 COMMON = (
@@ -28,18 +27,22 @@ COMMON = (
 
 
 def train(parser: Parser) -> None:
-    """Train generator, discriminator and encoder. Settings come from a recipe, and then from flags, which win."""
+    """Train generator, discriminator and encoder. Settings come from a recipe, and flags override it. Without --config, a machine
+    without a GPU takes the recipe photos64. docs/training.md helps to choose."""
     parser.add_argument(
         "--config",
         action="append",
         default=[],
         metavar="RECIPE",
-        help="Recipe: the name of one in configs/, or a YAML file. May repeat; a later one wins.",
+        help=f"Recipe: a YAML file, or one of {', '.join(sorted(path.stem for path in CONFIGS.glob('*.yaml')))}. May be given "
+        "several times; a later one wins.",
     )
     parser.add_argument("--out", metavar="FOLDER", help="Folder of the run. Default: the next free runs/NUMBER-DATA.")
-    parser.add_argument("--resume", action="store_true", help="Go on with the run in --out, exactly where it was.")
+    parser.add_argument("--resume", action="store_true", help="Continue the run in --out from its last state.")
     parser.add_argument(
-        "--dry-run", action="store_true", help="Print the whole config and what the run will take. Train nothing."
+        "--dry-run",
+        action="store_true",
+        help="Print the whole config, and the memory and time that the run needs. Train nothing.",
     )
     add_settings(parser)
     parser.show_common(*COMMON)
@@ -170,24 +173,27 @@ def add_settings(parser: Parser) -> None:
     groups = {"": parser.add_argument_group("training")}
     seen = {"model.architecture"}
     names = list(architectures.ARCHITECTURES)
+    each = {name: {s.name: s for s in settings(architectures.find(name).training)} for name in names}
     groups["model"] = parser.add_argument_group("--model.*")
     groups["model"].add_argument(
         "--model.architecture",
         action=StoreSetting,
         default=argparse.SUPPRESS,
         choices=names,
-        help=f"Which networks, latents and training cycle. (default: {architectures.DEFAULT})",
+        help="Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison. "
+        f"(default: {architectures.DEFAULT})",
     )
     for name in names:
-        for setting in settings(architectures.find(name).training):
+        for setting in each[name].values():
             if setting.name in seen:
                 continue
             seen.add(setting.name)
             prefix = setting.name.rpartition(".")[0]
             if prefix not in groups:
                 groups[prefix] = parser.add_argument_group(f"--{prefix}.*")
-            owners = [other for other in names if setting.name in settings_names(architectures.find(other).training)]
-            note = "" if architectures.DEFAULT in owners else f"Only of {' and '.join(owners)}. "
+            owners = [other for other in names if setting.name in each[other]]
+            setting = max((each[owner][setting.name] for owner in owners), key=lambda s: len(get_args(s.kind)))
+            note = "" if architectures.DEFAULT in owners else f"Only for {' and '.join(owners)}. "
             add_setting(groups[prefix], setting, note)
 
 

@@ -151,7 +151,7 @@ class Names(Described):
         return list(chosen)
 
     def __str__(self) -> str:
-        return f"all, or some of {', '.join(self.known)}"
+        return f"all, or names separated by commas: {', '.join(self.known)}"
 
 
 class OutputFile(Described):

@@ -55,7 +55,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     },
     "Train and measure": {
         "train": Verb("train:train", "train generator, discriminator and encoder"),
-        "report": Verb("report:report", "write one page about a run: scores, pictures, curves"),
+        "report": Verb("report:report", "write one page about a run: scores, images, curves"),
         "evaluate": Verb("evaluate:evaluate", "measure weights: reconstruction, samples, interpolations, edits"),
         "benchmark inversion": Verb("benchmark:inversion", "compare ways to find latents: time, error, quality"),
         "benchmark ablation": Verb("benchmark_ablation:ablation", "train stylemaps of several sizes, and compare them"),

@@ -38,7 +38,7 @@ PLOTTED = {
 }
 # Settings that may change without making another run. Whether the data is the same, going on and measuring find out.
 BOOKKEEPING = ("data", "tick", "save_every", "keep_states", "workers", "device")
-SHOWN = 6  # pictures in the sheets
+SHOWN = 6  # images in the sheets
 SHEET_PARTS = ("skin", "nose", "eye", "lip", "hair", "cloth")
 PANEL = (560, 360)  # pixels
 WIDE = 5  # an axis is logarithmic if its largest value is that many times its smallest
@@ -72,7 +72,7 @@ class Run:
         try:
             known = self.known_config
         except InputError as err:
-            raise InputError(f"{self.folder} holds no run that can go on ({err}); give another --out") from err
+            raise InputError(f"{self.folder} holds no run that can be continued ({err}); give another --out") from err
         if different := differences(known, self.config):
             raise InputError(
                 f"{self.folder} holds another run: {', '.join(different)}; give another --out or the same settings"

@@ -65,7 +65,7 @@ class Contender:
 
 
 def parse(text: str, seed: int = 0) -> list[Contender]:
-    """``NAME[@KIND][:KNOB=VALUE]...``, such as ``w+:steps=100,1000:rate=0.05``. Each number of steps is a contender.
+    """``NAME[@KIND][:SETTING=VALUE]...``, such as ``w+:steps=100,1000:rate=0.05``. Each number of steps is a contender.
 
     Raises:
         InputError: an unknown method, kind or knob, or a value of another type.
@@ -87,7 +87,7 @@ def _knob(text: str, name: str, setting: str) -> tuple[str, object]:
     knob, equals, value = setting.partition("=")
     known = vars(preset(name))
     if not equals or knob not in known:
-        raise InputError(f"method {text}: {setting!r} is not KNOB=VALUE; {name} has {', '.join(known)}")
+        raise InputError(f"method {text}: {setting!r} is not SETTING=VALUE; {name} has {', '.join(known)}")
     if knob == "steps":
         return knob, tuple(_whole(text, part) for part in value.split(","))
     try:

@@ -1,4 +1,4 @@
-"""The comparison of inversions: the same pictures through every method, one row each, kept in a folder as they are finished."""
+"""The comparison of inversions: the same images through every method, one row each, kept in a folder as they are finished."""
 
 import datetime
 import hashlib
@@ -24,7 +24,7 @@ from stylemap.metrics.evaluation import Reference
 from stylemap.perceptual import Perceptual
 
 RESULT, TABLE, PLOT, SHEET, ROWS = "result.json", "table.md", "plot.png", "sheet.webp", "rows"
-SHOWN = 8  # pictures in the sheet
+SHOWN = 8  # images in the sheet
 
 
 @dataclass(frozen=True)
@@ -35,7 +35,7 @@ class Benchmark:
     subjects: Mapping[str, Subject]  # by kind of weights
     perceptual: Perceptual
     reference: Reference  # what interpolations are compared with
-    batch: int  # pictures at once
+    batch: int  # images at once
     about: dict  # everything else the rows depend on, for JSON: weights, data, machine
     out: Path
 
@@ -94,7 +94,7 @@ class Benchmark:
         return self.out / ROWS / f"{contender.slug}.json"
 
     def strip(self, contender: Contender) -> Path:
-        """The first pictures, one below the other, as the method made them."""
+        """The first images, one below the other, as the method made them."""
         return self.out / ROWS / f"{contender.slug}.png"
 
     def finished(self, contender: Contender) -> dict | None:

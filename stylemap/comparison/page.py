@@ -1,4 +1,4 @@
-"""Results inside a document: they replace the text between two markers, and their pictures are copied beside the document."""
+"""Results inside a document: they replace the text between two markers, and their images are copied beside the document."""
 
 import shlex
 from collections.abc import Sequence
@@ -26,10 +26,10 @@ def validate(page: Path, name: str) -> None:
 
 
 def embed(page: Path, name: str, text: str, pictures: dict[Path, str]) -> None:
-    """Put text and pictures between the markers of ``name``.
+    """Put text and images between the markers of ``name``.
 
     Args:
-        pictures: file -> its description; in the page's folder of pictures it becomes comparison_<name>_<file>.
+        images: file -> its description; in the page's folder of images it becomes comparison_<name>_<file>.
 
     Raises:
         InputError: no page, or no markers in it.

@@ -47,12 +47,12 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
     hardware, data = about["machine"], about["data"]
     where = hardware["gpu"] or f"{hardware['processor']}, {hardware['threads']} of {hardware['cores']} cores"
     lines = [
-        f"{pictures} held-out pictures of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
+        f"{pictures} held-out images of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
         f"{hardware['libraries'][0]}.",
         f"Weights: {'; '.join(_of_weights(kind, note) for kind, note in about['weights'].items())}.",
         *_doubts(about),
         "Numbers: size of the latent, plus that of noise maps and of the input tensor where a method finds them too.",
-        "Time is for one picture, from the picture to its latent and the image of that; speed-up is over the slowest method.",
+        "Time is for one image, from the image to its latent and its reconstruction; speed-up is over the slowest method.",
     ]
     if statistics := {row["weights"]: row["seconds_statistics"] for row in done if row["seconds_statistics"]}:
         text = ", ".join(f"{number(value)} s ({kind})" for kind, value in statistics.items())
@@ -86,7 +86,7 @@ def plot(rows: list[dict]) -> bytes:
         most = max(some, key=lambda row: row["steps"])
         line = [(seconds, error) for _, seconds, error in most["history"] if math.isfinite(error)]
         series.append(Series(name, line, [(row["seconds"], row["mse"]) for row in some]))
-    across = Axis("seconds for one picture", True)
+    across = Axis("seconds for one image", True)
     up = Axis("mean squared error, pixels in [-1, 1]; mark: result of a run, line: on the way in the longest run", True)
     figure, (axes,) = charts.new_figure(*PLOT_SIZE)
     charts.plot(axes, "Time and error of inversion", across, up, series)
@@ -106,11 +106,9 @@ def _of_weights(kind: str, note: dict) -> str:
 
 
 def _doubts(about: dict) -> list[str]:
-    """Why the weights may have seen the pictures."""
+    """Why the weights may have seen the images."""
     doubts = {note["given"]: note["doubt"] for note in about["weights"].values()}
-    return [
-        f"It is not certain that {given} never saw these pictures: {text}." for given, text in doubts.items() if text
-    ]
+    return [f"It is not certain that {given} never saw these images: {text}." for given, text in doubts.items() if text]
 
 
 def _numbers(row: dict) -> str:

@@ -1,8 +1,8 @@
-"""One method on all pictures, timed.
+"""One method on all images, timed.
 
-The time of a picture covers the way from the picture to its latent and the image of that: two passes for an encoder; the start,
+The time of an image runs from the image to its latent and its reconstruction: two passes for an encoder; the start,
 all steps and the last image for an optimisation. A run of two steps comes first: it allocates memory, chooses kernels and
-computes mean and spread of w. Their time is reported apart, since it belongs to the weights and not to a picture.
+computes mean and spread of w. Their time is reported apart, since it belongs to the weights and not to an image.
 """
 
 import statistics
@@ -27,21 +27,21 @@ POINTS = 50  # of the history, about
 
 @dataclass(frozen=True)
 class Outcome:
-    """The result of a method for N pictures, and its cost; tensors are on the CPU."""
+    """The result of a method for N images, and its cost; tensors are on the CPU."""
 
     pictures: Tensor  # uint8 [N, R, R, 3], the latents rendered
     tensors: dict[str, Tensor]  # what they are rendered from: "latent" [N, ...], noise maps
-    seconds: float  # for one picture: all batches over all pictures
+    seconds: float  # for one image: all batches over all images
     batches: list[float]  # seconds of each
-    seconds_per_step: float | None  # for one picture, warm; None where there are no steps
+    seconds_per_step: float | None  # for one image, warm; None where there are no steps
     seconds_statistics: float | None  # mean and spread of w, not counted in the others; None where they are not needed
     memory: machine.Peak
-    history: list[tuple[int, float, float]]  # (step, seconds for one picture, mean squared error) of all pictures
+    history: list[tuple[int, float, float]]  # (step, seconds for one image, mean squared error) of all images
     origin: dict  # see `Inversion.origin`
 
 
 def time_method(contender: Contender, subject: Subject, photos: Tensor, batch: int, perceptual: Perceptual) -> Outcome:
-    """Invert pictures, ``batch`` at once.
+    """Invert images, ``batch`` at once.
 
     Args:
         photos: [N, 3, R, R] in [-1, 1], on the CPU.

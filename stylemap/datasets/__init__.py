@@ -37,7 +37,7 @@ def open_split(data: str | Path, side: int, holdout: int) -> tuple[Dataset, Data
 
 def summarize(training: Dataset, heldout: Dataset) -> str:
     """One line for a person: how many images are trained on and held out, of which kinds, and what was passed over."""
-    text = f"{len(training):,} pictures to train on, {len(heldout):,} held out"
+    text = f"{len(training):,} images to train on, {len(heldout):,} held out"
     if not isinstance(training, ImageFolder):
         return text
     names = [part.name(i) for part in (training, heldout) for i in range(len(part))]

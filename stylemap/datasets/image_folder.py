@@ -20,7 +20,7 @@ class ImageFolder:
     """The images below a folder, inside a zip or an LMDB, in the order of their relative posix paths.
 
     Images are found by file name (`decoding.EXTENSIONS`). Hidden files and what systems leave behind are passed over. So are
-    other files, and one warning says which of them may be pictures. Links are followed; a folder that can be reached twice is
+    other files, and one warning says which of them may be images. Links are followed; a folder that can be reached twice is
     read once. Every header is read at the start, except in what `stylemap data prepare` wrote; files that fail are left out,
     and one warning names them. If the pixels of a file turn out to be damaged, a warning names it, once in each process, and
     the next readable image in index order takes its place: index i gives the same pixels in every process, whatever was asked
@@ -29,7 +29,7 @@ class ImageFolder:
     Attributes:
         path, side: as given.
         names: relative posix paths, by index.
-        passed_over: ending in lower case -> number of files with it that are not pictures.
+        passed_over: ending in lower case -> number of files with it that are not images.
         skipped: name -> reason, for files left out at the start and those found damaged later by this process.
     """
 
@@ -94,10 +94,10 @@ class ImageFolder:
     def _list(self) -> list[str]:
         pictures, others = self._source.listing()
         if not pictures and not others:
-            raise InputError(f"{self.path} is empty; put JPEG, PNG or WebP pictures into it")
+            raise InputError(f"{self.path} is empty; put JPEG, PNG or WebP images into it")
         if not pictures:
             what = f"only {len(others)} other files, such as {others[0]}"
-            raise InputError(f"{self.path} holds no picture ({decoding.READABLE}), {what}; convert or add pictures")
+            raise InputError(f"{self.path} holds no image ({decoding.READABLE}), {what}; convert or add images")
         self.passed_over = naming.kinds(others)
         if missed := naming.missed(self.passed_over):
             self._warn(missed)

@@ -29,7 +29,7 @@ SHOWN = 20  # values or columns that a message lists
 def read(path: str | Path, names: Sequence[str] = ()) -> "AttributeTable":
     """Read a table of attributes, see `tables.read_table`.
 
-    The column that holds the most of ``names`` names the pictures; if there are several, the first of them.
+    The column that holds the most of ``names`` names the images; if there are several, the first of them.
 
     Raises:
         InputError: as `tables.read_table`; the table has one column; an image has two rows that differ.
@@ -41,7 +41,7 @@ def read(path: str | Path, names: Sequence[str] = ()) -> "AttributeTable":
     if naming.extension(table.header[at]) in decoding.EXTENSIONS:
         raise InputError(f"{path} begins with a row of labels; its first line must name the columns")
     if any(table.header[:at]):
-        warnings.warn(f"{path}: the column {table.header[at]} names the pictures", Note, stacklevel=2)
+        warnings.warn(f"{path}: the column {table.header[at]} names the images", Note, stacklevel=2)
     return AttributeTable(table, at)
 
 
@@ -58,7 +58,7 @@ class AttributeTable(Mapping[str, "Row"]):
             if name and table.rows[self._rows.setdefault(name, i)] != row:
                 first = table.lines[self._rows[name]]
                 raise InputError(
-                    f"{table.path}, line {table.lines[i]}: {name} stands there twice, first in line {first}; remove one"
+                    f"{table.path}, line {table.lines[i]}: {name} appears twice, first in line {first}; remove one"
                 )
 
     def __iter__(self) -> Iterator[str]:
@@ -183,17 +183,15 @@ def match(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> lis
     for name in names:
         key = exact[name] or _match_loosely(path, left, name)
         if key is not None and key in taken:
-            raise InputError(
-                f"{path}: {key} fits {taken[key]} and {name}; give paths relative to the folder of pictures"
-            )
+            raise InputError(f"{path}: {key} fits {taken[key]} and {name}; give paths relative to the folder of images")
         taken[key] = name
         rows.append(None if key is None else table[key])
     if all(row is None for row in rows):
         raise InputError(
-            f"{path} names none of the pictures, such as {names[0]}; one of its columns must hold their file names"
+            f"{path} names none of the images, such as {names[0]}; one of its columns must hold their file names"
         )
     if missing := [name for name, row in zip(names, rows, strict=True) if row is None]:
-        what = f"{len(missing)} of {len(names)} pictures, such as {missing[0]}"
+        what = f"{len(missing)} of {len(names)} images, such as {missing[0]}"
         warnings.warn(f"{path} has no row for {what}; they are left out", stacklevel=2)
     return rows
 
@@ -249,12 +247,12 @@ class Question:
         values = columns.get(self.attribute, [])
         known = np.array([value is not None for value in values], bool)
         if not known.any():
-            raise InputError(f"no picture has the attribute {self.attribute!r}; known are {_listed(columns)}")
+            raise InputError(f"no image has the attribute {self.attribute!r}; known are {_listed(columns)}")
         if self.relation in ("=", "!="):
             same = np.array([value is not None and _equal(value, self.value) for value in values])
             if not same.any():
                 there = _listed(sorted({_value_text(value) for value in values if value is not None}))
-                raise InputError(f"no picture has {self.attribute}={self.value}; there are {there}")
+                raise InputError(f"no image has {self.attribute}={self.value}; there are {there}")
             return (same if self.relation == "=" else ~same) & known, known
         if any(isinstance(value, str) for value in values):
             # most may be numbers and one mistyped

@@ -21,6 +21,6 @@ def read_batch(images: Dataset, draws: Sequence[Draw]) -> np.ndarray:
     except InputError:
         raise
     except MemoryError as err:
-        raise InputError(f"no memory is left to load {len(draws)} pictures; take fewer --workers") from err
+        raise InputError(f"no memory is left to load {len(draws)} images; take fewer --workers") from err
     except Exception as err:  # whatever a decoder or a disk raises
-        raise InputError(f"pictures cannot be loaded ({type(err).__name__}: {brief(err)})") from err
+        raise InputError(f"images cannot be loaded ({type(err).__name__}: {brief(err)})") from err

@@ -123,7 +123,7 @@ def _hint():
     try:
         yield
     except InputError as err:
-        raise InputError(f"{err} (what is done is kept: the same command goes on)") from err
+        raise InputError(f"{err} (finished work is kept; run the same command again to continue)") from err
 
 
 # ---- chunks

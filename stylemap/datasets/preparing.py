@@ -87,7 +87,7 @@ def prepare(
         pictures, others = source.listing()
         places = {name: name for name in pictures}
     if not places:
-        raise InputError(f"{source.path} holds no picture ({decoding.READABLE}); add some or convert them")
+        raise InputError(f"{source.path} holds no image ({decoding.READABLE}); add some or convert them")
     if any(holdout):
         validate_holdout(places, *holdout)
     items = assign_names(places)
@@ -105,9 +105,9 @@ def prepare(
 def validate_holdout(names: Collection[str], val: int, test: int) -> None:
     """Raise an InputError if the names are split already, or if nothing would be left to train on."""
     if given_splits(list(names)):
-        raise InputError("the pictures lie in train/, val/ or test/ already; remove --heldout and --test")
+        raise InputError("the images lie in train/, val/ or test/ already; remove --heldout and --test")
     if val < 0 or test < 0 or val + test >= len(names):
-        raise InputError(f"cannot hold out {val} + {test} of {len(names)} pictures; lower --heldout or --test")
+        raise InputError(f"cannot hold out {val} + {test} of {len(names)} images; lower --heldout or --test")
 
 
 def choose_splits(images: Sequence[dict], val: int, test: int) -> dict[str, str]:
@@ -131,7 +131,7 @@ def choose_splits(images: Sequence[dict], val: int, test: int) -> dict[str, str]
             taken += len(first[member])
     if len(split) == len(images):
         raise InputError(
-            f"holding out {val} + {test} of {len(images)} pictures, copies together, leaves none to train on"
+            f"holding out {val} + {test} of {len(images)} images, copies together, leaves none to train on"
         )
     return {image["name"]: split.get(image["name"], "train") for image in images}
 
@@ -215,7 +215,7 @@ def _manifest(
     used = [record for record in records if "why" not in record]
     if not used:
         why = records[0]["why"]
-        raise InputError(f"{source.path} holds no picture that can be used: all {len(records)} fail, the first: {why}")
+        raise InputError(f"{source.path} holds no image that can be used: all {len(records)} fail, the first: {why}")
     first: dict[str, str] = {}
     for record in used:
         first.setdefault(record["sha256"], record["name"])

@@ -46,9 +46,7 @@ def sort_by_number(names: Iterable[str], total: int) -> tuple[dict[int, str], li
         if number >= total:
             others.append(name)
         elif number in pictures:
-            raise InputError(
-                f"{pictures[number]} and {name} are both picture {number}; name the folder with one of them"
-            )
+            raise InputError(f"{pictures[number]} and {name} are both image {number}; name the folder with one of them")
         else:
             pictures[number] = name
     return dict(sorted(pictures.items())), others
@@ -60,7 +58,7 @@ def missing_numbers(pictures: Mapping[int, str], total: int) -> list[str]:
 
 
 def complaint(what: str, names: Sequence[str]) -> list[str]:
-    """[] if there are no names, else one phrase: "missing pictures: 2 (00003, 00007)"."""
+    """[] if there are no names, else one phrase: "missing images: 2 (00003, 00007)"."""
     if not names:
         return []
     more = ", ..." if len(names) > NAMED else ""

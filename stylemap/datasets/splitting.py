@@ -43,7 +43,7 @@ def divide(path: Path, names: Sequence[str], holdout: int, border: str | None = 
     heldout = {name for name in smallest if border is None or _sha1(name).hex() <= border}
     if not heldout:
         raise InputError(
-            f"{path} has none of the pictures left that were held out before; restore them, or begin a new run"
+            f"{path} has none of the images left that were held out before; restore them, or begin a new run"
         )
     return [name for name in names if name not in heldout], sorted(heldout)
 
@@ -82,11 +82,11 @@ def uncounted_splits(names: Sequence[str]) -> str | None:
     if not inside:
         return None
     outside = next((name for name, splits in zip(names, hints, strict=True) if not splits & set(SPLITS)), None)
-    why = "all pictures lie in train/ and in val/ or test/, which lie in one folder"
+    why = "all images lie in train/ and in val/ or test/, which lie in one folder"
     example = f", unlike {outside}" if outside else ""
     return (
-        f"{len(inside)} pictures may be trained on though their folders are named like splits, as that of {inside[0]} is. Such "
-        f"folders count only where {why}{example}; move the pictures, or name the folder to train on"
+        f"{len(inside)} images may be trained on though their folders are named like splits, as that of {inside[0]} is. Such "
+        f"folders count only where {why}{example}; move the images, or name the folder to train on"
     )
 
 

@@ -110,7 +110,7 @@ def _make_table(path: Path, rows: list[tuple[int, list[str]]], delimiter: str) -
         raise InputError(f"{path} holds no labels; it needs a line with the names of the columns, and rows")
     (line, header), *body = rows
     if delimiter == " " and all(len(row) == len(header) + 1 for _, row in body):
-        header = ["", *header]  # the column of the pictures has no name
+        header = ["", *header]  # the column of the images has no name
     width, short = len(header), []
     for line, row in body:
         if any(row[width:]):

@@ -87,7 +87,7 @@ class Unseen:
         others = dict.fromkeys(training.data for training in seen if self.relations[training] == "other")
         if not others or self.data == AVATARS:  # faces are drawn to be held out: no training has them
             return None
-        return f"they were trained on {' and '.join(others)}, and some of these pictures may be among those"
+        return f"they were trained on {' and '.join(others)}, and some of these images may be among those"
 
 
 def open_for_training(data: str, side: int, holdout: int, before: Iterable[Seen] = ()) -> Unseen:
@@ -113,7 +113,7 @@ def open_unseen(data: str, side: int, seen: Iterable[Seen], count: int | None = 
             return count
         if count is not None and count > most and not fewer:
             raise InputError(
-                f"{count} pictures of {data} cannot be measured: the training held out {most} and saw the others"
+                f"{count} images of {data} cannot be measured: the training held out {most} and saw the others"
             )
         return most
 

@@ -1,4 +1,4 @@
-"""Picture files to uint8 pixels, and nothing of tensors: what loading processes import must not cost them torch.
+"""Image files to uint8 pixels, and nothing of tensors: what loading processes import must not cost them torch.
 
 `opening` opens a file of one of the `formats` within bounds; `jpeg`, `png` and `tiff` read what surrounds the pixels there.
 `colours` makes upright sRGB of every mode, `channels` keeps every channel at its full depth.
@@ -30,7 +30,7 @@ __all__ = [
 
 
 def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> np.ndarray:
-    """Decode a picture file of any mode to uint8 [H, W, 3] RGB, upright and in sRGB.
+    """Decode an image file of any mode to uint8 [H, W, 3] RGB, upright and in sRGB.
 
     Alpha is laid over white, as a browser's page or a printer would. 16-bit values keep their upper 8 bits' worth. The
     EXIF orientation is applied. An embedded colour profile that differs from sRGB is converted; one that cannot be used
@@ -39,10 +39,10 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
     Args:
         data: the file's bytes, or its path.
         name: what errors call it; None = the path, or "the image".
-        max_pixels: refuse pictures of more pixels than this, before decoding.
+        max_pixels: refuse images of more pixels than this, before decoding.
 
     Raises:
-        InputError: no such file, no picture (see `READABLE`), damaged or cut short, too large, or values without a white.
+        InputError: no such file, no image (see `READABLE`), damaged or cut short, too large, or values without a white.
     """
     with open_image(data, name, max_pixels) as picture:
         return colours.upright(_pixels(picture), colours.orientation(picture))
@@ -68,7 +68,7 @@ def decode_square(
 
 
 def _square(picture: Image.Image, orientation: int, pad: bool) -> tuple[int, int, int]:
-    """`resampling.square` of the upright picture -> (top, left, side) in the picture as it is stored."""
+    """`resampling.square` of the upright image -> (top, left, side) in the image as it is stored."""
     sideways = colours.sideways(orientation)
     height, width = picture.size if sideways else picture.size[::-1]
     top, left, side = resampling.square(height, width, pad)
@@ -81,7 +81,7 @@ def _square(picture: Image.Image, orientation: int, pad: bool) -> tuple[int, int
 def _reducible(picture: Image.Image, factor: int, top: int, left: int, length: int) -> bool:
     """Whether a JPEG reduced by ``factor`` has the square, from its first pixel to its last, without what pads its blocks.
 
-    A block is reduced as a whole: where the picture ends within one, the padding is mixed into the last pixels.
+    A block is reduced as a whole: where the image ends within one, the padding is mixed into the last pixels.
     """
     if picture.format != "JPEG" or top % factor or left % factor or length % factor:
         return False
@@ -107,14 +107,14 @@ def read_size(data: bytes | Path | BinaryIO, name: str | None = None, max_pixels
 
 
 def upright_size(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> tuple[int, int]:
-    """(height, width) of the upright picture, from its header. Arguments and errors are those of ``decode``."""
+    """(height, width) of the upright image, from its header. Arguments and errors are those of ``decode``."""
     with open_image(data, name, max_pixels) as picture:
         return picture.size if colours.sideways(colours.orientation(picture)) else picture.size[::-1]
 
 
 @dataclass(frozen=True)
 class FileInfo:
-    """What a picture file holds; ``width`` and ``height`` are those of the upright picture."""
+    """What an image file holds; ``width`` and ``height`` are those of the upright image."""
 
     kind: str  # JPEG, PNG, WEBP, BMP, TIFF, GIF, AVIF, HEIF
     mode: str  # Pillow's: RGB, L, CMYK, RGBA, P, I;16 ...
@@ -149,7 +149,7 @@ def inspect(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_P
 
 
 def luminance(data: bytes | Path) -> np.ndarray:
-    """Any picture -> float32 [H, W] in [0, 1], upright, over black; Rec. 601 weights, 16-bit grey at full precision.
+    """Any image -> float32 [H, W] in [0, 1], upright, over black; Rec. 601 weights, 16-bit grey at full precision.
 
     Colour profiles are ignored: a mask is data, not colour. Raises the InputErrors of ``decode``.
     """

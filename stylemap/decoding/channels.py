@@ -1,4 +1,4 @@
-"""The channels of a picture file at their full depth, upright. (`decoding.decode` gives 8-bit sRGB.)"""
+"""The channels of an image file at their full depth, upright. (`decoding.decode` gives 8-bit sRGB.)"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ EXACT = frozenset({"PNG", "TIFF", "BMP", "GIF", "PPM"})  # kinds of files that k
 
 @dataclass(frozen=True, eq=False)
 class Channels:
-    """The channels of a picture."""
+    """The channels of an image."""
 
     colour: np.ndarray  # [H, W, C], C = 1 grey, 3 RGB, 4 CMYK; uint8 or uint16, of some TIFFs int32 or float32
     alpha: np.ndarray | None  # [H, W], uint8 or uint16 as the colours
@@ -37,16 +37,16 @@ class Channels:
 
 
 def read(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PIXELS) -> Channels:
-    """Read every channel of a picture. Arguments and errors are those of `decoding.decode`.
+    """Read every channel of an image. Arguments and errors are those of `decoding.decode`.
 
-    Palettes become RGB and bilevel pictures grey. A transparent colour becomes an alpha channel.
+    Palettes become RGB and bilevel images grey. A transparent colour becomes an alpha channel.
     """
     with open_image(data, name, max_pixels) as picture:
         return of(data, picture)
 
 
 def of(data: bytes | Path, picture: Image.Image) -> Channels:
-    """The channels of a picture that `open_image` has opened."""
+    """The channels of an image that `open_image` has opened."""
     picture.load()
     turned, stored = colours.orientation(picture), colours.stored_orientation(picture)
     colour, alpha = (x if x is None else colours.upright(x, turned) for x in _channels(picture))

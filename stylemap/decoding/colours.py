@@ -1,4 +1,4 @@
-"""Colours and orientation: Pillow's pictures of any mode -> 8-bit sRGB over white, upright."""
+"""Colours and orientation: Pillow's images of any mode -> 8-bit sRGB over white, upright."""
 
 import functools
 import io
@@ -75,7 +75,7 @@ def _strip(picture: Image.Image, profile: bytes | None) -> Image.Image:
 
 
 def split_alpha(picture: Image.Image) -> tuple[Image.Image, Image.Image | None]:
-    """Split a picture into colours, of mode L, I;16, RGB, CMYK or LAB, and alpha, of mode L or None.
+    """Split an image into colours, of mode L, I;16, RGB, CMYK or LAB, and alpha, of mode L or None.
 
     Raises:
         NotImplementedError: values with 32 bits or a sign.
@@ -130,7 +130,7 @@ def _lab_transform() -> ImageCms.ImageCmsTransform:
 
 
 def changes_colours(picture: Image.Image) -> bool:
-    """Whether the picture has a profile that can be used and is not that of sRGB."""
+    """Whether the image has a profile that can be used and is not that of sRGB."""
     mode = {"1": "L", "LA": "L", "La": "L", "I;16": "L", "I;16B": "L", "CMYK": "CMYK"}.get(picture.mode, "RGB")
     return profile_transform(picture.info.get("icc_profile"), mode) is not None
 

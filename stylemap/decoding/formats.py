@@ -1,4 +1,4 @@
-"""Formats of picture files that are read: their endings, their first bytes, their readers."""
+"""Formats of image files that are read: their endings, their first bytes, their readers."""
 
 from collections.abc import Callable
 from itertools import chain
@@ -43,7 +43,7 @@ MARKS = (  # offset of a format's mark, the mark, the reader
     (0, b"II+\0", TiffImageFile),  # BigTIFF
     (0, b"MM\0+", TiffImageFile),
 )
-FOREIGN = (  # other files with a picture's name: offset of the mark, the mark, what to call it
+FOREIGN = (  # other files with an image's name: offset of the mark, the mark, what to call it
     (4, b"ftypcrx", "a camera's raw file"),
     (0, b"FUJIFILMCCD-RAW", "a camera's raw file"),
     (0, b"IIRO", "a camera's raw file"),
@@ -59,7 +59,7 @@ FOREIGN = (  # other files with a picture's name: offset of the mark, the mark, 
     (0, b"%PDF", "a PDF"),
     (0, b"<svg", "an SVG"),
 )
-LOST = (  # what some files hold in place of a picture
+LOST = (  # what some files hold in place of an image
     (b"<!doctype", "a web page"),
     (b"<html", "a web page"),
     (b"version http", "a Git LFS pointer"),
@@ -73,7 +73,7 @@ def reader(start: bytes, name: str) -> Reader:
     Callers use the class and not ``Image.open``, whose limit of pixels is global and lower than `opening.MAX_PIXELS`.
 
     Raises:
-        InputError: not a picture, or one that needs a package that is not installed.
+        InputError: not an image, or one that needs a package that is not installed.
     """
     for at, mark, plugin in MARKS:
         if start.startswith(mark, at):

@@ -1,4 +1,4 @@
-"""Opening picture files with Pillow: limits on memory and time, and one line for whatever is wrong with a file."""
+"""Opening image files with Pillow: limits on memory and time, and one line for whatever is wrong with a file."""
 
 import contextlib
 import io
@@ -21,7 +21,7 @@ from stylemap.decoding import formats, jpeg, png, tiff
 from stylemap.errors import InputError, brief
 
 MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
-LARGEST_FILE = 1 << 30  # bytes; a picture that has more is refused before it is read
+LARGEST_FILE = 1 << 30  # bytes; an image that has more is refused before it is read
 # Some formats store a white wall of any size in a hundred bytes. So decoding may take this memory,
 MEMORY = 800 << 20  # bytes
 # or this many times the file. What cameras write takes about 10 times its file
@@ -54,13 +54,13 @@ warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 def open_image(
     data: bytes | Path | BinaryIO, name: str | None = None, max_pixels: int = MAX_PIXELS, header: bool = False
 ) -> Iterator[Image.Image]:
-    """Open a picture without decoding it. Whatever fails here or in the block becomes an InputError with the picture's name.
+    """Open an image without decoding it. Whatever fails here or in the block becomes an InputError with the image's name.
 
     Its ``info`` has ``transparency``, ``icc_profile``, ``exif``, ``original_orientation`` and, for a PNG, ``bits``. The rest of
     the metadata is in `open_with_metadata`.
 
     Args:
-        header: read only what the size needs; the picture cannot be decoded then.
+        header: read only what the size needs; the image cannot be decoded then.
     """
     name = name or (str(data) if isinstance(data, Path) else "the image")
     with _stream(data, name) as stream:
@@ -89,9 +89,9 @@ def open_image(
 
 @contextlib.contextmanager
 def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
-    """Open a picture as Pillow does, with all metadata; None if Pillow fails at that.
+    """Open an image as Pillow does, with all metadata; None if Pillow fails at that.
 
-    Use it only for a picture that `open_image` could open: here only the pieces of a JPEG's EXIF are bounded.
+    Use it only for an image that `open_image` could open: here only the pieces of a JPEG's EXIF are bounded.
     """
     with _stream(data, "the image") as stream:
         try:
@@ -139,7 +139,7 @@ def _stream(data: bytes | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
 
 
 def _open(stream: BinaryIO, name: str, header: bool) -> tuple[Image.Image, int]:
-    """-> the picture, and the bytes of its file (with ``header`` not all)."""
+    """-> the image, and the bytes of its file (with ``header`` not all)."""
     start = stream.read(formats.START)
     reader = formats.reader(start, name)
     if reader in (JpegImageFile, PngImageFile):
@@ -159,7 +159,7 @@ def _open(stream: BinaryIO, name: str, header: bool) -> tuple[Image.Image, int]:
 
 
 def _bound(picture: Image.Image, stored: int, name: str) -> None:
-    """Check that decoding a picture from ``stored`` bytes stays within the limits.
+    """Check that decoding an image from ``stored`` bytes stays within the limits.
 
     Raises:
         InputError, ValueError, NotImplementedError: it would exceed them.

@@ -34,7 +34,7 @@ def open_picture(data: bytes, header: bool = False) -> Png | None:
     """Open a PNG; None if the data end before the pixels. Its ``info`` has the depth as ``bits``.
 
     Args:
-        header: read the chunks before the pixels only; the picture cannot be decoded then.
+        header: read the chunks before the pixels only; the image cannot be decoded then.
 
     Raises:
         ValueError: a chunk that the pixels need is cut short, or its checksum is wrong.
@@ -92,7 +92,7 @@ def _transparency(chunk: bytes, colour_type: int, depth: int, mode: str) -> int 
 
 
 def has_16_bit_key(picture: Image.Image) -> bool:
-    """Whether a picture has 16 bits a channel and a transparent colour."""
+    """Whether an image has 16 bits a channel and a transparent colour."""
     return (picture.mode, picture.info.get("bits")) == ("RGB", 16) and picture.info["transparency"] is not None
 
 

@@ -66,8 +66,8 @@ def _check(stream: BinaryIO) -> None:
     """Check the first directory.
 
     Raises:
-        ValueError: tiles that are larger than any picture, or too many pieces.
-        NotImplementedError: the first picture is a preview, as in raw files of cameras.
+        ValueError: tiles that are larger than any image, or too many pieces.
+        NotImplementedError: the first image is a preview, as in raw files of cameras.
     """
     tags = directory(stream)
     value = {tag: value or 0 for tag, (_, value) in tags.items()}

@@ -1,4 +1,4 @@
-"""Carries edits out: makes the picture, and what is needed to put it back into its photo."""
+"""Carries edits out: makes the image, and what is needed to put it back into its photo."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -21,12 +21,12 @@ class Reference:
     """What patches take from."""
 
     stylemap: Tensor  # [1, C, S, S]
-    mirrored: Tensor  # [1, C, S, S] of the mirrored picture, for patches that are flipped, see `blending.mirrored`
+    mirrored: Tensor  # [1, C, S, S] of the mirrored image, for patches that are flipped, see `blending.mirrored`
 
 
 @dataclass(frozen=True, eq=False)
 class Edited:
-    """An edited picture, and what `pasting.paste` needs to put it back into its photo."""
+    """An edited image, and what `pasting.paste` needs to put it back into its photo."""
 
     pixels: np.ndarray  # uint8 [R, R, 3]
     region: np.ndarray | None = None  # float32 [R, R] in [0, 1], where it may differ from the photo; None: not put back
@@ -42,7 +42,7 @@ def apply(
     how: pasting.How = "none",
     maps_of: MapsOf | None = None,
 ) -> Edited:
-    """The picture of an edit. Without steps it is the reconstruction.
+    """The image of an edit. Without steps it is the reconstruction.
 
     Args:
         stylemap: [1, C, S, S], of the original.
@@ -72,16 +72,16 @@ def apply(
 def apply_changes(
     model: StylemapModel, maps: Sequence[Tensor], changes: Sequence[Change], space: Space, how: pasting.How = "none"
 ) -> Edited:
-    """A picture after some changes.
+    """An image after some changes.
 
     Args:
         maps: [1, C, s, s] each, of the original in the space, see `blending.in_space`.
         changes: in turn, see `composing.compose`.
-        how: the edit will be put back into its photo; "none" makes only the picture.
+        how: the edit will be put back into its photo; "none" makes only the image.
 
     Raises:
         ValueError: as of `composing.compose`.
-        InputError: the picture holds NaN.
+        InputError: the image holds NaN.
     """
     side, device = model.config.resolution, maps[0].device
     changes = [

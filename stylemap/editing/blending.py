@@ -1,4 +1,4 @@
-"""Local editing: one picture's stylemap inside a mask, another's outside (StyleMapGAN, arXiv 2104.14754, section 3.4).
+"""Local editing: one image's stylemap inside a mask, another's outside (StyleMapGAN, arXiv 2104.14754, section 3.4).
 
 Also the two spaces that edits work in: "w" is the stylemap itself, "w+" its resized versions, one for every layer.
 """
@@ -27,13 +27,13 @@ def mirrored(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tenso
     """The maps for a part that is flipped (`edit.Placement.flip`).
 
     The features of a map know left from right, so a mirrored map makes a distorted face. This takes the stylemap of the mirrored
-    picture instead. Its maps are mirrored here, and the placement mirrors them back.
+    image instead. Its maps are mirrored here, and the placement mirrors them back.
 
     Args:
-        stylemap: [N, C, S, S] of the mirrored picture, ``model.encode(images.flip(3))``.
+        stylemap: [N, C, S, S] of the mirrored image, ``model.encode(images.flip(3))``.
 
     Returns:
-        Maps that lie like the picture, for a patch whose mask lies over the picture.
+        Maps that lie like the image, for a patch whose mask lies over the image.
     """
     return [m.flip(3) for m in in_space(model, stylemap, space)]
 

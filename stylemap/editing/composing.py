@@ -1,7 +1,7 @@
-"""Composes the steps of an edit on maps: parts of references over a picture, and additions within a mask.
+"""Composes the steps of an edit on maps: parts of references over an image, and additions within a mask.
 
 An edit works on maps, either the stylemap alone ("w") or its resized versions ("w+"), see `blending.in_space`. Every map covers
-the same picture, so a pixel of the image side R is s / R of a pixel of a map of side s, and one placement moves them all.
+the same image, so a pixel of the image side R is s / R of a pixel of a map of side s, and one placement moves them all.
 
 Source: StyleMapGAN (arXiv 2104.14754), 3.4 for the blend, 4.4 for parts that go elsewhere; mirroring and scaling are ours.
 """
@@ -22,14 +22,14 @@ Edge = Literal["zeros", "replicate"]
 
 
 class Change(NamedTuple):
-    """A step and the maps [N or 1, C, s, s] that it brings: a patch lays them over the picture's, any other step adds them."""
+    """A step and the maps [N or 1, C, s, s] that it brings: a patch lays them over the image's, any other step adds them."""
 
     step: Step
     maps: Sequence[Tensor]
 
 
 def compose(maps: Sequence[Tensor], changes: Sequence[Change], resolution: int) -> list[Tensor]:
-    """The maps of a picture after some changes.
+    """The maps of an image after some changes.
 
     Args:
         maps: [N, C, s, s] each, of the original; they stay as they are.
@@ -99,7 +99,7 @@ def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
     """(y, x) that a patch is mirrored and scaled about, for each sample of its mask or one for all.
 
     By default it is the middle of the box around all pixels above half of the mask's maximum. For an empty mask it is the
-    middle of the picture.
+    middle of the image.
     """
     if patch.placement.centre is not None:
         return [patch.placement.centre]

@@ -40,9 +40,9 @@ class Origin:
     method: str  # "means", "logistic", "svm", "pca", "npy"
     pictures: int = 0  # that it was found from, including held-out ones
     positive: float | None = None  # share of them that have the attribute
-    accuracy: float | None = None  # of the classifier that belongs to the method, on held-out pictures
-    balanced_accuracy: float | None = None  # mean of the accuracies on pictures with and without; 0.5 = chance
-    baseline: float | None = None  # accuracy on the same pictures of always naming the more frequent of the two
+    accuracy: float | None = None  # of the classifier that belongs to the method, on held-out images
+    balanced_accuracy: float | None = None  # mean of the accuracies on images with and without; 0.5 = chance
+    baseline: float | None = None  # accuracy on the same images of always naming the more frequent of the two
     explained: float | None = None  # pca: share of the stylemaps' variance
     conditional_on: tuple[str, ...] = ()  # directions that were projected out
 
@@ -53,7 +53,7 @@ class Direction:
 
     name: str
     vector: Tensor  # [C, S, S], its norm over all is 1
-    scale: float  # standard deviation of pictures along the vector: the unit of amounts
+    scale: float  # standard deviation of images along the vector: the unit of amounts
     origin: Origin
 
 
@@ -79,7 +79,7 @@ def move(stylemap: Tensor, direction: Direction, amount: float, cells: Cells | N
 
     Args:
         stylemap: [N, C, S, S].
-        amount: in units of the direction's scale; 1 to 3 change a picture visibly, negative goes the other way.
+        amount: in units of the direction's scale; 1 to 3 change an image visibly, negative goes the other way.
         cells: move these alone, (y, x, height, width).
 
     Returns:

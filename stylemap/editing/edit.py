@@ -20,7 +20,7 @@ SLOTS = (ORIGINAL, *(str(i) for i in range(REFERENCES)))
 
 SCALE = Range(1 / 4, 4)
 AMOUNT = Range(-20.0, 20.0)  # standard deviations
-PIXELS = Range(-4096.0, 4096.0)  # four times the side of the largest picture
+PIXELS = Range(-4096.0, 4096.0)  # four times the side of the largest image
 FEATHER = Range(0.0, 512.0)  # pixels
 SHARE = Range(0.0, 1.0)
 
@@ -33,7 +33,7 @@ Cell = Annotated[int, Range(0, 1024)]
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Step:
-    """Where an edit changes the picture. InputError for values outside their ranges."""
+    """Where an edit changes the image. InputError for values outside their ranges."""
 
     mask: Tensor | None = None  # [N or 1, 1, R, R] in [0, 1], 1 = change; None: everywhere
     feather: Annotated[float, FEATHER] = 0.0  # pixels that the mask's edge is softened by, see `masks.feather`
@@ -48,7 +48,7 @@ class Step:
 class Placement:
     """Where a part of the reference goes: mirrored and scaled about a centre, then shifted. In pixels of the image side R.
 
-    Pixel k reaches from k to k + 1, so the middle of the picture is (R / 2, R / 2). What leaves the frame is cut.
+    Pixel k reaches from k to k + 1, so the middle of the image is (R / 2, R / 2). What leaves the frame is cut.
     """
 
     shift: tuple[Pixels, Pixels] = (0.0, 0.0)  # (down, right); negative is up and left
@@ -67,7 +67,7 @@ class Placement:
 
 @dataclass(frozen=True, eq=False)
 class Patch(Step):
-    """A part of a reference over the picture. The mask lies over the reference, where the part is there."""
+    """A part of a reference over the image. The mask lies over the reference, where the part is there."""
 
     reference: Annotated[int, Range(0, REFERENCES - 1)]  # slot
     placement: Placement = inline(Placement)
@@ -76,7 +76,7 @@ class Patch(Step):
 
 @dataclass(frozen=True, eq=False)
 class Push(Step):
-    """A semantic direction: what the picture has by then moves along it, earlier patches too."""
+    """A semantic direction: what the image has by then moves along it, earlier patches too."""
 
     direction: Direction
     amount: Annotated[float, AMOUNT]

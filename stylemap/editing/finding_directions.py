@@ -1,6 +1,6 @@
-"""Finding semantic directions: from pictures with labels by three methods, and from pictures alone by PCA.
+"""Finding semantic directions: from images with labels by three methods, and from images alone by PCA.
 
-Which to take: the vector of "logistic" and "svm" is the normal of the plane between pictures with and without (InterFaceGAN,
+Which to take: the vector of "logistic" and "svm" is the normal of the plane between images with and without (InterFaceGAN,
 arXiv 1907.10786, section 3.1). That is the best detector, and where all coordinates vary alike, as in z, the best way to go
 too. Encoded stylemaps vary much more along some vectors than along others, and there the normal leans on what varies
 little: it tells faces apart and hardly changes them. How stylemaps do change from without to with is the difference of the
@@ -18,15 +18,15 @@ from torch import Tensor
 from stylemap.editing.directions import Direction, Origin, normalised
 from stylemap.errors import InputError
 
-HELDOUT = 0.2  # share of the pictures
-LEAST = 5  # pictures with and as many without
+HELDOUT = 0.2  # share of the images
+LEAST = 5  # images with and as many without
 SHRINKAGE = 0.1  # of the covariance towards a multiple of the identity
-# scikit-learn's inverse regularisation; small, since there are more coordinates than pictures
+# scikit-learn's inverse regularisation; small, since there are more coordinates than images
 LOGISTIC_C, SVM_C = 1e-3, 1e-4
 
 
 class Fit(NamedTuple):
-    """What a method finds in training pictures; ``x @ normal > threshold`` predicts the label."""
+    """What a method finds in training images; ``x @ normal > threshold`` predicts the label."""
 
     vector: Tensor  # [D], the way to move, of any length
     normal: Tensor  # [D]
@@ -36,7 +36,7 @@ class Fit(NamedTuple):
 def find(
     name: str, stylemaps: Tensor, labels: Tensor, method: str = "means", heldout: float = HELDOUT, seed: int = 0
 ) -> Direction:
-    """The direction from pictures without an attribute to pictures with it.
+    """The direction from images without an attribute to images with it.
 
     Args:
         stylemaps: [N, C, S, S].
@@ -44,11 +44,11 @@ def find(
         method: one of `METHODS`: the difference of the means, or the normal of logistic regression or of a support vector
             machine (InterFaceGAN's choice), which need scikit-learn. The accuracy is that of the classifier; for the means
             of Fisher's linear discriminant, which has these means and a common covariance.
-        heldout: share of the pictures, of either label, that only the accuracy sees.
+        heldout: share of the images, of either label, that only the accuracy sees.
         seed: of the choice of these.
 
     Raises:
-        InputError: too few pictures with or without the attribute, or scikit-learn is missing.
+        InputError: too few images with or without the attribute, or scikit-learn is missing.
         ValueError: shapes that do not fit.
     """
     x, y = _flat(stylemaps), torch.as_tensor(labels).cpu()
@@ -121,7 +121,7 @@ def _means(x: Tensor, y: Tensor) -> Fit:
     delta = positive - negative
     rest = (x - torch.where(y[:, None], positive, negative)) / n**0.5  # rest' rest is the covariance within the two
     floor = SHRINKAGE * rest.square().sum() / size + torch.finfo(x.dtype).tiny
-    if n < size:  # (floor + rest' rest)^-1 by Woodbury's identity, with as many equations as there are pictures
+    if n < size:  # (floor + rest' rest)^-1 by Woodbury's identity, with as many equations as there are images
         inner = torch.linalg.solve(rest @ rest.T + floor * torch.eye(n, dtype=x.dtype), rest @ delta)
         normal = (delta - rest.T @ inner) / floor
     else:
@@ -152,7 +152,7 @@ def _normal(classifier, x: Tensor, y: Tensor) -> Fit:
 
 
 def _stratified(name: str, labels: Tensor, heldout: float, seed: int) -> Tensor:
-    """bool [N]: which pictures are held out; of either label the same share, and at least one."""
+    """bool [N]: which images are held out; of either label the same share, and at least one."""
     if not 0 < heldout < 1:
         raise ValueError(f"heldout must lie between 0 and 1, not {heldout}")
     counts = int(labels.sum()), int((~labels).sum())

@@ -83,7 +83,7 @@ def union(first: Tensor, second: Tensor) -> Tensor:
 
 
 def half(which: Half, resolution: int) -> Tensor:
-    """One half of the picture, [1, 1, R, R]; of an odd side the middle line belongs to both halves by one half.
+    """One half of the image, [1, 1, R, R]; of an odd side the middle line belongs to both halves by one half.
 
     Raises:
         ValueError: not left, right, upper or lower.

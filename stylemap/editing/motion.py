@@ -1,4 +1,4 @@
-"""Films of pictures that turn into one another, whole or region after region, made a few frames at a time."""
+"""Films of images that turn into one another, whole or region after region, made a few frames at a time."""
 
 import math
 from collections.abc import Callable, Iterator, Sequence
@@ -34,7 +34,7 @@ def smooth(t: Tensor) -> Tensor:
 
 @dataclass(frozen=True, eq=False)
 class Region:
-    """A part of the picture and when it moves, as shares of the time from one picture to the next.
+    """A part of the image and when it moves, as shares of the time from one image to the next.
 
     InputError: times that are not in order in [0, 1].
     """
@@ -56,17 +56,17 @@ class Region:
 
 
 def timeline(pictures: int, frames: int, loop: bool) -> list[Tensor]:
-    """The times in [0, 1] of the frames on each way from a picture to the next, float64; no frame comes twice.
+    """The times in [0, 1] of the frames on each way from an image to the next, float64; no frame comes twice.
 
     Args:
-        pictures: 2 or more.
+        images: 2 or more.
         frames: 2 or more, for each way. In an open film a way includes both ends, and two ways share the frame where they
-            meet: (pictures - 1) (frames - 1) + 1 in all. In a loop a way ends one step before the next picture:
-            pictures * frames in all.
-        loop: lead back from the last picture to the first.
+            meet: (images - 1) (frames - 1) + 1 in all. In a loop a way ends one step before the next image:
+            images * frames in all.
+        loop: lead back from the last image to the first.
     """
     if pictures < 2:
-        raise ValueError(f"pictures must be at least 2, not {pictures}")
+        raise ValueError(f"images must be at least 2, not {pictures}")
     if frames < 2:
         raise ValueError(f"frames must be at least 2, not {frames}")
     if loop:
@@ -90,15 +90,15 @@ def morph(
     space: Space = "w+",
     hard: bool = False,
 ) -> Iterator[Tensor]:
-    """The film that leads from one picture through others, each way as the blend of StyleMapGAN, section 3.4, over time.
+    """The film that leads from one image through others, each way as the blend of StyleMapGAN, section 3.4, over time.
 
     Args:
         stylemaps: [K, C, S, S], two or more, in the order in which they are shown.
         frames: for each way from one to the next, see `timeline`.
-        regions: what moves, and when on each way; none given: the whole picture, all the time. Outside of all regions the
-            first picture stays. Where regions overlap, one continues from where the other is; a last region of ones brings
-            the rest to the next picture.
-        loop: lead back to the first picture. The last frame is then one step before the first.
+        regions: what moves, and when on each way; none given: the whole image, all the time. Outside of all regions the
+            first image stays. Where regions overlap, one continues from where the other is; a last region of ones brings
+            the rest to the next image.
+        loop: lead back to the first image. The last frame is then one step before the first.
         ease: the course of time on each way and in each region: `smooth`, `linear` or a function like them.
         space, hard: of the masks, as in `blend`.
 
@@ -128,7 +128,7 @@ def morph(
         here = first
         for k, way in enumerate(times, start=1):
             other = in_space(model, stylemaps[k : k + 1], space) if k < len(stylemaps) else first
-            # laid over the first picture rather than over the last frame: soft borders would drift in a loop
+            # laid over the first image rather than over the last frame: soft borders would drift in a loop
             there = _blend(first, other, whole.__getitem__)
             for t in way.split(frames_at_once(model)):
                 start, end = ([m.expand(len(t), -1, -1, -1) for m in maps] for maps in (here, there))

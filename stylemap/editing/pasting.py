@@ -2,7 +2,7 @@
 
 The matched colours are those of Poisson image editing (Pérez, Gangnet, Blake 2003), as a membrane: the smoothest correction
 with which a part of a reference meets the photo at its border. The part keeps its gradients inside. The reference is compared
-with the photo along the border in its own picture, which continues beyond the part: so lips stay apart from the skin around
+with the photo along the border in its own image, which continues beyond the part: so lips stay apart from the skin around
 them, and the skin takes the photo's tone. This works at the side of the model, since what is pasted has no finer detail.
 OpenCV's seamlessClone needs a border around the region.
 """
@@ -43,7 +43,7 @@ def paste(
 
     Args:
         photo: uint8 or uint16 [H, W, C].
-        picture: uint8 [R, R, 3], the part of the photo that was edited, before the edit.
+        image: uint8 [R, R, 3], the part of the photo that was edited, before the edit.
         edited: [R, R, 3] in 0..255, uint8 or float.
         alignment: where the part lies: of a face, or `faces.Alignment.central`.
         region: float [R, R] in [0, 1], where the edit is to show. Around it the edit fades within `faces.pasting.FEATHER`;
@@ -59,7 +59,7 @@ def paste(
     if how not in WAYS:
         raise ValueError(f"how must be one of {', '.join(WAYS)}, not {how!r}")
     if picture.shape != edited.shape:
-        raise ValueError(f"picture and edited must be alike, not {list(picture.shape)} and {list(edited.shape)}")
+        raise ValueError(f"image and edited must be alike, not {list(picture.shape)} and {list(edited.shape)}")
     mask = (region / SURE).clip(max=1)
     if how == "poisson":
         edited = match(picture, edited, sources)
@@ -70,17 +70,17 @@ def paste(
 class Source:
     """A part of a reference in an edit."""
 
-    picture: np.ndarray  # [R, R, 3] in 0..255, the model's picture of the reference, all of it, lying as the part does
+    picture: np.ndarray  # [R, R, 3] in 0..255, the model's image of the reference, all of it, lying as the part does
     inside: np.ndarray  # bool [R, R], the part
-    share: np.ndarray  # float32 [R, R] in [0, 1], how much of that picture the edit shows, see `share`
+    share: np.ndarray  # float32 [R, R] in [0, 1], how much of that image the edit shows, see `share`
 
 
 def match(picture: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) -> np.ndarray:
-    """The edit with the gradients of its parts inside, and the picture's values at their borders -> [R, R, 3], about 0..255.
+    """The edit with the gradients of its parts inside, and the image's values at their borders -> [R, R, 3], about 0..255.
 
     Args:
-        picture, edited: [R, R, 3] in 0..255.
-        sources: the parts, later ones over earlier ones. One that is all of the picture has no border to meet, and stays as
+        image, edited: [R, R, 3] in 0..255.
+        sources: the parts, later ones over earlier ones. One that is all of the image has no border to meet, and stays as
             it is.
     """
     correction = np.zeros(picture.shape, np.float32)
@@ -91,7 +91,7 @@ def match(picture: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) ->
 
 
 def share(before: np.ndarray, after: np.ndarray, source: np.ndarray) -> np.ndarray:
-    """How much of a source a picture shows after a part of it came: 0 = it is as before, 1 = it is the source there.
+    """How much of a source an image shows after a part of it came: 0 = it is as before, 1 = it is the source there.
 
     A network blurs the edge of a part and draws a small one only half in the colours of its reference, so the share is
     not the mask. Least squares within a window -> float32 [R, R] in [0, 1].
@@ -108,11 +108,11 @@ def share(before: np.ndarray, after: np.ndarray, source: np.ndarray) -> np.ndarr
 def changed(before: np.ndarray, after: np.ndarray) -> np.ndarray:
     """Where an edit without a mask is visible: the region to paste -> float32 [R, R], 0 or 1.
 
-    Differences below `VISIBLE` in every channel do not count: the network repaints the whole picture a little, and pasting that
+    Differences below `VISIBLE` in every channel do not count: the network repaints the whole image a little, and pasting that
     would lose the photo's detail.
 
     Args:
-        before, after: uint8 [R, R, 3], the model's picture without the edit and with it.
+        before, after: uint8 [R, R, 3], the model's image without the edit and with it.
     """
     sigma = NEAR * len(before)
     difference = abs(after.astype(np.float32) - before).max(-1)

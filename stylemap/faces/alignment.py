@@ -1,4 +1,4 @@
-"""The picture of a face: cut out of a photo along FFHQ's square."""
+"""The image of a face: cut out of a photo along FFHQ's square."""
 
 import math
 from dataclasses import dataclass

@@ -1,7 +1,7 @@
 """FFHQ's square around a face, from its landmarks, and where it lies in the photo.
 
 Coordinates are (x, y) in pixels with integers at the CENTRES of pixels, for landmarks, quads and maps alike: a photo of width
-W reaches from -0.5 to W - 0.5. Pixel (u, v) of an aligned picture is centred at ((u + 0.5) / side, (v + 0.5) / side) of the
+W reaches from -0.5 to W - 0.5. Pixel (u, v) of an aligned image is centred at ((u + 0.5) / side, (v + 0.5) / side) of the
 quad. That is what makes cutting out and putting back inverse to each other.
 
 The square may be turned but not sheared, so every map here is a similarity.
@@ -60,7 +60,7 @@ def eyes_to_mouth(points: np.ndarray) -> np.ndarray:
 
 
 def _right(points: np.ndarray) -> np.ndarray:
-    """To the face's right in the picture: along the eyes, and at a right angle to the way down to the mouth."""
+    """To the face's right in the image: along the eyes, and at a right angle to the way down to the mouth."""
     return points[1] - points[0] - _quarter_turn(eyes_to_mouth(points))
 
 
@@ -71,11 +71,11 @@ def _quarter_turn(v: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class Alignment:
-    """Where an aligned picture lies in its photo: everything that the way back needs."""
+    """Where an aligned image lies in its photo: everything that the way back needs."""
 
     corner: tuple[float, float]  # up-left of the quad, pixels of the photo
     edge: tuple[float, float]  # from there to up-right
-    side: int  # of the aligned picture, pixels
+    side: int  # of the aligned image, pixels
 
     @classmethod
     def of(cls, quad: np.ndarray | Sequence[Sequence[float]], side: int) -> "Alignment":
@@ -99,7 +99,7 @@ class Alignment:
 
     @property
     def to_photo(self) -> np.ndarray:
-        """float64 [2, 3], from pixels of the aligned picture to pixels of the photo."""
+        """float64 [2, 3], from pixels of the aligned image to pixels of the photo."""
         a, b = self.edge[0] / self.side, self.edge[1] / self.side
         return np.array([[a, -b, self.corner[0] + (a - b) / 2], [b, a, self.corner[1] + (a + b) / 2]])
 

@@ -20,7 +20,7 @@ from stylemap.faces import geometry, named_points
 POINTS = 5
 CONTOUR_POINTS = 68  # of the iBUG 300-W scheme, which FFHQ's file and dlib use
 LARGEST = 1e6  # pixels: no photo is larger
-SHARES = 2  # pixels: a face is larger; points within are shares of the picture's sides
+SHARES = 2  # pixels: a face is larger; points within are shares of the image's sides
 # Limits that hold for faces in all poses, up to nodding by 45 degrees and turning away by 85
 MIRRORED = -0.3  # sine of the angle from the eyes' line to the mouth; a profile is near 0, exchanged eyes near -1
 NOSE = -0.35, 1.35  # from the eyes to the mouth
@@ -158,7 +158,7 @@ def _check_numbers(array: np.ndarray, where: str) -> None:
 
 
 def _by_position(points: np.ndarray) -> np.ndarray:
-    """Points [5, 2] whose left may be the person's, with the picture's left first."""
+    """Points [5, 2] whose left may be the person's, with the image's left first."""
     if _turn(points) < MIRRORED:
         points = points[[1, 0, 2, 4, 3]]
     if (points[4] - points[3]) @ (points[1] - points[0]) < 0:

@@ -1,4 +1,4 @@
-"""An edit of an aligned picture, put back into the photo."""
+"""An edit of an aligned image, put back into the photo."""
 
 from collections.abc import Callable
 
@@ -22,16 +22,16 @@ def paste_back(
     feather: float = FEATHER,
     encode: Encode | None = None,
 ) -> np.ndarray:
-    """The photo with an edited aligned picture in it, at the photo's full size -> a new array of the photo's type.
+    """The photo with an edited aligned image in it, at the photo's full size -> a new array of the photo's type.
 
     The edit shows where the mask is 1, and fades within ``feather`` around it. It also fades towards the border of the aligned
-    picture, unless the photo ends there too. All other pixels stay byte for byte the same.
+    image, unless the photo ends there too. All other pixels stay byte for byte the same.
 
     Args:
         photo: uint8 or uint16 [H, W, C].
         edited: [side, side, 3] in 0..255, uint8 or float.
-        mask: float [side, side] in [0, 1], in the aligned frame; None = all of the aligned picture.
-        feather: in sides of the aligned picture; 0 = the mask as it is.
+        mask: float [side, side] in [0, 1], in the aligned frame; None = all of the aligned image.
+        feather: in sides of the aligned image; 0 = the mask as it is.
         encode: what the photo has for colours float [h, w, 3] in 0..255 at a place, rows and columns of it -> float [h, w, C];
             None = the photo has just these colours.
 
@@ -50,7 +50,7 @@ def paste_back(
         part = result[y : min(y + rows, bottom), left:right]
         height, width = part.shape[:2]
         matrix = alignment.from_photo @ np.array([[1, 0, left], [0, 1, y], [0, 0, 1]])
-        # weights are 0 at the border of the aligned picture, unless the photo ends there
+        # weights are 0 at the border of the aligned image, unless the photo ends there
         part_weight = resampling.warp(weight, matrix, height, width, cv2.INTER_LINEAR, cv2.BORDER_REPLICATE)[..., None]
         new = resampling.warp(edited, matrix, height, width, cv2.INTER_LANCZOS4).clip(0, 255)
         if encode is not None:
@@ -62,10 +62,10 @@ def paste_back(
 def share(
     mask: np.ndarray | None, alignment: Alignment, height: int, width: int, feather: float = FEATHER
 ) -> np.ndarray:
-    """The share of the edit at each pixel of the aligned picture when `paste_back` puts it into a photo of height x width.
+    """The share of the edit at each pixel of the aligned image when `paste_back` puts it into a photo of height x width.
 
     Returns:
-        float32 [side, side] in [0, 1], 0 at those borders of the aligned picture beyond which the photo goes on.
+        float32 [side, side] in [0, 1], 0 at those borders of the aligned image beyond which the photo goes on.
 
     Raises:
         ValueError: as of `paste_back`.

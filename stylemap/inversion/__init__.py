@@ -1,4 +1,4 @@
-"""Inversion: latents of given pictures, by an encoder, by optimisation or by both, and what is done with the latents."""
+"""Inversion: latents of given images, by an encoder, by optimisation or by both, and what is done with the latents."""
 
 from stylemap.inversion.engine import State, Stopping
 from stylemap.inversion.inverting import Inversion, invert, render

@@ -126,12 +126,12 @@ class ResultFolder:
         except Exception as err:  # damage comes out as nearly any type
             raise InputError(f"{path} cannot be read ({type(err).__name__}); {remedy}") from err
         if why := difference(settings, self.state_settings):
-            raise InputError(f"{path} is of a run that was stopped, {about} ({why}); {remedy}")
+            raise InputError(f"{path} is the state of another run, {about} ({why}); {remedy}")
         left, begun = list(photos), []
         for key in keys:
             photo = next((photo for photo in left if photo.key == key), None)
             if photo is None:
-                raise InputError(f"{path} is of a run that was stopped, of other photos; {remedy}")
+                raise InputError(f"{path} is the state of a run on other photos; {remedy}")
             left.remove(photo)
             begun.append(photo)
         return Begun(begun, state, frames)
@@ -156,7 +156,7 @@ class ResultFolder:
             note = reading.read_json(path)
             key, origin, about = note["key"], note["origin"], title(note["origin"])
         except (InputError, KeyError, TypeError, AttributeError) as err:
-            raise InputError(f"{path} is no note of `stylemap project`; give another --out") from err
+            raise InputError(f"{path} was not written by `stylemap project`; give another --out") from err
         if key != photo.key:
             why = difference(origin, self.settings) or "another photo"
             raise InputError(f"{path} holds another result, {about} ({why}); give another --out, or delete it")

@@ -80,7 +80,7 @@ def read(path: str | Path, model: Model, weights_sha256: str | None = None) -> S
     latent = _fit(tensors.pop("latent"), model, path)
     _check_extras(tensors, model, path)
     if weights_sha256 and (info.get("weights_sha256") or weights_sha256) != weights_sha256:
-        warnings.warn(f"{path} was found with other weights; these may make another picture of it", stacklevel=2)
+        warnings.warn(f"{path} was found with other weights; these may make a different image of it", stacklevel=2)
     return SavedLatent(latent.to(model.device), {name: x.to(model.device) for name, x in tensors.items()}, info)
 
 
@@ -90,9 +90,9 @@ def _check_extras(extras: Tensors, model: Model, path: str | Path) -> None:
     noise = {name for name in shapes if name.startswith("noise.")}
     for name, x in extras.items():
         if tuple(x.shape) != shapes.get(name):
-            raise InputError(f"{path} holds {quoted(name)} {list(x.shape)}, which these weights have no use for")
+            raise InputError(f"{path} holds {quoted(name)} {list(x.shape)}, which these weights do not use")
     if 0 < len(noise & extras.keys()) < len(noise):
-        raise InputError(f"{path} lacks {min(noise - extras.keys())}, of which there must be all or none")
+        raise InputError(f"{path} lacks {min(noise - extras.keys())}; it must hold all noise maps or none")
 
 
 def read_boundary(path: str | Path, model: Model) -> Tensor:
@@ -113,7 +113,7 @@ def read_boundary(path: str | Path, model: Model) -> Tensor:
     axes = (1, 2, 3) if model.latents.spatial else 2
     length = torch.linalg.vector_norm(direction, dim=axes, keepdim=True)
     if not (length.isfinite().all() and length.max() > 0):
-        raise InputError(f"{path} points nowhere; give another boundary")
+        raise InputError(f"{path} has length 0 and so no direction; give another boundary")
     # a layer whose direction is 0 does not move
     return (direction / length.clamp(min=torch.finfo(length.dtype).tiny)).to(model.device)
 

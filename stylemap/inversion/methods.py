@@ -95,7 +95,7 @@ class Method:
             if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
                 raise InputError(f"{name}={getattr(self, name)} must be one of {', '.join(get_args(kind))}")
         if unknown := [name for name in self.layers if name not in VGG_LAYERS]:
-            raise InputError(f"layers: {unknown[0]} is none of VGG-16's, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
+            raise InputError(f"layers: {unknown[0]} is not a layer of VGG-16, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
         if self.terms and not any(getattr(self, name) for name in self.terms):
             raise InputError(f"{', '.join(self.terms)} are all 0, which leaves no loss: set one above 0")
         if self.statistics_samples is not None and self.statistics_samples < 1:
@@ -110,7 +110,7 @@ class Method:
         """InputError if the method is not for generators of these latents."""
         if self.latents == "vectors" and latents.spatial:
             raise InputError(
-                "it needs a generator with one vector per layer (stylegan2 or stylegan), and these weights have stylemaps; take "
+                "needs a generator with one vector per layer (stylegan2 or stylegan), and these weights have stylemaps; take "
                 "encoder, hybrid or stylemap, or other weights"
             )
         if self.latents == "stylemaps" and not latents.spatial:
@@ -378,7 +378,7 @@ def preset(name: str, **knobs) -> Method:
         raise InputError(f"unknown method {name!r}; known are {', '.join(PRESETS)}")
     method = PRESETS[name]
     if unknown := [knob for knob in knobs if knob not in vars(method)]:
-        raise InputError(f"method {name} has no {unknown[0]}; it has {', '.join(vars(method))}")
+        raise InputError(f"method {name} has no setting {unknown[0]}; it has {', '.join(vars(method))}")
     return replace(method, **knobs)
 
 

@@ -1,4 +1,4 @@
-"""A small network that answers yes or no about pictures, trained here by a fixed schedule. Nothing is downloaded."""
+"""A small network that answers yes or no about images, trained here by a fixed schedule. Nothing is downloaded."""
 
 import numpy as np
 import torch
@@ -8,10 +8,10 @@ from torch import Tensor, nn
 from stylemap import images
 from stylemap.precision import in_float32
 
-LARGEST = 256  # pixels; larger pictures are averaged down
+LARGEST = 256  # pixels; larger images are averaged down
 WIDTHS = (16, 32, 64, 128, 128, 128, 128)
 SMALLEST = 4  # side after the last halving
-# At five times the rate the detector of edits never left 0.5, on its own training pictures too.
+# At five times the rate the detector of edits never left 0.5, on its own training images too.
 STEPS, BATCH, RATE = 600, 32, 2e-3
 
 
@@ -27,7 +27,7 @@ def schedule() -> dict:
 
 
 def reduced(pictures: Tensor) -> Tensor:
-    """uint8 [N, R, R, 3] of at most 256 pixels: what the network sees, and all of a picture that has to be kept."""
+    """uint8 [N, R, R, 3] of at most 256 pixels: what the network sees, and all of an image that has to be kept."""
     if pictures.shape[1] <= LARGEST:
         return pictures
     return images.to_uint8(F.adaptive_avg_pool2d(images.from_uint8(pictures), LARGEST))
@@ -38,7 +38,7 @@ def fit(pictures: Tensor, answers: Tensor, seed: int = 0, device: torch.device |
     """Train a network to give the answers. The same seed and inputs give the same network on a CPU.
 
     Args:
-        pictures: uint8 [N, R, R, 3], see `reduced`.
+        images: uint8 [N, R, R, 3], see `reduced`.
         answers: [N, K], 0 or 1.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Detectability: how well a classifier tells edited pictures from real ones, as average precision; 0.5 is chance.
+"""Detectability: how well a classifier tells edited images from real ones, as average precision; 0.5 is chance.
 
 The paper (StyleMapGAN, arXiv 2104.14754) took a downloaded detector (Wang et al. 2020). Here one is trained on the edits of
 half of the images and judged on those of the other half. It knows the kind of edits it looks for, so it is a harder opponent, and

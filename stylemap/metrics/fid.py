@@ -11,18 +11,18 @@ from stylemap.perceptual import inception
 def fid(generated: Tensor, real: Tensor) -> float:
     """``|mean difference|^2 + tr(A + B - 2 (A B)^(1/2))`` of the Gaussians fitted to two sets of features.
 
-    Symmetric. It shrinks as sets grow: compare only numbers of as many pictures. With fewer pictures than features the
+    Symmetric. It shrinks as sets grow: compare only numbers of as many images. With fewer images than features the
     covariances are singular; torch-fidelity takes the eigenvalues of their product, which stays defined.
 
     Args:
         generated, real: float64 [N, D] and [M, D].
 
     Raises:
-        InputError: torch-fidelity is not installed, or fewer than two pictures.
+        InputError: torch-fidelity is not installed, or fewer than two images.
     """
     module = provenance.library("torch_fidelity.metric_fid")
     if min(len(generated), len(real)) < 2:
-        raise InputError("FID needs two pictures or more in each set")
+        raise InputError("FID needs two images or more in each set")
     first, second = (module.fid_features_to_statistics(x.double()) for x in (generated, real))
     return module.fid_statistics_to_metric(first, second, verbose=False)[module.KEY_METRIC_FID]
 

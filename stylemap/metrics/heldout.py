@@ -1,4 +1,4 @@
-"""Held-out scores and the picture grid of a run."""
+"""Held-out scores and the image grid of a run."""
 
 import math
 from collections.abc import Callable
@@ -12,8 +12,8 @@ from stylemap.architectures.vector.generator import style_mixing
 from stylemap.editing import blend
 from stylemap.precision import in_float32
 
-MOST_COMPARED = 64  # pictures whose spread is looked at in a tick
-LEAST_TILE = 96  # pixels a picture of the grid is at least wide
+MOST_COMPARED = 64  # images whose spread is looked at in a tick
+LEAST_TILE = 96  # pixels an image of the grid is at least wide
 CHUNK_PIXELS = 4 * 256**2  # per pass; a tick must not need more memory than the training does
 
 
@@ -27,7 +27,7 @@ class Scores:
 
 
 def per_pass(side: int) -> int:
-    """How many pictures of this side the functions below have on the device at once."""
+    """How many images of this side the functions below have on the device at once."""
     return max(1, CHUNK_PIXELS // side**2)
 
 
@@ -51,9 +51,9 @@ def score(model, pictures: Tensor) -> Scores:
 @in_float32
 @torch.no_grad()
 def diversity(model, pictures: Tensor, z: Tensor) -> float:
-    """How much samples differ from one another, relative to real pictures: variance about the mean image, 1 is as much.
+    """How much samples differ from one another, relative to real images: variance about the mean image, 1 is as much.
 
-    pictures: uint8 [N, R, R, 3]; z: [M, C]. 0 means that all samples are one; NaN that there is but one picture.
+    images: uint8 [N, R, R, 3]; z: [M, C]. 0 means that all samples are one; NaN that there is but one image.
     """
     if len(pictures) < 2:
         return math.nan
@@ -66,7 +66,7 @@ def diversity(model, pictures: Tensor, z: Tensor) -> float:
 @in_float32
 @torch.no_grad()
 def latent_statistics(model, pictures: Tensor) -> dict[str, Tensor]:
-    """Standard deviations of the latents of pictures: of all values [], by channel [C], and by cell [S * S] or layer [L]."""
+    """Standard deviations of the latents of images: of all values [], by channel [C], and by cell [S * S] or layer [L]."""
     parts = images.from_uint8(pictures[:MOST_COMPARED]).split(per_pass(pictures.shape[1]))
     w = torch.cat([model.encode(x.to(model.device)).float().cpu() for x in parts])
     latents = model.latents
@@ -80,10 +80,10 @@ def latent_statistics(model, pictures: Tensor) -> dict[str, Tensor]:
 
 @torch.no_grad()
 def picture_grid(model, pictures: Tensor, z: Tensor) -> Tensor:
-    """A sheet [3, H, W] with a row per picture: original | reconstruction | combination | sample.
+    """A sheet [3, H, W] with a row per image: original | reconstruction | combination | sample.
 
-    The combination has its lower half, or with a vector for each layer the finer half of the layers, from the picture of the
-    next row. What needs an encoder is grey where there is none. pictures: uint8 [N, R, R, 3]; z: [N, C].
+    The combination has its lower half, or with a vector for each layer the finer half of the layers, from the image of the
+    next row. What needs an encoder is grey where there is none. images: uint8 [N, R, R, 3]; z: [N, C].
     """
     originals = images.from_uint8(pictures)
     reconstructions = combinations = torch.zeros_like(originals)

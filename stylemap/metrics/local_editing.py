@@ -1,4 +1,4 @@
-"""MSE_src and MSE_ref, the published measure of local editing, over pairs of pictures (StyleMapGAN, arXiv 2104.14754).
+"""MSE_src and MSE_ref, the published measure of local editing, over pairs of images (StyleMapGAN, arXiv 2104.14754).
 
 An edit takes a part from a reference. It should equal the source outside the mask and the reference inside. It is compared with
 the images themselves, not with their reconstructions. `pairing` has the pairs and the pooling.
@@ -22,7 +22,7 @@ from stylemap.metrics.evaluation import RANGE, Evaluation
 COMPARED_SIDE = 256  # pixels, of the masks whose overlap is measured
 HALVES: tuple[masks.Half, ...] = ("right", "lower")  # edited where there are no labels of parts, as published for AFHQ
 
-Labels = Callable[[int], np.ndarray]  # index of a picture -> its part labels, uint8 [H, W]
+Labels = Callable[[int], np.ndarray]  # index of an image -> its part labels, uint8 [H, W]
 
 
 class Task(NamedTuple):
@@ -63,11 +63,11 @@ class Errors(NamedTuple):
 def part_tasks(
     labels: Labels, subset: Sequence[int], pairs: int, side: int, names: Sequence[str] = tuple(GROUPS)
 ) -> list[Task]:
-    """For each part: the pairs of pictures whose parts overlap most, blended in w+ by the union of both.
+    """For each part: the pairs of images whose parts overlap most, blended in w+ by the union of both.
 
     Args:
-        labels: of any picture of the subset.
-        subset: indices of pictures; each is in one pair of a part at most.
+        labels: of any image of the subset.
+        subset: indices of images; each is in one pair of a part at most.
         pairs: at most so many for each part.
         side: R.
         names: keys of `GROUPS`; default: the ten published parts.
@@ -128,7 +128,7 @@ def edits(model, pictures: Dataset, latents: Tensor, task: Task, hard: bool = Tr
     """Of every pair, as 8 bits hold them.
 
     Args:
-        latents: stylemaps of all pictures, [N, C, S, S].
+        latents: stylemaps of all images, [N, C, S, S].
         hard: every cell that the mask touches is taken whole, as published; see `masks.resize`.
     """
     size = streams.per_pass(model.config.resolution)
@@ -161,7 +161,7 @@ def edit_errors(some: Iterable[EditedPair]) -> Errors:
 
 
 def columns(some: Sequence[EditedPair]) -> dict[str, Tensor]:
-    """For a picture sheet: title -> [N, 3, R, R]."""
+    """For an image sheet: title -> [N, 3, R, R]."""
     parts = {
         "original": [edit.source for edit in some],
         "reference": [edit.reference for edit in some],
@@ -189,7 +189,7 @@ def tasks(e: Evaluation, subset: Sequence[int], pairs: int) -> list[Task]:
     """
     check_stylemaps(e.model)
     if len(subset) < 2:
-        raise InputError("needs two held-out pictures or more; raise --heldout")
+        raise InputError("needs two held-out images or more; raise --heldout")
     side = e.model.config.resolution
     if e.labels is None:
         return half_tasks(subset, pairs, side, e.seed)

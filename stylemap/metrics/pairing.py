@@ -83,7 +83,7 @@ def pair_by_chance(size: int, count: int, seed: int = 0) -> list[tuple[int, int]
 
 def _check_count(size: int, count: int) -> None:
     if not 0 <= count <= size // 2:
-        raise ValueError(f"{size} pictures make up to {size // 2} pairs, not {count}")
+        raise ValueError(f"{size} images make up to {size // 2} pairs, not {count}")
 
 
 def squared_errors(edit: np.ndarray, other: np.ndarray, where: np.ndarray) -> tuple[float, int]:

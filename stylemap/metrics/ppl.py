@@ -15,7 +15,7 @@ from stylemap.precision import in_float32
 
 EPSILON = 1e-4
 LOWEST, HIGHEST = 1, 99  # percentiles; values outside are discarded
-COMPARED_SIDE = 256  # pixels; larger pictures are averaged down
+COMPARED_SIDE = 256  # pixels; larger images are averaged down
 PATHS = 3  # use of the seed, see `streams`
 
 

@@ -8,13 +8,13 @@ from stylemap import provenance
 from stylemap.errors import InputError
 from stylemap.metrics.evaluation import Evaluation
 
-NEIGHBOUR = 3  # the ball of a picture reaches to its third nearest
-ROWS = 2000  # distances to so many pictures are in memory at once
+NEIGHBOUR = 3  # the ball of an image reaches to its third nearest
+ROWS = 2000  # distances to so many images are in memory at once
 
 
 class PrecisionRecall(NamedTuple):
-    precision: float  # share of generated pictures that lie in the ball of a real one
-    recall: float  # share of real pictures that lie in the ball of a generated one
+    precision: float  # share of generated images that lie in the ball of a real one
+    recall: float  # share of real images that lie in the ball of a generated one
 
 
 def precision_recall(generated: Tensor, real: Tensor) -> PrecisionRecall:
@@ -24,11 +24,11 @@ def precision_recall(generated: Tensor, real: Tensor) -> PrecisionRecall:
         generated, real: [N, D] and [M, D].
 
     Raises:
-        InputError: torch-fidelity is not installed, or too few pictures for a third neighbour.
+        InputError: torch-fidelity is not installed, or too few images for a third neighbour.
     """
     module = provenance.library("torch_fidelity.metric_prc")
     if min(len(generated), len(real)) <= NEIGHBOUR:
-        raise InputError(f"precision and recall need more than {NEIGHBOUR} pictures in each set")
+        raise InputError(f"precision and recall need more than {NEIGHBOUR} images in each set")
     result = module.prc_features_to_metric(
         generated, real, prc_neighborhood=NEIGHBOUR, prc_batch_size=ROWS, save_cpu_ram=True, verbose=False
     )

@@ -86,14 +86,14 @@ def _mse(e: Evaluation) -> tuple[float, dict]:
 
 def _psnr(e: Evaluation) -> tuple[float, dict]:
     squared, _ = e.once(errors)
-    details = {"unit": "dB", "average": "over pictures", "of_the_mean_error": float(psnr(squared.mean()))}
+    details = {"unit": "dB", "average": "over images", "of_the_mean_error": float(psnr(squared.mean()))}
     return float(psnr(squared).mean()), e.about_reconstructions() | details
 
 
 def _ssim(e: Evaluation) -> tuple[float, dict]:
     _, similarities = e.once(errors)
     if similarities is None:
-        raise InputError(f"needs pictures of {WINDOW} pixels or more")
+        raise InputError(f"needs images of {WINDOW} pixels or more")
     details = {"window": f"gaussian {WINDOW} x {WINDOW}, sigma {SIGMA}", "range": "[0, 1]"}
     return float(similarities.mean()), e.about_reconstructions() | details
 

@@ -3,7 +3,7 @@
 A classifier of images labels samples, and a linear SVM predicts the labels from the latents. The entropy that remains, in bits,
 is summed over attributes: ``2^(sum H(label | side of the plane))``, which is 1 if every attribute has a plane.
 
-Two departures: the classifiers are trained here on labelled real pictures instead of 40 downloaded ones, and the SVM is judged
+Two departures: the classifiers are trained here on labelled real images instead of 40 downloaded ones, and the SVM is judged
 on samples it was not fitted to, since any labels of fewer samples than a stylemap has coordinates have a plane.
 """
 
@@ -65,7 +65,7 @@ def _entropy(latents: np.ndarray, logits: np.ndarray) -> float:
     svm = provenance.library("sklearn.svm")
     kept = np.argsort(-np.abs(logits), kind="stable")[: math.ceil(CONFIDENT * len(logits))]
     if len(kept) < 4:
-        raise InputError("separability needs 8 samples or more; raise --count")
+        raise InputError("separability needs 8 samples or more; raise --samples")
     x, labels = latents[kept], logits[kept] > 0
     # Every other one by confidence, so that both halves are alike.
     fitted, judged = slice(0, None, 2), slice(1, None, 2)
@@ -94,7 +94,7 @@ def attribute_network(e: Evaluation) -> nn.Module:
     """A network that is trained on drawn faces to answer QUESTIONS."""
     training = e.reference.training
     if not isinstance(training, Avatars):
-        raise InputError("needs pictures with known attributes: --data avatars")
+        raise InputError("needs images with known attributes: --data avatars")
     return classifier.fit(*_labelled(training, LABELLED, e.reference.workers), e.seed, e.model.device)
 
 

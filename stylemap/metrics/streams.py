@@ -1,6 +1,6 @@
-"""Sets of pictures as batches of uint8 [n, R, R, 3], on the CPU: real ones, samples, reconstructions, interpolations.
+"""Sets of images as batches of uint8 [n, R, R, 3], on the CPU: real ones, samples, reconstructions, interpolations.
 
-Which pictures they are depends on the seed and not on the size of the batches.
+Which images they are depends on the seed and not on the size of the batches.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -18,7 +18,7 @@ from stylemap.metrics import heldout
 CHOICE, SAMPLES, PAIRS = range(3)
 MAPS = 1  # of noise, beside the z of the same use
 
-MOST = 64  # pictures in a batch
+MOST = 64  # images in a batch
 MAPPED = 500  # z in a batch
 
 
@@ -34,15 +34,15 @@ def choose(size: int, count: int, seed: int = 0) -> list[int]:
     return sorted(np.random.default_rng([seed, CHOICE]).choice(size, count, replace=False).tolist())
 
 
-def real(pictures: Dataset, indices: Sequence[int], workers: int = 0, label: str = "real pictures") -> Iterator[Tensor]:
-    """Pictures of a data set, read by ``workers`` processes (0 = this one)."""
+def real(pictures: Dataset, indices: Sequence[int], workers: int = 0, label: str = "real images") -> Iterator[Tensor]:
+    """Images of a data set, read by ``workers`` processes (0 = this one)."""
     read = parallel.imap(pictures.__getitem__, indices, workers)
     for batch in batched(progress(read, len(indices), label), per_pass(pictures.side)):
         yield torch.from_numpy(np.stack(batch))
 
 
 def latents_of(model, pictures: Dataset) -> Tensor:
-    """Encoded pictures, on the CPU: [N, C, S, S] or [N, L, C]."""
+    """Encoded images, on the CPU: [N, C, S, S] or [N, L, C]."""
     batches = real(pictures, range(len(pictures)), label="encoding")
     with torch.no_grad():
         return torch.cat([model.encode(images.from_uint8(x).to(model.device)).cpu() for x in batches])
@@ -85,7 +85,7 @@ def mapped(model, z: Tensor) -> Iterator[Tensor]:
 
 @torch.no_grad()
 def samples(model, count: int, seed: int = 0) -> Iterator[Tensor]:
-    """Pictures of random z and noise maps, no truncation, as 8 bits hold them."""
+    """Images of random z and noise maps, no truncation, as 8 bits hold them."""
     done = 0
     for part in progress(noise(model, count, seed).split(per_pass(model.config.resolution)), None, "samples"):
         maps = noise_maps(model, range(done, done + len(part)), seed)

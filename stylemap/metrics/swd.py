@@ -16,7 +16,7 @@ from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.precision import in_float32
 
 PATCH = 7  # pixels
-PATCHES = 128  # of each picture and level
+PATCHES = 128  # of each image and level
 SMALLEST = 16  # side of the coarsest level
 ROUNDS, DIRECTIONS = 4, 128  # 512 directions, 128 at a time
 SCALE = 1000  # as the paper prints it
@@ -25,7 +25,7 @@ MOST_PICTURES = 16_384  # of each set, as in the paper; 147 floats for each patc
 
 @in_float32
 def patches(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
-    """Random patches of a set of pictures, by the side of their level, normalised.
+    """Random patches of a set of images, by the side of their level, normalised.
 
     They are normalised for each colour channel of a level over the whole set, so the distance does not see a change of contrast
     that all images share. The places of the patches depend only on the seed and on the position of an image in the set: a set
@@ -38,7 +38,7 @@ def patches(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
         side -> float32 [128 N, 147] on the CPU, the finest level first.
 
     Raises:
-        ValueError: no picture, or pictures smaller than a patch.
+        ValueError: no image, or images smaller than a patch.
     """
     by_side: dict[int, list[Tensor]] = {}
     places: dict[int, np.random.Generator] = {}
@@ -48,7 +48,7 @@ def patches(batches: Iterable[Tensor], seed: int = 0) -> dict[int, Tensor]:
             rng = places.setdefault(side, np.random.default_rng([seed, side]))
             by_side.setdefault(side, []).append(_patches(level, rng).cpu())
     if not by_side:
-        raise ValueError("a set without pictures has no patches")
+        raise ValueError("a set without images has no patches")
     return {side: _normalised(torch.cat(parts)) for side, parts in by_side.items()}
 
 
@@ -65,7 +65,7 @@ def swd(first: dict[int, Tensor], second: dict[int, Tensor], seed: int = 0) -> d
         ValueError: sets of different sizes.
     """
     if {s: x.shape for s, x in first.items()} != {s: x.shape for s, x in second.items()}:
-        raise ValueError("the sets must hold as many pictures of one size")
+        raise ValueError("the sets must hold as many images of one size")
     return {side: SCALE * sliced(first[side], second[side], seed) for side in first}
 
 
@@ -98,7 +98,7 @@ def pyramid(x: Tensor) -> list[Tensor]:
         ValueError: smaller than a patch.
     """
     if x.shape[-1] < PATCH:
-        raise ValueError(f"pictures must have {PATCH} pixels or more, not {x.shape[-1]}")
+        raise ValueError(f"images must have {PATCH} pixels or more, not {x.shape[-1]}")
     levels = []
     while x.shape[-1] >= 2 * SMALLEST:
         smaller = shrink(x)

@@ -50,7 +50,7 @@ def load(path: str | None, device: torch.device) -> Extractor:
 @in_float32
 @torch.no_grad()
 def extract(extractor: Extractor, batches: Iterable[Tensor]) -> Tensor:
-    """Features of all pictures, float64 [N, D] on the CPU. batches: uint8 [n, R, R, 3].
+    """Features of all images, float64 [N, D] on the CPU. batches: uint8 [n, R, R, 3].
 
     Raises:
         InputError: a feature is not finite, as of images of diverged weights.

@@ -103,8 +103,8 @@ def read_weights(path: str | None) -> dict[str, Tensor]:
     file = VGG.path(path)
     if not file.is_file():
         raise InputError(
-            "LPIPS needs VGG-16 weights: give their path (--vgg; to a training --loss.vgg), or take the perceptual network "
-            f"discriminator where there is that choice; they are not at {file}, and come from {VGG.url}"
+            f"LPIPS needs VGG-16 weights, and {file} is missing: download {VGG.url} and give the path with --vgg (train: "
+            "--loss.vgg), or take another perceptual network, such as discriminator"
         )
     try:
         weights = pickles.content(file)

@@ -15,8 +15,8 @@ from stylemap.errors import InputError, Note
 
 EDITED = "where the edit shall happen"  # what white is in a mask
 FAINT = 0.1  # a mask that is nowhere above this makes an edit that nobody sees
-MOST = 0.75  # of the picture; a mask that selects more may be inverted
-TINTED, NEARLY_ALL = 10 / 255, 0.999  # a picture is grey if its channels are this close in this share of its pixels
+MOST = 0.75  # of the image; a mask that selects more may be inverted
+TINTED, NEARLY_ALL = 10 / 255, 0.999  # an image is grey if its channels are this close in this share of its pixels
 ALIKE = 0.02  # a smaller difference in luminance does not say which of two colours is the lighter
 # In exact files and in others:
 OFF_LINE = {True: 2 / 255, False: 0.1}  # how far colours may lie from the line between two
@@ -36,7 +36,7 @@ def read(path: Path) -> np.ndarray:
     A `Note` warns where this is a guess. Colour profiles are ignored: a mask is data, not colour.
 
     Raises:
-        InputError: as of `decoding.decode`; a picture of many colours; numbers without a range.
+        InputError: as of `decoding.decode`; an image of many colours; numbers without a range.
     """
     stored = channels.read(path)
     if stored.colour.dtype in (np.int32, np.float32):
@@ -189,7 +189,7 @@ def _levels(grey: np.ndarray, path: Path, exact: bool, full: float) -> np.ndarra
 
 def _few(grey: np.ndarray) -> np.ndarray:
     """The values, if there are few."""
-    rows = np.unique(grey[:: max(1, len(grey) // 64)])  # most pictures have too many values already here
+    rows = np.unique(grey[:: max(1, len(grey) // 64)])  # most images have too many values already here
     values = rows if len(rows) > LABELS else np.unique(grey)
     return values if len(values) <= LABELS else values[:0]
 

@@ -1,4 +1,4 @@
-"""What a photo's file says of its picture besides the pixels: EXIF, XMP, resolution, texts. It is kept in another file."""
+"""What a photo's file says of its image besides the pixels: EXIF, XMP, resolution, texts. It is kept in another file."""
 
 import contextlib
 import itertools
@@ -24,14 +24,14 @@ OF_THE_FILE = frozenset(  # EXIF tags that say how a file is laid out, or are ke
     {*range(0x00FE, 0x0108), 0x010A, 0x0111, *range(0x0115, 0x011A), 0x011C, 0x013D, *range(0x0140, 0x0160), 0x02BC}
     | {0x0200, *range(0x0201, 0x0213), 0x83BB, 0x8649, 0x8773, 0xC612, 0xEA1C}
 )
-ELSEWHERE = (  # marks in XMP of further pictures in the file, which the result has not
+ELSEWHERE = (  # marks in XMP of further images in the file, which the result has not
     b"HasExtendedXMP", b"Thumbnails", b"Container:Directory", b"hdrgm:", b"GDepth:", b"GImage:", b"MotionPhoto", b"MicroVideo",
 )  # fmt: skip
 
 
 @dataclass(frozen=True)
 class Metadata:
-    """What a file says of its picture, ready for Pillow's ``save``."""
+    """What a file says of its image, ready for Pillow's ``save``."""
 
     exif: Image.Exif | None = None
     xmp: bytes | None = None
@@ -57,14 +57,14 @@ class Metadata:
         return info
 
     def in_srgb(self) -> "Metadata":
-        """The metadata of the same picture once its colours have become sRGB."""
+        """The metadata of the same image once its colours have become sRGB."""
         if self.exif is not None and EXIF_IFD in self.exif:
             self.exif[EXIF_IFD] = {**self.exif[EXIF_IFD], COLOUR_SPACE: 1}
         return replace(self, display=())
 
 
 def read(data: bytes | Path, stored: Channels, kind: Format) -> tuple[Metadata, list[str]]:
-    """Read what a file says of its picture, as it holds of the upright picture in a file of another kind.
+    """Read what a file says of its image, as it holds of the upright image in a file of another kind.
 
     Args:
         stored: the file's channels.
@@ -108,7 +108,7 @@ def _ordinary(info: dict) -> bool:
 
 
 def _further(picture: Image.Image) -> list[str]:
-    """What a file holds besides its first picture."""
+    """What a file holds besides its first image."""
     with contextlib.suppress(*decoding.DAMAGED):
         if (count := getattr(picture, "n_frames", 1)) > 1:
             return [f"the photo's file holds {count} images: the result is the first"]
@@ -120,7 +120,7 @@ def _further(picture: Image.Image) -> list[str]:
 def _exif(
     picture: Image.Image, size: tuple[int, int], dpi: tuple | None, kind: Format, lost: list[str]
 ) -> Image.Exif | None:
-    """The EXIF of the upright picture, if it can be read and the kind of file has room for it."""
+    """The EXIF of the upright image, if it can be read and the kind of file has room for it."""
     try:
         exif = picture.getexif()
         if picture.info.get("exif") and not exif:  # what could not be read once is empty the second time
@@ -137,7 +137,7 @@ def _exif(
 
 
 def _of_picture(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float] | None) -> Image.Exif | None:
-    """EXIF as it holds of an upright picture of that width and height; without thumbnail and maker's notes."""
+    """EXIF as it holds of an upright image of that width and height; without thumbnail and maker's notes."""
     kept = Image.Exif()
     for tag, value in exif.items():
         if tag not in OF_THE_FILE and tag not in (EXIF_IFD, GPS_IFD, tiff.ORIENTATION):
@@ -156,7 +156,7 @@ def _of_picture(exif: Image.Exif, size: tuple[int, int], dpi: tuple[float, float
 
 
 def _xmp(xmp: bytes | None, size: tuple[int, int], lost: list[str]) -> bytes | None:
-    """XMP that says that the picture is upright, and of which size."""
+    """XMP that says that the image is upright, and of which size."""
     if not xmp:
         return None
     if any(mark in xmp for mark in ELSEWHERE):

@@ -87,7 +87,7 @@ class Original:
         """Write the photo with other colours, in the shape of ``colour``.
 
         Raises:
-            OSError: the disk is full, or the picture too large for its kind of file.
+            OSError: the disk is full, or the image too large for its kind of file.
         """
         options = self.kind.options | self.metadata.options()
         if self.profile is not None:

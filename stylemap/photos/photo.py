@@ -19,7 +19,7 @@ class Photo:
     alignment: faces.Alignment  # where the pixels lie in the photo
     aligned: bool = False  # to a face
     labels: np.ndarray | None = None  # uint8 [R, R] of `datasets.parts.Part`, of drawn faces
-    name: str = "the picture"  # as messages call it
+    name: str = "the image"  # as messages call it
 
 
 def from_pixels(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
@@ -29,9 +29,9 @@ def from_pixels(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
 
 
 def open_square(
-    source: bytes | Path, side: int, name: str = "the picture", max_pixels: int = decoding.MAX_PIXELS
+    source: bytes | Path, side: int, name: str = "the image", max_pixels: int = decoding.MAX_PIXELS
 ) -> Photo:
-    """The central square of a picture file at the model's side. Errors are those of `decoding.decode`."""
+    """The central square of an image file at the model's side. Errors are those of `decoding.decode`."""
     height, width = decoding.upright_size(source, name, max_pixels)
     pixels = decoding.decode_square(source, side, name, max_pixels)
     return Photo(pixels, source, (width, height), faces.Alignment.central(height, width, side), name=name)
@@ -41,11 +41,11 @@ def open_face(
     source: bytes | Path,
     side: int,
     finder: faces.Finder,
-    name: str = "the picture",
+    name: str = "the image",
     max_pixels: int = decoding.MAX_PIXELS,
     repair: str | None = None,
 ) -> Photo:
-    """The largest face of a picture file, aligned like FFHQ's, at the model's side.
+    """The largest face of an image file, aligned like FFHQ's, at the model's side.
 
     Args:
         repair: what to do where there is no face, besides choosing another photo; None: as `faces.Finder.largest` says.

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 OVERPOWERED = 0.9  # mean sign of D's logits of real images; half of them count as real at 0
 LONG = 5  # ticks
 COLLAPSED = 0.1  # of the best diversity there was
-ALIVE = 0.2  # diversity, relative to that of real pictures, that a run must have had before it can be lost
+ALIVE = 0.2  # diversity, relative to that of real images, that a run must have had before it can be lost
 
 
 def alarms(records: Sequence[dict]) -> list[str]:
@@ -27,13 +27,13 @@ def _collapsed(records: Sequence[dict]) -> str | None:
     values = [(r["sample_diversity"], r["images"]) for r in records if r.get("sample_diversity") is not None]
     if len(values) < 2:
         return None
-    # More than real pictures have is the noise of an untrained generator.
+    # More than real images have is the noise of an untrained generator.
     best, when = max((min(value, 1.0), -images) for value, images in values)
     when = -when
     now = values[-1][0]
     if best < ALIVE or now >= COLLAPSED * best:
         return None
     return (
-        f"samples have become nearly alike (diversity {now:.3f}, {best:.3f} at image {when}): try an earlier state (remove the "
-        "newer ones and --resume) with a higher --optim.r1-gamma or a lower --optim.lr"
+        f"samples have become nearly alike (diversity {now:.3f}, {best:.3f} at image {when}): go back to an earlier state "
+        "(delete the newer ones, then --resume) with a higher --optim.r1-gamma or a lower --optim.lr"
     )

@@ -153,7 +153,7 @@ class Augment:
         self._low = torch.tensor([low for low, _ in ranges], device=device)
         self._span = torch.tensor([high - low for low, high in ranges], device=device)
 
-    # ---- pictures
+    # ---- images
 
     def apply(self, images: Tensor, draws: Draws) -> Tensor:
         """Transform images [N, 3, R, R] in [-1, 1], float32 (half precision is converted), by draws of N samples.
@@ -180,7 +180,7 @@ class Augment:
 
     def values(self, draws: Draws) -> dict[str, Tensor]:
         """The numbers of each transform in its own unit, 0 where its gate is shut: name -> [N] or, of two numbers, [N, 2]."""
-        # Two turns, at 1 - sqrt(1 - p) each, leave a picture unturned with probability 1 - p.
+        # Two turns, at 1 - sqrt(1 - p) each, leave an image unturned with probability 1 - p.
         thresholds = torch.where(self._turns, 1 - (1 - self.p).sqrt(), self.p) * self._used  # [transforms]
         open_ = draws.numbers[:, :_FIRST] < thresholds
         scaled = self._low + self._span * draws.numbers[:, _FIRST:]
@@ -233,9 +233,9 @@ class Augment:
 
 
 def source_of(values: dict[str, Tensor], side: int) -> tuple[Tensor, Tensor]:
-    """Where in the picture the result's places come from: linear part [N, 2, 2] and shift [N, 2].
+    """Where in the image the result's places come from: linear part [N, 2, 2] and shift [N, 2].
 
-    The origin is the centre of the picture and the unit half a side; x to the right, y down. This is the inverse of the
+    The origin is the centre of the image and the unit half a side; x to the right, y down. This is the inverse of the
     transforms, so the last is applied first.
     """
     mirror = torch.stack([1 - 2 * values["flip"], torch.ones_like(values["flip"])], 1)  # [N, 2]
@@ -253,7 +253,7 @@ def source_of(values: dict[str, Tensor], side: int) -> tuple[Tensor, Tensor]:
 def warp(images: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
     """Take each place x of the result from ``linear x + shift`` in images [N, C, R, R], reflected at their edges.
 
-    Bilinear, as the mean of four samples around each place. Where the map shrinks the picture by l along an axis, they are
+    Bilinear, as the mean of four samples around each place. Where the map shrinks the image by l along an axis, they are
     spread until their variance is (l^2 - 1) / 12: what a box of the size of the result's pixel has beyond a box of one pixel.
     That keeps fine detail from turning into patterns (aliasing). Elsewhere the four coincide, and a map of pixels onto
     pixels is exact.
@@ -277,7 +277,7 @@ def move(images: Tensor, linear: Tensor, shift: Tensor) -> Tensor:
     """`warp` for maps that put pixels onto pixels: no interpolation, and differentiable twice everywhere."""
     side = images.shape[-1]
     at = ((_places(side, linear, shift) + 1) * (side / 2) - 0.5).round().long()  # [N, R, R, 2], pixels
-    at = at.remainder(2 * side)  # reflected about the edges, the picture repeats every two sides
+    at = at.remainder(2 * side)  # reflected about the edges, the image repeats every two sides
     x, y = torch.minimum(at, 2 * side - 1 - at).unbind(-1)
     index = (y * side + x).flatten(1)[:, None].expand(-1, images.shape[1], -1)
     return images.flatten(2).gather(2, index).unflatten(2, (side, side))

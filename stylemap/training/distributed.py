@@ -108,8 +108,8 @@ class World:
                 beats, heard = now, time.monotonic()
             if time.monotonic() - heard > SILENCE_S:
                 raise InputError(
-                    f"process {self.rank} of {self.size} has not heard of process 0 for {SILENCE_S} s; its own message says why. "
-                    "Go on from the last state with --resume"
+                    f"process {self.rank} of {self.size} has not heard from process 0 for {SILENCE_S} s; its own message says "
+                    "why. Go on from the last state with --resume"
                 )
             time.sleep(rendezvous.POLL_S)
 
@@ -195,7 +195,7 @@ def joined(device: torch.device) -> Iterator[World]:
         store = rendezvous.meet("cpu:gloo,cuda:nccl" if device.type == "cuda" else "gloo", PATIENCE)
     except RuntimeError as err:
         raise InputError(
-            f"the processes do not reach one another ({str(err).splitlines()[0][:200]}); see torchrun's --rdzv-endpoint"
+            f"the processes cannot reach one another ({str(err).splitlines()[0][:200]}); see torchrun's --rdzv-endpoint"
         ) from err
     world = World(dist.get_rank(), dist.get_world_size(), store)
     try:

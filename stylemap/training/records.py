@@ -20,8 +20,8 @@ from stylemap.training import distributed, report, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter, Monitor
 
-Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out pictures uint8 [N, R, R, 3]
-GRID_ROWS = 8  # held-out pictures in the grid of a tick
+Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out images uint8 [N, R, R, 3]
+GRID_ROWS = 8  # held-out images in the grid of a tick
 MOST_SAMPLES = 16  # samples whose spread is looked at
 
 
@@ -29,7 +29,7 @@ class Observer:
     """What a caller sees of a run; the default ignores it all."""
 
     def opened(self, training: Dataset, heldout: Dataset) -> None:
-        """The pictures were found."""
+        """The images were found."""
 
     def start(self, seen: int, total: int) -> None:
         """Before the first iteration."""

@@ -55,7 +55,7 @@ class Memory:
     data: int  # the process's share of a batch
     activations: int  # what else is alive then
     phase: str  # in which that is
-    tick: int  # of all of it, while held-out pictures are scored
+    tick: int  # of all of it, while held-out images are scored
 
     @property
     def total(self) -> int:

@@ -143,7 +143,7 @@ def load(file: Path) -> dict:
             f"{file} was written by another version of stylemap ({shortened(version)}); resume with that version"
         )
     if version != FORMAT or type(content["images"]) is not int or content["images"] != _images(file):
-        raise ValueError("it holds something else than its name says")
+        raise ValueError("its content does not match its name")
     try:
         _check_content(content)
     except UnknownSettings as err:
@@ -210,13 +210,13 @@ def check_data(past: Past, data: Unseen, run: Path) -> None:
     relation = data.relation(past.seen[:1])
     if relation == "other":
         raise InputError(
-            f"{data.data} holds other pictures than {past.seen[0].data}, on which {run} was trained; give --data with those, or "
+            f"{data.data} holds other images than {past.seen[0].data}, on which {run} was trained; give --data with those, or "
             f"begin another run with --init-from {run}"
         )
     if relation == "changed":
         warnings.warn(
-            f"{data.data} holds other pictures than when this run was stopped. From here on they come in another order, and "
-            "scores do not compare with earlier ones. No picture that was trained on is held out",
+            f"{data.data} holds other images than when this run was stopped. From here on they come in another order, and "
+            "scores do not compare with earlier ones. No image that was trained on is held out",
             stacklevel=2,
         )
 
@@ -236,7 +236,7 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee, first: bool = 
         fixed.add("augment.p")  # where it began; it has moved since
     if changed := sorted(name for name in fixed if saved.get(name) != now.get(name)):
         raise InputError(
-            f"a run cannot go on with another {', '.join(changed)}; keep the old value, or start a new run"
+            f"a run cannot continue with another {', '.join(changed)}; keep the old value, or start a new run"
         )
     trainee.networks.load_state_dict(content["networks"])
     trainee.average.load_state_dict(content["average"])

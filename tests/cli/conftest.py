@@ -21,7 +21,7 @@ from tests import tiny
 SIDE = 32  # R
 CELLS = 8  # S
 PHOTOS = ("ada", "bob", "cyd")
-KNOWING = {"data": "avatars", "heldout_mse": 4.0}  # random weights draw no picture, and are not to say so everywhere
+KNOWING = {"data": "avatars", "heldout_mse": 4.0}  # random weights draw no image, and are not to say so everywhere
 TINY = """
 data: {data}
 heldout: 2
@@ -62,7 +62,7 @@ def inputs(tmp_path_factory) -> Path:
     grey[30:, :] = np.arange(48) * 5
     Image.fromarray(grey).save(folder / "mask.png")
     Image.fromarray(255 - grey).save(folder / "mask2.png")
-    (folder / "text.png").write_text("not a picture at all")
+    (folder / "text.png").write_text("not an image at all")
     (folder / "empty.png").touch()
     (folder / "cut.png").write_bytes(half(png(Avatars(64)[9])))
     (folder / "cut.safetensors").write_bytes(half((folder / "w.safetensors").read_bytes()))
@@ -122,7 +122,7 @@ def tree(folder: Path) -> dict[str, bytes | None]:
 def stylemap(inputs, tmp_path, monkeypatch, capsys) -> Callable[..., Ran]:
     """``stylemap("generate samples --seeds 0", "--out", path)``: plain words, or a string of several, to the exit code.
 
-    Runs in an empty folder; ``IN/`` stands for the folder of inputs. Pictures are written in the model's own pixels, unless
+    Runs in an empty folder; ``IN/`` stands for the folder of inputs. Images are written in the model's own pixels, unless
     they are said to be enlarged, or ``as_given``.
     """
     monkeypatch.chdir(tmp_path)

@@ -45,7 +45,7 @@ def photos(tmp_path):
     }.items():  # fmt: skip
         coarse = rng.integers(0, 256, (8, 8, 3), np.uint8)
         Image.fromarray(coarse).resize((width, height), Image.Resampling.BICUBIC).save(folder / name)
-    (folder / "text.png").write_text("not a picture")
+    (folder / "text.png").write_text("not an image")
     (folder / "notes.txt").write_text("left aside")
     (tmp_path / "l.json").write_text(json.dumps({n: [f.tolist() for f in faces] for n, faces in POINTS.items()}))
     return folder
@@ -102,7 +102,7 @@ class TestFolder:
 
 
 class TestSources:
-    """The same pictures from whatever holds the photos."""
+    """The same images from whatever holds the photos."""
 
     def assert_ada(self, picture, photos):
         np.testing.assert_array_equal(pixels(picture), align(pixels(photos / "ada.png"), FACE, SIDE).picture)
@@ -243,10 +243,10 @@ class TestGoingOn:
     def test_somebody_else_s_records(self, photos, refused, tmp_path, line):
         (tmp_path / "out").mkdir()
         (tmp_path / "out/faces.jsonl").write_text(line)
-        assert "line 1 is no record of this program" in refused(RUN)
+        assert "line 1 is not a record of this program" in refused(RUN)
 
     def test_what_outlived_a_killed_run_is_removed(self, photos, stylemap, tmp_path, monkeypatch):
-        """Its processes end a moment after it, and may leave a picture in part when the next run has begun."""
+        """Its processes end a moment after it, and may leave an image in part when the next run has begun."""
         imap, left = parallel.imap, tmp_path / "out/.0f.part.png"
 
         def beside_a_dying_process(*arguments):

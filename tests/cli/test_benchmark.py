@@ -86,7 +86,7 @@ def test_default_methods_are_those_that_the_weights_allow(stylemap, monkeypatch)
         ("--methods w", "method w needs weights of a vector-latent generator"),
         ("--methods in-domain --weights bare.safetensors", "the vectors weights have none"),
         ("--weights IN/w.safetensors avatars32", "both of kind stylemap"),
-        ("--weights v.safetensors small.safetensors", "pictures of 16 and 32 pixels"),
+        ("--weights v.safetensors small.safetensors", "images of 16 and 32 pixels"),
         ("--weights nowhere", "no weights 'nowhere'"),
         ("--weights IN/text.safetensors", "damaged or no .safetensors"),
         ("--data nowhere", "nowhere"),

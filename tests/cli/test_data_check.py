@@ -63,14 +63,14 @@ class TestReport:
         ran = stylemap("data check pictures --resolution 16 --workers 0")
         assert (ran.code, ran.err) == (0, "")
         size = sum(path.stat().st_size for path in pictures.iterdir()) / 1e6
-        assert ran.out.splitlines()[0] == f"pictures: 8 pictures, {size:.1f} MB, all of them whole"
+        assert ran.out.splitlines()[0] == f"pictures: 8 images, {size:.1f} MB, all can be read"
         told = rows(ran.out)
         assert told["formats"] == "PNG 8"
         assert told["modes"] == "RGB 8"
         assert told["short side"] == "24 smallest, 24 median, 24 largest, in pixels"
         assert told["square"] == "all"
         assert told["corrected"] == "nothing"
-        assert told["splits"] == "none given; training holds some pictures out by itself"
+        assert told["splits"] == "none; training holds some images out by itself"
         assert told["copies"] == "none"
         assert "images/s by each loading process" in told["loading"]
         assert not told.keys() & {"small", "other files", "LEAK", "CANNOT READ"}
@@ -78,11 +78,11 @@ class TestReport:
     def test_of_an_awkward_set(self, stylemap, awkward):
         ran = stylemap("data check pictures --resolution 16 --workers 0")
         assert ran.code == 0
-        assert ran.out.startswith("pictures: 15 pictures; 10 can be read (")
+        assert ran.out.startswith("pictures: 15 images; 10 can be read (")
         told = rows(ran.out)
-        assert told["small"] == "1 below 16 px are enlarged; prepare --skip-small drops them: tiny.png (8 x 8)"
-        assert told["copies"] == "1 picture too many; prepare --drop-duplicates takes one of: 0.png = copy.png"
-        assert told["other files"] == ".mov 1, .txt 1: not pictures this project reads; convert them"
+        assert told["small"] == "1 below 16 px will be enlarged; prepare --skip-small leaves them out: tiny.png (8 x 8)"
+        assert told["copies"] == "1 image too many; prepare --drop-duplicates keeps one of: 0.png = copy.png"
+        assert told["other files"] == ".mov 1, .txt 1: not images that this project reads; convert them"
         assert "jp2.png is really a JPEG 2000: it holds another format; convert it first" in told["CANNOT READ"]
         assert (
             "cut.jpg is damaged or cut short (image file is truncated); copy or export it again" in told["CANNOT READ"]
@@ -100,7 +100,7 @@ class TestReport:
         told = rows(stylemap("data check set --resolution 16 --workers 0").out)
         assert told["splits"] == "train 2, val 1, by folder"
         assert told["copies"] == "none"
-        assert told["LEAK"].startswith("1 picture in several splits: ")
+        assert told["LEAK"].startswith("1 image in several splits: ")
         assert "train/a.png = val/c.png" in told["LEAK"]
 
     def test_strays_beside_splits(self, stylemap, tmp_path):
@@ -108,7 +108,7 @@ class TestReport:
             (tmp_path / "set" / name).parent.mkdir(parents=True, exist_ok=True)
             (tmp_path / "set" / name).write_bytes(png(index))
         told = rows(stylemap("data check set --resolution 16 --workers 0").out)
-        assert told["splits"].startswith("do not count, since 1 picture outside of train/")
+        assert told["splits"].startswith("do not count, since 1 image outside of train/")
         assert told["splits"].endswith("cover.png")
 
     def test_many_names_are_cut_and_the_json_has_all(self, stylemap, pictures, tmp_path):
@@ -131,7 +131,7 @@ class TestReport:
     def test_zip(self, stylemap, pictures, tmp_path):
         shutil.make_archive("packed", "zip", pictures)
         ran = stylemap("data check packed.zip --resolution 16 --workers 0")
-        assert ran.out.startswith("packed.zip: 8 pictures, ")
+        assert ran.out.startswith("packed.zip: 8 images, ")
 
     def test_nothing_is_changed(self, stylemap, awkward):
         before = {path: path.stat().st_mtime_ns for path in [awkward, *awkward.iterdir()]}
@@ -143,7 +143,7 @@ class TestAdvice:
     def test_prepared_is_trained_on(self, stylemap, pictures):
         stylemap("data prepare pictures --out x.zip --resolution 16 --workers 0")
         ran = stylemap("data check x.zip --resolution 16 --workers 0")
-        assert ran.out.splitlines()[-1] == "next: stylemap train --data x.zip"
+        assert ran.out.splitlines()[-1] == "next: stylemap train --data x.zip --model.resolution 16"
 
     @pytest.mark.parametrize("name", ["my photos", "it's"])
     def test_can_be_pasted_into_a_shell(self, stylemap, awkward, tmp_path, monkeypatch, name):
@@ -158,7 +158,7 @@ class TestAdvice:
         environment = {**os.environ, "PYTHONPATH": str(ROOT)}
         ran = subprocess.run(["sh", "-c", command], cwd=tmp_path, env=environment, capture_output=True, text=True)
         assert ran.returncode == 0, ran.stderr
-        assert "8 pictures" in ran.stdout  # the tiny one and the copy are gone
+        assert "8 images" in ran.stdout  # the tiny one and the copy are gone
         assert (tmp_path / f"{name}-16.zip").exists()
 
     def test_slow_pictures_are_prepared(self, stylemap, pictures, monkeypatch):
@@ -175,19 +175,19 @@ class TestNotUsable:
     @pytest.mark.parametrize(
         ("content", "error"),
         [
-            ({}, "set is empty; put JPEG, PNG or WebP pictures into it"),
+            ({}, "set is empty; put JPEG, PNG or WebP images into it"),
             (
                 {"a.psd": b"", "b.txt": b""},
-                "set holds no picture (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC), only 2 other files; convert or add "
-                "pictures",
+                "set holds no image (JPEG, PNG, WebP, BMP, TIFF, GIF, AVIF or HEIC), only 2 other files; convert or add "
+                "images",
             ),
             (
                 {"a.png": png(0)},
-                "set holds one readable picture; two are needed, one to train on and one to measure on",
+                "set holds one readable image; two are needed, one to train on and one to measure on",
             ),
             (
                 {"a.png": b"", "b.png": b"x"},
-                "set holds no readable picture: all 2 fail, the first as a.png is not an image (JPEG, PNG, WebP, "
+                "set holds no readable image: all 2 fail, the first as a.png is not an image (JPEG, PNG, WebP, "
                 "BMP, TIFF, GIF, AVIF or HEIC): it is empty; copy or export it again",
             ),
         ],
@@ -307,4 +307,4 @@ def test_zip_bomb_and_odd_names_are_lines_of_the_report(stylemap, tmp_path):
     assert ran.code == 0
     told = rows(ran.out)["CANNOT READ"]
     assert "../up.png would unpack outside of its folder; pack it again with plain names" in told
-    assert "bomb.png is 3.0 GiB, more than any picture should be; remove it" in told
+    assert "bomb.png is 3.0 GiB, more than any image should be; remove it" in told

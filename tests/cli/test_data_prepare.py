@@ -30,7 +30,7 @@ def test_report_and_result(stylemap, pictures, tmp_path):
         "data", "prepare", str(pictures), "--out", str(tmp_path / "x.zip"), "--resolution", "16", "--workers", "0"
     )
     assert done.code == 0
-    assert "8 pictures: 8 converted, 0 kept byte for byte" in done.out
+    assert "8 images: 8 converted, 0 kept byte for byte" in done.out
     assert "1 left out:\n  broken.png is not an image" in done.out
     assert len(ImageFolder(tmp_path / "x.zip", 16)) == 8
 
@@ -60,7 +60,7 @@ def test_training_starts_from_it(stylemap, pictures, tmp_path):
     [
         (["--resolution", "0"], "--resolution: '0' is not a whole number from 8 to 4096"),
         (["--quality", "200"], "--quality: '200' is not a whole number from 1 to 100"),
-        (["--heldout", "9"], "cannot hold out 9 + 0 of 9 pictures; lower --heldout or --test"),
+        (["--heldout", "9"], "cannot hold out 9 + 0 of 9 images; lower --heldout or --test"),
         (["--heldout", "-1"], "--heldout: '-1' is not a whole number from 0"),
         (["--format", "gif"], "invalid choice: 'gif'"),
         (["--workers", "-1"], "'-1' is not a whole number from 0 to 1024"),
@@ -74,7 +74,7 @@ def test_what_is_passed_over_is_told_and_noted(stylemap, pictures, tmp_path):
     for name in ("a.svg", "b.SVG", "notes.txt", ".DS_Store"):
         (pictures / name).touch()
     ran = stylemap("data prepare pictures --out x.zip --resolution 16 --workers 0")
-    assert "passed over, since they are not pictures this project reads: .svg 2, .txt 1\n" in ran.out
+    assert "passed over, since they are not images that this project reads: .svg 2, .txt 1\n" in ran.out
     with zipfile.ZipFile(tmp_path / "x.zip") as archive:
         assert json.loads(archive.read("dataset.json"))["passed_over"] == {".svg": 2, ".txt": 1}
 

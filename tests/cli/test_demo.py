@@ -27,7 +27,7 @@ def test_demo_trains_reports_and_draws(tmp_path, capsys):
     for name in ("reconstruction", "local_edit", "transplant"):
         path = out / f"{name}.png"
         assert str(path) in printed
-        assert decoding.decode(path).std() > 10  # a picture, not a blank sheet
+        assert decoding.decode(path).std() > 10  # an image, not a blank sheet
     # A second time it finds the run done and draws again.
     assert main(["demo", "--config", str(recipe), "--out", str(out)]) == 0
 

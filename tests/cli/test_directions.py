@@ -1,4 +1,4 @@
-"""`stylemap directions`: on the shipped weights and drawn faces from labels to an edited picture; mistakes cost one line."""
+"""`stylemap directions`: on the shipped weights and drawn faces from labels to an edited image; mistakes cost one line."""
 
 import re
 import shutil
@@ -91,7 +91,7 @@ class TestFinding:
             row = next(line for line in ran.out.splitlines() if line.startswith(name))
             assert f"{direction.origin.accuracy:.1%}" in row and f"{direction.origin.pictures}" in row
         assert found["smile"].origin.pictures == FACES - 1
-        # two pictures for each of two directions, in tiles of 128 with titles above; the picture and seven amounts
+        # two images for each of two directions, in tiles of 128 with titles above; the image and seven amounts
         assert pixels(tmp_path / "s.png").shape[1] == 8 * 132 + 4
 
     def test_all_columns_and_what_they_are_conditional_on(self, stylemap, faces, tmp_path):
@@ -138,7 +138,7 @@ class TestFinding:
 
     @pytest.mark.filterwarnings("always")
     def test_a_damaged_picture_takes_its_label_with_it(self, stylemap, faces, tmp_path):
-        """Where a picture cannot be decoded its neighbour would come, with the wrong label."""
+        """Where an image cannot be decoded its neighbour would come, with the wrong label."""
         path = tmp_path / "faces/07.png"
         path.write_bytes(path.read_bytes()[:-900])
         ran = stylemap(TRAIN, "--attribute glasses")
@@ -169,11 +169,11 @@ class TestFinding:
     @pytest.mark.parametrize(
         ("arguments", "reason"),
         [
-            ("--attribute beard", "no picture has the attribute 'beard'; known are smile, glasses, skin"),
+            ("--attribute beard", "no image has the attribute 'beard'; known are smile, glasses, skin"),
             ("--attribute smile smile", "one is given twice"),
             ("--attribute smile>x", "'smile>x' is not an attribute like"),
             ("--attribute smile>9", "0 images have it and 39 do not"),
-            ("--conditional-on beard", "no picture has the attribute 'beard'"),
+            ("--conditional-on beard", "no image has the attribute 'beard'"),
             ("--attribute a:smile --conditional-on b:smile", "nothing is left of direction 'a' without b"),
             ("--method lda", "--method"),
             ("--count 0", "--count: '0' is not a whole number from 1"),
@@ -264,7 +264,7 @@ class TestFollowing:
         assert stylemap(line, "--amounts -1..2 --out s.png").code == 0
         strip = pixels(tmp_path / "s.png")
         tile, pad = 128, 4
-        assert strip.shape[1] == 5 * (tile + pad) + pad  # the picture and four amounts
+        assert strip.shape[1] == 5 * (tile + pad) + pad  # the image and four amounts
         header = strip.shape[0] - 2 * (tile + pad) - pad
         stylemap_of_bob = model.encode(images.read(inputs / "bob.png", SIDE))
         for column, amount in ((1, -1.0), (2, 0.0), (4, 2.0)):

@@ -93,7 +93,7 @@ def test_edits_are_those_of_local_edit_batch(stylemap, tmp_path):
 
 
 def test_pictures_of_a_folder(stylemap, tmp_path):
-    """Three pictures: one is held out and nobody to edit it with, and nothing stops for that."""
+    """Three images: one is held out and nobody to edit it with, and nothing stops for that."""
     ran = stylemap(
         "evaluate --weights IN/w.safetensors --data IN/photos --metrics mse,swd,mse_src --out report.json", QUICK
     )
@@ -102,7 +102,7 @@ def test_pictures_of_a_folder(stylemap, tmp_path):
     assert (found["data"]["training"], found["data"]["heldout"]) == (1, 1)
     assert found["metrics"]["mse"]["value"] > 0
     assert found["metrics"]["swd"]["generated"] == found["metrics"]["swd"]["real"] == 1
-    assert "two held-out pictures" in found["metrics"]["mse_src"]["reason"]
+    assert "two held-out images" in found["metrics"]["mse_src"]["reason"]
 
 
 def test_part_labels_of_a_folder(stylemap, tmp_path):
@@ -133,7 +133,7 @@ def test_shipped_weights_are_what_their_card_says(stylemap, tmp_path):
 
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory) -> Path:
-    """A run, and the pictures it was trained on."""
+    """A run, and the images it was trained on."""
     folder = tmp_path_factory.mktemp("trained")
     rng = np.random.default_rng(0)
     (folder / "photos").mkdir()
@@ -147,7 +147,7 @@ def trained(tmp_path_factory) -> Path:
 
 
 class TestOfARun:
-    """A run that held out 1 of 60 pictures, where evaluate by itself would hold out 6."""
+    """A run that held out 1 of 60 images, where evaluate by itself would hold out 6."""
 
     @pytest.fixture
     def here(self, trained, tmp_path, stylemap):
@@ -158,7 +158,7 @@ class TestOfARun:
         return tmp_path
 
     def measured(self, here) -> int:
-        """How many pictures; that they are those of the training, their names' hash says."""
+        """How many images; that they are those of the training, their names' hash says."""
         found = report(here / "r.json")
         assert found["data"]["names_sha256"] == found["weights"]["info"]["names_sha256"]
         return found["data"]["heldout"]
@@ -200,9 +200,7 @@ class TestOfARun:
             "note: measured on 6 images of others. It is not certain that run never saw them: they were "
         )
 
-    @pytest.mark.parametrize(
-        ("weights", "says"), [("run", "59 pictures to train on, 1 held out"), (None, "54 pictures")]
-    )
+    @pytest.mark.parametrize(("weights", "says"), [("run", "59 images to train on, 1 held out"), (None, "54 images")])
     def test_a_dry_run_counts_what_fine_tuning_would_hold_out(self, here, capsys, weights, says):
         config = StylemapTraining("photos", 6, init_from=weights, model=checkpoint.load(here / "run").config)
         assert list(foresight._missing(config, None, False)) == []

@@ -40,12 +40,10 @@ def test_dry_run_says_how_many_pictures(recipe, tmp_path, capsys):
     assert main(["train", "--config", str(recipe), "--data", str(fill(tmp_path / "set", files)), "--dry-run"]) == 0
     said = capsys.readouterr().err
     assert (
-        "22 pictures to train on, 2 held out by the hash of their names; other files are passed over: .svg 6, .txt 1\n"
+        "22 images to train on, 2 held out by the hash of their names; other files are passed over: .svg 6, .txt 1\n"
         in said
     )
-    assert (
-        "warning: " in said and "passed over 6 files that may be pictures (.svg 6); convert them to use them\n" in said
-    )
+    assert "warning: " in said and "passed over 6 files that may be images (.svg 6); convert them to use them\n" in said
 
 
 @pytest.mark.parametrize(
@@ -87,7 +85,7 @@ def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys)
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     found = " ".join(warnings)
     assert len(warnings) == 5
-    for word in ("multiple of 3", "nowhere", VGG.name, "24 GiB will not do", "40 GiB will do", "--heldout"):
+    for word in ("multiple of 3", "nowhere", VGG.name, "24 GiB: too small", "40 GiB: enough", "--heldout"):
         assert word in found
 
 
@@ -126,11 +124,11 @@ def test_durations_in_words(days, words):
 @pytest.mark.parametrize(
     "fit, words",
     [
-        (None, "will not do"),
-        (Fit(16, False), "will do"),
-        (Fit(4, False), "with --batch-gpu 4"),
-        (Fit(4, True), "with --batch-gpu 4 --speed.checkpointing true"),
-        (Fit(1, False), "with --batch-gpu 1 (and smaller groups in the discriminator)"),
+        (None, "too small"),
+        (Fit(16, False), "enough"),
+        (Fit(4, False), "give --batch-gpu 4"),
+        (Fit(4, True), "give --batch-gpu 4 --speed.checkpointing true"),
+        (Fit(1, False), "give --batch-gpu 1 (and smaller groups in the discriminator)"),
     ],
 )
 def test_ways_to_fit(fit, words):

@@ -152,7 +152,7 @@ class TestReconstruct:
         assert ran.code == 0
         assert names(tmp_path / "made") == ["grid.png", "report.json", "zo\u00e9.png"]
         assert ran.err.splitlines()[:2] == [
-            "note: mac: passed over 1 file that may be pictures (.svg 1); convert them to use them",
+            "note: mac: passed over 1 file that may be images (.svg 1); convert them to use them",
             "note: mac: passed over 1 folder in it",
         ]
 
@@ -186,7 +186,7 @@ class TestReconstruct:
 
 
 class TestMemory:
-    """At most a pass and what the grid shows is there at once, however many pictures are made."""
+    """At most a pass and what the grid shows is there at once, however many images are made."""
 
     PICTURE = 3 * SIDE**2 * 4  # bytes
 
@@ -219,7 +219,7 @@ class TestMemory:
 
 
 class TestEnlarging:
-    """By a whole factor, so that a picture can be seen and is read again as it was."""
+    """By a whole factor, so that an image can be seen and is read again as it was."""
 
     VERBS = (
         "generate samples --seeds 3",

@@ -306,7 +306,7 @@ class TestAlign:
         mask = torch.from_numpy(faces.align_mask(painted, aligned["ada"].alignment.scaled(factor)))[None, None]
         edit = blend(model, encoded["ada"], encoded["bob"], mask)
         changed = self.assert_pasted(tmp_path / "out.png", photos, aligned, edit, mask)
-        step = 120 / SIDE  # pixels of the photo to one of the aligned picture: the mask's edge, feather, interpolation
+        step = 120 / SIDE  # pixels of the photo to one of the aligned image: the mask's edge, feather, interpolation
         assert not changed[np.hypot(x - 130, y - 126) > 25 + 5 * math.sqrt(2) * step].any()
         assert changed[np.hypot(x - 130, y - 126) < 20].mean() > 0.9
 

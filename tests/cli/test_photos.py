@@ -96,7 +96,7 @@ class TestFaces:
         np.testing.assert_array_equal(written[0], written[1])
 
     def test_poisson_has_nothing_to_bring_from_the_photo_itself(self, stylemap, tmp_path):
-        """The reference is the original, so the part shows none of another picture."""
+        """The reference is the original, so the part shows none of another image."""
         written = []
         for how in pasting.WAYS:
             assert stylemap(self.LINE, "--paste-back", how).code == 0

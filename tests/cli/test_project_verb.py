@@ -45,7 +45,7 @@ def test_shipped_weights(stylemap, inputs, tmp_path, method, flags, knobs):
     network = perceptual.load("discriminator", weights="avatars32")
     found = invert(preset(method, **knobs), model, photos(inputs), network)
     assert f"mean squared error {found.error.mean():.4f} over 2 images" in ran.out
-    assert ("perceptual: discriminator instead of VGG-16" in ran.out) == (method == "hybrid")
+    assert ("perceptual network: discriminator instead of VGG-16" in ran.out) == (method == "hybrid")
     report = json.loads((tmp_path / "made/report.json").read_text())
     assert report["mse"] == pytest.approx(found.error.mean().item(), rel=1e-5)
     for i, name in enumerate(("ada", "bob")):
@@ -116,7 +116,7 @@ BOTH = WPLUS.replace("IN/ada.png", "IN/ada.png IN/bob.png IN/cyd.png")
 def test_goes_on_where_it_was_killed(stylemap, vectors, tmp_path, killed, begun):
     assert stylemap(WPLUS.replace("made", "whole")).code == 0
     says = killed(WPLUS, after=8)
-    assert says == "stopped with 0 of 1 photos done; the same command goes on from step 8 of 12"
+    assert says == "stopped with 0 of 1 photos done; the same command continues from step 8 of 12"
     begun.clear()
     ran = stylemap(WPLUS)
     assert (ran.code, ran.err, begun) == (0, "resuming at step 8 of 12\n", [(1, 8)])
@@ -142,7 +142,7 @@ def test_what_is_done_is_told_and_kept(stylemap, vectors, tmp_path, killed, begu
     one = WPLUS.replace("IN/ada.png", "IN/bob.png")
     assert stylemap(one).code == 0
     says = killed(BOTH, "--batch 1", after=4)
-    assert says == "stopped with 1 of 3 photos done; the same command goes on from step 4 of 12"
+    assert says == "stopped with 1 of 3 photos done; the same command continues from step 4 of 12"
     begun.clear()
     assert stylemap(BOTH, "--batch 3").code == 0
     assert begun == [(1, 4), (1, 0)]
@@ -155,13 +155,13 @@ def test_what_is_done_is_told_and_kept(stylemap, vectors, tmp_path, killed, begu
         (lambda run: run.replace("--every 4", "--every 2"), "every 4, not 2"),
         (lambda run: run.replace("w+", "w"), "preset w+, not w"),
         (lambda run: f"{run} --patience 3", "stopping"),
-        (lambda run: run.replace("IN/ada.png", "IN/bob.png"), "of other photos"),
+        (lambda run: run.replace("IN/ada.png", "IN/bob.png"), "on other photos"),
     ],
 )
 def test_a_state_of_another_run_is_kept(refused, vectors, killed, change, says):
     killed(WPLUS, after=4)
     line = refused(change(WPLUS))
-    assert "state.pt is of a run that was stopped" in line and says in line and "delete the file" in line
+    assert "state.pt is the state of " in line and says in line and "delete the file" in line
 
 
 def test_a_state_that_cannot_be_read_is_kept(refused, vectors, tmp_path):
@@ -189,7 +189,7 @@ def test_results_of_another_run_are_kept(stylemap, refused, vectors, inputs, tmp
 def test_notes_of_others_are_kept(refused, vectors, tmp_path):
     (tmp_path / "made").mkdir()
     (tmp_path / "made/ada.json").write_text("[1]")
-    assert "ada.json is no note" in refused(WPLUS)
+    assert "ada.json was not written by" in refused(WPLUS)
 
 
 @pytest.mark.parametrize("lost", ["png", "npy", "safetensors", "gif"])
@@ -244,7 +244,7 @@ def test_a_photo_may_be_called_like_the_report(stylemap, vectors, inputs, tmp_pa
     ],
 )
 def test_no_photo_is_written_over(refused, inputs, tmp_path, photo, flags):
-    """The results beside the photos: whatever is written, not the picture alone."""
+    """The results beside the photos: whatever is written, not the image alone."""
     images.write(tmp_path / photo, images.read(inputs / "ada.png", SIDE))
     images.write(tmp_path / "photos/me.png", images.read(inputs / "ada.png", SIDE))
     said = refused("project --method hybrid --steps 2 --out .", flags)
@@ -289,12 +289,12 @@ def test_masks_and_crossover(stylemap, tmp_path):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        ("--method w --set pace=3", "method w has no pace; it has seed, space"),
-        ("--method w --set rate", "--set rate must be KNOB=VALUE"),
-        ("--method w --set rate=fast", "--set rate=fast must be float"),
+        ("--method w --set pace=3", "method w has no setting pace; it has seed, space"),
+        ("--method w --set rate", "--set rate must be SETTING=VALUE"),
+        ("--method w --set rate=fast", "--set: rate=fast must be float"),
         ("--method w --set rate=-1", "0 or more"),
         ("--method w --set space=z", "space=z must be one of w, w+"),
-        ("--method image2stylegan --set layers=conv1_1,x", "x is none of VGG-16's"),
+        ("--method image2stylegan --set layers=conv1_1,x", "x is not a layer of VGG-16"),
         ("--method image2stylegan", "one vector per layer"),
         ("--method w+", "these weights have stylemaps; take encoder, hybrid or stylemap"),
         ("--method w-ada", "these weights have stylemaps"),

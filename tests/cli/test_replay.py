@@ -31,7 +31,7 @@ def wide(inputs) -> np.ndarray:
 
 @pytest.fixture(scope="session")
 def saved(inputs, tmp_path_factory, wide):
-    """A project, the pictures of its session and its edit."""
+    """A project, the images of its session and its edit."""
     studio = Studio(checkpoint.load(inputs / "w.safetensors"), "w", {}, maps_bytes=1 << 20)
     original = studio.encode(open_square(png(wide), SIDE))
     reference = studio.encode(from_pixels(Avatars(SIDE)[8]))

@@ -18,7 +18,7 @@ BLEND = f"local-edit blend {WEIGHTS} --original IN/ada.png --out out.png"
 BOB = f"{BLEND} --reference IN/bob.png"
 BOTH = f"{BOB} --reference IN/cyd.png"
 TRANSPLANT = f"local-edit transplant {WEIGHTS} --original IN/ada.png --out out.png --reference IN/bob.png"
-LABELS_SIDE = 64  # twice the pictures'
+LABELS_SIDE = 64  # twice the images'
 
 
 @pytest.fixture

@@ -86,7 +86,7 @@ def test_values_that_do_not_fit_in_plain_words(recipe, capsys, flags, said):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not store such names")
 def test_names_in_no_encoding(recipe, tmp_path, capsys, monkeypatch):
-    """Of pictures and their folder they are taken; of a run they are refused, since TensorBoard cannot write there."""
+    """Of images and their folder they are taken; of a run they are refused, since TensorBoard cannot write there."""
     monkeypatch.chdir(tmp_path)
     latin = os.fsdecode(b"caf\xe9")
     fill(tmp_path / latin, {f"{latin}{i}.png": picture(i) for i in range(6)})
@@ -137,7 +137,7 @@ def test_numbers_below_0(recipe, value):
 
 @pytest.mark.parametrize("flags", [["--out", ""], ["--out="], ["--resume", "--out", ""], ["--data", ""]], ids=str)
 def test_an_empty_name_is_none(recipe, tmp_path, monkeypatch, capsys, flags):
-    """As of a variable of the shell that is not set: here is another run, and pictures of anything."""
+    """As of a variable of the shell that is not set: here is another run, and images of anything."""
     fill(tmp_path, {f"{i}.png": picture(i) for i in range(6)})
     (tmp_path / checkpoint.CONFIG_FILE).write_text(recipe.read_text())
     before = sorted(tmp_path.iterdir())
@@ -206,7 +206,7 @@ def test_train_and_resume(recipe, photos, tmp_path, capsys):
     capsys.readouterr()
     assert main(["train", "--resume", "--out", str(run)]) == 0
     captured = capsys.readouterr()
-    assert "all 16 images are done already; to go on give more of them: --images 32" in captured.out + captured.err
+    assert "all 16 images are done already; to train longer, give --images 32" in captured.out + captured.err
 
 
 def test_default_run_folder(recipe, tmp_path, monkeypatch):
@@ -261,7 +261,7 @@ class TestProgress:
         with running.Stop() as stop, contextlib.closing(running.Progress(stop)):
             stop._note(signal.SIGTERM, None)
             assert (stop(), capsys.readouterr()) == (True, ("", ""))
-            assert said.get(timeout=20) == "saving, then leaving (again to leave at once)"
+            assert said.get(timeout=20) == "saving the state, then stopping (press Ctrl-C again to stop at once)"
 
 
 def test_entry_script(recipe, tmp_path):
@@ -278,8 +278,8 @@ def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
     """name -> (flags after a valid recipe, what the message must say)."""
     (folder / "empty").mkdir()
     (folder / "texts").mkdir()
-    (folder / "texts" / "a.png").write_text("no picture")
-    (folder / "texts" / "b.png").write_text("no picture")
+    (folder / "texts" / "a.png").write_text("no image")
+    (folder / "texts" / "b.png").write_text("no image")
     (folder / "broken.zip").write_bytes(b"PK no zip")
     (folder / "note.txt").write_text("hello")
     (folder / "unknown.yaml").write_text("modell: {a: 3}\n")
@@ -290,7 +290,7 @@ def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
     return {
         "missing data": (["--data", str(folder / "nowhere")], "nowhere"),
         "empty data": (["--data", str(folder / "empty")], "empty"),
-        "no pictures": (["--data", str(folder / "texts")], "texts"),
+        "no images": (["--data", str(folder / "texts")], "texts"),
         "broken zip": (["--data", str(folder / "broken.zip")], "broken.zip"),
         "text file": (["--data", str(folder / "note.txt")], "note.txt"),
         "unknown flag": (["--modle.resolution", "64"], "modle"),
@@ -316,7 +316,7 @@ def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
 
 
 NAMES = [
-    "missing data", "empty data", "no pictures", "broken zip", "text file", "unknown flag", "abbreviated flag",
+    "missing data", "empty data", "no images", "broken zip", "text file", "unknown flag", "abbreviated flag",
     "flag given twice", "recipe without a name", "unknown key",
     "broken yaml", "unknown recipe", "no number", "resolution", "stylemap larger than image", "norm", "negative",
     "lpips without weights", "device", "another run", "out is a file",

@@ -62,8 +62,20 @@ def test_dry_run_says_that_it_foresees_nothing(recipe, capsys):
     assert main(["train", "--config", str(recipe), *flags]) == 0
     err = capsys.readouterr().err
     assert "16 px, stylegan2, 6 vectors of 4, millions of parameters: generator" in err
-    assert "memory and time are not foreseen for model.architecture stylegan2, only for stylemap" in err
+    assert "memory and time are estimated for model.architecture stylemap only, not for stylegan2" in err
     assert "warning: nowhere: no such folder" in err
+
+
+def test_a_flag_takes_the_values_of_every_architecture(recipe, capsys):
+    """wgan-gp belongs to the vector-latent generators only; its flag is shared with the stylemap's."""
+    text = recipe.read_text()
+    recipe.write_text(text.replace("stylemap_size: 4, stylemap_channels", "latent_channels"))
+    flags = ["--dry-run", "--loss.adversarial", "wgan-gp", "--optim.r1-gamma", "0"]
+    assert main(["train", "--config", str(recipe), "--model.architecture", "stylegan", *flags]) == 0
+    assert "adversarial: wgan-gp" in capsys.readouterr().out
+    recipe.write_text(text)
+    assert main(["train", "--config", str(recipe), *flags]) == 2
+    assert "'wgan-gp' is not one of nonsaturating, relativistic" in capsys.readouterr().err
 
 
 def test_training_without_an_encoder_says_less(recipe, capsys, tmp_path):

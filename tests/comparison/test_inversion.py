@@ -58,7 +58,7 @@ def chosen(*texts):
 
 @pytest.fixture
 def calls(monkeypatch) -> list:
-    """What was really run, and on which pictures."""
+    """What was really run, and on which images."""
     seen, run = [], timing.time_method
 
     def spy(contender, subject, photos, batch, network):
@@ -144,7 +144,7 @@ def test_files(subjects, tmp_path):
     assert all(line.count("|") == header.count("|") for line in lines[: len(rows)])
     assert "LPIPS" not in header and "LPIPS was not measured: " in text
     assert "stylemap: abc, 1,234 training images seen, parameters: generator 9,876, encoder 54; vectors: def, " in text
-    assert "It is not certain that def never saw these pictures: what they were trained on is not known." in text
+    assert "It is not certain that def never saw these images: what they were trained on is not known." in text
     assert "that abc" not in text
     maps = sum(side**2 for *_, side in subjects[VECTORS].latents.noise_shapes)
     numbers = [line.split(" | ")[2] for line in lines[: len(rows)]]

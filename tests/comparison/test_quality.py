@@ -87,7 +87,7 @@ def test_networks_that_are_there_are_used(subject):
 
 
 def test_ends_of_interpolations_are_the_reconstructions(subject, monkeypatch):
-    """With everything that they are made of; and every picture in between is of the same two."""
+    """With everything that they are made of; and every image in between is of the same two."""
     result = outcome(subject)
     first, second = torch.tensor([0, 1, 2]), torch.tensor([3, 2, 2])
     monkeypatch.setattr(streams, "draw_pairs", lambda *_: (first, second, torch.tensor([1.0, 0.0, 0.5])))

@@ -21,7 +21,7 @@ def script(name: str):
 
 
 def picture(seed: int, kind: str = "PNG", side: int = 12) -> bytes:
-    """A picture of one colour, so that it can be told from all others after any resize or compression."""
+    """An image of one colour, so that it can be told from all others after any resize or compression."""
     return encoded(np.full((side, side, 3), colour(seed), np.uint8), kind)
 
 

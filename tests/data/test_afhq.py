@@ -18,7 +18,7 @@ FLAGS = ["--resolution", "8", "--workers", "0"]
 
 
 def content(release=V1, prefix: str = "afhq/") -> dict[str, bytes]:
-    """Pictures of different colours; the n-th of a class has the same name in both releases."""
+    """Images of different colours; the n-th of a class has the same name in both releases."""
     kind, suffix = ("JPEG", "jpg") if release is V1 else ("PNG", "png")
     files = {}
     for c, name in enumerate(afhq.CLASSES):
@@ -105,8 +105,8 @@ class TestWrong:
         del files["afhq/train/dog/flickr_dog_000100.jpg"], files["afhq/val/cat/flickr_cat_000003.jpg"]
         files["afhq/train/cat/more.jpg"] = picture(0)
         error = self.wrong(tmp_path, capsys, files)
-        assert "in.zip is not AFHQ as published: train/cat holds 10 pictures instead of 9; val/cat holds 5 " in error
-        assert "; train/dog holds 7 pictures instead of 8; download it again" in error
+        assert "in.zip is not AFHQ as published: train/cat holds 10 images instead of 9; val/cat holds 5 " in error
+        assert "; train/dog holds 7 images instead of 8; download it again" in error
 
     def test_counts_of_classes_that_are_not_chosen_do_not_matter(self, tmp_path):
         files = {name: data for name, data in content().items() if "/dog/" not in name}
@@ -114,7 +114,7 @@ class TestWrong:
 
     def test_other_folders(self, tmp_path, capsys):
         error = self.wrong(tmp_path, capsys, content() | {"afhq/train/fox/a.jpg": picture(0), "b.jpg": picture(0)})
-        assert "pictures too many: 2 (afhq/train/fox/a.jpg, b.jpg)" in error
+        assert "images too many: 2 (afhq/train/fox/a.jpg, b.jpg)" in error
 
     @pytest.mark.parametrize("flags", [[], ["--partial"]])
     @pytest.mark.parametrize(
@@ -124,7 +124,7 @@ class TestWrong:
             ({"train/cat/a.jpg": picture(0)}, "holds neither val/ nor test/"),
             (content(V1, "") | content(V2, ""), "holds train/, val/ and test/; name afhq.zip, afhq_v2.zip"),
         ],
-        ids=["other pictures", "training only", "both"],
+        ids=["other images", "training only", "both"],
     )
     def test_another_set(self, tmp_path, capsys, files, told, flags):
         assert told in self.wrong(tmp_path, capsys, files, *flags)
@@ -133,7 +133,7 @@ class TestWrong:
         assert "invalid choice: 'fox'" in self.wrong(tmp_path, capsys, content(), "--classes", "cat", "fox")
 
     def test_partial(self, tmp_path, capsys):
-        files = dict(list(content().items())[::3])  # of each held-out class 2 pictures, fewer than are held out
+        files = dict(list(content().items())[::3])  # of each held-out class 2 images, fewer than are held out
         assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
         assert "note: " in capsys.readouterr().out
         found = stored(tmp_path / "out.zip")

@@ -22,7 +22,7 @@ SIDE = 6  # of label files
 
 
 def labels(i: int) -> np.ndarray:
-    """The labels of picture i: hair at its own place, skin around it, background to the right."""
+    """The labels of image i: hair at its own place, skin around it, background to the right."""
     values = np.full((SIDE, SIDE), Part.SKIN, np.uint8)
     values[:, -1] = Part.BACKGROUND
     values[i // 4, i % 4] = Part.HAIR
@@ -105,7 +105,7 @@ def test_names_in_the_table_are_those_in_the_zip(tmp_path, archive):
     assert all(row["name"].endswith(".png") for row in table(tmp_path / "out.csv"))
 
 
-@pytest.mark.parametrize("stop", [0, 1, 2], ids=["in the pictures", "in the labels", "before the table"])
+@pytest.mark.parametrize("stop", [0, 1, 2], ids=["in the images", "in the labels", "before the table"])
 def test_an_unfinished_start_is_continued(tmp_path, archive, monkeypatch, capsys, stop):
     monkeypatch.setattr(packing, "CHUNK", 4)
     run(archive, tmp_path / "whole.zip")
@@ -150,10 +150,10 @@ class TestWrong:
     @pytest.mark.parametrize(
         ("lost", "told"),
         [
-            ("CelebA-HQ-img/3.jpg", "missing pictures: 1 (00003); download it again"),
-            ("mask-anno/0/00003", "pictures without labels in CelebAMask-HQ-mask-anno: 1 (00003)"),
-            ("mask-anno", "pictures without labels in CelebAMask-HQ-mask-anno: 14 (00000, 00001, 00002, ...)"),
-            ("mapping.txt", "pictures not in CelebA-HQ-to-CelebA-mapping.txt: 14 (00000, "),
+            ("CelebA-HQ-img/3.jpg", "missing images: 1 (00003); download it again"),
+            ("mask-anno/0/00003", "images without labels in CelebAMask-HQ-mask-anno: 1 (00003)"),
+            ("mask-anno", "images without labels in CelebAMask-HQ-mask-anno: 14 (00000, 00001, 00002, ...)"),
+            ("mapping.txt", "images not in CelebA-HQ-to-CelebA-mapping.txt: 14 (00000, "),
         ],
     )
     def test_missing(self, tmp_path, capsys, lost, told):
@@ -164,7 +164,7 @@ class TestWrong:
 
     def test_too_many(self, tmp_path, capsys):
         files = content() | {f"{ROOT}/CelebA-HQ-img/14.jpg": picture(0), f"{ROOT}/CelebA-HQ-img/me.jpg": picture(0)}
-        told = f"pictures too many: 2 ({ROOT}/CelebA-HQ-img/14.jpg, {ROOT}/CelebA-HQ-img/me.jpg)"
+        told = f"images too many: 2 ({ROOT}/CelebA-HQ-img/14.jpg, {ROOT}/CelebA-HQ-img/me.jpg)"
         assert told in self.wrong(tmp_path, capsys, files)
 
     @pytest.mark.parametrize(
@@ -185,7 +185,7 @@ class TestWrong:
         name = f"{ROOT}/CelebAMask-HQ-attribute-anno.txt"
         files[name] = files[name].replace(b"3.jpg  1 1 -1", b"3.jpg  1 1")
         error = self.wrong(tmp_path, capsys, files)
-        assert "pictures not in CelebAMask-HQ-attribute-anno.txt: 1 (00003)" in error
+        assert "images not in CelebAMask-HQ-attribute-anno.txt: 1 (00003)" in error
 
     def test_two_labels_for_one(self, tmp_path, capsys):
         files = content() | {f"{ROOT}/CelebAMask-HQ-mask-anno/9/00003_skin.png": picture(0)}
@@ -204,7 +204,7 @@ class TestPartial:
 
     def test_pictures_and_labels(self, tmp_path, capsys):
         rows = self.made(tmp_path, "img/3.jpg", "00004_")
-        assert "missing pictures: 1 (00003); pictures without labels in" in capsys.readouterr().out
+        assert "missing images: 1 (00003); images without labels in" in capsys.readouterr().out
         assert [row["name"] for row in rows] == sorted(stored(tmp_path / "out.zip"), key=lambda name: name[-9:])
         assert len(rows) == 13
         maps = stored(tmp_path / "out-labels.zip")

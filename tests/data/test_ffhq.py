@@ -92,7 +92,7 @@ def test_an_unfinished_start_is_continued(tmp_path, monkeypatch, capsys):
     with monkeypatch.context() as patch:
         patch.setattr(packing, "_assemble", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         assert run(source, tmp_path / "out.zip") == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again" in capsys.readouterr().err
     assert not (tmp_path / "out.zip").exists()
     kept = {p.name: p.stat().st_mtime_ns for p in packing.unfinished(tmp_path / "out.zip").glob("0*.zip")}
     assert len(kept) == 7
@@ -113,27 +113,27 @@ class TestIncomplete:
         for i in (3, 7, 11, 26):
             del files[f"{i:05d}.png"]
         error = self.wrong(tmp_path, capsys, files)
-        assert "in.zip is not FFHQ as published: missing pictures: 4 (00003, 00007, 00011, ...); " in error
+        assert "in.zip is not FFHQ as published: missing images: 4 (00003, 00007, 00011, ...); " in error
         assert error.endswith("download it again, or take what is there with --partial")
 
     def test_too_many(self, tmp_path, capsys):
         error = self.wrong(tmp_path, capsys, content() | {"teaser.png": picture(0), "00027.png": picture(0)})
-        assert "pictures too many: 2 (00027.png, teaser.png)" in error
+        assert "images too many: 2 (00027.png, teaser.png)" in error
 
     def test_twice(self, tmp_path, capsys):
         error = self.wrong(tmp_path, capsys, content() | {"small/00004.png": picture(0)})
-        assert "00004.png and small/00004.png are both picture 4; name the folder with one of them" in error
+        assert "00004.png and small/00004.png are both image 4; name the folder with one of them" in error
 
     def test_another_set(self, tmp_path, capsys):
         error = self.wrong(tmp_path, capsys, {"cat.png": picture(0), "notes.txt": b""}, "--partial")
-        assert "in.zip holds no picture named 00000.png or the like; name the folder with them" in error
+        assert "in.zip holds no image named 00000.png or the like; name the folder with them" in error
 
     def test_partial(self, tmp_path, capsys):
         files = content() | {"teaser.png": picture(0)}
         del files["00003.png"]
         assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
         assert "note: " in (out := capsys.readouterr().out)
-        assert "missing pictures: 1 (00003); pictures too many: 1 (teaser.png); taken as it is" in out
+        assert "missing images: 1 (00003); images too many: 1 (teaser.png); taken as it is" in out
         found = stored(tmp_path / "out.zip")
         assert len(found) == 26
         assert of("val", found) == {"00020", "00021", "00022"}  # the others stay where they are
@@ -158,13 +158,13 @@ class TestMetadata:
         source = fill(tmp_path / "in", content("folders"))
         json_file = metadata(tmp_path / "v2.json", records())
         assert run(source, tmp_path / "out.zip", "--metadata", json_file, common=common) == 0
-        assert "27 of 27 pictures have the MD5" in capsys.readouterr().out
+        assert "27 of 27 images have the MD5" in capsys.readouterr().out
 
     def test_damaged_files_are_named_and_nothing_is_written(self, tmp_path, capsys):
         source = fill(tmp_path / "in", content("folders") | {"images1024x1024/05000/00005.png": picture(6)})
         argv = [source, "--out", tmp_path / "out.zip", *FLAGS, "--metadata", metadata(tmp_path / "v2.json", records())]
         assert ffhq.main([str(a) for a in argv], COUNTS) == 2
-        assert "pictures with another MD5: 1 (images1024x1024/05000/00005.png)" in capsys.readouterr().err
+        assert "images with another MD5: 1 (images1024x1024/05000/00005.png)" in capsys.readouterr().err
         assert sorted(os.listdir(tmp_path)) == ["in", "v2.json"]
 
     def test_partial_leaves_damaged_ones_out(self, tmp_path):

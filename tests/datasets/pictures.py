@@ -4,7 +4,7 @@ import numpy as np
 
 
 class Numbers:
-    """Picture i is 2 x 2 pixels; its left column holds i, its right column i + 100."""
+    """Image i is 2 x 2 pixels; its left column holds i, its right column i + 100."""
 
     def __init__(self, count):
         self.count = count

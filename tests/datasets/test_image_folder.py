@@ -1,4 +1,4 @@
-"""Folders and zips of pictures: what is found, in which order, what is skipped, and what a worker process sees."""
+"""Folders and zips of images: what is found, in which order, what is skipped, and what a worker process sees."""
 
 import os
 import pickle
@@ -76,7 +76,7 @@ class TestFinding:
         with pytest.warns(UserWarning, match="skipped 1 of 13"):
             found = summarize(*open_split(tmp_path / "set", SIDE, 4))  # what is held out depends on names alone
         assert found == (
-            "6 pictures to train on, 4 held out by their folders (.png 6, .jpg 4); 1 cannot be read; "
+            "6 images to train on, 4 held out by their folders (.png 6, .jpg 4); 1 cannot be read; "
             "other files are passed over: .csv 1"
         )
 
@@ -160,14 +160,14 @@ class TestErrors:
 
     def test_empty(self, tmp_path):
         (tmp_path / "set" / "sub").mkdir(parents=True)
-        with pytest.raises(InputError, match="set is empty; put JPEG, PNG or WebP pictures into it"):
+        with pytest.raises(InputError, match="set is empty; put JPEG, PNG or WebP images into it"):
             ImageFolder(tmp_path / "set", SIDE)
         with pytest.raises(InputError, match=r"a\.zip is empty"):
             ImageFolder(pack(tmp_path / "a.zip", {}), SIDE)
 
     def test_only_other_files(self, put):
         with pytest.raises(
-            InputError, match=r"holds no picture \(JPEG, .* or HEIC\), only 2 other files, such as a\.mov"
+            InputError, match=r"holds no image \(JPEG, .* or HEIC\), only 2 other files, such as a\.mov"
         ):
             ImageFolder(put({"notes.txt": b"", "a.mov": b"moov"}), SIDE)
 

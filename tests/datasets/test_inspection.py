@@ -1,4 +1,4 @@
-"""The report on a set of pictures: every count against a set made to have it."""
+"""The report on a set of images: every count against a set made to have it."""
 
 import io
 import json
@@ -230,7 +230,7 @@ class TestCopies:
 class TestSplits:
     @pytest.mark.parametrize("name", ["val/cut.jpg", "stray/cut.jpg"])
     def test_agree_with_training(self, tmp_path, name):
-        """Training looks at headers when it starts: a picture cut short still decides on what the folders mean."""
+        """Training looks at headers when it starts: an image cut short still decides on what the folders mean."""
         cut = encoded("JPEG", 90, 90)[:-200]
         content = {"train/a.png": encoded(), "train/b.png": encoded(seed=1), "val/c.png": encoded(seed=2), name: cut}
         report = checked(tmp_path, content)
@@ -244,7 +244,7 @@ class TestSplits:
             (kind, part) for kind in ("cat", "dog") for part in ("Train", "valid"))})  # fmt: skip
         assert report.splits == {}
         assert report.uncounted_splits.startswith(
-            "2 pictures may be trained on though their folders are named like splits, as that of cat/valid/a.png is"
+            "2 images may be trained on though their folders are named like splits, as that of cat/valid/a.png is"
         )
 
 
@@ -254,7 +254,7 @@ class TestMeasures:
     def test_size_is_close_to_what_preparing_writes(self, tmp_path):
         report = checked(tmp_path, self.CONTENT, resolution=32)
         preparing.prepare(open_source(tmp_path / "set"), tmp_path / "out.zip", preparing.Options(32))
-        # the sample is of the same kind as the rest, so only what differs between pictures is a guess
+        # the sample is of the same kind as the rest, so only what differs between images is a guess
         assert report.prepared_bytes == pytest.approx((tmp_path / "out.zip").stat().st_size, rel=0.03)
 
     def test_size_of_what_is_kept_is_its_own(self, tmp_path):

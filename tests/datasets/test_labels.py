@@ -1,4 +1,4 @@
-"""Labels: every layout reads alike, mistakes name file, line and column, questions divide pictures as they say."""
+"""Labels: every layout reads alike, mistakes name file, line and column, questions divide images as they say."""
 
 import contextlib
 
@@ -73,7 +73,7 @@ def test_a_column_of_row_numbers_does_not_name_the_pictures(tmp_path, header, na
     text = f"{header},file,smile\n0,{names[1]},7\n1,{names[0]},5\n"
     if header == "file2" and names[0] == "1":
         return  # nobody can know
-    with contextlib.nullcontext() if not header else pytest.warns(Note, match="the column file names the pictures"):
+    with contextlib.nullcontext() if not header else pytest.warns(Note, match="the column file names the images"):
         assert read(written(tmp_path / "l.csv", text), names)["smile"] == [5.0, 7.0]
 
 
@@ -108,7 +108,7 @@ def test_what_is_not_asked_for_harms_nothing(tmp_path):
 
 def test_row_numbers_are_no_attribute(tmp_path):
     path = written(tmp_path / "l.csv", "Unnamed: 0,file,index,smile\n0,a.png,5,1\n1,b.png,6,0\n")
-    with pytest.warns(Note, match="the column file names the pictures"):
+    with pytest.warns(Note, match="the column file names the images"):
         table = labels.read(path, NAMES)
     assert list(table["a.png"]) == ["smile"]
     assert table["a.png"]["index"] == 5.0
@@ -153,8 +153,8 @@ def test_rows_without_an_end_are_told(tmp_path):
             "line 2: 3 columns, not the header's 2; put cells that hold a comma in quotation marks",
         ),
         ("file;age\na.png;1;0\n", "line 2: 3 columns, not the header's 2"),
-        ("file,smile\na.png,1\na.png,0\n", "line 3: a.png stands there twice, first in line 2; remove one"),
-        ("file,smile\nx/a.png,1\nx\\a.png,0\n", "line 3: x/a.png stands there twice, first in line 2"),
+        ("file,smile\na.png,1\na.png,0\n", "line 3: a.png appears twice, first in line 2; remove one"),
+        ("file,smile\nx/a.png,1\nx\\a.png,0\n", "line 3: x/a.png appears twice, first in line 2"),
         ("1\nsmile\na.png 1 1\nb.png 1\n", "line 3: 3 columns, not the header's 1"),
         ('file,smile\n"a.png,1\nb.png,0\n', "look for a quotation mark without its other half"),
         (b"PK\x03\x04rest", "is a workbook, not text; save it as CSV in UTF-8"),
@@ -162,7 +162,7 @@ def test_rows_without_an_end_are_told(tmp_path):
         (b"file,smile\na.png,\x81\n", "is not text"),
         (b"file,smile\na.png,1\0\n", "zero bytes"),
         (b"\xff\xfe\x00", "is not text"),
-        ("file,smile\n,1\n", "names none of the pictures, such as a.png"),
+        ("file,smile\n,1\n", "names none of the images, such as a.png"),
         ("a.png,1\nb.png,0\n", "begins with a row of labels; its first line must name the columns"),
         ("0;a.png;1\n1;b.png;0\n", "begins with a row of labels"),
     ],
@@ -185,7 +185,7 @@ def test_files_that_are_none(tmp_path):
 def test_pictures_are_matched_by_path_then_name_then_stem():
     table = {"x/a.png": 1, "b.png": 2, "c": 3, "x/d": 4}
     names = ["x/a.png", "x/b.png", "y/c.webp", "x/d.jpg", "e.png"]
-    with pytest.warns(UserWarning, match=r"l.csv has no row for 1 of 5 pictures, such as e.png; they are left out"):
+    with pytest.warns(UserWarning, match=r"l.csv has no row for 1 of 5 images, such as e.png; they are left out"):
         assert labels.match("l.csv", table, names) == [1, 2, 3, 4, None]
 
 
@@ -207,7 +207,7 @@ def test_names_that_changed_on_the_way(tmp_path, given, name):
 
 
 def test_a_row_is_of_the_picture_that_it_names_exactly():
-    with pytest.warns(UserWarning, match=r"no row for 2 of 4 pictures, such as A\.png"):
+    with pytest.warns(UserWarning, match=r"no row for 2 of 4 images, such as A\.png"):
         found = labels.match("l.csv", {"a.png": 1, "b": 2}, ["a.png", "A.png", "a.jpg", "B.png"])
     assert found == [1, None, None, 2]
 
@@ -223,7 +223,7 @@ def test_two_pictures_of_one_row():
 
 
 def test_no_picture_of_the_table():
-    with pytest.raises(InputError, match=r"l.csv names none of the pictures, such as b.png"):
+    with pytest.raises(InputError, match=r"l.csv names none of the images, such as b.png"):
         labels.match("l.csv", {"a.png": 1}, ["b.png"])
 
 
@@ -270,12 +270,12 @@ def test_questions_that_are_none(text):
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
-        ("beard", "no picture has the attribute 'beard'; known are binary, number, word, mixed, flag, unknown"),
-        ("unknown", "no picture has the attribute 'unknown'"),
+        ("beard", "no image has the attribute 'beard'; known are binary, number, word, mixed, flag, unknown"),
+        ("unknown", "no image has the attribute 'unknown'"),
         ("word", "word holds words, such as 'black'; choose one, as in word=black, or make all of them numbers"),
         ("mixed", "mixed holds words, such as 'many'; choose one, as in mixed=many"),
         ("mixed>1", "mixed holds words, such as 'many'"),
-        ("word=blue", "no picture has word=blue; there are Black, black, none, red"),
+        ("word=blue", "no image has word=blue; there are Black, black, none, red"),
         ("word>1", "word holds words"),
     ],
 )

@@ -115,7 +115,7 @@ class TestContent:
 
 class TestGoingOn:
     def interrupted(self, out: Path) -> None:
-        with pytest.raises(InputError, match=r"item 14 came too early .*the same command goes on"):
+        with pytest.raises(InputError, match=r"item 14 came too early .*run the same command again"):
             pack(ITEMS, partial(make_until, 13), out, "a", manifest, workers=0)
         assert not out.exists()
 
@@ -144,7 +144,7 @@ class TestGoingOn:
         self.interrupted(out)
         chunk = packing.unfinished(out) / "000001.zip"
         chunk.write_bytes(chunk.read_bytes().replace(content(5), content(5)[:-1] + b"!"))
-        with pytest.raises(InputError, match=r"000001\.zip was damaged and is removed .*the same command goes on"):
+        with pytest.raises(InputError, match=r"000001\.zip was damaged and is removed .*run the same command again"):
             pack(ITEMS, make, out, "a", manifest, workers=0)
         pack(ITEMS, make, out, "a", manifest, workers=0)
         assert out.read_bytes() == whole
@@ -253,7 +253,7 @@ class TestErrors:
 
         with monkeypatch.context() as patch:
             patch.setattr(os, "fsync", full)
-            with pytest.raises(InputError, match=r"No space left on device.*the same command goes on"):
+            with pytest.raises(InputError, match=r"No space left on device.*run the same command again"):
                 pack(ITEMS, make, out, "a", manifest, workers=0)
         assert not out.exists()
         assert len(list(packing.unfinished(out).glob("*.zip"))) == 3  # and the identity
@@ -276,7 +276,7 @@ class TestErrors:
         limit = resource.getrlimit(resource.RLIMIT_FSIZE)
         resource.setrlimit(resource.RLIMIT_FSIZE, (len(whole) // 2, limit[1]))  # chunks are smaller
         try:
-            with pytest.raises(InputError, match=r"cannot write .*: File too large; .*the same command goes on"):
+            with pytest.raises(InputError, match=r"cannot write .*: File too large; .*run the same command again"):
                 pack(ITEMS, make, out, "a", manifest, workers=0)
         finally:
             resource.setrlimit(resource.RLIMIT_FSIZE, limit)
@@ -286,8 +286,8 @@ class TestErrors:
 
     def test_what_cannot_be_made_at_all_leaves_nothing(self, out):
         def refuse(records):
-            raise InputError("no picture can be used")
+            raise InputError("no image can be used")
 
-        with pytest.raises(InputError, match="^no picture can be used$"):
+        with pytest.raises(InputError, match="^no image can be used$"):
             pack(ITEMS, make, out, "a", refuse, workers=0)
         assert os.listdir(out.parent) == []

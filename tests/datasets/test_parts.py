@@ -1,4 +1,4 @@
-"""Part labels: which file belongs to which picture, what the files mean, and zips of label maps."""
+"""Part labels: which file belongs to which image, what the files mean, and zips of label maps."""
 
 import io
 import json
@@ -86,7 +86,7 @@ class TestGroups:
 
 
 class TestPairing:
-    """`files` gives what belongs to a picture."""
+    """`files` gives what belongs to an image."""
 
     @pytest.mark.parametrize(
         ("picture", "label"),
@@ -244,7 +244,7 @@ class TestLabels:
 
     def test_every_part(self, tmp_path):
         labels = opened(tmp_path, {f"{part}/x_{name}.png": white(slice(0, 8)) for name, part in FILE_PARTS.items()})
-        with pytest.raises(InputError, match="could both be part labels"):  # of one picture they lie in one folder
+        with pytest.raises(InputError, match="could both be part labels"):  # of one image they lie in one folder
             labels.read("x.jpg")
         labels = opened(tmp_path, {f"{part:03}_{name}.png": white(slice(0, 8)) for name, part in FILE_PARTS.items()})
         for part in FILE_PARTS.values():

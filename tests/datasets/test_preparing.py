@@ -1,4 +1,4 @@
-"""Preparing pictures: what is kept, what is changed, what is told."""
+"""Preparing images: what is kept, what is changed, what is told."""
 
 import io
 import json
@@ -85,7 +85,7 @@ class TestPictures:
         _, out = made(tmp_path, {"a.png": encoded("PNG", 64, 64)})
         stored = Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.jpg")))
         assert stored.layer == [(1, 1, 1, 0), (2, 1, 1, 1), (3, 1, 1, 1)]  # sampling 1x1 for all three: 4:4:4
-        # the largest quantisation step at quality 95 is 12 and a smooth picture uses few coefficients
+        # the largest quantisation step at quality 95 is 12 and a smooth image uses few coefficients
         assert abs(np.asarray(stored).astype(int) - resampling.fit(pixels(64, 64), SIDE)).max() <= 12
 
     def test_quality_changes_the_size(self, tmp_path):
@@ -219,7 +219,7 @@ class TestSplits:
 
     @pytest.mark.parametrize(("val", "test"), [(20, 0), (0, 20), (10, 10), (-1, 1)])
     def test_too_many(self, tmp_path, val, test):
-        with pytest.raises(InputError, match="cannot hold out .* of 20 pictures; lower --heldout or --test"):
+        with pytest.raises(InputError, match="cannot hold out .* of 20 images; lower --heldout or --test"):
             preparing.validate_holdout(self.NAMES, val, test)
 
     def test_nothing_left_but_copies(self):
@@ -304,12 +304,12 @@ class TestWhole:
     @pytest.mark.parametrize("content", [{}, {"notes.txt": b""}], ids=["empty", "other files"])
     def test_no_picture(self, tmp_path, content):
         (tmp_path / "set").mkdir()
-        with pytest.raises(InputError, match="set holds no picture .JPEG, .* or HEIC.; add some or convert them"):
+        with pytest.raises(InputError, match="set holds no image .JPEG, .* or HEIC.; add some or convert them"):
             made(tmp_path, content)
 
     def test_no_usable_picture(self, tmp_path):
         with pytest.raises(
-            InputError, match=r"no picture that can be used: all 2 fail, the first: a\.png is not an image"
+            InputError, match=r"no image that can be used: all 2 fail, the first: a\.png is not an image"
         ):
             made(tmp_path, {"a.png": b"", "b.png": b"x"})
         assert os.listdir(tmp_path) == ["set"]

@@ -14,10 +14,10 @@ SIDE = 4
 
 @pytest.fixture(params=["folder", "zip"])
 def put(request, tmp_path):
-    """A function that makes a data set with pictures of these names."""
+    """A function that makes a data set with images of these names."""
 
     def make(names: list[str], broken: tuple[str, ...] = ()) -> Path:
-        files = {name: picture(i, side=6) for i, name in enumerate(names)} | dict.fromkeys(broken, b"no picture")
+        files = {name: picture(i, side=6) for i, name in enumerate(names)} | dict.fromkeys(broken, b"no image")
         if request.param == "zip":
             return pack(tmp_path / "set.zip", files)
         return fill(tmp_path / "set", files)
@@ -53,7 +53,7 @@ def test_folders_are_the_sets(put, given, held_out):
 def test_a_stray_picture_makes_it_an_ordinary_set(put, outside):
     path = put([*TRAIN, *VAL, outside])
     with pytest.warns(
-        UserWarning, match=rf"5 pictures may be trained on .* as that of val/00.png is.* unlike {outside};"
+        UserWarning, match=rf"5 images may be trained on .* as that of val/00.png is.* unlike {outside};"
     ):
         training, measured = open_split(path, SIDE, 3)
     everything = sorted([*TRAIN, *VAL, outside])
@@ -69,7 +69,7 @@ def test_a_stray_that_is_no_picture_does_not(put):
 
 
 @pytest.mark.filterwarnings(
-    "ignore:.*9 pictures may be trained on though their folders are named like splits, as that of test/cats/00.png is"
+    "ignore:.*9 images may be trained on though their folders are named like splits, as that of test/cats/00.png is"
 )
 @pytest.mark.parametrize("given", [TRAIN, VAL + TEST, TRAIN + some("dev", 3)], ids=["train", "val test", "dev"])
 def test_other_folders_are_no_splits(put, given):
@@ -112,7 +112,7 @@ def test_other_spellings(put, folders, separator):
 def test_splits_in_every_class_folder_are_told_of(put):
     with pytest.warns(
         UserWarning,
-        match="4 pictures may be trained on though their folders are named like splits, as that of a/val/00.png is",
+        match="4 images may be trained on though their folders are named like splits, as that of a/val/00.png is",
     ):
         training, measured = open_split(put(some("a/train", 4) + some("a/val", 2) + some("b/val", 2)), SIDE, 3)
     assert len(training) + len(measured) == 8
@@ -121,7 +121,7 @@ def test_splits_in_every_class_folder_are_told_of(put):
 def test_splits_with_other_words_in_their_names_are_told_of(put):
     with pytest.warns(
         UserWarning,
-        match="2 pictures may be trained on though their folders are named like splits, as that of ffhq_test/00.png is",
+        match="2 images may be trained on though their folders are named like splits, as that of ffhq_test/00.png is",
     ):
         open_split(put(some("ffhq_train", 4) + some("ffhq_test", 2)), SIDE, 3)
 

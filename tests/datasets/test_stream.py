@@ -76,8 +76,8 @@ def test_first():
 @pytest.mark.parametrize(
     ("error", "line"),
     [
-        (RuntimeError("bad\nmarker"), r"pictures cannot be loaded \(RuntimeError: bad marker\)"),
-        (MemoryError(), "no memory is left to load 2 pictures; .*"),
+        (RuntimeError("bad\nmarker"), r"images cannot be loaded \(RuntimeError: bad marker\)"),
+        (MemoryError(), "no memory is left to load 2 images; .*"),
     ],
     ids=["decoder", "memory"],
 )

@@ -1,4 +1,4 @@
-"""Whether weights have seen the pictures that they are judged by."""
+"""Whether weights have seen the images that they are judged by."""
 
 import shutil
 from dataclasses import replace
@@ -57,7 +57,7 @@ def test_fewer_can_be_measured_and_more_cannot(photos):
     found = open_unseen(str(photos), 4, [seen], 2)
     assert len(found.heldout) == 2 and names(found.training) == saw
     with pytest.raises(
-        InputError, match=r"5 pictures of .*photos cannot be measured: the training held out 4 and saw the others"
+        InputError, match=r"5 images of .*photos cannot be measured: the training held out 4 and saw the others"
     ):
         open_unseen(str(photos), 4, [seen], 5)
     assert len(open_unseen(str(photos), 4, [seen], 5, fewer=True).heldout) == 4
@@ -88,11 +88,11 @@ def test_nothing_that_was_trained_on_is_held_out_after_pictures_came_and_went(ph
         try:
             seen, now = trained(photos, int(rng.integers(1, 9)), history)
         except InputError as err:  # all that was held out is gone
-            assert "has none of the pictures left that were held out before" in str(err)
+            assert "has none of the images left that were held out before" in str(err)
             break
         saw |= now
         history = (seen, *history)
-        # half of the changes leave the pictures as they are
+        # half of the changes leave the images as they are
         if rng.random() < 0.5:
             fill(photos, [f"{seed}-{step}-{i}.png" for i in range(rng.integers(1, 60))])
             for path in rng.permutation(sorted(photos.iterdir()))[: rng.integers(0, 12)]:
@@ -100,7 +100,7 @@ def test_nothing_that_was_trained_on_is_held_out_after_pictures_came_and_went(ph
         try:
             held_out = names(open_unseen(str(photos), 4, history).heldout)
         except InputError as err:
-            assert "has none of the pictures left" in str(err)
+            assert "has none of the images left" in str(err)
         else:
             assert held_out and not held_out & saw
     assert step > 1
@@ -127,7 +127,7 @@ def test_other_data_is_doubted(photos, split):
     seen, _ = trained(photos, 3)
     found = open_unseen(str(split), 4, [seen])
     assert found.relation([seen]) == "other"
-    assert found.doubt([seen]) == f"they were trained on {photos}, and some of these pictures may be among those"
+    assert found.doubt([seen]) == f"they were trained on {photos}, and some of these images may be among those"
 
 
 def test_pictures_of_a_run_that_were_sorted_into_splits_since_are_doubted(photos):
@@ -145,10 +145,8 @@ def test_weights_that_began_with_others(photos, split):
     found = open_unseen(str(photos), 4, [second, first])
     assert len(found.heldout) == 2 and not names(found.heldout) & saw
     assert found.relation([second, first]) == "same"
-    # what the second saw may be a copy of pictures that the first held out: their names differ
-    assert (
-        found.doubt([second, first]) == f"they were trained on {split}, and some of these pictures may be among those"
-    )
+    # what the second saw may be a copy of images that the first held out: their names differ
+    assert found.doubt([second, first]) == f"they were trained on {split}, and some of these images may be among those"
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""Picture files written by hand, for what Pillow cannot write or would write otherwise."""
+"""Image files written by hand, for what Pillow cannot write or would write otherwise."""
 
 import importlib.util
 import io

@@ -1,4 +1,4 @@
-"""What a small file may become: no picture of a few bytes fills the memory or takes minutes, whatever it claims.
+"""What a small file may become: no image of a few bytes fills the memory or takes minutes, whatever it claims.
 
 Sizes are chosen so that nothing large is allocated where the bound holds.
 """

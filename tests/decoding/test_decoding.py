@@ -1,4 +1,4 @@
-"""Pictures of every mode and format against expected pixels; tolerances are derived where they are not zero."""
+"""Images of every mode and format against expected pixels; tolerances are derived where they are not zero."""
 
 import io
 import os
@@ -170,7 +170,7 @@ class TestDecodeModes:
 
 
 class TestOrientation:
-    # EXIF says on which sides of the upright picture the stored row 0 and column 0 lie: here stored from upright
+    # EXIF says on which sides of the upright image the stored row 0 and column 0 lie: here stored from upright
     STORED = {
         1: lambda u: u,
         2: lambda u: u[:, ::-1],  # row 0 = top, column 0 = right
@@ -359,7 +359,7 @@ class TestFit:
         ramp = (np.arange(16) * 10)[None, :, None].repeat(16, 0).repeat(3, -1).astype(np.uint8)
         out = resampling.fit(ramp, 64)
         assert out.shape == (64, 64, 3)
-        # pixel centres: x of the large picture lies at (x + 0.5) / 4 - 0.5 of the small one. Lanczos-3 follows a ramp
+        # pixel centres: x of the large image lies at (x + 0.5) / 4 - 0.5 of the small one. Lanczos-3 follows a ramp
         # within 2 % of its step (0.2), plus 1 for two roundings; its support of 3 pixels = 12 columns meets the border
         expected = ((np.arange(64) + 0.5) / 4 - 0.5) * 10
         assert abs(out[:, 12:-12, 0] - expected[12:-12]).max() <= 1.2

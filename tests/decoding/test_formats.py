@@ -56,7 +56,7 @@ class TestEveryFormat:
         y, x = np.mgrid[:32, :48]
         rgb = np.stack([7 * y, 5 * x, 90 + 0 * x], -1).astype(np.uint8)
         data = encoded(rgb, "AVIF", quality=95, subsampling="4:4:4")
-        assert abs(decoding.decode(data).astype(int) - rgb).max() <= 8  # of a smooth picture; most are within 2
+        assert abs(decoding.decode(data).astype(int) - rgb).max() <= 8  # of a smooth image; most are within 2
         assert decoding.read_size(data) == (48, 32)
         assert decoding.inspect(data).kind == "AVIF"
 

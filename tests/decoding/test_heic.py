@@ -1,4 +1,4 @@
-"""HEIC, what iPhones write: two small files made with pillow-heif from a picture drawn here, read by the optional pi-heif."""
+"""HEIC, what iPhones write: two small files made with pillow-heif from an image drawn here, read by the optional pi-heif."""
 
 import base64
 import sys
@@ -14,7 +14,7 @@ from stylemap.errors import InputError
 
 H, W = 32, 48
 LOSS = 10  # levels; at quality 80 with halved colour these ramps come back within 8, and decoders differ a little
-# The same picture: as it is, and stored lying on its side with the orientation that turns it back (irot and EXIF 6)
+# The same image: as it is, and stored lying on its side with the orientation that turns it back (irot and EXIF 6)
 PLAIN = """
 AAAAHGZ0eXBoZWljAAAAAG1pZjFoZWljbWlhZgAAAX1tZXRhAAAAAAAAACFoZGxyAAAAAAAAAABwaWN0AAAAAAAAAAAAAAAAAAAAACJpbG9jAAAAAERA
 AAEAAQAAAAABoQABAAAAAAAAAOQAAAAjaWluZgAAAAAAAQAAABVpbmZlAgAAAAABAABodmMxAAAAAA5waXRtAAAAAAABAAAA/WlwcnAAAADdaXBjbwAA

@@ -1,4 +1,4 @@
-"""A JPEG that is decoded at a half, quarter or eighth is the picture that it is when decoded whole."""
+"""A JPEG that is decoded at a half, quarter or eighth is the image that it is when decoded whole."""
 
 import numpy as np
 import pytest
@@ -42,9 +42,9 @@ def differences(width: int, height: int, side: int, pad: bool, orientation: int,
 def test_nothing_is_displaced_and_no_padding_shows(width, height, orientation):
     for side, pad, subsampling in ((16, False, 0), (16, True, 0), (25, False, 0), (16, False, 2)):
         found = differences(width, height, side, pad, orientation, subsampling)
-        # Half of the chroma samples: where a side is odd, the whole picture's last ones hold padding themselves
+        # Half of the chroma samples: where a side is odd, the whole image's last ones hold padding themselves
         chroma = 3 if subsampling and (width % 2 or height % 2) else 0
-        turns = 2  # where the waves turn within a pixel of the reduced picture
+        turns = 2  # where the waves turn within a pixel of the reduced image
         assert abs(found).max() <= ROUNDED + max(chroma, turns)
         # The mean over rows or columns rounds away all but a displacement: 0.05 pixels
         assert abs(found[..., 0].mean(0 if orientation < 5 else 1)).max() <= 0.05 * SLOPE + chroma

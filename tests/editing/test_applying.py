@@ -1,4 +1,4 @@
-"""Edits carried out: the picture of `compose`, where it differs, and the colours of parts brought to the photo's."""
+"""Edits carried out: the image of `compose`, where it differs, and the colours of parts brought to the photo's."""
 
 import numpy as np
 import pytest
@@ -98,7 +98,7 @@ MOVES = {
 
 @pytest.fixture(scope="module")
 def pairs(shipped, faces):
-    """Pictures and the same faces with another skin, darker ones lighter and lighter ones darker."""
+    """Images and the same faces with another skin, darker ones lighter and lighter ones darker."""
     tone = directions.load(PRETRAINED / "directions/avatars32.safetensors")["skin_tone"]
     made = []
     for i in range(6):
@@ -157,7 +157,7 @@ class TestPoisson:
 
 
 def test_everywhere_lies_as_the_part_does(model):
-    """Mirrored and scaled about the middle of the part, not of the picture."""
+    """Mirrored and scaled about the middle of the part, not of the image."""
     maps = [torch.rand(1, 4, SIDE, SIDE)]
     change = patch(maps, box_mask(3, 5, 8, 10), Placement((2.0, 3.0), 1.5, True), strength=0.5)
     whole = Change(composing.everywhere(change.step, SIDE), maps)

@@ -203,10 +203,10 @@ def test_beyond_the_receptive_field_nothing_changes(space, hard, flips, cells, h
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_with_layer_norm_distant_pixels_move_little(space, seed):
-    """Layer norm looks at the whole picture, so nothing stays exactly: one cell of 64 shifts every statistic by O(1 / 64).
+    """Layer norm looks at the whole image, so nothing stays exactly: one cell of 64 shifts every statistic by O(1 / 64).
 
     Six norms in a row make that about a tenth of the change inside. Measured on these weights: a 17th to an 87th; a fifth
-    is asserted. (A mask over half the picture moves the statistics by O(1): its other half changes by a half to a quarter
+    is asserted. (A mask over half the image moves the statistics by O(1): its other half changes by a half to a quarter
     as much, a matter of the architecture and not of the blending, see the test above.)
     """
     model = tiny.model(seed)

@@ -116,7 +116,7 @@ class TestFlipAndScale:
     @pytest.mark.parametrize("side", [16, 32, 64])
     def test_of_a_slope_is_a_slope(self, scale, side):
         """A linear function stays one where nothing from beyond the frame comes in: f(p) = a . (c + (p - c) / scale)."""
-        ramp = (torch.arange(side) + 0.5) / side  # in sides of the picture
+        ramp = (torch.arange(side) + 0.5) / side  # in sides of the image
         x = (ramp.view(-1, 1) + 2 * ramp).expand(1, 1, side, side)
         result = moved(x, scale=scale, about=[(12, 20)])
         y, z = (12 / SIDE + (ramp - 12 / SIDE) / scale, 20 / SIDE + (ramp - 20 / SIDE) / scale)
@@ -184,7 +184,7 @@ class TestCentre:
 
 @pytest.fixture
 def maps(model):
-    """w+ of three pictures of two samples."""
+    """w+ of three images of two samples."""
     return [in_space(model, stylemaps(model, 2, seed), "w+") for seed in (1, 2, 3)]
 
 
@@ -219,7 +219,7 @@ class TestCompose:
         assert_differ(render(model, actual, "w+"), render(model, maps[0], "w+"))
 
     def test_flip_mirrors_map_and_mask(self, maps):
-        """About the middle of the picture it is the patch of the mirrored reference."""
+        """About the middle of the image it is the patch of the mirrored reference."""
         mask = random_mask(2)
         flipped = patch(maps[1], mask, Placement(flip=True, centre=MIDDLE[0]))
         by_hand = patch([m.flip(3) for m in maps[1]], mask.flip(3))
@@ -227,7 +227,7 @@ class TestCompose:
 
     @pytest.mark.parametrize("space", ["w", "w+"])
     def test_a_mirrored_reference_is_the_mirrored_picture_s(self, model, space):
-        """All of it, about the middle: what is made of the mirrored picture's stylemap. Mirrored maps alone are not that."""
+        """All of it, about the middle: what is made of the mirrored image's stylemap. Mirrored maps alone are not that."""
         a, turned = stylemaps(model, 2, 1), stylemaps(model, 2, 2)
         where, full = Placement(flip=True), torch.ones(1, 1, SIDE, SIDE)
         result = compose(in_space(model, a, space), [patch(mirrored(model, turned, space), full, where)], SIDE)
@@ -290,7 +290,7 @@ class TestCompose:
             assert torch.equal(new[:, :, rows:], old[:, :, rows:])
 
     def test_a_direction_s_way_is_the_whole_step(self, model):
-        """in_space(w + d) - in_space(w), pushed everywhere, is the picture of w + d."""
+        """in_space(w + d) - in_space(w), pushed everywhere, is the image of w + d."""
         w, d = stylemaps(model, 1, 1), 0.3 * stylemaps(model, 1, 2)
         start, end = in_space(model, w, "w+"), in_space(model, w + d, "w+")
         step = addition([b - a for a, b in zip(start, end, strict=True)])

@@ -46,15 +46,15 @@ def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
 
 @pytest.mark.parametrize(("method", "n"), [(method, 900) for method in EVERY_METHOD] + [("means", 30)])
 def test_a_planted_direction_is_found(method, n):
-    x, labels, vector = planted(n, gap=30.0 if n < SIZE else 4.0)  # fewer pictures than coordinates, and more
+    x, labels, vector = planted(n, gap=30.0 if n < SIZE else 4.0)  # fewer images than coordinates, and more
     found = finding.find("planted", x, labels, method)
     assert found.vector.norm() == pytest.approx(1, abs=1e-5)
-    # Means of m and 2 m pictures are off by sqrt(1.5 / m) in each of 36 coordinates: at n = 900, m = 240, by 0.47 against
+    # Means of m and 2 m images are off by sqrt(1.5 / m) in each of 36 coordinates: at n = 900, m = 240, by 0.47 against
     # the gap of 4, and by 2.6 against 30 at n = 30, m = 8: cosines of 0.99. Classifiers look at the border, not at the means.
     assert cosine(found.vector, vector) > (0.98 if method == "means" else 0.9)
     assert found.origin.method == method and found.origin.pictures == n
     assert found.origin.positive == pytest.approx(1 / 3)
-    # halfway between the means a Gaussian errs beyond gap / 2 = 2 deviations: 2.3 %; 180 held-out pictures add 1.1 %
+    # halfway between the means a Gaussian errs beyond gap / 2 = 2 deviations: 2.3 %; 180 held-out images add 1.1 %
     assert found.origin.accuracy > 0.93 and found.origin.balanced_accuracy > 0.93
     assert found.origin.baseline == pytest.approx(2 / 3)
 
@@ -62,7 +62,7 @@ def test_a_planted_direction_is_found(method, n):
 @pytest.mark.parametrize("method", EVERY_METHOD)
 @pytest.mark.parametrize("seed", [0, 1])
 def test_held_out_pictures_tell_chance_from_knowledge(method, seed):
-    """Labels that mean nothing: fewer pictures than coordinates would fit perfectly, held-out ones are a coin's throw."""
+    """Labels that mean nothing: fewer images than coordinates would fit perfectly, held-out ones are a coin's throw."""
     x = noise(200, 16, 4, 4, seed=seed)
     labels = noise(200, seed=seed + 5) > 0
     accuracy = finding.find("nothing", x, labels, method, heldout=0.5).origin.balanced_accuracy
@@ -71,7 +71,7 @@ def test_held_out_pictures_tell_chance_from_knowledge(method, seed):
 
 def test_means_and_their_scale_in_closed_form():
     x, labels, _ = planted(60, 2.0)
-    found = finding.find("m", x, labels, heldout=1e-9)  # one picture of either label is held out
+    found = finding.find("m", x, labels, heldout=1e-9)  # one image of either label is held out
     test = finding._stratified("m", labels, 1e-9, 0)
     assert test.sum() == 2
     delta = x[labels & ~test].double().mean(0) - x[~labels & ~test].double().mean(0)
@@ -96,7 +96,7 @@ def test_fisher_s_discriminant_solves_its_equation(n):
 
 
 def test_where_coordinates_vary_unequally_means_find_the_way_and_normals_the_detector():
-    """Why "means" is the default: the pictures differ along a vector, the normal leans on quiet coordinates."""
+    """Why "means" is the default: the images differ along a vector, the normal leans on quiet coordinates."""
     deviations = torch.logspace(0, 2, SIZE).view(SHAPE)
     vector = deviations / deviations.norm()
     labels = torch.arange(1200) % 2 == 0
@@ -159,7 +159,7 @@ def test_without_scikit_learn(method, monkeypatch):
 # ---- principal components
 
 
-@pytest.mark.parametrize("n", [20, 200])  # fewer pictures than coordinates, and more
+@pytest.mark.parametrize("n", [20, 200])  # fewer images than coordinates, and more
 def test_pca_is_the_svd(n):
     x = noise(n, *SHAPE) * torch.linspace(1, 3, SIZE).view(SHAPE)
     found = finding.pca(x, 5)

@@ -61,7 +61,7 @@ def test_fitting_shapes_pass(shape):
         (SIDE, SIDE),
         (2, SIDE, SIDE),  # would meet the channels
         (1, SIDE, SIDE),
-        (2, 3, SIDE, SIDE),  # a colour picture
+        (2, 3, SIDE, SIDE),  # a colour image
         (3, 1, SIDE, SIDE),  # another batch
         (0, 1, SIDE, SIDE),
         (2, 1, SIDE, SIDE // 2),

@@ -1,4 +1,4 @@
-"""Mixing, interpolation and transfer: their ends are the pictures themselves."""
+"""Mixing, interpolation and transfer: their ends are the images themselves."""
 
 import re
 

@@ -1,4 +1,4 @@
-"""Films: their frames at the pictures are the pictures, none comes twice, and what is in no mask stands still."""
+"""Films: their frames at the images are the images, none comes twice, and what is in no mask stands still."""
 
 import gc
 import math
@@ -164,7 +164,7 @@ class TestRegions:
         w, regions = stylemaps(paper, 3, 1), [Region(random_mask(1)), Region(random_mask(1, seed=1), 0.2, 0.6)]
         frames = film(paper, w, 50, regions, loop=True)
         around = torch.cat([frames, frames[:1]]).diff(dim=0).abs().amax(dim=(1, 2, 3))
-        # at the pictures everything is at rest: (pi / 2 / 50)^2 = 0.001 of the longest way
+        # at the images everything is at rest: (pi / 2 / 50)^2 = 0.001 of the longest way
         assert around[[49, 99, 149]].max() < 0.002 * (w.max() - w.min())
         assert around.max() > 0.01
 
@@ -178,7 +178,7 @@ class TestRegions:
                 torch.testing.assert_close(half[k], torch.lerp(start, end, share)[..., here], rtol=0, atol=1e-5)
 
     def test_rest_takes_all_to_the_next_picture(self, paper):
-        """A soft part first, then ones: every pixel only ever nears the next picture, and arrives."""
+        """A soft part first, then ones: every pixel only ever nears the next image, and arrives."""
         w = stylemaps(paper, 3, 1)
         frames = film(paper, w, 21, [Region(random_mask(1), 0, 0.6), Region(ONES, 0.4, 1)])
         pictures = paper.synthesize(w)
@@ -234,7 +234,7 @@ class TestMistakes:
         ("change", "message"),
         [
             ({"frames": 1}, "frames must be at least 2, not 1"),
-            ({"stylemaps": torch.zeros(1, CHANNELS, 8, 8)}, "pictures must be at least 2, not 1"),
+            ({"stylemaps": torch.zeros(1, CHANNELS, 8, 8)}, "images must be at least 2, not 1"),
             ({"stylemaps": torch.zeros(2, CHANNELS, 4, 4)}, r"stylemaps must be \[N, 16, 8, 8\], not \[2, 16, 4, 4\]"),
             ({"stylemaps": torch.zeros(CHANNELS, 8, 8)}, "stylemaps must be"),
             ({"space": "z"}, "space must be"),
@@ -254,7 +254,7 @@ class TestMistakes:
 
 
 def test_places_move_from_picture_to_picture_only(paper):
-    """Between two pictures every pixel stays between its values in them: no frame shows what neither has."""
+    """Between two images every pixel stays between its values in them: no frame shows what neither has."""
     w = stylemaps(paper, 4, 1)
     frames, pictures = film(paper, w, 9, [Region(random_mask(1)), Region(LEFT, 0.3, 0.5)]), paper.synthesize(w)
     first = pictures[0]

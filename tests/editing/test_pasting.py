@@ -108,7 +108,7 @@ class TestPaste:
 
 
 def match(picture: np.ndarray, *parts: tuple[np.ndarray, np.ndarray]) -> np.ndarray:
-    """Parts (picture of the reference, where) laid over a picture in turn, and their colours brought to it."""
+    """Parts (image of the reference, where) laid over an image in turn, and their colours brought to it."""
     edited, sources = picture.astype(np.float32), []
     for reference, inside in parts:
         edited = np.where(inside[..., None], reference, edited)

@@ -74,7 +74,7 @@ class TestBoxes:
         assert torch.equal(result[..., 6:, :], original[..., 6:, :])
 
     def test_boxes_read_the_reference_and_not_one_another(self):
-        """Two boxes that swap two cells of the picture itself."""
+        """Two boxes that swap two cells of the image itself."""
         original = numbered()
         swap = [Box((0, 0), (3, 4), (1, 1)), Box((3, 4), (0, 0), (1, 1))]
         result = copy_boxes(original, [original, original], swap)

@@ -42,12 +42,12 @@ def box_mask(y: int, x: int, height: int, width: int, side: int = SIDE) -> Tenso
 
 
 def patch(maps: Sequence[Tensor], mask: Tensor, placement: Placement = Placement(), **settings) -> Change:  # noqa: B008
-    """Maps of a reference over those of a picture."""
+    """Maps of a reference over those of an image."""
     return Change(Patch(reference=0, mask=mask, placement=placement, **settings), maps)
 
 
 def addition(maps: Sequence[Tensor], mask: Tensor | None = None, **settings) -> Change:
-    """Maps that are added to those of a picture, as a push does."""
+    """Maps that are added to those of an image, as a push does."""
     return Change(Step(mask=mask, **settings), maps)
 
 

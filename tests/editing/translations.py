@@ -1,4 +1,4 @@
-"""Translations of pictures, pixel by pixel: what moving parts is compared with."""
+"""Translations of images, pixel by pixel: what moving parts is compared with."""
 
 import torch
 from torch import Tensor

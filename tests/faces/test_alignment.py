@@ -1,4 +1,4 @@
-"""The square, the picture along it, and the way back: places to a fraction of a pixel, no seam, nothing else touched."""
+"""The square, the image along it, and the way back: places to a fraction of a pixel, no seam, nothing else touched."""
 
 import math
 import tracemalloc
@@ -32,7 +32,7 @@ def placed(centre, scale: float = 1.0, degrees: float = 0.0) -> np.ndarray:
 
 
 def waves(x, y, period: float) -> np.ndarray:
-    """A picture known everywhere, [..., 3] around 128."""
+    """An image known everywhere, [..., 3] around 128."""
     k = 2 * np.pi / period
     parts = np.sin(k * x), np.sin(k * (0.6 * x + 0.8 * y) + 1), np.cos(k * y)
     return 128 + AMPLITUDE * np.stack(parts, -1)
@@ -44,7 +44,7 @@ def waves_photo(height: int, width: int, period: float) -> np.ndarray:
 
 
 def in_photo(alignment: Alignment) -> tuple[np.ndarray, np.ndarray]:
-    """x and y in the photo of every pixel of the aligned picture, from the quad alone; [side, side] each."""
+    """x and y in the photo of every pixel of the aligned image, from the quad alone; [side, side] each."""
     up_left, down_left, _, up_right = alignment.quad
     v, u = (np.mgrid[: alignment.side, : alignment.side] + 0.5) / alignment.side
     at = up_left + u[..., None] * (up_right - up_left) + v[..., None] * (down_left - up_left)
@@ -280,7 +280,7 @@ class TestAlignMask:
 @pytest.mark.parametrize(("height", "width"), [(96, 140), (141, 96), (97, 97)])
 @pytest.mark.parametrize("side", [16, 32])
 def test_central_is_the_square_that_is_decoded(height, width, side):
-    """A smooth picture through the alignment is what `resampling.fit` makes of it."""
+    """A smooth image through the alignment is what `resampling.fit` makes of it."""
     photo = waves_photo(height, width, 60)
     alignment = Alignment.central(height, width, side)
     x, y = in_photo(alignment)
@@ -463,7 +463,7 @@ class TestMemory:
         photo = np.zeros((3000, 3000, 3), np.uint8)
         alignment = Alignment.of(quad(placed((1500, 1500), 30)), 64)
         edited = np.zeros((64, 64, 3), np.uint8)
-        # a strip of 1M pixels: the new picture, its mixture and intermediate results, 12 bytes each
+        # a strip of 1M pixels: the new image, its mixture and intermediate results, 12 bytes each
         assert self.peak(lambda: paste_back(photo, edited, alignment)) < photo.nbytes + 80e6
 
 

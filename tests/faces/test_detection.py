@@ -114,7 +114,7 @@ class TestYuNet:
         (face,) = YuNet(toy)(toy_yunet.photo(height, width, y=64, x=32))
         np.testing.assert_allclose(face.landmarks, (POINTS + (1, 2)) * CELL, atol=1e-3)
         assert face.landmarks.dtype == np.float64
-        assert face.landmarks[0, 0] < face.landmarks[1, 0]  # the first eye is the one at the picture's left
+        assert face.landmarks[0, 0] < face.landmarks[1, 0]  # the first eye is the one at the image's left
         assert face.landmarks[3, 0] < face.landmarks[4, 0]
         x, y, log_width, log_height = toy_yunet.BOX
         size = np.exp([log_width, log_height])

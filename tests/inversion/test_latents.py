@@ -80,7 +80,7 @@ LATENT = torch.zeros(1, 6, 12)
         ({"latent": LATENT.int()}, "{}", "not finite numbers"),
         ({"latent": LATENT / 0}, "{}", "not finite numbers"),
         ({"latent": LATENT[:, 1:]}, "{}", "must hold [6, 12] numbers"),
-        ({"latent": LATENT, "x": LATENT + 1}, "{}", "'x' [1, 6, 12], which these weights have no use for"),
+        ({"latent": LATENT, "x": LATENT + 1}, "{}", "'x' [1, 6, 12], which these weights do not use"),
         ({"latent": LATENT, "noise.0": torch.zeros(1, 1, 4, 4)}, "{}", "lacks noise.1"),
         ({"latent": LATENT, "noise.0": torch.zeros(1, 1, 9, 9)}, "{}", "noise.0"),
         ({"latent": LATENT, "noise.99": torch.zeros(1, 1, 4, 4)}, "{}", "noise.99"),

@@ -68,7 +68,7 @@ def test_judged_on_the_other_pictures(short):
 
 
 def test_edits_that_do_not_show(short):
-    """The pictures themselves: whatever is learned, each score comes once as real and once as edited."""
+    """The images themselves: whatever is learned, each score comes once as real and once as edited."""
     found = detectability.detectability(pairs(60, 0, torch.clone), pairs(40, 1, torch.clone))
     assert found == (pytest.approx(0.5), pytest.approx(0.5))
 

@@ -20,7 +20,7 @@ def pictures() -> toys.Set:
 
 
 def label(index: int) -> np.ndarray:
-    """Skin everywhere, and a nose whose place is that of index // 2: pictures 2 k and 2 k + 1 fit."""
+    """Skin everywhere, and a nose whose place is that of index // 2: images 2 k and 2 k + 1 fit."""
     found = np.full((SIDE, SIDE), Part.SKIN, np.uint8)
     y = 8 * (index // 2)
     found[y : y + 6, 4 : 10 + index % 2] = Part.NOSE
@@ -45,7 +45,7 @@ class TestTasks:
         assert not tasks["hair"].mask(2, 5).any()
 
     def test_subset(self):
-        """Pairs name the pictures, not their places, and keep to the subset."""
+        """Pairs name the images, not their places, and keep to the subset."""
         tasks = {t.name: t for t in local_editing.part_tasks(label, [1, 4, 5, 6], 1, SIDE)}
         assert tasks["nose"].pairs == [(4, 5)]
         assert torch.equal(tasks["nose"].mask(4, 5)[0, 0] > 0, torch.from_numpy(label(5) == Part.NOSE))

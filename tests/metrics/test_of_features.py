@@ -39,13 +39,13 @@ class TestFid:
         assert fid(a, a + 1) == pytest.approx(20, abs=1e-5)
 
     def test_one_picture(self):
-        with pytest.raises(InputError, match="two pictures"):
+        with pytest.raises(InputError, match="two images"):
             fid(gaussian(50), gaussian(50)[:1])
 
 
 class TestKid:
     def test_by_hand(self):
-        """As many pictures as a subset: the only subset is the whole set."""
+        """As many images as a subset: the only subset is the whole set."""
         a, b = gaussian(12), gaussian(12, seed=1) + 1
 
         def kernel(x, y):
@@ -88,7 +88,7 @@ class TestKid:
         assert abs(np.mean(values)) < 3 * np.std(values) / 20**0.5
 
     def test_too_few(self):
-        with pytest.raises(InputError, match="four pictures"):
+        with pytest.raises(InputError, match="four images"):
             kid(gaussian(50), gaussian(50)[:3])
 
 

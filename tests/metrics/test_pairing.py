@@ -41,13 +41,13 @@ class TestIou:
 
 class TestPair:
     def test_planted(self):
-        """Boxes of four places, two pictures each: those of one place meet, whatever the order."""
+        """Boxes of four places, two images each: those of one place meet, whatever the order."""
         places = [(0, 0), (6, 6), (0, 6), (6, 0)]
         order = [2, 0, 3, 1, 0, 2, 1, 3]
         masks = np.stack([box(*places[k], 4, 4) for k in order])
         pairs = pairing.pair(pairing.iou(masks, masks), 4)
         assert all(order[a] == order[b] for a, b in pairs) and len({i for p in pairs for i in p}) == 8
-        assert pairs == [(0, 5), (1, 4), (2, 7), (3, 6)]  # equals in the order of the pictures
+        assert pairs == [(0, 5), (1, 4), (2, 7), (3, 6)]  # equals in the order of the images
 
     def test_the_best_pair_goes_first_and_takes_its_pictures_away(self):
         scores = np.array([[1, 0.8, 0.9, 0.1], [0.8, 1, 0.2, 0], [0.9, 0.2, 1, 0.7], [0.1, 0, 0.7, 1]])

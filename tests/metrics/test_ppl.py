@@ -9,7 +9,7 @@ COUNT = 40
 
 
 class Colours(toys.Flat):
-    """All six numbers count: three in the left half of the picture, three in the right."""
+    """All six numbers count: three in the left half of the image, three in the right."""
 
     def synthesize(self, latents):
         left, right = latents[:, 0, :3], latents[:, 0, 3:]
@@ -27,7 +27,7 @@ def endpoints(seed: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("sampling", ["full", "end"])
 def test_straight_paths(sampling):
-    """The picture moves by epsilon (b - a): the length is the mean square of b - a, wherever on the path."""
+    """The image moves by epsilon (b - a): the length is the mean square of b - a, wherever on the path."""
     a, b = endpoints()
     found = ppl.path_lengths(Colours(), toys.distance, COUNT, "w", sampling)
     torch.testing.assert_close(found, (b - a).square().mean(dim=1), rtol=2e-3, atol=0)

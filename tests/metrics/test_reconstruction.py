@@ -47,7 +47,7 @@ def test_ssim_of_flat_images():
 
 
 def test_structure_counts():
-    """A picture turned inside out about its mean has a negative covariance."""
+    """An image turned inside out about its mean has a negative covariance."""
     a = toys.images(1) * 0.5
     assert float(ssim(a, -a)) < -0.8
 

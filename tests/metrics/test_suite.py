@@ -105,7 +105,7 @@ def test_where_features_come_from(results):
 
 
 def test_a_perfect_model():
-    """Encodes a picture as itself."""
+    """Encodes an image as itself."""
 
     class Identity:
         config, device = tiny.model().config, torch.device("cpu")
@@ -161,7 +161,7 @@ def test_models_of_vectors():
 def test_one_picture():
     alone = evaluation()
     alone.heldout = Avatars(tiny.SIDE, 1, "heldout")
-    assert "two held-out pictures" in alone.measure("mse_ref").details["reason"]
+    assert "two held-out images" in alone.measure("mse_ref").details["reason"]
     assert isinstance(alone.measure("swd_lerp").value, float)
 
 
@@ -302,7 +302,7 @@ class TestEachMeasureIsItsOwn:
 
 @pytest.mark.parametrize("parts", [True, False], ids=["parts", "halves"])
 def test_detectability_is_judged_on_pictures_that_were_not_trained_on(monkeypatch, parts):
-    """No picture of an edit judged, source or reference, is in an edit that the classifier is trained on; that is the value."""
+    """No image of an edit judged, source or reference, is in an edit that the classifier is trained on; that is the value."""
     pairs, seen = {}, []
     edits = local_editing.edits
 

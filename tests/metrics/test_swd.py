@@ -34,7 +34,7 @@ def test_sliced_shift():
 
 @pytest.mark.parametrize(("side", "sides"), [(64, [64, 32, 16]), (16, [16]), (8, [8]), (31, [31])])
 def test_pyramid(side, sides):
-    """Levels from the picture down to 16 pixels, from which it can be built again."""
+    """Levels from the image down to 16 pixels, from which it can be built again."""
     x = toys.images(2, side=side)
     levels = swd.pyramid(x)
     assert [level.shape[-1] for level in levels] == sides
@@ -114,7 +114,7 @@ class TestSets:
             swd.swd(swd.patches([toys.noise(2)]), swd.patches([toys.noise(3)]))
 
     def test_nothing_to_describe(self):
-        with pytest.raises(ValueError, match="without pictures"):
+        with pytest.raises(ValueError, match="without images"):
             swd.patches([])
         with pytest.raises(ValueError, match="7 pixels or more"):
             swd.patches([toys.noise(1, side=6)])

@@ -16,7 +16,7 @@ UNTRAINED = {"network": "random weights, seed 0: not comparable"}
 
 
 class Flat(Model):
-    """z of 6 numbers maps to a latent [N, 2, 6], the same twice; the picture is one colour, the first three numbers."""
+    """z of 6 numbers maps to a latent [N, 2, 6], the same twice; the image is one colour, the first three numbers."""
 
     config = SimpleNamespace(
         resolution=SIDE, latents=Latents("two vectors", "latent", "layers", (2, CHANNELS), CHANNELS, spatial=False)
@@ -35,7 +35,7 @@ class Flat(Model):
 
 
 class Set:
-    """A data set of given pictures, uint8 [N, R, R, 3]."""
+    """A data set of given images, uint8 [N, R, R, 3]."""
 
     def __init__(self, pictures: np.ndarray):
         self.pictures, self.side = pictures, pictures.shape[1]

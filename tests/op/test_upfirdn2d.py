@@ -117,7 +117,7 @@ def test_upsampling_keeps_the_mean_of_a_constant_picture(taps):
     k = len(taps)
     y = upfirdn2d(torch.full((1, 2, 8, 8), 3.0, dtype=torch.float64), taps, up=2, pad=(k - 1, k - 1), gain=4)
     inside = y[..., k : k + 8, k : k + 8]  # at least k from the border, where zeros from outside come in
-    # Even and odd pixels see different taps, together all of them: each 2 x 2 cell has the mean of the picture.
+    # Even and odd pixels see different taps, together all of them: each 2 x 2 cell has the mean of the image.
     cells = F.avg_pool2d(inside, 2)
     assert (cells - 3).abs().max() <= 20 * EPS[torch.float64] * 3
     if sum(taps[::2]) == sum(taps[1::2]):  # both kinds have the same sum, so each pixel is right alone

@@ -200,7 +200,7 @@ def test_half_transparent_pixels_show_the_edit_over_white():
 
 
 class TestJpeg:
-    """Which keeps no pixel, but the kind of the picture."""
+    """Which keeps no pixel, but the kind of the image."""
 
     def test_cmyk(self):
         smooth = cv2.resize(noise(4)[:8, :8], (SIDE, SIDE), interpolation=cv2.INTER_CUBIC)

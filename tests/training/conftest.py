@@ -22,7 +22,7 @@ def charts(monkeypatch):
 
 @pytest.fixture(scope="session")
 def pictures(tmp_path_factory) -> Path:
-    """12 pictures, one of them held out: with batches of 4, epochs of 11 end inside a batch. To be left as they are."""
+    """12 images, one of them held out: with batches of 4, epochs of 11 end inside a batch. To be left as they are."""
     folder = tmp_path_factory.mktemp("training") / "pictures"
     folder.mkdir()
     rng = np.random.default_rng(0)

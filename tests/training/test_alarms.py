@@ -34,7 +34,7 @@ def test_overpowering_discriminator(signs, sounds):
         ([0.01, 0.5, 0.6, 0.07], False),  # not yet a tenth
         ([0.0, 0.001, 0.002, 0.0], False),  # never was alive: the start of training
         ([0.01], False),
-        ([3.0, 0.25], False),  # more than real pictures have is noise, and 0.25 is alive
+        ([3.0, 0.25], False),  # more than real images have is noise, and 0.25 is alive
     ],
 )
 def test_collapse(diversity, sounds):

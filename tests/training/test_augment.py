@@ -394,7 +394,7 @@ class TestColour:
 
 class TestApply:
     def test_equal_draws_are_equal_transforms(self):
-        """Of two batches, and of a batch in parts: the transform is affine in the pictures."""
+        """Of two batches, and of a batch in parts: the transform is affine in the images."""
         a, b, draws = pictures(8), pictures(8, seed=1), draw(0, 0, 8)
         augmentation = fixed(0.8)
         one, other, mixed = (augmentation.apply(x, draws) for x in (a, b, 0.25 * a + 0.75 * b))
@@ -492,7 +492,7 @@ class TestDerivatives:
 
     @TWICE
     def test_penalty(self):
-        """R1 by the pictures before they are augmented. For D(x) = w x it is |A' w|^2, with A the linear part."""
+        """R1 by the images before they are augmented. For D(x) = w x it is |A' w|^2, with A the linear part."""
         draws, augmentation = draw(0, 0, 2), fixed(1.0)
         images = pictures(2, 8).double().requires_grad_()
         weight = pictures(1, 8, seed=1).double().requires_grad_()
@@ -673,7 +673,7 @@ class TestAdaptation:
         assert still.strength() == pytest.approx(0.3)
 
 
-# ---- leaks: the mean over the transforms, as a linear map of pictures, must not lose any picture
+# ---- leaks: the mean over the transforms, as a linear map of images, must not lose any image
 
 
 def values(**given: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -702,7 +702,7 @@ CASES = {  # transform -> equally probable values
 
 
 def mean_map(name: str, side: int = 8) -> torch.Tensor:
-    """The mean of a transform that is always applied, as a matrix [R^2, R^2] on pictures of one channel."""
+    """The mean of a transform that is always applied, as a matrix [R^2, R^2] on images of one channel."""
     basis = torch.eye(side**2, dtype=torch.float64).view(1, side**2, side, side)
     total = torch.zeros(side**2, side**2, dtype=torch.float64)
     for value in CASES[name]:

@@ -48,7 +48,7 @@ def five_iterations(config: StylemapTraining, folder: Path) -> None:
 
 
 def passes_of(config: StylemapTraining, i: int, world: distributed.World, trainee: state.Trainee) -> list[Pass]:
-    """What the loop would make of random pictures."""
+    """What the loop would make of random images."""
     samples = batching.assign_places(config.batch, world.rank, world.size, batching.count_passes(config, world))
     pictures = torch.randint(
         0, 256, (config.batch, 16, 16, 3), generator=torch.Generator().manual_seed(i), dtype=torch.uint8
@@ -185,7 +185,7 @@ class TestTheOthersWait:
         assert order == ["worked", "waited", "worked", "waited"] or order == ["worked", "worked", "waited", "waited"]
 
     def test_but_not_for_one_that_has_died(self, worlds):
-        with pytest.raises(InputError, match="process 1 of 2 has not heard of process 0 .* --resume"):  # noqa: SIM117
+        with pytest.raises(InputError, match="process 1 of 2 has not heard from process 0 .* --resume"):  # noqa: SIM117
             with worlds[1].first_works():
                 pass
 

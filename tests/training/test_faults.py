@@ -105,7 +105,7 @@ def half_line(run: Path) -> None:
 def temporary_files(run: Path) -> None:
     for folder in (run, run / "grids"):
         folder.mkdir(exist_ok=True)
-        (folder / f".0123{files.TEMPORARY_SUFFIX}.png").write_bytes(b"half a picture")
+        (folder / f".0123{files.TEMPORARY_SUFFIX}.png").write_bytes(b"half an image")
 
 
 def no_weights(run: Path) -> None:

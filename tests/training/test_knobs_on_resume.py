@@ -79,7 +79,7 @@ def go_on(run: Path, config: StylemapTraining, name: str) -> None:
         loop.train(other, run, resume=True, observer=one, stop=one)
     except InputError as err:
         assert name in REFUSED or name.startswith("model.")
-        assert name in str(err) or (name == "data" and "holds other pictures" in str(err))
+        assert name in str(err) or (name == "data" and "holds other images" in str(err))
         assert "\n" not in str(err) and files(run) == before
     else:
         assert name not in REFUSED and not name.startswith("model.")

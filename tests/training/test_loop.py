@@ -86,7 +86,7 @@ def test_resume_keeps_the_strength_of_the_augmentation(config, tmp_path):
 
 
 class TestWhereTheDataLies:
-    """The names of the pictures tell data from other data; where it lies does not."""
+    """The names of the images tell data from other data; where it lies does not."""
 
     @pytest.fixture
     def photos(self, pictures, tmp_path):
@@ -124,17 +124,17 @@ class TestWhereTheDataLies:
         trained = self.trained()
         (held_out,) = {p.name for p in photos.iterdir()} - trained
         (photos / trained.pop()).rename(photos / "another.png")
-        with pytest.warns(UserWarning, match="photos holds other pictures than when this run was stopped"):
+        with pytest.warns(UserWarning, match="photos holds other images than when this run was stopped"):
             loop.train(stopped, Path("run"), resume=True, stop=stop_after(1))
         assert held_out not in self.trained()
         for path in photos.iterdir():
             if path.name not in trained:
                 path.unlink()
-        with pytest.raises(InputError, match="photos has none of the pictures left that were held out before"):
+        with pytest.raises(InputError, match="photos has none of the images left that were held out before"):
             loop.train(stopped, Path("run"), resume=True)
 
     def trained(self) -> set[str]:
-        """Names of pictures that the run saw."""
+        """Names of images that the run saw."""
         everything = ImageFolder("photos", 16)
         return set(unseen.trained_among(everything, everything, "photos", checkpoint.seen_by("run")))
 
@@ -144,7 +144,7 @@ class TestWhereTheDataLies:
         for i, path in enumerate(photos.iterdir()):
             shutil.copy(path, tmp_path / "others" / f"other{i}.png")
         before = {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()}
-        with pytest.raises(InputError, match=f"{data} holds other pictures than photos, on which run was trained"):
+        with pytest.raises(InputError, match=f"{data} holds other images than photos, on which run was trained"):
             loop.train(replace(stopped, data=data), Path("run"), resume=True)
         assert {p: p.read_bytes() for p in Path("run").rglob("*") if p.is_file()} == before
 
@@ -154,7 +154,7 @@ class TestWhereTheDataLies:
         tuned = replace(stopped, init_from="run", images=4)
         for i in range(100, 160):
             shutil.copy(photos / "0.png", photos / f"{i}.png")
-        with pytest.raises(InputError, match="5 pictures of photos cannot be measured"):
+        with pytest.raises(InputError, match="5 images of photos cannot be measured"):
             unseen.open_unseen("photos", 16, checkpoint.seen_by("run"), 5)
         loop.train(replace(tuned, heldout=5), Path("tuned"))
         found = unseen.open_unseen("photos", 16, checkpoint.seen_by("tuned"))
@@ -248,7 +248,7 @@ class TestInitFrom:
 
     def test_other_networks_are_named(self, config, weights):
         other = replace(config, init_from=weights, model=replace(config.model, channel_max=4))
-        with pytest.raises(InputError, match=r"has other networks; to start from it give --model\.channel_max 8"):
+        with pytest.raises(InputError, match=r"has other networks; to start from it give --model\.channel-max 8"):
             loop.build(other, torch.device("cpu"))
 
 

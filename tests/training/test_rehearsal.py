@@ -45,7 +45,7 @@ def train(config: StylemapTraining, tick: bool = False) -> None:
         del parts
     if tick:
         pictures = torch.randint(0, 256, (config.heldout, side, side, 3), dtype=torch.uint8)
-        with torch.no_grad():  # as the picture grid does, whose sheet on the host is large beside these small networks
+        with torch.no_grad():  # as the image grid does, whose sheet on the host is large beside these small networks
             w = trainee.average.encode(from_uint8(pictures))
             blend(trainee.average, w, w.flip(0), torch.ones(1, 1, side, side))
 

@@ -13,17 +13,17 @@ class StylemapConfig(ModelConfig):
     """Generator, encoder and discriminator of a StyleMapGAN."""
 
     architecture: Literal["stylemap"] = "stylemap"
-    """Which networks, latents and training cycle; stylegan2 and stylegan are there for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
     stylemap_size: int = 8
-    """Side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32; finer reconstructs better, edits smaller."""
+    """Side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32. A larger map reconstructs better, but edits show more."""
     stylemap_channels: int = 64
-    """Channels of the stylemap, and the length of z."""
+    """Number of channels of the stylemap, and the length of z."""
     norm: Literal["layer", "instance", "batch", "group"] = "layer"
-    """Before modulation; the others are the paper's ablations."""
+    """Normalisation before modulation. layer is the published one. The others are ablations of the paper."""
     linear_rgb: bool = False
-    """No leaky ReLU after to-RGB, which learns faster; the published networks have one."""
+    """Leave out the leaky ReLU after to-RGB. The network then learns faster. The published networks have it."""
     light: bool = False
-    """The stylemap resizer keeps stylemap_channels at every side: for 1024 px."""
+    """Light generator for 1024 px: the stylemap resizer keeps stylemap_channels at every side."""
 
     least_resolution: ClassVar[int] = 16
 
@@ -72,17 +72,19 @@ class StylemapLoss(LossConfig):
     """Weights of the terms of the cyclic scheme (StyleMapGAN, section 3.3)."""
 
     discriminator_reconstruction: float = 1.0
-    """The discriminator tells reconstructions from originals."""
+    """Weight of the adversarial loss by which the discriminator learns to tell reconstructions from real images."""
     autoencoder_images: int = 0
-    """At the start, this many images train only the image cycle, without the discriminator; 0 = none, as published."""
+    """For this many images at the start, train only the reconstruction of images, without the discriminator. 0 means
+    none, as published."""
 
 
 @dataclass(frozen=True)
 class StylemapSpeed(SpeedConfig):
-    """How the same training is computed."""
+    """How the training is computed."""
 
     checkpointing: bool = False
-    """Keep only the sides of the synthesis network in memory and compute the rest again: less memory, more time."""
+    """Keep less of the synthesis network in memory, and compute it again for the backward pass. It takes less memory
+    and more time."""
 
 
 @dataclass(frozen=True)

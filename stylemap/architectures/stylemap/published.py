@@ -101,7 +101,7 @@ def load(path: str | Path) -> tuple[StylemapModel, Discriminator]:
     required = ("g_ema", "e_ema", "discriminator", "train_args")
     missing = [name for name in required if not isinstance(saved, dict) or name not in saved]
     if missing:
-        raise InputError(f"{path} is no published StyleMapGAN checkpoint: it lacks {', '.join(missing)}")
+        raise InputError(f"{path} is not a published StyleMapGAN checkpoint: it lacks {', '.join(missing)}")
     try:
         config = convert_args(saved["train_args"].state)
         entries = pickles.floats({(name, key): value for name in required[:3] for key, value in saved[name].items()})
@@ -112,9 +112,11 @@ def load(path: str | Path) -> tuple[StylemapModel, Discriminator]:
         reading.fill(model.encoder, convert_encoder(networks["e_ema"]), "", path)
         reading.fill(discriminator, convert_discriminator(networks["discriminator"]), "", path)
     except InputError as err:  # of the config or of an entry: it does not know the file
-        raise InputError(f"{path} is no published StyleMapGAN checkpoint: {err}") from err
+        raise InputError(f"{path} is not a published StyleMapGAN checkpoint: {err}") from err
     except (TypeError, ValueError, KeyError, AttributeError, IndexError, RuntimeError) as err:
-        raise InputError(f"{path} is no published StyleMapGAN checkpoint: {type(err).__name__} {brief(err)}") from err
+        raise InputError(
+            f"{path} is not a published StyleMapGAN checkpoint: {type(err).__name__} {brief(err)}"
+        ) from err
     return model, discriminator
 
 

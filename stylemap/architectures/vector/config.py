@@ -15,7 +15,7 @@ class VectorConfig(ModelConfig):
     """Generator, encoder and discriminator of a model with one latent vector per layer."""
 
     latent_channels: int = 512
-    """Length C of z, of w, and of each layer's vector."""
+    """Length C of z, of w, and of the vector of each layer."""
 
     def __post_init__(self):
         super().__post_init__()
@@ -48,7 +48,7 @@ class VectorConfig(ModelConfig):
 @dataclass(frozen=True, kw_only=True)
 class StyleGAN2Config(VectorConfig):
     architecture: Literal["stylegan2"] = "stylegan2"
-    """Which networks, latents and training cycle; stylegan2 and stylegan are there for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
 
     @property
     def noise_sides(self) -> list[int]:
@@ -59,7 +59,7 @@ class StyleGAN2Config(VectorConfig):
 @dataclass(frozen=True, kw_only=True)
 class StyleGANConfig(VectorConfig):
     architecture: Literal["stylegan"] = "stylegan"
-    """Which networks, latents and training cycle; stylegan2 and stylegan are there for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +67,10 @@ class VectorLoss(LossConfig):
     """Weights of the terms of the training."""
 
     adversarial: Literal["nonsaturating", "relativistic", "wgan-gp"] = "nonsaturating"
-    """As published, or each fake against a real image (R3GAN), which wants r1_gamma and r2_gamma with r1_every 1. wgan-gp is
-    the critic of the first StyleGAN, which has a gradient penalty of its own in every step."""
+    """Form of the adversarial loss. nonsaturating is the published one of StyleMapGAN and StyleGAN2. relativistic
+    compares each generated image with a real one (R3GAN). It needs optim.r1_gamma, optim.r2_gamma and optim.r1_every 1.
+    wgan-gp, the critic of the first StyleGAN, is for stylegan2 and stylegan. It has a gradient penalty of its own, and
+    needs optim.r1_gamma 0."""
 
 
 @dataclass(frozen=True)
@@ -76,10 +78,10 @@ class VectorCycleConfig:
     """How samples are made, and whether there is an encoder."""
 
     mixing: float = 0.9
-    """Share of samples whose finer layers take the latent of another z (StyleGAN, section 3.1)."""
+    """Style mixing: the share of samples whose finer layers take the latent of another z (StyleGAN, section 3.1)."""
     encoder: bool = True
-    """Train an encoder beside the generator, which does not learn from it (in-domain inversion). false: the model has no
-    encoder, and nothing is reconstructed."""
+    """Train an encoder beside the generator, as in in-domain inversion. The generator does not learn from it. With
+    false, the model has no encoder, and nothing is reconstructed."""
 
     def __post_init__(self):
         check_kinds(self, "vector")
@@ -91,9 +93,9 @@ class StyleGAN2CycleConfig(VectorCycleConfig):
     """Also the penalty of path lengths."""
 
     path_weight: float = 2.0
-    """Strength of the path length penalty (StyleGAN2, section 3.2); 0 = off."""
+    """Weight of the path length penalty (StyleGAN2, section 3.2). 0 means off."""
     path_every: int = 4
-    """Iterations between path length penalties (each is made that much stronger)."""
+    """Iterations between path length penalties. Each penalty is multiplied by this number."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -2,7 +2,7 @@
 
 Generator and discriminator are trained as published: style mixing and noise inputs (Karras et al. 2019, section 3), path
 length regularisation (Karras et al. 2020, section 3.2), each regularisation only every few iterations (section 3.1). The
-encoder finds latents whose images are the pictures, judged by the same discriminator (Zhu et al. 2020, "In-Domain GAN
+encoder finds latents that reproduce the images, judged by the same discriminator (Zhu et al. 2020, "In-Domain GAN
 Inversion for Real Image Editing", section 3.2), and the generator learns nothing from it. Data, batch, optimiser, average and
 measures are those of a StyleMapGAN, so that the two compare. What differs from the publications:
 

@@ -4,7 +4,7 @@ Common to all: weights are stored at unit variance (over lr_mul) and scaled at r
 but where a function says so. What does differ:
 
 * TensorFlow has kernels [k, k, inputs, outputs] and dense weights [inputs, outputs].
-* A transposed convolution lays the kernel down unturned, where a convolution of the upsampled picture would turn it. StyleGAN2
+* A transposed convolution lays the kernel down unturned, where a convolution of the upsampled image would turn it. StyleGAN2
   of TensorFlow stores doubling kernels for the second reading; ours and the PyTorch layouts for the first. The first StyleGAN
   uses an unturned transposed convolution ("fused") at sides from 128 on and a plain one below; ours is the plain one.
 * TensorFlow adds 1 to the styles at run time; ours and the PyTorch layouts have it in the bias.

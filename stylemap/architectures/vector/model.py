@@ -60,7 +60,7 @@ class VectorModel(Model):
         """
         check_images(images, self.config.resolution, values=not self.training)
         if self.encoder is None:
-            raise InputError("these weights have no encoder; invert pictures by optimisation")
+            raise InputError("these weights have no encoder; invert images by optimisation")
         return self.generator.w_avg + self.encoder(images.contiguous(memory_format=torch.channels_last))
 
     def synthesize(self, latent: Tensor, noise: Noise = None) -> Tensor:

@@ -88,7 +88,7 @@ class Synthesis(nn.Module):
     """Latents [N, L, C] -> images [N, 3, R, R] in about [-1, 1] (not clamped), L = 2 log2 R - 2.
 
     One layer at side 4, then two at each further side up to R, the first of which doubles it. Every side has its to-RGB,
-    which takes the latent of the layer after it; the pictures are upsampled and summed up (the skips of section 4.1).
+    which takes the latent of the layer after it; the images are upsampled and summed up (the skips of section 4.1).
     """
 
     def __init__(self, config: VectorConfig):

@@ -1,7 +1,7 @@
-"""Faces that this project draws itself: a description (`Face`), its picture and its part labels, and random ones as a data set.
+"""Faces that this project draws itself: a description (`Face`), its image and its part labels, and random ones as a data set.
 
 face = Face(hair=Hair("bob", "ginger"), eyes=Eyes(colour="green"), hat=Hat("cap", "navy"))
-picture, labels = draw(face, 256), draw_parts(face, 256)
+image, labels = draw(face, 256), draw_parts(face, 256)
 """
 
 from stylemap.datasets.avatars.dataset import Avatars

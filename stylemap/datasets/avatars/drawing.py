@@ -1,4 +1,4 @@
-"""A face as a picture and as part labels."""
+"""A face as an image and as part labels."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ MIN_SIDE, MAX_SIDE = 16, 256  # pixels
 
 
 def draw(face: Face, side: int) -> np.ndarray:
-    """The picture, uint8 [side, side, 3] RGB; ``side`` is 16..256 pixels."""
+    """The image, uint8 [side, side, 3] RGB; ``side`` is 16..256 pixels."""
     check_side(side)
     return painting.paint(layers(face), face.background_corners(), face.placement, side, face.grain)
 

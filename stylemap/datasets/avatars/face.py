@@ -1,4 +1,4 @@
-"""What a drawn face looks like: all that its picture and its part labels depend on.
+"""What a drawn face looks like: all that its image and its part labels depend on.
 
 The fields say which values are allowed; another one raises an `InputError`. The ranges are those of the random faces, since
 the drawing is made for these. Lengths are fractions of the image's side.

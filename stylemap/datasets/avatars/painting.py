@@ -1,4 +1,4 @@
-"""Layered shapes and the two ways to rasterise them: into a picture and into part labels.
+"""Layered shapes and the two ways to rasterise them: into an image and into part labels.
 
 Coordinates are face units: x = 0 is the middle of the face (the image's centre column), y = 0 the top and y = 1 the
 bottom of the image, and one unit is the image's side. A drawing is a list of `Shape`, painted in order.
@@ -41,7 +41,7 @@ class Shape(NamedTuple):
 
 
 def paint(shapes: list[Shape], background: np.ndarray, placement: Placement, side: int, grain: int) -> np.ndarray:
-    """The picture, uint8 [side, side, 3] RGB.
+    """The image, uint8 [side, side, 3] RGB.
 
     ``background`` is uint8 [2, 2, 3], the colours of the four corners; ``grain`` (>= 0) chooses the paper grain.
     """

@@ -175,7 +175,7 @@ class PartLabels:
         values = _values(_opened(self.source.read(name), name), name)
         if values.max() >= len(Part):
             why = f"holds the value {values.max()}, and ids of parts are 0 to {len(Part) - 1}"
-            raise InputError(f"{name} {why}; name a file of one part <picture>_<part>.png")
+            raise InputError(f"{name} {why}; name a file of one part <image>_<part>.png")
         return values.astype(np.uint8)
 
 

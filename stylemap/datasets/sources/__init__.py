@@ -38,7 +38,7 @@ def open_source(path: str | Path, side: int | None = None) -> Source:
     if path.suffix.lower() in (".mdb", ".lmdb"):
         return Lmdb(path, {"": path}, side)
     if path.suffix.lower() != ".zip" and not zipfile.is_zipfile(path):
-        raise InputError(f"{path} is neither a folder nor a zip nor an LMDB; name one that holds pictures")
+        raise InputError(f"{path} is neither a folder nor a zip nor an LMDB; name one that holds images")
     return Archive(path)
 
 

@@ -75,7 +75,7 @@ class Source:
 
 def refuse_huge(name: str, size: int) -> None:
     if size > LARGEST_FILE:
-        raise InputError(f"{name} is {size / 2**30:.1f} GiB, more than any picture should be; remove it")
+        raise InputError(f"{name} is {size / 2**30:.1f} GiB, more than any image should be; remove it")
 
 
 def file_stamp(path: Path) -> str:

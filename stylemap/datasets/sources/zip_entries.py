@@ -57,7 +57,7 @@ def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, overl
     """
     if info.file_size > max(UNSUSPECTED, LARGEST_RATIO * info.compress_size):
         what = f"{info.file_size / 2**20:.0f} MiB from {info.compress_size / 2**10:.0f} KiB"
-        raise InputError(f"{name} would unpack to {what}, which no picture does; remove it")
+        raise InputError(f"{name} would unpack to {what}, which no image does; remove it")
     try:
         if overlaps:
             raise zipfile.BadZipFile("it overlaps with another file in the zip")

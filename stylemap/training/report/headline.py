@@ -59,21 +59,21 @@ def _progress(config: dict, log: Log) -> str:
 def _verdict(log: Log) -> str:
     """The held-out score, as a person would say it."""
     if not log.images:
-        later = "The first tick will bring pictures and curves."
+        later = "The first tick will bring images and curves."
         return f"<p class='verdict'>Nothing is measured yet.</p><p class='quiet'>{later}</p>"
     explained, psnr = log.newest("heldout_explained"), log.newest("heldout_psnr")
     if explained is not None:
         share, scale = (
             wording.shown(explained, "%"),
-            "0&nbsp;% is the same mean picture every time, 100&nbsp;% a perfect copy.",
+            "0&nbsp;% means the mean image every time, and 100&nbsp;% means perfect copies.",
         )
         if explained < 0:
-            said = "Its reconstructions are <b>still worse than the mean picture</b>."
+            said = "Its reconstructions are <b>still worse than the mean image</b>."
         else:
-            said = f"It explains <b>{share}</b> of what differs between pictures it never saw."
+            said = f"It reproduces <b>{share}</b> of the variance of images that it never saw."
         return f"<p class='verdict'>{said}</p><p class='quiet'>{_best(log, 'heldout_explained', '%')} {scale}</p>"
     if psnr is not None:
-        said = f"Pictures it never saw come back with <b>{wording.shown(psnr, 'dB')}</b> PSNR."
+        said = f"The PSNR of images that it never saw is <b>{wording.shown(psnr, 'dB')}</b>."
         return f"<p class='verdict'>{said}</p><p class='quiet'>{_best(log, 'heldout_psnr', 'dB')} Higher is better.</p>"
     return "<p class='verdict'>No held-out score is known.</p>"
 
@@ -90,9 +90,11 @@ def _tiles(log: Log) -> str:
     mse, psnr, speed = (log.newest(name) for name in ("heldout_mse", "heldout_psnr", "images_per_second"))
     if mse is not None and mse >= 0:
         levels = math.sqrt(mse) * 127.5
-        tiles.append((f"{levels:.3g} of 255", "levels a pixel is typically off, in pictures it never saw"))
+        tiles.append((f"{levels:.3g} of 255", "levels: the typical error of a pixel, in images that it never saw"))
     if psnr is not None:
-        tiles.append((wording.shown(psnr, "dB"), "PSNR of the same; 6\N{NO-BREAK SPACE}dB more is half the error"))
+        tiles.append(
+            (wording.shown(psnr, "dB"), "PSNR of the same images; 6\N{NO-BREAK SPACE}dB more means half the error")
+        )
     if speed is not None:
         tiles.append((wording.shown(speed), f"images per second; {wording.duration(log.seconds())} of training so far"))
     if log.written is not None:

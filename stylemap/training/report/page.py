@@ -93,13 +93,13 @@ def _plain(value: object) -> str:
 
 KINDS = (  # what the files of a run are, by the beginning of the name
     ("weights.safetensors", "the newest weights: what to generate and edit with"),
-    ("weights-best", "those with the lowest held-out error"),
+    ("weights-best", "the weights with the lowest held-out error"),
     ("weights-", "weights"),
     ("state-", "everything a resume needs"),
     ("log.jsonl", "one line per tick"),
     ("config.yaml", "every setting"),
-    ("grids", "picture sheets in full size"),
-    ("tensorboard", "the same for TensorBoard"),
+    ("grids", "image sheets in full size"),
+    ("tensorboard", "the same log for TensorBoard"),
 )
 
 

@@ -21,27 +21,27 @@ PLOTS = {
     "Held-out scores": (
         Plot(
             "Share explained",
-            "Of what differs between pictures it never saw. Higher is better.",
+            "Share of the variance of held-out images that is reproduced. Higher is better.",
             {"heldout_explained": ("held-out", REAL)},
             unit="%",
             floor=0,
         ),
         Plot(
             "PSNR",
-            "The error on a scale of decibels. Higher is better.",
+            "The error in decibels. Higher is better.",
             {"heldout_psnr": ("held-out", REAL)},
             unit="dB",
         ),
         Plot(
             "Squared error",
-            "Pixels from −1 to 1. Training far below held-out: pictures are learned by heart.",
+            "Pixels from −1 to 1. If training lies far below held-out, images are learned by heart.",
             {"heldout_mse": ("held-out", REAL), "image_reconstruction": ("training", TRAINING)},
         ),
     ),
     "Losses": (
         Plot(
             "Discriminator",
-            "How far it is from telling each apart. Dashed: it guesses (0.69).",
+            "Its loss for each kind of image. Dashed: it guesses (0.69).",
             {
                 "discriminator_real": ("real", REAL),
                 "discriminator_fake": ("samples", SAMPLES),
@@ -51,7 +51,7 @@ PLOTS = {
         ),
         Plot(
             "Fooling the discriminator",
-            "Small: these pass for real. Dashed: the discriminator guesses.",
+            "Loss of generated images. Small: they pass for real. Dashed: the discriminator guesses.",
             {
                 "generator_adversarial": ("samples", SAMPLES),
                 "encoder_adversarial": ("reconstructions", RECONSTRUCTIONS),
@@ -60,7 +60,7 @@ PLOTS = {
         ),
         Plot(
             "Perceptual",
-            "Reconstruction against original, in features. Lower is better.",
+            "Distance of reconstruction and original in features. Lower is better.",
             {"perceptual": ("training", TRAINING)},
         ),
         Plot(
@@ -70,7 +70,7 @@ PLOTS = {
         ),
         Plot(
             "Gradient penalty",
-            "Squared slope of the discriminator (R1 at real pictures, R2 at fakes).",
+            "Squared gradient of the discriminator (R1 at real images, R2 at generated ones).",
             {"r1_penalty": ("real", REAL), "r2_penalty": ("fakes", SAMPLES)},
         ),
         Plot(
@@ -80,23 +80,23 @@ PLOTS = {
         ),
         Plot(
             "Critic",
-            "Rating of samples less that of real pictures (WGAN). 0: it knows no difference.",
+            "Output for samples minus output for real images (WGAN). 0: it sees no difference.",
             {"critic": ("samples less real", SAMPLES), "gradient_penalty": ("gradient penalty", TRAINING)},
         ),
         Plot(
-            "Verdict on real pictures",
-            "1: the discriminator takes all for real, 0: half of them. Near 1 for long, it knows them by heart.",
+            "Outputs for real images",
+            "1: the discriminator takes all for real. 0: half of them. If it stays near 1, it knows them by heart.",
             {"real_sign": ("real", REAL)},
         ),
     ),
     "Spread": (
         Plot(
             "Diversity of samples",
-            "How much they differ from one another; 1: as much as real pictures, 0: all are one.",
+            "How much samples differ from one another. 1: as much as real images. 0: all are the same.",
             {"sample_diversity": ("samples", SAMPLES)},
         ),
         Plot(
-            "Stylemaps of held-out pictures",
+            "Stylemaps of held-out images",
             "Standard deviation of their values.",
             {
                 "stylemap_std": ("all", REAL),
@@ -105,7 +105,7 @@ PLOTS = {
             },
         ),
         Plot(
-            "Latents of held-out pictures",
+            "Latents of held-out images",
             "Standard deviation of their values.",
             {
                 "latent_std": ("all", REAL),

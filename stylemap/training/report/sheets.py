@@ -1,4 +1,4 @@
-"""The picture sheets of a run: the newest in full, earlier ones small, for the slider."""
+"""The image sheets of a run: the newest in full, earlier ones small, for the slider."""
 
 import base64
 import io
@@ -12,7 +12,7 @@ from PIL import Image
 from stylemap import decoding
 from stylemap.errors import InputError
 
-FRAMES = 24  # picture sheets, at most
+FRAMES = 24  # image sheets, at most
 FRAME_WIDTH, FRAME_QUALITY = 512, 75  # pixels of a sheet in the slider; JPEG
 NEWEST_WIDTH, NEWEST_QUALITY = 1040, 88
 SHEET_COLUMNS = ("held-out", "reconstruction", "combination", "sample")  # of `heldout.picture_grid`
@@ -114,23 +114,23 @@ def _jpeg(picture: Image.Image, width: int, quality: int) -> dict:
 def pictures(sheets: Sheets) -> str:
     """The newest sheet; the script on the page lets the slider show the others in its place."""
     if sheets.newest is None:
-        return "<section><h2>Pictures</h2><p class='quiet'>There is no picture sheet yet.</p></section>"
+        return "<section><h2>Images</h2><p class='quiet'>There is no image sheet yet.</p></section>"
     heads = "".join(f"<span>{column}</span>" for column in SHEET_COLUMNS)
     heads = f"<div class='heads'>{heads}</div>" if sheets.newest["titled"] else ""
     parts = "".join(
-        f"<div>{heads}<img src='{part['source']}' width='{part['width']}' height='{part['height']}' alt='picture sheet'></div>"
+        f"<div>{heads}<img src='{part['source']}' width='{part['width']}' height='{part['height']}' alt='image sheet'></div>"
         for part in sheets.newest["parts"]
     )
     words = (
-        "<b>Held-out</b>: a picture kept from training. <b>Reconstruction</b>: the same through encoder and generator. "
-        "<b>Combination</b>: its upper half with the lower half of the next row’s picture; of a vector-latent generator, its "
-        "coarser layers with the finer ones of that picture. <b>Sample</b>: drawn from noise."
+        "<b>Held-out</b>: an image kept from training. <b>Reconstruction</b>: what encoder and generator make of it. "
+        "<b>Combination</b>: its upper half with the lower half of the next row’s image; with a vector latent, its "
+        "coarser layers with the finer ones of that image. <b>Sample</b>: an image of a random z."
     )
     return (
-        f"<section id='pictures'><h2>Pictures <span id='when'>after {sheets.newest['images']:,} images</span></h2>"
+        f"<section id='pictures'><h2>Images <span id='when'>after {sheets.newest['images']:,} images</span></h2>"
         f"<div class='sheet' data-images='{sheets.newest['images']}'>{parts}</div>"
         "<div class='slider' hidden><button type='button' aria-label='play from the start'>▶</button>"
-        "<input type='range' min='0' step='1' aria-label='picture sheets over time'></div>"
+        "<input type='range' min='0' step='1' aria-label='image sheets over time'></div>"
         + (f"<p class='quiet'>{words}</p>" if heads else "")
         + "</section>"
     )

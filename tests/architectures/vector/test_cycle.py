@@ -44,7 +44,7 @@ def stylegan(config: TrainConfig) -> TrainConfig:
 
 
 def make(config: TrainConfig, passes: int = 1, double: bool = False):
-    """A cycle at its start, and what gives the passes of random pictures after so many images."""
+    """A cycle at its start, and what gives the passes of random images after so many images."""
     trainee = loop.build(config, torch.device("cpu"))
     if double:
         trainee.networks.double()

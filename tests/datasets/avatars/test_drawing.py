@@ -1,4 +1,4 @@
-"""The drawing: aligned, with parts that fit the picture and do not hide one another."""
+"""The drawing: aligned, with parts that fit the image and do not hide one another."""
 
 import dataclasses
 
@@ -15,7 +15,7 @@ SIDE = 64
 
 @pytest.fixture(scope="module")
 def faces():
-    """For each of FACES: attributes, picture and labels."""
+    """For each of FACES: attributes, image and labels."""
     return [(sample(0, i), draw(sample(0, i), SIDE), draw_parts(sample(0, i), SIDE)) for i in FACES]
 
 
@@ -129,7 +129,7 @@ def test_labels_at_64_agree_with_labels_at_256():
 
 
 def test_labels_fit_the_picture(faces):
-    """Labels shifted by two pixels explain the picture worse: within-part variance grows."""
+    """Labels shifted by two pixels explain the image worse: within-part variance grows."""
 
     def unexplained(image, labels):
         return sum(image[labels == p].var(axis=0).sum() * (labels == p).sum() for p in set(labels.flat))

@@ -1,4 +1,4 @@
-"""Every face is what it was, byte for byte: pictures, part labels and attributes against recorded hashes."""
+"""Every face is what it was, byte for byte: images, part labels and attributes against recorded hashes."""
 
 import hashlib
 import json

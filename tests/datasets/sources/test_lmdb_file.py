@@ -69,7 +69,7 @@ def test_of_several_transactions_the_last_counts(tmp_path):
 
 
 def test_finding_reads_no_values(tmp_path, monkeypatch):
-    """The names of a megabyte of pictures are in the few pages of keys."""
+    """The names of a megabyte of images are in the few pages of keys."""
     path = store(tmp_path / "x.mdb", {b"%05d" % i: bytes(9000) for i in range(120)})
     read = []
     real = Database._bytes

@@ -259,7 +259,7 @@ class TestZipOfOthers:
         source = open_source(pack(tmp_path / "n.zip", {**self.FILES, "dataset.json": manifest}, zipfile.ZIP_STORED))
         assert source.pictures() == sorted(self.FILES)
         assert source.manifest() == {"labels": self.LABELS}
-        assert source.verified == frozenset()  # theirs says nothing on whether the pictures are whole
+        assert source.verified == frozenset()  # theirs says nothing on whether the images are whole
         assert source.read("00001/img00000003.png") == self.FILES["00001/img00000003.png"]
 
     def test_nvidia_without_labels(self, tmp_path):
@@ -399,9 +399,7 @@ class TestZipBombs:
         monkeypatch.setattr(zipfile.ZipExtFile, "read", lambda *_: pytest.fail("it was unpacked"))
         source = open_source(path)
         for use in (source.read, source.read_size):
-            with pytest.raises(
-                InputError, match=r"^bomb\.png is 3\.0 GiB, more than any picture should be; remove it$"
-            ):
+            with pytest.raises(InputError, match=r"^bomb\.png is 3\.0 GiB, more than any image should be; remove it$"):
                 use("bomb.png")
 
     def test_the_rest_of_the_zip_is_read(self, tmp_path):
@@ -435,13 +433,13 @@ class TestZipBombs:
 
     @pytest.mark.parametrize("name", ["bomb.png", "dataset.json"])
     def test_that_keep_their_promise(self, tmp_path, name):
-        """A picture with zeros behind it; a list of lists, which takes twenty times as much when it is parsed."""
+        """An image with zeros behind it; a list of lists, which takes twenty times as much when it is parsed."""
         content = {
             "bomb.png": picture(0) + bytes(8 << 20),
             "dataset.json": b'{"labels":[' + b"[]," * (1 << 21) + b"0]}",
         }[name]
         path = pack(tmp_path / "set.zip", {name: content, "fine.png": picture(1)})
-        expected = rf"{name} would unpack to [68] MiB from \d+ KiB, which no picture does; remove it"
+        expected = rf"{name} would unpack to [68] MiB from \d+ KiB, which no image does; remove it"
         if name == "dataset.json":
             with pytest.raises(InputError, match=expected):
                 open_source(path)
@@ -591,7 +589,7 @@ class TestFolder:
         with open(tmp_path / "huge.png", "wb") as file:
             file.write(picture(0))
             file.truncate(LARGEST_FILE + 1)  # sparse: takes no space
-        with pytest.raises(InputError, match=r"^huge\.png is 1\.0 GiB, more than any picture should be; remove it$"):
+        with pytest.raises(InputError, match=r"^huge\.png is 1\.0 GiB, more than any image should be; remove it$"):
             open_source(tmp_path).read("huge.png")
 
     def test_a_lost_file_is_an_error_of_the_system(self, tmp_path):
@@ -613,7 +611,7 @@ BOMB = b"\x89PNG\r\n\x1a\n" + b"".join(
 
 
 class TestBadFiles:
-    """Each is one clear line; the other pictures are read."""
+    """Each is one clear line; the other images are read."""
 
     @pytest.mark.parametrize(
         ("content", "reason"),

@@ -11,11 +11,11 @@ from tests.training.report.pages import tick
 @pytest.mark.parametrize(
     ("explained", "said"),
     [
-        ([0.5, 0.898], "It explains 89.8 % of what differs between pictures it never saw . That is the best so far."),
-        ([0.9, 0.85], "It explains 85.0 % of what differs"),
+        ([0.5, 0.898], "It reproduces 89.8 % of the variance of images that it never saw . That is the best so far."),
+        ([0.9, 0.85], "It reproduces 85.0 % of the variance"),
         ([0.9, 0.85], "The best was 90.0 %, after 100 images."),
-        ([0.9, math.nan], "It explains 90.0 % of what differs"),
-        ([-3, -1], "still worse than the mean picture"),
+        ([0.9, math.nan], "It reproduces 90.0 % of the variance"),
+        ([-3, -1], "still worse than the mean image"),
     ],
 )
 def test_the_score_in_words(make, explained, said):
@@ -24,7 +24,7 @@ def test_the_score_in_words(make, explained, said):
 
 
 def test_psnr_where_nothing_else_is_known(make):
-    assert "Pictures it never saw come back with 21.50 dB PSNR" in make(
+    assert "The PSNR of images that it never saw is 21.50 dB" in make(
         [{"images": 100, "heldout_psnr": 21.5}]
     ).text.replace("\xa0", " ")
 
@@ -49,6 +49,6 @@ def test_alarms(make):
     page = make(ticks)
     assert "Needs attention now samples alike (0.1) at 3 ticks from 100 to 400 images alone at 300" in page.text
     assert "(0.2)" not in page.text
-    assert page.source.index("Needs attention") < page.source.index("<h2>Pictures")
+    assert page.source.index("Needs attention") < page.source.index("<h2>Images")
     assert "Was noticed earlier" in make(ticks[:3] + [tick(400)]).text
     assert "alarms " not in re.sub(r"<style>.*?</style>", "", make([tick(100)]).source, flags=re.DOTALL)

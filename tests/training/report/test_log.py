@@ -15,7 +15,7 @@ from tests.training.report.pages import CONFIG, Page, tick
 def test_before_the_first_tick(make, ticks):
     page = make(ticks)
     assert "Nothing is measured yet" in page.text and "no tick so far" in page.text
-    assert not page.all("figure") and "There is no picture sheet yet" in page.text
+    assert not page.all("figure") and "There is no image sheet yet" in page.text
 
 
 def test_without_a_log(tmp_path):

@@ -1,4 +1,4 @@
-"""Picture sheets: the newest in full, earlier ones from the last report."""
+"""Image sheets: the newest in full, earlier ones from the last report."""
 
 import numpy as np
 import pytest
