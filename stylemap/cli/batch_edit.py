@@ -37,7 +37,10 @@ def batch(parser: Parser) -> None:
     flags.add(parser, "--part-labels")
     parser.add_argument("--part", type=Names(GROUPS, "part"), metavar="NAMES", help="Parts to take from the reference.")
     parser.add_argument(
-        "--half", type=Names(flags.HALVES, "half"), metavar="NAMES", help="Halves to take, of pairs by chance."
+        "--half",
+        type=Names(flags.HALVES, "half"),
+        metavar="NAMES",
+        help="Halves to take from the reference. Images are paired at random.",
     )
     flags.add(
         parser, "--pairs", type=whole(1, MOST_PAIRS), help="Pairs for each part or half. Each image is in one pair."
@@ -48,7 +51,7 @@ def batch(parser: Parser) -> None:
         help="Space to blend in. w blends whole cells, w+ follows the mask. Default: w+ for parts, w for halves, as published.",
     )
     parser.add_argument(
-        "--soft", action="store_true", help="Blend a cell that the mask cuts, instead of taking it as a whole."
+        "--soft", action="store_true", help="Blend the cells at the edge of a mask, instead of taking them whole."
     )
     flags.add_out_folder(parser)
     flags.add(parser, "--weights", "--device")

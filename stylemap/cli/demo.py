@@ -11,7 +11,7 @@ from stylemap.errors import InputError
 def demo(parser: Parser) -> None:
     """Train on drawn faces from scratch, then reconstruct and edit faces that training never saw."""
     parser.add_argument(
-        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="Folder of the run and the images."
+        "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="Folder for the run and the images."
     )
     parser.add_argument("--config", default="avatars32", metavar="RECIPE", help="Recipe that trains on avatars.")
     parser.set_defaults(run=run)

@@ -37,7 +37,7 @@ def train(parser: Parser) -> None:
         nargs="+",
         type=QUESTION,
         metavar="A",
-        help="[NAME:]ATTRIBUTE[=VALUE | !=VALUE | >NUMBER]. Default: all columns of the labels.",
+        help="Attributes, each written as [NAME:]ATTRIBUTE[=VALUE | !=VALUE | >NUMBER]. Default: all columns of numbers.",
     )
     parser.add_argument("--method", choices=METHODS, default="means", help="How to find a direction.")
     parser.add_argument(
@@ -46,7 +46,7 @@ def train(parser: Parser) -> None:
         type=QUESTION,
         metavar="A",
         default=[],
-        help="Attributes whose directions are projected out.",
+        help="Attributes to keep unchanged: their directions are projected out of the others.",
     )
     flags.add(parser, "--seed", help="Seed of the choice of held-out images.")
     parser.add_argument(
@@ -89,10 +89,13 @@ def apply(parser: Parser) -> None:
     flags.add(parser, "--direction", required=True)
     flags.add(parser, "--amount", default=2.0, help="Standard deviations to go. Below 0 goes the other way.")
     flags.add(parser, "--mask")
-    flags.add(parser, "--cells", type=flags.CELLS, help="Move these cells alone: top, left, height, width.")
+    flags.add(parser, "--cells", type=flags.CELLS, help="Change only these cells: top, left, height, width.")
     flags.add(parser, "--space", "--hard")
     flags.add_alignment(
-        parser, "The original is a photo", "The mask is painted on the photo, or see --mask-on.", painted=True
+        parser,
+        "The original is a photo",
+        "The mask lies over the whole photo, if --mask-on does not say otherwise.",
+        painted=True,
     )
     flags.add(parser, "--directions")
     flags.add_out_image(parser)
@@ -109,7 +112,7 @@ def strip(parser: Parser) -> None:
         type=Numbers(flags.AMOUNT, MOST_STEPS),
         default=STEPS,
         metavar="LIST",
-        help="Amounts. Default: -3..3.",
+        help="Amounts to show, in standard deviations. Default: -3..3.",
     )
     flags.add(parser, "--directions")
     flags.add_out_image(parser)
@@ -119,21 +122,23 @@ def strip(parser: Parser) -> None:
 
 def listing(parser: Parser) -> None:
     """Show what a file of directions holds."""
-    parser.add_argument("file", nargs="?", metavar="FILE", help="Default: the directions shipped with the weights.")
+    parser.add_argument(
+        "file", nargs="?", metavar="FILE", help="File of directions. Default: the directions shipped with the weights."
+    )
     flags.add(parser, "--weights")
     parser.set_defaults(run=run_list)
 
 
 def convert(parser: Parser) -> None:
     """Convert from and to InterFaceGAN's .npy."""
-    parser.add_argument("file", metavar="FILE", help=".safetensors or .npy.")
-    parser.add_argument("--name", help="Direction to write as .npy, or the name to give to one that is read.")
+    parser.add_argument("file", metavar="FILE", help="File to convert: .safetensors or .npy.")
+    parser.add_argument("--name", help="Name of the direction to write as .npy, or a name for the one that is read.")
     parser.add_argument(
         "--out",
         type=OutputFile(".safetensors", ".npy"),
         required=True,
         metavar="FILE",
-        help=".npy to write of a .safetensors, or the other way round.",
+        help="File to write: .npy from a .safetensors, or .safetensors from a .npy.",
     )
     flags.add(parser, "--weights", "--device")
     parser.set_defaults(run=run_convert)
@@ -204,13 +209,11 @@ def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
     if not questions:
         example = next(iter(words), "NAME")
         raise InputError(
-            f"no column of the labels holds numbers that differ; ask for words, as in --attribute {example}=VALUE"
+            f"no column of the labels holds numbers that differ; choose a word, as in --attribute {example}=VALUE"
         )
-    for what, names in (("words; ask for one with --attribute NAME=VALUE", words), ("one value", constant)):
+    for what, names in (("words; choose a word with --attribute NAME=VALUE", words), ("one value only", constant)):
         if names:
-            warnings.warn(
-                f"passed over {', '.join(names)}, which hold{'s' * (len(names) == 1)} {what}", Note, stacklevel=2
-            )
+            warnings.warn(f"skipped {', '.join(names)}, which hold{'s' * (len(names) == 1)} {what}", Note, stacklevel=2)
     return questions
 
 

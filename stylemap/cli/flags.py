@@ -61,11 +61,11 @@ SHARED: dict[str, dict] = {
     },
     "--landmarks": {
         "metavar": "JSON",
-        "help": 'Points of each face instead of a detector: {"photo.jpg": [[x, y], ...]}, 5, 68 or named ones.',
+        "help": 'Points of each face, instead of a detector: {"photo.jpg": [[x, y], ...]}, with 5, 68 or named points.',
     },
     "--detector": {
         "metavar": "ONNX",
-        "help": "YuNet, the face detector of OpenCV's model zoo. Default: looked for in ~/.cache/stylemap.",
+        "help": "File of YuNet, the face detector of OpenCV's model zoo. Default: the one in ~/.cache/stylemap.",
     },
     # how many
     "--count": {"type": whole(1), "metavar": "N", "help": "Take the first N images of the data. Default: all."},
@@ -98,7 +98,7 @@ SHARED: dict[str, dict] = {
         "choices": SPACES,
         "help": "Space to blend in. w blends whole cells of the stylemap, w+ follows the mask to the pixel. Default: w+.",
     },
-    "--hard": {"action": "store_true", "help": "Take each cell that the mask touches as a whole."},
+    "--hard": {"action": "store_true", "help": "Take every cell that the mask touches whole, instead of blending it."},
     "--layers": {
         "type": Range(whole(0, 63)),
         "metavar": "A..B",
@@ -110,7 +110,7 @@ SHARED: dict[str, dict] = {
         "metavar": "X",
         "help": "How far to go, in standard deviations or as a multiple. Below 0 goes the other way.",
     },
-    "--direction": {"metavar": "NAME", "help": "Name of the direction; see `stylemap directions list`."},
+    "--direction": {"metavar": "NAME", "help": "Name of the direction. `stylemap directions list` shows all names."},
     "--perceptual-network": {
         "choices": PERCEPTUAL,
         "default": "auto",
@@ -121,7 +121,7 @@ SHARED: dict[str, dict] = {
     "--enlarge": {
         "type": whole(1, MOST_ENLARGED),
         "metavar": "TIMES",
-        "help": "Repeat each pixel this many times across and down. 1 keeps the model's own pixels, which metrics need. "
+        "help": "Repeat each pixel this many times across and down. 1 keeps the original pixels, which metrics need. "
         "Default: until the image is 256 pixels wide.",
     },
     "--frames": {
@@ -131,7 +131,7 @@ SHARED: dict[str, dict] = {
         "help": "Frames from one image to the next, both included. With --loop the next is not included.",
     },
     "--fps": {"type": real(0.1, 50), "metavar": "X", "default": FPS, "help": "Frames per second."},
-    "--loop": {"action": "store_true", "help": "Lead back to the first image, without a seam."},
+    "--loop": {"action": "store_true", "help": "Return to the first image, so that the film repeats without a seam."},
     "--ease": {"choices": EASES, "help": "Speed of a film: linear is constant, smooth rests at each image."},
     "--sheet": {"type": OutputFile(*PICTURES), "metavar": "IMAGE", "help": "Also write up to 16 frames side by side."},
     "--docs": {"type": Path, "metavar": "PAGE", "help": "Markdown page that gets the results, between its markers."},
@@ -166,7 +166,9 @@ def add_film(
         ease, frames: the defaults of their flags.
         kinds: endings of ``--out``, whose help is ``out``.
     """
-    parser.add_argument("--out", type=OutputFile(*kinds), required=True, metavar="FILM", help=out)
+    parser.add_argument(
+        "--out", type=OutputFile(*kinds), required=True, metavar="FILM" if kinds == FILMS else "FILE", help=out
+    )
     add(parser, "--frames", default=frames)
     add(parser, "--fps", "--loop")
     add(parser, "--ease", default=ease)

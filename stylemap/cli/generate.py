@@ -9,7 +9,7 @@ from stylemap.cli.parsing import Parser, without_gradients
 
 
 def samples(parser: Parser) -> None:
-    """Generate images of nobody. Each image depends on its seed alone."""
+    """Generate new images. Each image depends on its seed alone."""
     flags.add(parser, "--seeds", default=list(range(16)), help="Seeds, one for each image. Default: 0..15.")
     parser.add_argument(
         "--truncation",

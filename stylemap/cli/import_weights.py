@@ -11,8 +11,8 @@ from stylemap.errors import Note
 
 
 def import_weights(parser: Parser) -> None:
-    """Convert weights of another program. No code in their file is run. What --stylegan reads has no encoder: `stylemap project`
-    finds latents by optimisation, and `stylemap generate samples` makes images."""
+    """Convert weights of another program. No code in the file is run. Weights from --stylegan have no encoder: use
+    `stylemap project` to find latents by optimisation, and `stylemap generate samples` to generate images."""
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--published", metavar="FILE", help="StyleMapGAN published with the paper, .pt.")
     source.add_argument(

@@ -22,15 +22,18 @@ def blend(parser: Parser) -> None:
         help="Photo to take from. May repeat, each with a mask, part or half of its own.",
     )
     selecting.add_flags(parser, union=True)
-    flags.add_alignment(parser, PHOTOS, "A mask is painted on the original photo, or see --mask-on.", painted=True)
+    flags.add_alignment(
+        parser, PHOTOS, "A mask lies over the whole original photo, if --mask-on does not say otherwise.", painted=True
+    )
     add_blending(parser)
     parser.show_common(*COMMON, "--half", "--strength", "--paste-back")
     parser.set_defaults(run=run_blend)
 
 
 def transplant(parser: Parser) -> None:
-    """Put a part of the reference at another place of the original. For several parts repeat the flags: the k-th of each
-    belong together, and one --reference, --shift, --scale or --flip serves all. Later parts lie over earlier ones."""
+    """Put a part of the reference at another place of the original. For several parts, repeat the flags: the first of
+    each belong together, then the second, and so on. A single --reference, --shift, --scale or --flip applies to all parts. Later
+    parts lie over earlier ones."""
     flags.add(parser, "--original")
     parser.add_argument(
         "--reference", required=True, action="append", metavar="PHOTO", help="Photo to take parts from. May repeat."
@@ -80,7 +83,7 @@ def transplant(parser: Parser) -> None:
         metavar="yes|no",
         help="Mirror the part, left to right.",
     )
-    flags.add_alignment(parser, PHOTOS, "Cells and masks are on the faces.", painted=False)
+    flags.add_alignment(parser, PHOTOS, "Cells and masks lie over the faces that are cut out.", painted=False)
     add_blending(parser)
     parser.show_common(*COMMON, "--cells", "--to-cell", "--shift", "--scale", "--flip")
     parser.set_defaults(run=run_transplant)

@@ -19,7 +19,7 @@ SHARE = Range(real(0, 1))
 
 
 def path(parser: Parser) -> None:
-    """Make a film from photo to photo: whole, inside masks, or part after part."""
+    """Make a film from photo to photo: of the whole image, of what masks select, or part after part."""
     parser.add_argument(
         "photos", nargs="+", metavar="PHOTO", help="Two photos or more, in the order in which they are shown."
     )
@@ -70,13 +70,13 @@ def run_path(arguments: argparse.Namespace) -> None:
 
 
 def transfer(parser: Parser) -> None:
-    """Add what one face has and another has not, such as a smile, to a third."""
+    """Carry an expression, such as a smile, from one face to another. Adds the difference between --expressive and --neutral."""
     flags.add(parser, "--original")
     parser.add_argument("--neutral", required=True, metavar="PHOTO", help="Face without the expression.")
     parser.add_argument("--expressive", required=True, metavar="PHOTO", help="The same face with the expression.")
     flags.add(parser, "--amount", default=1.0, help="Multiple of the difference to add. Below 0 adds its opposite.")
     flags.add(parser, "--mask")
-    out = "Image to write, or a film from nothing to --amount: .gif, .mp4, or with --frames also .webp or .png."
+    out = "Image to write. Or a film from no change to --amount: .gif or .mp4, and with --frames also .webp or .png."
     flags.add_film(parser, EASE, (*PICTURES, *ALWAYS_FILMS), out, frames=None)
     flags.add(parser, "--space", "--hard", "--weights", "--device")
     parser.set_defaults(run=run_transfer)

@@ -4,6 +4,7 @@ import argparse
 import difflib
 import functools
 import re
+import shutil
 from collections.abc import Callable
 
 from stylemap.cli import values
@@ -90,12 +91,7 @@ class Parser(argparse.ArgumentParser):
         return f"unknown flag {shortened(flag)}" + (f"; the nearest is {near[0]}" if near else "")
 
     def format_help(self, everything: bool = False) -> str:
-        needed = [action for action in self._actions if action.required]
-        names = [
-            " ".join([*action.option_strings[:1], str(action.metavar or action.dest)]) + " ..." * (action.nargs == "+")
-            for action in needed
-        ]
-        self.usage = " ".join([self.prog, *names, "[FLAGS]"]).replace("%", "%%")
+        self.usage = self._short_usage().replace("%", "%%")
         if not self.common or everything:
             return super().format_help()
         hidden = [
@@ -112,6 +108,27 @@ class Parser(argparse.ArgumentParser):
         finally:
             for action, text in zip(hidden, kept, strict=True):
                 action.help = text
+
+    def _short_usage(self) -> str:
+        """The verb with what must be given, in lines that fit the terminal."""
+
+        def spelled(action: argparse.Action) -> str:
+            value = str(action.metavar or action.dest)
+            if isinstance(action.nargs, int):
+                value = " ".join([value] * action.nargs)
+            return " ".join([*action.option_strings[:1], value]) + " ..." * (action.nargs == "+")
+
+        words = [spelled(action) for action in self._actions if action.required]
+        words += [f"[{spelled(action)}]" for action in self._actions if not (action.required or action.option_strings)]
+        for group in self._mutually_exclusive_groups:
+            if group.required:
+                words.append(f"({' | '.join(map(spelled, group._group_actions))})")
+        lines = [self.prog]
+        for word in [*words, "[FLAGS]"]:
+            if len(f"usage: {lines[-1]} {word}") > shutil.get_terminal_size().columns - 2:
+                lines.append(" " * 7)
+            lines[-1] += f" {word}"
+        return "\n".join(lines)
 
     def error(self, message: str):
         raise InputError(f"{message.removeprefix('argument ')}; see {self.prog} --help")

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 def replay(parser: Parser) -> None:
     """Repeat an edit that the editor saved as a project: on its own photo, bit for bit, or on other photos."""
-    parser.add_argument("project", metavar="PROJECT", help="File that the editor saved.")
+    parser.add_argument("project", metavar="PROJECT", help="Project file that the editor saved.")
     flags.add(parser, "--photos", help="Photos to edit instead of the project's own.")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="Image to write, or a folder to write NAME.png into."
@@ -29,7 +29,7 @@ def replay(parser: Parser) -> None:
         parser,
         "--weights",
         default=None,
-        help="Weights the project was made with. Default: those shipped under its name.",
+        help="Weights that the project was made with. Default: the shipped weights of that name.",
     )
     flags.add(parser, "--device")
     parser.set_defaults(run=run)

@@ -27,22 +27,32 @@ BACKLOG = 128  # connections that wait to be taken
 def serve(parser: Parser) -> None:
     """Edit photos in the browser. The model runs on this machine."""
     parser.add_argument(
-        "--host", default="127.0.0.1", help="Address to listen on. Any other than the default lets the network in."
+        "--host",
+        default="127.0.0.1",
+        help="Address to listen on. Default: 127.0.0.1, for this machine alone. 0.0.0.0 lets other machines in.",
     )
-    parser.add_argument(
-        "--port", type=whole(0, 65535), default=8000, metavar="N", help="Port. 0 takes any that is free."
-    )
+    parser.add_argument("--port", type=whole(0, 65535), default=8000, metavar="N", help="Port. 0 takes any free port.")
     parser.add_argument(
         "--allow-host",
         action="append",
         default=[],
         metavar="NAME",
-        help="Another name that the server answers to. May repeat.",
+        help="Another name that the server answers to, such as the name of a proxy. May repeat.",
     )
     flags.add(parser, "--directions", "--detector")
-    parser.add_argument("--sessions", type=whole(1, 10_000), default=32, metavar="N", help="People at a time.")
     parser.add_argument(
-        "--upload-megabytes", type=whole(1, 10_000), default=20, metavar="N", help="Largest image file, in megabytes."
+        "--sessions",
+        type=whole(1, 10_000),
+        default=32,
+        metavar="N",
+        help="Number of people who can edit at the same time.",
+    )
+    parser.add_argument(
+        "--upload-megabytes",
+        type=whole(1, 10_000),
+        default=20,
+        metavar="N",
+        help="Largest image file that the page may send, in megabytes.",
     )
     parser.add_argument(
         "--threads",

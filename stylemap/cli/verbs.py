@@ -19,14 +19,14 @@ class Verb(NamedTuple):
 
 GROUPS: dict[str, dict[str, Verb]] = {
     "Start here": {
-        "demo": Verb("demo:demo", "train on drawn faces in minutes, then reconstruct and edit faces"),
+        "demo": Verb("demo:demo", "train on drawn faces, then reconstruct and edit others"),
         "serve": Verb("serve:serve", "edit photos in the browser"),
     },
     "Edit photos": {
         "local-edit blend": Verb("local_edit:blend", "take what a mask selects from a reference"),
         "local-edit transplant": Verb("local_edit:transplant", "put a part of a reference at another place"),
-        "local-edit replay": Verb("replay:replay", "repeat an edit that the editor saved, on its photo or on others"),
-        "local-edit batch": Verb("batch_edit:batch", "edit pairs of images of a data set, and measure the edits"),
+        "local-edit replay": Verb("replay:replay", "repeat an edit that the editor saved, on any photos"),
+        "local-edit batch": Verb("batch_edit:batch", "edit many pairs of images, and measure the edits"),
         "directions apply": Verb("directions:apply", "move a photo along a direction such as a smile"),
         "directions strip": Verb("directions:strip", "show photos at several amounts of a direction"),
         "directions list": Verb("directions:listing", "show what a file of directions holds"),
@@ -35,28 +35,28 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "directions convert": Verb("directions:convert", "convert from and to InterFaceGAN's .npy"),
     },
     "Make images and films": {
-        "generate samples": Verb("generate:samples", "generate images of nobody, from seeds"),
+        "generate samples": Verb("generate:samples", "generate new images from seeds"),
         "generate reconstruct": Verb("generate:reconstruct", "encode photos and render them again"),
         "generate interpolate": Verb("generate:interpolate", "make a film from one photo to another"),
-        "generate mix": Verb("generate:mix", "mix the coarse layers of one photo with the fine ones of another"),
-        "morph path": Verb("morph:path", "make a film from photo to photo: whole, inside masks, or part after part"),
+        "generate mix": Verb("generate:mix", "take coarse layers from one photo, fine from another"),
+        "morph path": Verb("morph:path", "make a film from photo to photo, whole or by parts"),
         "morph transfer": Verb("morph:transfer", "carry an expression from one face to another"),
     },
     "Find latents": {
-        "project": Verb("project:project", "find the latents of photos by encoder, optimisation or both"),
+        "project": Verb("project:project", "find latents of photos by encoder or optimisation"),
         "latents morph": Verb("latents:morph", "make a film from one latent to another"),
         "latents edit": Verb("latents:edit", "move a latent along a boundary, such as InterFaceGAN's"),
         "latents exchange": Verb("latents:exchange", "exchange some layers of two latents"),
     },
     "Prepare data": {
-        "data check": Verb("check:check", "report what a folder, zip or LMDB holds, and what to do about it"),
+        "data check": Verb("check:check", "report what is usable in a folder, zip or LMDB"),
         "data prepare": Verb("prepare:prepare", "make one zip of square images of one size"),
         "data align": Verb("align:align", "cut the faces out of photos, upright and of one size"),
     },
     "Train and measure": {
         "train": Verb("train:train", "train generator, discriminator and encoder"),
         "report": Verb("report:report", "write one page about a run: scores, images, curves"),
-        "evaluate": Verb("evaluate:evaluate", "measure weights: reconstruction, samples, interpolations, edits"),
+        "evaluate": Verb("evaluate:evaluate", "measure reconstruction, samples, interpolations, edits"),
         "benchmark inversion": Verb("benchmark:inversion", "compare ways to find latents: time, error, quality"),
         "benchmark ablation": Verb("benchmark_ablation:ablation", "train stylemaps of several sizes, and compare them"),
         "import": Verb("import_weights:import_weights", "convert weights of other programs"),

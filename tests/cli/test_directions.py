@@ -111,8 +111,8 @@ class TestFinding:
         ran = stylemap(TRAIN)
         assert ran.code == 0 and list(directions.load(tmp_path / "d.safetensors")) == ["smile", "glasses", "skin"]
         assert ran.err.splitlines() == [
-            "note: passed over hair, which holds words; ask for one with --attribute NAME=VALUE",
-            "note: passed over one, which holds one value",
+            "note: skipped hair, which holds words; choose a word with --attribute NAME=VALUE",
+            "note: skipped one, which holds one value only",
         ]
         assert stylemap(TRAIN, "--attribute red:hair=red").code == 0
         assert directions.load(tmp_path / "d.safetensors")["red"].origin.positive == pytest.approx(0.5, abs=0.02)
@@ -122,7 +122,7 @@ class TestFinding:
         ran = stylemap(TRAIN)
         assert (
             ran.code == 2
-            and "no column of the labels holds numbers that differ; ask for words, as in --attribute hair=" in ran.err
+            and "no column of the labels holds numbers that differ; choose a word, as in --attribute hair=" in ran.err
         )
 
     def test_columns_of_any_name(self, stylemap, faces, tmp_path):

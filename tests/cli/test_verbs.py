@@ -61,6 +61,16 @@ class TestFlags:
                 assert action.default in action.choices, action.dest
 
 
+@pytest.mark.parametrize("name", verbs.VERBS)
+def test_help_fits_a_terminal(name, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert max(map(len, verbs.parser(name).format_help().splitlines())) <= 80
+
+
+def test_list_of_verbs_fits_a_terminal():
+    assert max(map(len, verbs.usage().splitlines())) <= 80
+
+
 def test_a_flag_of_several_verbs_is_declared_once():
     """So that it means the same everywhere. What differs is named here, with what it has in common."""
     differing = {"--out", "--config", "--method", "--images", "--amounts"}  # a path, a recipe, a way, a number, numbers
