@@ -1,8 +1,8 @@
 """How fast images are loaded, beside the plain way (Pillow and torchvision's transforms) in the same run.
 
-    python -m benchmarks.data [--pictures FOLDER] [--count 256] [--rounds 5] [--json FILE]
+    python -m benchmarks.data [--data FOLDER] [--count 256] [--rounds 5] [--json FILE]
 
-Without --pictures it draws avatars with a grain that makes their JPEG files about as large as those of photos (photos of
+Without --data it draws avatars with a grain that makes their JPEG files about as large as those of photos (photos of
 people and animals had 33 kB at 256 px and 330 kB at 1024 px, at quality 95). Every reading and the plain one beside it are
 timed in turns; a ratio is the median over the rounds.
 """
@@ -192,7 +192,7 @@ def table(report: dict) -> Iterator[str]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pictures", type=Path, help="folder of images to make the files of; default: drawn ones")
+    parser.add_argument("--data", type=Path, help="folder of images to make the files of; default: drawn ones")
     parser.add_argument("--count", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
@@ -201,8 +201,8 @@ def main() -> None:
     cv2.setNumThreads(1)
     report = {"machine": machine(), "sides": {}}
     for side in SOURCES:
-        if arguments.pictures:
-            given = ImageFolder(arguments.pictures, side)
+        if arguments.data:
+            given = ImageFolder(arguments.data, side)
             pictures = [jpeg(given[i % len(given)]) for i in range(arguments.count)]
         else:
             pictures = list(draw(arguments.count, side))
