@@ -87,7 +87,7 @@ def plot(rows: list[dict]) -> bytes:
         line = [(seconds, error) for _, seconds, error in most["history"] if math.isfinite(error)]
         series.append(Series(name, line, [(row["seconds"], row["mse"]) for row in some]))
     across = Axis("seconds for one image", True)
-    up = Axis("mean squared error, pixels in [-1, 1]; mark: result of a run, line: on the way in the longest run", True)
+    up = Axis("mean squared error, pixels in [-1, 1]; marks: results, line: the longest run over time", True)
     figure, (axes,) = charts.new_figure(*PLOT_SIZE)
     charts.plot(axes, "Time and error of inversion", across, up, series)
     return charts.png(figure)
