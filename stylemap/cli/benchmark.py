@@ -99,7 +99,7 @@ def run(arguments: argparse.Namespace) -> int:
     for text in left_out:
         print(f"left out: {text}", file=sys.stderr)
     for path in arguments.weights:
-        heldout.tell(path, unseen)
+        heldout.tell(path, unseen, len(originals))
     failed = [row for row in rows if "failed" in row]
     for row in failed:
         print(f"{row['title']} failed: {row['failed']}", file=sys.stderr)

@@ -39,14 +39,14 @@ def _data_of(seen: dict[str, tuple[Seen, ...]], flag: str) -> str:
     return places[0]
 
 
-def tell(weights: str, split: Unseen) -> None:
-    """A line that says what the held-out images are to weights."""
-    warnings.warn(said(weights, split), Note, stacklevel=2)
+def tell(weights: str, split: Unseen, count: int | None = None) -> None:
+    """A line that says what the held-out images are to weights, of which ``count`` were measured; None = all."""
+    warnings.warn(said(weights, split, count), Note, stacklevel=2)
 
 
-def said(weights: str, split: Unseen) -> str:
-    """What the held-out images are to weights."""
-    seen, count = checkpoint.seen_by(weights), len(split.heldout)
+def said(weights: str, split: Unseen, count: int | None = None) -> str:
+    """What the held-out images are to weights, of which ``count`` were measured; None = all."""
+    seen, count = checkpoint.seen_by(weights), len(split.heldout) if count is None else count
     pictures = f"{count} image{'s' * (count > 1)} of {split.data}"
     if doubt := split.doubt(seen):
         return f"measured on {pictures}. It is not certain that {weights} never saw them: {doubt}"

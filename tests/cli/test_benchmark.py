@@ -28,7 +28,7 @@ def test_inversion(stylemap, vectors, tmp_path, monkeypatch):
     command = ("benchmark inversion", WEIGHTS, QUICK, METHODS, "--out made --docs page.md")
     ran = stylemap(*command)
     assert ran.code == 0
-    assert [line.split(" that ")[0] for line in ran.err.splitlines()] == ["note: measured on 256 images of avatars"] * 2
+    assert [line.split(" that ")[0] for line in ran.err.splitlines()] == ["note: measured on 2 images of avatars"] * 2
     found = json.loads((tmp_path / "made" / "result.json").read_text())
     assert [row["title"] for row in found["rows"]] == ["encoder", "hybrid, 2 steps", "w, 2 steps"]
     assert set(found["weights"]) == {"stylemap", "vectors"} and found["data"]["resolution"] == SIDE
