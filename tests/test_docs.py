@@ -6,8 +6,11 @@ import shlex
 from pathlib import Path
 
 import pytest
+import torch
+from PIL import Image
 
 from stylemap.cli import verbs
+from stylemap.datasets import Avatars
 from stylemap.errors import InputError
 
 ROOT = Path(__file__).parents[1]
@@ -84,3 +87,31 @@ def test_commands_parse(page):
 def test_flags_exist(page):
     named = set(re.findall(r"(?<![\w-])--[a-z][\w.-]*\w", page.read_text(encoding="utf-8")))
     assert named - known_flags() == set()
+
+
+@pytest.mark.parametrize(
+    "page", ["README.md", *(f"docs/{name}.md" for name in ("python", "local_editing", "directions", "motion"))]
+)
+def test_python_runs(page, tmp_path, monkeypatch):
+    """The blocks of a page run one after the other, on drawn faces under the names that the pages use."""
+    faces = Avatars(64, split="heldout")
+    for index, name in enumerate(("me", "you", "ada", "bob")):
+        for ending in ("png", "jpg"):
+            Image.fromarray(faces[index]).save(tmp_path / f"{name}.{ending}")
+    for name, box in (("mouth", (24, 40, 40, 52)), ("eyes", (18, 26, 46, 36))):
+        mask = Image.new("L", (64, 64))
+        mask.paste(255, box)
+        mask.save(tmp_path / f"{name}.png")
+    (tmp_path / "pretrained").symlink_to(ROOT / "pretrained")
+    monkeypatch.chdir(tmp_path)
+    generator = torch.Generator().manual_seed(0)
+    names = {
+        "stylemaps": torch.randn(20, 32, 8, 8, generator=generator),
+        "labels": torch.arange(20) < 10,
+    }  # the reader's
+    blocks = [
+        code for language, code in FENCED.findall((ROOT / page).read_text(encoding="utf-8")) if language == "python"
+    ]
+    assert blocks
+    for code in blocks:
+        exec(compile(code, page, "exec"), names)
