@@ -95,7 +95,7 @@ MEASURES = {
     "classifier": lambda: classifier.logits(classifier._build(16, 2, 0), toys.noise(2, 16)),
     "features": features_of,
     "path length": lambda: ppl.path_lengths(MODEL, toys.distance, 3, "z", "full"),
-    "latent distance": lambda: latent_distance.mapped(MODEL, count=50).deviation,
+    "latent distance": lambda: latent_distance.moments(MODEL, count=50).deviation,
     "held-out score": lambda: heldout.score(MODEL, toys.noise(2, 16)).mse,
     "diversity": lambda: heldout.diversity(MODEL, toys.noise(2, 16), tiny.randn(3, 8)),
     "inversion": inverted,

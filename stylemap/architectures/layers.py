@@ -15,6 +15,7 @@ from stylemap.operators import bias_act, modulate, upfirdn2d
 from stylemap.operators.bias_act import GAIN
 
 BLUR = (1.0, 3.0, 3.0, 1.0)
+PIXEL_NORM_EPS = 1e-8
 
 Convolve = Callable[[Tensor, Tensor, Tensor | None], Tensor]
 
@@ -39,6 +40,11 @@ def downsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if weight.shape[-1] == 1:  # filter only the pixels that are kept
         return F.conv2d(upfirdn2d(x, BLUR, down=2, pad=(1, 1)), weight, bias)
     return F.conv2d(upfirdn2d(x, BLUR, pad=(2, 2)), weight, bias, stride=2)
+
+
+def pixel_norm(z: Tensor) -> Tensor:
+    """z [N, C] with mean square 1 (Progressive GAN, section 4.2)."""
+    return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + PIXEL_NORM_EPS)
 
 
 class EqualConv(nn.Module):

@@ -29,7 +29,7 @@ def encode(model: StylemapModel, pictures: Dataset, indices: Sequence[int]) -> t
         batch = indices[start : start + loading.BATCH]
         x = images.from_arrays(pictures[i] for i in batch)
         # in the place of a damaged image another came, to which neither its name nor its label belongs
-        whole = [k for k, i in enumerate(batch) if pictures.name(i) not in getattr(pictures, "skipped", ())]
+        whole = [k for k, i in enumerate(batch) if pictures.name(i) not in pictures.skipped]
         usable += [batch[k] for k in whole]
         parts.append(model.encode(x.to(model.device)).cpu()[whole])
     return torch.cat(parts), usable

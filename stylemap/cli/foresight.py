@@ -15,7 +15,7 @@ from stylemap.datasets import unseen
 from stylemap.errors import InputError
 from stylemap.perceptual.published import VGG
 from stylemap.training import batching, distributed, estimate, rehearsal
-from stylemap.training.estimate import Estimate, Fit
+from stylemap.training.estimate import Estimate, FittingSettings
 from stylemap.training.optimizers import Networks
 
 
@@ -142,7 +142,7 @@ def _obstacles(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
         yield f"scoring held-out images takes {_gib(memory.tick)} GiB whatever --batch-gpu is; a lower --heldout can help"
 
 
-def _way(fit: Fit | None, estimated: Estimate, config: TrainConfig) -> str:
+def _way(fit: FittingSettings | None, estimated: Estimate, config: TrainConfig) -> str:
     if fit is None:
         return "too small"
     flags = [f"--batch-gpu {fit.batch_gpu}"] if fit.batch_gpu < estimated.at_once else []

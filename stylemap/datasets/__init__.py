@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Protocol
 
@@ -21,7 +21,13 @@ __all__ = [
 
 
 class Dataset(Protocol):
-    """What a data set must provide: images by index, uint8 [R, R, 3] RGB, and their names for reports."""
+    """What a data set must provide: images by index, uint8 [R, R, 3] RGB, and their names for reports.
+
+    Attributes:
+        skipped: name -> reason, of images that cannot be read; another image stands in the place of one that was found damaged.
+    """
+
+    skipped: Mapping[str, str]
 
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> np.ndarray: ...

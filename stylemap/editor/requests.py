@@ -11,6 +11,7 @@ import numpy as np
 from torch import Tensor
 
 from stylemap import decoding, reading
+from stylemap.decoding import png
 from stylemap.editing import masks, pasting
 from stylemap.editing.directions import Direction
 from stylemap.editing.edit import Edit
@@ -22,7 +23,6 @@ from stylemap.images import MOST_TIMES
 
 MaskText = Annotated[str, Most(3_000_000)]  # base64 of 2 MB, more than a mask of 1024 px takes
 Name = Annotated[str, Most(100)]
-PNG_START = b"\x89PNG\r\n\x1a\n"
 SCHEMA_OF = {
     Tensor: {"type": "string", "contentEncoding": "base64", "contentMediaType": "image/png"},
     Direction: json_schema(Name, {}),
@@ -108,7 +108,7 @@ def mask_from_text(text: str, side: int, path: str = "the mask") -> np.ndarray:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as err:
         raise InputError(f"{path} must be base64") from err
-    if not data.startswith(PNG_START):
+    if not data.startswith(png.START):
         refuse(path, "must be a PNG")
     width, height = decoding.read_size(data, path, side * side)
     if (width, height) != (side, side):

@@ -19,7 +19,7 @@ DRAWS = 10_000  # as in the projector of StyleGAN2
 
 
 @in_float32
-def mapped(model: Model, seed: int = 0, count: int | None = None) -> Moments:
+def moments(model: Model, seed: int = 0, count: int | None = None) -> Moments:
     """Mean and deviation over ``count`` mapped z, by default DRAWS."""
     return model.moments(streams.noise(model, count or DRAWS, seed))
 
@@ -37,7 +37,7 @@ def distance(model: Model, latents: Tensor, spread: Moments) -> Tensor:
 
 
 def _latent_distance(e: Evaluation) -> tuple[float, dict]:
-    spread = e.reference.models.setdefault(e.model, Cache()).once(mapped, e.model, e.seed)
+    spread = e.reference.models.setdefault(e.model, Cache()).once(moments, e.model, e.seed)
     samples = streams.mapped(e.model, streams.noise(e.model, e.count, e.seed))
     of_samples = torch.cat([distance(e.model, w, spread) for w in samples])
     distances = distance(e.model, e.tensors["latent"], spread)

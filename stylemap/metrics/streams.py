@@ -53,8 +53,7 @@ def undamaged(pictures: Dataset) -> list[int]:
 
     The next image takes the place of a damaged one, and the name and labels of that place do not belong to it.
     """
-    skipped = getattr(pictures, "skipped", ())
-    return [i for i in range(len(pictures)) if not skipped or pictures.name(i) not in skipped]
+    return [i for i in range(len(pictures)) if not pictures.skipped or pictures.name(i) not in pictures.skipped]
 
 
 def noise(model, count: int, seed: int = 0, use: int = SAMPLES) -> Tensor:

@@ -52,7 +52,7 @@ DEVICES = {  # tensor cores with float32 sums where the data sheet tells them ap
 
 
 @dataclass(frozen=True)
-class Fit:
+class FittingSettings:
     """Settings with which a run fits."""
 
     batch_gpu: int
@@ -69,7 +69,7 @@ class Estimate:
     at_once: int  # images per pass
     needs: dict[str, Need]  # by precision: float32, bfloat16
     precision: str  # the one that `fits` is for
-    fits: dict[int, Fit | None]  # GiB of a card -> the most that fits on it; None = nothing does
+    fits: dict[int, FittingSettings | None]  # GiB of a card -> the most that fits on it; None = nothing does
 
     def days(self, device: Device, precision: str, tf32: bool = True) -> float | None:
         """For the whole run, on a device per process; None = it cannot."""
@@ -102,7 +102,7 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
     )
 
 
-def _fit(stage: Stage, precision: str, room: int) -> Fit | None:
+def _fit(stage: Stage, precision: str, room: int) -> FittingSettings | None:
     """The largest pass that fits. Checkpointing is tried before smaller groups of samples that D compares."""
     divisors = [n for n in range(stage.share, 0, -1) if stage.share % n == 0]
     whole = [n for n in divisors if n % GROUP == 0 or n == stage.share]
@@ -110,7 +110,7 @@ def _fit(stage: Stage, precision: str, room: int) -> Fit | None:
     for sizes in (whole, rest):
         for kept in dict.fromkeys((stage.config.speed.checkpointing, True)):
             if sizes and stage.on_card(sizes[-1], precision, kept) <= room:
-                return next(Fit(n, kept) for n in sizes if stage.on_card(n, precision, kept) <= room)
+                return next(FittingSettings(n, kept) for n in sizes if stage.on_card(n, precision, kept) <= room)
     return None
 
 

@@ -11,7 +11,7 @@ from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import foresight, main
 from stylemap.perceptual.published import VGG
 from stylemap.training import batching, distributed, rehearsal
-from stylemap.training.estimate import Estimate, Fit
+from stylemap.training.estimate import Estimate, FittingSettings
 from tests.archives import fill, picture
 from tests.cli.test_train import parse
 
@@ -125,10 +125,10 @@ def test_durations_in_words(days, words):
     "fit, words",
     [
         (None, "too small"),
-        (Fit(16, False), "enough"),
-        (Fit(4, False), "give --batch-gpu 4"),
-        (Fit(4, True), "give --batch-gpu 4 --speed.checkpointing true"),
-        (Fit(1, False), "give --batch-gpu 1 (and smaller groups in the discriminator)"),
+        (FittingSettings(16, False), "enough"),
+        (FittingSettings(4, False), "give --batch-gpu 4"),
+        (FittingSettings(4, True), "give --batch-gpu 4 --speed.checkpointing true"),
+        (FittingSettings(1, False), "give --batch-gpu 1 (and smaller groups in the discriminator)"),
     ],
 )
 def test_ways_to_fit(fit, words):

@@ -30,7 +30,7 @@ def test_cells_are_layers():
 
 def test_known_gaussian():
     """The toy's latents are z: mean 0 and a mean squared length of 6 in both layers."""
-    spread = latent_distance.mapped(toys.Flat(), count=20_000)
+    spread = latent_distance.moments(toys.Flat(), count=20_000)
     torch.testing.assert_close(spread.mean, torch.zeros(1, 2, 6), rtol=0, atol=0.04)
     torch.testing.assert_close(spread.deviation, torch.full((2,), 6**0.5).double(), rtol=0.02, atol=0)
     far = torch.zeros(1, 2, 6)
@@ -41,7 +41,7 @@ def test_known_gaussian():
 def test_mapped_samples_are_at_one():
     """Over the very z that the deviation is of, the mean square of each cell's distance is 1."""
     model = tiny.model()
-    spread = latent_distance.mapped(model, seed=5, count=600)
+    spread = latent_distance.moments(model, seed=5, count=600)
     from stylemap.metrics import streams
 
     differences = model.latents.vectors(model.map(streams.noise(model, 600, 5)) - spread.mean).double()

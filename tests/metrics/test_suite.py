@@ -237,7 +237,7 @@ class Apart:
         return separability.separability(latents, classifier.logits(self.network, self.samples))[0]
 
     def latent_distance(self) -> float:
-        return latent_distance.distance(self.model, self.latents, latent_distance.mapped(self.model, self.seed)).mean()
+        return latent_distance.distance(self.model, self.latents, latent_distance.moments(self.model, self.seed)).mean()
 
 
 DIRECTLY = {

@@ -37,6 +37,8 @@ class Flat(Model):
 class Set:
     """A data set of given images, uint8 [N, R, R, 3]."""
 
+    skipped: dict[str, str] = {}
+
     def __init__(self, pictures: np.ndarray):
         self.pictures, self.side = pictures, pictures.shape[1]
 

@@ -47,7 +47,7 @@ def test_fits_are_the_largest_that_fit():
         assert estimate._fit(stage, "float32", stage.on_card(n, "float32", False)).batch_gpu == n
     small = stage.on_card(1, "float32", True)
     assert small < exact[1]
-    assert estimate._fit(stage, "float32", small) == estimate.Fit(1, True)
+    assert estimate._fit(stage, "float32", small) == estimate.FittingSettings(1, True)
     assert estimate._fit(stage, "float32", small - 1) is None
 
 

@@ -6,10 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from stylemap.architectures.layers import EqualConv, EqualLinear, ModulatedConv, down_blocks, upsample
+from stylemap.architectures.layers import EqualConv, EqualLinear, ModulatedConv, down_blocks, pixel_norm, upsample
 from stylemap.architectures.stylemap.config import StylemapConfig
-
-PIXEL_NORM_EPS = 1e-8
 
 
 class Mapping(nn.Module):
@@ -23,7 +21,7 @@ class Mapping(nn.Module):
         self.layers = nn.Sequential(*(EqualLinear(c, width, config.mapping_lr_mul) for width in widths))
 
     def forward(self, z: Tensor) -> Tensor:
-        z = z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + PIXEL_NORM_EPS)
+        z = pixel_norm(z)
         return self.layers(z).unflatten(1, self.shape)
 
 

@@ -12,14 +12,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from stylemap.architectures.layers import EqualConv, EqualLinear, same
-from stylemap.architectures.vector.config import VectorConfig
+from stylemap.architectures.vector.config import FIRST_SIDE, VectorConfig
 from stylemap.architectures.vector.noise import Noise, NoiseInput, resolve
 from stylemap.operators import bias_act, modulate, upfirdn2d
 from stylemap.operators.bias_act import GAIN
 
 BINOMIAL = (1.0, 2.0, 1.0)
 NORM_EPS = 1e-8
-FIRST_SIDE = 4
 
 
 def upsample(x: Tensor, weight: Tensor) -> Tensor:

@@ -7,6 +7,7 @@ from typing import ClassVar, Literal
 from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, TrainConfig
 from stylemap.settings import check_kinds, require
 
+FIRST_SIDE = 4  # of the constant that the generator begins with
 INPUT_SIDE = 8  # of the features that structured noise replaces
 
 
@@ -29,7 +30,7 @@ class VectorConfig(ModelConfig):
     @property
     def noise_sides(self) -> list[int]:
         """The side of each noise map, in order."""
-        return [4 << (i // 2) for i in range(self.layers)]
+        return [FIRST_SIDE << (i // 2) for i in range(self.layers)]
 
     @property
     def latents(self) -> Latents:
@@ -53,7 +54,7 @@ class StyleGAN2Config(VectorConfig):
     @property
     def noise_sides(self) -> list[int]:
         """One layer at side 4, then two at every side."""
-        return [4 << ((i + 1) // 2) for i in range(self.layers - 1)]
+        return [FIRST_SIDE << ((i + 1) // 2) for i in range(self.layers - 1)]
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -3,8 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from stylemap.architectures.layers import EqualLinear
-from stylemap.architectures.stylemap.networks import PIXEL_NORM_EPS
+from stylemap.architectures.layers import EqualLinear, pixel_norm
 from stylemap.architectures.vector import adain, modulation
 from stylemap.architectures.vector.config import VectorConfig
 from stylemap.architectures.vector.noise import Noise
@@ -21,7 +20,7 @@ class Mapping(nn.Module):
         self.layers = nn.Sequential(*(EqualLinear(c, c, config.mapping_lr_mul) for _ in range(config.mapping_layers)))
 
     def forward(self, z: Tensor) -> Tensor:
-        return self.layers(z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + PIXEL_NORM_EPS))
+        return self.layers(pixel_norm(z))
 
 
 class Generator(nn.Module):

@@ -7,14 +7,13 @@ from collections.abc import Iterator, Mapping
 import torch
 from torch import Tensor, nn
 
+from stylemap.architectures.discriminator import LAST_SIDE
 from stylemap.architectures.layers import EqualConv, EqualLinear, down_blocks
 from stylemap.architectures.model import Model, check_images, check_shape
 from stylemap.architectures.vector.config import INPUT_SIDE, VectorConfig
 from stylemap.architectures.vector.generator import Generator
 from stylemap.architectures.vector.noise import Noise
 from stylemap.errors import InputError
-
-LAST_SIDE = 4
 
 
 class Encoder(nn.Module):

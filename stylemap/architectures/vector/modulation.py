@@ -6,13 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.architectures.layers import BLUR, Convolve, EqualLinear, same, upsample
-from stylemap.architectures.vector.config import VectorConfig
+from stylemap.architectures.vector.config import FIRST_SIDE, VectorConfig
 from stylemap.architectures.vector.noise import Noise, NoiseInput, resolve
 from stylemap.operators import bias_act, upfirdn2d
 from stylemap.operators.bias_act import GAIN
 
 DEMODULATION_EPS = 1e-8
-FIRST_SIDE = 4
 
 
 class ModulatedConv(nn.Module):

@@ -1,5 +1,7 @@
 """The embedded data set: faces that this project draws itself, as many as wanted, aligned like FFHQ."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Literal
 
 import numpy as np
@@ -15,6 +17,8 @@ MAX_COUNT = 1 << 40
 
 class Avatars:
     """A map-style data set of ``count`` faces; training and held-out faces of one seed never meet."""
+
+    skipped: Mapping[str, str] = MappingProxyType({})
 
     def __init__(
         self,
