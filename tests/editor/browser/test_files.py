@@ -69,11 +69,11 @@ def test_a_wrong_file_is_told_and_changes_nothing(editor, tmp_path):
     text = tmp_path / "letter.png"
     text.write_text("dear sir or madam")
     editor.page.set_input_files("#file", text)
-    assert "picture" in editor.notice()
+    assert "not an image" in editor.notice()
     assert np.array_equal(editor.result(), before)
     editor.page.set_input_files("#project-file", text)
     editor.page.get_by_role("button", name="Open and lose it").click()
-    editor.page.wait_for_function("() => !document.querySelector('#notice p').innerText.includes('picture')")
+    editor.page.wait_for_function("() => !document.querySelector('#notice p').innerText.includes('not an image')")
     assert np.array_equal(editor.result(), before)
     editor.page.get_by_label("Dismiss").click()
     assert editor.page.locator("#notice").is_hidden()
@@ -158,7 +158,7 @@ def test_a_photo_that_the_weights_cannot_draw_is_told(editor, photo, tmp_path):
     editor.load(photo)
     assert editor.page.locator("#notice").is_hidden(), "a face like those it knows"
     editor.page.set_input_files("#file", noise)
-    assert "avatars32 cannot draw this picture well" in editor.notice()
+    assert "avatars32 cannot draw this image well" in editor.notice()
     editor.settle()
     assert "cannot draw" in editor.page.get_attribute("#error-of-original", "title")
     editor.press("Control+z").settle()
