@@ -21,7 +21,7 @@ import torch
 from benchmarks import memory, recipes, timing
 from benchmarks.machine import machine
 from stylemap import devices, files, perceptual, precision
-from stylemap.config import AugmentConfig, SpeedConfig, TrainConfig
+from stylemap.config import AugmentConfig, TrainConfig
 from stylemap.training import batching, ema, estimate, loop
 from stylemap.training.distributed import ALONE
 
@@ -45,7 +45,11 @@ CUDA_SETTINGS = {"without TF32": with_speed(tf32=False)}
 
 def plain(config: TrainConfig) -> TrainConfig:
     return replace(
-        config, speed=SpeedConfig(precision="float32"), augment=AugmentConfig(mode="none"), batch_gpu=None, heldout=1
+        config,
+        speed=type(config.speed)(precision="float32"),
+        augment=AugmentConfig(mode="none"),
+        batch_gpu=None,
+        heldout=1,
     )
 
 
