@@ -1,22 +1,21 @@
-"""The parser of every verb: one line for a mistake, the new name for an old flag, short and long help. Imports no torch."""
+"""The parser of every verb: one line for a mistake, the new name of an old flag, short and long help. Imports no torch."""
 
 import argparse
 import difflib
 import functools
 import re
 import shutil
+import warnings
 from collections.abc import Callable
 
 from stylemap.cli import values
-from stylemap.errors import InputError, shortened
+from stylemap.errors import InputError, Note, shortened
 
-OTHER_NAMES = {  # a flag that a verb does not have -> what it may be called there
+RENAMED = {  # an earlier name of a flag -> its names now; a verb has at most one of them
     "--holdout": ("--heldout",),
     "--images": ("--photos", "--data"),
-    "--image": ("--original", "--photos", "--images"),
-    "--dataset": ("--data",),
+    "--image": ("--original", "--photos"),
     "--side": ("--resolution",),
-    "--size": ("--enlarge", "--resolution", "--cells"),
     "--sides": ("--stylemap-sizes",),
     "--target": ("--original",),
     "--lpips-vgg": ("--vgg",),
@@ -27,8 +26,12 @@ OTHER_NAMES = {  # a flag that a verb does not have -> what it may be called the
     "--count": ("--samples",),
     "--interpolations": ("--samples",),
     "--span": ("--amounts",),
+}
+SIMILAR = {  # a flag that other programs have, or that took other values -> the flags to look at
+    "--size": ("--enlarge", "--resolution", "--cells"),
     "--from": ("--cells",),
     "--to": ("--to-cell",),
+    "--dataset": ("--data",),
     "--output": ("--out",),
     "--checkpoint": ("--weights",),
 }
@@ -71,20 +74,33 @@ class Parser(argparse.ArgumentParser):
         self.add_argument("--help-all", action=HelpAll, help="Show all flags.")
 
     def parse_args(self, arguments: list[str]) -> argparse.Namespace:
-        for argument in arguments:
-            name = argument.partition("=")[0]
+        arguments, renamed = list(arguments), {}
+        for i, argument in enumerate(arguments):
+            name, equals, value = argument.partition("=")
             if name == "--":
                 break
-            if name.startswith("--") and name not in self._option_string_actions:
-                raise InputError(f"{self.unknown(name)}; see {self.prog} --help")
+            if not name.startswith("--") or name in self._option_string_actions:
+                continue
+            if not (new := self._renamed(name)):
+                raise InputError(f"{self._unknown(name)}; see {self.prog} --help")
+            renamed[name] = new
+            arguments[i] = new + equals + value
+        if renamed:
+            warnings.warn(Note(", ".join(f"{name} is now {new}" for name, new in renamed.items())), stacklevel=2)
         return super().parse_args(arguments, argparse.Namespace(words=arguments))
 
-    def unknown(self, flag: str) -> str:
-        """What to say of a flag that there is not."""
+    def _renamed(self, flag: str) -> str | None:
+        """What an earlier spelling of a flag is now. Recipes spell their settings with underscores."""
+        hyphens = flag.replace("_", "-").lower()
+        names = (hyphens, *RENAMED.get(hyphens, ()))
+        return next((name for name in names if name in self._option_string_actions), None)
+
+    def _unknown(self, flag: str) -> str:
+        """What to say about a flag that does not exist."""
         known = [name for name in self._option_string_actions if name.startswith("--")]
-        for other in (flag.replace("_", "-").lower(), *OTHER_NAMES.get(flag, ())):
-            if other in known:
-                return f"{shortened(flag)} is called {other}"
+        for similar in SIMILAR.get(flag, ()):
+            if similar in known:
+                return f"unknown flag {flag}; see {similar}"
         if any(name.startswith(f"{flag}.") for name in known):
             return f"{flag} is a group of settings; give one of them, as {flag}.NAME VALUE"
         near = [name for name in known if name.startswith(flag)] or difflib.get_close_matches(flag, known, 1)

@@ -22,6 +22,7 @@ from stylemap import checkpoint, reading
 from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import foresight, main, running, train, verbs
 from stylemap.config import TrainConfig
+from stylemap.errors import Note
 from stylemap.resources import CONFIGS
 from tests.archives import fill, picture
 
@@ -168,19 +169,16 @@ def test_hyphens_in_flags(recipe):
     assert dry
 
 
-@pytest.mark.parametrize(
-    ("flag", "said"),
-    [
-        ("--dry_run", "--dry_run is called --dry-run"),
-        ("--batch_gpu=2", "--batch_gpu is called --batch-gpu"),
-        ("--model.stylemap_channels=8", "--model.stylemap_channels is called --model.stylemap-channels"),
-        ("--holdout=8", "--holdout is called --heldout"),
-        ("--model.resolutoin=32", "unknown flag --model.resolutoin; the nearest is --model.resolution"),
-    ],
-)
-def test_other_spellings_are_answered_with_the_flag(flag, said, capsys):
-    assert main(["train", flag]) == 2
-    assert capsys.readouterr().err == f"error: {said}; see stylemap train --help\n"
+def test_underscores_in_flags_are_taken_with_a_note(recipe):
+    with pytest.warns(Note, match="--batch_gpu is now --batch-gpu, --model.stylemap_channels is now"):
+        config, *_ = parse(["--config", str(recipe), "--batch_gpu=2", "--model.stylemap_channels", "8"])
+    assert (config.batch_gpu, config.model.stylemap_channels) == (2, 8)
+
+
+def test_an_unknown_flag_is_answered_with_the_nearest(capsys):
+    assert main(["train", "--model.resolutoin=32"]) == 2
+    said = "unknown flag --model.resolutoin; the nearest is --model.resolution; see stylemap train --help"
+    assert capsys.readouterr().err == f"error: {said}\n"
 
 
 def test_without_gpu_a_small_recipe_is_taken(monkeypatch, capsys):
