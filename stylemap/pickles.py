@@ -1,10 +1,14 @@
 """Read pickles and files of torch.save without running anything that they name.
 
-A pickle is a program that may call whatever it can name. Here it can name only the entries of one list. Each of them is
-harmless code of this file, which turns an object into a holder of what the object was made of. Nothing is imported, and the
-source code inside of StyleGAN2-ADA pickles stays a string.
+A pickle is a program that may call whatever it can name. Here it can name only the entries of one list. Each entry is harmless
+code of this file, which turns an object into a holder of what the object was made of. Nothing is imported. The source code
+inside of StyleGAN2-ADA pickles stays a string.
 
 The program is checked before it runs, and what it makes is counted, so that a small file cannot become large.
+
+PyTorch's own restricted reader, ``torch.load(weights_only=True)``, does not replace this module. It does not read plain pickles.
+It does not verify checksums, so a damaged number is loaded without a word. And it bounds nothing: a file of 400 bytes may ask it
+for a bytearray of many GiB.
 """
 
 import contextlib
@@ -57,7 +61,7 @@ class Holder(dict):
 class Array:
     """A numpy array or dtype of the file: what it would have been called with and the state it would have been given.
 
-    numpy's own classes are left out of it, since what they make of a malicious state is not for us to vouch for.
+    numpy's own classes take no part, because nobody promises what they do with a malicious state.
     """
 
     state: Any = None
@@ -70,10 +74,10 @@ class Array:
 
 
 def load(path: str | Path) -> Any:
-    """What a pickle holds, or a file of torch.save: objects as `Holder`, arrays as `Array` (see `numbers`), tensors on the CPU.
+    """Read a pickle or a file of torch.save: objects become `Holder`, arrays `Array` (see `numbers`), tensors are on the CPU.
 
     Raises:
-        InputError: missing; it names something that is not on the list; it is damaged; it would become much more than it is.
+        InputError: the file is missing or damaged, names something that is not on the list, or would become much larger.
     """
     if not Path(path).is_file():
         raise InputError(f"{path} is a folder, not a checkpoint" if Path(path).is_dir() else f"{path}: no such file")
@@ -86,7 +90,7 @@ def load(path: str | Path) -> Any:
     except Exception as err:  # damage comes out as nearly any type
         if out_of_memory(err):
             raise  # nothing is wrong with the file
-        raise InputError(f"{path} is damaged or no checkpoint ({type(err).__name__}); copy it again") from err
+        raise InputError(f"{path} is damaged or not a checkpoint ({type(err).__name__}); copy it again") from err
 
 
 def content(path: str | Path) -> Any:
@@ -133,7 +137,7 @@ def floats(values: Mapping[Any, Any]) -> dict[Any, Tensor]:
 
 def _array(data: bytes, dtype: Array, shape: tuple, order: str) -> np.ndarray:
     if not isinstance(shape, tuple) or not all(type(side) is int for side in shape):
-        raise ValueError("a shape that is none")  # a product of bytes is bytes
+        raise ValueError("the shape is not a tuple of whole numbers")  # a product of bytes is bytes
     flat = np.frombuffer(data, _dtype(dtype))
     if len(flat) != math.prod(shape):
         raise ValueError(f"{len(flat)} numbers for the shape {shape}")
@@ -160,7 +164,7 @@ class Allowance:
     def take(self, count: int) -> None:
         self.left -= count
         if self.left < 0:
-            raise Refused("holds a program that makes much more of it than it is")
+            raise Refused("holds a program whose result would be much larger than the file")
 
 
 def _load(file: BinaryIO, size: int, allowance: Allowance) -> Any:
@@ -179,16 +183,16 @@ def _zipped(file: BinaryIO, size: int, allowance: Allowance) -> Any:
     with zipfile.ZipFile(file) as archive:
         entries = archive.infolist()
         if any(e.compress_type != zipfile.ZIP_STORED for e in entries) or sum(e.file_size for e in entries) > size:
-            raise Refused("holds entries that are larger than they are stored, which torch.save does not write")
+            raise Refused("holds compressed or overlapping entries, which torch.save does not write")
         root = next(e.filename.removesuffix("data.pkl") for e in entries if re.fullmatch("[^/]+/data.pkl", e.filename))
         if f"{root}byteorder" in archive.namelist() and archive.read(f"{root}byteorder") != b"little":
             raise ValueError("numbers in another order")
-        known: dict[str, Tensor] = {}
+        storages: dict[str, Tensor] = {}
 
         def storage(kind: torch.dtype, key: str, count: int) -> Tensor:
-            if key not in known:
-                known[key] = _flat(archive.read(f"{root}data/{key}"), kind, count)  # checks the checksum too
-            return known[key]
+            if key not in storages:
+                storages[key] = _flat(archive.read(f"{root}data/{key}"), kind, count)  # checks the checksum too
+            return storages[key]
 
         return _run(io.BytesIO(archive.read(f"{root}data.pkl")), allowance, storage)
 
@@ -198,22 +202,22 @@ def _legacy(file: BinaryIO, size: int, allowance: Allowance) -> Any:
     _, version, system = (_run(file, allowance) for _ in range(3))
     if version != LEGACY_VERSION or not system["little_endian"]:
         raise ValueError("another format")
-    known: dict[str, Tensor] = {}
+    storages: dict[str, Tensor] = {}
 
     def storage(kind: torch.dtype, key: str, count: int) -> Tensor:
-        if key not in known:
+        if key not in storages:
             if not 0 <= count <= size:
                 raise ValueError(f"{count} numbers in {size} bytes")
             allowance.take(count * kind.itemsize)
-            known[key] = torch.empty(count, dtype=kind)  # filled below
-        return known[key]
+            storages[key] = torch.empty(count, dtype=kind)  # filled below
+        return storages[key]
 
     content, keys = _run(file, allowance, storage), _run(file, allowance)
     for key in keys:
         count = int.from_bytes(file.read(8), "little")
-        kind = known[key].dtype
-        known[key].copy_(_flat(file.read(min(count, size) * kind.itemsize), kind, len(known[key])))
-    if len(known) > len(set(keys)):
+        kind = storages[key].dtype
+        storages[key].copy_(_flat(file.read(min(count, size) * kind.itemsize), kind, len(storages[key])))
+    if len(storages) > len(set(keys)):
         raise ValueError("a tensor without numbers")
     return content
 
@@ -245,7 +249,7 @@ def _run(file: BinaryIO, allowance: Allowance, storage: Callable | None = None) 
 class _Tuples:
     """How large the tuples of a program are.
 
-    A tuple that holds another one twice, which again holds one twice, and so on, has exponentially many items. As the key of a
+    A tuple that holds another tuple twice, which holds another twice, and so on, has exponentially many items. As the key of a
     dict it would be hashed for ever.
     """
 
@@ -274,7 +278,7 @@ class _Tuples:
             values += [stack.pop() or 1 for _ in taken]
             size = 1 + sum(values) if name.startswith("TUPLE") else 1
             if size > MOST_STEPS:
-                raise Refused("holds a program that makes much more of it than it is")
+                raise Refused("holds a program whose result would be much larger than the file")
             stack += [size for _ in opcode.stack_after]
 
 
@@ -292,7 +296,7 @@ class _Reader(pickle.Unpickler):
     def persistent_load(self, reference: Any) -> Tensor:
         name, kind, key, _, count, *view = reference
         if name != "storage" or self.storage is None or view not in ([], [None]):
-            raise ValueError("a reference to something else than a storage")
+            raise ValueError("a reference to something other than a storage")
         return self.storage(kind, key, count)
 
 

@@ -69,7 +69,7 @@ def _rosinality(saved: dict) -> dict[str, Any] | None:
     elif isinstance(saved.get("g"), dict):
         state = saved["g"]
         warnings.warn(
-            "it holds no running average of the generator (g_ema); the trained one (g) is taken", stacklevel=2
+            "it holds no running average of the generator (g_ema), so the trained one (g) is taken", stacklevel=2
         )
     else:
         state = saved["state_dict"] if isinstance(saved.get("state_dict"), dict) else saved
