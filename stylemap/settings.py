@@ -3,7 +3,7 @@
 import functools
 import math
 from collections.abc import Callable
-from dataclasses import fields, is_dataclass
+from dataclasses import asdict, fields, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
@@ -29,6 +29,12 @@ def flat(settings: dict, prefix: str = "") -> dict[str, Any]:
     for name, value in settings.items():
         values |= flat(value, f"{prefix}{name}.") if isinstance(value, dict) else {f"{prefix}{name}": value}
     return values
+
+
+def differences(before: Any, after: Any) -> dict[str, tuple[Any, Any]]:
+    """The settings in which two configs differ, by their whole names: the value of each, None if it has none."""
+    a, b = flat(asdict(before)), flat(asdict(after))
+    return {name: (a.get(name), b.get(name)) for name in a | b if a.get(name) != b.get(name)}
 
 
 @functools.cache

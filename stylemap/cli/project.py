@@ -2,7 +2,6 @@
 
 import argparse
 import sys
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -151,18 +150,9 @@ def configured(arguments: argparse.Namespace) -> "Method":
     Raises:
         InputError: a knob it does not have, or a value of another kind.
     """
-    from stylemap.inversion import PRESETS, preset
-    from stylemap.inversion.methods import knob_value
+    from stylemap.inversion import preset
+    from stylemap.inversion.methods import parse_setting
 
-    known = asdict(PRESETS[arguments.method])
-    knobs: dict = {"seed": arguments.seed}
     given = [*arguments.set, *([f"steps={arguments.steps}"] if arguments.steps is not None else [])]
-    for text in given:
-        name, equals, value = text.partition("=")
-        if not equals:
-            raise InputError(f"--set {text} must be SETTING=VALUE, such as rate=0.05")
-        try:
-            knobs[name] = knob_value(name, value, known[name]) if name in known else value
-        except InputError as err:
-            raise InputError(f"--set: {err}") from None
-    return preset(arguments.method, **knobs)
+    settings = dict(parse_setting(arguments.method, text) for text in given)
+    return preset(arguments.method, **{"seed": arguments.seed} | settings)

@@ -1,8 +1,7 @@
 """Stylemaps of several sides, trained with the same settings: reconstructions and edits by side (an ablation of StyleMapGAN)."""
 
-import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -18,7 +17,7 @@ from stylemap.datasets import Dataset
 from stylemap.errors import InputError
 from stylemap.metrics import local_editing, streams
 from stylemap.metrics.evaluation import Evaluation, Reference
-from stylemap.settings import flat
+from stylemap.settings import differences
 from stylemap.training import augment, state
 
 RESULT, TABLE, PLOT = "ablation.json", "table.md", "plot.png"
@@ -73,17 +72,13 @@ class Run:
             known = self.known_config
         except InputError as err:
             raise InputError(f"{self.folder} holds no run that can be continued ({err}); give another --out") from err
-        if different := differences(known, self.config):
-            raise InputError(
-                f"{self.folder} holds another run: {', '.join(different)}; give another --out or the same settings"
-            )
-        if (self.folder / "weights.safetensors").is_file() and self.seen() >= self.config.images:
+        changed = {n: values for n, values in differences(known, self.config).items() if n not in BOOKKEEPING}
+        if changed:
+            settings = ", ".join(f"{name} {old} instead of {new}" for name, (old, new) in changed.items())
+            raise InputError(f"{self.folder} holds another run: {settings}; give another --out or the same settings")
+        if (self.folder / "weights.safetensors").is_file() and state.images_seen(self.folder) >= self.config.images:
             return "finished"
         return "busy" if self.busy() else "unfinished"
-
-    def seen(self) -> int:
-        """Images that the newest state has seen."""
-        return max((int(re.sub(r"\D", "", path.stem)) for path in state.paths(self.folder)), default=0)
 
     def busy(self) -> bool:
         """Whether another process owns the folder."""
@@ -94,13 +89,6 @@ class Run:
                 return False
         except InputError:
             return True
-
-
-def differences(known: TrainConfig, config: TrainConfig) -> list[str]:
-    """ "images 8000 instead of 11000" for every setting that makes them different runs."""
-    before, now = flat(asdict(known)), flat(asdict(config))
-    names = (name for name in before if name not in BOOKKEEPING and before[name] != now[name])
-    return [f"{name} {before[name]} instead of {now[name]}" for name in names]
 
 
 def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: Path) -> list[Run]:
@@ -147,7 +135,14 @@ class Measuring:
         measured = {name: evaluation.measure(name) for name in METRICS}
         values = {name: result.value for name, result in measured.items()}
         details = {name: result.details for name, result in measured.items()}
-        row = {"side": run.side, "seed": run.seed, "about": about, "images": run.seen(), **values, "details": details}
+        row = {
+            "side": run.side,
+            "seed": run.seed,
+            "about": about,
+            "images": state.images_seen(run.folder),
+            **values,
+            "details": details,
+        }
         results.write_json(file, row)
         return row
 

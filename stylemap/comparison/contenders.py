@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, replace
 
 from stylemap.errors import InputError
 from stylemap.inversion import Method, Subject, preset
-from stylemap.inversion.methods import COUNTS, Encoder, InDomain, knob_value
+from stylemap.inversion.methods import COUNTS, parse_setting
 
 STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
 KINDS = (STYLEMAP, VECTORS)
@@ -76,30 +76,21 @@ def parse(text: str, seed: int = 0) -> list[Contender]:
     kind = kind if at else home
     if kind not in KINDS:
         raise InputError(f"method {text}: weights are of kind {' or '.join(KINDS)}, not {kind!r}")
-    knobs = dict(_knob(text, name, setting) for setting in settings)
+    knobs = dict(_setting(name, setting) for setting in settings)
     steps = [{"steps": n} for n in knobs.pop("steps", ())] or [{}]
     words = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in knobs.items() if k not in COUNTS]
     label = " ".join([name if kind == home else f"{name} ({kind})", *words])
     return [Contender(label, kind, preset(name, **{"seed": seed} | knobs | count)) for count in steps]
 
 
-def _knob(text: str, name: str, setting: str) -> tuple[str, object]:
-    knob, equals, value = setting.partition("=")
-    known = vars(preset(name))
-    if not equals or knob not in known:
-        raise InputError(f"method {text}: {setting!r} is not SETTING=VALUE; {name} has {', '.join(known)}")
-    if knob == "steps":
-        return knob, tuple(_whole(text, part) for part in value.split(","))
-    try:
-        return knob, knob_value(knob, value, known[knob])
-    except InputError as err:
-        raise InputError(f"method {name}: {err}") from None
-
-
-def _whole(text: str, part: str) -> int:
-    if not part.isdecimal() or int(part) < 1:
-        raise InputError(f"method {text}: steps must be whole numbers from 1, such as 100,1000; not {part!r}")
-    return int(part)
+def _setting(method: str, text: str) -> tuple[str, object]:
+    if not text.startswith("steps="):
+        return parse_setting(method, text)
+    counts = text.removeprefix("steps=").split(",")
+    for count in counts:
+        if not count.isdecimal() or int(count) < 1:
+            raise InputError(f"method {method}: steps must be whole numbers from 1, such as 100,1000; not {count!r}")
+    return "steps", list(map(int, counts))
 
 
 def choose(
@@ -143,8 +134,7 @@ def unfit(contender: Contender, subjects: Mapping[str, Subject]) -> str | None:
         contender.method.validate_for(subject.latents)
     except InputError as err:
         return f"method {contender.name}: {err}"
-    encoder = isinstance(contender.method, (Encoder, InDomain)) or vars(contender.method).get("init") == "encoder"
-    if encoder and subject.model.encoder is None:
+    if contender.method.begins_at_encoder and subject.model.encoder is None:
         return (
             f"method {contender.name} begins at the encoder, and the {contender.kind} weights have none; leave it out"
         )

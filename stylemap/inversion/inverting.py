@@ -99,7 +99,7 @@ def invert(
         image = subject.render(tensors)
     sizes = {name: tensors[name][0].numel() for name in subject.rendered(tensors)}
     return Inversion(
-        subject.tiled(tensors.pop("latent")).contiguous(),
+        subject.model.spread_out(tensors.pop("latent")).contiguous(),
         image,
         tensors,
         error(image),

@@ -58,12 +58,12 @@ class Inputs:
         """
         first = self.targets[0]
         if len(self.targets) == 1 and first.mask is None:
-            return self.subject.encode(first.images).clone()
+            return self.subject.model.encode(first.images).clone()
         masks = [torch.ones_like(t.images[:, :1]) if t.mask is None else t.mask for t in self.targets]
         total = sum(m * t.images for m, t in zip(masks, self.targets, strict=True))
         covered = sum(masks)
         mean = self.subject.render({"latent": self.mean(MEAN_SAMPLES)[:1]}).clamp(-1, 1)
-        return self.subject.encode(total / covered.clamp(min=1) + (1 - covered).clamp(min=0) * mean).clone()
+        return self.subject.model.encode(total / covered.clamp(min=1) + (1 - covered).clamp(min=0) * mean).clone()
 
 
 def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors], Tensor] | None:
@@ -81,6 +81,7 @@ class Method:
     source: ClassVar[str]  # of the recipe
     latents: ClassVar[Kind] = "any"  # that the generator must have
     perceptual: ClassVar[bool] = True  # whether the method uses the perceptual network
+    begins_at_encoder: ClassVar[bool] = False
     terms: ClassVar[tuple[str, ...]] = ()  # knobs that weigh the terms of the loss, if each of them may be 0
     # Knobs that some methods have, as they are for the others. An annotation would make fields of them.
     layers = ()
@@ -138,6 +139,7 @@ class Encoder(Method):
 
     source: ClassVar[str] = "StyleMapGAN, section 3.3 (arXiv 2104.14754)"
     perceptual: ClassVar[bool] = False
+    begins_at_encoder: ClassVar[bool] = True
 
     def start(self, inputs: Inputs) -> Tensors:
         return {"latent": inputs.encoded()}
@@ -189,7 +191,7 @@ class Projection(Method):
     def start(self, inputs: Inputs) -> Tensors:
         latent = inputs.mean(self.statistics_samples)
         if self.space == "w+":
-            latent = inputs.subject.tiled(latent).clone()
+            latent = inputs.subject.model.spread_out(latent).clone()
         return {"latent": latent, **inputs.subject.noise_drawn(inputs.samples, self.seed)}
 
     def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
@@ -248,6 +250,10 @@ class Image2StyleGAN(Method):
     statistics_samples: int = MEAN_SAMPLES
 
     @property
+    def begins_at_encoder(self) -> bool:
+        return self.init == "encoder"
+
+    @property
     def source(self) -> str:
         if self.pixels:
             return "Image2StyleGAN, sections 4 and 5 (arXiv 1904.03189)"
@@ -257,7 +263,7 @@ class Image2StyleGAN(Method):
         if self.init == "encoder":
             return {"latent": inputs.encoded()}
         if self.init == "mean":
-            return {"latent": inputs.subject.tiled(inputs.mean(self.statistics_samples)).clone()}
+            return {"latent": inputs.subject.model.spread_out(inputs.mean(self.statistics_samples)).clone()}
         shape = (1, *inputs.subject.latents.shape)
         rng = torch.Generator().manual_seed(self.seed)
         latent = torch.zeros(shape) if self.init == "zeros" else torch.rand(shape, generator=rng) * 2 - 1
@@ -305,6 +311,7 @@ class InDomain(Method):
 
     source: ClassVar[str] = "In-domain GAN inversion, section 3.2 (arXiv 2004.00049)"
     terms: ClassVar[tuple[str, ...]] = ("pixels", "features", "distance", "domain")
+    begins_at_encoder: ClassVar[bool] = True
 
     steps: int = 100
     rate: float = 0.01
@@ -329,7 +336,7 @@ class InDomain(Method):
             if not self.domain:
                 return compare(images)
             latent = tensors["latent"]
-            again = inputs.subject.encode(images)
+            again = inputs.subject.model.encode(images)
             return compare(images) + self.domain * (latent - again).square().flatten(1).mean(dim=1)
 
         schedule = partial(projector.rate, rampup=0.0, rampdown=self.rampdown)
@@ -382,17 +389,24 @@ def preset(name: str, **knobs) -> Method:
     return replace(method, **knobs)
 
 
-def knob_value(name: str, text: str, like) -> object:
-    """A value of the same kind as the default.
+def parse_setting(method: str, text: str) -> tuple[str, object]:
+    """SETTING=VALUE -> the name, and the value in the kind of its default.
 
     Raises:
-        InputError: a text of another kind, or a number below 0.
+        InputError: an unknown method or setting, no "=", a value of another kind, or a number below 0.
     """
+    name, equals, value = text.partition("=")
+    if not equals:
+        raise InputError(f"method {method}: {text} must be SETTING=VALUE, such as rate=0.05")
+    defaults = vars(preset(method))
+    if name not in defaults:
+        raise InputError(f"method {method} has no setting {name}; it has {', '.join(defaults)}")
+    default = defaults[name]
     kinds = {bool: {"true": True, "false": False}.__getitem__, tuple: lambda x: tuple(x.split(","))}
     try:
-        value = kinds.get(type(like), type(like))(text)
+        parsed = kinds.get(type(default), type(default))(value)
     except (KeyError, ValueError):
-        raise InputError(f"{name}={text} must be {type(like).__name__}, such as {like}") from None
-    if isinstance(value, (int, float)) and not 0 <= value < float("inf"):
-        raise InputError(f"{name}={text} must be 0 or more")
-    return value
+        raise InputError(f"method {method}: {text} must be {type(default).__name__}, such as {default}") from None
+    if isinstance(parsed, (int, float)) and not 0 <= parsed < float("inf"):
+        raise InputError(f"method {method}: {text} must be 0 or more")
+    return name, parsed

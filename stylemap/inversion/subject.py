@@ -49,13 +49,9 @@ class Subject:
     def noise_drawn(self, samples: int, seed: int) -> Tensors:
         return named(projector.draw_noise(self.latents.noise_shapes, samples, seed, self.device))
 
-    def tiled(self, latent: Tensor) -> Tensor:
-        """[N, 1, C] -> [N, L, C]; other latents as they are."""
-        return self.model.spread_out(latent)
-
     def render(self, tensors: Tensors) -> Tensor:
         """[N, 3, R, R], about [-1, 1]."""
-        return self.model.render_with(self.tiled(tensors["latent"]), tensors)
+        return self.model.render_with(self.model.spread_out(tensors["latent"]), tensors)
 
     @torch.enable_grad()
     def rendered(self, tensors: Tensors) -> list[str]:
@@ -65,9 +61,6 @@ class Subject:
         leaves = {name: x[:1].detach().requires_grad_() for name, x in tensors.items()}
         gradients = torch.autograd.grad(self.render(leaves).sum(), list(leaves.values()), allow_unused=True)
         return [name for name, gradient in zip(leaves, gradients, strict=True) if gradient is not None]
-
-    def encode(self, images: Tensor) -> Tensor:
-        return self.model.encode(images)
 
     def input_of(self, latent: Tensor) -> Tensor:
         """[N, C', 8, 8]: the features that enter the first layer at side 8.
@@ -79,7 +72,7 @@ class Subject:
             raise InputError(
                 f"structured noise needs a generator with noise maps; these weights have a {self.latents.words}"
             )
-        return self.model.input_of(self.tiled(latent))
+        return self.model.input_of(self.model.spread_out(latent))
 
 
 def named(maps: list[Tensor]) -> Tensors:

@@ -21,7 +21,7 @@ from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
 from stylemap.errors import InputError, out_of_memory, shortened
 from stylemap.files import atomic
-from stylemap.settings import UnknownSettings, flat
+from stylemap.settings import UnknownSettings, differences
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
 
@@ -48,6 +48,11 @@ def path(run: Path, images: int) -> Path:
 def paths(run: Path) -> list[Path]:
     """The states of a run, newest first."""
     return sorted((p for p in run.glob("state-*.pt") if re.fullmatch(r"state-\d{10}\.pt", p.name)), reverse=True)
+
+
+def images_seen(run: Path) -> int:
+    """Images that the newest state has seen; 0 if there is none."""
+    return next(map(_images, paths(run)), 0)
 
 
 def save(run: Path, images: int, config: TrainConfig, trainee: Trainee, totals: Totals | None = None) -> None:
@@ -230,11 +235,10 @@ def restore(content: dict, config: TrainConfig, trainee: Trainee, first: bool = 
     Raises:
         InputError: the state is of another model, or of data in another order.
     """
-    saved, now = (flat(asdict(c)) for c in (architectures.train_config(content["config"]), config))
-    fixed = {name for name in saved | now if name in config.fixed or name.startswith("model.")}
-    if saved["augment.mode"] == now["augment.mode"] == "adaptive":
-        fixed.add("augment.p")  # where it began; it has moved since
-    if changed := sorted(name for name in fixed if saved.get(name) != now.get(name)):
+    saved = architectures.train_config(content["config"])
+    adaptive = saved.augment.mode == config.augment.mode == "adaptive"
+    fixed = config.fixed | {"augment.p"} if adaptive else config.fixed  # where it began; it has moved since
+    if changed := sorted(n for n in differences(saved, config) if n in fixed or n.startswith("model.")):
         raise InputError(
             f"a run cannot continue with another {', '.join(changed)}; keep the old value, or start a new run"
         )

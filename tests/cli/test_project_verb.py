@@ -290,8 +290,8 @@ def test_masks_and_crossover(stylemap, tmp_path):
     ("flags", "says"),
     [
         ("--method w --set pace=3", "method w has no setting pace; it has seed, space"),
-        ("--method w --set rate", "--set rate must be SETTING=VALUE"),
-        ("--method w --set rate=fast", "--set: rate=fast must be float"),
+        ("--method w --set rate", "method w: rate must be SETTING=VALUE"),
+        ("--method w --set rate=fast", "method w: rate=fast must be float"),
         ("--method w --set rate=-1", "0 or more"),
         ("--method w --set space=z", "space=z must be one of w, w+"),
         ("--method image2stylegan --set layers=conv1_1,x", "x is not a layer of VGG-16"),

@@ -43,7 +43,7 @@ def test_home(text, kind):
         ("magic", "unknown method 'magic'"),
         ("w:steps=0", "steps must be whole numbers"),
         ("w:steps=ten", "steps must be whole numbers"),
-        ("w:speed=3", "not SETTING=VALUE; w has seed, space"),
+        ("w:speed=3", "method w has no setting speed; it has seed, space"),
         ("w:rate=fast", "method w: rate=fast must be float"),
         ("w:rate=-1", "rate=-1 must be 0 or more"),
         ("w:render_noise=maybe", "render_noise=maybe must be bool"),

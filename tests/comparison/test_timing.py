@@ -31,7 +31,7 @@ def clock(monkeypatch):
 
 def slow(subject: Subject, clock: Clock, monkeypatch) -> list[int]:
     """Statistics take long, the first encoding too, later ones and every image a second. Returns the sizes of encoded batches."""
-    statistics, encode, render = subject.model.statistics, subject.encode, subject.render
+    statistics, encode, render = subject.model.statistics, subject.model.encode, subject.render
     sizes: list[int] = []
 
     def slow_statistics(*arguments):
@@ -48,8 +48,8 @@ def slow(subject: Subject, clock: Clock, monkeypatch) -> list[int]:
         return render(tensors)
 
     monkeypatch.setattr(subject.model, "statistics", slow_statistics)
-    for name, function in (("encode", slow_encode), ("render", slow_render)):
-        monkeypatch.setattr(subject, name, function)
+    monkeypatch.setattr(subject.model, "encode", slow_encode)
+    monkeypatch.setattr(subject, "render", slow_render)
     return sizes
 
 
