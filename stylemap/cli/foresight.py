@@ -17,6 +17,7 @@ from stylemap.perceptual.published import VGG
 from stylemap.training import batching, distributed, estimate, rehearsal
 from stylemap.training.estimate import Estimate, FittingSettings
 from stylemap.training.optimizers import Networks
+from stylemap.training.report.wording import duration
 
 
 def note(text: str) -> None:
@@ -81,10 +82,10 @@ def _time(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
     count = f"{estimated.processes} x " if estimated.processes > 1 else ""
     for name, device in estimate.DEVICES.items():
         days = [estimated.days(device, precision, config.speed.tf32) for precision in estimated.needs]
-        yield _row(f"  {count}{name}", ["" if d is None else duration(d) for d in days])
+        yield _row(f"  {count}{name}", ["" if d is None else f"about {duration(d * 86400)}" for d in days])
     if config.device == "cpu" or (config.device == "auto" and devices.pick().type == "cpu"):
-        days = config.images * each[0] / estimate.cpu_rate() / 86400
-        yield _row("  this CPU, from a test of 0.2 s", [duration(days)])
+        seconds = config.images * each[0] / estimate.cpu_rate()
+        yield _row("  this CPU, from a test of 0.2 s", [f"about {duration(seconds)}"])
     yield (
         f"estimated, not measured: GPUs at {estimate.SHARE:.0%} of their data sheets; --speed.precision auto takes bfloat16 "
         "on GPUs that have it"
@@ -163,12 +164,3 @@ def _gib(size: float) -> str:
     """Bytes in GiB."""
     gib = size / rehearsal.GIB
     return "under 0.1" if gib < 0.1 else f"{gib:.1f}" if gib < 100 else f"{gib:.0f}"
-
-
-def duration(days: float) -> str:
-    """In words, two digits."""
-    for unit, size in (("years", 365), ("days", 1), ("hours", 1 / 24), ("minutes", 1 / 1440)):
-        if days >= 2 * size:
-            number = float(f"{days / size:.2g}")
-            return f"about {number:.0f} {unit}" if number >= 10 else f"about {number:g} {unit}"
-    return "minutes"

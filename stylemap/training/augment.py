@@ -11,8 +11,7 @@ affine map of RGB. Images are not clamped afterwards, because clamping cannot be
 
 import math
 import warnings
-from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
@@ -69,33 +68,18 @@ NUMBERS = {  # name -> columns of its numbers
 WIDTH = _FIRST + len(_NUMBERS)
 
 
-@dataclass(frozen=True)
-class Draws:
-    """The random numbers of a batch, before p is known: what is drawn does not depend on p."""
+def draw(seed: int, seen: int, batch: int) -> Tensor:
+    """The random numbers for the ``batch`` samples (of all processes together) that follow ``seen`` images.
 
-    numbers: Tensor
-    """float32 [N, WIDTH]: a gate in [0, 1) for each transform, then the standard uniform or normal numbers."""
+    They are a pure function of the arguments and do not depend on p.
 
-    def __len__(self) -> int:
-        return len(self.numbers)
-
-    def take(self, indices: Iterable[int]) -> "Draws":
-        """The draws of some samples, in that order. Call it before `to`, as on a GPU it would wait for the device."""
-        return Draws(self.numbers[torch.as_tensor(list(indices), dtype=torch.long)])
-
-    def to(self, device: torch.device) -> "Draws":
-        return Draws(self.numbers.to(device, non_blocking=True))
-
-
-def draw(seed: int, seen: int, batch: int) -> Draws:
-    """The draws of the ``batch`` samples (of all processes together) that follow ``seen`` images: a pure function of these.
-
-    For k independent sets in one iteration ask for k * batch and `take` them apart.
+    Returns:
+        float32 [batch, WIDTH]: a gate in [0, 1) for each transform, then the standard uniform or normal numbers.
     """
     rng = randomness.generator(Purpose.AUGMENTATION, seed, seen)
     numbers = rng.random((batch, WIDTH), np.float32)
     numbers[:, _NORMAL] = rng.standard_normal((batch, len(_NORMAL)), np.float32)
-    return Draws(torch.from_numpy(numbers))
+    return torch.from_numpy(numbers)
 
 
 def choose_mode(config: TrainConfig, images: int, before: str | None = None) -> TrainConfig:
@@ -155,7 +139,7 @@ class Augment:
 
     # ---- images
 
-    def apply(self, images: Tensor, draws: Draws) -> Tensor:
+    def apply(self, images: Tensor, draws: Tensor) -> Tensor:
         """Transform images [N, 3, R, R] in [-1, 1], float32 (half precision is converted), by draws of N samples.
 
         The result may leave [-1, 1]. Equal draws are equal transforms. Nothing waits for the device, and autocast does not
@@ -178,12 +162,12 @@ class Augment:
                 images = move(images, *source_of(values, images.shape[-1]))
             return recolour(images, *colour_map(values)) if "colour" in self.groups else images
 
-    def values(self, draws: Draws) -> dict[str, Tensor]:
+    def values(self, draws: Tensor) -> dict[str, Tensor]:
         """The numbers of each transform in its own unit, 0 where its gate is shut: name -> [N] or, of two numbers, [N, 2]."""
         # Two turns, at 1 - sqrt(1 - p) each, leave an image unturned with probability 1 - p.
         thresholds = torch.where(self._turns, 1 - (1 - self.p).sqrt(), self.p) * self._used  # [transforms]
-        open_ = draws.numbers[:, :_FIRST] < thresholds
-        scaled = self._low + self._span * draws.numbers[:, _FIRST:]
+        open_ = draws[:, :_FIRST] < thresholds
+        scaled = self._low + self._span * draws[:, _FIRST:]
         values = torch.where(open_[:, self._gate_of], scaled, 0.0)
         columns = iter(values.unbind(1))
         named = {}

@@ -78,7 +78,8 @@ def split(real: Tensor, config: TrainConfig, seen: int, places: list[list[int]],
     real = images.from_uint8(real)
     chance = architectures.of(config.model).cycle_class().draw(config, seen)
     draws = trainee.augment and augment.draw(config.seed, seen, config.batch)
-    return [
-        Pass(part, chance.take(taken).to(real.device), draws and draws.take(taken).to(real.device))
-        for part, taken in zip(real.chunk(len(places)), places, strict=True)
-    ]
+    passes = []
+    for part, taken in zip(real.chunk(len(places)), places, strict=True):
+        seen_by_d = None if draws is None else draws[taken].to(real.device, non_blocking=True)
+        passes.append(Pass(part, chance.take(taken).to(real.device), seen_by_d))
+    return passes

@@ -109,8 +109,9 @@ def _fit(stage: Stage, precision: str, room: int) -> FittingSettings | None:
     rest = [n for n in divisors if n not in whole]
     for sizes in (whole, rest):
         for kept in dict.fromkeys((stage.config.speed.checkpointing, True)):
-            if sizes and stage.on_card(sizes[-1], precision, kept) <= room:
-                return next(FittingSettings(n, kept) for n in sizes if stage.on_card(n, precision, kept) <= room)
+            for n in sizes:
+                if stage.on_card(n, precision, kept) <= room:
+                    return FittingSettings(n, kept)
     return None
 
 

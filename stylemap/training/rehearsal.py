@@ -31,7 +31,7 @@ from stylemap.config import TrainConfig
 from stylemap.metrics import heldout
 from stylemap.perceptual import vgg
 from stylemap.training import augment
-from stylemap.training.augment import Augment, Draws
+from stylemap.training.augment import Augment
 from stylemap.training.distributed import World
 from stylemap.training.ledger import META, CudaAutocast, Ledger
 from stylemap.training.optimizers import Networks, freeze
@@ -134,7 +134,7 @@ class Stage:
                 p.grad = torch.empty_like(p)
             between = ledger.live
             real = torch.empty(n, 3, side, side, device=META).to(memory_format=torch.channels_last)
-            draws = Draws(torch.empty(n, augment.WIDTH, device=META)) if self.augment else None
+            draws = torch.empty(n, augment.WIDTH, device=META) if self.augment else None
             part = Pass(real, Chance(torch.empty(2, n, channels, device=META)), draws)
             data = ledger.live - between
             ledger.begin()

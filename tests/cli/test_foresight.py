@@ -107,21 +107,6 @@ def test_dry_run_of_a_large_model_takes_little(recipe):
 
 
 @pytest.mark.parametrize(
-    "days, words",
-    [
-        (900, "about 2.5 years"),
-        (9.04, "about 9 days"),
-        (52.83, "about 53 days"),
-        (1.6, "about 38 hours"),
-        (0.01, "about 14 minutes"),
-        (1e-4, "minutes"),
-    ],
-)
-def test_durations_in_words(days, words):
-    assert foresight.duration(days) == words
-
-
-@pytest.mark.parametrize(
     "fit, words",
     [
         (None, "too small"),

@@ -17,7 +17,7 @@ from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.config import AugmentConfig
 from stylemap.errors import InputError
 from stylemap.training import augment
-from stylemap.training.augment import GATES, NUMBERS, TRANSFORMS, WIDTH, Augment, Draws, draw
+from stylemap.training.augment import GATES, NUMBERS, TRANSFORMS, WIDTH, Augment, draw
 
 LN2 = math.log(2)
 CPU = torch.device("cpu")
@@ -40,14 +40,14 @@ def adaptive(**settings) -> Augment:
     return Augment(AugmentConfig(mode="adaptive", **settings))
 
 
-def chosen(n: int = 1, **raw: float | tuple[float, ...]) -> Draws:
+def chosen(n: int = 1, **raw: float | tuple[float, ...]) -> torch.Tensor:
     """Draws with the gates of the named transforms open at any p, and their raw numbers; all others shut."""
     numbers = torch.zeros(n, WIDTH)
     numbers[:, : len(TRANSFORMS)] = 1
     for name, value in raw.items():
         numbers[:, GATES[name]] = 0
         numbers[:, NUMBERS[name]] = torch.tensor(value, dtype=torch.float32)
-    return Draws(numbers)
+    return numbers
 
 
 def raw(name: str, value: float) -> float:
@@ -62,25 +62,25 @@ def pictures(n: int = 4, side: int = 16, seed: int = 0) -> torch.Tensor:
 
 class TestDraw:
     def test_pure_function_of_seed_and_images_seen(self):
-        first = draw(3, 160, 8).numbers
+        first = draw(3, 160, 8)
         torch.manual_seed(5)
-        assert torch.equal(draw(3, 160, 8).numbers, first)
+        assert torch.equal(draw(3, 160, 8), first)
         for other in (draw(4, 160, 8), draw(3, 168, 8), draw(160, 3, 8)):
-            assert not torch.isin(other.numbers, first).any()
+            assert not torch.isin(other, first).any()
 
     def test_shares_no_numbers_with_the_noise_and_the_order_of_the_data(self):
         """Those have the key [seed, images or epoch]."""
         other = np.random.default_rng([3, 160])
-        assert not np.isin(draw(3, 160, 8).numbers, other.random((8, WIDTH), np.float32)).any()
+        assert not np.isin(draw(3, 160, 8), other.random((8, WIDTH), np.float32)).any()
 
     def test_small(self):
-        assert draw(0, 0, 8).numbers.shape == (8, WIDTH)
+        assert draw(0, 0, 8).shape == (8, WIDTH)
         assert WIDTH <= 30
-        assert draw(0, 0, 8).numbers.dtype == torch.float32
+        assert draw(0, 0, 8).dtype == torch.float32
 
     def test_standard_uniform_and_normal(self):
         n = 50_000
-        numbers = draw(1, 0, n).numbers.double()
+        numbers = draw(1, 0, n).double()
         for t in TRANSFORMS:
             columns = numbers[:, [GATES[t.name], *NUMBERS[t.name]]]
             for i, x in enumerate(columns.unbind(1)):
@@ -92,16 +92,8 @@ class TestDraw:
 
     def test_columns_are_independent(self):
         n = 50_000
-        correlation = torch.corrcoef(draw(2, 0, n).numbers.T.double()) - torch.eye(WIDTH)
+        correlation = torch.corrcoef(draw(2, 0, n).T.double()) - torch.eye(WIDTH)
         assert correlation.abs().max() < 5.5 / math.sqrt(n)  # 378 pairs
-
-    def test_take(self):
-        draws = draw(0, 0, 6)
-        part = draws.take(range(4, 1, -2))
-        assert len(part) == 2
-        assert torch.equal(part.numbers, draws.numbers[[4, 2]])
-        assert len(draws.take([])) == 0
-        assert torch.equal(draws.to(CPU).numbers, draws.numbers)
 
 
 class TestGates:
@@ -235,7 +227,7 @@ class TestBlit:
 
     def test_random_draws_agree(self, geometry):
         images, draws = pictures(32, 32), draw(0, 0, 32)
-        draws.numbers[:, [GATES[t.name] for t in TRANSFORMS if t.group == "geometry"]] = 1
+        draws[:, [GATES[t.name] for t in TRANSFORMS if t.group == "geometry"]] = 1
         moved = fixed(0.8, geometry=False).apply(images, draws)
         assert torch.equal(fixed(0.8, geometry=geometry).apply(images, draws), moved)
         assert not torch.equal(moved, fixed(0.8, geometry=False, blit=False).apply(images, draws))
@@ -399,7 +391,7 @@ class TestApply:
         augmentation = fixed(0.8)
         one, other, mixed = (augmentation.apply(x, draws) for x in (a, b, 0.25 * a + 0.75 * b))
         torch.testing.assert_close(mixed, 0.25 * one + 0.75 * other, rtol=0, atol=1e-5)
-        parts = [augmentation.apply(a[i], draws.take(i)) for i in ([5, 0], [1, 2, 3])]
+        parts = [augmentation.apply(a[i], draws[i]) for i in ([5, 0], [1, 2, 3])]
         torch.testing.assert_close(torch.cat(parts), one[[5, 0, 1, 2, 3]], rtol=0, atol=1e-6)
         assert not torch.equal(augmentation.apply(a, draw(0, 8, 8)), one)
 
@@ -568,7 +560,7 @@ class TestWithoutWarping:
         assert reduced.groups == {"blit", "colour"}
         result = reduced.apply(images, draws)
         monkeypatch.setattr(augment, "warp_failure", lambda device: None)
-        draws.numbers[:, [GATES[t.name] for t in TRANSFORMS if t.group == "geometry"]] = 1
+        draws[:, [GATES[t.name] for t in TRANSFORMS if t.group == "geometry"]] = 1
         torch.testing.assert_close(result, fixed(0.8).apply(images, draws), rtol=0, atol=1e-5)
 
     def test_needs_another_group(self):

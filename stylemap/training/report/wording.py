@@ -31,8 +31,8 @@ def size(count: int) -> str:
 
 
 def duration(seconds: float) -> str:
-    for length, least, unit in ((86400, 2, "days"), (3600, 2, "h"), (60, 2, "min")):
-        if seconds >= least * length:
+    for length, unit in ((365 * 86400, "years"), (86400, "days"), (3600, "h"), (60, "min")):
+        if seconds >= 2 * length:
             value = seconds / length
             return f"{value:.0f} {unit}" if value >= 10 or unit == "min" else f"{value:.1f} {unit}"
     return f"{seconds:.0f} s"
