@@ -8,53 +8,17 @@ unweighted and detached. The cycle of an architecture says which phases there ar
 import contextlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from stylemap.architectures import chance, losses
 from stylemap.architectures.chance import Chance
-from stylemap.architectures.model import Model
 from stylemap.config import TrainConfig
 from stylemap.precision import float32, full
 
 Terms = dict[str, Tensor]  # name -> scalar
-
-
-class Networks(Protocol):
-    """What is trained."""
-
-    model: Model
-    generator: nn.Module
-    encoder: nn.Module | None
-    discriminator: nn.Module
-
-
-class Optimizers(Protocol):
-    """One for each network."""
-
-    generator: torch.optim.Optimizer
-    encoder: torch.optim.Optimizer | None
-    discriminator: torch.optim.Optimizer
-
-
-class Augment(Protocol):
-    """What D sees is transformed by it."""
-
-    def apply(self, images: Tensor, draws: Any) -> Tensor: ...
-
-    def observe(self, real_logits: Tensor) -> None: ...
-
-
-class World(Protocol):
-    """The processes that train together."""
-
-    size: int
-
-    def average_gradients(self, parameters: list[nn.Parameter]) -> None: ...
-
-    def sum(self, values: Tensor) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -63,7 +27,7 @@ class Pass:
 
     real: Tensor  # [n, 3, R, R]
     chance: Chance  # what is random about the samples
-    draws: Any = None  # how D's view of them is augmented
+    draws: Tensor | None = None  # how D's view of them is augmented
 
 
 @dataclass(frozen=True)
@@ -82,6 +46,14 @@ class Judged:
 class Cycle:
     """One iteration of training; a subclass has the phases.
 
+    Args:
+        networks: ``model``, its parts ``generator`` and ``encoder``, ``discriminator``, and the `buffers`.
+        optimizers: one for each network, under its name; None for an encoder that there is not.
+        perceptual: images [n, 3, R, R] twice -> distances [n]; None = as `LossConfig.perceptual_network` says.
+        augment: transforms what D sees (``apply``), and counts how often D takes it for real (``observe``).
+        world: the processes that train together: ``size``, ``average_gradients`` and ``sum``.
+        precision: of the passes.
+
     Attributes:
         terms: the names of all terms that the phases report, in the order in which they come up.
     """
@@ -90,12 +62,12 @@ class Cycle:
 
     def __init__(
         self,
-        networks: Networks,
-        optimizers: Optimizers,
+        networks: Any,
+        optimizers: Any,
         config: TrainConfig,
         perceptual: Callable[[Tensor, Tensor], Tensor] | None,
-        augment: Augment | None = None,
-        world: World | None = None,
+        augment: Any = None,
+        world: Any = None,
         precision: torch.dtype = torch.float32,
     ):
         self.networks, self.optimizers, self.config = networks, optimizers, config
@@ -117,6 +89,19 @@ class Cycle:
         raise NotImplementedError
 
     # ---- phases
+
+    def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
+        """Samples fool D. Also returns their latents and the samples, pass by pass and detached, for `latent_step`."""
+        latents, fakes = [], []
+        with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
+            for part in passes:
+                with self._autocast():
+                    latent, fake = self._sample(part)
+                    loss = self._fools(self._judge(fake, part), part).mean()
+                descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
+                latents.append(full(latent.detach()))
+                fakes.append(fake.detach())
+        return descent.terms, latents, fakes
 
     def latent_step(self, latents: list[Tensor], fakes: list[Tensor]) -> Terms:
         """E finds the latent of each sample. Both arguments hold a tensor for each pass, detached."""
@@ -146,6 +131,10 @@ class Cycle:
         return descent.terms
 
     # ---- the parts of them
+
+    def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
+        """The latents that G fools D with, and their images [n, 3, R, R] in float32; both with their graph."""
+        raise NotImplementedError
 
     def _penalty_is_due(self, seen: int) -> bool:
         penalised = self.config.r1_gamma > 0 or self.config.optim.r2_gamma > 0

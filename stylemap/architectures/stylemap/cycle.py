@@ -1,4 +1,4 @@
-"""One iteration of the cyclic scheme (StyleMapGAN, section 3.3): a method for each phase, in their order."""
+"""One iteration of the cyclic scheme (StyleMapGAN, section 3.3): a method for each phase."""
 
 import torch
 from torch import Tensor
@@ -24,7 +24,7 @@ class StylemapCycle(Cycle):
         "perceptual",
         "encoder_adversarial",
     )
-    shares_reconstruction = True  # of phases 3 and 5, if there is one pass
+    shares_reconstruction = True  # discriminator_step and image_step do, if there is one pass
 
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes.
@@ -42,23 +42,8 @@ class StylemapCycle(Cycle):
             terms |= self.penalty_step(passes, judged)
         return terms | self.image_step(passes, judged)
 
-    def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
-        """1. Samples fool D. Also returns stylemaps and samples, pass by pass and detached, for phase 2, `latent_step`."""
-        generator = self.networks.generator
-        stylemaps, fakes = [], []
-        with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
-            for part in passes:
-                with self._autocast():
-                    stylemap = generator.mapping(part.chance.z[0])
-                    fake = full(generator.synthesize(stylemap))
-                    loss = self._fools(self._judge(fake, part), part).mean()
-                descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
-                stylemaps.append(full(stylemap.detach()))
-                fakes.append(fake.detach())
-        return descent.terms, stylemaps, fakes
-
     def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
-        """3. D tells real images from samples and from reconstructions; it judges each kind by itself. Phase 4 is `penalty_step`.
+        """D tells real images from samples and from reconstructions; it judges each kind by itself.
 
         With one pass, the reconstruction keeps its graph for `image_step`, because neither G nor E changes before it. With
         several passes, their graphs would take the memory that the passes save.
@@ -82,7 +67,7 @@ class StylemapCycle(Cycle):
         return descent.terms, judged
 
     def image_step(self, passes: list[Pass], judged: Judged | None, adversarial: bool = True) -> Terms:
-        """5. G(E(x)) equals x in pixels and features, and fools D."""
+        """G(E(x)) equals x in pixels and features, and fools D."""
         shared = judged is not None and judged.reconstructions[0].requires_grad
         with (
             self._descent(len(passes), self.optimizers.encoder, self.optimizers.generator) as descent,
@@ -94,6 +79,10 @@ class StylemapCycle(Cycle):
                     terms = self._image_terms(reconstruction, part, adversarial)
                 descent.add(self._weighted(terms), terms)
         return descent.terms
+
+    def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
+        stylemap = self.networks.generator.mapping(part.chance.z[0])
+        return stylemap, full(self.networks.generator.synthesize(stylemap))
 
     def _discriminator_losses(self, real: Tensor, fake: Tensor, reconstruction: Tensor) -> tuple[Tensor, Terms]:
         """Logits -> (the weighted sum, the terms)."""

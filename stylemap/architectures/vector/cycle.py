@@ -77,34 +77,23 @@ class VectorCycle(Cycle):
         return terms | self.encoder_step(passes) if self.config.vector.encoder else terms
 
     def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
-        """1. Samples fool D; the mean of w is tracked. Also returns latents and samples by pass, detached, for `latent_step`.
-
-        That, the third phase, works on samples of G as it was before its step, which are made from these latents.
-        """
-        latents, fakes, means = [], [], []
-        with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
-            for part in passes:
-                with self._autocast():
-                    w, latent = self._latent(part, GENERATOR, part.chance.z[0])
-                    fake = self._sample(part, GENERATOR, latent)
-                    loss = self._fools(self._judge(fake, part), part).mean()
-                descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
-                latents.append(full(latent.detach()))
-                fakes.append(fake.detach())
-                means.append(full(w.detach()).mean(dim=0))
-        self.generator.track(self._mean(torch.stack(means))[None])
-        return descent.terms, latents, fakes
+        """As of any cycle; the mean of w is tracked besides. Samples and latents are those of G as it was before its step."""
+        terms, latents, fakes = super().generator_step(passes)
+        # the first layer always has the w of its own z
+        means = torch.stack([latent[:, 0].contiguous().mean(dim=0) for latent in latents])
+        self.generator.track(self._mean(means)[None])
+        return terms, latents, fakes
 
     def path_step(self, passes: list[Pass]) -> Terms:
-        """2. Steps in the latent move images by a constant length, in float32.
+        """Steps in the latent move images by a constant length, in float32.
 
         It is computed only every ``path_every`` iterations, so it is that much stronger.
         """
         vector, target = self.config.vector, self.networks.path_length
         with self._descent(len(passes), self.optimizers.generator) as descent:
             for part in passes:
-                _, latent = self._latent(part, PATH, part.chance.path_z)
-                images = self._sample(part, PATH, latent)
+                latent = self._latent(part, PATH, part.chance.path_z)
+                images = self._images(part, PATH, latent)
                 (direction,) = chance.normals(part.chance.seeds[-1], [images.shape], images.device)
                 lengths = vector_losses.path_lengths(images, latent, direction)
                 penalty = vector_losses.path_length_penalty(lengths, target).mean()
@@ -115,14 +104,16 @@ class VectorCycle(Cycle):
         return descent.terms
 
     def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
-        """4. D tells real images from samples; each kind by itself. The penalty of wgan-gp is in here; phase 5 is another."""
+        """D tells real images from samples; it judges each kind by itself.
+
+        The penalty of wgan-gp is in here; that of R1 is `penalty_step`.
+        """
         judged = Judged()
         with self._descent(len(passes), self.optimizers.discriminator) as descent:
             for part in passes:
                 with self._autocast():
                     with torch.no_grad():
-                        _, latent = self._latent(part, DISCRIMINATOR, part.chance.z[1])
-                        fake = self._sample(part, DISCRIMINATOR, latent)
+                        fake = self._images(part, DISCRIMINATOR, self._latent(part, DISCRIMINATOR, part.chance.z[1]))
                     real, other = (self._judge(images, part) for images in (part.real, fake))
                 if self.wgan:
                     penalty = self._critic_penalty(part, fake)
@@ -140,7 +131,7 @@ class VectorCycle(Cycle):
         return descent.terms, judged
 
     def encoder_step(self, passes: list[Pass]) -> Terms:
-        """6. G(E(x)) equals x in pixels and features, and fools D. Only E learns."""
+        """G(E(x)) equals x in pixels and features, and fools D. Only E learns."""
         judges = frozen(self.generator, self.networks.discriminator)
         with self._descent(len(passes), self.optimizers.encoder) as descent, judges:
             for part in passes:
@@ -151,17 +142,21 @@ class VectorCycle(Cycle):
 
     # ---- the parts of them
 
-    def _latent(self, part: Pass, step: int, z: Tensor) -> tuple[Tensor, Tensor]:
-        """z [n, C] -> w [n, C], and latents [n, L, C]: w before the crossover, the partner's w from there on."""
+    def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
+        latent = self._latent(part, GENERATOR, part.chance.z[0])
+        return latent, self._images(part, GENERATOR, latent)
+
+    def _latent(self, part: Pass, step: int, z: Tensor) -> Tensor:
+        """z [n, C] -> latents [n, L, C]: w before the crossover, the partner's w from there on."""
         w = self.generator.mapping(z)
         if self.config.vector.mixing == 0:
-            return w, self.generator.tile(w)
+            return self.generator.tile(w)
         layers = torch.arange(self.config.model.layers, device=z.device)
         before = layers < part.chance.crossovers[step][:, None]  # [n, L]
         partner = self.generator.mapping(part.chance.partners[step])
-        return w, torch.where(before[..., None], self.generator.tile(w), self.generator.tile(partner))
+        return torch.where(before[..., None], self.generator.tile(w), self.generator.tile(partner))
 
-    def _sample(self, part: Pass, step: int, latent: Tensor) -> Tensor:
+    def _images(self, part: Pass, step: int, latent: Tensor) -> Tensor:
         """Latents [n, L, C] -> images [n, 3, R, R], each with its own noise maps."""
         noise = chance.normals(part.chance.seeds[step], self.config.model.latents.noise_shapes, latent.device)
         return full(self.generator.synthesis(latent, noise))

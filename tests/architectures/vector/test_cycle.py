@@ -135,7 +135,8 @@ class TestGenerator:
     @pytest.mark.parametrize("mixing", [0.0, 1.0])
     def test_latents_are_mixed_as_often_as_told(self, vectors, mixing):
         cycle, parts = make(replace(vectors, vector=StyleGAN2CycleConfig(mixing=mixing)))
-        w, latent = cycle._latent(parts()[0], PATH, parts()[0].chance.z[0])
+        z = parts()[0].chance.z[0]
+        w, latent = cycle.generator.mapping(z), cycle._latent(parts()[0], PATH, z)
         assert torch.equal(latent[:, 0], w)  # the coarsest layer is never the partner's
         own = (latent == w[:, None]).all(dim=2).all(dim=1)
         assert own.tolist() == [mixing == 0] * 4
@@ -205,9 +206,8 @@ class TestWgan:
         (part,) = parts()
         d = cycle.networks.discriminator
         with torch.no_grad():
-            fake = cycle._sample(
-                part, chance.DISCRIMINATOR, cycle._latent(part, chance.DISCRIMINATOR, part.chance.z[1])[1]
-            )
+            latent = cycle._latent(part, chance.DISCRIMINATOR, part.chance.z[1])
+            fake = cycle._images(part, chance.DISCRIMINATOR, latent)
         between = vector_losses.between(part.real, fake, part.chance.between)
         loss = vector_losses.wgan_critic(d(part.real), d(fake))
         loss = loss + 10 * vector_losses.wgan_gradient_penalty(between, d(between))
