@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
-from stylemap.cli import prepare, published_data
+from stylemap.cli import preparing, published_data
 from stylemap.datasets import published_sets
 from stylemap.datasets.sources import open_source
 from stylemap.datasets.splitting import smallest_hashes
@@ -53,7 +53,7 @@ def main(argv: list[str], releases: tuple[Release, ...] = RELEASES) -> int:
         places.update(split(folders.get(("train", name), {}), folders.get((release.heldout, name), {}), release, name))
     if not places:
         raise InputError(f"{source.path} holds no image of {', '.join(chosen)}; choose other --classes")
-    return prepare.write_zip(source, arguments.out, places, arguments)
+    return preparing.write_zip(source, arguments.out, places, arguments)
 
 
 def parse(argv: list[str]):

@@ -9,7 +9,7 @@ from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
-from stylemap.cli import prepare, published_data
+from stylemap.cli import preparing, published_data
 from stylemap.datasets import published_sets
 from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.preparing import Options
@@ -45,7 +45,7 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
     stems = {name: f"{counts.split(number)}/{number:05d}" for number, name in pictures.items()}
     if finished(source, stems, arguments):
         print(f"{out} is there already")
-    elif code := prepare.write_zip(source, out, {name: f"{stem}.jpg" for name, stem in stems.items()}, arguments):
+    elif code := preparing.write_zip(source, out, {name: f"{stem}.jpg" for name, stem in stems.items()}, arguments):
         return code
     if labels is not None:
         labelled = {name: stem for name, stem in stems.items() if name in labels}
@@ -90,7 +90,7 @@ def finished(source: Source, places: dict[str, str], arguments: Namespace) -> bo
     content = open_source(arguments.out).manifest()
     options = {f.name: getattr(arguments, "format" if f.name == "kind" else f.name) for f in fields(Options)}
     if content.get("format") != FORMAT or content.get("options") != options:
-        return False  # another command wrote it; `prepare.write_zip` refuses to replace it
+        return False  # another command wrote it; `preparing.write_zip` refuses to replace it
     try:
         records = content["images"] + content["duplicates"] + content["left_out"]
         same = {record["source"] for record in records} == set(places)

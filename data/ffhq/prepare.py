@@ -6,7 +6,7 @@ from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
 
-from stylemap.cli import prepare, published_data
+from stylemap.cli import preparing, published_data
 from stylemap.datasets import published_sets
 from stylemap.datasets.published_sets import Counts
 from stylemap.datasets.sources import Source, open_source
@@ -32,7 +32,7 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
         for number in verify(source, pictures, arguments):
             del pictures[number]
     places = {name: f"{counts.split(number)}/{number:05d}.png" for number, name in pictures.items()}
-    return prepare.write_zip(source, arguments.out, places, arguments)
+    return preparing.write_zip(source, arguments.out, places, arguments)
 
 
 def parse(argv: list[str]):
@@ -51,7 +51,7 @@ def verify(source: Source, pictures: dict[int, str], arguments) -> list[int]:
     sums = read_sums(arguments.metadata)
     listed = {number: name for number, name in pictures.items() if number in sums}
     checksums = {name: sums[number] for number, name in listed.items()}
-    with prepare.Bar("checksums") as bar:
+    with preparing.Bar("checksums") as bar:
         damaged = set(published_sets.find_damaged(source, checksums, arguments.workers, bar))
     print(f"{len(listed) - len(damaged)} of {len(pictures)} images have the MD5 that {arguments.metadata} lists")
     complaints = published_sets.complaint("images with another MD5", sorted(damaged))

@@ -11,7 +11,7 @@ from pathlib import Path
 from stylemap import decoding, files, naming
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
-from stylemap.cli.prepare import Bar
+from stylemap.cli.preparing import Bar
 from stylemap.cli.values import OutputFile
 from stylemap.config import ModelConfig
 from stylemap.datasets import inspection

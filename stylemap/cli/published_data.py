@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stylemap import cli
-from stylemap.cli import prepare, terminal
+from stylemap.cli import preparing, terminal
 from stylemap.cli.parsing import Parser
 from stylemap.datasets.packing import unfinished
 from stylemap.datasets.parts import PartLabels
@@ -14,11 +14,11 @@ from stylemap.datasets.preparing_parts import prepare_parts
 
 
 def parser(name: str, description: str) -> Parser:
-    """The flags of all; `prepare.write_zip` reads most of them."""
+    """The flags of all; `preparing.write_zip` reads most of them."""
     parser = Parser(f"python data/{name}/prepare.py", description)
     parser.add_argument("source", metavar="SOURCE", help="Archive as downloaded, or the folder it was unpacked into.")
     parser.add_argument("--partial", action="store_true", help="Take an incomplete archive for what it holds.")
-    prepare.add_flags(parser)
+    preparing.add_flags(parser)
     return parser
 
 
@@ -39,8 +39,8 @@ def note(finding: str) -> None:
 
 
 def label_maps(labels: PartLabels, places: Mapping[str, str], out: Path, workers: int) -> int:
-    """`prepare_parts` under a progress bar, like `prepare.write_zip`. Returns the exit code."""
-    with prepare.Bar("label maps") as bar:
+    """`prepare_parts` under a progress bar, like `preparing.write_zip`. Returns the exit code."""
+    with preparing.Bar("label maps") as bar:
         try:
             content = prepare_parts(labels, places, out, workers, bar)
         except KeyboardInterrupt:

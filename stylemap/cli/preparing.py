@@ -1,0 +1,106 @@
+"""One zip of a data set, prepared for a person: its flags, progress bar and summary; shared by `data prepare` and ``data/``."""
+
+import argparse
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from tqdm import tqdm
+
+from stylemap import naming
+from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
+from stylemap.cli.values import OutputFile, whole
+from stylemap.datasets import preparing
+from stylemap.datasets.packing import unfinished
+from stylemap.datasets.sources import Source
+
+NAMED = 5  # files left out that are spelled out
+
+
+def add_flags(parser: Parser, resolution: int = 256) -> None:
+    """The flags that `write_zip` reads."""
+    parser.add_argument("--out", type=OutputFile(".zip"), required=True, metavar="ZIP", help="Zip to write.")
+    flags.add(parser, "--resolution", default=resolution)
+    parser.add_argument(
+        "--pad", action="store_true", help="Keep the whole image, on white. Default: its central square."
+    )
+    parser.add_argument(
+        "--format",
+        choices=("jpeg", "png"),
+        default="jpeg",
+        help="Format of images that must be changed. The rest is kept as it is.",
+    )
+    parser.add_argument("--quality", type=whole(1, 100), default=95, metavar="N", help="Quality of JPEG.")
+    parser.add_argument("--skip-small", action="store_true", help="Leave out images that would have to be enlarged.")
+    parser.add_argument("--drop-duplicates", action="store_true", help="Keep only the first of equal files.")
+    flags.add(parser, "--workers")
+
+
+def write_zip(
+    source: Source,
+    out: Path,
+    places: Mapping[str, str] | None,
+    arguments: argparse.Namespace,
+    holdout: tuple[int, int] = (0, 0),
+) -> int:
+    """Prepare under a progress bar and print what became of the images. Returns the exit code."""
+    options = preparing.Options(
+        arguments.resolution,
+        arguments.pad,
+        arguments.format,
+        arguments.quality,
+        arguments.skip_small,
+        arguments.drop_duplicates,
+    )
+    with Bar("pictures") as bar:
+        try:
+            summary = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
+        except KeyboardInterrupt:
+            print(
+                f"stopped; finished work is in {unfinished(out)}; run the same command again to continue",
+                file=sys.stderr,
+            )
+            return 130
+    print(describe(out, summary))
+    return 0
+
+
+def describe(out: Path, summary: preparing.Summary) -> str:
+    """A few lines for a person."""
+    lines = [f"{out}  ({out.stat().st_size / 1e6:.1f} MB)"]
+    converted = summary.images - summary.kept
+    kinds = f" ({naming.in_words(summary.kinds)})" if len(summary.kinds) > 1 else ""
+    lines.append(f"{summary.images} images{kinds}: {converted} converted, {summary.kept} kept byte for byte")
+    if summary.splits:
+        lines.append("splits: " + ", ".join(f"{name} {count}" for name, count in summary.splits.items()))
+    if summary.passed_over:
+        counts = naming.in_words(summary.passed_over)
+        lines.append(f"passed over, since they are not images that this project reads: {counts}")
+    if summary.enlarged:
+        lines.append(f"{summary.enlarged} were smaller and had to be enlarged; --skip-small leaves such images out")
+    if summary.duplicates:
+        lines.append(f"{summary.duplicates} {'copy' if summary.duplicates == 1 else 'copies'} left out")
+    if summary.left_out:
+        lines.append(f"{len(summary.left_out)} left out:")
+        lines += [f"  {why}" for why in list(summary.left_out.values())[:NAMED]]
+        if len(summary.left_out) > NAMED:
+            lines.append(f"  and {len(summary.left_out) - NAMED} more, listed in dataset.json in the zip")
+    return "\n".join(lines)
+
+
+class Bar:
+    """A progress bar that is told (done, total); plain when there is no terminal."""
+
+    def __init__(self, unit: str):
+        self.bar = tqdm(unit=f" {unit}", disable=None, dynamic_ncols=True)
+
+    def __call__(self, done: int, total: int) -> None:
+        self.bar.total = total
+        self.bar.update(done - self.bar.n)
+
+    def __enter__(self) -> "Bar":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.bar.close()
