@@ -118,7 +118,7 @@ def test_killed_with_workers_and_run_again(tmp_path, kill, stylemap):
     _, err = process.communicate()
     if kill == signal.SIGINT:
         assert process.returncode == 130
-        assert err.decode().splitlines()[-1].startswith("stopped; what is done is in ")
+        assert err.decode().splitlines()[-1].startswith("stopped; finished work is in ")
         assert b"Traceback" not in err
     assert not out.exists()
     finished = {path.name: path.stat().st_mtime_ns for path in work.glob("000*.zip")}
