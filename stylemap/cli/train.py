@@ -17,7 +17,7 @@ from stylemap.cli.values import FORMS, refuse
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError, quoted
 from stylemap.resources import CONFIGS
-from stylemap.settings import WORDS
+from stylemap.settings import WORDS, flat, names
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 COMMON = (
@@ -113,14 +113,19 @@ def resolve(recipes: list[str], run: Path | None = None, changes: dict | None = 
     """
     paths = [*([config_of_run(run)] if run else []), *map(find_recipe, recipes)]
     layers = [reading.read_yaml(path) for path in paths]
+    given = reduce(merged, [*layers, changes or {}], {})
     try:
-        return architectures.train_config(reduce(merged, [*layers, changes or {}], {}))
+        config = architectures.train_config(given)
     except InputError as err:
         try:
             architectures.train_config(reduce(merged, layers, {}))
         except InputError as own:
             raise InputError(f"{', '.join(map(str, paths))}: {own}") from own
         raise InputError(f"{err}; see stylemap train --help-all") from err
+    if run and (missing := sorted(names(type(config)) - flat(given).keys())):
+        # a default may differ from what the run was trained with
+        raise InputError(f"{paths[0]} lacks {', '.join(missing)}; restore the file, or give these as flags")
+    return config
 
 
 def merged(settings: dict, others: dict) -> dict:
@@ -172,18 +177,18 @@ def add_settings(parser: Parser) -> None:
     """A flag for every setting of every architecture, a group of flags for each group of settings."""
     groups = {"": parser.add_argument_group("training")}
     seen = {"model.architecture"}
-    names = list(architectures.ARCHITECTURES)
-    each = {name: {s.name: s for s in settings(architectures.find(name).training)} for name in names}
+    choices = list(architectures.ARCHITECTURES)
+    each = {name: {s.name: s for s in settings(architectures.find(name).training)} for name in choices}
     groups["model"] = parser.add_argument_group("--model.*")
     groups["model"].add_argument(
         "--model.architecture",
         action=StoreSetting,
         default=argparse.SUPPRESS,
-        choices=names,
+        choices=choices,
         help="Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison. "
         f"(default: {architectures.DEFAULT})",
     )
-    for name in names:
+    for name in choices:
         for setting in each[name].values():
             if setting.name in seen:
                 continue
@@ -191,7 +196,7 @@ def add_settings(parser: Parser) -> None:
             prefix = setting.name.rpartition(".")[0]
             if prefix not in groups:
                 groups[prefix] = parser.add_argument_group(f"--{prefix}.*")
-            owners = [other for other in names if setting.name in each[other]]
+            owners = [other for other in choices if setting.name in each[other]]
             setting = max((each[owner][setting.name] for owner in owners), key=lambda s: len(get_args(s.kind)))
             note = "" if architectures.DEFAULT in owners else f"Only for {' and '.join(owners)}. "
             add_setting(groups[prefix], setting, note)

@@ -359,6 +359,17 @@ def test_recipes_and_configs_that_anybody_wrote(resume, text, said, tmp_path, ca
     assert len(line) < 300 + len(str(tmp_path))
 
 
+@pytest.mark.parametrize("setting", ["batch", "optim.lr", "loss", "model.norm"])
+def test_a_run_whose_config_lacks_settings_does_not_get_the_defaults(setting, tmp_path, capsys):
+    config = asdict(StylemapTraining())
+    *group, last = setting.split(".")
+    del (config[group[0]] if group else config)[last]
+    (tmp_path / "config.yaml").write_text(reading.to_yaml(config))
+    assert main(["train", "--resume", "--out", str(tmp_path), "--dry-run"]) == 2
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line.startswith(f"error: {tmp_path / 'config.yaml'} lacks {setting}")
+
+
 def test_data_that_looks_like_a_number(recipe, tmp_path, monkeypatch):
     """Its name is text in the run's own config too."""
     for name in ("1e5", "695e0514", "0x10", "1_000", "yes", "2024-01-01", "1:30"):
