@@ -38,7 +38,7 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
 
     Args:
         data: the file's bytes, or its path.
-        name: what errors call it; None = the path, or "the image".
+        name: what errors call it; None = the path, or "the file".
         max_pixels: refuse images of more pixels than this, before decoding.
 
     Raises:

@@ -62,7 +62,7 @@ def open_image(
     Args:
         header: read only what the size needs; the image cannot be decoded then.
     """
-    name = name or (str(data) if isinstance(data, Path) else "the image")
+    name = name or (str(data) if isinstance(data, Path) else "the file")
     with _stream(data, name) as stream:
         picture = None
         try:
@@ -93,10 +93,10 @@ def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
 
     Use it only for an image that `open_image` could open: here only the pieces of a JPEG's EXIF are bounded.
     """
-    with _stream(data, "the image") as stream:
+    with _stream(data, "the file") as stream:
         try:
             contents = stream.read()
-            reader = formats.reader(contents[: formats.START], "the image")
+            reader = formats.reader(contents[: formats.START], "the file")
             if reader is JpegImageFile and contents.count(jpeg.EXIF_MARK) > MOST_EXIF:
                 raise ValueError("its EXIF is in too many pieces")
             picture = reader(io.BytesIO(contents))

@@ -19,7 +19,7 @@ class Photo:
     alignment: faces.Alignment  # where the pixels lie in the photo
     aligned: bool = False  # to a face
     labels: np.ndarray | None = None  # uint8 [R, R] of `datasets.parts.Part`, of drawn faces
-    name: str = "the image"  # as messages call it
+    name: str = "the file"  # as messages call it
 
 
 def from_pixels(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
@@ -29,7 +29,7 @@ def from_pixels(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
 
 
 def open_square(
-    source: bytes | Path, side: int, name: str = "the image", max_pixels: int = decoding.MAX_PIXELS
+    source: bytes | Path, side: int, name: str = "the file", max_pixels: int = decoding.MAX_PIXELS
 ) -> Photo:
     """The central square of an image file at the model's side. Errors are those of `decoding.decode`."""
     height, width = decoding.upright_size(source, name, max_pixels)
@@ -41,7 +41,7 @@ def open_face(
     source: bytes | Path,
     side: int,
     finder: faces.Finder,
-    name: str = "the image",
+    name: str = "the file",
     max_pixels: int = decoding.MAX_PIXELS,
     repair: str | None = None,
 ) -> Photo:

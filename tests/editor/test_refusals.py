@@ -96,9 +96,9 @@ def header_of(width: int, height: int) -> bytes:
     "data",
     [b"", b"not a picture", b"\x89PNG\r\n\x1a\n", png(photo())[:500], header_of(0, 5), b"\xff\xd8\xff" + bytes(100)],
 )
-def test_what_is_no_picture(page, refused, data):
-    refused(page.put("original", data), 422, "the picture")
-    refused(page.put("original", data, "?align=1"), 422, "the picture")
+def test_what_is_not_an_image(page, refused, data):
+    refused(page.put("original", data), 422, "the file")
+    refused(page.put("original", data, "?align=1"), 422, "the file")
     refused(page.ask("GET", "/pictures/original.png"), 404)
 
 

@@ -127,7 +127,7 @@ def test_boundary_of_stylemaps_has_length_one_over_all(maps, tmp_path):
     boundary = latents.read_boundary(tmp_path / "b.npy", maps)
     torch.testing.assert_close(boundary.flatten(), torch.from_numpy(vector[0] / np.linalg.norm(vector)))
     np.save(tmp_path / "zero.npy", 0 * vector)
-    with pytest.raises(InputError, match="points nowhere"):
+    with pytest.raises(InputError, match="has length 0 and so no direction"):
         latents.read_boundary(tmp_path / "zero.npy", maps)
 
 

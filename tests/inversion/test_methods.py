@@ -341,7 +341,7 @@ def test_refusals(model, maps, network):
         invert(preset("hybrid"), tiny.vectors(encoder=False), images, network)
     with pytest.raises(InputError, match="unknown method 'wrong'"):
         preset("wrong")
-    with pytest.raises(InputError, match="method w has no pace; it has seed, space, steps"):
+    with pytest.raises(InputError, match="method w has no setting pace; it has seed, space, steps"):
         preset("w", pace=3)
     with pytest.raises(ValueError, match="images must be"):
         invert(preset("stylemap"), maps, images[..., :8], network)

@@ -218,7 +218,9 @@ class TestOtherVersions:
         content = torch.load(path, weights_only=True)
         content["config"]["optim"]["momentum"] = 0.5
         torch.save(content, path)
-        with pytest.raises(InputError, match=r"unknown settings optim\.momentum: written by a newer version"):
+        with pytest.raises(
+            InputError, match=r"unknown settings optim\.momentum; are they misspelled, or of a newer version"
+        ):
             loop.train(config, tmp_path / "run", resume=True)
 
 
