@@ -10,7 +10,7 @@ from torch import Tensor
 from stylemap import images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import composing, pasting
-from stylemap.editing.blending import MapsOf, in_space, push_change, render
+from stylemap.editing.blending import MapsOf, maps_once, push_change, render
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Edit, Patch, Push, Space
 from stylemap.errors import InputError
@@ -48,13 +48,13 @@ def apply(
         stylemap: [1, C, S, S], of the original.
         references: by slot.
         how: as in `apply_changes`.
-        maps_of: a cache of maps; None: every map is computed.
+        maps_of: a cache of maps that outlives this edit; None: there is none.
 
     Raises:
         InputError: an edit of another model, or a slot that holds no reference.
     """
     edit.check(model.config)
-    maps_of = maps_of or (lambda w: in_space(model, w, edit.space))
+    maps_of = maps_of or maps_once(model, edit.space)
     changes = []
     for step in edit.steps:
         if isinstance(step, Push):

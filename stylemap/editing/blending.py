@@ -3,6 +3,7 @@
 Also the two spaces that edits work in: "w" is the stylemap itself, "w+" its resized versions, one for every layer.
 """
 
+import functools
 from collections.abc import Callable, Sequence
 
 from torch import Tensor
@@ -21,6 +22,13 @@ def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tenso
     if space not in ("w", "w+"):
         raise ValueError(f'space must be "w" or "w+", not {space!r}')
     return [stylemap] if space == "w" else model.resize(stylemap)
+
+
+def maps_once(model: StylemapModel, space: Space) -> MapsOf:
+    """`in_space`, computed once for each stylemap: an edit may take several parts from one reference."""
+    return functools.cache(
+        lambda stylemap: in_space(model, stylemap, space)
+    )  # tensors are equal keys if they are the same
 
 
 def mirrored(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
@@ -90,9 +98,9 @@ def lay(
     for one in references:
         if one.shape != original.shape:
             raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(one.shape)}")
-    maps = in_space(model, original, space)
-    changes = [Change(patch, in_space(model, r, space)) for patch, r in zip(patches, references, strict=True)]
-    return render(model, compose(maps, changes, model.config.resolution), space)
+    maps_of = maps_once(model, space)
+    changes = [Change(patch, maps_of(r)) for patch, r in zip(patches, references, strict=True)]
+    return render(model, compose(maps_of(original), changes, model.config.resolution), space)
 
 
 def push(
@@ -122,9 +130,7 @@ def push(
     if mask is None:
         return model.synthesize(move(stylemap, direction, amount, cells))
 
-    def maps_of(w: Tensor) -> list[Tensor]:
-        return in_space(model, w, space)
-
+    maps_of = maps_once(model, space)
     change = push_change(Push(direction=direction, amount=amount, mask=mask, hard=hard, cells=cells), stylemap, maps_of)
     return render(model, compose(maps_of(stylemap), [change], model.config.resolution), space)
 
