@@ -3,6 +3,7 @@
 import errno
 import re
 import reprlib
+from collections.abc import Sequence
 
 QUOTED = 40  # characters of a wrong value in a message
 NO_MEMORY = "(out of|not enough|insufficient) memory|(can't|cannot|could not|failed to) allocate|ALLOC_FAILED|bad.alloc"
@@ -27,6 +28,11 @@ def brief(err: Exception) -> str:
 def shortened(text: str) -> str:
     """A text as a message quotes it: its begin."""
     return text if len(text) <= QUOTED else text[:QUOTED] + "..."
+
+
+def listed(words: Sequence[str], most: int) -> str:
+    """The first ``most`` words as a message lists them, and how many more there are."""
+    return ", ".join(words[:most]) + (f" and {len(words) - most} more" if len(words) > most else "")
 
 
 def quoted(value: object) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, is_dataclass
 from types import UnionType
 from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
-from stylemap.errors import InputError, quoted, shortened
+from stylemap.errors import InputError, listed, quoted, shortened
 
 LARGEST = 2**63 - 1  # whole number: torch counts in 64 bits
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", type(None): "null"}
@@ -56,16 +56,17 @@ def check_kinds(config: Any, group: str = "") -> None:
         value = getattr(config, name)
         if not allows(value):
             where = f"{group}.{name}" if group else name
-            raise InputError(f"{where}: {quoted(value)} is not {_words(_kinds(type(config))[name])}")
+            raise InputError(f"{where}: {quoted(value)} is not {in_words(_kinds(type(config))[name])}")
 
 
-def _words(kind: Any) -> str:
+def in_words(kind: Any) -> str:
+    """What a value of an annotation is, for a message."""
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
     if get_origin(kind) is Annotated:
-        return "{} in {}..{}".format(_words(kind.__origin__), *kind.__metadata__)
+        return "{} in {}..{}".format(in_words(kind.__origin__), *kind.__metadata__)
     if get_origin(kind) is UnionType:
-        return " or ".join(map(_words, get_args(kind)))
+        return " or ".join(map(in_words, get_args(kind)))
     return WORDS.get(kind, "a group of settings")
 
 
@@ -112,8 +113,9 @@ def from_dict(cls: type, saved: Any, prefix: str = ""):
     require(isinstance(saved, dict), f"{prefix.rstrip('.') or 'it'} is {quoted(saved)}, not a group of settings")
     kinds = _kinds(cls)
     if unknown := sorted(f"{prefix}{shortened(str(name))}" for name in saved.keys() - kinds.keys()):
-        few = ", ".join(unknown[:3]) + (f" and {len(unknown) - 3} more" if len(unknown) > 3 else "")
-        raise UnknownSettings(f"unknown settings {few}; are they misspelled, or of a newer version of stylemap?")
+        raise UnknownSettings(
+            f"unknown settings {listed(unknown, 3)}; are they misspelled, or of a newer version of stylemap?"
+        )
     values = {
         name: from_dict(kinds[name], value, f"{prefix}{name}.") if is_dataclass(kinds[name]) else value
         for name, value in saved.items()

@@ -18,7 +18,7 @@ from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.datasets import preparing
 from stylemap.datasets.sources import OneFile, Source, open_source
-from stylemap.errors import InputError, Note
+from stylemap.errors import InputError, Note, listed
 
 RECORDS = "faces.jsonl"
 NAMED = 5  # photos without a face that are spelled out
@@ -242,8 +242,7 @@ def _count(items: list, what: str) -> str:
 def _listed(names: list[str], what: str) -> str:
     if not names:
         return ""
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f", {len(names)} {what} ({', '.join(names[:NAMED])}{more})"
+    return f", {len(names)} {what} ({listed(names, NAMED)})"
 
 
 def png(picture) -> bytes:

@@ -10,7 +10,6 @@ from stylemap.cli import loading
 from stylemap.editing import directions, finding_directions
 from stylemap.editing.directions import Direction
 from stylemap.errors import InputError
-from stylemap.resources import PRETRAINED
 
 
 def chosen(arguments: argparse.Namespace, model: StylemapModel, names: list[str] | None) -> list[Direction]:
@@ -32,9 +31,13 @@ def chosen(arguments: argparse.Namespace, model: StylemapModel, names: list[str]
 
 
 def shipped(weights: str) -> Path:
-    """The directions that come with shipped weights."""
-    path = PRETRAINED / "directions" / f"{weights}.safetensors"
-    if not path.exists():
+    """The directions that come with shipped weights.
+
+    Raises:
+        InputError: there are none.
+    """
+    path = directions.shipped(weights)
+    if path is None:
         raise InputError(f"no directions are shipped for the weights {weights!r}; give a file of them")
     return path
 

@@ -12,6 +12,7 @@ from stylemap import checkpoint, decoding, devices, faces, familiarity, images, 
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import inputs
+from stylemap.editing.edit import layer_count
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
 
@@ -108,7 +109,7 @@ def layers_of(arguments: argparse.Namespace, model: StylemapModel) -> tuple[int,
     if arguments.layers is None:
         return None
     first, last = arguments.layers
-    count = 2 * model.config.doublings + 2
+    count = layer_count(model.config)
     if last >= count:
         raise InputError(f"--layers must lie in 0..{count - 1} for these weights")
     return first, last + 1

@@ -7,7 +7,6 @@ import socket
 import sys
 import threading
 import webbrowser
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylemap import faces
@@ -109,10 +108,9 @@ def find_directions(arguments: argparse.Namespace) -> "dict[str, Direction]":
 
     if arguments.directions is not None:
         return directions.load(arguments.directions)
-    shipped = PRETRAINED / "directions" / f"{Path(arguments.weights).stem}.safetensors"
-    if str(checkpoint.find_file(arguments.weights).parent) == str(PRETRAINED) and shipped.exists():
-        return directions.load(shipped)
-    return {}
+    weights = checkpoint.find_file(arguments.weights)
+    shipped = directions.shipped(weights.stem) if str(weights.parent) == str(PRETRAINED) else None
+    return directions.load(shipped) if shipped else {}
 
 
 def find_finder(detector: str | None) -> faces.Finder | None:

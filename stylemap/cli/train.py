@@ -15,9 +15,9 @@ from stylemap import architectures, reading
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import FORMS, refuse
 from stylemap.config import TrainConfig
-from stylemap.errors import InputError, quoted
+from stylemap.errors import InputError, listed, quoted
 from stylemap.resources import CONFIGS
-from stylemap.settings import WORDS, flat, names
+from stylemap.settings import flat, in_words, names
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 COMMON = (
@@ -124,7 +124,7 @@ def resolve(recipes: list[str], run: Path | None = None, changes: dict | None = 
         raise InputError(f"{err}; see stylemap train --help-all") from err
     if run and (missing := sorted(names(type(config)) - flat(given).keys())):
         # a default may differ from what the run was trained with
-        raise InputError(f"{paths[0]} lacks {', '.join(missing)}; restore the file, or give these as flags")
+        raise InputError(f"{paths[0]} lacks {listed(missing, 3)}; restore the file, or give these as flags")
     return config
 
 
@@ -251,11 +251,7 @@ def parse(text: str, kind: Any) -> Any:
             return one(text)
         if one is str or (get_origin(one) is Literal and text in get_args(one)):
             return text
-    return refuse(text, " or ".join(map(word, alternatives(kind))))
-
-
-def word(kind: Any) -> str:
-    return f"one of {', '.join(get_args(kind))}" if get_origin(kind) is Literal else WORDS[kind]
+    return refuse(text, in_words(kind))
 
 
 class StoreSetting(argparse.Action):

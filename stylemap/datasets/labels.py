@@ -13,7 +13,7 @@ import numpy as np
 from stylemap import decoding, naming
 from stylemap.datasets import tables
 from stylemap.datasets.tables import Table
-from stylemap.errors import InputError, Note, shortened
+from stylemap.errors import InputError, Note, listed, shortened
 from stylemap.naming import without_extension
 
 Value = float | int | str | bool | None  # None: unknown
@@ -284,5 +284,4 @@ def _value_text(value: Value) -> str:
 
 
 def _listed(words: Iterable[str]) -> str:
-    words = [shortened(word) for word in words]
-    return ", ".join(words[:SHOWN]) + (f" and {len(words) - SHOWN} more" if len(words) > SHOWN else "")
+    return listed([shortened(word) for word in words], SHOWN)

@@ -168,6 +168,11 @@ def save(path: str | Path, directions: Iterable[Direction]) -> None:
     write_bytes(path, serialize(tensors, {"format": FORMAT, "directions": json.dumps(info)}))
 
 
+def shipped(weights: str) -> Path | None:
+    """The file of directions that comes with shipped weights of this name; None if there is none."""
+    return next((path for path in (PRETRAINED / "directions").glob("*.safetensors") if path.stem == weights), None)
+
+
 def load(path: str | Path) -> dict[str, Direction]:
     """Directions by name, in the order in which they were saved.
 
@@ -177,7 +182,7 @@ def load(path: str | Path) -> dict[str, Direction]:
     Raises:
         InputError: missing, damaged, or no file of directions.
     """
-    path = {shipped.stem: shipped for shipped in (PRETRAINED / "directions").glob("*.safetensors")}.get(str(path), path)
+    path = shipped(str(path)) or path
     header, tensors = reading.read_metadata(path), reading.read_tensors(path)
     if header.get("format") != FORMAT:
         raise InputError(f"{path} holds no directions; `stylemap directions train` makes such files")
