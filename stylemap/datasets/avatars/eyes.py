@@ -4,7 +4,7 @@ import numpy as np
 
 from stylemap.datasets.avatars.face import Face
 from stylemap.datasets.avatars.head import EYE_X, EYE_Y
-from stylemap.datasets.avatars.outlines import between, ellipse, flipped, grid, ribbon, smooth, stroke
+from stylemap.datasets.avatars.outlines import between, ellipse, flipped, grid, pair, ribbon, smooth, stroke
 from stylemap.datasets.avatars.painting import Shape, moved
 from stylemap.datasets.avatars.palette import FABRICS, INK, IRIS, Colour, mix, scaled, shadow
 from stylemap.datasets.parts import Part
@@ -77,7 +77,7 @@ def eyes(face: Face) -> list[Shape]:
 
 
 def _pair(outline: np.ndarray, colour: Colour, parts=(), opacity: float = 1.0) -> Shape:
-    return Shape((flipped(outline), outline), colour, parts, opacity)
+    return Shape(pair(outline), colour, parts, opacity)
 
 
 def _irises(face: Face, lids: _Lids) -> list[Shape]:
@@ -141,8 +141,8 @@ def glasses(face: Face) -> list[Shape]:
     bridge = stroke(np.array([(-0.03, y - 0.018), (0, y - 0.026), (0.03, y - 0.018)]), 0.013)
     arm = stroke(np.array([(x + 0.085, y - 0.022), (face.head.width + 0.012, y - 0.03)]), 0.014)
     shapes = [
-        Shape((flipped(hole), hole), tone, (), opacity),
-        Shape((bridge, arm, flipped(arm)), colour, (Part.EYEGLASSES,)),
+        Shape(pair(hole), tone, (), opacity),
+        Shape((bridge, *pair(arm)), colour, (Part.EYEGLASSES,)),
         Shape((flipped(lens), flipped(hole)), colour, (Part.EYEGLASSES,)),
         Shape((lens, hole), colour, (Part.EYEGLASSES,)),
     ]

@@ -201,29 +201,26 @@ class Face(_Checked):
 
     def attributes(self) -> dict[str, float | int | str | bool]:
         """Every value by the name of its column in tables, such as ``hair_colour``; ready for JSON."""
-        return {name: value(self) for name, value in _COLUMNS.items()}
+        return {name: operator.attrgetter(place)(self) for name, place in _COLUMNS.items()}
 
 
 _COLUMNS = {  # name in tables -> place in a Face
-    name: operator.attrgetter(place)
-    for name, place in {
-        "skin_tone": "skin.tone", "undertone": "skin.undertone", "age": "skin.age", "freckles": "skin.freckles",
-        "blush": "skin.blush", "hair_style": "hair.style", "hair_colour": "hair.colour", "hair_tone": "hair.tone",
-        "hair_volume": "hair.volume", "hair_length": "hair.length", "parting": "hair.parting",
-        "strands": "hair.strands", "hat": "hat.worn", "hat_style": "hat.style", "hat_colour": "hat.colour",
-        "beard": "beard", "face_width": "head.width", "chin_y": "head.chin_y", "jaw": "head.jaw", "chin": "head.chin",
-        "ear_size": "head.ear_size", "earrings": "head.earrings", "nose": "nose.shape", "nose_size": "nose.size",
-        "turn": "turn", "eye_shape": "eyes.shape", "eye_colour": "eyes.colour", "eye_size": "eyes.size",
-        "eye_tilt": "eyes.tilt", "gaze_x": "eyes.gaze_x", "gaze_y": "eyes.gaze_y", "lashes": "eyes.lashes",
-        "eye_shadow": "eyes.shadow", "brow_thickness": "brows.thickness", "brow_angle": "brows.angle",
-        "brow_height": "brows.height", "brow_arch": "brows.arch", "glasses": "glasses.worn",
-        "glasses_style": "glasses.style", "glasses_colour": "glasses.colour", "expression": "mouth.expression",
-        "smile": "mouth.smile", "mouth_open": "mouth.opening", "mouth_width": "mouth.width",
-        "lip_fullness": "mouth.fullness", "lip_colour": "mouth.lipstick", "tongue": "mouth.tongue",
-        "smirk_side": "mouth.smirk_side", "clothes": "clothes.style", "clothes_colour": "clothes.colour",
-        "clothes_tone": "clothes.tone", "necklace": "clothes.necklace", "shoulders": "clothes.shoulders",
-        "background": "background.colour", "background_tone": "background.tone", "background_turn": "background.turn",
-        "light": "light", "rotation": "placement.rotation", "scale": "placement.scale",
-        "shift_x": "placement.shift_x", "shift_y": "placement.shift_y", "grain": "grain",
-    }.items()
+    "skin_tone": "skin.tone", "undertone": "skin.undertone", "age": "skin.age", "freckles": "skin.freckles",
+    "blush": "skin.blush", "hair_style": "hair.style", "hair_colour": "hair.colour", "hair_tone": "hair.tone",
+    "hair_volume": "hair.volume", "hair_length": "hair.length", "parting": "hair.parting",
+    "strands": "hair.strands", "hat": "hat.worn", "hat_style": "hat.style", "hat_colour": "hat.colour",
+    "beard": "beard", "face_width": "head.width", "chin_y": "head.chin_y", "jaw": "head.jaw", "chin": "head.chin",
+    "ear_size": "head.ear_size", "earrings": "head.earrings", "nose": "nose.shape", "nose_size": "nose.size",
+    "turn": "turn", "eye_shape": "eyes.shape", "eye_colour": "eyes.colour", "eye_size": "eyes.size",
+    "eye_tilt": "eyes.tilt", "gaze_x": "eyes.gaze_x", "gaze_y": "eyes.gaze_y", "lashes": "eyes.lashes",
+    "eye_shadow": "eyes.shadow", "brow_thickness": "brows.thickness", "brow_angle": "brows.angle",
+    "brow_height": "brows.height", "brow_arch": "brows.arch", "glasses": "glasses.worn",
+    "glasses_style": "glasses.style", "glasses_colour": "glasses.colour", "expression": "mouth.expression",
+    "smile": "mouth.smile", "mouth_open": "mouth.opening", "mouth_width": "mouth.width",
+    "lip_fullness": "mouth.fullness", "lip_colour": "mouth.lipstick", "tongue": "mouth.tongue",
+    "smirk_side": "mouth.smirk_side", "clothes": "clothes.style", "clothes_colour": "clothes.colour",
+    "clothes_tone": "clothes.tone", "necklace": "clothes.necklace", "shoulders": "clothes.shoulders",
+    "background": "background.colour", "background_tone": "background.tone", "background_turn": "background.turn",
+    "light": "light", "rotation": "placement.rotation", "scale": "placement.scale",
+    "shift_x": "placement.shift_x", "shift_y": "placement.shift_y", "grain": "grain",
 }  # fmt: skip

@@ -6,7 +6,7 @@ import math
 import numpy as np
 
 from stylemap.datasets.avatars.face import Face
-from stylemap.datasets.avatars.outlines import ellipse, flipped, grid, mirrored, smooth, stroke
+from stylemap.datasets.avatars.outlines import ellipse, flipped, grid, smooth, stroke, symmetric
 from stylemap.datasets.avatars.painting import Shape, tint
 from stylemap.datasets.avatars.palette import Colour, mix, scaled
 from stylemap.datasets.parts import Part
@@ -56,10 +56,7 @@ def _shade(face: Face) -> Colour:
 def _strands(face: Face, *lines: Points, width: float = 0.008) -> list[Shape]:
     """Thin lines along the hair, darker and lighter in turn, one shape each as they may cross."""
     dark, light = scaled(face.hair.rgb, 0.80), mix(scaled(face.hair.rgb, 1.16), (255, 240, 220), 0.06)
-    shapes = []
-    for k, line in enumerate(lines):
-        shapes.append(Shape((_strand(tuple(line), width),), light if k % 2 else dark))
-    return shapes
+    return [Shape((_strand(tuple(line), width),), light if k % 2 else dark) for k, line in enumerate(lines)]
 
 
 @functools.lru_cache(maxsize=256)  # most styles draw the same few strands on every head
@@ -122,7 +119,7 @@ def _behind(face: Face, bottom: float, flare: float, wave: float = 0.0) -> np.nd
     right = [(0, 0.12), (0.7 * w, 0.16), (w, 0.3)]
     right += [(w + flare * t + wave * math.sin(9 * t), 0.3 + length * t) for t in (0.25, 0.5, 0.75)]
     right += [(w + 0.5 * flare, bottom), (0.1, bottom + 0.01)]
-    return smooth(mirrored([*right, (0, bottom)]))
+    return symmetric([*right, (0, bottom)])
 
 
 def _scallops(x: float, y: float, rx: float, ry: float, bumps: int, depth: float = 0.07) -> np.ndarray:
@@ -259,33 +256,35 @@ def _hanging(face: Face, line: Points, low: float, high: float, flare: float, wa
     return [back], [front, *_strands(face, *sides)]
 
 
-def _crown(face: Face, layers: Layers, *lines: Points) -> Layers:
-    return layers[0], [*layers[1], *_strands(face, *lines)]
+def _parted(face: Face, middle: float) -> Points:
+    """The hairline of a middle parting for a share ``middle`` of faces, else of a side parting."""
+    return MIDDLE_PART if face.hair.strands < middle else _swept(face, SIDE_PART)
+
+
+def _fringed(face: Face, low: float, high: float, flare: float) -> Layers:
+    back, front = _hanging(face, FRINGE, low, high, flare)
+    lines = [(0.02, 0.13), (0.06, 0.24), (0.055, 0.33)], [(-0.03, 0.13), (-0.075, 0.24), (-0.07, 0.33)]
+    return back, [*front, *_strands(face, *lines)]
 
 
 def bob(face: Face) -> Layers:
-    line = MIDDLE_PART if face.hair.strands < 0.35 else _swept(face, SIDE_PART)
-    return _hanging(face, line, 0.72, 0.84, 0.035)
+    return _hanging(face, _parted(face, 0.35), 0.72, 0.84, 0.035)
 
 
 def fringe_bob(face: Face) -> Layers:
-    lines = [(0.02, 0.13), (0.06, 0.24), (0.055, 0.33)], [(-0.03, 0.13), (-0.075, 0.24), (-0.07, 0.33)]
-    return _crown(face, _hanging(face, FRINGE, 0.70, 0.82, 0.03), *lines)
+    return _fringed(face, 0.70, 0.82, 0.03)
 
 
 def long(face: Face) -> Layers:
-    line = MIDDLE_PART if face.hair.strands < 0.5 else _swept(face, SIDE_PART)
-    return _hanging(face, line, 0.95, 1.12, 0.03)
+    return _hanging(face, _parted(face, 0.5), 0.95, 1.12, 0.03)
 
 
 def long_fringe(face: Face) -> Layers:
-    lines = [(0.02, 0.13), (0.06, 0.24), (0.055, 0.33)], [(-0.03, 0.13), (-0.075, 0.24), (-0.07, 0.33)]
-    return _crown(face, _hanging(face, FRINGE, 0.95, 1.12, 0.035), *lines)
+    return _fringed(face, 0.95, 1.12, 0.035)
 
 
 def wavy(face: Face) -> Layers:
-    line = MIDDLE_PART if face.hair.strands < 0.35 else _swept(face, SIDE_PART)
-    return _hanging(face, line, 0.90, 1.08, 0.065, 0.022)
+    return _hanging(face, _parted(face, 0.35), 0.90, 1.08, 0.065, 0.022)
 
 
 def long_curly(face: Face) -> Layers:
@@ -321,12 +320,9 @@ def braids(face: Face) -> Layers:
     line = MIDDLE_PART if face.hair.strands < 0.6 else FRINGE
     count = 5 + int(2.99 * face.hair.length)
     colour = face.hair.rgb
-    knots = []
-    for k in range(count):
-        x, y = 0.262 + 0.012 * (k % 2) + 0.004 * k, 0.55 + 0.075 * k
-        knots.append(ellipse(x, y, 0.045, 0.05, 14))
     shapes = []
-    for k, knot in enumerate(knots):  # one by one: the ellipses overlap
+    for k in range(count):  # one by one: the ellipses overlap
+        knot = ellipse(0.262 + 0.012 * (k % 2) + 0.004 * k, 0.55 + 0.075 * k, 0.045, 0.05, 14)
         shapes.append(_lock(colour if k % 2 else scaled(colour, 0.86), knot, flipped(knot)))
     cap = _cap(face, line, 0.095, 0.56, volume=0.5 * face.hair.volume)
     return [_lock(_shade(face), _behind(face, 0.66, 0.0))], [_lock(colour, cap), *shapes]
@@ -336,9 +332,8 @@ def puffs(face: Face) -> Layers:
     r = 0.10 + 0.025 * face.hair.volume
     puff = _scallops(0.25, 0.14, r, r, 12, 0.14)
     colour = face.hair.rgb
-    return [_lock(colour, puff), _lock(colour, flipped(puff))], [
-        _lock(colour, _cap(face, MIDDLE_PART, 0.10, volume=0.2))
-    ]
+    cap = _lock(colour, _cap(face, MIDDLE_PART, 0.10, volume=0.2))
+    return [_lock(colour, puff), _lock(colour, flipped(puff))], [cap]
 
 
 def locs(face: Face) -> Layers:

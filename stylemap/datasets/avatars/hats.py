@@ -3,14 +3,13 @@
 import numpy as np
 
 from stylemap.datasets.avatars.face import Face
-from stylemap.datasets.avatars.outlines import ellipse, grid, mirrored, ribbon, smooth, stroke
+from stylemap.datasets.avatars.outlines import ellipse, grid, ribbon, smooth, stroke, symmetric
 from stylemap.datasets.avatars.painting import Shape
 from stylemap.datasets.avatars.palette import FABRICS, Colour, scaled
 from stylemap.datasets.parts import Part
 
 
 def hat(face: Face) -> list[Shape]:
-    """The hat, if any."""
     if not face.hat.worn:
         return []
     return HATS[face.hat.style](face, FABRICS[face.hat.colour])
@@ -22,9 +21,9 @@ def _felt(colour: Colour, *outlines: np.ndarray) -> Shape:
 
 def beanie(face: Face, colour: Colour) -> list[Shape]:
     w = face.head.width + 0.03
-    crown = smooth(mirrored([(0, 0.035), (0.6 * w, 0.06), (0.95 * w, 0.16), (w, 0.30), (0.5 * w, 0.255), (0, 0.245)]))
-    cuff = smooth(mirrored([(0, 0.225), (0.6 * w, 0.235), (w, 0.262), (w + 0.014, 0.30), (w, 0.345), (0.6 * w, 0.315),
-                            (0, 0.305)]))  # fmt: skip
+    crown = symmetric([(0, 0.035), (0.6 * w, 0.06), (0.95 * w, 0.16), (w, 0.30), (0.5 * w, 0.255), (0, 0.245)])
+    cuff = symmetric([(0, 0.225), (0.6 * w, 0.235), (w, 0.262), (w + 0.014, 0.30), (w, 0.345), (0.6 * w, 0.315),
+                            (0, 0.305)])  # fmt: skip
     ribs = [np.array([(x, 0.236 + 0.5 * x * x), (x * 1.02, 0.303 + 0.55 * x * x)]) for x in np.linspace(-0.21, 0.21, 7)]
     shapes = [_felt(colour, crown), _felt(scaled(colour, 0.86), cuff)]
     shapes.append(Shape(tuple(stroke(rib, 0.009) for rib in ribs), scaled(colour, 0.74)))
@@ -34,9 +33,9 @@ def beanie(face: Face, colour: Colour) -> list[Shape]:
 
 def cap(face: Face, colour: Colour) -> list[Shape]:
     w = face.head.width + 0.026
-    crown = smooth(mirrored([(0, 0.05), (0.6 * w, 0.075), (0.95 * w, 0.18), (w, 0.315), (0.5 * w, 0.29), (0, 0.28)]))
-    peak = smooth(mirrored([(0, 0.262), (0.55 * w, 0.27), (0.98 * w, 0.308), (0.9 * w, 0.342), (0.4 * w, 0.348),
-                            (0, 0.35)]))  # fmt: skip
+    crown = symmetric([(0, 0.05), (0.6 * w, 0.075), (0.95 * w, 0.18), (w, 0.315), (0.5 * w, 0.29), (0, 0.28)])
+    peak = symmetric([(0, 0.262), (0.55 * w, 0.27), (0.98 * w, 0.308), (0.9 * w, 0.342), (0.4 * w, 0.348),
+                            (0, 0.35)])  # fmt: skip
     seam = stroke(np.array([(0.0, 0.055), (0.0, 0.16), (0.0, 0.262)]), 0.008)
     button = ellipse(0, 0.052, 0.018, 0.011, 10)
     return [_felt(colour, crown), Shape((seam,), scaled(colour, 0.8)), _felt(scaled(colour, 0.78), peak),
@@ -45,11 +44,11 @@ def cap(face: Face, colour: Colour) -> list[Shape]:
 
 def brim(face: Face, colour: Colour) -> list[Shape]:
     w = face.head.width
-    crown = smooth(mirrored([(0, 0.045), (0.5 * w, 0.03), (0.92 * w, 0.075), (1.1 * w, 0.28), (0, 0.31)]))
-    wide = smooth(mirrored([(0, 0.23), (0.9 * w, 0.235), (0.42, 0.29), (0.36, 0.335), (w, 0.345), (0, 0.338)]))
+    crown = symmetric([(0, 0.045), (0.5 * w, 0.03), (0.92 * w, 0.075), (1.1 * w, 0.28), (0, 0.31)])
+    wide = symmetric([(0, 0.23), (0.9 * w, 0.235), (0.42, 0.29), (0.36, 0.335), (w, 0.345), (0, 0.338)])
     x = 1.09 * w * grid(11)
     band = ribbon(x, 0.27 - 0.3 * x * x, 0.04)
-    front = smooth(mirrored([(0, 0.288), (1.09 * w, 0.262), (0.42, 0.29), (0.36, 0.33), (w, 0.345), (0, 0.346)]))
+    front = symmetric([(0, 0.288), (1.09 * w, 0.262), (0.42, 0.29), (0.36, 0.33), (w, 0.345), (0, 0.346)])
     return [_felt(scaled(colour, 0.92), wide), _felt(colour, crown), _felt(scaled(colour, 0.6), band),
             _felt(colour, front)]  # fmt: skip
 
@@ -65,12 +64,12 @@ def beret(face: Face, colour: Colour) -> list[Shape]:
 
 def headscarf(face: Face, colour: Colour) -> list[Shape]:
     w = face.head.width
-    outer = smooth(mirrored([(0, 0.055), (0.6 * w, 0.075), (w + 0.02, 0.2), (w + 0.062, 0.45), (w + 0.05, 0.7),
-                             (w + 0.06, 0.9), (w + 0.12, 1.05), (0, 1.1)]))  # fmt: skip
-    opening = smooth(mirrored([(0, 0.215), (0.5 * w, 0.235), (0.86 * w, 0.33), (0.93 * w, 0.5), (0.86 * w, 0.66),
-                               (0.6 * w, 0.79), (0.25 * w, 0.852), (0, 0.862)]))  # fmt: skip
-    under = smooth(mirrored([(0, 0.185), (0.5 * w, 0.205), (0.9 * w, 0.31), (0.97 * w, 0.5), (0.9 * w, 0.67),
-                             (0.63 * w, 0.805), (0.26 * w, 0.872), (0, 0.882)]))  # fmt: skip
+    outer = symmetric([(0, 0.055), (0.6 * w, 0.075), (w + 0.02, 0.2), (w + 0.062, 0.45), (w + 0.05, 0.7),
+                             (w + 0.06, 0.9), (w + 0.12, 1.05), (0, 1.1)])  # fmt: skip
+    opening = symmetric([(0, 0.215), (0.5 * w, 0.235), (0.86 * w, 0.33), (0.93 * w, 0.5), (0.86 * w, 0.66),
+                               (0.6 * w, 0.79), (0.25 * w, 0.852), (0, 0.862)])  # fmt: skip
+    under = symmetric([(0, 0.185), (0.5 * w, 0.205), (0.9 * w, 0.31), (0.97 * w, 0.5), (0.9 * w, 0.67),
+                             (0.63 * w, 0.805), (0.26 * w, 0.872), (0, 0.882)])  # fmt: skip
     s = 1 if face.hair.parting > 0 else -1
     fold = smooth([(-w - 0.03, 0.62), (-0.1, 0.9), (0.1, 0.95), (w + 0.04, 0.86), (w + 0.07, 1.02), (0, 1.1),
                    (-w - 0.06, 0.9)]) * (s, 1)  # fmt: skip

@@ -5,12 +5,14 @@ import functools
 import numpy as np
 
 from stylemap.datasets.avatars.face import EARS_HIDDEN, Face
-from stylemap.datasets.avatars.outlines import ellipse, flipped, mirrored, smooth, stroke
+from stylemap.datasets.avatars.outlines import ellipse, flipped, pair, smooth, stroke, symmetric
 from stylemap.datasets.avatars.painting import Shape, moved, tint
 from stylemap.datasets.avatars.palette import Colour, mix, scaled, shadow
 from stylemap.datasets.parts import Part
 
 EYE_X, EYE_Y = 0.115, 0.47  # the nominal eye centres, as in faces aligned like FFHQ's
+CHEEKS = pair(ellipse(0.158, 0.605, 0.055, 0.040))
+SOCKETS = pair(ellipse(EYE_X, EYE_Y - 0.012, 0.085, 0.05))
 MAX_CASTERS = 3  # hair shapes that cast a shadow: the rest is far from the face and would only cost time
 
 
@@ -27,27 +29,24 @@ def face_outline(face: Face, grow: float = 0.0) -> np.ndarray:
     bottom = face.head.chin_y + grow
     right = [(0, 0.13), (0.62 * width, 0.165), (0.93 * width, 0.30), (width, 0.47), (0.955 * width, 0.6),
              (jaw, 0.725), (0.53 * (jaw + chin), 0.808), (chin, bottom - 0.018), (0, bottom)]  # fmt: skip
-    return smooth(mirrored(right))
+    return symmetric(right)
 
 
-@functools.cache
-def _ear() -> tuple[np.ndarray, np.ndarray]:
-    """The right ear and its inside, about the point where it meets the head."""
-    outer = smooth([(-0.04, -0.06), (0.012, -0.075), (0.032, -0.035), (0.02, 0.03), (-0.002, 0.07), (-0.04, 0.05)])
-    return outer, ellipse(0.006, -0.01, 0.014, 0.034, 12)
+# The right ear and its inside, about the point where it meets the head.
+EAR = smooth([(-0.04, -0.06), (0.012, -0.075), (0.032, -0.035), (0.02, 0.03), (-0.002, 0.07), (-0.04, 0.05)])
+INNER_EAR = ellipse(0.006, -0.01, 0.014, 0.034, 12)
 
 
 def ears(face: Face) -> list[Shape]:
-    """Both ears, unless the hair or a scarf hides them."""
     if face.hair.style in EARS_HIDDEN:
         return []
     skin = face.skin.rgb
-    right, inner = (outline * (1, face.head.ear_size) + (face.head.width + 0.008, 0.50) for outline in _ear())
+    size, place = (1, face.head.ear_size), (face.head.width + 0.008, 0.50)
     shift = (head_offset(face), 0)
-    pair = (Part.LEFT_EAR, Part.RIGHT_EAR)
+    sides = (Part.LEFT_EAR, Part.RIGHT_EAR)
     return [
-        Shape((flipped(right), right), scaled(skin, 0.97), pair, shift=shift),
-        Shape((flipped(inner), inner), shadow(skin, 0.7), pair, shift=shift),
+        Shape(pair(EAR * size + place), scaled(skin, 0.97), sides, shift=shift),
+        Shape(pair(INNER_EAR * size + place), shadow(skin, 0.7), sides, shift=shift),
     ]
 
 
@@ -58,11 +57,10 @@ def earrings(face: Face) -> list[Shape]:
     x = face.head.width + 0.006
     gold = (248, 208, 108) if face.eyes.lashes < 0.75 else (240, 240, 246)
     drop = ellipse(x, 0.60, 0.017, 0.026, 14)
-    return [Shape((drop, flipped(drop)), gold, (Part.EARRING,), shift=(head_offset(face), 0))]
+    return [Shape(pair(drop), gold, (Part.EARRING,), shift=(head_offset(face), 0))]
 
 
 def head(face: Face) -> list[Shape]:
-    """The head's skin."""
     return [Shape((face_outline(face),), face.skin.rgb, (Part.SKIN,), shift=(head_offset(face), 0))]
 
 
@@ -74,10 +72,10 @@ def shading(face: Face, above: list[Shape]) -> list[Shape]:
     skin = face_outline(face) + (head_offset(face), 0)
     light, deep = face.light, face.skin.tone
     shapes = [
-        _soft(skin * (0.8, 1) + (-0.02 * light, 0.055), tint(0.76, 0.66, 0.66)),
-        _soft(skin, tint(0.90, 0.83, 0.82)),
-        _soft(skin * (0.97, 1) + (0.034 * light, -0.022), tint(1, 1, 1)),
-        _soft(ellipse(0.06 * light, 0.36, 0.13, 0.075), tint(1.05, 1.05, 1.05)),
+        _soft(tint(0.76, 0.66, 0.66), skin * (0.8, 1) + (-0.02 * light, 0.055)),
+        _soft(tint(0.90, 0.83, 0.82), skin),
+        _soft(tint(1, 1, 1), skin * (0.97, 1) + (0.034 * light, -0.022)),
+        _soft(tint(1.05, 1.05, 1.05), ellipse(0.06 * light, 0.36, 0.13, 0.075)),
     ]
     casters = [shape for shape in above if shape.parts in ((Part.HAIR,), (Part.HAT,))]
     for caster in casters[:MAX_CASTERS]:
@@ -85,21 +83,12 @@ def shading(face: Face, above: list[Shape]) -> list[Shape]:
         shapes.append(cast._replace(colour=tint(0.80, 0.70, 0.70), parts=(), soft=True))
     strength = face.skin.blush * (0.7 + 0.3 * deep)
     blush = tint(1.02, 1 - 0.18 * strength, 1 - 0.15 * strength)
-    cheeks, sockets = _cheeks_and_sockets()
-    shapes.append(Shape(cheeks, blush, soft=True))
-    shapes.append(Shape(sockets, tint(0.95, 0.90, 0.90), soft=True))
+    shapes += [_soft(blush, *CHEEKS), _soft(tint(0.95, 0.90, 0.90), *SOCKETS)]
     return shapes
 
 
-@functools.cache
-def _cheeks_and_sockets() -> tuple[tuple[np.ndarray, np.ndarray], tuple[np.ndarray, np.ndarray]]:
-    cheek = ellipse(0.158, 0.605, 0.055, 0.040)
-    socket = ellipse(EYE_X, EYE_Y - 0.012, 0.085, 0.05)
-    return (cheek, flipped(cheek)), (socket, flipped(socket))
-
-
-def _soft(outline: np.ndarray, colour: Colour) -> Shape:
-    return Shape((outline,), colour, soft=True)
+def _soft(colour: Colour, *outlines: np.ndarray) -> Shape:
+    return Shape(outlines, colour, soft=True)
 
 
 def marks(face: Face) -> list[Shape]:
@@ -112,7 +101,7 @@ def marks(face: Face) -> list[Shape]:
         shapes.append(Shape((*dots, *map(flipped, dots)), shadow(skin, 0.75), opacity=0.7))
     if face.skin.age > 0.75:
         line = stroke(smooth([(0.098, 0.60), (0.128, 0.635), (0.138, 0.675)], closed=False), 0.007)
-        shapes.append(Shape((line, flipped(line)), shadow(skin, 0.8), opacity=0.8))
+        shapes.append(Shape(pair(line), shadow(skin, 0.8), opacity=0.8))
     return shapes
 
 
@@ -128,8 +117,8 @@ NOSE = {  # half-width at the bridge, at the wings, bottom y
 def _nose_outlines(style: str) -> list[np.ndarray]:
     """Whole nose, shaded flank (on the right), shade below, two nostrils, lit tip (on the left)."""
     bridge, wing, bottom = NOSE[style]
-    whole = smooth(mirrored([(0, 0.46), (bridge * 0.7, 0.47), (bridge, 0.53), (wing, bottom - 0.022),
-                             (wing * 0.82, bottom + 0.002), (0, bottom + 0.008)]), steps=3)  # fmt: skip
+    whole = symmetric([(0, 0.46), (bridge * 0.7, 0.47), (bridge, 0.53), (wing, bottom - 0.022),
+                             (wing * 0.82, bottom + 0.002), (0, bottom + 0.008)], steps=3)  # fmt: skip
     flank = smooth([(bridge * 0.65, 0.49), (bridge, 0.54), (wing, bottom - 0.022), (wing * 0.82, bottom + 0.002),
                     (wing * 0.35, bottom - 0.004), (bridge * 0.6, 0.55)], steps=3)  # fmt: skip
     under = smooth([(-wing * 0.9, bottom - 0.006), (-wing * 0.4, bottom + 0.006), (0, bottom + 0.001),

@@ -4,7 +4,7 @@ import numpy as np
 
 from stylemap.datasets.avatars.face import Face
 from stylemap.datasets.avatars.head import head_offset
-from stylemap.datasets.avatars.outlines import between, ellipse, flipped, grid, mirrored, ribbon, smooth
+from stylemap.datasets.avatars.outlines import between, ellipse, flipped, grid, ribbon, smooth, symmetric
 from stylemap.datasets.avatars.painting import Shape, moved
 from stylemap.datasets.avatars.palette import DYED, INK, LIPSTICK, Colour, mix, scaled, shadow
 from stylemap.datasets.parts import Part
@@ -110,12 +110,12 @@ def beard(face: Face) -> list[Shape]:
         opacity = 0.28 if style == "stubble" else 1.0
         shapes.append(Shape((outline,), colour, (Part.SKIN,), opacity))
     if style == "goatee":
-        patch = smooth(mirrored([(0, 0.775), (0.04, 0.765), (0.075, 0.80), (0.07, 0.87), (0, 0.90)]))
+        patch = symmetric([(0, 0.775), (0.04, 0.765), (0.075, 0.80), (0.07, 0.87), (0, 0.90)])
         shapes.append(Shape((patch,), colour, (Part.SKIN,)))
     if style in ("moustache", "goatee", "short", "full"):
         y = 0.645 - 0.010 * smile
         tips = corner + 0.012
         right = [(0, y), (0.03, y - 0.008), (tips * 0.7, y + 0.012), (tips, y + 0.045 - 0.02 * smile),
                  (tips * 0.75, y + 0.042), (0, y + 0.033)]  # fmt: skip
-        shapes.append(Shape((smooth(mirrored(right)),), scaled(colour, 0.9), (Part.SKIN,)))
+        shapes.append(Shape((symmetric(right),), scaled(colour, 0.9), (Part.SKIN,)))
     return shapes if style == "stubble" else [moved(shape, 0.5 * head_offset(face)) for shape in shapes]

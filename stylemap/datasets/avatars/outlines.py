@@ -5,6 +5,8 @@ import math
 
 import numpy as np
 
+MIRROR = np.array((-1.0, 1.0))  # times points: their mirror images about x = 0
+
 
 @functools.cache
 def _spline(count: int, closed: bool, steps: int) -> np.ndarray:
@@ -33,36 +35,35 @@ def smooth(points, closed: bool = True, steps: int = 4) -> np.ndarray:
     return _spline(len(points), closed, steps) @ np.asarray(points)
 
 
-def mirrored(right) -> list[tuple[float, float]]:
-    """A closed list of points from those of the right half (top to bottom); x = 0 is not repeated."""
-    return [*right, *((-x, y) for x, y in reversed(right) if x != 0)]
+def symmetric(right, steps: int = 4) -> np.ndarray:
+    """The smooth closed curve through the points of the right half (top to bottom) and their mirror images about x = 0."""
+    return smooth([*right, *((-x, y) for x, y in reversed(right) if x != 0)], steps=steps)
 
 
 def flipped(outline: np.ndarray) -> np.ndarray:
     """The mirror image about x = 0."""
-    mirror = outline.copy()
-    mirror[:, 0] *= -1
-    return mirror
+    return outline * MIRROR
+
+
+def pair(right: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """An outline of the right half of the image, after its mirror image."""
+    return flipped(right), right
 
 
 @functools.cache
-def _circle(count: int) -> tuple[np.ndarray, np.ndarray]:
+def _circle(count: int) -> np.ndarray:
     t = np.arange(count) * (2 * math.pi / count)
-    return np.cos(t), np.sin(t)
+    return curve(np.cos(t), np.sin(t))
 
 
 def ellipse(x: float, y: float, rx: float, ry: float, count: int = 20) -> np.ndarray:
     """An ellipse about (x, y)."""
-    return curve(_circle(count)[0] * rx + x, _circle(count)[1] * ry + y)
+    return _circle(count) * (rx, ry) + (x, y)
 
 
 def between(x: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     """The area between two curves over the same x [n]."""
-    n = len(x)
-    outline = np.empty((2 * n, 2))
-    outline[:n, 0], outline[:n, 1] = x, top
-    outline[n:, 0], outline[n:, 1] = x[::-1], bottom[::-1]
-    return outline
+    return np.concatenate([curve(x, top), curve(x, bottom)[::-1]])
 
 
 def ribbon(x: np.ndarray, y: np.ndarray, width) -> np.ndarray:
@@ -77,20 +78,8 @@ def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     return points
 
 
-@functools.cache
-def _difference(count: int) -> np.ndarray:
-    """The matrix from points to the direction of the line at each."""
-    matrix = np.zeros((count, count))
-    for i in range(count):
-        matrix[i, min(i + 1, count - 1)] += 1
-        matrix[i, max(i - 1, 0)] -= 1
-    return matrix
-
-
 def stroke(centre: np.ndarray, width) -> np.ndarray:
     """A line along ``centre`` [n, 2]; ``width`` is a number or one per point [n]."""
-    along = _difference(len(centre)) @ centre
-    factor = 0.5 * width / (np.hypot(along[:, 0], along[:, 1]) + 1e-9)
-    normal = np.empty_like(centre)
-    normal[:, 0], normal[:, 1] = -along[:, 1] * factor, along[:, 0] * factor
+    along = np.concatenate([centre[1:], centre[-1:]]) - np.concatenate([centre[:1], centre[:-1]])
+    normal = (along * (0.5 * width / (np.hypot(*along.T) + 1e-9))[:, None])[:, ::-1] * MIRROR
     return np.concatenate([centre + normal, (centre - normal)[::-1]])

@@ -49,15 +49,15 @@ def paint(shapes: list[Shape], background: np.ndarray, placement: Placement, sid
     work = side * factor
     canvas = cv2.resize(background, (work, work), interpolation=cv2.INTER_LINEAR)
     points = _placed(shapes, placement)
-    on_canvas, on_shade = _fixed(points, work), _fixed(points, SHADE_SIDE)
     shade = None
-    for shape, spans in zip(shapes, _spans(shapes), strict=True):
+    for shape, outlines, on_shade in zip(
+        shapes, _fixed(shapes, points, work), _fixed(shapes, points, SHADE_SIDE), strict=True
+    ):
         if shape.soft:
             if shade is None:
                 shade = np.full((SHADE_SIDE, SHADE_SIDE, 3), NEUTRAL, np.uint8)
-            cv2.fillPoly(shade, [on_shade[s] for s in spans], shape.colour, cv2.LINE_AA, FRACTION_BITS)
+            cv2.fillPoly(shade, on_shade, shape.colour, cv2.LINE_AA, FRACTION_BITS)
             continue
-        outlines = [on_canvas[s] for s in spans]
         if shade is not None:
             _multiply(canvas, shade)
             shade = None
@@ -76,9 +76,8 @@ def label(shapes: list[Shape], placement: Placement, side: int) -> np.ndarray:
     """The part labels, uint8 [side, side] of `Part`: the topmost part at each pixel's centre."""
     factor = math.ceil(LABEL_WORK / side) | 1  # odd, so that a sample lies at each pixel's centre
     canvas = np.zeros((side * factor, side * factor), np.uint8)
-    fixed = _fixed(_placed(shapes, placement), side * factor)
-    for shape, spans in zip(shapes, _spans(shapes), strict=True):
-        outlines = [fixed[s] for s in spans]
+    points = _placed(shapes, placement)
+    for shape, outlines in zip(shapes, _fixed(shapes, points, side * factor), strict=True):
         if len(shape.parts) == 1:
             cv2.fillPoly(canvas, outlines, int(shape.parts[0]), cv2.LINE_8, FRACTION_BITS)
         else:
@@ -98,20 +97,12 @@ def _placed(shapes: list[Shape], placement: Placement) -> np.ndarray:
     return points @ np.array([(c, s), (-s, c)]) + shift
 
 
-def _fixed(points: np.ndarray, size: int) -> np.ndarray:
-    """Fractions of the image -> OpenCV's fixed-point pixels, in which pixel centres are whole numbers."""
-    return np.rint((points * size - 0.5) * (1 << FRACTION_BITS)).astype(np.int32)
-
-
-def _spans(shapes: list[Shape]) -> Iterator[list[slice]]:
-    """For each shape, where its outlines lie among the points of all."""
-    stop = 0
+def _fixed(shapes: list[Shape], points: np.ndarray, size: int) -> Iterator[list[np.ndarray]]:
+    """The outlines of each shape, from the points of all: fractions of the image -> OpenCV's fixed-point pixels, in which
+    pixel centres are whole numbers."""
+    fixed, stop = np.rint((points * size - 0.5) * (1 << FRACTION_BITS)).astype(np.int32), 0
     for shape in shapes:
-        spans = []
-        for outline in shape.outlines:
-            start, stop = stop, stop + len(outline)
-            spans.append(slice(start, stop))
-        yield spans
+        yield [fixed[stop : (stop := stop + len(outline))] for outline in shape.outlines]
 
 
 def _blend(canvas: np.ndarray, outlines: list[np.ndarray], shape: Shape) -> None:
