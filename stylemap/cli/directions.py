@@ -10,7 +10,7 @@ from stylemap.cli import flags, inputs, terminal
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import PICTURES, Numbers, OutputFile, Parsed, whole
 from stylemap.datasets import labels
-from stylemap.datasets.labels import Columns, Question, Value
+from stylemap.datasets.labels import Question, Value
 from stylemap.errors import InputError, Note
 
 if TYPE_CHECKING:
@@ -165,16 +165,22 @@ def run_train(arguments: argparse.Namespace) -> None:
     pictures, indices = encoding.open_pictures(arguments, model)
     if arguments.labels:
         names = [pictures.name(i) for i in indices]
-        matched = labels.match(arguments.labels, labels.read(arguments.labels, names), names)
+        table = labels.read(arguments.labels, names)
+        matched = labels.match(arguments.labels, table.rows, names)
         rows = {i: row for i, row in zip(indices, matched, strict=True) if row is not None}
-        questions = arguments.attribute or every_column(Columns(list(rows.values())))
+        questions = arguments.attribute or every_column(table.select(list(rows.values())))
+        indices = list(rows)
     else:
-        rows, questions = {i: pictures.attributes(i) for i in indices}, arguments.attribute
+        questions = arguments.attribute
     names = [asked.name for asked in questions]
     if len(set(names)) < len(names):
         raise InputError(f"--attribute {' '.join(names)}: one is given twice; give each a name, as in NAME:ATTRIBUTE")
-    stylemaps, usable = encoding.encode(model, pictures, list(rows))
-    columns = Columns([rows[i] for i in usable])
+    stylemaps, usable = encoding.encode(model, pictures, indices)
+    if arguments.labels:
+        columns = table.select([rows[i] for i in usable])
+    else:
+        faces = [pictures.attributes(i) for i in usable]
+        columns = {attribute: [face[attribute] for face in faces] for attribute in faces[0]}
 
     def find(asked: Question) -> "Direction":
         answers, known = asked.answer(columns)

@@ -1,12 +1,12 @@
 """Attributes of images: tables by file name, and questions that divide the images."""
 
+import copy
 import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import TypeVar
 
 import numpy as np
 
@@ -17,7 +17,6 @@ from stylemap.errors import InputError, Note, listed, shortened
 from stylemap.naming import without_extension
 
 Value = float | int | str | bool | None  # None: unknown
-T = TypeVar("T")
 
 WORDS = {"true": 1.0, "yes": 1.0, "false": 0.0, "no": 0.0}
 MISSING = ("", "na", "n/a", "#n/a", "<na>", "nan", "null", "?")
@@ -45,47 +44,46 @@ def read(path: str | Path, names: Sequence[str] = ()) -> "AttributeTable":
     return AttributeTable(table, at)
 
 
-class AttributeTable(Mapping[str, "Row"]):
-    """A table of attributes: the name of an image -> its row."""
+class AttributeTable(Mapping[str, list[Value]]):
+    """Attribute -> its value in each row, for all columns but the one that names the images and those that number the rows.
+
+    A column is read when it is asked for, so that mistakes in other columns do no harm. If all its known cells are numbers,
+    true/false or yes/no, the values are numbers, otherwise words.
+
+    Attributes:
+        rows: name of an image -> its row.
+    """
 
     def __init__(self, table: Table, at: int):
         """``at`` is the column that names the images."""
         self._table, self._at = table, at
-        self._values: dict[str, list[Value]] = {}
-        self._rows: dict[str, int] = {}
+        self._columns: dict[str, list[Value]] = {}
+        self._selected: Sequence[int] = range(len(table.rows))
+        self.rows: dict[str, int] = {}
         for i, row in enumerate(table.rows):
             name = naming.canonical(row[at])
-            if name and table.rows[self._rows.setdefault(name, i)] != row:
-                first = table.lines[self._rows[name]]
+            if name and table.rows[self.rows.setdefault(name, i)] != row:
+                first = table.lines[self.rows[name]]
                 raise InputError(
                     f"{table.path}, line {table.lines[i]}: {name} appears twice, first in line {first}; remove one"
                 )
 
+    def select(self, rows: Sequence[int]) -> "AttributeTable":
+        """The same attributes, of these rows."""
+        part = copy.copy(self)
+        part._selected = rows
+        return part
+
     def __iter__(self) -> Iterator[str]:
-        return iter(self._rows)
+        header = enumerate(self._table.header)
+        return iter(dict.fromkeys(name for i, name in header if i != self._at and not COUNTER.fullmatch(name)))
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return sum(1 for _ in self)
 
-    def __getitem__(self, name: str) -> "Row":
-        return Row(self, self._rows[name])
-
-    @property
-    def attributes(self) -> list[str]:
-        """The names of the columns, except the one that names the images and those that number the rows."""
-        header = enumerate(self._table.header)
-        return list(dict.fromkeys(name for i, name in header if i != self._at and not COUNTER.fullmatch(name)))
-
-    def values(self, attribute: str) -> list[Value]:
-        """A column. It is read when it is asked for, so that mistakes in other columns do no harm.
-
-        If all known cells are numbers, true/false or yes/no, the values are numbers, otherwise words.
-
-        Raises:
-            KeyError: there is no column of this name.
-            InputError: there are several.
-        """
-        if attribute not in self._values:
+    def __getitem__(self, attribute: str) -> list[Value]:
+        """Raises a KeyError if there is no such column, an InputError if there are several."""
+        if attribute not in self._columns:
             table = self._table
             columns = [i for i, column in enumerate(table.header) if column == attribute and i != self._at]
             if not columns or not attribute:
@@ -94,40 +92,8 @@ class AttributeTable(Mapping[str, "Row"]):
                 raise InputError(
                     f"{table.path}: {len(columns)} columns are named {attribute}; give them names that differ"
                 )
-            self._values[attribute] = _parse_column(table.column(columns[0]), table.decimal_commas)
-        return self._values[attribute]
-
-
-class Row(Mapping[str, Value]):
-    """The attributes of one image."""
-
-    def __init__(self, table: AttributeTable, index: int):
-        self._table, self._index = table, index
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._table.attributes)
-
-    def __len__(self) -> int:
-        return len(self._table.attributes)
-
-    def __getitem__(self, attribute: str) -> Value:
-        return self._table.values(attribute)[self._index]
-
-
-class Columns(Mapping[str, list[Value]]):
-    """Attribute -> its value for each of some images, from their rows."""
-
-    def __init__(self, rows: Sequence[Mapping[str, Value]]):
-        self._rows = rows
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._rows[0])
-
-    def __len__(self) -> int:
-        return len(self._rows[0])
-
-    def __getitem__(self, attribute: str) -> list[Value]:
-        return [row[attribute] for row in self._rows]
+            self._columns[attribute] = _parse_column(table.column(columns[0]), table.decimal_commas)
+        return [self._columns[attribute][row] for row in self._selected]
 
 
 def _find_naming_column(table: Table, names: Sequence[str]) -> int:
@@ -163,8 +129,8 @@ def _parse_number(text: str, decimal_commas: bool = False) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def match(path: str | Path, table: Mapping[str, T], names: Sequence[str]) -> list[T | None]:
-    """The row of each image, found by its relative path, else its file name, else its stem; None where there is no row.
+def match(path: str | Path, table: Mapping[str, int], names: Sequence[str]) -> list[int | None]:
+    """The row of each image in `AttributeTable.rows`, found by its relative path, else its file name, else its stem; None where there is no row.
 
     Names that differ only in case or extension match too, but never a row that another image has by its exact name. A warning
     says how many images have no row.

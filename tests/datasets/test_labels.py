@@ -7,7 +7,7 @@ import pytest
 
 from stylemap import InputError, naming
 from stylemap.datasets import labels
-from stylemap.datasets.labels import Columns, Question
+from stylemap.datasets.labels import Question
 from stylemap.errors import Note
 
 NAMES = ["a.png", "b.png"]
@@ -23,8 +23,8 @@ def written(path, text: str | bytes):
 
 def read(path, names=NAMES) -> dict:
     """Every column that can be asked for."""
-    rows = labels.match(path, labels.read(path, names), names)
-    return dict(Columns([row for row in rows if row is not None]))
+    table = labels.read(path, names)
+    return dict(table.select([row for row in labels.match(path, table.rows, names) if row is not None]))
 
 
 @pytest.mark.parametrize(
@@ -99,7 +99,7 @@ def test_words_and_numbers_of_several_kinds(tmp_path):
 def test_what_is_not_asked_for_harms_nothing(tmp_path):
     text = "file,smile,twice,twice,,odd\na.png,1,1,2,x,inf\nb.png,0,3,4,,\n"
     table = labels.read(written(tmp_path / "l.csv", text), NAMES)
-    columns = Columns([table[name] for name in NAMES])
+    columns = table.select([table.rows[name] for name in NAMES])
     assert list(columns) == ["smile", "twice", "odd"]
     assert columns["smile"] == [1.0, 0.0] and columns["odd"] == ["inf", None]
     with pytest.raises(InputError, match=r"l.csv: 2 columns are named twice; give them names that differ"):
@@ -110,8 +110,8 @@ def test_row_numbers_are_no_attribute(tmp_path):
     path = written(tmp_path / "l.csv", "Unnamed: 0,file,index,smile\n0,a.png,5,1\n1,b.png,6,0\n")
     with pytest.warns(Note, match="the column file names the images"):
         table = labels.read(path, NAMES)
-    assert list(table["a.png"]) == ["smile"]
-    assert table["a.png"]["index"] == 5.0
+    assert list(table) == ["smile"]
+    assert table["index"][table.rows["a.png"]] == 5.0
 
 
 def test_cells_without_a_value_are_of_no_class(tmp_path):
