@@ -14,6 +14,8 @@ from stylemap.cli.values import OutputFile, whole
 from stylemap.datasets import preparing
 from stylemap.datasets.packing import unfinished
 from stylemap.datasets.sources import Source
+from stylemap.datasets.splitting import given_splits
+from stylemap.naming import SPLITS
 
 NAMED = 5  # files left out that are spelled out
 
@@ -55,37 +57,40 @@ def write_zip(
     )
     with Bar("pictures") as bar:
         try:
-            summary = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
+            content = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
         except KeyboardInterrupt:
             print(
                 f"stopped; finished work is in {unfinished(out)}; run the same command again to continue",
                 file=sys.stderr,
             )
             return 130
-    print(describe(out, summary))
+    print(describe(out, content))
     return 0
 
 
-def describe(out: Path, summary: preparing.Summary) -> str:
-    """A few lines for a person."""
+def describe(out: Path, content: dict) -> str:
+    """What became of the images of a source, from the ``dataset.json``: a few lines for a person."""
+    images, copies, left_out = content["images"], len(content["duplicates"]), content["left_out"]
+    kept, enlarged = (sum(image.get(what, False) for image in images) for what in ("kept", "enlarged"))
+    kinds = naming.kinds(image["source"] for image in images)
+    splits = given_splits([image["name"] for image in images])
     lines = [f"{out}  ({out.stat().st_size / 1e6:.1f} MB)"]
-    converted = summary.images - summary.kept
-    kinds = f" ({naming.in_words(summary.kinds)})" if len(summary.kinds) > 1 else ""
-    lines.append(f"{summary.images} images{kinds}: {converted} converted, {summary.kept} kept byte for byte")
-    if summary.splits:
-        lines.append("splits: " + ", ".join(f"{name} {count}" for name, count in summary.splits.items()))
-    if summary.passed_over:
-        counts = naming.in_words(summary.passed_over)
+    by_kind = f" ({naming.in_words(kinds)})" if len(kinds) > 1 else ""
+    lines.append(f"{len(images)} images{by_kind}: {len(images) - kept} converted, {kept} kept byte for byte")
+    if splits:
+        lines.append("splits: " + ", ".join(f"{split} {len(splits[split])}" for split in SPLITS if split in splits))
+    if content["passed_over"]:
+        counts = naming.in_words(content["passed_over"])
         lines.append(f"passed over, since they are not images that this project reads: {counts}")
-    if summary.enlarged:
-        lines.append(f"{summary.enlarged} were smaller and had to be enlarged; --skip-small leaves such images out")
-    if summary.duplicates:
-        lines.append(f"{summary.duplicates} {'copy' if summary.duplicates == 1 else 'copies'} left out")
-    if summary.left_out:
-        lines.append(f"{len(summary.left_out)} left out:")
-        lines += [f"  {why}" for why in list(summary.left_out.values())[:NAMED]]
-        if len(summary.left_out) > NAMED:
-            lines.append(f"  and {len(summary.left_out) - NAMED} more, listed in dataset.json in the zip")
+    if enlarged:
+        lines.append(f"{enlarged} were smaller and had to be enlarged; --skip-small leaves such images out")
+    if copies:
+        lines.append(f"{copies} {'copy' if copies == 1 else 'copies'} left out")
+    if left_out:
+        lines.append(f"{len(left_out)} left out:")
+        lines += [f"  {image['why']}" for image in left_out[:NAMED]]
+        if len(left_out) > NAMED:
+            lines.append(f"  and {len(left_out) - NAMED} more, listed in dataset.json in the zip")
     return "\n".join(lines)
 
 

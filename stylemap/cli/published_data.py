@@ -10,7 +10,7 @@ from stylemap.cli import preparing, terminal
 from stylemap.cli.parsing import Parser
 from stylemap.datasets.packing import unfinished
 from stylemap.datasets.parts import PartLabels
-from stylemap.datasets.preparing_parts import prepare_parts
+from stylemap.datasets.parts.preparing import prepare_parts
 
 
 def parser(name: str, description: str) -> Parser:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -14,9 +14,11 @@ from stylemap.datasets.avatars import Avatars
 from stylemap.datasets.image_folder import ImageFolder, open_whole
 from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.splitting import given_splits
+from stylemap.errors import InputError, brief
 
 __all__ = [
-    "Avatars", "ImageFolder", "Dataset", "absolute", "fingerprint", "summarize", "open_part_labels", "open_split",
+    "Avatars", "Dataset", "Draw", "ImageFolder", "absolute", "fingerprint", "open_part_labels", "open_split", "read_batch",
+    "summarize",
 ]  # fmt: skip
 
 
@@ -32,6 +34,25 @@ class Dataset(Protocol):
     def __len__(self) -> int: ...
     def __getitem__(self, index: int) -> np.ndarray: ...
     def name(self, index: int) -> str: ...
+
+
+Draw = tuple[int, bool]  # (index of the image, mirrored)
+
+
+def read_batch(images: Dataset, draws: Sequence[Draw]) -> np.ndarray:
+    """Images as uint8 [len(draws), R, R, 3]. This is what loading processes do: no torch, so that they start fast.
+
+    Raises:
+        InputError: anything failed; one line says what.
+    """
+    try:
+        return np.stack([images[index][:, ::-1] if mirrored else images[index] for index, mirrored in draws])
+    except InputError:
+        raise
+    except MemoryError as err:
+        raise InputError(f"no memory is left to load {len(draws)} images; take fewer --workers") from err
+    except Exception as err:  # whatever a decoder or a disk raises
+        raise InputError(f"images cannot be loaded ({type(err).__name__}: {brief(err)})") from err
 
 
 def open_split(data: str | Path, side: int, holdout: int) -> tuple[Dataset, Dataset]:

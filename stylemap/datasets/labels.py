@@ -130,10 +130,10 @@ def _parse_number(text: str, decimal_commas: bool = False) -> float | None:
 
 
 def match(path: str | Path, table: Mapping[str, int], names: Sequence[str]) -> list[int | None]:
-    """The row of each image in `AttributeTable.rows`, found by its relative path, else its file name, else its stem; None where there is no row.
+    """The row of each image, found in `AttributeTable.rows` by its relative path, else its file name, else its stem.
 
-    Names that differ only in case or extension match too, but never a row that another image has by its exact name. A warning
-    says how many images have no row.
+    Names that differ only in case or extension match too, but never a row that another image has by its exact name. Where
+    there is no row, it is None, and a warning says of how many images.
 
     Raises:
         InputError: no image has a row, or two have the same.

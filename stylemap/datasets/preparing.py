@@ -1,5 +1,6 @@
 """Any images -> one zip of squares of one side, ready to train on, with a ``dataset.json`` that says where each came from."""
 
+import functools
 import hashlib
 import io
 import json
@@ -21,7 +22,7 @@ from stylemap.datasets.sources import FORMAT, Source
 from stylemap.datasets.splitting import given_splits, smallest_hashes
 from stylemap.decoding import FileInfo
 from stylemap.errors import InputError
-from stylemap.naming import SPLITS, without_extension
+from stylemap.naming import without_extension
 
 KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader of zips can decode
 
@@ -49,20 +50,6 @@ class Options:
             raise InputError(f"--quality must be 1 to 100, got {self.quality}")
 
 
-@dataclass(frozen=True)
-class Summary:
-    """What became of the images of a source."""
-
-    images: int  # in the zip
-    kinds: dict[str, int]  # ending in the source -> images
-    kept: int  # of these, stored byte for byte
-    enlarged: int  # of these, smaller than the resolution before
-    duplicates: int  # left out as copies
-    left_out: dict[str, str]  # name -> why it could not be used
-    splits: dict[str, int]  # images in train/, val/, test/
-    passed_over: dict[str, int]  # ending -> files that are not images
-
-
 def prepare(
     source: Source,
     out: Path,
@@ -71,13 +58,16 @@ def prepare(
     workers: int = 0,
     progress: Callable[[int, int], None] = lambda done, total: None,
     holdout: tuple[int, int] = (0, 0),
-) -> Summary:
+) -> dict:
     """Write the images of a source as one zip; see `packing` for what a kill leaves and what the bytes depend on.
 
     Args:
         places: name of an image in the source -> its name in the zip, where the extension follows from what is stored. Only
             these are taken; None = all, under their own names. Folders ``train``, ``val``, ``test`` are the splits.
         holdout: the numbers of images to hold out in ``val/`` and in ``test/``; see `choose_splits`.
+
+    Returns:
+        The content of its ``dataset.json``.
 
     Raises:
         InputError: no image can be used, two would get the same name, or what `packing.pack` raises.
@@ -98,8 +88,8 @@ def prepare(
     def manifest(records: list[dict]) -> dict:
         return _manifest(source, options, labels, records, holdout, naming.kinds(others))
 
-    content = packing.pack(items, Converter(source, options), out, identity, manifest, workers, progress)
-    return summarize(content)
+    make = functools.partial(_convert, source, options)
+    return packing.pack(items, make, out, identity, manifest, workers, progress)
 
 
 def validate_holdout(names: Collection[str], val: int, test: int) -> None:
@@ -161,31 +151,24 @@ def _clashing(stems: Mapping[str, str], places: Mapping[str, str]) -> list[str]:
     return [source for source, stem in stems.items() if counts[stem] > 1 and stem != places[source]]
 
 
-@dataclass(frozen=True)
-class Converter:
-    """(name in the source, name in the zip without extension) -> `Entry`."""
-
-    source: Source
-    options: Options
-
-    def __call__(self, item: tuple[str, str]) -> Entry:
-        name, stem = item
-        try:
-            data = self.source.fetch(name)
-            width, height = decoding.read_size(data, name)
-            record = {"source": name, "sha256": _sha256(data), "size": [width, height]}
-            if (max if self.options.pad else min)(width, height) < self.options.resolution:
-                record["enlarged"] = True
-                if self.options.skip_small:
-                    raise InputError(f"{name} is {width} x {height}, smaller than {self.options.resolution} px")
-            side = self.options.resolution
-            if width == height == side and (extension := kept_extension(decoding.inspect(data, name), side)):
-                return Entry(stem + extension, data, {**record, "kept": True})
-            pixels = decoding.decode_square(data, side, name, pad=self.options.pad)
-            extension, data = encode(pixels, self.options)
-            return Entry(stem + extension, data, record)
-        except InputError as err:
-            return Entry(stem, None, {"source": name, "why": str(err)})
+def _convert(source: Source, options: Options, item: tuple[str, str]) -> Entry:
+    """``item``: (name in the source, name in the zip without extension)."""
+    name, stem = item
+    side = options.resolution
+    try:
+        data = source.fetch(name)
+        width, height = decoding.read_size(data, name)
+        record = {"source": name, "sha256": _sha256(data), "size": [width, height]}
+        if (max if options.pad else min)(width, height) < side:
+            record["enlarged"] = True
+            if options.skip_small:
+                raise InputError(f"{name} is {width} x {height}, smaller than {side} px")
+        if width == height == side and (extension := kept_extension(decoding.inspect(data, name), side)):
+            return Entry(stem + extension, data, {**record, "kept": True})
+        extension, data = encode(decoding.decode_square(data, side, name, pad=options.pad), options)
+        return Entry(stem + extension, data, record)
+    except InputError as err:
+        return Entry(stem, None, {"source": name, "why": str(err)})
 
 
 def kept_extension(info: FileInfo, resolution: int) -> str:
@@ -240,22 +223,6 @@ def _manifest(
         "left_out": [{"source": r["source"], "why": r["why"]} for r in records if "why" in r],
         "labels": [[r["name"], labels[r["source"]]] for r in images if r["source"] in labels] or None,
     }
-
-
-def summarize(manifest: dict) -> Summary:
-    """The counts in a ``dataset.json``."""
-    images = manifest["images"]
-    splits = given_splits([image["name"] for image in images])
-    return Summary(
-        images=len(images),
-        kinds=naming.kinds(image["source"] for image in images),
-        kept=sum(image.get("kept", False) for image in images),
-        enlarged=sum(image.get("enlarged", False) for image in images),
-        duplicates=len(manifest["duplicates"]),
-        left_out={entry["source"]: entry["why"] for entry in manifest["left_out"]},
-        splits={split: len(splits[split]) for split in SPLITS if split in splits},
-        passed_over=manifest["passed_over"],
-    )
 
 
 def _sha256(data: bytes) -> str:

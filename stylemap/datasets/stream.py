@@ -9,8 +9,7 @@ import torch
 from torch import Tensor
 
 from stylemap import parallel, randomness
-from stylemap.datasets import Dataset
-from stylemap.datasets.loading import Draw, read_batch
+from stylemap.datasets import Dataset, Draw, read_batch
 from stylemap.randomness import Purpose
 
 

@@ -16,7 +16,7 @@ from PIL import Image
 
 from stylemap.datasets import Avatars
 from stylemap.datasets.parts import FILE_PARTS, GROUPS, Part, PartLabels, part_ids
-from stylemap.datasets.preparing_parts import prepare_parts
+from stylemap.datasets.parts.preparing import prepare_parts
 from stylemap.errors import InputError
 from tests.archives import pack_shuffled
 from tests.decoding.files import png as stored_png

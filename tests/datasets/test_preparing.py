@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import zipfile
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -34,10 +35,19 @@ def encoded(kind: str, h: int = SIDE, w: int = SIDE, seed: int = 0, mode: str = 
 
 
 def made(tmp_path: Path, content: dict[str, bytes], places=None, **options):
-    """-> (summary, zip path) of preparing a folder."""
+    """-> (content of its dataset.json, zip path) of preparing a folder."""
     out = tmp_path / "out.zip"
     source = open_source(fill(tmp_path / "set", content))
     return prepare(source, out, Options(**{"resolution": SIDE, **options}), places), out
+
+
+def counted(content: dict, what: str) -> int:
+    return sum(image.get(what, False) for image in content["images"])
+
+
+def left_out(content: dict) -> dict[str, str]:
+    """Name -> why."""
+    return {image["source"]: image["why"] for image in content["left_out"]}
 
 
 def manifest(path: Path) -> dict:
@@ -55,8 +65,8 @@ class TestPictures:
         ],
     )
     def test_what_fits_is_kept_byte_for_byte(self, tmp_path, name, data):
-        summary, out = made(tmp_path, {name: data})
-        assert summary.kept == 1
+        content, out = made(tmp_path, {name: data})
+        assert counted(content, "kept") == 1
         [stored, _] = zipfile.ZipFile(out).namelist()
         assert zipfile.ZipFile(out).read(stored) == data
 
@@ -75,8 +85,8 @@ class TestPictures:
         ids=["alpha", "palette", "cmyk", "turned", "larger", "not square"],
     )
     def test_what_does_not_fit_is_converted_as_training_would_see_it(self, tmp_path, data):
-        summary, out = made(tmp_path, {"a.png": data}, kind="png")
-        assert summary.kept == 0
+        content, out = made(tmp_path, {"a.png": data}, kind="png")
+        assert counted(content, "kept") == 0
         stored = Image.open(io.BytesIO(zipfile.ZipFile(out).read("a.png")))
         assert (stored.format, stored.mode, stored.size) == ("PNG", "RGB", (SIDE, SIDE))
         assert np.array_equal(np.asarray(stored), decoding.decode_square(data, SIDE))
@@ -101,32 +111,32 @@ class TestPictures:
 
     @pytest.mark.parametrize(("pad", "enlarged"), [(False, 2), (True, 1)])
     def test_enlarging_is_told_and_can_be_refused(self, tmp_path, pad, enlarged):
-        content = {
+        pictures = {
             "large.png": encoded("PNG", 20, 20),
             "flat.png": encoded("PNG", 10, 20),
             "tiny.png": encoded("PNG", 3, 3),
         }
-        summary, _ = made(tmp_path, content, pad=pad)
-        assert (summary.images, summary.enlarged) == (3, enlarged)
+        content, _ = made(tmp_path, pictures, pad=pad)
+        assert (len(content["images"]), counted(content, "enlarged")) == (3, enlarged)
         (tmp_path / "out.zip").unlink()
-        summary, _ = made(tmp_path, content, pad=pad, skip_small=True)
-        assert (summary.images, summary.enlarged) == (3 - enlarged, 0)
-        assert summary.left_out["tiny.png"] == "tiny.png is 3 x 3, smaller than 16 px"
+        content, _ = made(tmp_path, pictures, pad=pad, skip_small=True)
+        assert (len(content["images"]), counted(content, "enlarged")) == (3 - enlarged, 0)
+        assert left_out(content)["tiny.png"] == "tiny.png is 3 x 3, smaller than 16 px"
 
     def test_damaged_pictures_are_told(self, tmp_path):
         cut = encoded("PNG", 99, 99)[:-300]
         kept_but_cut = encoded("JPEG")[:-90]  # its header alone would fit
-        summary, out = made(tmp_path, {"a.png": encoded("PNG"), "b.png": cut, "c.png": b"", "d.jpg": kept_but_cut})
-        assert summary.images == 1
-        assert list(summary.left_out) == ["b.png", "c.png", "d.jpg"]
-        assert all(why.startswith(name) for name, why in summary.left_out.items())
+        content, out = made(tmp_path, {"a.png": encoded("PNG"), "b.png": cut, "c.png": b"", "d.jpg": kept_but_cut})
+        assert len(content["images"]) == 1
+        assert list(left_out(content)) == ["b.png", "c.png", "d.jpg"]
+        assert all(why.startswith(name) for name, why in left_out(content).items())
         assert [entry["source"] for entry in manifest(out)["left_out"]] == ["b.png", "c.png", "d.jpg"]
 
     def test_dangling_link_is_told(self, tmp_path):
         fill(tmp_path / "set", {"a.png": encoded("PNG")})
         (tmp_path / "set" / "b.png").symlink_to("nowhere.png")
-        summary, _ = made(tmp_path, {})
-        assert summary.left_out == {
+        content, _ = made(tmp_path, {})
+        assert left_out(content) == {
             "b.png": "b.png cannot be read: No such file or directory; restore it or make it readable"
         }
 
@@ -141,14 +151,14 @@ class TestPictures:
     def test_a_link_to_itself_is_told(self, tmp_path):
         fill(tmp_path / "set", {"a.png": encoded("PNG")})
         (tmp_path / "set" / "b.png").symlink_to("b.png")
-        assert "b.png cannot be read" in made(tmp_path, {})[0].left_out["b.png"]
+        assert "b.png cannot be read" in left_out(made(tmp_path, {})[0])["b.png"]
 
     def test_copies(self, tmp_path):
-        content = {"a.png": encoded("PNG"), "b.png": encoded("PNG"), "c.png": encoded("PNG", seed=1)}
-        assert made(tmp_path, content)[0].images == 3
+        pictures = {"a.png": encoded("PNG"), "b.png": encoded("PNG"), "c.png": encoded("PNG", seed=1)}
+        assert len(made(tmp_path, pictures)[0]["images"]) == 3
         (tmp_path / "out.zip").unlink()
-        summary, out = made(tmp_path, content, drop_duplicates=True)
-        assert (summary.images, summary.duplicates) == (2, 1)
+        content, out = made(tmp_path, pictures, drop_duplicates=True)
+        assert (len(content["images"]), len(content["duplicates"])) == (2, 1)
         assert zipfile.ZipFile(out).namelist() == ["a.png", "c.png", "dataset.json"]
 
 
@@ -178,17 +188,17 @@ class TestNames:
     @pytest.mark.skipif(sys.platform != "linux", reason="other systems do not store such names")
     def test_a_name_in_no_encoding(self, tmp_path):
         fill(tmp_path / "set", {os.fsdecode(b"caf\xe9.png"): encoded("PNG")})
-        summary, out = made(tmp_path, {})
-        assert summary.images == 1
+        content, out = made(tmp_path, {})
+        assert len(content["images"]) == 1
         assert zipfile.ZipFile(out).namelist()[0] == "caf%E9.png"
 
     def test_names_that_lead_out_of_the_zip(self, tmp_path):
         with zipfile.ZipFile(tmp_path / "odd.zip", "w") as archive:
             for name in ("../up.png", "/root.png", "fine.png"):
                 archive.writestr(name, encoded("PNG"))
-        summary = prepare(open_source(tmp_path / "odd.zip"), tmp_path / "out.zip", Options(SIDE))
+        content = prepare(open_source(tmp_path / "odd.zip"), tmp_path / "out.zip", Options(SIDE))
         assert zipfile.ZipFile(tmp_path / "out.zip").namelist() == ["fine.png", "dataset.json"]
-        assert set(summary.left_out) == {"../up.png", "/root.png"}
+        assert set(left_out(content)) == {"../up.png", "/root.png"}
 
 
 class TestSplits:
@@ -231,22 +241,22 @@ class TestSplits:
             preparing.validate_holdout(["train/a.png", "val/b.png"], 1, 0)
 
     def test_training_finds_them(self, tmp_path):
-        content = {name: encoded("PNG", seed=i) for i, name in enumerate(self.NAMES)}
-        content["bad.png"] = b""  # takes no place
+        pictures = {name: encoded("PNG", seed=i) for i, name in enumerate(self.NAMES)}
+        pictures["bad.png"] = b""  # takes no place
         out = tmp_path / "out.zip"
-        summary = prepare(open_source(fill(tmp_path / "set", content)), out, Options(SIDE), holdout=(3, 2))
-        assert summary.splits == {"train": 15, "val": 3, "test": 2}
+        content = prepare(open_source(fill(tmp_path / "set", pictures)), out, Options(SIDE), holdout=(3, 2))
+        assert Counter(image["name"].split("/")[0] for image in content["images"]) == {"train": 15, "val": 3, "test": 2}
         training, heldout = open_split(out, SIDE, 100)
         assert (len(training), len(heldout)) == (15, 3)
         assert all(heldout.name(i).startswith("val/") for i in range(3))
 
     @pytest.mark.parametrize("drop", [False, True])
     def test_no_held_out_picture_is_trained_on(self, tmp_path, drop):
-        content = {f"{i}{copy}.png": encoded("PNG", seed=i) for i in range(12) for copy in ("", " (1)")}
+        pictures = {f"{i}{copy}.png": encoded("PNG", seed=i) for i in range(12) for copy in ("", " (1)")}
         out = tmp_path / "out.zip"
         options = Options(SIDE, drop_duplicates=drop)
-        summary = prepare(open_source(fill(tmp_path / "set", content)), out, options, holdout=(4, 0))
-        assert summary.splits["val"] == 4
+        content = prepare(open_source(fill(tmp_path / "set", pictures)), out, options, holdout=(4, 0))
+        assert sum(image["name"].startswith("val/") for image in content["images"]) == 4
         archive = zipfile.ZipFile(out)
         sides = {part: {archive.read(n) for n in archive.namelist() if n.startswith(part)} for part in ("train", "val")}
         assert not sides["train"] & sides["val"]
@@ -272,8 +282,8 @@ class TestWhole:
 
     def test_prepared_again_it_is_kept(self, tmp_path):
         _, out = made(tmp_path, self.CONTENT)
-        summary = prepare(open_source(out), tmp_path / "again.zip", Options(SIDE))
-        assert (summary.images, summary.kept) == (12, 12)
+        content = prepare(open_source(out), tmp_path / "again.zip", Options(SIDE))
+        assert (len(content["images"]), counted(content, "kept")) == (12, 12)
 
     def test_manifest(self, tmp_path):
         _, out = made(tmp_path, self.CONTENT)
@@ -315,7 +325,7 @@ class TestWhole:
         assert os.listdir(tmp_path) == ["set"]
 
     def test_one_picture(self, tmp_path):
-        assert made(tmp_path, {"a.png": encoded("PNG")})[0].images == 1
+        assert len(made(tmp_path, {"a.png": encoded("PNG")})[0]["images"]) == 1
 
     @pytest.mark.parametrize(
         ("field", "value"), [("resolution", 0), ("resolution", 5000), ("quality", 0), ("quality", 101)]

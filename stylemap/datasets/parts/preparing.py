@@ -1,10 +1,10 @@
 """Part labels of any layout -> one zip of label maps, which have the names of their images."""
 
+import functools
 import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 
 from PIL import Image
@@ -50,27 +50,19 @@ def prepare_parts(
         if content.get("format") == FORMAT and content.get("identity") == identity:
             return content
 
-    def manifest(records: list[dict]) -> dict:
-        return _manifest(labels, identity, records)
-
-    return packing.pack(items, Mapper(labels), out, identity, manifest, workers, progress)
+    make, manifest = functools.partial(_make_map, labels), functools.partial(_manifest, labels, identity)
+    return packing.pack(items, make, out, identity, manifest, workers, progress)
 
 
-@dataclass(frozen=True)
-class Mapper:
-    """`Item` -> `Entry`."""
-
-    labels: PartLabels
-
-    def __call__(self, item: Item) -> Entry:
-        place, picture, files = item
-        try:
-            values = self.labels.read_files(files)
-        except InputError as err:
-            return Entry(place, None, {"source": picture, "why": str(err)})
-        buffer = io.BytesIO()
-        Image.fromarray(values).save(buffer, "PNG")
-        return Entry(f"{place}.png", buffer.getvalue(), {"source": picture})
+def _make_map(labels: PartLabels, item: Item) -> Entry:
+    place, picture, files = item
+    try:
+        values = labels.read_files(files)
+    except InputError as err:
+        return Entry(place, None, {"source": picture, "why": str(err)})
+    buffer = io.BytesIO()
+    Image.fromarray(values).save(buffer, "PNG")
+    return Entry(f"{place}.png", buffer.getvalue(), {"source": picture})
 
 
 def _identity(labels: PartLabels, items: list[Item]) -> str:
