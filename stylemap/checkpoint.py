@@ -3,6 +3,7 @@
 Training state (optimisers, position in the data) lives elsewhere: `stylemap.training.state`.
 """
 
+import itertools
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from safetensors.torch import save as serialize
 from torch import nn
 
 from stylemap import architectures, reading
+from stylemap.architectures.growing import grow_down
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import ModelConfig
@@ -93,12 +95,26 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
 
 
 def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
-    """Fill networks with weights of the same config. Encoder and discriminator are filled only if the file holds them.
+    """Fill networks with weights of the same config, or of a config that grows to it, doubling by doubling.
+
+    Encoder and discriminator are filled only if the file holds them.
 
     Raises:
         InputError: as `load`, or weights of another config, named setting by setting.
     """
-    path, tensors = fitting(weights, model.config)
+    path, configs, tensors = fitting(weights, model.config)
+    built = [
+        (architectures.build(config, model.encoder is not None), architectures.build_discriminator(config))
+        for config in configs[:-1]
+    ]
+    steps = [*built, (model, discriminator)]
+    _fill(*steps[0], tensors, path)
+    for (old, old_discriminator), (new, new_discriminator) in itertools.pairwise(steps):
+        new.grow_from(old)
+        grow_down(old_discriminator, new_discriminator)
+
+
+def _fill(model: Model, discriminator: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
     reading.fill(model.generator, tensors, "model.generator.", path, assign=False)
     if model.encoder is not None and _has(tensors, ENCODER):
         reading.fill(model.encoder, tensors, ENCODER, path, assign=False)
@@ -106,22 +122,25 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
         reading.fill(discriminator, tensors, "discriminator.", path, assign=False)
 
 
-def fitting(weights: str | Path, model: ModelConfig) -> tuple[Path, dict[str, torch.Tensor]]:
-    """The file and the tensors of weights to start from.
+def fitting(weights: str | Path, model: ModelConfig) -> tuple[Path, list[ModelConfig], dict[str, torch.Tensor]]:
+    """The file of weights to start from, the configs from theirs to ``model``, each of twice the resolution, and the tensors.
 
     Raises:
         InputError: as `load_into`.
     """
     path = find_file(weights)
     config, tensors = _read(path)
+    configs = [config]
+    while configs[-1].resolution < model.resolution:
+        configs.append(configs[-1].grown())
     expected = asdict(model)
     if different := [
         f"--model.{name.replace('_', '-')} {value}"
-        for name, value in asdict(config).items()
+        for name, value in asdict(configs[-1]).items()
         if value != expected.get(name)
     ]:
         raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
-    return path, tensors
+    return path, configs, tensors
 
 
 def read_info(weights: str | Path) -> dict[str, Any]:

@@ -8,7 +8,7 @@ images, not in iterations, so that they mean the same at every batch size.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from typing import ClassVar, Literal
 
 from stylemap.settings import check_kinds, require
@@ -107,6 +107,10 @@ class ModelConfig:
     def latents(self) -> Latents:
         """What the latents of such a model are."""
         raise NotImplementedError
+
+    def grown(self) -> "ModelConfig":
+        """The config of twice the resolution whose networks can start from weights of this one."""
+        return replace(self, resolution=2 * self.resolution)
 
     def channels(self, side: int) -> int:
         """Feature channels at a side."""
@@ -287,7 +291,8 @@ class TrainConfig:
     speed: SpeedConfig = field(default_factory=SpeedConfig)
     init_from: str | None = None
     """Weights to start from, for fine-tuning: the name of shipped ones, a .safetensors file, or the folder of a run.
-    null starts from random weights. See also optim.freeze_d."""
+    Weights of half the resolution grow: the first images are theirs, enlarged. null starts from random weights. See
+    also optim.freeze_d."""
     tick: int = 4_000
     """Number of images between measurements. Each measurement writes a line of the log, scores of held-out images, and
     an image grid."""

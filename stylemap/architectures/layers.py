@@ -28,7 +28,7 @@ def same(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
 def upsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """Convolution onto twice the side, then blur. [N, C, H, W] -> [N, C', 2 H, 2 W]; weight [C', C, k, k], k 1 or 3."""
     if weight.shape[-1] == 1:  # commutes with the resampling, and costs a quarter before it
-        x = upfirdn2d(F.conv2d(x, weight), BLUR, up=2, pad=(2, 1), gain=4)
+        x = enlarge(F.conv2d(x, weight))
     else:
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [N, C', 2 H + 1, 2 W + 1]
         x = upfirdn2d(x, BLUR, pad=(1, 1), gain=4)
@@ -40,6 +40,11 @@ def downsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     if weight.shape[-1] == 1:  # filter only the pixels that are kept
         return F.conv2d(upfirdn2d(x, BLUR, down=2, pad=(1, 1)), weight, bias)
     return F.conv2d(upfirdn2d(x, BLUR, pad=(2, 2)), weight, bias, stride=2)
+
+
+def enlarge(images: Tensor) -> Tensor:
+    """[N, C, H, W] -> [N, C, 2 H, 2 W], as `upsample` does it, without a weight."""
+    return upfirdn2d(images, BLUR, up=2, pad=(2, 1), gain=4)
 
 
 def pixel_norm(z: Tensor) -> Tensor:

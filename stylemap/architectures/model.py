@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.config import Latents, ModelConfig, SpeedConfig
+from stylemap.errors import InputError
 
 MAPPED = 256  # z that are mapped at once
 FAR_BEYOND = 16.0  # the largest value of images that have none below 0: these are pixels of 0..255
@@ -108,6 +109,16 @@ class Model(nn.Module):
         """`moments` of ``samples`` z, which are drawn on the CPU, so that they are the same on every device."""
         rng = torch.Generator().manual_seed(seed)
         return self.moments(torch.randn(samples, self.latents.z_channels, generator=rng))
+
+    def grow_from(self, old: "Model") -> None:
+        """Begin with the weights of a model of half the resolution, whose ``config.grown()`` this config is.
+
+        The images of a latent are then the old ones enlarged, and the latent of an image is the old one of its half.
+
+        Raises:
+            InputError: models of this architecture cannot grow, or need more channels for it.
+        """
+        raise InputError(f"a {self.config.architecture} model cannot start from weights of another resolution")
 
     def compilable(self) -> list[nn.Module]:
         """The modules that training may compile: of those, nothing is differentiated twice."""

@@ -144,8 +144,8 @@ def build(config: TrainConfig, device: torch.device, new: bool = True) -> state.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(config.seed)
         networks = Networks(config)
-    if new and config.init_from is not None:
-        checkpoint.load_into(config.init_from, networks.model, networks.discriminator)
+        if new and config.init_from is not None:
+            checkpoint.load_into(config.init_from, networks.model, networks.discriminator)
     networks = networks.to(device)
     average = copy.deepcopy(networks.model).eval().requires_grad_(False)
     augmented = config.augment.mode in ("fixed", "adaptive")

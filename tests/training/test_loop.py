@@ -248,6 +248,12 @@ class TestInitFrom:
         shutil.rmtree(weights)
         assert loop.train(replace(second, images=8), tmp_path / "second", resume=True) == 8
 
+    def test_it_grows_to_twice_the_resolution_and_goes_on(self, config, weights, tmp_path):
+        grown = replace(config, init_from=weights, images=8, model=config.model.grown())
+        loop.train(grown, tmp_path / "grown", stop=stop_after(1))
+        assert loop.train(grown, tmp_path / "grown", resume=True) == 8
+        assert checkpoint.load(tmp_path / "grown").config == grown.model
+
     def test_other_networks_are_named(self, config, weights):
         other = replace(config, init_from=weights, model=replace(config.model, channel_max=4))
         with pytest.raises(InputError, match=r"has other networks; to start from it give --model\.channel-max 8"):

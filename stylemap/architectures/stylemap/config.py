@@ -1,7 +1,7 @@
 """Settings of a StyleMapGAN."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar, Literal
 
 from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, SpeedConfig, TrainConfig, is_power_of_two
@@ -24,6 +24,9 @@ class StylemapConfig(ModelConfig):
     """Leave out the leaky ReLU after to-RGB. The network then learns faster. The published networks have it."""
     light: bool = False
     """Light generator for 1024 px: the stylemap resizer keeps stylemap_channels at every side."""
+    rgb_skips: int = 0
+    """Number of lower sides that also make an image, which is enlarged and added to the next (StyleGAN2, section 4.1).
+    0 is published. Networks that grow need one for each doubling."""
 
     least_resolution: ClassVar[int] = 16
 
@@ -34,6 +37,11 @@ class StylemapConfig(ModelConfig):
             f"model.stylemap_size {self.stylemap_size} must be 1, 2, 4, 8, 16 or 32 and at most the resolution",
         )
         self.check_range("stylemap_channels", MOST_CHANNELS)
+        require(
+            0 <= self.rgb_skips <= self.doublings,
+            f"model.rgb_skips {self.rgb_skips} must lie in 0..{self.doublings}, the number of doublings from "
+            "model.stylemap_size to model.resolution",
+        )
         if self.norm == "group":
             widths = {self.channels(self.stylemap_size << i) for i in range(self.doublings + 1)}
             require(
@@ -51,9 +59,17 @@ class StylemapConfig(ModelConfig):
         return int(math.log2(self.resolution // self.stylemap_size))
 
     @property
+    def skipped(self) -> range:
+        """Which sides S << i below R make an image that is added: the last ``rgb_skips`` of i = 0..n - 1."""
+        return range(self.doublings - self.rgb_skips, self.doublings)
+
+    @property
     def stylemap_shape(self) -> tuple[int, int, int]:
         """(C, S, S)."""
         return self.stylemap_channels, self.stylemap_size, self.stylemap_size
+
+    def grown(self) -> "StylemapConfig":
+        return replace(self, resolution=2 * self.resolution, rgb_skips=self.rgb_skips + 1)
 
     @property
     def latents(self) -> Latents:

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from stylemap.architectures.growing import grow_down
 from stylemap.architectures.model import Model, check_images, check_shape
 from stylemap.architectures.stylemap.config import StylemapConfig, StylemapSpeed
 from stylemap.architectures.stylemap.networks import Encoder, Generator
@@ -64,6 +65,15 @@ class StylemapModel(Model):
     def mean_latent(self) -> Tensor:
         """[1, C, S, S]: the mean over 4096 fixed z."""
         return self.mean_mapped(torch.randn(4096, self.latents.z_channels, generator=torch.Generator().manual_seed(0)))
+
+    @torch.no_grad()
+    def grow_from(self, old: "StylemapModel") -> None:
+        last = f"synthesis.rgb_skips.{old.config.rgb_skips}."  # what was the to-RGB of the last side
+        weights = {name.replace("synthesis.to_rgb.", last): w for name, w in old.generator.state_dict().items()}
+        self.generator.load_state_dict(weights, strict=False)
+        for parameter in self.generator.synthesis.to_rgb.conv.parameters():
+            parameter.zero_()
+        grow_down(old.encoder, self.encoder)
 
     def compilable(self) -> list[nn.Module]:
         return [*super().compilable(), self.generator.resizer, self.generator.synthesis]

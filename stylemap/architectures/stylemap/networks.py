@@ -6,7 +6,15 @@ import torch
 from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
-from stylemap.architectures.layers import EqualConv, EqualLinear, ModulatedConv, down_blocks, pixel_norm, upsample
+from stylemap.architectures.layers import (
+    EqualConv,
+    EqualLinear,
+    ModulatedConv,
+    down_blocks,
+    enlarge,
+    pixel_norm,
+    upsample,
+)
 from stylemap.architectures.stylemap.config import StylemapConfig
 
 
@@ -91,6 +99,11 @@ class Synthesis(nn.Module):
             blocks.append(UpBlock(c, width, styles[2 * i + 1], styles[2 * i + 2], norm))
             c = width
         self.blocks = nn.ModuleList(blocks)
+        self.rgb_skips = nn.ModuleList(
+            ModulatedConv(config.channels(s << i), 3, styles[2 * i + 1], 1, norm=norm, activate=not config.linear_rgb)
+            for i in config.skipped
+        )
+        self.skipped = config.skipped
         # Modulated, normalised and (but for linear_rgb) activated like any other layer: unusual, but so are the published
         # weights.
         self.to_rgb = ModulatedConv(c, 3, styles[-1], kernel=1, norm=norm, activate=not config.linear_rgb)
@@ -98,13 +111,18 @@ class Synthesis(nn.Module):
     def forward(self, styles: list[Tensor]) -> Tensor:
         x = self.constant.expand(styles[0].shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
         x = self.head(x, styles[0])
+        images = None  # of the lower sides that make one, enlarged and summed up
         for i, block in enumerate(self.blocks):
+            if i in self.skipped:
+                image = self.rgb_skips[i - self.skipped.start](x, styles[2 * i + 1])
+                images = enlarge(image if images is None else images + image)
             inputs = (x, styles[2 * i + 1], styles[2 * i + 2])
             if self.checkpointing and torch.is_grad_enabled():
                 x = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
             else:
                 x = block(*inputs)
-        return self.to_rgb(x, styles[-1])
+        image = self.to_rgb(x, styles[-1])
+        return image if images is None else images + image
 
 
 class Generator(nn.Module):

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.architectures.discriminator import LAST_SIDE
+from stylemap.architectures.growing import grow_down
 from stylemap.architectures.layers import EqualConv, EqualLinear, down_blocks
 from stylemap.architectures.model import Model, check_images, check_shape
 from stylemap.architectures.vector.config import INPUT_SIDE, VectorConfig
@@ -83,6 +84,18 @@ class VectorModel(Model):
 
     def spread_out(self, latent: Tensor) -> Tensor:
         return latent.expand(-1, self.config.layers, -1)
+
+    @torch.no_grad()
+    def grow_from(self, old: "VectorModel") -> None:
+        """As `Model.grow_from`. Latents have two more vectors, of which the encoder knows nothing yet: they are the mean w."""
+        if self.config.architecture != "stylegan2":
+            super().grow_from(old)
+        self.generator.load_state_dict(old.generator.state_dict(), strict=False)
+        to_rgb = self.generator.synthesis.to_rgb[-1]
+        to_rgb.conv.weight.zero_()
+        to_rgb.bias.zero_()
+        if self.encoder is not None:
+            grow_down(old.encoder, self.encoder)
 
     def own_noise(self) -> list[Tensor]:
         return [layer.constant for layer in self.generator.synthesis.noises]

@@ -5,10 +5,10 @@ import math
 import torch
 from torch import Tensor, nn
 
-from stylemap.architectures.layers import BLUR, Convolve, EqualLinear, same, upsample
+from stylemap.architectures.layers import Convolve, EqualLinear, enlarge, same, upsample
 from stylemap.architectures.vector.config import FIRST_SIDE, VectorConfig
 from stylemap.architectures.vector.noise import Noise, NoiseInput, resolve
-from stylemap.operators import bias_act, upfirdn2d
+from stylemap.operators import bias_act
 from stylemap.operators.bias_act import GAIN
 
 DEMODULATION_EPS = 1e-8
@@ -120,5 +120,5 @@ class Synthesis(nn.Module):
             x = layer(x, latent[:, i], given)
             if i % 2 == 0:  # the last of its side
                 rgb = self.to_rgb[i // 2](x, latent[:, i + 1])
-                images = rgb if images is None else rgb + upfirdn2d(images, BLUR, up=2, pad=(2, 1), gain=4)
+                images = rgb if images is None else rgb + enlarge(images)
         return images
