@@ -35,7 +35,8 @@ def grow_down(old: nn.Module, new: nn.Module) -> None:
     width = len(new.from_rgb.weight)
     if width < COPIES:
         raise InputError(
-            f"networks need at least {COPIES} channels at the side that they grow to, not {width}; raise model.channel_base"
+            f"networks need at least {COPIES} channels at the side that they grow to, and these would have {width}; start from "
+            "wider networks (model.channel_base)"
         )
     state = new.state_dict()
     for name, value in old.state_dict().items():

@@ -248,8 +248,10 @@ class TestInitFrom:
         shutil.rmtree(weights)
         assert loop.train(replace(second, images=8), tmp_path / "second", resume=True) == 8
 
-    def test_it_grows_to_twice_the_resolution_and_goes_on(self, config, weights, tmp_path):
-        grown = replace(config, init_from=weights, images=8, model=config.model.grown())
+    def test_it_grows_to_twice_the_resolution_and_goes_on(self, config, tmp_path):
+        wide = replace(config, images=4, model=replace(config.model, channel_base=16 * config.model.resolution))
+        loop.train(wide, tmp_path / "first")
+        grown = replace(wide, init_from=str(tmp_path / "first"), images=8, model=wide.model.grown())
         loop.train(grown, tmp_path / "grown", stop=stop_after(1))
         assert loop.train(grown, tmp_path / "grown", resume=True) == 8
         assert checkpoint.load(tmp_path / "grown").config == grown.model
