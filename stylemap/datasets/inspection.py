@@ -1,6 +1,7 @@
 """What a folder, zip or LMDB of images holds. Every pixel is decoded once; nothing is changed or kept."""
 
 import contextlib
+import functools
 import hashlib
 import math
 import statistics
@@ -71,7 +72,7 @@ class Report:
 
     def as_dict(self) -> dict:
         """The fields and ``usable``, ready for JSON."""
-        return {**asdict(self), "small": {k: list(v) for k, v in self.small.items()}, "usable": self.usable}
+        return {**asdict(self), "usable": self.usable}
 
 
 def inspect_source(
@@ -95,7 +96,7 @@ def inspect_source(
     names, others = source.listing()
     total = len(names) + min(SAMPLE, len(names))
     results: dict[str, Inspected] = {}
-    with contextlib.closing(parallel.imap(Inspector(source), names, workers)) as inspected:
+    with contextlib.closing(parallel.imap(functools.partial(_inspect, source), names, workers)) as inspected:
         for name, result in zip(names, inspected, strict=True):
             results[name] = result
             progress(len(results), total)
@@ -156,34 +157,20 @@ class Inspected:
     header: bool = True  # whether the header can be read, which is all that training reads when it starts
 
 
-@dataclass(frozen=True)
-class Inspector:
-    """Name of an image -> `Inspected`."""
-
-    source: Source
-
-    def __call__(self, name: str) -> Inspected:
-        try:
-            data = self.source.fetch(name)
-        except InputError as err:
-            return Inspected(reason=str(err), header=False)
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, of no use to a person
-                info = decoding.inspect(data, name)
-        except InputError as err:
-            return Inspected(reason=str(err), header=_has_header(data))
-        except MemoryError:
-            return Inspected(reason=f"{name} needs more memory than there is; make it smaller first")
-        return Inspected(len(data), hashlib.sha256(data).digest(), info)
-
-
-def _has_header(data: bytes) -> bool:
+def _inspect(source: Source, name: str) -> Inspected:
+    header = False
     try:
-        decoding.read_size(data)
-    except InputError:
-        return False
-    return True
+        data = source.fetch(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow's remarks on odd metadata, of no use to a person
+            decoding.read_size(data, name)
+            header = True
+            info = decoding.inspect(data, name)
+    except InputError as err:
+        return Inspected(reason=str(err), header=header)
+    except MemoryError:
+        return Inspected(reason=f"{name} needs more memory than there is; make it smaller first")
+    return Inspected(len(data), hashlib.sha256(data).digest(), info)
 
 
 # ---- speed and size

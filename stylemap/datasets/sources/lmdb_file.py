@@ -9,6 +9,7 @@ the length of the key (2), the key and the value. In a branch, size and flags to
 """
 
 import io
+import itertools
 import os
 import struct
 import weakref
@@ -75,19 +76,13 @@ class Database:
 
     def find(self, key: bytes) -> Place | None:
         """Where the value of a key lies; None if there is no such key."""
-        for page in self._down(key):
-            at = bisect_left(range(len(page)), key, key=page.key)
-            if at < len(page) and page.key(at) == key:
-                return self._place(page, at)
-        return None
+        page, at = self._seek(key)
+        return self._place(page, at) if page and page.key(at) == key else None
 
     def first_from(self, key: bytes) -> bytes | None:
         """The first key that is not before this one; None if there is none."""
-        for page in self._down(key):
-            at = bisect_left(range(len(page)), key, key=page.key)
-            if at < len(page):
-                return page.key(at)
-        return None
+        page, at = self._seek(key)
+        return page.key(at) if page else None
 
     def read(self, place: Place) -> bytes:
         """A value."""
@@ -125,30 +120,26 @@ class Database:
         last, transaction = struct.unpack_from("<QQ", data, HEADER + 120)
         return transaction, size, *main, last
 
-    def _down(self, key: bytes) -> "Iterator[_Page]":
-        """The leaf where a key belongs, then the leaf to the right of it."""
-        if self._root == EMPTY or not self._depth:
-            return
-        turns: list[tuple[_Page, int]] = []  # the branches on the way, and the child taken in each
-        page = self._page(self._root, LEAF if self._depth == 1 else BRANCH)
-        while len(turns) < self._depth - 1:
-            at = bisect_right(range(len(page)), key, lo=1, key=page.key) - 1  # the first of all has no key
-            turns.append((page, at))
-            page = self._below(page, at, len(turns))
-        yield page
-        while turns and turns[-1][1] + 1 == len(turns[-1][0]):
-            turns.pop()
-        if turns:
-            page, at = turns[-1]
-            level = len(turns)
-            page = self._below(page, at + 1, level)
-            while level < self._depth - 1:
-                level += 1
-                page = self._below(page, 0, level)
-            yield page
+    def _seek(self, key: bytes) -> "tuple[_Page, int] | tuple[None, None]":
+        """The first entry that is not before this key: its leaf, and its place there; (None, None) if there is none."""
+        if self._root != EMPTY and self._depth:
+            for page in itertools.islice(
+                self._leaves(self._root, key, level=1), 2
+            ):  # in a whole file the second has it
+                at = bisect_left(range(len(page)), key, key=page.key)
+                if at < len(page):
+                    return page, at
+        return None, None
 
-    def _below(self, branch: "_Page", at: int, level: int) -> "_Page":
-        return self._page(branch.child(at), LEAF if level == self._depth - 1 else BRANCH)
+    def _leaves(self, number: int, key: bytes, level: int) -> "Iterator[_Page]":
+        """The leaf where a key belongs, then those to the right of it, all below the page ``number``."""
+        page = self._page(number, LEAF if level == self._depth else BRANCH)
+        if level == self._depth:
+            yield page
+            return
+        first = bisect_right(range(len(page)), key, lo=1, key=page.key) - 1  # the first of all has no key
+        for at in range(first, len(page)):
+            yield from self._leaves(page.child(at), key, level + 1)
 
     def _page(self, number: int, kind: int) -> "_Page":
         if number not in self._pages:
