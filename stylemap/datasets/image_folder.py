@@ -2,7 +2,6 @@
 
 import copy
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -33,17 +32,15 @@ class ImageFolder:
         skipped: name -> reason, for files left out at the start and those found damaged later by this process.
     """
 
-    def __init__(self, path: str | Path, side: int, names: Sequence[str] | None = None):
+    def __init__(self, path: str | Path, side: int):
         """Find the images and read their headers.
 
         Args:
             path: a folder, a .zip file, an LMDB or a folder of LMDBs.
             side: pixels; images are cut and resized to this square, 1 to 4096.
-            names: only these relative posix paths, in this order; None = all, sorted.
 
         Raises:
-            InputError: no such path, none of these, a broken zip or LMDB, an unknown name, a bad side, or no image
-                that can be read.
+            InputError: no such path, none of these, a broken zip or LMDB, a bad side, or no image that can be read.
         """
         validate_side(side, "side")
         self.path = Path(path)
@@ -51,7 +48,7 @@ class ImageFolder:
         self.skipped: dict[str, str] = {}
         self.passed_over: dict[str, int] = {}
         self._source = open_source(self.path, side)
-        self.names = self._readable(self._list() if names is None else self._known(names))
+        self.names = self._readable(self._list())
 
     def __len__(self) -> int:
         return len(self.names)
@@ -102,15 +99,6 @@ class ImageFolder:
         if missed := naming.missed(self.passed_over):
             self._warn(missed)
         return pictures
-
-    def _known(self, names: Sequence[str]) -> list[str]:
-        missing = sorted(set(names) - set(self._list()))
-        if missing:
-            what = f"{len(missing)} of the named images, such as {missing[0]}"
-            raise InputError(f"{self.path} lacks {what}; restore them")
-        if not names:
-            raise InputError(f"no image of {self.path} was named; name at least one")
-        return list(names)
 
     def _readable(self, names: list[str]) -> list[str]:
         for name in names:

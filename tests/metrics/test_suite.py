@@ -336,7 +336,7 @@ def test_a_damaged_picture_is_left_out_and_its_neighbour_is_not_measured_twice(t
     names = [f"{i}.png" for i in range(6)]
     found = []
     for chosen in (names, [name for name in names if name != "2.png"]):
-        shared = evaluation(heldout=ImageFolder(tmp_path, tiny.SIDE, chosen))
+        shared = evaluation(heldout=ImageFolder(tmp_path, tiny.SIDE).subset(chosen))
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "[^:]*: the next image replaces a damaged one")
             found.append({name: shared.measure(name) for name in ("mse", "mse_src", "swd_lerp", "latent_distance")})

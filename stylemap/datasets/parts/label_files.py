@@ -1,6 +1,7 @@
 """Part labels of images, found by name in a folder or zip. Nothing here imports torch."""
 
 import functools
+import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -10,7 +11,7 @@ from PIL.PngImagePlugin import PngImageFile
 
 from stylemap import decoding, resampling
 from stylemap.datasets.parts.ids import Part, part_ids
-from stylemap.datasets.sources import OneFile, Source, open_source
+from stylemap.datasets.sources import Source, open_source
 from stylemap.errors import InputError
 from stylemap.naming import canonical, split_of, without_extension
 
@@ -34,6 +35,7 @@ FILE_PARTS = {  # how CelebAMask-HQ's files end: 00000_skin.png
     "neck": Part.NECK,
     "cloth": Part.CLOTH,
 }
+PART_FILE = re.compile(rf"(.*[^/])_({'|'.join(FILE_PARTS)})", re.DOTALL)
 WHOLE = None  # in place of a part: the file is a map of all parts
 Files = dict[Part | None, str]  # one under WHOLE, or one for each part in the order of the ids
 
@@ -112,7 +114,7 @@ class PartLabels:
     def read_files(self, files: Files) -> np.ndarray:
         """The labels in some files, as `read` gives them. Nothing is listed."""
         if WHOLE in files:
-            return self._map(files[WHOLE])
+            return _read_map(self.source.read(files[WHOLE]), files[WHOLE])
         labels = None
         for part, file in files.items():
             white = _white(_opened(self.source.read(file), file), file)
@@ -170,14 +172,6 @@ class PartLabels:
                 index.setdefault(key, []).append(labels)
         return index
 
-    def _map(self, name: str) -> np.ndarray:
-        """A file of ids -> uint8 [H, W]."""
-        values = _values(_opened(self.source.read(name), name), name)
-        if values.max() >= len(Part):
-            why = f"holds the value {values.max()}, and ids of parts are 0 to {len(Part) - 1}"
-            raise InputError(f"{name} {why}; name a file of one part <image>_<part>.png")
-        return values.astype(np.uint8)
-
 
 def read_label_map(path: str | Path) -> np.ndarray:
     """A label map that is a file of its own, uint8 [H, W] of `Part`.
@@ -185,12 +179,18 @@ def read_label_map(path: str | Path) -> np.ndarray:
     Raises:
         InputError: no such file, or it is not a label map.
     """
-    decoding.read_size(Path(path))
-    source = OneFile(Path(path))
-    return PartLabels(source).read_files({WHOLE: source.names()[0]})
+    return _read_map(Path(path), str(path))
 
 
-def _opened(data: bytes, name: str) -> PngImageFile:
+def _read_map(data: bytes | Path, name: str) -> np.ndarray:
+    values = _values(_opened(data, name), name)
+    if values.max() >= len(Part):
+        why = f"holds the value {values.max()}, and ids of parts are 0 to {len(Part) - 1}"
+        raise InputError(f"{name} {why}; name a file of one part <image>_<part>.png")
+    return values.astype(np.uint8)
+
+
+def _opened(data: bytes | Path, name: str) -> PngImageFile:
     """A decoded PNG. `decoding.decode` would take twice as long for colour profiles, alpha and EXIF, which do not matter here."""
     with decoding.open_image(data, name) as picture:
         if picture.format != "PNG":
@@ -226,12 +226,8 @@ def _values(picture: PngImageFile, name: str) -> np.ndarray:
 
 def _split_part(path: str) -> tuple[str, Part | None]:
     """ "0/00000_l_eye" -> ("0/00000", Part.LEFT_EYE)."""
-    words = path.rsplit("_", 2)
-    for count in (2, 1):  # words in the name of the part: l_eye goes before an eye of 00000_l
-        ending, image = "_".join(words[-count:]), "_".join(words[:-count])
-        if ending in FILE_PARTS and image and not image.endswith("/"):
-            return image, FILE_PARTS[ending]
-    return path, WHOLE
+    named = PART_FILE.fullmatch(path)
+    return (named[1], FILE_PARTS[named[2]]) if named else (path, WHOLE)
 
 
 def _keys(path: str) -> list[tuple[str, str]]:
@@ -245,7 +241,5 @@ def _keys(path: str) -> list[tuple[str, str]]:
 
 def _same_split(path: str, other: str) -> bool:
     """Whether two files may be of the same split: no folder says otherwise."""
-    first, second = (
-        next((split for p in PurePosixPath(x).parts[:-1] if (split := split_of(p))), None) for x in (path, other)
-    )
+    first, second = (next(filter(None, map(split_of, PurePosixPath(x).parts[:-1])), None) for x in (path, other))
     return None in (first, second) or first == second
