@@ -49,8 +49,8 @@ class Refused(pickle.UnpicklingError):
     """The pickle names something that is not on the list, or makes too much."""
 
 
-class Holder(dict):
-    """An object of the file: the state it would have been given in ``state`` (None if none), its items as a dict."""
+class _Stateful:
+    """What the file calls keeps the state that it would have been given; None if none."""
 
     state: Any = None
 
@@ -58,19 +58,18 @@ class Holder(dict):
         self.state = state
 
 
-class Array:
-    """A numpy array or dtype of the file: what it would have been called with and the state it would have been given.
+class Holder(_Stateful, dict):
+    """An object of the file: its state in ``state``, its items as a dict."""
+
+
+class Array(_Stateful):
+    """A numpy array or dtype of the file: what it would have been called with, and its state.
 
     numpy's own classes take no part, because nobody promises what they do with a malicious state.
     """
 
-    state: Any = None
-
     def __init__(self, *arguments: Any):
         self.arguments = arguments
-
-    def __setstate__(self, state: Any) -> None:
-        self.state = state
 
 
 def load(path: str | Path) -> Any:
@@ -303,23 +302,18 @@ class _Reader(pickle.Unpickler):
 def _known(allowance: Allowance) -> dict[tuple[str, str], Any]:
     """Everything that a pickle may name. Made anew for each file, because a pickle may set attributes of what it names."""
 
-    class Object(Holder):
-        def __init__(self, items: Any = ()):
-            allowance.take(100 * len(items))
-            super().__init__(items)
+    def counted(kind: type) -> type:
+        class Counted(kind):
+            def __init__(self, items: Any = ()):
+                allowance.take(100 * len(items))
+                super().__init__(items)
 
-    class Ordered(OrderedDict):
-        def __init__(self, items: Any = ()):
-            allowance.take(100 * len(items))
-            super().__init__(items)
+        return Counted
 
-    class Numbers(Array):
-        pass
+    objects, array = counted(Holder), type("Array", (Array,), {})
 
     def persistent(meta: dict) -> Holder:
-        made = Object()
-        made.state = meta["state"]
-        return made
+        return _with_state(objects(), meta["state"])
 
     def inner(data: bytes) -> Any:
         allowance.take(3 * len(data))
@@ -328,16 +322,8 @@ def _known(allowance: Allowance) -> dict[tuple[str, str], Any]:
     def tensor(storage: Tensor, offset: int, size: tuple, stride: tuple, *_: Any) -> Tensor:
         return torch.as_strided(storage, size, stride, offset)
 
-    def parameter(data: Any, *_: Any) -> Any:
-        return data
-
-    def reconstruct(*_: Any) -> Array:
-        return Numbers()  # its state comes later
-
     def contiguous(data: bytes, dtype: Array, shape: tuple, order: str) -> Array:
-        made = Numbers()
-        made.state = (1, shape, dtype, order == "F", data)
-        return made
+        return _with_state(array(), (1, shape, dtype, order == "F", data))
 
     def scalar(dtype: Array, data: bytes) -> bool | int | float:
         return _array(data, dtype, (), "C").item()
@@ -350,34 +336,31 @@ def _known(allowance: Allowance) -> dict[tuple[str, str], Any]:
         allowance.take(8 * len(values))
         return list(values)
 
-    def size(values: Any = ()) -> tuple:
-        return tuple(items(values))
-
-    def empty() -> bytes:
-        return b""
-
     known: dict[tuple[str, str], Any] = {
-        ("collections", "OrderedDict"): Ordered,
-        ("builtins", "set"): items,
-        ("__builtin__", "set"): items,
+        ("collections", "OrderedDict"): counted(OrderedDict),
         ("_codecs", "encode"): latin1,
-        ("builtins", "bytes"): empty,
-        ("__builtin__", "bytes"): empty,
-        ("argparse", "Namespace"): Object,
-        ("dnnlib.util", "EasyDict"): Object,
-        ("dnnlib.tflib.network", "Network"): Object,
+        ("argparse", "Namespace"): objects,
+        ("dnnlib.util", "EasyDict"): objects,
+        ("dnnlib.tflib.network", "Network"): objects,
         ("torch_utils.persistence", "_reconstruct_persistent_obj"): persistent,
         ("torch.storage", "_load_from_bytes"): inner,
         ("torch._utils", "_rebuild_tensor"): tensor,
         ("torch._utils", "_rebuild_tensor_v2"): tensor,
-        ("torch._utils", "_rebuild_parameter"): parameter,
-        ("torch", "Size"): size,
-        ("numpy", "ndarray"): Numbers,
-        ("numpy", "dtype"): Numbers,
+        ("torch._utils", "_rebuild_parameter"): lambda data, *_: data,
+        ("torch", "Size"): lambda values=(): tuple(items(values)),
+        ("numpy", "ndarray"): array,
+        ("numpy", "dtype"): array,
     }
     known |= {("torch", name): kind for name, kind in KINDS.items()}
+    for builtins in ("builtins", "__builtin__"):
+        known |= {(builtins, "set"): items, (builtins, "bytes"): lambda: b""}
     for core in ("numpy.core", "numpy._core"):
-        known[f"{core}.multiarray", "_reconstruct"] = reconstruct
+        known[f"{core}.multiarray", "_reconstruct"] = lambda *_: array()  # its state comes later
         known[f"{core}.multiarray", "scalar"] = scalar
         known[f"{core}.numeric", "_frombuffer"] = contiguous
     return known
+
+
+def _with_state(made: _Stateful, state: Any) -> Any:
+    made.state = state
+    return made
