@@ -16,7 +16,7 @@ from torch import Tensor
 from stylemap import decoding
 from stylemap.errors import InputError
 from stylemap.files import atomic
-from stylemap.photos import formats, mask_files
+from stylemap.photos import mask_files, output_formats
 
 SEEN = 256  # pixels; an image of this width is large enough to look at
 MOST_TIMES = 64  # repetitions of a pixel that a user may ask for
@@ -134,7 +134,7 @@ def write(path: str | Path, images: Tensor) -> None:
         InputError: a suffix that is not written, a folder that cannot be written, a full disk, or NaN in the image.
         ValueError: more than one image or a bad shape.
     """
-    options = formats.by_suffix({"": formats.PNG, **formats.FORMATS}, path).options
+    options = output_formats.by_suffix({"": output_formats.PNG, **output_formats.FORMATS}, path).options
     images = images[None] if images.ndim == 3 else images
     if len(images) != 1:
         raise ValueError(f"one image at a time, got {list(images.shape)}")

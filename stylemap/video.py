@@ -19,7 +19,7 @@ from torch import Tensor
 
 from stylemap import images
 from stylemap.files import atomic
-from stylemap.photos.formats import by_suffix
+from stylemap.photos.output_formats import by_suffix
 
 SLOWEST = 0.1  # fps; slower ones overflow the 16 bits of a duration
 FASTEST = 50  # fps; viewers show faster GIFs at 10
@@ -141,7 +141,7 @@ def _paletted(frames: Iterator[np.ndarray], scratch: BinaryIO) -> Iterator[av.Vi
 
 
 @dataclass(frozen=True)
-class Format:
+class FilmFormat:
     """A kind of film, in FFmpeg's names."""
 
     container: str
@@ -159,11 +159,11 @@ class Format:
         return {option: for_ever if loop else once}
 
 
-H264 = Format("mp4", "libx264", "yuv420p", _yuv, {"crf": "16"})  # 0 loses nothing, 23 is the usual
-MPEG4 = Format("mp4", "mpeg4", "yuv420p", _yuv, {"qmax": "2"})
+H264 = FilmFormat("mp4", "libx264", "yuv420p", _yuv, {"crf": "16"})  # 0 loses nothing, 23 is the usual
+MPEG4 = FilmFormat("mp4", "mpeg4", "yuv420p", _yuv, {"qmax": "2"})
 FORMATS = {  # by suffix
-    ".gif": Format("gif", "gif", "pal8", _paletted, plays=("loop", "0", "-1")),
-    ".webp": Format("webp", "libwebp", "bgra", _rgb, {"lossless": "1"}, ("loop", "0", "1")),
-    ".png": Format("apng", "apng", "rgb24", _rgb, plays=("plays", "0", "1")),
+    ".gif": FilmFormat("gif", "gif", "pal8", _paletted, plays=("loop", "0", "-1")),
+    ".webp": FilmFormat("webp", "libwebp", "bgra", _rgb, {"lossless": "1"}, ("loop", "0", "1")),
+    ".png": FilmFormat("apng", "apng", "rgb24", _rgb, plays=("plays", "0", "1")),
     ".mp4": H264,
 }

@@ -13,11 +13,11 @@ from pathlib import Path
 from typing import Any
 
 from stylemap.errors import InputError, shortened
-from stylemap.photos import formats
+from stylemap.photos import output_formats
 
 MOST_LISTED = 100_000
 FORMS = {int: r"[-+]?[0-9]+", float: r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"}
-PICTURES = tuple(formats.FORMATS)
+PICTURES = tuple(output_formats.FORMATS)
 FILMS = (".gif", ".webp", ".png", ".mp4")
 
 

@@ -12,7 +12,7 @@ from PIL import Image, PngImagePlugin
 from stylemap import decoding
 from stylemap.decoding import colours, png, tiff
 from stylemap.decoding.channels import Channels
-from stylemap.photos.formats import JPEG, PNG, WEBP, Format
+from stylemap.photos.output_formats import JPEG, PNG, WEBP, Format
 
 PNG_DISPLAY = (b"gAMA", b"cHRM", b"sRGB", b"cICP", b"mDCV", b"cLLI")  # chunks: how values are to be displayed
 NO_TEXT = ("Raw profile type", "XML:com.adobe.xmp")  # keys of texts of a PNG that hold profiles and XMP

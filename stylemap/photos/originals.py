@@ -19,8 +19,8 @@ from stylemap import decoding, faces
 from stylemap.decoding import channels, colours, png
 from stylemap.errors import InputError
 from stylemap.photos import metadata
-from stylemap.photos.formats import FORMATS, JPEG, PNG, Format
 from stylemap.photos.metadata import Metadata
+from stylemap.photos.output_formats import FORMATS, JPEG, PNG, Format
 
 Place = tuple[slice, slice]  # rows and columns
 
@@ -107,7 +107,7 @@ def read(
 
     Args:
         source: a file, its contents, or pixels uint8 [H, W, 3] in sRGB.
-        suffix: of the file to be written, in `formats.FORMATS`.
+        suffix: of the file to be written, in `output_formats.FORMATS`.
 
     The other arguments and the errors are those of `decoding.decode`.
     """

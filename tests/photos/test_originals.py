@@ -16,7 +16,7 @@ from stylemap import decoding, faces
 from stylemap.decoding import channels
 from stylemap.editing import pasting
 from stylemap.errors import InputError
-from stylemap.photos import formats, originals
+from stylemap.photos import originals, output_formats
 
 SIDE = 64
 REGION = np.zeros((SIDE, SIDE), np.float32)
@@ -359,7 +359,7 @@ def test_what_is_left_out_is_said(data, said):
     assert len(lost) == 1 and said in lost[0]
 
 
-@pytest.mark.parametrize("suffix", formats.FORMATS)
+@pytest.mark.parametrize("suffix", output_formats.FORMATS)
 def test_a_picture_from_no_file(suffix):
     picture = noise(3)
     result = paste(picture, suffix)

@@ -1,4 +1,4 @@
-"""Formats of image files that are written, and what each can hold."""
+"""Formats of the image files that are written, and what each can hold."""
 
 from dataclasses import dataclass
 from pathlib import Path
