@@ -24,7 +24,7 @@ FLOORS = """
     checkpoint
     editing perceptual
     familiarity inversion metrics project
-    demonstration editor retouching training
+    demonstration editor training
     comparison
     cli
     __main__

@@ -240,7 +240,7 @@ def run_pca(arguments: argparse.Namespace) -> None:
 
 @without_gradients
 def run_apply(arguments: argparse.Namespace) -> None:
-    from stylemap.cli import direction_files, loading
+    from stylemap.cli import direction_files, loading, retouching
     from stylemap.editing import applying, directions
     from stylemap.editing.blending import in_space, push_change
     from stylemap.editing.edit import Push
@@ -255,7 +255,7 @@ def run_apply(arguments: argparse.Namespace) -> None:
         except InputError as err:
             raise InputError(f"{err}; change --cells") from err
     (direction,) = direction_files.chosen(arguments, model, [arguments.direction])
-    pictures = loading.open_photos(arguments, model, arguments.weights)
+    pictures = retouching.Photos(arguments, model, arguments.weights)
     original = pictures.open(arguments.original)
     mask = pictures.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
     # without a mask both spaces are one

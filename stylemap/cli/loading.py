@@ -8,10 +8,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, decoding, devices, faces, familiarity, images, retouching
+from stylemap import checkpoint, decoding, devices, familiarity, images
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.cli import inputs
 from stylemap.editing.edit import layer_count
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
@@ -113,21 +112,3 @@ def layers_of(arguments: argparse.Namespace, model: StylemapModel) -> tuple[int,
     if last >= count:
         raise InputError(f"--layers must lie in 0..{count - 1} for these weights")
     return first, last + 1
-
-
-def open_photos(arguments: argparse.Namespace, model: StylemapModel, weights: str | Path) -> retouching.SquarePhotos:
-    """What an edit reads and writes, as the flags of `flags.add_alignment` say.
-
-    Raises:
-        InputError: flags that go with ``--align`` without it, or no way to find faces.
-    """
-    paste = arguments.paste_back or ("feather" if arguments.align else "none")
-    if paste != "none" and (arguments.enlarge or 1) > 1:
-        raise InputError("--enlarge goes with --paste-back none, since a photo keeps its size; give one of the two")
-    known, enlarge = familiarity.measure(weights, model), Enlarging(arguments.enlarge)
-    if arguments.align:
-        on_photo = arguments.painted and arguments.mask_on != "face"
-        finder = faces.Finder(arguments.landmarks, arguments.detector)
-        return retouching.FacePhotos(model, paste, enlarge, known, finder, on_photo)
-    inputs.only_with("--align", arguments, "landmarks", "detector", "mask_on")
-    return retouching.SquarePhotos(model, paste, enlarge, known)

@@ -1,11 +1,21 @@
 """``stylemap local-edit blend | transplant``: parts of one photo in another."""
 
 import argparse
+import functools
+from typing import TYPE_CHECKING
 
 from stylemap.cli import flags, inputs, selecting
 from stylemap.cli.parsing import Parser, without_gradients
+from stylemap.cli.selecting import spread
 from stylemap.cli.values import Several, real, whole, yes_or_no
 from stylemap.errors import InputError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from stylemap.cli.retouching import Photos
+    from stylemap.editing.edit import Patch, Space
+    from stylemap.photos.photo import Photo
 
 PHOTOS = "Original and reference are photos"
 COMMON = ("--original", "--reference", "--mask", "--part", "--part-labels", "--out", "--weights", "--align", "--device")
@@ -104,58 +114,61 @@ def add_blending(parser: Parser) -> None:
 
 @without_gradients
 def run_blend(arguments: argparse.Namespace) -> None:
-    from stylemap.cli.patching import Patching
-    from stylemap.editing.edit import Placement
-
-    count = selecting.given(arguments)
-    if arguments.mask and len(arguments.reference) != count:
-        raise InputError(f"{len(arguments.reference)} --reference and {count} --mask; give one mask for each reference")
-    check_files(arguments)
-    job = Patching(arguments)
-    references = [job.pictures.open(path) for path in arguments.reference]
-    selected = selecting.select(arguments, job.pictures, job.original, references)
-    job.write([job.patch(r, mask, Placement()) for r, mask in zip(references, selected, strict=True)])
+    flag, places = selecting.places(arguments)
+    count = len(arguments.reference)
+    if flag == "--mask" and len(places) != count:
+        raise InputError(f"{count} --reference and {len(places)} --mask; give one mask for each reference")
+    places = spread(flag, places, count, "--reference")
+    write_masked(arguments, flag, places, arguments.reference, [((0, 0), 1.0, False)] * count)
 
 
 @without_gradients
 def run_transplant(arguments: argparse.Namespace) -> None:
     cells = [arguments.cells, arguments.to_cell]
-    moves = [arguments.shift, arguments.scale, arguments.flip]
-    by_mask = bool(arguments.mask or arguments.part)
-    if by_mask == any(cells) or by_mask != any(moves):
-        raise InputError("give either --cells and --to-cell, or --mask or --part with --shift, --scale or --flip")
-    if by_mask:
-        transplant_masks(arguments)
-    else:
-        transplant_cells(arguments)
-
-
-def transplant_masks(arguments: argparse.Namespace) -> None:
-    from stylemap.cli.patching import Patching
-    from stylemap.editing.edit import Placement
-
-    places = selecting.given(arguments)
     moves = {"--shift": arguments.shift, "--scale": arguments.scale, "--flip": arguments.flip}
-    count = max(places, *map(len, moves.values()))
-    kind = "mask" if arguments.mask else "part"
-    setattr(arguments, kind, selecting.spread(f"--{kind}", getattr(arguments, kind), count, "parts to move"))
-    names = selecting.spread("--reference", arguments.reference, count, "parts to move")
-    shifts, scales, flips = (
-        selecting.spread(flag, values or [default], count, "parts to move")
-        for (flag, values), default in zip(moves.items(), ((0, 0), 1.0, False), strict=True)
+    by_mask = bool(arguments.mask or arguments.part)
+    if by_mask == any(cells) or by_mask != any(moves.values()):
+        raise InputError("give either --cells and --to-cell, or --mask or --part with --shift, --scale or --flip")
+    if not by_mask:
+        write_cells(arguments)
+        return
+    flag, places = selecting.places(arguments)
+    given = {flag: places, "--reference": arguments.reference, **moves}
+    defaults = {"--shift": (0, 0), "--scale": 1.0, "--flip": False}
+    count = max(len(places), *map(len, moves.values()))
+    places, references, *moves = (
+        spread(name, values or [defaults[name]], count, "parts to move") for name, values in given.items()
     )
-    placements = [Placement(*where) for where in zip(shifts, scales, flips, strict=True)]
-    check_files(arguments)
-    job = Patching(arguments)
-    opened = {path: job.pictures.open(path) for path in dict.fromkeys(names)}
-    references = [opened[path] for path in names]
-    selected = selecting.select(arguments, job.pictures, job.original, references)
-    job.write([job.patch(*part) for part in zip(references, selected, placements, strict=True)])
+    write_masked(arguments, flag, places, references, list(zip(*moves, strict=True)))
 
 
-def transplant_cells(arguments: argparse.Namespace) -> None:
-    from stylemap.cli.patching import Patching
-    from stylemap.editing.composing import Change
+def write_masked(
+    arguments: argparse.Namespace, flag: str, places: list, references: list[str], moves: list[tuple]
+) -> None:
+    """Write the edit that takes a part of each reference.
+
+    Args:
+        flag, places: what selects the parts, see `selecting.places`.
+        moves: shift, scale and flip of each part.
+    """
+    from stylemap.cli import loading
+    from stylemap.editing.edit import Patch, Placement
+
+    if arguments.layers and arguments.space == "w":
+        raise InputError("--layers chooses among the resized stylemaps of w+; give one of the two")
+    photos, original, opened = open_photos(arguments, references)
+    how = {"strength": arguments.strength, "hard": arguments.hard}
+    how["layers"] = loading.layers_of(arguments, photos.model)
+    masks = selecting.masks(arguments, flag, places, photos, original, opened)
+    patches = [
+        Patch(reference=0, mask=mask, placement=Placement(*move), **how)
+        for mask, move in zip(masks, moves, strict=True)
+    ]
+    write(arguments, photos, original, opened, patches, arguments.space or "w+")
+
+
+def write_cells(arguments: argparse.Namespace) -> None:
+    """Write the edit that copies cells of references."""
     from stylemap.editing.transplanting import Box
 
     if not (arguments.cells and arguments.to_cell):
@@ -163,18 +176,53 @@ def transplant_cells(arguments: argparse.Namespace) -> None:
     if arguments.space or arguments.hard or arguments.layers or arguments.feather:
         raise InputError("--space, --hard, --layers and --feather go with --mask: cells are copied whole, in w")
     count = len(arguments.to_cell)
-    cells = selecting.spread("--cells", arguments.cells, count, "--to-cell")
-    names = selecting.spread("--reference", arguments.reference, count, "--to-cell")
-    check_files(arguments)
-    job = Patching(arguments, space="w")
+    cells = spread("--cells", arguments.cells, count, "--to-cell")
+    photos, original, references = open_photos(
+        arguments, spread("--reference", arguments.reference, count, "--to-cell")
+    )
     boxes = [Box(box[:2], target, box[2:]) for box, target in zip(cells, arguments.to_cell, strict=True)]
     try:
-        patches = [box.patch(job.model.config, arguments.strength) for box in boxes]
+        patches = [box.patch(photos.model.config, arguments.strength) for box in boxes]
     except InputError as err:
         raise InputError(f"{err}; change --cells or --to-cell") from err
-    references = [job.pictures.open(path) for path in names]
-    job.write([Change(patch, job.maps(r)) for r, patch in zip(references, patches, strict=True)])
+    write(arguments, photos, original, references, patches, "w")
 
 
-def check_files(arguments: argparse.Namespace) -> None:
-    inputs.keep_inputs([arguments.out], [arguments.original, *arguments.reference, *selecting.files(arguments)])
+def open_photos(arguments: argparse.Namespace, references: list[str]) -> "tuple[Photos, Photo, list[Photo]]":
+    """The photos with the model that edits them, the original, and the references."""
+    from stylemap.cli import loading, retouching
+
+    inputs.keep_inputs([arguments.out], [arguments.original, *references, *selecting.files(arguments)])
+    photos = retouching.Photos(arguments, loading.load_model(arguments), arguments.weights)
+    opened = {path: photos.open(path) for path in dict.fromkeys([arguments.original, *references])}
+    return photos, opened[arguments.original], [opened[path] for path in references]
+
+
+def write(
+    arguments: argparse.Namespace,
+    photos: "Photos",
+    original: "Photo",
+    references: "list[Photo]",
+    patches: "list[Patch]",
+    space: "Space",
+) -> None:
+    """Write the original with a patch of each reference."""
+    from stylemap.editing import applying, blending, composing
+
+    model = photos.model
+    maps_of = blending.maps_once(model, space)
+
+    @functools.cache
+    def encode(photo: "Photo", flip: bool = False) -> "Tensor":
+        image = photos.image(photo)
+        return model.encode(image.flip(3) if flip else image)
+
+    changes = [
+        blending.patch_change(patch, encode(photo, patch.placement.flip), maps_of)
+        for patch, photo in zip(patches, references, strict=True)
+    ]
+    if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
+        raise InputError("a part lies outside of the frame after the shift; shift it less")
+    maps = maps_of(encode(original))
+    photos.write(arguments.out, original, applying.apply_changes(model, maps, changes, space, photos.paste))
+    print(arguments.out)

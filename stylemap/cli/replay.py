@@ -38,7 +38,7 @@ def replay(parser: Parser) -> None:
 @without_gradients
 def run(arguments: argparse.Namespace) -> None:
     from stylemap import checkpoint, devices, project
-    from stylemap.cli import loading
+    from stylemap.cli import loading, retouching
 
     paths = arguments.photos or []
     if arguments.align and not paths:
@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> None:
     weights = arguments.weights or shipped(loaded)
     model = loading.stylemaps(checkpoint.load_any(weights, devices.pick(arguments.device)), weights)
     repeat = project.Replay(model, loaded)
-    pictures = loading.open_photos(arguments, model, weights)
+    pictures = retouching.Photos(arguments, model, weights)
     for target, path in zip(targets, paths or [None], strict=True):
         photo = own_photo(loaded, arguments.project) if path is None else pictures.open(path)
         image = None if path is None else pictures.image(photo)

@@ -11,8 +11,8 @@ from stylemap.errors import InputError
 if TYPE_CHECKING:
     from torch import Tensor
 
+    from stylemap.cli.retouching import Photos
     from stylemap.photos.photo import Photo
-    from stylemap.retouching import SquarePhotos
 
 
 def add_flags(parser: argparse.ArgumentParser, union: bool) -> None:
@@ -72,17 +72,17 @@ def files(arguments: argparse.Namespace) -> list[str]:
     ]
 
 
-def given(arguments: argparse.Namespace) -> int:
-    """How many places the flags name.
+def places(arguments: argparse.Namespace) -> tuple[str, list]:
+    """The flag that says where, and its values.
 
     Raises:
-        InputError: none, of several kinds, or parts without labels; names the flags.
+        InputError: no such flag, several, or parts without labels.
     """
     kinds = {"--mask": arguments.mask, "--part": arguments.part, "--half": arguments.half}
-    named = [flag for flag, values in kinds.items() if values]
-    if len(named) != 1:
+    given = [flag for flag, values in kinds.items() if values]
+    if len(given) != 1:
         known = "--mask, --part or --half" if arguments.union else "--mask or --part"
-        raise InputError(f"{' and '.join(named) or 'no place'} given; give one of {known}")
+        raise InputError(f"{' and '.join(given) or 'no place'} given; give one of {known}")
     if arguments.hard and arguments.feather:
         raise InputError("--hard takes whole cells, so --feather has no effect; give one of the two")
     single = [arguments.reference_part_labels] + ([arguments.original_part_labels] if arguments.union else [])
@@ -94,7 +94,7 @@ def given(arguments: argparse.Namespace) -> int:
     if arguments.part and (labelled != 1 or (not arguments.part_labels and not all(map(bool, single)))):
         files = "--original-part-labels and --reference-part-labels" if arguments.union else "--reference-part-labels"
         raise InputError(f"--part needs label maps: give either --part-labels or {files}")
-    return len(kinds[named[0]])
+    return given[0], kinds[given[0]]
 
 
 def spread(flag: str, values: list, count: int, what: str) -> list:
@@ -108,54 +108,61 @@ def spread(flag: str, values: list, count: int, what: str) -> list:
     return values * count if len(values) == 1 else values
 
 
-def select(
-    arguments: argparse.Namespace, pictures: "SquarePhotos", original: "Photo", references: "list[Photo]"
+def masks(
+    arguments: argparse.Namespace,
+    flag: str,
+    places: list,
+    photos: "Photos",
+    original: "Photo",
+    references: "list[Photo]",
 ) -> "list[Tensor]":
-    """The masks that the flags name, a place for each of the references: [1, 1, R, R] each, on the model's device.
+    """The masks of the `places`, one for each of the references: [1, 1, R, R], on the model's device.
 
     Raises:
-        InputError: another number of flags than of references, files that cannot be used, a part that nobody has.
+        InputError: files that cannot be used, a part that no label map has.
     """
     from stylemap.editing import masks
 
-    count, resolution = len(references), pictures.model.config.resolution
-    if arguments.mask:
-        over = [original if arguments.union else r for r in references]
-        selected = [
-            pictures.mask(path, photo, arguments.hard) for path, photo in zip(arguments.mask, over, strict=True)
-        ]
-    elif arguments.half:
-        halves = spread("--half", arguments.half, count, "--reference")
-        selected = [masks.half(half, resolution).to(pictures.model.device) for half in halves]
+    model = photos.model
+    if flag == "--mask":
+        over = [original] * len(places) if arguments.union else references
+        selected = [photos.mask(path, photo, arguments.hard) for path, photo in zip(places, over, strict=True)]
+    elif flag == "--half":
+        selected = [masks.half(half, model.config.resolution).to(model.device) for half in places]
     else:
-        selected = _parts(arguments, pictures, original, references)
+        selected = _parts(arguments, places, photos, original, references)
     return [masks.feather(mask, arguments.feather) for mask in selected]
 
 
 def _parts(
-    arguments: argparse.Namespace, pictures: "SquarePhotos", original: "Photo", references: "list[Photo]"
+    arguments: argparse.Namespace,
+    places: list[list[str]],
+    photos: "Photos",
+    original: "Photo",
+    references: "list[Photo]",
 ) -> "list[Tensor]":
-    """The masks of ``--part``, one for each of the references."""
+    """The masks of ``--part``: of the reference's part, or of the union with the original's."""
     import torch
 
     from stylemap.datasets import parts
 
-    names = spread("--part", arguments.part, len(references), "--reference")
     if arguments.part_labels:
-        labels = parts.PartLabels(arguments.part_labels)
-        of_references = [labels.read(photo.name) for photo in references]
-        of_original = labels.read(original.name) if arguments.union else None
+        read, sources = parts.PartLabels(arguments.part_labels).read, [photo.name for photo in references]
+        of_original = original.name
     else:
-        files = spread("--reference-part-labels", arguments.reference_part_labels, len(references), "--reference")
-        of_references = [parts.read_label_map(path) for path in files]
-        of_original = parts.read_label_map(arguments.original_part_labels) if arguments.union else None
+        given = arguments.reference_part_labels
+        read, sources = parts.read_label_map, spread("--reference-part-labels", given, len(references), "--reference")
+        of_original = arguments.original_part_labels
+    labelled = [[(photo, read(source))] for photo, source in zip(references, sources, strict=True)]
+    if arguments.union:
+        labels = read(of_original)
+        labelled = [[(original, labels), *pairs] for pairs in labelled]
     selected = []
-    for groups, reference, of_reference in zip(names, references, of_references, strict=True):
+    for groups, pairs in zip(places, labelled, strict=True):
         ids = [part for group in groups for part in parts.part_ids(group)]
-        sides = [(reference, of_reference)] + ([] if of_original is None else [(original, of_original)])
-        mask = torch.stack([pictures.part(ids, labels, photo) for photo, labels in sides]).amax(0)
+        mask = torch.stack([photos.part(ids, labels, photo) for photo, labels in pairs]).amax(0)
         if not mask.max() > 0:
-            paths = " and ".join(photo.name for photo, _ in sides[::-1])
-            raise InputError(f"the labels of {paths} have none of the parts that --part names; choose another part")
+            names = " and ".join(photo.name for photo, _ in pairs)
+            raise InputError(f"the labels of {names} have none of the parts that --part names; choose another part")
         selected.append(mask)
     return selected

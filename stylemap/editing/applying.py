@@ -10,7 +10,7 @@ from torch import Tensor
 from stylemap import images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import composing, pasting
-from stylemap.editing.blending import MapsOf, maps_once, push_change, render
+from stylemap.editing.blending import MapsOf, maps_once, patch_change, push_change, render
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Edit, Patch, Push, Space
 from stylemap.errors import InputError
@@ -63,9 +63,8 @@ def apply(
         if step.reference not in references:
             raise InputError(f"a patch takes from reference {step.reference + 1}, which holds no image")
         reference = references[step.reference]
-        flip = step.placement.flip
-        maps = [m.flip(3) for m in maps_of(reference.mirrored)] if flip else maps_of(reference.stylemap)
-        changes.append(Change(step, maps))
+        taken = reference.mirrored if step.placement.flip else reference.stylemap
+        changes.append(patch_change(step, taken, maps_of))
     return apply_changes(model, maps_of(stylemap), changes, edit.space, how)
 
 

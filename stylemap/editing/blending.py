@@ -135,6 +135,16 @@ def push(
     return render(model, compose(maps_of(stylemap), [change], model.config.resolution), space)
 
 
+def patch_change(patch: Patch, stylemap: Tensor, maps_of: MapsOf) -> Change:
+    """A patch with the maps that it takes from.
+
+    Args:
+        stylemap: [1, C, S, S] of the reference; of the mirrored reference if the placement flips, see `mirrored`.
+    """
+    maps = maps_of(stylemap)
+    return Change(patch, [m.flip(3) for m in maps] if patch.placement.flip else maps)
+
+
 def push_change(push: Push, stylemap: Tensor, maps_of: MapsOf) -> Change:
     """What a push adds to the maps of a stylemap [N, C, S, S].
 
