@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 import PIL
@@ -16,13 +16,14 @@ from PIL import Image
 
 from stylemap import __version__, decoding, naming
 from stylemap.datasets import packing
-from stylemap.datasets.image_folder import validate_side
+from stylemap.datasets.image_folder import LARGEST_SIDE
 from stylemap.datasets.packing import Entry
 from stylemap.datasets.sources import FORMAT, Source
 from stylemap.datasets.splitting import given_splits, smallest_hashes
 from stylemap.decoding import FileInfo
 from stylemap.errors import InputError
 from stylemap.naming import without_extension
+from stylemap.settings import check_kinds
 
 KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader of zips can decode
 
@@ -31,23 +32,21 @@ KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader
 class Options:
     """What images become."""
 
-    resolution: int = 256
+    resolution: Annotated[int, 1, LARGEST_SIDE] = 256
     """Side in pixels."""
     pad: bool = False
     """Keep the whole image, centred on white; otherwise the central square is cut out."""
     kind: Literal["jpeg", "png"] = "jpeg"
     """The format of images that must be changed. Those that fit already stay as they are, byte for byte."""
-    quality: int = 95
-    """Of JPEG, 1 to 100; colour is kept at full resolution (4:4:4)."""
+    quality: Annotated[int, 1, 100] = 95
+    """Of JPEG; colour is kept at full resolution (4:4:4)."""
     skip_small: bool = False
     """Leave out images that would have to be enlarged."""
     drop_duplicates: bool = False
     """Of files with the same bytes, take only the first by its name in the zip."""
 
     def __post_init__(self):
-        validate_side(self.resolution, "--resolution")
-        if not 1 <= self.quality <= 100:
-            raise InputError(f"--quality must be 1 to 100, got {self.quality}")
+        check_kinds(self)
 
 
 def prepare(

@@ -353,12 +353,8 @@ def locs(face: Face) -> Layers:
     return [_lock(dark, _behind(face, bottom - 0.04, 0.03))], [*reversed(shapes), cap, *_strands(face, *lines)]
 
 
-def covered(face: Face) -> Layers:
-    return [], []
-
-
 STYLES = {
     style.__name__: style
     for style in (bald, buzz, crop, fringe_crop, side_part, receding, quiff, spiky, pixie, curly, afro, bob, fringe_bob,
-                  long, long_fringe, wavy, long_curly, bun, ponytail, braids, puffs, locs, covered)
-}  # fmt: skip
+                  long, long_fringe, wavy, long_curly, bun, ponytail, braids, puffs, locs)
+} | {"covered": bald}  # by a head scarf # fmt: skip

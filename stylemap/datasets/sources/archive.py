@@ -78,8 +78,9 @@ class Archive(Source):
             raise FileNotFoundError(errno.ENOENT, f"the zip was replaced by one without {name}")
         info = self._index[name]
         refuse_huge(name, info.file_size)
-        overlaps = info.header_offset in self._overlapping
-        with zip_entries.open_entry(archive, info, name, overlaps) as stream:
+        if info.header_offset in self._overlapping:
+            raise InputError(f"{name} cannot be unpacked (it overlaps with another file in the zip); pack it again")
+        with zip_entries.open_entry(archive, info, name) as stream:
             yield stream
 
     def _zip(self) -> zipfile.ZipFile:

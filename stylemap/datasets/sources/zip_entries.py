@@ -44,12 +44,8 @@ def overlapping(entries: Iterable[zipfile.ZipInfo], end: int) -> set[int]:
 
 
 @contextlib.contextmanager
-def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, overlaps: bool) -> Iterator[BinaryIO]:
-    """The content of an entry as a file.
-
-    Args:
-        name: of the entry, for messages.
-        overlaps: whether it is one of the `overlapping` entries, which are refused.
+def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str) -> Iterator[BinaryIO]:
+    """The content of an entry as a file; messages call it ``name``.
 
     Raises:
         InputError: here or in the block; the entry is damaged, or unpacks to too much.
@@ -59,16 +55,13 @@ def open_entry(archive: zipfile.ZipFile, info: zipfile.ZipInfo, name: str, overl
         what = f"{info.file_size / 2**20:.0f} MiB from {info.compress_size / 2**10:.0f} KiB"
         raise InputError(f"{name} would unpack to {what}, which no image does; remove it")
     try:
-        if overlaps:
-            raise zipfile.BadZipFile("it overlaps with another file in the zip")
         with _unpacked(archive, info) as stream:
             yield stream
     except InputError:
         raise
-    except BROKEN as err:
-        raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
-    except OSError as err:
-        if err.errno not in (None, errno.EINVAL):  # bz2 raises a plain OSError; EINVAL is a seek to nowhere
+    except (*BROKEN, OSError) as err:
+        # of the disk; bz2 raises a plain OSError, and EINVAL is a seek to nowhere
+        if isinstance(err, OSError) and err.errno not in (None, errno.EINVAL):
             raise
         raise InputError(f"{name} cannot be unpacked ({brief(err)}); pack it again") from err
 
