@@ -4,7 +4,6 @@ import functools
 import re
 from collections.abc import Iterable
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
 
 import numpy as np
 from PIL.PngImagePlugin import PngImageFile
@@ -38,13 +37,6 @@ FILE_PARTS = {  # how CelebAMask-HQ's files end: 00000_skin.png
 PART_FILE = re.compile(rf"(.*[^/])_({'|'.join(FILE_PARTS)})", re.DOTALL)
 WHOLE = None  # in place of a part: the file is a map of all parts
 Files = dict[Part | None, str]  # one under WHOLE, or one for each part in the order of the ids
-
-
-class _Labels(NamedTuple):
-    """The files with the labels of one image."""
-
-    path: str  # relative, without extension: that of the image
-    files: Files
 
 
 class PartLabels:
@@ -95,12 +87,12 @@ class PartLabels:
         Raises:
             InputError: there are no labels, or several files could be them.
         """
-        labels = self._find(name)
-        if labels is None:
+        files = self._find(name)
+        if files is None:
             stem = PurePosixPath(without_extension(name)).name
-            files = f"{stem}.png or {stem}_skin.png and so on"
-            raise InputError(f"{self.source.path} holds no part labels of {name}: no {files}; add them")
-        return labels.files
+            what = f"{stem}.png or {stem}_skin.png and so on"
+            raise InputError(f"{self.source.path} holds no part labels of {name}: no {what}; add them")
+        return files
 
     def read(self, name: str) -> np.ndarray:
         """The labels of an image, uint8 [H, W] of `Part`, at the size of the file.
@@ -138,22 +130,22 @@ class PartLabels:
         ids = part_ids(parts)
         return resampling.fit_mask(np.isin(self.read(name), ids).astype(np.float32), side)
 
-    def _find(self, name: str) -> _Labels | None:
+    def _find(self, name: str) -> Files | None:
         path = without_extension(canonical(name))
         for key in _keys(path):
-            candidates = [labels for labels in self._index.get(key, []) if _same_split(labels.path, path)]
+            candidates = [files for image, files in self._index.get(key, []) if _same_split(image, path)]
             if len(candidates) > 1:
-                one, other = (next(iter(labels.files.values())) for labels in candidates[:2])
+                one, other = (next(iter(files.values())) for files in candidates[:2])
                 raise InputError(f"{one} and {other} could both be part labels of {name}; keep one or name its folder")
             if candidates:
                 return candidates[0]
         image, part = _split_part(path)
         owner = None if part is WHOLE else self._find(image)  # a_hat.png was taken for a part of "a", not for its map
-        return _Labels(path, {WHOLE: owner.files[part]}) if owner and part in owner.files else None
+        return {WHOLE: owner[part]} if owner and part in owner else None
 
     @functools.cached_property
-    def _index(self) -> dict[tuple[str, str], list[_Labels]]:
-        """The labels under each key that an image may have."""
+    def _index(self) -> dict[tuple[str, str], list[tuple[str, Files]]]:
+        """Under each key that an image may have: its path without extension, and the files with its labels."""
         maps: dict[str, Files] = {}
         parted: dict[str, Files] = {}
         for name in self.source.names():
@@ -165,11 +157,11 @@ class PartLabels:
                 maps[image] = {WHOLE: name}
             else:
                 parted.setdefault(image, {})[part] = name
-        index: dict[tuple[str, str], list[_Labels]] = {}
+        index: dict[tuple[str, str], list[tuple[str, Files]]] = {}
         for path, files in [*maps.items(), *parted.items()]:
-            labels = _Labels(path, dict(sorted(files.items(), key=lambda item: item[0] or 0)))
+            ordered = dict(sorted(files.items(), key=lambda item: item[0] or 0))
             for key in _keys(path):
-                index.setdefault(key, []).append(labels)
+                index.setdefault(key, []).append((path, ordered))
         return index
 
 

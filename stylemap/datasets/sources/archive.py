@@ -90,15 +90,12 @@ class Archive(Source):
             except zip_entries.BROKEN as err:
                 raise OSError(errno.EIO, brief(err)) from err
             entries = self._handle.infolist()
-            files = {zip_entries.stored_name(entry): entry for entry in entries}  # the last of equal names counts
-            self._index = {name: files[file] for name, file in naming.listed(filter(_is_file, files)).items()}
+            stored = {zip_entries.stored_name(entry): entry for entry in entries}  # the last of equal names counts
+            files = [name for name in stored if not name.endswith(("/", "\\"))]
+            self._index = {name: stored[file] for name, file in naming.listed(files).items()}
             self._overlapping = zip_entries.overlapping(entries, self._handle.start_dir)
             self._owner = os.getpid()
         return self._handle
-
-
-def _is_file(stored: str) -> bool:
-    return not stored.endswith(("/", "\\"))
 
 
 def _manifest(content: object) -> dict:
