@@ -53,7 +53,7 @@ def commands(page: Path) -> list[str]:
 def known_flags() -> set[str]:
     """All flags of the verbs and of the scripts beside them."""
     parsers = [verbs.parser(name) for name in verbs.VERBS]
-    flags = {flag for parser in parsers for action in parser._actions for flag in action.option_strings}
+    flags = {flag for parser in parsers for action in parser.arguments for flag in action.option_strings}
     text = "".join(path.read_text(encoding="utf-8") for path in SCRIPTS)
     groups = {flag.partition(".")[0] for flag in flags}  # of settings, such as --loss
     return flags | groups | set(re.findall(r'"(--[a-z][\w-]*)"', text)) | TORCHRUN | WORKED_EXAMPLES

@@ -4,10 +4,10 @@ CONTRIBUTING.md holds the vocabulary. What the names of networks, spaces and the
 that know them import torch; a test compares them.
 """
 
-import argparse
 from pathlib import Path
 
 from stylemap import parallel
+from stylemap.cli.parsing import Group, Parser
 from stylemap.cli.values import FILMS, PICTURES, Numbers, OutputFile, Range, Several, real, whole
 
 DEFAULT_WEIGHTS = "avatars32"
@@ -138,23 +138,23 @@ SHARED: dict[str, dict] = {
 }
 
 
-def add(parser: argparse._ActionsContainer, *names: str, **changes) -> None:
+def add(parser: Parser | Group, *names: str, **changes) -> None:
     """Give a verb shared flags, with changes such as another default."""
     for name in names:
         parser.add_argument(name, **SHARED[name] | changes)
 
 
-def add_out_image(parser: argparse.ArgumentParser) -> None:
+def add_out_image(parser: Parser) -> None:
     parser.add_argument("--out", type=OutputFile(*PICTURES), required=True, metavar="IMAGE", help="Image to write.")
 
 
-def add_out_folder(parser: argparse.ArgumentParser, holds: str = "") -> None:
+def add_out_folder(parser: Parser, holds: str = "") -> None:
     text = "Folder to write into" + (f": {holds}." if holds else ".")
     parser.add_argument("--out", type=Path, required=True, metavar="FOLDER", help=text)
 
 
 def add_film(
-    parser: argparse.ArgumentParser,
+    parser: Parser,
     ease: str,
     kinds: tuple[str, ...] = FILMS,
     out: str = "Film to write.",
@@ -175,7 +175,7 @@ def add_film(
     add(parser, "--enlarge", "--sheet")
 
 
-def add_alignment(parser: argparse.ArgumentParser, photos: str, frame: str, painted: bool) -> None:
+def add_alignment(parser: Parser, photos: str, frame: str, painted: bool) -> None:
     """``--paste-back``, ``--align`` and what belongs to them.
 
     Args:
@@ -190,7 +190,7 @@ def add_alignment(parser: argparse.ArgumentParser, photos: str, frame: str, pain
         "also fits parts of references to the photo's light and tint. Default: feather with --align, else none.",
     )
     add(parser, "--enlarge")
-    group = parser.add_argument_group(
+    group = parser.add_group(
         "unaligned photos",
         "--align finds the largest face of each photo, cuts it out like FFHQ's faces, edits it, and puts it back into the photo "
         f"at full size. Only the edited region and a soft rim around it change. {frame}".strip(),

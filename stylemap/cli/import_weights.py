@@ -7,13 +7,13 @@ from pathlib import Path
 from stylemap.cli import inputs
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import OutputFile
-from stylemap.errors import Note
+from stylemap.errors import InputError, Note
 
 
 def import_weights(parser: Parser) -> None:
     """Convert weights of another program. No code in the file is run. Weights from --stylegan have no encoder: use
     `stylemap project` to find latents by optimisation, and `stylemap generate samples` to generate images."""
-    source = parser.add_mutually_exclusive_group(required=True)
+    source = parser.add_group("what to convert", "Give one of --published or --stylegan.")
     source.add_argument("--published", metavar="FILE", help="StyleMapGAN published with the paper, .pt.")
     source.add_argument(
         "--stylegan",
@@ -21,7 +21,7 @@ def import_weights(parser: Parser) -> None:
         help="StyleGAN or StyleGAN2: a network pickle of NVIDIA's programs, .pkl, or a checkpoint of rosinality's, .pt.",
     )
     parser.add_argument(
-        "--out", required=True, type=OutputFile(".safetensors"), metavar="FILE", help=".safetensors file to write."
+        "--out", required=True, type=OutputFile(".safetensors"), metavar="FILE", help="Weights to write."
     )
     parser.set_defaults(run=run)
 
@@ -31,6 +31,8 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap.architectures.stylemap import published
     from stylemap.architectures.vector import conversion
 
+    if bool(arguments.published) == bool(arguments.stylegan):
+        raise InputError("give one of --published or --stylegan, the file to convert")
     path = arguments.published or arguments.stylegan
     inputs.keep_inputs([arguments.out], [path])
     if arguments.published:

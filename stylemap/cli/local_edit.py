@@ -48,7 +48,7 @@ def transplant(parser: Parser) -> None:
     parser.add_argument(
         "--reference", required=True, action="append", metavar="PHOTO", help="Photo to take parts from. May repeat."
     )
-    cells = parser.add_argument_group("cells", "Whole cells of the stylemap.")
+    cells = parser.add_group("cells", "Whole cells of the stylemap.")
     flags.add(
         cells,
         "--cells",
@@ -66,7 +66,7 @@ def transplant(parser: Parser) -> None:
         help="Cell of the original that the top left one goes to.",
     )
     selecting.add_flags(parser, union=False)
-    place = parser.add_argument_group("to where", "With --mask or --part give at least one of these.")
+    place = parser.add_group("to where", "With --mask or --part give at least one of these.")
     place.add_argument(
         "--shift",
         action="append",

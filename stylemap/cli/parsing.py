@@ -6,7 +6,7 @@ import functools
 import re
 import shutil
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from stylemap.cli import values
 from stylemap.errors import InputError, Note, shortened
@@ -37,108 +37,129 @@ SIMILAR = {  # a flag that other programs have, or that took other values -> the
 }
 
 
-class Help(argparse.HelpFormatter):
-    """Adds bounds and default to the help of a flag."""
+NEGATIVE = re.compile(r"-\.?\d[\d.,eE+-]*$")  # the value of `--shift -4,4`, `--amount -1e-3` or `--amounts -3..3`
 
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        notes = [str(action.type)] if isinstance(action.type, values.Described) else []
-        default = action.default
-        has_default = not (default is None or default is False or default == [] or default == argparse.SUPPRESS)
-        if has_default and "default" not in action.help.lower():
-            notes.append("default: " + (" ".join(map(str, default)) if isinstance(default, list) else str(default)))
-        text = action.help + (f" ({'; '.join(notes)})" if notes else "")
-        return text.replace("%", "%%")
+
+class Group:
+    """Flags under a title of their own in the help of a verb."""
+
+    def __init__(self, parser: "Parser", title: str, description: str | None):
+        self.parser, self.group = parser, parser.add_argument_group(title, description)
+
+    def add_argument(self, *names: str, **settings) -> None:
+        self.parser.declare(self.group.add_argument, names, settings)
 
 
 class Parser(argparse.ArgumentParser):
     """Raises InputError instead of printing the usage. Abbreviated and repeated flags are mistakes.
 
-    Args:
-        common: flags that ``--help`` shows where a verb has many; ``--help-all`` shows the others too.
+    Attributes:
+        arguments: all flags, and arguments without a flag.
+        flags: by their names.
     """
 
-    def __init__(self, prog: str, description: str = "", common: tuple[str, ...] = (), **kwargs):
-        super().__init__(
-            prog=prog, description=description, allow_abbrev=False, formatter_class=Help, add_help=False, **kwargs
-        )
-        self.register("action", None, StoreOnce)
-        self.register("action", "store", StoreOnce)
-        # argparse takes the values of `--shift -4,4`, `--amount -1e-3` and `--amounts -3..3` for flags otherwise
-        self._negative_number_matcher = re.compile(r"-\.?\d[\d.,eE+-]*$")
+    def __init__(self, prog: str, description: str = ""):
+        super().__init__(prog=prog, description=description, allow_abbrev=False, add_help=False)
+        self.arguments: list[argparse.Action] = []
+        self.flags: dict[str, argparse.Action] = {}
+        self.repeatable: set[str] = set()
+        self.common: tuple[str, ...] = ()
         self.add_argument("-h", "--help", action="help", help="Show this help.")
-        self.common = common
+
+    def add_argument(self, *names: str, **settings) -> None:
+        self.declare(super().add_argument, names, settings)
+
+    def add_group(self, title: str, description: str | None = None) -> Group:
+        return Group(self, title, description)
+
+    def declare(self, add: Callable[..., argparse.Action], names: Sequence[str], settings: dict) -> None:
+        """Add an argument by a method of argparse. Its help also says its bounds and default."""
+        notes = [str(settings["type"])] if isinstance(settings.get("type"), values.Described) else []
+        default = settings.get("default")
+        if default is not None and default is not False and default not in ([], argparse.SUPPRESS):
+            if "default" not in settings["help"].lower():
+                notes.append("default: " + (" ".join(default) if isinstance(default, list) else str(default)))
+        text = settings["help"] + (f" ({'; '.join(notes)})" if notes else "")
+        action = add(*names, **settings | {"help": text.replace("%", "%%")})
+        self.arguments.append(action)
+        self.flags |= dict.fromkeys(action.option_strings, action)
+        if settings.get("action") in ("append", "store_true"):
+            self.repeatable.update(action.option_strings)
 
     def show_common(self, *flags: str) -> None:
-        """Let ``--help`` show these flags and those that must be given."""
-        self.common = flags
-        self.add_argument("--help-all", action=HelpAll, help="Show all flags.")
+        """Let ``--help`` show these flags and what must be given. ``--help-all`` shows the others too."""
+        self.add_argument("--help-all", action="store_true", help="Show all flags.")
+        self.common = (*flags, "--help", "--help-all")
 
-    def parse_args(self, arguments: list[str]) -> argparse.Namespace:
-        arguments, renamed = list(arguments), {}
-        for i, argument in enumerate(arguments):
-            name, equals, value = argument.partition("=")
-            if name == "--":
+    def parse_args(self, words: list[str]) -> argparse.Namespace:
+        read: list[str] = []
+        given: set[str] = set()
+        renamed: dict[str, str] = {}
+        for i, word in enumerate(words):
+            if word == "--":
+                read += words[i:]
                 break
-            if not name.startswith("--") or name in self._option_string_actions:
+            if not word.startswith("--"):
+                if NEGATIVE.match(word) and read and read[-1] in self.flags:  # argparse would take it for a flag
+                    read[-1] += f"={word}"
+                else:
+                    read.append(word)
                 continue
-            if not (new := self._renamed(name)):
+            name, equals, value = word.partition("=")
+            if not (flag := self._known(name)):
                 raise InputError(f"{self._unknown(name)}; see {self.prog} --help")
-            renamed[name] = new
-            arguments[i] = new + equals + value
+            if flag == "--help-all":
+                print(self.format_help(everything=True), end="")
+                self.exit()
+            if flag in given - self.repeatable:
+                self.error(f"{flag} is given twice")
+            given.add(flag)
+            if flag != name:
+                renamed[name] = flag
+            read.append(flag + equals + value)
         if renamed:
-            warnings.warn(Note(", ".join(f"{name} is now {new}" for name, new in renamed.items())), stacklevel=2)
-        return super().parse_args(arguments, argparse.Namespace(words=arguments))
+            warnings.warn(Note(", ".join(f"{name} is now {flag}" for name, flag in renamed.items())), stacklevel=2)
+        return super().parse_args(read, argparse.Namespace(words=read))
 
-    def _renamed(self, flag: str) -> str | None:
-        """What an earlier spelling of a flag is now. Recipes spell their settings with underscores."""
-        hyphens = flag.replace("_", "-").lower()
-        names = (hyphens, *RENAMED.get(hyphens, ()))
-        return next((name for name in names if name in self._option_string_actions), None)
+    def _known(self, name: str) -> str | None:
+        """What a flag, or an earlier spelling of it, is now. Recipes spell their settings with underscores."""
+        hyphens = name.replace("_", "-").lower()
+        return next((flag for flag in (name, hyphens, *RENAMED.get(hyphens, ())) if flag in self.flags), None)
 
-    def _unknown(self, flag: str) -> str:
+    def _unknown(self, name: str) -> str:
         """What to say about a flag that does not exist."""
-        known = [name for name in self._option_string_actions if name.startswith("--")]
-        for similar in SIMILAR.get(flag, ()):
-            if similar in known:
-                return f"unknown flag {flag}; see {similar}"
-        if any(name.startswith(f"{flag}.") for name in known):
-            return f"{flag} is a group of settings; give one of them, as {flag}.NAME VALUE"
-        near = [name for name in known if name.startswith(flag)] or difflib.get_close_matches(flag, known, 1)
-        return f"unknown flag {shortened(flag)}" + (f"; the nearest is {near[0]}" if near else "")
+        for flag in SIMILAR.get(name, ()):
+            if flag in self.flags:
+                return f"unknown flag {name}; see {flag}"
+        if any(flag.startswith(f"{name}.") for flag in self.flags):
+            return f"{name} is a group of settings; give one of them, as {name}.NAME VALUE"
+        near = [flag for flag in self.flags if flag.startswith(name)] or difflib.get_close_matches(name, self.flags, 1)
+        return f"unknown flag {shortened(name)}" + (f"; the nearest is {near[0]}" if near else "")
 
     def format_help(self, everything: bool = False) -> str:
         self.usage = self._short_usage().replace("%", "%%")
-        if not self.common or everything:
-            return super().format_help()
-        hidden = [
-            action
-            for action in self._actions
-            if not action.required
-            and not {*self.common, "--help", "--help-all"} & {action.dest, *action.option_strings}
-        ]
-        kept = [action.help for action in hidden]
-        for action in hidden:
-            action.help = argparse.SUPPRESS
+        texts = {action: action.help for action in self.arguments}
+        for action in self.arguments:
+            if self.common and not everything and not action.required and not {*self.common} & {*action.option_strings}:
+                action.help = argparse.SUPPRESS
         try:
             return super().format_help()
         finally:
-            for action, text in zip(hidden, kept, strict=True):
+            for action, text in texts.items():
                 action.help = text
 
     def _short_usage(self) -> str:
         """The verb with what must be given, in lines that fit the terminal."""
-
-        def spelled(action: argparse.Action) -> str:
+        words = []
+        for action in self.arguments:
             value = str(action.metavar or action.dest)
             if isinstance(action.nargs, int):
                 value = " ".join([value] * action.nargs)
-            return " ".join([*action.option_strings[:1], value]) + " ..." * (action.nargs == "+")
-
-        words = [spelled(action) for action in self._actions if action.required]
-        words += [f"[{spelled(action)}]" for action in self._actions if not (action.required or action.option_strings)]
-        for group in self._mutually_exclusive_groups:
-            if group.required:
-                words.append(f"({' | '.join(map(spelled, group._group_actions))})")
+            text = " ".join([*action.option_strings[:1], value]) + " ..." * (action.nargs == "+")
+            if action.required:
+                words.append(text)
+            elif not action.option_strings:
+                words.append(f"[{text}]")
         lines = [self.prog]
         for word in [*words, "[FLAGS]"]:
             if len(f"usage: {lines[-1]} {word}") > shutil.get_terminal_size().columns - 2:
@@ -148,28 +169,6 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str):
         raise InputError(f"{message.removeprefix('argument ')}; see {self.prog} --help")
-
-
-class HelpAll(argparse.Action):
-    """Print the help of all flags, and exit."""
-
-    def __init__(self, option_strings, dest, help=None):
-        super().__init__(option_strings, dest=argparse.SUPPRESS, default=argparse.SUPPRESS, nargs=0, help=help)
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        print(parser.format_help(everything=True), end="")
-        parser.exit()
-
-
-class StoreOnce(argparse.Action):
-    """Store a value; a second one would silently replace the first."""
-
-    def __call__(self, parser, namespace, values, option_string=None):
-        given = getattr(namespace, "_given", set())
-        if self.dest in given:
-            parser.error(f"{option_string} is given twice")
-        namespace._given = given | {self.dest}
-        setattr(namespace, self.dest, values)
 
 
 def without_gradients(run: Callable[[argparse.Namespace], int | None]) -> Callable[[argparse.Namespace], int | None]:

@@ -4,6 +4,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from stylemap.cli import flags
+from stylemap.cli.parsing import Parser
 from stylemap.cli.values import Names, real
 from stylemap.datasets.parts import GROUPS
 from stylemap.errors import InputError
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
     from stylemap.photos.photo import Photo
 
 
-def add_flags(parser: argparse.ArgumentParser, union: bool) -> None:
+def add_flags(parser: Parser, union: bool) -> None:
     """``--mask``, ``--part`` with its labels, ``--feather``.
 
     Args:
         union: of the original's part and the reference's, and halves as well; otherwise the reference's part alone.
     """
-    group = parser.add_argument_group("where", f"Give one of --mask{', --part or --half' if union else ' or --part'}.")
+    group = parser.add_group("where", f"Give one of --mask{', --part or --half' if union else ' or --part'}.")
     over = "original. The reference is taken" if union else "reference. The part is taken"
     flags.add(group, "--mask", action="append", default=[], help=f"Grey image over the {over} where it is white.")
     whose = "the part of either photo" if union else "the part of the reference"

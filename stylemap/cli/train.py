@@ -4,14 +4,15 @@ import argparse
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, fields, is_dataclass
-from functools import reduce
+from functools import partial, reduce
 from pathlib import Path
-from types import UnionType
+from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
 
 import docstring_parser
 
 from stylemap import architectures, reading
+from stylemap.architectures import ARCHITECTURES, DEFAULT
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import FORMS, refuse
 from stylemap.config import TrainConfig
@@ -86,7 +87,7 @@ def configured(arguments: argparse.Namespace) -> tuple[TrainConfig, Path | None]
     if arguments.resume and out is None:
         raise InputError("--resume needs --out, the folder of the run to go on with")
     recipes = arguments.config or ([] if arguments.resume else default_recipes())
-    return resolve(recipes, out if arguments.resume else None, getattr(arguments, SETTINGS, {})), out
+    return resolve(recipes, out if arguments.resume else None, given_settings(arguments)), out
 
 
 def default_recipes() -> list[str]:
@@ -160,8 +161,7 @@ def config_of_run(folder: Path) -> Path:
 
 # ---- settings as flags
 
-METAVARS = {int: "N", float: "X", bool: "true|false", str: "TEXT", type(None): "null"}
-SETTINGS = "settings"  # where the namespace keeps those that are given, nested as in a recipe
+METAVARS = {int: "N", float: "X", bool: "true|false", str: "TEXT", NoneType: "null"}
 
 
 class Setting(NamedTuple):
@@ -175,61 +175,39 @@ class Setting(NamedTuple):
 
 def add_settings(parser: Parser) -> None:
     """A flag for every setting of every architecture, a group of flags for each group of settings."""
-    groups = {"": parser.add_argument_group("training")}
-    seen = {"model.architecture"}
-    choices = list(architectures.ARCHITECTURES)
-    each = {name: {s.name: s for s in settings(architectures.find(name).training)} for name in choices}
-    groups["model"] = parser.add_argument_group("--model.*")
-    groups["model"].add_argument(
-        "--model.architecture",
-        action=StoreSetting,
-        default=argparse.SUPPRESS,
-        choices=choices,
-        help="Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison. "
-        f"(default: {architectures.DEFAULT})",
-    )
-    for name in choices:
-        for setting in each[name].values():
-            if setting.name in seen:
-                continue
-            seen.add(setting.name)
-            prefix = setting.name.rpartition(".")[0]
-            if prefix not in groups:
-                groups[prefix] = parser.add_argument_group(f"--{prefix}.*")
-            owners = [other for other in choices if setting.name in each[other]]
-            setting = max((each[owner][setting.name] for owner in owners), key=lambda s: len(get_args(s.kind)))
-            note = "" if architectures.DEFAULT in owners else f"Only for {' and '.join(owners)}. "
-            add_setting(groups[prefix], setting, note)
+    declared: dict[str, dict[str, Setting]] = {}  # name -> by architecture
+    for architecture in ARCHITECTURES:
+        for setting in settings(architectures.find(architecture).training):
+            declared.setdefault(setting.name, {})[architecture] = setting
+    groups = {"": parser.add_group("training")}
+    for name, owners in declared.items():
+        prefix = name.rpartition(".")[0]
+        if prefix not in groups:
+            groups[prefix] = parser.add_group(f"--{prefix}.*")
+        setting = max(owners.values(), key=lambda setting: len(get_args(setting.kind)))
+        kind = Literal[tuple(ARCHITECTURES)] if name == "model.architecture" else setting.kind
+        only = "" if DEFAULT in owners else f"Only for {' and '.join(owners)}. "
+        groups[prefix].add_argument(
+            "--" + name.replace("_", "-"),
+            dest=name,
+            default=argparse.SUPPRESS,
+            type=partial(parse, kind=kind),
+            metavar="|".join("|".join(get_args(kind)) or METAVARS[kind] for kind in alternatives(kind)),
+            help=f"{only}{setting.help} (default: {reading.to_yaml(setting.default).splitlines()[0]})",
+        )
 
 
 def settings(config: type, prefix: str = "") -> Iterator[Setting]:
     """The fields of a config and of the configs in it. The help of each is the docstring below it."""
-    docs = {}
-    for base in reversed(config.__mro__):
-        if is_dataclass(base):
-            docs |= {
-                p.arg_name: p.description for p in docstring_parser.parse_from_object(base).params if p.description
-            }
+    documented = [docstring_parser.parse_from_object(base) for base in reversed(config.__mro__) if is_dataclass(base)]
+    texts = {param.arg_name: param.description for doc in documented for param in doc.params if param.description}
     kinds = get_type_hints(config)
     for field in fields(config):
         kind = kinds[field.name]
         if is_dataclass(kind):
             yield from settings(kind, f"{prefix}{field.name}.")
         else:
-            yield Setting(prefix + field.name, kind, field.default, " ".join(docs.get(field.name, "").split()))
-
-
-def add_setting(group: argparse._ArgumentGroup, setting: Setting, note: str) -> None:
-    default = reading.to_yaml(setting.default).splitlines()[0]
-    group.add_argument(
-        "--" + setting.name.replace("_", "-"),
-        action=StoreSetting,
-        dest=setting.name,
-        default=argparse.SUPPRESS,
-        type=lambda text: parse(text, setting.kind),
-        metavar="|".join("|".join(get_args(kind)) or METAVARS[kind] for kind in alternatives(setting.kind)),
-        help=f"{note}{setting.help} (default: {default})",
-    )
+            yield Setting(prefix + field.name, kind, field.default, " ".join(texts.get(field.name, "").split()))
 
 
 def alternatives(kind: Any) -> tuple:
@@ -242,7 +220,7 @@ def parse(text: str, kind: Any) -> Any:
     Raises:
         argparse.ArgumentTypeError: the text is of another kind.
     """
-    if text == "null" and type(None) in alternatives(kind):
+    if text == "null" and NoneType in alternatives(kind):
         return None
     for one in alternatives(kind):
         if one is bool and text in ("true", "false"):
@@ -254,15 +232,11 @@ def parse(text: str, kind: Any) -> Any:
     return refuse(text, in_words(kind))
 
 
-class StoreSetting(argparse.Action):
-    """Store a value under its name, in the groups that the name says."""
-
-    def __call__(self, parser, namespace, value, option_string=None):
-        nested = getattr(namespace, SETTINGS, {})
-        setattr(namespace, SETTINGS, nested)
-        *groups, name = self.dest.split(".")
-        for group in groups:
-            nested = nested.setdefault(group, {})
-        if name in nested:
-            parser.error(f"{option_string} is given twice")
-        nested[name] = value
+def given_settings(arguments: argparse.Namespace) -> dict:
+    """The settings that flags give, in groups as in a recipe."""
+    known = frozenset().union(*(names(architectures.find(name).training) for name in ARCHITECTURES))
+    nested: dict = {}
+    for name in known & vars(arguments).keys():
+        *groups, last = name.split(".")
+        reduce(lambda group, inner: group.setdefault(inner, {}), groups, nested)[last] = getattr(arguments, name)
+    return nested

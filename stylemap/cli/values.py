@@ -168,7 +168,7 @@ class OutputFile(Described):
         return Path(text)
 
     def __str__(self) -> str:
-        return " or ".join(self.suffixes)
+        return f"ends in {' or '.join(self.suffixes)}"
 
 
 def yes_or_no(text: str) -> bool:

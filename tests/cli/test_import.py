@@ -58,7 +58,7 @@ def test_samples_and_projects(converted, tmp_path):
         (["--stylegan", "gone.pkl", "--out", "a.safetensors"], "gone.pkl: no such file"),
         (["--stylegan", "other.pt", "--out", "a.safetensors"], "g_ema"),
         (["--stylegan", "list.pt", "--out", "a.safetensors"], "it holds no G_ema, Gs, g_ema or g"),
-        (["--stylegan", "a", "--published", "b", "--out", "a.safetensors"], "not allowed with argument"),
+        (["--stylegan", "a", "--published", "b", "--out", "a.safetensors"], "give one of --published or --stylegan"),
         (["--stylegan", "x.safetensors", "--out", "x.safetensors"], "would be overwritten"),
         (["--out", "a.safetensors"], "--stylegan"),
     ],
