@@ -21,7 +21,7 @@ timeout 240 python3 -m benchmarks.speed --config configs/ffhq256.yaml --device c
 timeout 100 python3 -m benchmarks.training --config configs/avatars64.yaml --device cuda --rounds 2 \
     --json "$OUT/training-avatars64.json" 2>&1 | tee "$OUT/training-avatars64.md" || status=1
 # The shipped weights: the encoder against optimisation.
-timeout 55 python3 -m stylemap benchmark inversion --weights avatars32 avatars32_stylegan2 --device cuda --batch 16 \
+timeout 55 python3 -m stylemap benchmark inversion --weights avatars32 avatars32_stylegan2 --device cuda --batch-gpu 16 \
     --methods encoder hybrid:steps=50 w:steps=100 w+:steps=100,1000 --out "$OUT/inversion" 2>&1 |
     tee "$OUT/inversion.log" || status=1
 exit $status

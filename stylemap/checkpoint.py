@@ -61,7 +61,8 @@ def load(weights: str | Path, device: str | torch.device = "cpu") -> StylemapMod
     model = load_any(weights, device)
     if not isinstance(model, StylemapModel):
         raise InputError(
-            f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; load_any loads it"
+            f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; load_any loads it, "
+            "and it goes with stylemap project, evaluate, generate samples, generate reconstruct and train --init-from"
         )
     return model
 

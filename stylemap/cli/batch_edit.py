@@ -109,7 +109,7 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Da
 
     count, weights, data = 2 * arguments.pairs, arguments.weights, arguments.data
     if not arguments.all:
-        unseen = heldout.open_unseen([weights], data, "--data", side, count, fewer=True)
+        unseen = heldout.open_unseen([weights], data, side, count, fewer=True)
         return unseen.heldout, lambda: heldout.tell(weights, unseen)
     if data == "avatars":
         raise InputError("--all does not go with avatars, which have no end; leave it out")

@@ -39,7 +39,7 @@ def inversion(parser: Parser) -> None:
         "Default: all that the weights allow.",
     )
     flags.add_out_folder(parser)
-    flags.add(parser, "--batch", "--seed", "--perceptual-network", "--vgg", "--inception")
+    flags.add(parser, "--batch-gpu", "--seed", "--perceptual-network", "--vgg", "--inception")
     flags.add(parser, "--samples", type=whole(1, flags.MOST_IMAGES), default=500)
     flags.add(parser, "--device", "--docs")
     parser.set_defaults(run=run)
@@ -67,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
     chosen, left_out = contenders.choose(arguments.methods, subjects, arguments.seed)
     network, origin = benchmarking.load_perceptual(arguments, device)
     side = next(iter(subjects.values())).model.config.resolution
-    unseen = heldout.open_unseen(arguments.weights, arguments.data, "--data", side, arguments.heldout)
+    unseen = heldout.open_unseen(arguments.weights, arguments.data, side, arguments.heldout)
     training, held_out = unseen.training, unseen.heldout
     originals = stream.first_images(held_out, arguments.count)
     count = min(arguments.samples, len(training), swd.MOST_PICTURES)
@@ -86,7 +86,7 @@ def run(arguments: argparse.Namespace) -> int:
         "files": {path.name: provenance.sha256(path) for path in known_files if path.is_file()},
     }
     with files.owned(arguments.out):
-        benchmark = Benchmark(originals, subjects, network, reference, arguments.batch, about, arguments.out)
+        benchmark = Benchmark(originals, subjects, network, reference, arguments.batch_gpu, about, arguments.out)
         rows = benchmark.compare(chosen, lambda row: print(benchmarking.line(row), flush=True))
         notes = [
             *(f"Left out: {text}." for text in left_out),

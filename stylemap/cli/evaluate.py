@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> None:
     inputs.check_file("--inception", arguments.inception)
     model = loading.load_any(arguments)
     side = model.config.resolution
-    unseen = heldout.open_unseen([arguments.weights], arguments.data, "--data", side, arguments.heldout)
+    unseen = heldout.open_unseen([arguments.weights], arguments.data, side, arguments.heldout)
     if arguments.part_labels and unseen.data == "avatars":
         raise InputError("--part-labels goes with images of files; avatars have their own labels")
     labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
@@ -84,7 +84,6 @@ def describe(arguments: argparse.Namespace, evaluation: "Evaluation", unseen: "U
     import torch
 
     from stylemap import checkpoint, provenance
-    from stylemap.cli import heldout
 
     file = checkpoint.find_file(arguments.weights)
     return {
@@ -101,7 +100,7 @@ def describe(arguments: argparse.Namespace, evaluation: "Evaluation", unseen: "U
         },
         "data": {
             "name": unseen.data,
-            "said": heldout.said(arguments.weights, unseen),
+            "said": unseen.verdict(arguments.weights, checkpoint.seen_by(arguments.weights)),
             "training": len(evaluation.reference.training),
             "heldout": len(evaluation.heldout),
             "names_sha256": datasets.fingerprint(evaluation.reference.training, evaluation.heldout),

@@ -86,11 +86,11 @@ SHARED: dict[str, dict] = {
         "default": 250,
         "help": "Edits for each part or half, at most.",
     },
-    "--batch": {
+    "--batch-gpu": {
         "type": whole(1, MOST_IMAGES),
         "metavar": "N",
         "default": 4,
-        "help": "Images to compute at once. The results do not depend on it.",
+        "help": "Most images to compute at once. The results do not depend on it.",
     },
     "--resolution": {"type": whole(8, 4096), "metavar": "R", "default": 256, "help": "Side of the images in pixels."},
     # how to edit

@@ -15,35 +15,16 @@ from stylemap.editing.edit import layer_count
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
 
-WITH_VECTORS = "stylemap project, evaluate, generate samples, generate reconstruct, train --init-from"
 BATCH = 16  # images per pass; bounds the memory however many files are given
 
 
 def load_model(arguments: argparse.Namespace) -> StylemapModel:
-    """Of stylemaps, which editing takes.
-
-    Raises:
-        InputError: the weights are of a vector-latent generator.
-    """
-    return stylemaps(load_any(arguments), arguments.weights)
+    """Of stylemaps, which editing takes."""
+    return checkpoint.load(arguments.weights, devices.pick(arguments.device))
 
 
 def load_any(arguments: argparse.Namespace) -> Model:
     return checkpoint.load_any(arguments.weights, devices.pick(arguments.device))
-
-
-def stylemaps(model: Model, weights: str | Path) -> StylemapModel:
-    """The model, if its latents have places that an edit can choose.
-
-    Raises:
-        InputError: they have none.
-    """
-    if not model.latents.spatial:
-        raise InputError(
-            f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; it goes with "
-            f"{WITH_VECTORS}"
-        )
-    return model
 
 
 class Enlarging:

@@ -15,6 +15,7 @@ RENAMED = {  # an earlier name of a flag -> its names now; a verb has at most on
     "--holdout": ("--heldout",),
     "--images": ("--photos", "--data"),
     "--image": ("--original", "--photos"),
+    "--batch": ("--batch-gpu",),
     "--side": ("--resolution",),
     "--sides": ("--stylemap-sizes",),
     "--target": ("--original",),
@@ -76,9 +77,9 @@ class Parser(argparse.ArgumentParser):
         """Add an argument by a method of argparse. Its help also says its bounds and default."""
         notes = [str(settings["type"])] if isinstance(settings.get("type"), values.Described) else []
         default = settings.get("default")
-        if default is not None and default is not False and default not in ([], argparse.SUPPRESS):
-            if "default" not in settings["help"].lower():
-                notes.append("default: " + (" ".join(default) if isinstance(default, list) else str(default)))
+        unset = default is None or default is False or default in ([], argparse.SUPPRESS)
+        if not unset and "default" not in settings["help"].lower():
+            notes.append("default: " + (" ".join(default) if isinstance(default, list) else str(default)))
         text = settings["help"] + (f" ({'; '.join(notes)})" if notes else "")
         action = add(*names, **settings | {"help": text.replace("%", "%%")})
         self.arguments.append(action)

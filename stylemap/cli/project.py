@@ -59,7 +59,7 @@ def project(parser: Parser) -> None:
     flags.add(parser, "--seed")
     flags.add(parser, "--mask", help="Grey image. Only white pixels are compared. The method makes up the rest.")
     parser.add_argument("--crossover", metavar="PHOTO", help="Photo to match where the mask is black.")
-    flags.add(parser, "--perceptual-network", "--vgg", "--batch")
+    flags.add(parser, "--perceptual-network", "--vgg", "--batch-gpu")
     parser.add_argument(
         "--stop-error",
         type=real(0),

@@ -63,7 +63,7 @@ class Job:
         if begun := self.folder.begun(photos):
             todo = [photo for photo in todo if photo not in begun.photos]
             chunks.append(begun)
-        batch = self.arguments.batch
+        batch = self.arguments.batch_gpu
         chunks += [Begun(todo[k : k + batch]) for k in range(0, len(todo), batch)]
         self.done = len(photos) - sum(len(chunk.photos) for chunk in chunks)
         for chunk in chunks:

@@ -50,7 +50,7 @@ def run(arguments: argparse.Namespace) -> None:
         decoding.read_size(Path(path))
     loaded = project.read(arguments.project)
     weights = arguments.weights or shipped(loaded)
-    model = loading.stylemaps(checkpoint.load_any(weights, devices.pick(arguments.device)), weights)
+    model = checkpoint.load(weights, devices.pick(arguments.device))
     repeat = project.Replay(model, loaded)
     pictures = retouching.Photos(arguments, model, weights)
     for target, path in zip(targets, paths or [None], strict=True):

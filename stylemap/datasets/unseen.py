@@ -7,7 +7,7 @@ went.
 
 import contextlib
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Annotated, Literal
@@ -89,6 +89,18 @@ class Unseen:
             return None
         return f"they were trained on {' and '.join(others)}, and some of these images may be among those"
 
+    def verdict(self, weights: str, seen: Sequence[Seen], count: int | None = None) -> str:
+        """What the held-out images are to weights, in a line. ``count`` of them were measured; None = all."""
+        count = len(self.heldout) if count is None else count
+        images = f"{count} image{'s' * (count > 1)} of {self.data}"
+        if doubt := self.doubt(seen):
+            return f"measured on {images}. It is not certain that {weights} never saw them: {doubt}"
+        return {
+            "same": f"measured on {images} that the training of {weights} held out",
+            "changed": f"measured on {images} that the training of {weights} held out; some were added or removed since",
+            "other": f"measured on {images}, which {weights} never saw: it was trained on {seen[0].data}",
+        }[self.relation(seen)]
+
 
 def open_for_training(data: str, side: int, holdout: int, before: Iterable[Seen] = ()) -> Unseen:
     """As `datasets.open_split`, but no image is held out that an earlier training of the same weights saw."""
@@ -121,6 +133,23 @@ def open_unseen(data: str, side: int, seen: Iterable[Seen], count: int | None = 
     if count is None or not isinstance(opened.heldout, ImageFolder):
         return opened
     return replace(opened, heldout=opened.heldout.take(count))
+
+
+def data_of(seen: Mapping[str, Sequence[Seen]]) -> str:
+    """The data that all these weights were trained on last.
+
+    Raises:
+        InputError: weights that do not say it, several data sets, or a path that is not there.
+    """
+    for weights, past in seen.items():
+        if not past:
+            raise InputError(f"{weights} does not say what it was trained on; give --data")
+    places = list(dict.fromkeys(past[0].data for past in seen.values()))
+    if any(not same_place(places[0], other) for other in places):
+        raise InputError(f"the weights were trained on {' and '.join(places)}; give --data")
+    if places[0] != AVATARS and not Path(places[0]).exists():
+        raise InputError(f"{next(iter(seen))} was trained on {places[0]}, which is not there; give --data")
+    return places[0]
 
 
 def _open(data: str, side: int, seen: Iterable[Seen], holdout: Callable[[list[Seen], bool], int]) -> Unseen:

@@ -12,7 +12,7 @@ from stylemap.metrics import latent_distance
 from tests.cli.conftest import SIDE, tree
 
 WEIGHTS = "--weights IN/w.safetensors v.safetensors"
-QUICK = "--count 2 --batch 2 --samples 4 --perceptual-network none --device cpu"
+QUICK = "--count 2 --batch-gpu 2 --samples 4 --perceptual-network none --device cpu"
 METHODS = "--methods encoder hybrid:steps=2 w:steps=2"
 
 

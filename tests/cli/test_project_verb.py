@@ -128,12 +128,12 @@ def test_goes_on_where_it_was_killed(stylemap, vectors, tmp_path, killed, begun)
 
 
 def test_a_state_goes_on_whatever_the_batch_and_the_order(stylemap, vectors, tmp_path, killed, begun):
-    assert "1 of 3" not in killed(BOTH, "--batch 2", after=8)
+    assert "1 of 3" not in killed(BOTH, "--batch-gpu 2", after=8)
     begun.clear()
     other = BOTH.replace("IN/ada.png IN/bob.png IN/cyd.png", "IN/cyd.png IN/bob.png IN/ada.png")
-    ran = stylemap(other, "--batch 1")
+    ran = stylemap(other, "--batch-gpu 1")
     assert (ran.code, ran.err, begun) == (0, "resuming at step 8 of 12\n", [(2, 8), (1, 0)])
-    assert stylemap(BOTH.replace("made", "whole"), "--batch 2").code == 0
+    assert stylemap(BOTH.replace("made", "whole"), "--batch-gpu 2").code == 0
     for name in ("ada", "bob"):
         assert (tmp_path / f"made/{name}.npy").read_bytes() == (tmp_path / f"whole/{name}.npy").read_bytes()
 
@@ -141,10 +141,10 @@ def test_a_state_goes_on_whatever_the_batch_and_the_order(stylemap, vectors, tmp
 def test_what_is_done_is_told_and_kept(stylemap, vectors, tmp_path, killed, begun):
     one = WPLUS.replace("IN/ada.png", "IN/bob.png")
     assert stylemap(one).code == 0
-    says = killed(BOTH, "--batch 1", after=4)
+    says = killed(BOTH, "--batch-gpu 1", after=4)
     assert says == "stopped with 1 of 3 photos done; the same command continues from step 4 of 12"
     begun.clear()
-    assert stylemap(BOTH, "--batch 3").code == 0
+    assert stylemap(BOTH, "--batch-gpu 3").code == 0
     assert begun == [(1, 4), (1, 0)]
 
 

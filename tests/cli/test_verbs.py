@@ -130,6 +130,7 @@ def test_an_unknown_flag_is_answered_with_the_nearest(line, said, capsys):
             "evaluate --lpips-vgg nowhere.pth --metrics mse --count=0",
             "--lpips-vgg is now --vgg, --count is now --samples",
         ),
+        ("project --batch x --photos a.png --out x", "--batch is now --batch-gpu"),
         ("project --stop_error x --images a.png --out x", "--stop_error is now --stop-error, --images is now --photos"),
     ],
 )
