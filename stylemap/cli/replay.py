@@ -38,7 +38,7 @@ def replay(parser: Parser) -> None:
 @without_gradients
 def run(arguments: argparse.Namespace) -> None:
     from stylemap import checkpoint, devices, project
-    from stylemap.cli import loading, retouching
+    from stylemap.cli import retouching
 
     paths = arguments.photos or []
     if arguments.align and not paths:
