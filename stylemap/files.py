@@ -1,4 +1,4 @@
-"""Writing files: a kill at any time leaves the old file or the new one, never a part of it."""
+"""Opening files, and writing them: a kill at any time leaves the old file or the new one, never a part of it."""
 
 import contextlib
 import os
@@ -6,6 +6,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 from stylemap.errors import InputError
 
@@ -16,6 +17,24 @@ except ImportError:  # Windows
 
 TEMPORARY_SUFFIX = ".part"  # only a kill leaves such files; they are never read and may be deleted
 LOCK = ".lock"  # in a folder that one process owns
+
+
+def opened(path: str | Path, name: str | Path | None = None) -> BinaryIO:
+    """Open a file to read it.
+
+    Args:
+        name: what errors call it; None = the path.
+
+    Raises:
+        InputError: it is missing, or cannot be opened.
+    """
+    try:
+        return Path(path).open("rb")
+    except FileNotFoundError as err:
+        raise InputError(f"{name or path}: no such file") from err
+    except (OSError, ValueError) as err:  # ValueError: a zero byte in the path
+        reason = getattr(err, "strerror", None) or err
+        raise InputError(f"{name or path} cannot be read: {reason}; check the path") from err
 
 
 @contextlib.contextmanager

@@ -5,7 +5,6 @@ The caller checks types, shapes and ranges.
 """
 
 import json
-import math
 import re
 from collections import Counter
 from collections.abc import Iterable
@@ -17,6 +16,7 @@ import yaml
 from safetensors import SafetensorError, safe_open
 
 from stylemap.errors import InputError, brief, shortened
+from stylemap.files import opened
 
 if TYPE_CHECKING:
     from torch import Tensor, nn  # not imported: the report and loading processes do without torch
@@ -38,7 +38,7 @@ def read_bytes(path: str | Path, most: int = LARGEST_TEXT) -> bytes:
     Raises:
         InputError: missing, not readable, or more than ``most`` bytes.
     """
-    with _opened(path) as f:
+    with opened(path) as f:
         data = f.read(most + 1)
     if len(data) > most:
         raise InputError(f"{path} has more than {most:,} bytes; check the path")
@@ -202,7 +202,7 @@ def read_metadata(file: str | Path | BinaryIO, where: str | Path | None = None) 
         InputError: missing, no such file, or a header of more than `LARGEST_HEADER` bytes.
     """
     if isinstance(file, (str, Path)):
-        with _opened(file) as f:
+        with opened(file) as f:
             return read_metadata(f, file)
     length = int.from_bytes(file.read(8), "little")
     header = file.read(length) if 2 <= length <= LARGEST_HEADER else b""
@@ -221,7 +221,7 @@ def read_tensors(path: str | Path) -> dict[str, "Tensor"]:
     Raises:
         InputError: missing, damaged, or another kind of file.
     """
-    _opened(path).close()
+    opened(path).close()
     try:
         with safe_open(path, "pt") as f:
             return {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
@@ -235,33 +235,21 @@ def read_array(path: str | Path) -> np.ndarray:
     Raises:
         InputError: missing, damaged, an archive or pickled objects, other numbers, or numbers that are not finite.
     """
-    with _opened(path) as f:
-        try:
-            version = np.lib.format.read_magic(f)
-            read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(f)
-            if dtype.kind not in "fiu":
-                raise _Unfit("must hold one array of real numbers")
-            data = f.read()
-            if any(side < 0 for side in shape) or math.prod(shape) * dtype.itemsize != len(data):
-                raise _Unfit("is cut short, or longer than its shape says")
-            numbers = np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C").astype(np.float64)
-        except _Unfit as err:
-            raise InputError(f"{path} {err}; save the array alone") from err
-        except Exception as err:  # numpy parses the header as Python: damage raises nearly any type
-            raise InputError(f"{path} is damaged or no .npy file; save the array alone") from err
+    opened(path).close()
+    try:
+        array = np.lib.format.open_memmap(path, mode="r")  # takes no memory for what the file does not hold
+        if array.dtype.kind not in "fiu":
+            raise _Unfit("must hold one array of real numbers")
+        if array.offset + array.nbytes != Path(path).stat().st_size:
+            raise _Unfit("is longer than its shape says")
+        numbers = np.array(array, np.float64)
+    except _Unfit as err:
+        raise InputError(f"{path} {err}; save the array alone") from err
+    except Exception as err:  # numpy parses the header as Python: damage raises nearly any type
+        raise InputError(f"{path} is damaged or no .npy file; save the array alone") from err
     if not np.isfinite(numbers).all():
         raise InputError(f"{path} holds numbers that are not finite; make it again")
     return numbers
-
-
-def _opened(path: str | Path) -> BinaryIO:
-    try:
-        return open(path, "rb")
-    except FileNotFoundError as err:
-        raise InputError(f"{path}: no such file") from err
-    except (OSError, ValueError) as err:  # ValueError: a zero byte in the path
-        raise InputError(f"{path} cannot be read: {getattr(err, 'strerror', None) or err}; check the path") from err
 
 
 def fill(module: "nn.Module", tensors: "dict[str, Tensor]", prefix: str, path: str | Path, assign: bool = True) -> None:

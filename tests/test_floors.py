@@ -14,7 +14,8 @@ from stylemap.cli.verbs import VERBS
 # rooms on one floor do not know each other.
 FLOORS = """
     errors randomness
-    devices files parallel pickles reading resampling resources settings
+    files
+    devices parallel pickles reading resampling resources settings
     config decoding operators
     naming
     datasets faces precision provenance

@@ -19,6 +19,7 @@ from PIL.TiffImagePlugin import TiffImageFile
 
 from stylemap.decoding import formats, jpeg, png, tiff
 from stylemap.errors import InputError, brief
+from stylemap.files import opened
 
 MAX_PIXELS = 200_000_000  # a header that promises more is refused before anything is allocated
 LARGEST_FILE = 1 << 30  # bytes; an image that has more is refused before it is read
@@ -126,13 +127,7 @@ def _stream(data: bytes | Path | BinaryIO, name: str) -> Iterator[BinaryIO]:
         return
     if data.exists() and not data.is_file():  # a pipe would block
         raise InputError(f"{name} is not a file; name an image: {formats.READABLE}")
-    try:
-        stream = data.open("rb")
-    except FileNotFoundError as err:
-        raise InputError(f"{name}: no such file") from err
-    except OSError as err:
-        raise InputError(f"{name} cannot be opened: {err.strerror}") from err
-    with stream:
+    with opened(data, name) as stream:
         if os.fstat(stream.fileno()).st_size > LARGEST_FILE:
             raise InputError(f"{name} has more than {LARGEST_FILE >> 30} GiB; make it smaller first")
         yield stream

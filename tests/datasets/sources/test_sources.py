@@ -659,5 +659,5 @@ class TestBadFiles:
             return real(path, *args, **kwargs)
 
         monkeypatch.setattr(Path, "open", refuse)
-        with pytest.warns(UserWarning, match=r"skipped 1 of 2 images: closed\.png cannot be opened: Permission denied"):
+        with pytest.warns(UserWarning, match=r"skipped 1 of 2 images: closed\.png cannot be read: Permission denied"):
             assert names(ImageFolder(tmp_path, SIDE)) == ["a.png"]
