@@ -29,13 +29,15 @@ def write_sheets(model: StylemapModel, folder: Path) -> dict[str, Path]:
     """Write the reconstructions, local edits and transplants of held-out faces. Returns the paths by what they show."""
     faces = Avatars(model.config.resolution, split="heldout")
     with torch.no_grad():
-        for name, sheet in (
-            ("reconstruction", reconstruction_sheet(model, faces)),
-            ("local_edit", local_edit_sheet(model, faces)),
-            ("transplant", transplant_sheet(model, faces)),
-        ):
-            images.write(folder / f"{name}.png", sheet)
-    return {name.replace("_", " "): folder / f"{name}.png" for name in ("reconstruction", "local_edit", "transplant")}
+        drawn = {
+            "reconstruction": reconstruction_sheet(model, faces),
+            "local edit": local_edit_sheet(model, faces),
+            "transplant": transplant_sheet(model, faces),
+        }
+    paths = {name: folder / f"{name.replace(' ', '_')}.png" for name in drawn}
+    for name, path in paths.items():
+        images.write(path, drawn[name])
+    return paths
 
 
 def reconstruction_sheet(model: StylemapModel, faces: Avatars) -> Tensor:

@@ -82,9 +82,8 @@ def owned(folder: Path) -> Iterator[None]:
         InputError: another process owns the folder, or it cannot be made.
     """
     lock = folder / LOCK
-    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    made = make_folder(folder, exist_ok=True)
     try:
-        folder.mkdir(parents=True, exist_ok=True)
         handle = open(lock, "w")  # noqa: SIM115 (held until the end)
     except OSError as err:
         raise InputError(f"cannot write into {folder}: {err.strerror}; choose another folder") from err
@@ -113,22 +112,21 @@ def remove_temporary(folder: Path) -> None:
         leftover.unlink(missing_ok=True)
 
 
-def make_folder(folder: Path) -> list[Path]:
-    """Make a new folder, and those it lies in. Returns what was made, the folder first.
+def make_folder(folder: Path, exist_ok: bool = False) -> list[Path]:
+    """Make a folder, and those it lies in. Returns those that were missing, the inner ones first.
 
     Raises:
         InputError: it cannot be made.
-        FileExistsError: it is there already.
+        FileExistsError: it is there already, without ``exist_ok``.
     """
-    missing = [path for path in folder.parents if not path.exists()]
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        folder.mkdir()
-    except FileExistsError:
-        raise
+        folder.mkdir(parents=True, exist_ok=exist_ok)
     except OSError as err:
-        raise InputError(f"cannot make the folder {folder}: {err.strerror}; choose another") from err
-    return [folder, *missing]
+        if isinstance(err, FileExistsError) and not exist_ok:
+            raise
+        raise InputError(f"cannot write into {folder}: {err.strerror}; choose another folder") from err
+    return missing
 
 
 def remove_empty(folders: Iterable[Path]) -> None:

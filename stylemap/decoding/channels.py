@@ -51,10 +51,7 @@ def of(data: bytes | Path, picture: Image.Image) -> Channels:
     turned, stored = colours.orientation(picture), colours.stored_orientation(picture)
     colour, alpha = (x if x is None else colours.upright(x, turned) for x in _channels(picture))
     sixteen = _is_deep(picture)
-    deep = _deep(data) if sixteen else None
-    for whole in (
-        () if deep is None else (deep, colours.upright(deep, stored))
-    ):  # OpenCV's versions differ in what they turn
+    for whole in _deep(data, stored) if sixteen else ():
         if whole.shape[:2] == colour.shape[:2] and _alike(whole[..., : colour.shape[2]], colour):
             alpha = whole[..., 3] if whole.shape[2] == 4 else alpha if alpha is None else alpha.astype(np.uint16) * 257
             colour = whole[..., : colour.shape[2]]
@@ -90,13 +87,14 @@ def _is_deep(picture: Image.Image) -> bool:
     return picture.info.get("bits") == 16  # of a PNG
 
 
-def _deep(data: bytes | Path) -> np.ndarray | None:
-    """The channels in 16 bits as OpenCV reads them, uint16 [H, W, 3 or 4], or None."""
+def _deep(data: bytes | Path, stored: int) -> tuple[np.ndarray, ...]:
+    """The channels in 16 bits, uint16 [H, W, 3 or 4]: as OpenCV reads them, and turned upright, which some versions do too."""
     contents = data if isinstance(data, bytes) else data.read_bytes()
     try:
         pixels = cv2.imdecode(np.frombuffer(contents, np.uint8), cv2.IMREAD_UNCHANGED)
     except cv2.error:
-        return None
+        return ()
     if pixels is None or pixels.dtype != np.uint16 or pixels.ndim != 3 or pixels.shape[2] not in (3, 4):
-        return None
-    return np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+        return ()
+    pixels = np.ascontiguousarray(pixels[..., [2, 1, 0, 3][: pixels.shape[2]]])
+    return pixels, colours.upright(pixels, stored)

@@ -119,14 +119,11 @@ def inflated_size(contents: bytes) -> int:
 
 def _is_whole(contents: bytes) -> bool:
     """Whether the pixels are as many as the header says. This inflates them once more."""
-    missing, at, unpacker = inflated_size(contents), len(START), zlib.decompressobj()
-    while missing > 0 and at + 8 <= len(contents) and not unpacker.eof:
-        length, kind = struct.unpack_from(">I4s", contents, at)
-        piece = contents[at + 8 : at + 8 + length] if kind == b"IDAT" else b""
+    missing, unpacker = inflated_size(contents), zlib.decompressobj()
+    for piece in (whole[8:-4] for _, kind, whole in chunks(contents) if kind == b"IDAT"):
         while piece and missing > 0 and not unpacker.eof:
             missing -= len(unpacker.decompress(piece, 1 << 20))
             piece = unpacker.unconsumed_tail
-        at += 12 + length
     return missing <= 0 or len(unpacker.flush()) >= missing
 
 

@@ -34,33 +34,32 @@ def faces(value: Any) -> Iterator[Any]:
     Raises:
         Unnamed: a dict without the names that are needed.
     """
-    if isinstance(value, list) and value and all(isinstance(entry, dict) for entry in value):
-        named = {name: point for entry in value if (name := _name(entry)) and (point := _point(entry)) is not None}
-        if named:
-            yield _five(named)
-            return
-        bare = [_point(entry) for entry in value]
-        if all(bare):
-            yield [point[0].tolist() for point in bare]
-            return
-    if isinstance(value, list) and all(isinstance(entry, dict) or _is_face(entry) for entry in value):
+    if isinstance(value, dict):
+        inner = next((v for k, v in value.items() if _plain(k) in WRAPPERS and isinstance(v, dict | list) and v), None)
+        if inner is None and all(isinstance(entry, dict) and _point(entry) is None for entry in value.values()):
+            inner = list(value.values())  # RetinaFace's face_1, face_2
+        if inner:
+            yield from faces(inner)
+        else:
+            yield _five({key: point for key, entry in value.items() if (point := _point(entry)) is not None})
+    elif isinstance(value, list) and (face := _of_points(value)) is not None:
+        yield face
+    elif isinstance(value, list) and all(isinstance(entry, dict) or _is_face(entry) for entry in value):
         for entry in value:
             yield from faces(entry) if isinstance(entry, dict) else [entry]
-        return
-    if not isinstance(value, dict):
+    else:
         yield value
-        return
-    for key, inner in value.items():
-        if _plain(key) in WRAPPERS and isinstance(inner, dict | list) and inner:
-            yield from faces(inner)
-            return
-    inner = list(value.values())
-    if inner and all(
-        isinstance(entry, dict) and _point(entry) is None for entry in inner
-    ):  # RetinaFace's face_1, face_2
-        yield from faces(inner)
-        return
-    yield _five({key: point for key, entry in value.items() if (point := _point(entry)) is not None})
+
+
+def _of_points(entries: list) -> Any:
+    """The face of a list of points that are dicts, with names or without; None if it is another list."""
+    if not entries or not all(isinstance(entry, dict) for entry in entries):
+        return None
+    points = [_point(entry) for entry in entries]
+    named = {name: point for entry, point in zip(entries, points, strict=True) if point and (name := _name(entry))}
+    if named:
+        return _five(named)
+    return [point[0].tolist() for point in points] if all(points) else None
 
 
 def _is_face(entry: Any) -> bool:
