@@ -1,7 +1,10 @@
-"""``stylemap project``: latents of photos by any method of inversion, with history, images and films."""
+"""``stylemap project``: finds the latents of photos by any method of inversion."""
 
 import argparse
+import json
 import sys
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,7 +15,11 @@ from stylemap.cli.values import real, whole
 from stylemap.errors import InputError
 
 if TYPE_CHECKING:
-    from stylemap.inversion import Method
+    from torch import Tensor
+
+    from stylemap.architectures.model import Model
+    from stylemap.inversion import Method, State, Target
+    from stylemap.inversion.folder import Begun
 
 REPORT = "report.json"
 METHODS = (
@@ -34,10 +41,10 @@ FILM_KINDS = ("gif", "webp", "png", "mp4", "none")
 
 
 def project(parser: Parser) -> None:
-    """Find the latents of photos, by the encoder, by optimisation, or by both. Writes for each photo NAME.png at the resolution
-    of the weights, the latent as NAME.npy and, with noise maps, as NAME.safetensors, NAME.json with the history, and a film; and
-    report.json. Run the same command again to continue after a stop. It never writes over the results of other settings.
-    docs/inversion.md describes the methods and their settings."""
+    """Find the latents of photos by the encoder, by optimisation, or by both. For each photo it writes NAME.png, the
+    reconstruction; NAME.npy, the latent; NAME.safetensors, the latent with its noise maps; NAME.json, the history; and a film.
+    report.json has the errors of all photos. Run the same command again to continue after a stop. Results of other settings
+    are never overwritten. docs/inversion.md describes the methods and their settings."""
     parser.add_argument(
         "--method", choices=METHODS, required=True, metavar="NAME", help=f"One of {', '.join(METHODS)}."
     )
@@ -90,13 +97,14 @@ def project(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from stylemap import perceptual
-    from stylemap.cli import heldout, loading
-    from stylemap.cli.projecting import Job, report
-    from stylemap.inversion import Subject
-    from stylemap.inversion.folder import STATE, names_of
+    import torch
 
-    method = configured(arguments)
+    from stylemap import checkpoint, familiarity, perceptual, provenance
+    from stylemap.cli import heldout, loading
+    from stylemap.inversion import Stopping, Subject, invert
+    from stylemap.inversion.folder import STATE, Begun, PhotoFile, ResultFolder, names_of
+
+    method = method_of(arguments)
     if arguments.crossover and not arguments.mask:
         raise InputError("--crossover needs --mask: white is taken from --photos, black from --crossover")
     if arguments.stop_error == 0:
@@ -109,27 +117,79 @@ def run(arguments: argparse.Namespace) -> int:
     names = inputs.unique_names(paths, [REPORT, STATE], files_of)
     for path in paths:
         decoding.read_size(path)
-    others = [path for flag in ("mask", "crossover") if (path := checked(arguments, flag))]
+    others = [path for flag in ("mask", "crossover") if (path := image_of(arguments, flag))]
     written = [REPORT, STATE, *(file for name in names for file in files_of(name))]
     inputs.keep_inputs([arguments.out / file for file in written], [*paths, *others])
+
     model = loading.load_any(arguments)
     network = perceptual.load(arguments.perceptual_network, model.device, arguments.vgg, arguments.weights)
     subject = Subject(model)
     method.validate_for(subject.latents)
-    job = Job(arguments, method, subject, network, paths)
+    steps, every = sum(method.counts.values()), arguments.every
+    known = familiarity.measure(arguments.weights, model)
+    targets_of = masked_targets(arguments, model, paths)
+    stopping = Stopping(arguments.stop_error, arguments.patience)
+    settings = {
+        "preset": arguments.method,
+        **method.origin(network),
+        "weights_sha256": provenance.sha256(checkpoint.find_file(arguments.weights)),
+        # --every decides when a photo is looked at, and so when it is left; it changes no latent otherwise
+        "stopping": asdict(stopping) | {"every": every} if stopping != Stopping() else None,
+        "mask_sha256": arguments.mask and provenance.sha256(arguments.mask),
+        "crossover_sha256": arguments.crossover and provenance.sha256(arguments.crossover),
+    }
+    settings = json.loads(json.dumps(settings))  # as they are when they are read from a file
+    folder = ResultFolder(arguments.out, settings, steps, every, arguments.film, subject.device)
+
+    def invert_together(begun: Begun) -> dict[str, dict]:
+        """The notes of these photos by name."""
+        pixels = torch.cat([loading.read_image(photo.path, model) for photo in begun.photos])
+        if known and not arguments.mask:  # with a mask only a part of them counts
+            familiarity.tell(known, [photo.path for photo in begun.photos], familiarity.errors(model, pixels))
+        if begun.state:
+            print(f"resuming at step {next_step(begun)} of {steps}", file=sys.stderr)
+        film = folder.film(begun.frames)
+
+        def tick(state: "State", reconstructions: "Tensor") -> None:
+            film.see(state, reconstructions)
+            if len(state.history) % max(1, arguments.save_every // every) == 0:
+                folder.save(begun.photos, state, film)
+
+        inversion = invert(method, subject, targets_of(pixels), network, begun.state, stopping, every, tick)
+        film.add(inversion.image)
+        notes = {
+            photo.name: summary(folder.write(i, photo, pixels[i], inversion, film))
+            for i, photo in enumerate(begun.photos)
+        }
+        folder.drop_state()
+        return notes
+
     with files.owned(arguments.out):
+        photos = [PhotoFile(path, name, folder.key(path)) for path, name in zip(paths, names, strict=True)]
+        notes = {photo.name: summary(folder.written(photo)) for photo in photos}
+        begun = folder.begun(photos)
+        chunks = [begun] if begun else []
+        left = [p for p in photos if notes[p.name] is None and not (begun and p in begun.photos)]
+        chunks += [Begun(left[k : k + arguments.batch_gpu]) for k in range(0, len(left), arguments.batch_gpu)]
         try:
-            notes = job.run(paths, names)
+            for chunk in chunks:
+                notes |= invert_together(chunk)
         except KeyboardInterrupt:
-            print(job.stopped(len(paths)), file=sys.stderr)
+            done, begun = sum(folder.written(photo) is not None for photo in photos), folder.begun(photos)
+            print(
+                f"stopped with {done} of {len(photos)} photos done; the same command continues from step "
+                f"{next_step(begun) if begun else 0} of {steps}",
+                file=sys.stderr,
+            )
             return 130
-        report(arguments.out / REPORT, job, notes)
+        features = network.origin if method.perceptual else {}
+        write_report(arguments.out / REPORT, settings, notes, features.get("stand_in"))
     heldout.note_trained_files(paths, arguments.weights)
     return 0
 
 
-def checked(arguments: argparse.Namespace, flag: str) -> Path | None:
-    """The image that was given.
+def image_of(arguments: argparse.Namespace, flag: str) -> Path | None:
+    """The image that a flag names.
 
     Raises:
         InputError: naming the flag; it is missing or no image.
@@ -144,11 +204,11 @@ def checked(arguments: argparse.Namespace, flag: str) -> Path | None:
     return path
 
 
-def configured(arguments: argparse.Namespace) -> "Method":
-    """The method with the knobs that were set.
+def method_of(arguments: argparse.Namespace) -> "Method":
+    """The method with the settings that were given.
 
     Raises:
-        InputError: a knob it does not have, or a value of another kind.
+        InputError: a setting it does not have, or a value of another kind.
     """
     from stylemap.inversion import preset
     from stylemap.inversion.methods import parse_setting
@@ -156,3 +216,48 @@ def configured(arguments: argparse.Namespace) -> "Method":
     given = [*arguments.set, *([f"steps={arguments.steps}"] if arguments.steps is not None else [])]
     settings = dict(parse_setting(arguments.method, text) for text in given)
     return preset(arguments.method, **{"seed": arguments.seed} | settings)
+
+
+def masked_targets(
+    arguments: argparse.Namespace, model: "Model", paths: list[Path]
+) -> "Callable[[Tensor], list[Target]]":
+    """A function of images: what ``--mask`` and ``--crossover`` compare reconstructions with."""
+    from stylemap.cli import loading
+    from stylemap.inversion import Target
+
+    if not arguments.mask:
+        return lambda images: [Target(images)]
+    mask = loading.read_mask(arguments.mask, model, paths, white="what counts; the rest is made up")
+    if not arguments.crossover:
+        return lambda images: [Target(images, mask)]
+    other = loading.read_image(arguments.crossover, model)
+    return lambda images: [Target(images, mask), Target(other.expand_as(images), 1 - mask)]
+
+
+def next_step(begun: "Begun") -> int:
+    """At which the optimisation of these photos goes on."""
+    return begun.state.history[-1].step + 1
+
+
+def summary(note: dict | None) -> dict | None:
+    """What the report says of a photo: the histories of thousands of them would fill the memory."""
+    return note and {key: note[key] for key in ("error", "steps", "seconds_per_step", "batch")}
+
+
+def write_report(path: Path, settings: dict, notes: dict[str, dict], stand_in: str | None) -> None:
+    """Write the errors of all photos, and print their mean.
+
+    Args:
+        notes: by the name of a photo.
+        stand_in: the network that is used instead of another.
+    """
+    errors = {f"{name}.png": note["error"] for name, note in notes.items()}
+    mean = sum(errors.values()) / len(errors)
+    report = {"range": "[-1, 1]", "mse": mean, **settings, "images": errors}
+    files.write_text(path, json.dumps(report, indent=2) + "\n")
+    first = next(iter(notes.values()))
+    print(
+        f"mean squared error {mean:.4f} over {len(errors)} images, pixels in [-1, 1]; {first['seconds_per_step'] * 1000:.1f} ms "
+        f"a {'step' if first['steps'] else 'pass'} for {first['batch']} images"
+        + (f"; perceptual network: {stand_in}" if stand_in else "")
+    )

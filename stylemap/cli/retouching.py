@@ -42,12 +42,12 @@ class Photos:
         self._familiarity = familiarity.measure(weights, model)
         self._enlarge = loading.Enlarging(arguments.enlarge)
 
-    def open(self, path: str) -> Photo:
+    def open(self, path: str | Path) -> Photo:
         """A photo to edit, or to take from. A note says so if the weights cannot draw it."""
         if self.finder:
             photo = open_face(Path(path), self.side, self.finder, Path(path).as_posix())
         else:
-            photo = open_square(Path(path), self.side, path)
+            photo = open_square(Path(path), self.side, str(path))
         familiarity.tell(self._familiarity, [path], familiarity.errors(self.model, self.image(photo)))
         return photo
 
