@@ -4,10 +4,9 @@ import functools
 import importlib
 import itertools
 import time
-import weakref
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -23,22 +22,24 @@ from stylemap.perceptual import Perceptual, inception
 from stylemap.perceptual.inception import Extractor
 from stylemap.precision import in_float32
 
-T = TypeVar("T")
+S, T = TypeVar("S", bound="Shared"), TypeVar("T")
 RANGE = "[-1, 1]"  # of pixels
 
 
-class Cache(dict):
-    """Results by the function that computes them."""
+class Shared:
+    """Keeps what several metrics need."""
 
-    def once(self, function: Callable[..., T], *arguments) -> T:
-        """``function(*arguments)``, computed at the first call and kept."""
-        if function not in self:
-            self[function] = function(*arguments)
-        return self[function]
+    cache: dict[Callable, Any]
+
+    def once(self: S, function: Callable[[S], T]) -> T:
+        """``function(self)``, computed at the first call and kept."""
+        if function not in self.cache:
+            self.cache[function] = function(self)
+        return self.cache[function]
 
 
 @dataclass
-class Reference:
+class Reference(Shared):
     """The training images that generated ones are compared with, and the networks that compare them: the same for all models."""
 
     training: Dataset
@@ -52,9 +53,7 @@ class Reference:
     workers: int = 0
     """Processes that read training images."""
     device: str | torch.device = "cpu"
-    cache: Cache = field(default_factory=Cache)
-    # A model that is gone takes its results along: another may get its place in memory.
-    models: weakref.WeakKeyDictionary[object, Cache] = field(default_factory=weakref.WeakKeyDictionary)
+    cache: dict[Callable, Any] = field(default_factory=dict)
 
     @functools.cached_property
     def lpips(self) -> Perceptual:
@@ -87,7 +86,7 @@ class Result(NamedTuple):
 
 
 @dataclass
-class Evaluation:
+class Evaluation(Shared):
     """A model that is measured on held-out images, against a `Reference`."""
 
     model: Model
@@ -97,7 +96,7 @@ class Evaluation:
     """Edits of a part, at most."""
     labels: Callable[[int], np.ndarray] | None = None
     """Part labels of held-out image i, uint8 [H, W]."""
-    cache: Cache = field(default_factory=Cache)
+    cache: dict[Callable, Any] = field(default_factory=dict)
 
     @in_float32
     def measure(self, name: str) -> Result:
@@ -120,10 +119,6 @@ class Evaluation:
     @property
     def count(self) -> int:
         return self.reference.count
-
-    def once(self, function: Callable[["Evaluation"], T]) -> T:
-        """``function`` of this evaluation, computed at the first call and kept for other metrics."""
-        return self.cache.once(function, self)
 
     @functools.cached_property
     def latents(self) -> Tensor:

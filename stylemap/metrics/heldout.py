@@ -57,8 +57,7 @@ def diversity(model, pictures: Tensor, z: Tensor) -> float:
     """
     if len(pictures) < 2:
         return math.nan
-    parts = model.map(z.to(model.device)).split(per_pass(pictures.shape[1]))
-    samples = torch.cat([model.synthesize(w).float().cpu().clamp(-1, 1) for w in parts])
+    samples = _in_parts(model, model.synthesize, model.map(z.to(model.device))).clamp(-1, 1)
     variance = images.from_uint8(pictures[:MOST_COMPARED]).var(dim=0, correction=1).mean()
     return float(samples.var(dim=0, correction=1).mean() / variance.clamp_min(1e-12))
 
@@ -67,9 +66,8 @@ def diversity(model, pictures: Tensor, z: Tensor) -> float:
 @torch.no_grad()
 def latent_statistics(model, pictures: Tensor) -> dict[str, Tensor]:
     """Standard deviations of the latents of images: of all values [], by channel [C], and by cell [S * S] or layer [L]."""
-    parts = images.from_uint8(pictures[:MOST_COMPARED]).split(per_pass(pictures.shape[1]))
-    w = torch.cat([model.encode(x.to(model.device)).float().cpu() for x in parts])
     latents = model.latents
+    w = _in_parts(model, model.encode, images.from_uint8(pictures[:MOST_COMPARED]))
     rows = latents.vectors(w)  # [N, S * S or L, C]
     return {
         f"{latents.name}_std": w.std(),
@@ -107,6 +105,6 @@ def _combiner(model) -> Callable[[Tensor, Tensor], Tensor]:
 
 
 def _in_parts(model, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
-    """``function`` on the model's device over as many samples as go at once; inputs and result are on the CPU."""
+    """``function`` on the model's device over as many samples as go at once; the result is on the CPU."""
     parts = zip(*(x.split(per_pass(model.config.resolution)) for x in inputs), strict=True)
     return torch.cat([function(*(x.to(model.device) for x in part)).float().cpu() for part in parts])

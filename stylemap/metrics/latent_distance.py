@@ -12,7 +12,7 @@ from torch import Tensor
 from stylemap.architectures.model import Model, Moments
 from stylemap.errors import InputError
 from stylemap.metrics import streams
-from stylemap.metrics.evaluation import Cache, Evaluation
+from stylemap.metrics.evaluation import Evaluation
 from stylemap.precision import in_float32
 
 DRAWS = 10_000  # as in the projector of StyleGAN2
@@ -37,7 +37,7 @@ def distance(model: Model, latents: Tensor, spread: Moments) -> Tensor:
 
 
 def _latent_distance(e: Evaluation) -> tuple[float, dict]:
-    spread = e.reference.models.setdefault(e.model, Cache()).once(moments, e.model, e.seed)
+    spread = moments(e.model, e.seed)
     samples = streams.mapped(e.model, streams.noise(e.model, e.count, e.seed))
     of_samples = torch.cat([distance(e.model, w, spread) for w in samples])
     distances = distance(e.model, e.tensors["latent"], spread)

@@ -81,9 +81,8 @@ def part_tasks(
     place = {index: k for k, index in enumerate(subset)}
     tasks = []
     for name, bits in zip(names, packed, strict=True):
-        of_part = _unpacked(bits, compared)
-        scores = pairing.iou(of_part, of_part)
-        best = pairing.pair(scores, min(pairs, len(subset) // 2))
+        scores = pairing.iou(_unpacked(bits, compared))
+        best = pairing.pair(scores, pairs)
         overlap = {(subset[a], subset[b]): float(scores[a, b]) for a, b in best}
 
         def mask(a: int, b: int, name=name, bits=bits) -> Tensor:
@@ -111,7 +110,7 @@ def half_tasks(
     subset: Sequence[int], pairs: int, side: int, seed: int = 0, names: Sequence[masks.Half] = HALVES
 ) -> list[Task]:
     """For each half: pairs by chance, blended in the stylemap itself."""
-    drawn = pairing.pair_by_chance(len(subset), min(pairs, len(subset) // 2), seed)
+    drawn = pairing.pair_by_chance(len(subset), pairs, seed)
     chosen = [(subset[a], subset[b]) for a, b in drawn]
     halves = {name: (masks.half(name, side) > 0.5).float() for name in names}
     return [Task(name, chosen, None, lambda a, b, half=half: half, "w") for name, half in halves.items()]

@@ -12,29 +12,15 @@ GROUP = 4  # edits whose pixels are pooled before groups are averaged, as publis
 ROWS = 64  # masks multiplied at a time, which bounds the memory
 
 
-def iou(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of every mask with every other.
-
-    Args:
-        first, second: bool [M, ...] and [N, ...].
-
-    Returns:
-        float64 [M, N] in [0, 1]; of two empty masks 0.
-
-    Raises:
-        ValueError: not bool, or masks of different shapes.
-    """
-    if first.dtype != bool or second.dtype != bool or first.shape[1:] != second.shape[1:]:
-        raise ValueError(
-            f"masks must be bool and alike, not {first.dtype} {first.shape}, {second.dtype} {second.shape}"
-        )
-    first, second = first.reshape(len(first), -1), second.reshape(len(second), -1)
-    result = np.zeros((len(first), len(second)))
-    columns = second.astype(np.float32).T  # whole numbers up to 2^24 are exact: masks of 4096 x 4096 pixels
-    for row in range(0, len(first), ROWS):
-        part = first[row : row + ROWS]
-        both = (part.astype(np.float32) @ columns).astype(np.float64)
-        either = part.sum(1)[:, None] + second.sum(1)[None] - both
+def iou(masks: np.ndarray) -> np.ndarray:
+    """Intersection over union of every mask with every other: bool [N, ...] -> float64 [N, N]; of two empty masks 0."""
+    masks = masks.reshape(len(masks), -1)
+    columns = masks.astype(np.float32).T  # whole numbers up to 2^24 are exact: masks of 4096 x 4096 pixels
+    areas = masks.sum(1)
+    result = np.zeros((len(masks), len(masks)))
+    for row in range(0, len(masks), ROWS):
+        both = (masks[row : row + ROWS].astype(np.float32) @ columns).astype(np.float64)
+        either = areas[row : row + ROWS, None] + areas[None] - both
         np.divide(both, either, out=result[row : row + ROWS], where=either > 0)
     return result
 
@@ -44,18 +30,12 @@ def pair(scores: np.ndarray, count: int) -> list[tuple[int, int]]:
 
     Args:
         scores: [N, N], symmetric, see `iou`. Of equal pairs, that of the earlier images goes first.
-        count: how many, at most N / 2.
+        count: at most so many pairs; N images make up to N / 2.
 
     Returns:
-        ``count`` pairs, the best first; the earlier image is the original.
-
-    Raises:
-        ValueError: not square, or more pairs than there are.
+        The best first; the earlier image is the original.
     """
     size = len(scores)
-    if scores.shape != (size, size):
-        raise ValueError(f"scores must be [N, N], not {list(scores.shape)}")
-    _check_count(size, count)
     first, second = np.triu_indices(size, 1)
     order = np.argsort(-scores[first, second], kind="stable")
     pairs: list[tuple[int, int]] = []
@@ -71,19 +51,9 @@ def pair(scores: np.ndarray, count: int) -> list[tuple[int, int]]:
 
 
 def pair_by_chance(size: int, count: int, seed: int = 0) -> list[tuple[int, int]]:
-    """``count`` random pairs (original, reference) of ``size`` images, each image in one pair at most.
-
-    Raises:
-        ValueError: more pairs than there are.
-    """
-    _check_count(size, count)
-    order = np.random.default_rng(seed).permutation(size)[: 2 * count].tolist()
-    return list(zip(order[::2], order[1::2], strict=True))
-
-
-def _check_count(size: int, count: int) -> None:
-    if not 0 <= count <= size // 2:
-        raise ValueError(f"{size} images make up to {size // 2} pairs, not {count}")
+    """Up to ``count`` random pairs (original, reference) of ``size`` images, each image in one pair at most."""
+    order = np.random.default_rng(seed).permutation(size).tolist()
+    return list(zip(order[::2], order[1::2], strict=False))[:count]
 
 
 def squared_errors(edit: np.ndarray, other: np.ndarray, where: np.ndarray) -> tuple[float, int]:

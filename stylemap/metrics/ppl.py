@@ -1,7 +1,8 @@
 """Perceptual path length (StyleGAN, Karras et al. 2019, arXiv 1812.04948, section 4.1): how evenly images change."""
 
+import itertools
 from collections.abc import Callable
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -17,6 +18,7 @@ EPSILON = 1e-4
 LOWEST, HIGHEST = 1, 99  # percentiles; values outside are discarded
 COMPARED_SIDE = 256  # pixels; larger images are averaged down
 PATHS = 3  # use of the seed, see `streams`
+Space, Sampling = Literal["z", "w"], Literal["full", "end"]
 
 
 class PathLength(NamedTuple):
@@ -29,8 +31,8 @@ def ppl(
     model,
     distance: Callable[[Tensor, Tensor], Tensor],
     count: int,
-    space: Literal["z", "w"] = "w",
-    sampling: Literal["full", "end"] = "full",
+    space: Space = "w",
+    sampling: Sampling = "full",
     seed: int = 0,
 ) -> PathLength:
     """The mean of ``distance(image(t), image(t + epsilon)) / epsilon^2`` over random paths, epsilon = 1e-4.
@@ -43,12 +45,7 @@ def ppl(
         space: "z" goes along the sphere between two z and maps, "w" straight between two mapped latents (stylemaps before
             they are resized).
         sampling: "full" anywhere on the path, "end" at its start.
-
-    Raises:
-        ValueError: another space or sampling, or no path.
     """
-    if space not in ("z", "w") or sampling not in ("full", "end") or count < 1:
-        raise ValueError(f"no path length of {space!r}, {sampling!r}, {count} paths")
     lengths = path_lengths(model, distance, count, space, sampling, seed)
     kept = trimmed(lengths)
     return PathLength(float(kept.mean()), float(kept.std(correction=0)), len(kept))
@@ -60,8 +57,8 @@ def path_lengths(
     model,
     distance: Callable[[Tensor, Tensor], Tensor],
     count: int,
-    space: str,
-    sampling: str,
+    space: Space,
+    sampling: Sampling,
     seed: int = 0,
 ) -> Tensor:
     """Of every path, float64 [count]; see `ppl`."""
@@ -71,8 +68,7 @@ def path_lengths(
     size = max(1, streams.per_pass(model.config.resolution) // 2)
     parts = list(zip(first.split(size), second.split(size), t.split(size), strict=True))
     measured, done = [], 0
-    for part in streams.progress(parts, None, f"path length, {space} {sampling}"):
-        a, b, start = part
+    for a, b, start in streams.progress(parts, None, f"path length, {space} {sampling}"):
         if space == "z":
             # In float64 up to the end, as a step is so small.
             z = torch.cat([slerp(a.double(), b.double(), at) for at in (start, start + EPSILON)])
@@ -107,7 +103,7 @@ def trimmed(lengths: Tensor) -> Tensor:
     return lengths[(lengths >= low) & (lengths <= high)]
 
 
-def _of_paths(space: Literal["z", "w"], sampling: Literal["full", "end"]) -> Compute:
+def _of_paths(space: Space, sampling: Sampling) -> Compute:
     def compute(e: Evaluation) -> tuple[float, dict]:
         network = e.reference.lpips
         result = ppl(e.model, network.distance, e.count, space, sampling, seed=e.seed)
@@ -125,5 +121,5 @@ def _of_paths(space: Literal["z", "w"], sampling: Literal["full", "end"]) -> Com
 
 METRICS = {
     f"ppl_{space}{sampling}": _of_paths(space, sampling)
-    for space, sampling in (("z", "full"), ("w", "full"), ("z", "end"), ("w", "end"))
+    for space, sampling in itertools.product(get_args(Space), get_args(Sampling))
 }

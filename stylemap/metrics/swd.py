@@ -149,7 +149,7 @@ def _real_patches(reference: Reference) -> dict[int, Tensor]:
 
 def _swd(e: Evaluation, generate: Callable[[int], Iterable[Tensor]]) -> tuple[float, dict]:
     count = len(e.reference.chosen(MOST_PICTURES))
-    levels = swd(patches(generate(count), e.seed), e.reference.cache.once(_real_patches, e.reference), e.seed)
+    levels = swd(patches(generate(count), e.seed), e.reference.once(_real_patches), e.seed)
     details = {"patch": PATCH, "patches": PATCHES, "directions": ROUNDS * DIRECTIONS}
     details |= {"levels": {str(side): value for side, value in levels.items()}, "scale": SCALE}
     return float(np.mean(list(levels.values()))), e.about_sets(count, count) | details

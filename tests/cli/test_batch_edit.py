@@ -43,7 +43,7 @@ def test_parts(stylemap, model, faces, tmp_path, monkeypatch):
     assert {p.name for p in (tmp_path / "made").iterdir()} == names | {"sheet-hair.png", "sheet-eye.png", "report.json"}
     for part in ("hair", "eye"):
         own = torch.cat([mask(faces, i, part) for i in range(12)])[:, 0].numpy() > 0
-        pairs = pairing.pair(pairing.iou(own, own), 6)
+        pairs = pairing.pair(pairing.iou(own), 6)
         sums = []
         for n, ((a, b), row) in enumerate(zip(pairs, made["parts"][part]["pairs"], strict=True)):
             assert (row["original"], row["reference"]) == (faces.name(a), faces.name(b))

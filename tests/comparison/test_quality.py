@@ -1,7 +1,5 @@
 """Measures of results that are known."""
 
-import gc
-
 import numpy as np
 import pytest
 import torch
@@ -11,7 +9,7 @@ from stylemap.comparison import machine
 from stylemap.comparison.quality import METRICS, Inverted, measure
 from stylemap.comparison.timing import Outcome
 from stylemap.inversion import Subject, render
-from stylemap.metrics import fid, latent_distance, streams, swd
+from stylemap.metrics import features, latent_distance, streams, swd
 from stylemap.metrics.evaluation import Reference
 from stylemap.perceptual import inception
 from stylemap.perceptual.inception import Extractor
@@ -131,7 +129,7 @@ class TestWhatInterpolationsAreComparedWith:
         means = Extractor(lambda x: x.float().mean(dim=(1, 2)), {})
         against, seen = reference(subject, self.SEED), []
         against.extractor = means
-        monkeypatch.setattr(fid, "fid", lambda *a: seen.append(a) or 1.0)
+        monkeypatch.setattr(features, "fid", lambda *a: seen.append(a) or 1.0)
         measure(inverted(subject, against=against))
         generated = inverted(subject, against=against).interpolations(COUNT)
         ((first, second),) = seen
@@ -145,13 +143,3 @@ def test_real_images_are_read_once_for_all_methods(subject, monkeypatch):
     for shift in (0, 5):
         measure(inverted(subject, outcome(subject, shift), against=against))
     assert len(reads) == 1
-
-
-def test_the_spread_of_a_model_that_is_gone_is_gone(subject):
-    """Its place in memory, and so its id, is soon another's."""
-    against, other = reference(subject), Subject(tiny.vectors(seed=1))
-    measure(inverted(other, against=against))
-    assert list(against.models) == [other.model]
-    del other
-    gc.collect()
-    assert not list(against.models)

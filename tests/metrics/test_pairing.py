@@ -14,29 +14,20 @@ def box(y: int, x: int, height: int, width: int, side: int = 12) -> np.ndarray:
 
 class TestIou:
     def test_closed_forms(self):
-        first = np.stack([box(0, 0, 4, 6), box(0, 0, 0, 0)])
-        second = np.stack(
+        masks = np.stack(
             [box(0, 0, 4, 6), box(0, 3, 4, 6), box(2, 0, 4, 6), box(6, 6, 4, 4), box(0, 0, 12, 12), box(0, 0, 0, 0)]
         )
         expected = [[1, 1 / 3, 1 / 3, 0, 24 / 144, 0], [0] * 6]
-        np.testing.assert_allclose(pairing.iou(first, second), expected, rtol=1e-12)
+        np.testing.assert_allclose(pairing.iou(masks)[[0, -1]], expected, rtol=1e-12)
 
     def test_many_as_one_by_one(self, monkeypatch):
         masks = np.random.default_rng(0).random((9, 7, 5)) < 0.3
         expected = [[(a & b).sum() / (a | b).sum() for b in masks] for a in masks]
         for rows in (1, 4, 100):
             monkeypatch.setattr(pairing, "ROWS", rows)
-            scores = pairing.iou(masks, masks)
+            scores = pairing.iou(masks)
             np.testing.assert_allclose(scores, expected, rtol=1e-12)
             np.testing.assert_array_equal(scores, scores.T)
-
-    @pytest.mark.parametrize(
-        ("first", "second"),
-        [(np.zeros((2, 4, 4)), np.zeros((2, 4, 4), bool)), (np.zeros((2, 4, 4), bool), np.zeros((2, 4, 5), bool))],
-    )
-    def test_masks_that_are_none(self, first, second):
-        with pytest.raises(ValueError, match="masks must be bool and alike"):
-            pairing.iou(first, second)
 
 
 class TestPair:
@@ -45,7 +36,7 @@ class TestPair:
         places = [(0, 0), (6, 6), (0, 6), (6, 0)]
         order = [2, 0, 3, 1, 0, 2, 1, 3]
         masks = np.stack([box(*places[k], 4, 4) for k in order])
-        pairs = pairing.pair(pairing.iou(masks, masks), 4)
+        pairs = pairing.pair(pairing.iou(masks), 4)
         assert all(order[a] == order[b] for a, b in pairs) and len({i for p in pairs for i in p}) == 8
         assert pairs == [(0, 5), (1, 4), (2, 7), (3, 6)]  # equals in the order of the images
 
@@ -56,19 +47,13 @@ class TestPair:
 
     def test_the_scores_fall(self):
         masks = np.random.default_rng(1).random((20, 6, 6)) < 0.5
-        scores = pairing.iou(masks, masks)
+        scores = pairing.iou(masks)
         taken = [scores[p] for p in pairing.pair(scores, 10)]
         assert taken == sorted(taken, reverse=True)
 
-    @pytest.mark.parametrize("count", [3, -1])
-    def test_more_than_there_are(self, count):
-        for make in (lambda: pairing.pair(np.zeros((5, 5)), count), lambda: pairing.pair_by_chance(5, count)):
-            with pytest.raises(ValueError, match="up to 2 pairs"):
-                make()
-
-    def test_not_square(self):
-        with pytest.raises(ValueError, match="scores"):
-            pairing.pair(np.zeros((4, 5)), 1)
+    def test_more_than_there_are(self):
+        """Five images make two pairs."""
+        assert len(pairing.pair(np.zeros((5, 5)), 3)) == len(pairing.pair_by_chance(5, 3)) == 2
 
     def test_by_chance(self):
         pairs = pairing.pair_by_chance(101, 50)

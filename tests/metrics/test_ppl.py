@@ -139,9 +139,3 @@ def test_large_images_are_averaged_down(monkeypatch):
 
     ppl.path_lengths(Colours(), distance, COUNT, "w", "full")
     assert shapes == {(3, 2, 2)}
-
-
-@pytest.mark.parametrize("change", [{"space": "x"}, {"sampling": "x"}, {"count": 0}])
-def test_unknown(change):
-    with pytest.raises(ValueError, match="no path length"):
-        ppl.ppl(Colours(), toys.distance, **({"count": 1} | change))

@@ -24,10 +24,8 @@ from stylemap.metrics import (
     swd,
 )
 from stylemap.metrics import evaluation as module
-from stylemap.metrics.evaluation import Cache, Evaluation, Reference, Result
-from stylemap.metrics.fid import fid
-from stylemap.metrics.kid import kid
-from stylemap.metrics.precision_recall import precision_recall
+from stylemap.metrics.evaluation import Evaluation, Reference, Result
+from stylemap.metrics.features import fid, kid, precision_recall
 from stylemap.metrics.reconstruction import mse, psnr, ssim
 from stylemap.metrics.separability import QUESTIONS
 from stylemap.perceptual import inception
@@ -217,7 +215,7 @@ class Apart:
         reference = Reference(self.training, self.count, self.seed)
         reference.lpips, reference.extractor = toys.Weighted(1, 2, 4), toys.extractor()
         known = {separability.attribute_network: self.network, separability.attribute_accuracy: [0.5] * len(QUESTIONS)}
-        return Evaluation(self.model, reference, self.heldout, cache=Cache(known))
+        return Evaluation(self.model, reference, self.heldout, cache=known)
 
     def extracted(self, pictures) -> torch.Tensor:
         return inception.extract(toys.extractor(), [pictures])

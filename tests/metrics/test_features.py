@@ -6,10 +6,8 @@ import torch
 from torch import Tensor
 
 from stylemap.errors import InputError
-from stylemap.metrics import kid as kid_module
-from stylemap.metrics.fid import fid
-from stylemap.metrics.kid import kid
-from stylemap.metrics.precision_recall import precision_recall
+from stylemap.metrics import features
+from stylemap.metrics.features import fid, kid, precision_recall
 
 
 def gaussian(count: int, width: int = 4, seed: int = 0) -> Tensor:
@@ -73,7 +71,7 @@ class TestKid:
 
     @pytest.mark.parametrize(("generated", "real", "size"), [(31, 12, 6), (39, 41, 19), (41, 40, 20), (90, 80, 20)])
     def test_subsets_are_of_half_of_the_pictures_at_most(self, generated, real, size, monkeypatch):
-        monkeypatch.setattr(kid_module, "SUBSET_SIZE", 20)
+        monkeypatch.setattr(features, "SUBSET_SIZE", 20)
         assert kid(gaussian(generated), gaussian(real, seed=1)).spread_over == size
 
     def test_the_seed_decides(self):
