@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 import textwrap
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from stylemap import decoding, files, naming
@@ -21,10 +21,17 @@ from stylemap.errors import InputError
 
 WIDTH = 80  # columns
 LABEL = 13  # columns that labels take
+MARGIN = " " * (LABEL + 2)
 NAMED = 5  # names spelled out of a list; all are in the JSON
 REASONS = 10  # kinds of damage spelled out
 WORKERS = 2  # that training starts by default
-MODES = {"1": "black and white", "L": "grey", "LA": "grey with alpha", "P": "palette", "I;16": "16-bit grey"}
+MODES = {
+    "1": "1 (black and white)",
+    "L": "L (grey)",
+    "LA": "LA (grey with alpha)",
+    "P": "P (palette)",
+    "I;16": "I;16 (16-bit grey)",
+}
 
 
 def check(parser: Parser) -> None:
@@ -45,17 +52,28 @@ def run(arguments: argparse.Namespace) -> None:
         report = inspection.inspect_source(source, arguments.resolution, arguments.workers, bar)
     if arguments.json:
         files.write_text(arguments.json, json.dumps(report.as_dict(), indent=1) + "\n")
-    print(describe(report), flush=True)  # before the error, also where both go to one file
+    print(report_text(report), flush=True)  # before the error, also where both go to one file
     if not report.usable:
-        raise InputError(_unusable(report))
+        raise InputError(unusable(report))
 
 
-def describe(report: Report) -> str:
+def report_text(report: Report) -> str:
     """The report in lines of at most 80 columns, but for the last: a command to be copied."""
-    lines = [*_wrapped(f"{report.source}: {_count(report)}"), *_rows(report)]
+    lines = wrapped(f"{report.source}: {summary(report)}", "", "  ")
+    for label, text, names in rows(report):
+        if label in ("formats", "LEAK", "CANNOT READ"):
+            lines.append("")
+        lines += wrapped(text, f"  {label:<{LABEL}}", MARGIN)
+        lines += [f"{MARGIN}{name}" for name in names[:NAMED]]
+        if len(names) > NAMED:
+            lines.append(f"{MARGIN}and {len(names) - NAMED} more; --json lists all")
     if report.usable:
         lines += ["", f"next: {advice(report)}"]
     return "\n".join(lines)
+
+
+def wrapped(text: str, first: str, others: str) -> list[str]:
+    return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
 
 
 def advice(report: Report) -> str:
@@ -75,113 +93,79 @@ def advice(report: Report) -> str:
     return shlex.join(command)
 
 
-def _count(report: Report) -> str:
+def summary(report: Report) -> str:
     if not report.pictures:
         return f"a {report.kind} without images"
-    size = f"{report.bytes / 1e6:.1f} MB"
+    count, size = images(report.pictures), f"{report.bytes / 1e6:.1f} MB"
     if not report.unreadable:
-        return f"{_pictures(report.pictures)}, {size}, all can be read"
-    return f"{_pictures(report.pictures)}; {report.readable} can be read ({size}), {len(report.unreadable)} cannot"
+        return f"{count}, {size}, all can be read"
+    return f"{count}; {report.readable} can be read ({size}), {len(report.unreadable)} cannot"
 
 
-def _pictures(count: int) -> str:
-    return f"{count} image{'s' * (count != 1)}"
-
-
-def _rows(report: Report) -> Iterator[str]:
+def rows(report: Report) -> Iterator[tuple[str, str, list[str]]]:
+    """What a row is about, what there is to say, and the names that belong to it."""
     if report.readable:
-        yield ""
-        yield from _row("formats", _listed(report.formats))
-        modes = {f"{mode} ({MODES[mode]})" if mode in MODES else mode: n for mode, n in report.modes.items()}
-        yield from _row("modes", _listed(modes))
+        yield "formats", counted(report.formats), []
+        yield "modes", counted({MODES.get(mode, mode): count for mode, count in report.modes.items()}), []
         sides = f"{report.smallest_side} smallest, {report.median_side} median, {report.largest_side} largest"
-        yield from _row("short side", f"{sides}, in pixels")
-        yield from _row("square", _square(report))
-        if report.small:
-            what = f"{len(report.small)} below {report.resolution} px will be enlarged; prepare --skip-small leaves them out:"
-            yield from _row("small", what)
-            yield from _names(f"{name} ({width} x {height})" for name, (width, height) in report.small.items())
-        yield from _row("corrected", _corrected(report))
-        yield from _row("splits", _splits(report))
-        yield from _names(report.outside_splits)
-        yield from _row("copies", _copies(report.duplicates))
-        yield from _groups(report.duplicates)
+        yield "short side", f"{sides}, in pixels", []
+        which = "none is" if report.not_square == report.readable else f"{report.not_square} are not"
+        cut = f"{which}; the middle is cut out, prepare --pad keeps the whole"
+        yield "square", cut if report.not_square else "all", []
+        if small := [f"{shortened(name, 40)} ({width} x {height})" for name, (width, height) in report.small.items()]:
+            text = f"{len(small)} below {report.resolution} px will be enlarged; prepare --skip-small leaves them out:"
+            yield "small", text, small
+        corrected = {
+            "turned upright": report.turned,
+            "transparent, laid over white": report.transparent,
+            "converted from another colour profile": report.profiles,
+        }
+        yield "corrected", ", ".join(f"{n} {what}" for what, n in corrected.items() if n) or "nothing", []
+        yield "splits", splits(report), [shortened(name) for name in report.outside_splits]
+        spare = sum(len(group) - 1 for group in report.duplicates)
+        text = f"{images(spare)} too many; prepare --drop-duplicates keeps one of:" if spare else "none"
+        yield "copies", text, list(map(equal, report.duplicates))
     if report.others:
         repair = "; convert them" if naming.missed(report.others) else ""
-        yield from _row("other files", f"{naming.in_words(report.others)}: not images that this project reads{repair}")
+        yield "other files", f"{naming.in_words(report.others)}: not images that this project reads{repair}", []
     if report.images_per_second:
-        yield from _row("loading", _loading(report))
-        what = f"prepare makes a zip of about {report.prepared_bytes / 1e6:.1f} MB at {report.resolution} px"
-        yield from _row("disk", what)
+        speed = f"{report.images_per_second:.0f} images/s by each loading process"
+        measured = f"(computing time, on {report.sampled} images)"
+        need = f"a GPU that trains on {inspection.GPU_SPEED} images/s needs train --workers {report.workers_for_gpu}"
+        yield "loading", f"{speed} {measured}; {need}", []
+        yield "disk", f"prepare makes a zip of about {report.prepared_bytes / 1e6:.1f} MB at {report.resolution} px", []
     if report.leaks:
-        yield ""
-        what = f"{_pictures(len(report.leaks))} in several splits: scores will be too good; prepare --drop-duplicates"
-        yield from _row("LEAK", what)
-        yield from _groups(report.leaks)
+        text = f"{images(len(report.leaks))} in several splits: scores will be too good; prepare --drop-duplicates"
+        yield "LEAK", text, list(map(equal, report.leaks))
     if report.unreadable:
-        yield from _unreadable(report)
+        yield "CANNOT READ", f"{images(len(report.unreadable))}; training leaves out what it finds damaged", []
+        yield from unreadable(report.unreadable)
 
 
-def _square(report: Report) -> str:
-    if not report.not_square:
-        return "all"
-    which = "none is" if report.not_square == report.readable else f"{report.not_square} are not"
-    return f"{which}; the middle is cut out, prepare --pad keeps the whole"
-
-
-def _corrected(report: Report) -> str:
-    counts = {
-        "turned upright": report.turned,
-        "transparent, laid over white": report.transparent,
-        "converted from another colour profile": report.profiles,
-    }
-    return ", ".join(f"{count} {what}" for what, count in counts.items() if count) or "nothing"
-
-
-def _splits(report: Report) -> str:
+def splits(report: Report) -> str:
     if report.splits:
-        return f"{_listed(report.splits)}, by folder"
+        return f"{counted(report.splits)}, by folder"
     if report.outside_splits:
-        return f"do not count, since {_pictures(len(report.outside_splits))} outside of train/, val/, test/; move away:"
+        return f"do not count, since {images(len(report.outside_splits))} outside of train/, val/, test/; move away:"
     if report.uncounted_splits:
         return f"none that count: {report.uncounted_splits}"
     return "none; training holds some images out by itself"
 
 
-def _copies(duplicates: list[list[str]]) -> str:
-    if not duplicates:
-        return "none"
-    spare = sum(map(len, duplicates)) - len(duplicates)
-    return f"{_pictures(spare)} too many; prepare --drop-duplicates keeps one of:"
-
-
-def _unreadable(report: Report) -> Iterator[str]:
-    """Files by reason, the most frequent first: five hundred photos with one fault are one fault."""
+def unreadable(files: dict[str, str]) -> Iterator[tuple[str, str, list[str]]]:
+    """A row for each reason, the most frequent first: five hundred photos with one fault are one fault."""
     reasons: dict[str, list[str]] = {}
-    for name, reason in report.unreadable.items():
+    for name, reason in files.items():
         reason = re.sub(r" \(\d+ bytes not processed\)", "", reason.removeprefix(name).lstrip(" :"))
-        reasons.setdefault(reason, []).append(name)
-    yield ""
-    yield from _row("CANNOT READ", f"{_pictures(len(report.unreadable))}; training leaves out what it finds damaged")
+        reasons.setdefault(reason, []).append(shortened(name))
     ordered = sorted(reasons.items(), key=lambda item: -len(item[1]))
-    for reason, names in ordered[:REASONS]:
-        yield from _names(names)
-        yield from textwrap.wrap(reason, WIDTH, initial_indent=" " * (LABEL + 4), subsequent_indent=" " * (LABEL + 4))
-    rest = sum(len(names) for _, names in ordered[REASONS:])
-    if rest:
-        yield from _row("", f"and {rest} more; --json lists all")
+    for reason, (first, *others) in ordered[:REASONS]:
+        yield "", f"{first} {reason}" + (f"; the same with {len(others)} more:" if others else ""), others
+    if rest := sum(len(names) for _, names in ordered[REASONS:]):
+        yield "", f"and {rest} more; --json lists all", []
 
 
-def _loading(report: Report) -> str:
-    speed = (
-        f"{report.images_per_second:.0f} images/s by each loading process (computing time, on {report.sampled} images);"
-    )
-    return (
-        f"{speed} a GPU that trains on {inspection.GPU_SPEED} images/s needs train --workers {report.workers_for_gpu}"
-    )
-
-
-def _unusable(report: Report) -> str:
+def unusable(report: Report) -> str:
     if report.readable:
         return f"{report.source} holds one readable image; two are needed, one to train on and one to measure on"
     if report.pictures:
@@ -193,45 +177,24 @@ def _unusable(report: Report) -> str:
     return f"{report.source} is empty; put JPEG, PNG or WebP images into it"
 
 
-# ---- lines
+# ---- words
 
 
-def _row(label: str, text: str) -> list[str]:
-    return textwrap.wrap(
-        text, WIDTH, initial_indent=f"  {label:<{LABEL}}", subsequent_indent=" " * (LABEL + 2), break_on_hyphens=False
-    )
+def images(count: int) -> str:
+    return f"{count} image{'s' * (count != 1)}"
 
 
-def _wrapped(text: str) -> list[str]:
-    return textwrap.wrap(text, WIDTH, subsequent_indent="  ", break_on_hyphens=False)
-
-
-def _listed(counts: dict[str, int]) -> str:
+def counted(counts: dict[str, int]) -> str:
     return ", ".join(f"{what} {count}" for what, count in counts.items())
 
 
-def _names(names: Iterable[str]) -> Iterator[str]:
-    """A line for each of the first names, the middle cut out where it is too long."""
-    names = list(names)
-    for name in names[:NAMED]:
-        yield " " * (LABEL + 2) + _shortened(name, WIDTH - LABEL - 2)
-    if len(names) > NAMED:
-        yield " " * (LABEL + 2) + f"and {len(names) - NAMED} more; --json lists all"
+def equal(group: list[str]) -> str:
+    """Two names of equal files, and how many more there are."""
+    more = f" = {len(group) - 2} more" if len(group) > 2 else ""
+    return " = ".join(shortened(name, (WIDTH - len(MARGIN + more) - 3) // 2) for name in group[:2]) + more
 
 
-def _groups(groups: list[list[str]]) -> Iterator[str]:
-    """A line for each of the first groups of equal files, with two of the names."""
-    for first, second, *rest in groups[:NAMED]:
-        more = f" = {len(rest)} more" if rest else ""
-        width = (WIDTH - LABEL - 2 - len(" = ") - len(more)) // 2
-        yield " " * (LABEL + 2) + f"{_shortened(first, width)} = {_shortened(second, width)}{more}"
-    if len(groups) > NAMED:
-        yield " " * (LABEL + 2) + f"and {len(groups) - NAMED} more; --json lists all"
-
-
-def _shortened(name: str, width: int) -> str:
-    name = name.replace("\n", "\\n")
-    if len(name) <= width:
-        return name
+def shortened(name: str, width: int = WIDTH - LABEL - 2) -> str:
+    """A name without its middle where it is too long."""
     end = width // 2
-    return f"{name[: width - end - 3]}...{name[-end:]}"
+    return name if len(name) <= width else f"{name[: width - end - 3]}...{name[-end:]}"
