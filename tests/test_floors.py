@@ -18,8 +18,9 @@ FLOORS = """
     devices parallel pickles reading resampling resources settings
     config decoding operators
     naming
-    datasets faces precision provenance
-    architectures photos
+    datasets precision provenance
+    architectures faces
+    photos
     images
     charts sheets video
     checkpoint

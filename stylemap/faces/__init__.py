@@ -1,4 +1,4 @@
-"""Faces in photos: found, cut out aligned like FFHQ, and put back after an edit. Numbers and pixels only, no torch."""
+"""Faces in photos: found, cut out aligned like FFHQ, and put back after an edit. No torch."""
 
 from stylemap.faces.alignment import Aligned, align, align_mask
 from stylemap.faces.detection import Face, YuNet

@@ -352,4 +352,5 @@ def test_needs_no_torch():
 
 
 def test_listed_names_are_at_most_five():
-    assert verb._listed([str(i) for i in range(5)], "x") == ", 5 x (0, 1, 2, 3, 4)"
+    records = [{"source": str(i), "faces": []} for i in range(5)]
+    assert verb.summary(records) == "5 photos: 0 faces, 5 without a face (0, 1, 2, 3, 4)"
