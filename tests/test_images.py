@@ -1,4 +1,4 @@
-"""Images of every mode and format against expected pixels; tolerances are derived where they are not zero."""
+"""The pixel convention, contact sheets, and image files read and written."""
 
 import os
 from pathlib import Path
@@ -10,10 +10,7 @@ from PIL import Image
 
 from stylemap import decoding, images
 from stylemap.errors import InputError
-
-
-def noise(h: int, w: int, channels: int = 3, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (h, w, channels), dtype=np.uint8)
+from tests.decoding.files import noise
 
 
 class TestPixelConvention:

@@ -1,9 +1,6 @@
 """Images of every mode and format against expected pixels; tolerances are derived where they are not zero."""
 
-import io
 import os
-import struct
-import zlib
 
 import numpy as np
 import pytest
@@ -13,34 +10,13 @@ from PIL import Image, ImageCms
 from stylemap import decoding, images, resampling
 from stylemap.decoding import colours
 from stylemap.errors import InputError
-
-
-def encoded(picture: Image.Image, kind: str, **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, kind, **options)
-    return buffer.getvalue()
-
-
-def noise(h: int, w: int, channels: int = 3, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).integers(0, 256, (h, w, channels), dtype=np.uint8)
+from tests.decoding.files import encoded, noise, png
 
 
 def smooth(h: int, w: int) -> np.ndarray:
     """uint8 [h, w, 3]: red grows downwards, green to the right, blue along neither twice."""
     y, x = np.mgrid[:h, :w]
     return np.stack([255 * y / (h - 1), 255 * x / (w - 1), 60 + 120 * (y / (h - 1)) ** 2], -1).round().astype(np.uint8)
-
-
-def png(width: int, height: int, depth: int, colour_type: int, rows: bytes) -> bytes:
-    """A PNG written by hand, for what Pillow cannot write. ``rows`` are the raw big-endian samples without filters."""
-
-    def chunk(kind: bytes, body: bytes) -> bytes:
-        return struct.pack(">I", len(body)) + kind + body + struct.pack(">I", zlib.crc32(kind + body))
-
-    stride = len(rows) // height
-    filtered = b"".join(b"\0" + rows[i * stride : (i + 1) * stride] for i in range(height))
-    header = chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, colour_type, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + chunk(b"IDAT", zlib.compress(filtered)) + chunk(b"IEND", b"")
 
 
 def over_white(colour: np.ndarray, alpha: np.ndarray) -> np.ndarray:
@@ -122,7 +98,7 @@ class TestDecodeModes:
     @pytest.mark.parametrize("channels", [2, 3, 4], ids=["LA", "RGB", "RGBA"])
     def test_colour_16_bit(self, channels):
         values = np.random.default_rng(1).integers(0, 65536, (self.H, self.W, channels), dtype=np.uint16)
-        data = png(self.W, self.H, 16, {2: 4, 3: 2, 4: 6}[channels], values.astype(">u2").tobytes())
+        data = png((self.W, self.H), 16, {2: 4, 3: 2, 4: 6}[channels], [row.astype(">u2").tobytes() for row in values])
         colour = values[..., : 1 if channels == 2 else 3].repeat(3 if channels == 2 else 1, -1)
         alpha = values[..., -1] if channels != 3 else np.full(values.shape[:2], 65535)
         expected = over_white(colour / 257, alpha / 257)
@@ -319,11 +295,13 @@ class TestPixelLimit:
 
     def test_bomb_is_refused_by_its_header(self):
         with pytest.raises(InputError, match="20000 x 20000, more than 200 million pixels; make it smaller"):
-            decoding.decode(png(20000, 20000, 8, 2, b"\0" * 60000))
+            decoding.decode(png((20000, 20000), 8, 2, [bytes(60000)]))
 
     @pytest.mark.filterwarnings("error")
     def test_pillows_own_lower_limit_is_not_met(self):
-        decoding.read_size(png(14000, 14000, 8, 2, b"\0" * 42000))  # 196 million; Pillow warns at 89 and refuses at 179
+        decoding.read_size(
+            png((14000, 14000), 8, 2, [bytes(42000)])
+        )  # 196 million; Pillow warns at 89 and refuses at 179
 
 
 class TestFit:

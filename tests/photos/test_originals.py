@@ -17,6 +17,7 @@ from stylemap.decoding import channels
 from stylemap.editing import pasting
 from stylemap.errors import InputError
 from stylemap.photos import originals, output_formats
+from tests.decoding import files
 
 SIDE = 64
 REGION = np.zeros((SIDE, SIDE), np.float32)
@@ -66,26 +67,18 @@ def noise(channels: int, kind=np.uint8) -> np.ndarray:
     return made[..., 0] if channels == 1 else made
 
 
-def png(picture: Image.Image, **options) -> bytes:
-    buffer = io.BytesIO()
-    picture.save(buffer, **{"format": "PNG", **options})
-    return buffer.getvalue()
+def png(picture: Image.Image, format: str = "PNG", **options) -> bytes:
+    return files.encoded(picture, format, **options)
 
 
 def deep(channels: int, icc: bytes | None = None) -> bytes:
     """16 bits a channel, written by OpenCV, or for grey with alpha by hand."""
     values = noise(channels, np.uint16)
     if channels == 2:
-        rows = b"".join(b"\0" + row.astype(">u2").tobytes() for row in values)
-        head = struct.pack(">IIBBBBB", SIDE, SIDE, 16, 4, 0, 0, 0)
-        made = b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", head) + chunk(b"IDAT", zlib.compress(rows)) + chunk(b"IEND", b"")
+        made = files.png((SIDE, SIDE), 16, 4, [row.astype(">u2").tobytes() for row in values])
     else:
         made = cv2.imencode(".png", values)[1].tobytes()
-    return made if icc is None else made[:33] + chunk(b"iCCP", b"x\0\0" + zlib.compress(icc)) + made[33:]
-
-
-def chunk(name: bytes, data: bytes) -> bytes:
-    return struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data))
+    return made if icc is None else made[:33] + files.chunk(b"iCCP", b"x\0\0" + zlib.compress(icc)) + made[33:]
 
 
 def see_through() -> np.ndarray:
@@ -335,10 +328,10 @@ def test_chunks_of_a_png(deep_one):
         b"iTXt": b"Note\0\0\0de\0\0" + "schön".encode(),
         b"pHYs": struct.pack(">IIB", 11811, 11811, 1),
     }
-    data = data[:33] + b"".join(chunk(name, value) for name, value in chunks.items()) + data[33:]
+    data = data[:33] + b"".join(files.chunk(name, value) for name, value in chunks.items()) + data[33:]
     result = paste(data, ".png")
     for name, value in chunks.items():
-        assert chunk(name, value) in result.data
+        assert files.chunk(name, value) in result.data
     lost = paste(data, ".webp").lost
     assert "WebP has no place for the photo's text: Note, Title" in lost
     assert "WebP has no place for the photo's gamma and primaries" in lost
