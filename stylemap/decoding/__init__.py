@@ -16,7 +16,6 @@ from stylemap import resampling
 from stylemap.decoding import channels, colours
 from stylemap.decoding.formats import EXTENSIONS, READABLE
 from stylemap.decoding.opening import DAMAGED, LARGEST_FILE, MAX_PIXELS, open_image, open_with_metadata
-from stylemap.resampling import fit
 
 try:
     import simplejpeg
@@ -25,7 +24,7 @@ except ImportError:  # an extra
 
 __all__ = [
     "DAMAGED", "EXTENSIONS", "LARGEST_FILE", "MAX_PIXELS", "READABLE", "FileInfo",
-    "decode", "decode_square", "fit", "inspect", "luminance", "open_image", "open_with_metadata", "read_size", "upright_size",
+    "decode", "decode_square", "inspect", "luminance", "open_image", "open_with_metadata", "read_size", "upright_size",
 ]  # fmt: skip
 
 
@@ -51,7 +50,7 @@ def decode(data: bytes | Path, name: str | None = None, max_pixels: int = MAX_PI
 def decode_square(
     data: bytes | Path, side: int, name: str | None = None, max_pixels: int = MAX_PIXELS, pad: bool = False
 ) -> np.ndarray:
-    """``fit(decode(data), side, pad)`` -> uint8 [side, side, 3], faster for a JPEG much larger than ``side``.
+    """`resampling.fit` of ``decode(data)`` -> uint8 [side, side, 3], faster for a JPEG much larger than ``side``.
 
     Such a JPEG is decoded at a half, quarter or eighth, never below twice ``side``, so that the final area resize still
     averages at least 2 x 2 pixels. Nothing is displaced by that. Arguments and errors are those of ``decode``.

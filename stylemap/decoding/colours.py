@@ -66,7 +66,9 @@ def rgb(picture: Image.Image) -> np.ndarray:
 
 def _strip(picture: Image.Image, profile: bytes | None) -> Image.Image:
     colour, alpha = split_alpha(picture)
-    colour = srgb(_eight_bit(colour), profile)
+    if colour.mode == "I;16":
+        colour = Image.fromarray(to_8_bits(np.asarray(colour)))
+    colour = srgb(colour, profile)
     if alpha is None:
         return colour
     over = Image.new("RGB", colour.size, "white")
@@ -107,10 +109,6 @@ def _plain(picture: Image.Image) -> Image.Image:
     if mode == "I;16B":
         return Image.fromarray(np.asarray(picture).astype(np.uint16))
     return picture if mode == picture.mode else picture.convert(mode)
-
-
-def _eight_bit(colour: Image.Image) -> Image.Image:
-    return Image.fromarray(to_8_bits(np.asarray(colour))) if colour.mode == "I;16" else colour
 
 
 def to_8_bits(values: np.ndarray) -> np.ndarray:

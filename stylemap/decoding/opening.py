@@ -88,24 +88,21 @@ def open_image(
             raise InputError(f"{name} {_reason(err)}") from err
 
 
-@contextlib.contextmanager
-def open_with_metadata(data: bytes | Path) -> Iterator[Image.Image | None]:
+def open_with_metadata(contents: bytes) -> Image.Image | None:
     """Open an image as Pillow does, with all metadata; None if Pillow fails at that.
 
     Use it only for an image that `open_image` could open: here only the pieces of a JPEG's EXIF are bounded.
     """
-    with _stream(data, "the file") as stream:
-        try:
-            contents = stream.read()
-            reader = formats.reader(contents[: formats.START], "the file")
-            if reader is JpegImageFile and contents.count(jpeg.EXIF_MARK) > MOST_EXIF:
-                raise ValueError("its EXIF is in too many pieces")
-            picture = reader(io.BytesIO(contents))
-            if reader is PngImageFile:
-                picture.load()  # texts may stand after the pixels
-        except (*DAMAGED, Image.DecompressionBombError):
-            picture = None
-        yield picture
+    reader = formats.reader(contents[: formats.START], "the file")
+    if reader is JpegImageFile and contents.count(jpeg.EXIF_MARK) > MOST_EXIF:
+        return None
+    try:
+        picture = reader(io.BytesIO(contents))
+        if reader is PngImageFile:
+            picture.load()  # texts may stand after the pixels
+    except (*DAMAGED, Image.DecompressionBombError):
+        return None
+    return picture
 
 
 def _reason(err: Exception) -> str:

@@ -23,9 +23,17 @@ def open_picture(stream: BinaryIO) -> TiffImageFile:
     """Open a TIFF once its first directory is checked: readers allocate what it claims.
 
     Raises:
-        ValueError, NotImplementedError: as of `_check`.
+        ValueError: tiles that are larger than any image, or too many pieces.
+        NotImplementedError: the first image is a preview, as in raw files of cameras.
     """
-    _check(stream)
+    tags = directory(stream)
+    value = {tag: value or 0 for tag, (_, value) in tags.items()}
+    if DNG_VERSION in tags or value.get(NEW_SUBFILE_TYPE, 0) & 1:
+        raise NotImplementedError("it begins with a preview, as raw files of cameras do")
+    if value.get(TILE_WIDTH, 0) * value.get(TILE_LENGTH, 0) > MAX_TILE:
+        raise ValueError("its tiles are larger than any image")
+    if max(tags.get(tag, (0, 0))[0] for tag in (STRIP_OFFSETS, TILE_OFFSETS)) > MAX_PIECES:
+        raise ValueError("it is cut into too many pieces")
     stream.seek(0)
     picture = TiffImageFile(stream)
     picture.info["original_orientation"] = picture.tag_v2.get(ORIENTATION)  # gone once it is decoded
@@ -60,23 +68,6 @@ def directory(stream: BinaryIO) -> dict[int, tuple[int, int | None]]:
     except (struct.error, OSError, OverflowError, ValueError):
         pass
     return tags
-
-
-def _check(stream: BinaryIO) -> None:
-    """Check the first directory.
-
-    Raises:
-        ValueError: tiles that are larger than any image, or too many pieces.
-        NotImplementedError: the first image is a preview, as in raw files of cameras.
-    """
-    tags = directory(stream)
-    value = {tag: value or 0 for tag, (_, value) in tags.items()}
-    if DNG_VERSION in tags or value.get(NEW_SUBFILE_TYPE, 0) & 1:
-        raise NotImplementedError("it begins with a preview, as raw files of cameras do")
-    if value.get(TILE_WIDTH, 0) * value.get(TILE_LENGTH, 0) > MAX_TILE:
-        raise ValueError("its tiles are larger than any image")
-    if max(tags.get(tag, (0, 0))[0] for tag in (STRIP_OFFSETS, TILE_OFFSETS)) > MAX_PIECES:
-        raise ValueError("it is cut into too many pieces")
 
 
 def orientation(exif: bytes | None) -> int:

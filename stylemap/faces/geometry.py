@@ -32,7 +32,9 @@ def quad(landmarks: np.ndarray) -> np.ndarray:
         InputError: the points coincide or are mirrored, so that they have no up and down.
     """
     points = np.asarray(landmarks, np.float64)
-    x, centre = _right(points), eyes_centre(points) + CENTRE * eyes_to_mouth(points)
+    eyes, down = points[1] - points[0], eyes_to_mouth(points)
+    x = eyes - _quarter_turn(down)  # to the face's right: along the eyes, and at a right angle to the way down
+    centre = eyes_centre(points) + CENTRE * down
     half = half_size(points)
     length = math.hypot(*x)
     if not half >= SMALLEST or not length > 1e-6 * half:  # NaN is neither
@@ -57,11 +59,6 @@ def eyes_centre(points: np.ndarray) -> np.ndarray:
 def eyes_to_mouth(points: np.ndarray) -> np.ndarray:
     """From the middle of the eyes to the middle of the mouth."""
     return points[3:].mean(0) - eyes_centre(points)
-
-
-def _right(points: np.ndarray) -> np.ndarray:
-    """To the face's right in the image: along the eyes, and at a right angle to the way down to the mouth."""
-    return points[1] - points[0] - _quarter_turn(eyes_to_mouth(points))
 
 
 def _quarter_turn(v: np.ndarray) -> np.ndarray:

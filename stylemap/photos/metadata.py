@@ -73,25 +73,26 @@ def read(data: bytes | Path, stored: Channels, kind: Format) -> tuple[Metadata, 
     Returns:
         The metadata, and a line for each thing that cannot be read or that does not fit into that kind.
     """
+    contents = data if isinstance(data, bytes) else data.read_bytes()
+    picture = decoding.open_with_metadata(contents)
+    if picture is None:
+        return Metadata(), ["the photo's metadata cannot be read; the result has none"]
     lost: list[str] = []
-    with decoding.open_with_metadata(data) as picture:
-        if picture is None:
-            return Metadata(), ["the photo's metadata cannot be read; the result has none"]
-        info, size = picture.info, stored.colour.shape[1::-1]
-        dpi = _dpi(info, stored.orientation)
-        text = {k: v for k, v in getattr(picture, "text", {}).items() if not k.startswith(NO_TEXT)}
-        display = _display(data) if picture.format == "PNG" else ()
-        comment = info.get("comment")
-        exif, xmp = _exif(picture, size, dpi, kind, lost), _xmp(info.get("xmp"), size, lost)
-        if kind is not PNG:
-            if text:
-                lost.append(f"{kind.name} has no place for the photo's text: {', '.join(sorted(text))[:80]}")
-            if any(name != b"sRGB" for name, _ in display) and not info.get("icc_profile") and not _ordinary(info):
-                lost.append(f"{kind.name} has no place for the photo's gamma and primaries")
-            text, display = {}, ()
-        if kind is not JPEG or not isinstance(comment, bytes):
-            comment = None
-        return Metadata(exif, xmp, dpi, text, comment, display), lost + _further(picture)
+    info, size = picture.info, stored.colour.shape[1::-1]
+    dpi = _dpi(info, stored.orientation)
+    text = {k: v for k, v in getattr(picture, "text", {}).items() if not k.startswith(NO_TEXT)}
+    display = _display(contents) if picture.format == "PNG" else ()
+    comment = info.get("comment")
+    exif, xmp = _exif(picture, size, dpi, kind, lost), _xmp(info.get("xmp"), size, lost)
+    if kind is not PNG:
+        if text:
+            lost.append(f"{kind.name} has no place for the photo's text: {', '.join(sorted(text))[:80]}")
+        if any(name != b"sRGB" for name, _ in display) and not info.get("icc_profile") and not _ordinary(info):
+            lost.append(f"{kind.name} has no place for the photo's gamma and primaries")
+        text, display = {}, ()
+    if kind is not JPEG or not isinstance(comment, bytes):
+        comment = None
+    return Metadata(exif, xmp, dpi, text, comment, display), lost + _further(picture)
 
 
 def _dpi(info: dict, orientation: int) -> tuple[float, float] | None:
@@ -169,8 +170,7 @@ def _xmp(xmp: bytes | None, size: tuple[int, int], lost: list[str]) -> bytes | N
     return xmp
 
 
-def _display(data: bytes | Path) -> tuple[tuple[bytes, bytes], ...]:
+def _display(contents: bytes) -> tuple[tuple[bytes, bytes], ...]:
     """The chunks of a PNG that say how its values are to be displayed."""
-    chunks = png.chunks(data if isinstance(data, bytes) else data.read_bytes())
-    before = itertools.takewhile(lambda chunk: chunk[1] != b"IDAT", chunks)
+    before = itertools.takewhile(lambda chunk: chunk[1] != b"IDAT", png.chunks(contents))
     return tuple((name, bytes(whole[8:-4])) for _, name, whole in before if name in PNG_DISPLAY)

@@ -128,8 +128,8 @@ class TestPieces:
         data = self.HEAD + extra + self.REST
         assert np.array_equal(decoding.decode(data), self.WHOLE)
         assert decoding.read_size(io.BytesIO(data)) == (16, 16)
-        with decoding.open_with_metadata(data) as picture:
-            assert picture is None or picture.size == (16, 16)
+        picture = decoding.open_with_metadata(data)
+        assert picture is None or picture.size == (16, 16)
 
     def test_of_a_png(self):
         rows = [bytes(range(60))] * 20
