@@ -2,14 +2,14 @@
 
 import argparse
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from stylemap.cli import flags, inputs, terminal
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import PICTURES, Numbers, OutputFile, Parsed, whole
-from stylemap.datasets import labels
+from stylemap.datasets import Avatars, Dataset, ImageFolder, labels
 from stylemap.datasets.labels import Question, Value
 from stylemap.errors import InputError, Note
 
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from stylemap.architectures.stylemap.model import StylemapModel
     from stylemap.editing.directions import Direction
 
+Columns = Callable[[Sequence[int]], Mapping[str, Sequence[Value]]]
 STEPS = [float(k) for k in range(-3, 4)]
 MOST_STEPS = 50
 STRIP_PICTURES = 2  # of a strip made while training
@@ -144,7 +145,7 @@ def convert(parser: Parser) -> None:
     parser.set_defaults(run=run_convert)
 
 
-# ---- work
+# ---- finding
 
 
 @without_gradients
@@ -152,54 +153,94 @@ def run_train(arguments: argparse.Namespace) -> None:
     import torch
 
     from stylemap import images
-    from stylemap.cli import direction_files, encoding, heldout, loading
+    from stylemap.cli import heldout, loading
     from stylemap.editing import directions, finding_directions
 
     if arguments.data == "avatars" and (arguments.labels or not arguments.attribute):
         raise InputError("avatars know their attributes: give --attribute, such as smile glasses, and no --labels")
     if arguments.data != "avatars" and not arguments.labels:
         raise InputError("images need --labels, a CSV of file names and attributes; or see `stylemap directions pca`")
-    check_files(arguments)
-    kept = direction_files.kept_directions(arguments)
+    kept = check_files(arguments)
     model = loading.load_model(arguments)
-    pictures, indices = encoding.open_pictures(arguments, model)
-    if arguments.labels:
-        names = [pictures.name(i) for i in indices]
-        table = labels.read(arguments.labels, names)
-        matched = labels.match(arguments.labels, table.rows, names)
-        rows = {i: row for i, row in zip(indices, matched, strict=True) if row is not None}
-        questions = arguments.attribute or every_column(table.select(list(rows.values())))
-        indices = list(rows)
-    else:
-        questions = arguments.attribute
-    names = [asked.name for asked in questions]
+    everything = open_data(arguments, model)
+    dataset, columns_of = labelled(everything, arguments.labels)
+    questions = arguments.attribute or every_column(columns_of(range(len(dataset))))
+    names = [question.name for question in questions]
     if len(set(names)) < len(names):
         raise InputError(f"--attribute {' '.join(names)}: one is given twice; give each a name, as in NAME:ATTRIBUTE")
-    stylemaps, usable = encoding.encode(model, pictures, indices)
-    if arguments.labels:
-        columns = table.select([rows[i] for i in usable])
-    else:
-        faces = [pictures.attributes(i) for i in usable]
-        columns = {attribute: [face[attribute] for face in faces] for attribute in faces[0]}
+    stylemaps, usable = encode(model, dataset)
+    columns = columns_of(usable)
 
-    def find(asked: Question) -> "Direction":
-        answers, known = asked.answer(columns)
-        labels = torch.from_numpy(answers[known])
-        return finding_directions.find(asked.name, stylemaps[known], labels, arguments.method, seed=arguments.seed)
+    def find(question: Question) -> "Direction":
+        answers, known = question.answer(columns)
+        positive = torch.from_numpy(answers[known])
+        return finding_directions.find(question.name, stylemaps[known], positive, arguments.method, seed=arguments.seed)
 
-    others = [find(asked) for asked in arguments.conditional_on]
-    fitted = [
-        directions.condition(direction, [o for o in others if o.name != direction.name])
+    others = [find(question) for question in arguments.conditional_on]
+    found = [
+        directions.condition(direction, [other for other in others if other.name != direction.name])
         for direction in map(find, questions)
     ]
-    directions.save(arguments.out, [*kept(fitted), *fitted])
-    show(fitted)
-    heldout.note_trained(pictures, pictures, arguments.data, arguments.weights)
-    print(arguments.out)
+    save(arguments.out, kept, found)
+    heldout.note_trained(dataset, everything, arguments.data, arguments.weights)
     if arguments.strip:
-        x = images.from_arrays(pictures[i] for i in usable[:STRIP_PICTURES]).to(model.device)
-        images.write(arguments.strip, strips(model, x, fitted, STEPS))
+        x = images.from_arrays(dataset[i] for i in usable[:STRIP_PICTURES]).to(model.device)
+        images.write(arguments.strip, strips(model, x, found, STEPS))
         print(arguments.strip)
+
+
+@without_gradients
+def run_pca(arguments: argparse.Namespace) -> None:
+    from stylemap.cli import loading
+    from stylemap.editing import finding_directions
+
+    kept = check_files(arguments)
+    model = loading.load_model(arguments)
+    stylemaps, _ = encode(model, open_data(arguments, model))
+    save(arguments.out, kept, finding_directions.pca(stylemaps, arguments.components))
+
+
+def check_files(arguments: argparse.Namespace) -> "list[Direction]":
+    """The directions that ``--add`` keeps. InputError if anything else would be written over."""
+    from stylemap import checkpoint
+    from stylemap.cli import direction_files
+
+    read = [checkpoint.find_file(arguments.weights), getattr(arguments, "labels", None)]
+    read += [arguments.data if arguments.data != "avatars" else None]
+    written = [arguments.out, getattr(arguments, "strip", None)]
+    inputs.keep_inputs(filter(None, written), filter(None, read))
+    replaced = direction_files.read_replaced(arguments.out)
+    return list(replaced.values()) if arguments.add else []
+
+
+def open_data(arguments: argparse.Namespace, model: "StylemapModel") -> Dataset:
+    """The first ``--count`` images of the data."""
+    side = model.config.resolution
+    if arguments.data == "avatars":
+        return Avatars(side, count=arguments.count or flags.AVATARS)
+    everything = ImageFolder(arguments.data, side)
+    return everything.subset(everything.names[: arguments.count])
+
+
+def labelled(dataset: Dataset, table: str | None) -> tuple[Dataset, Columns]:
+    """The images that have labels, and a function of their indices: attribute -> its value for each of them.
+
+    Args:
+        table: a file of labels; None: drawn faces, which know theirs.
+    """
+    if table is None:
+
+        def attributes(indices: Sequence[int]) -> dict[str, list[Value]]:
+            faces = [dataset.attributes(i) for i in indices]
+            return {name: [face[name] for face in faces] for name in faces[0]}
+
+        return dataset, attributes
+    names = [dataset.name(i) for i in range(len(dataset))]
+    columns = labels.read(table, names)
+    matched = labels.match(table, columns.rows, names)
+    rows = {name: row for name, row in zip(names, matched, strict=True) if row is not None}
+    dataset = dataset.subset(list(rows))
+    return dataset, lambda indices: columns.select([rows[dataset.name(i)] for i in indices])
 
 
 def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
@@ -223,29 +264,35 @@ def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
     return questions
 
 
-@without_gradients
-def run_pca(arguments: argparse.Namespace) -> None:
-    from stylemap.cli import direction_files, encoding, loading
-    from stylemap.editing import directions, finding_directions
+def encode(model: "StylemapModel", dataset: Dataset) -> "tuple[Tensor, list[int]]":
+    """Stylemaps [N, C, S, S] on the CPU of the images that are not damaged, and their indices."""
+    from stylemap.metrics import streams
 
-    check_files(arguments)
-    kept = direction_files.kept_directions(arguments)
-    model = loading.load_model(arguments)
-    stylemaps, _ = encoding.encode(model, *encoding.open_pictures(arguments, model))
-    components = finding_directions.pca(stylemaps, arguments.components)
-    directions.save(arguments.out, [*kept(components), *components])
-    show(components)
-    print(arguments.out)
+    stylemaps = streams.latents_of(model, dataset)
+    usable = streams.undamaged(dataset)  # known when all were read
+    return stylemaps[usable], usable
+
+
+def save(out: Path, kept: "list[Direction]", found: "list[Direction]") -> None:
+    """Write and print directions that were found, and keep those of other names."""
+    from stylemap.editing import directions
+
+    names = {direction.name for direction in found}
+    directions.save(out, [*(direction for direction in kept if direction.name not in names), *found])
+    print_table(found)
+    print(out)
+
+
+# ---- following
 
 
 @without_gradients
 def run_apply(arguments: argparse.Namespace) -> None:
     from stylemap.cli import direction_files, loading, retouching
     from stylemap.editing import applying, directions
-    from stylemap.editing.blending import in_space, push_change
-    from stylemap.editing.edit import Push
+    from stylemap.editing.edit import Edit, Push
 
-    inputs.keep_inputs([arguments.out], [p for p in (arguments.original, arguments.mask, arguments.directions) if p])
+    inputs.keep_inputs([arguments.out], filter(None, (arguments.original, arguments.mask, arguments.directions)))
     if not arguments.mask:
         inputs.only_with("--mask", arguments, "space", "hard")
     model = loading.load_model(arguments)
@@ -254,21 +301,16 @@ def run_apply(arguments: argparse.Namespace) -> None:
             directions.check_cells(arguments.cells, model.config.stylemap_size)
         except InputError as err:
             raise InputError(f"{err}; change --cells") from err
-    (direction,) = direction_files.chosen(arguments, model, [arguments.direction])
-    pictures = retouching.Photos(arguments, model, arguments.weights)
-    original = pictures.open(arguments.original)
-    mask = pictures.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
-    # without a mask both spaces are one
-    space = (arguments.space or "w+") if arguments.mask else "w"
-
-    def maps_of(w: "Tensor") -> "list[Tensor]":
-        return in_space(model, w, space)
-
-    stylemap = model.encode(pictures.image(original))
-    step = Push(direction=direction, amount=arguments.amount, cells=arguments.cells, mask=mask, hard=arguments.hard)
-    change = push_change(step, stylemap, maps_of)
-    edited = applying.apply_changes(model, maps_of(stylemap), [change], space, pictures.paste)
-    pictures.write(arguments.out, original, edited)
+    (direction,) = direction_files.choose(arguments, model, [arguments.direction])
+    photos = retouching.Photos(arguments, model, arguments.weights)
+    original = photos.open(arguments.original)
+    mask = photos.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
+    push = Push(direction=direction, amount=arguments.amount, cells=arguments.cells, mask=mask, hard=arguments.hard)
+    edit = Edit(
+        space=(arguments.space or "w+") if arguments.mask else "w", pushes=(push,)
+    )  # without a mask both are one
+    edited = applying.apply(model, edit, model.encode(photos.image(original)), {}, photos.paste)
+    photos.write(arguments.out, original, edited)
     print(arguments.out)
 
 
@@ -279,74 +321,13 @@ def run_strip(arguments: argparse.Namespace) -> None:
 
     inputs.keep_inputs([arguments.out], arguments.photos)
     model = loading.load_model(arguments)
-    selected = direction_files.chosen(arguments, model, arguments.direction)
+    chosen = direction_files.choose(arguments, model, arguments.direction)
     x = loading.read_photos(arguments.photos, model, arguments.weights)
-    images.write(arguments.out, strips(model, x, selected, arguments.amounts))
+    images.write(arguments.out, strips(model, x, chosen, arguments.amounts))
     print(arguments.out)
 
 
-def run_list(arguments: argparse.Namespace) -> None:
-    from stylemap.cli import direction_files
-    from stylemap.editing import directions
-
-    show(list(directions.load(arguments.file or direction_files.shipped(arguments.weights)).values()))
-
-
-@without_gradients
-def run_convert(arguments: argparse.Namespace) -> None:
-    from stylemap import checkpoint
-    from stylemap.cli import direction_files, loading
-    from stylemap.editing import directions
-
-    if Path(arguments.file).suffix.lower() == ".npy":
-        inputs.keep_inputs([arguments.out], [arguments.file, checkpoint.find_file(arguments.weights)])
-        direction_files.check_overwriting(arguments.out)
-        if arguments.out.suffix.lower() == ".npy":
-            raise InputError("--out must end in .safetensors when a .npy is read")
-        directions.save(
-            arguments.out, [direction_files.read_npy(arguments.file, loading.load_model(arguments), arguments.name)]
-        )
-    else:
-        if arguments.out.suffix.lower() != ".npy" or not arguments.name:
-            raise InputError("a .npy holds one direction; give its --name, and --out NAME.npy")
-        inputs.keep_inputs([arguments.out], [arguments.file])
-        directions.write_npy(
-            arguments.out, direction_files.pick(directions.load(arguments.file), arguments.name, arguments.file)
-        )
-    print(arguments.out)
-
-
-# ---- directions
-
-
-def check_files(arguments: argparse.Namespace) -> None:
-    """InputError if what a verb that finds directions reads would be written over."""
-    from stylemap import checkpoint
-    from stylemap.cli import direction_files
-
-    read = [checkpoint.find_file(arguments.weights), getattr(arguments, "labels", None)]
-    read += [arguments.data if arguments.data != "avatars" else None]
-    written = [arguments.out, getattr(arguments, "strip", None)]
-    inputs.keep_inputs([path for path in written if path], [path for path in read if path])
-    direction_files.check_overwriting(arguments.out)
-
-
-def show(rows: "list[Direction]") -> None:
-    """A line for each direction; accuracies are of held-out images."""
-    names = [terminal.one_line(d.name) for d in rows]
-    width = max(map(len, names))
-    print(f"{'':<{width}}  method      images  positive  accuracy  balanced  baseline  explained  scale")
-    for name, d in zip(names, rows, strict=True):
-        o = d.origin
-        shares = (o.positive, o.accuracy, o.balanced_accuracy, o.baseline, o.explained)
-        cells = "".join(
-            f"{'-' if s is None else f'{s:.1%}':>{w}}" for s, w in zip(shares, (8, 10, 10, 10, 11), strict=True)
-        )
-        without = terminal.one_line(f"  without {', '.join(o.conditional_on)}") if o.conditional_on else ""
-        print(f"{name:<{width}}  {terminal.one_line(o.method):<9}{o.pictures:>9}  {cells}{d.scale:>7.3g}{without}")
-
-
-def strips(model: "StylemapModel", x: "Tensor", selected: "list[Direction]", steps: list[float]) -> "Tensor":
+def strips(model: "StylemapModel", x: "Tensor", chosen: "list[Direction]", amounts: list[float]) -> "Tensor":
     """[3, H, W]: for each direction a sheet, the images [N, 3, R, R] in rows, the amounts in columns."""
     import torch
 
@@ -356,10 +337,59 @@ def strips(model: "StylemapModel", x: "Tensor", selected: "list[Direction]", ste
 
     stylemap = model.encode(x)
     blocks = []
-    for direction in selected:
+    for direction in chosen:
         columns = {"photo": x}
-        for amount in steps:
+        for amount in amounts:
             moved = directions.move(stylemap, direction, amount)
             columns[f"{direction.name} {amount:+g}"] = loading.chunked(model.synthesize, moved).clamp(-1, 1)
         blocks.append(sheets.sheet(columns))
     return torch.cat(blocks, dim=1)
+
+
+# ---- files
+
+
+def run_list(arguments: argparse.Namespace) -> None:
+    from stylemap.cli import direction_files
+    from stylemap.editing import directions
+
+    print_table(list(directions.load(arguments.file or direction_files.find_shipped(arguments.weights)).values()))
+
+
+def print_table(directions: "list[Direction]") -> None:
+    """A line for each direction; accuracies are of held-out images."""
+    names = [terminal.one_line(direction.name) for direction in directions]
+    width = max(map(len, names))
+    print(f"{'':<{width}}  method      images  positive  accuracy  balanced  baseline  explained  scale")
+    for name, direction in zip(names, directions, strict=True):
+        o = direction.origin
+        shares = (o.positive, o.accuracy, o.balanced_accuracy, o.baseline, o.explained)
+        cells = "".join(
+            f"{'-' if s is None else f'{s:.1%}':>{w}}" for s, w in zip(shares, (8, 10, 10, 10, 11), strict=True)
+        )
+        without = terminal.one_line(f"  without {', '.join(o.conditional_on)}") if o.conditional_on else ""
+        method = terminal.one_line(o.method)
+        print(f"{name:<{width}}  {method:<9}{o.pictures:>9}  {cells}{direction.scale:>7.3g}{without}")
+
+
+@without_gradients
+def run_convert(arguments: argparse.Namespace) -> None:
+    from stylemap import checkpoint
+    from stylemap.cli import direction_files, loading
+    from stylemap.editing import directions
+
+    to_npy = arguments.out.suffix.lower() == ".npy"
+    if Path(arguments.file).suffix.lower() == ".npy":
+        inputs.keep_inputs([arguments.out], [arguments.file, checkpoint.find_file(arguments.weights)])
+        direction_files.read_replaced(arguments.out)
+        if to_npy:
+            raise InputError("--out must end in .safetensors when a .npy is read")
+        model = loading.load_model(arguments)
+        directions.save(arguments.out, [direction_files.read_npy(arguments.file, model, arguments.name)])
+    else:
+        if not to_npy or not arguments.name:
+            raise InputError("a .npy holds one direction; give its --name, and --out NAME.npy")
+        inputs.keep_inputs([arguments.out], [arguments.file])
+        stored = directions.load(arguments.file)
+        directions.write_npy(arguments.out, direction_files.pick(stored, arguments.name, arguments.file))
+    print(arguments.out)

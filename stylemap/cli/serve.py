@@ -7,17 +7,12 @@ import socket
 import sys
 import threading
 import webbrowser
-from typing import TYPE_CHECKING
 
 from stylemap import faces
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import whole
 from stylemap.errors import InputError
-from stylemap.resources import PRETRAINED
-
-if TYPE_CHECKING:
-    from stylemap.editing.directions import Direction
 
 SMALL = 64  # pixels; up to here a thread that waits for another, which the browser holds up, costs more than it gains
 BACKLOG = 128  # connections that wait to be taken
@@ -74,10 +69,11 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from stylemap import familiarity
-    from stylemap.cli import loading
+    from stylemap.cli import direction_files, loading
 
-    directions = find_directions(arguments)
     model = loading.load_model(arguments)
+    path = arguments.directions or direction_files.shipped(arguments.weights)
+    directions = direction_files.load(path, model) if path else {}
     if arguments.threads or model.config.resolution <= SMALL:
         torch.set_num_threads(arguments.threads or 1)
     bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * limits.MEGA)
@@ -99,18 +95,6 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.open:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         connections.Server(connections.configured(application, bounds)).run(sockets=[listening])
-
-
-def find_directions(arguments: argparse.Namespace) -> "dict[str, Direction]":
-    """Those of the file, or those that come with shipped weights, if any."""
-    from stylemap import checkpoint
-    from stylemap.editing import directions
-
-    if arguments.directions is not None:
-        return directions.load(arguments.directions)
-    weights = checkpoint.find_file(arguments.weights)
-    shipped = directions.shipped(weights.stem) if str(weights.parent) == str(PRETRAINED) else None
-    return directions.load(shipped) if shipped else {}
 
 
 def find_finder(detector: str | None) -> faces.Finder | None:
