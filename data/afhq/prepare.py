@@ -40,20 +40,20 @@ RELEASES = (
 
 
 @published_data.script
-def main(argv: list[str], releases: tuple[Release, ...] = RELEASES) -> int:
+def main(argv: list[str], releases: tuple[Release, ...] = RELEASES) -> None:
     arguments = parse(argv)
     source = open_source(arguments.source)
     folders, others = sort_out(source.pictures())
     release = recognise(source.path, folders, releases)
     chosen = [name for name in CLASSES if name in (arguments.classes or CLASSES)]
     complaints = [*wrong_counts(folders, release, chosen), *published_sets.complaint("images too many", others)]
-    published_data.note(published_sets.validate_release(source.path, release.title, complaints, arguments.partial))
+    published_sets.validate_release(source.path, release.title, complaints, arguments.partial)
     places = {}
     for name in chosen:
         places.update(split(folders.get(("train", name), {}), folders.get((release.heldout, name), {}), release, name))
     if not places:
         raise InputError(f"{source.path} holds no image of {', '.join(chosen)}; choose other --classes")
-    return preparing.write_zip(source, arguments.out, places, arguments)
+    preparing.write_zip(source, arguments.out, places, arguments)
 
 
 def parse(argv: list[str]):

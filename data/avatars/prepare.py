@@ -75,9 +75,8 @@ def prepare(options: argparse.Namespace) -> None:
 
 
 @published_data.script
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
     prepare(parse(arguments))
-    return 0
 
 
 if __name__ == "__main__":

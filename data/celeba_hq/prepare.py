@@ -33,7 +33,7 @@ class Tables:
 
 
 @published_data.script
-def main(argv: list[str], counts: Counts = COUNTS) -> int:
+def main(argv: list[str], counts: Counts = COUNTS) -> None:
     arguments = published_data.parser("celeba_hq", __doc__).parse_args(argv)
     out = arguments.out
     maps, table = out.with_name(f"{out.stem}-labels.zip"), out.with_suffix(".csv")
@@ -45,16 +45,14 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
     stems = {name: f"{counts.split(number)}/{number:05d}" for number, name in pictures.items()}
     if finished(source, stems, arguments):
         print(f"{out} is there already")
-    elif code := preparing.write_zip(source, out, {name: f"{stem}.jpg" for name, stem in stems.items()}, arguments):
-        return code
+    else:
+        preparing.write_zip(source, out, {name: f"{stem}.jpg" for name, stem in stems.items()}, arguments)
     if labels is not None:
         labelled = {name: stem for name, stem in stems.items() if name in labels}
-        if code := published_data.label_maps(labels, labelled, maps, arguments.workers):
-            return code
+        published_data.label_maps(labels, labelled, maps, arguments.workers)
     names = {record["source"]: record["name"] for record in open_source(out).manifest()["images"]}
     write_text(table, tabulate({n: names[name] for n, name in pictures.items() if name in names}, tables))
     print(f"{table}  ({len(names)} images, {len(tables.attributes)} attributes)")
-    return 0
 
 
 def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tuple[dict[int, str], PartLabels | None]:
@@ -79,7 +77,7 @@ def inspect(source: Source, tables: Tables, counts: Counts, partial: bool) -> tu
         *published_sets.complaint(f"images not in {MAPPING}", unmapped),
         *published_sets.complaint(f"images not in {ATTRIBUTES}", undescribed),
     ]
-    published_data.note(published_sets.validate_release(source.path, "CelebAMask-HQ", complaints, partial))
+    published_sets.validate_release(source.path, "CelebAMask-HQ", complaints, partial)
     return pictures, labels if len(unlabelled) < len(pictures) else None
 
 

@@ -17,7 +17,7 @@ FULL_SIZE = "images1024x1024"  # their folder, where the download holds thumbnai
 
 
 @published_data.script
-def main(argv: list[str], counts: Counts = COUNTS) -> int:
+def main(argv: list[str], counts: Counts = COUNTS) -> None:
     arguments = parse(argv)
     source = open_source(arguments.source)
     pictures, others = published_sets.sort_by_number(at_full_size(source.pictures()), counts.total)
@@ -27,12 +27,12 @@ def main(argv: list[str], counts: Counts = COUNTS) -> int:
         *published_sets.complaint("missing images", published_sets.missing_numbers(pictures, counts.total)),
         *published_sets.complaint("images too many", others),
     ]
-    published_data.note(published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial))
+    published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial)
     if arguments.metadata:
         for number in verify(source, pictures, arguments):
             del pictures[number]
     places = {name: f"{counts.split(number)}/{number:05d}.png" for number, name in pictures.items()}
-    return preparing.write_zip(source, arguments.out, places, arguments)
+    preparing.write_zip(source, arguments.out, places, arguments)
 
 
 def parse(argv: list[str]):
@@ -55,7 +55,7 @@ def verify(source: Source, pictures: dict[int, str], arguments) -> list[int]:
         damaged = set(published_sets.find_damaged(source, checksums, arguments.workers, bar))
     print(f"{len(listed) - len(damaged)} of {len(pictures)} images have the MD5 that {arguments.metadata} lists")
     complaints = published_sets.complaint("images with another MD5", sorted(damaged))
-    published_data.note(published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial))
+    published_sets.validate_release(source.path, "FFHQ", complaints, arguments.partial)
     return [number for number, name in listed.items() if name in damaged]
 
 

@@ -48,7 +48,7 @@ def check(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     source = open_source(arguments.source, arguments.resolution)
-    with Bar("pictures") as bar:
+    with Bar("images") as bar:
         report = inspection.inspect_source(source, arguments.resolution, arguments.workers, bar)
     if arguments.json:
         files.write_text(arguments.json, json.dumps(report.as_dict(), indent=1) + "\n")

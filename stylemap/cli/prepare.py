@@ -21,6 +21,6 @@ def prepare(parser: Parser) -> None:
     parser.set_defaults(run=run)
 
 
-def run(arguments: argparse.Namespace) -> int:
+def run(arguments: argparse.Namespace) -> None:
     source = open_source(arguments.source, arguments.resolution)
-    return preparing.write_zip(source, arguments.out, None, arguments, (arguments.heldout, arguments.test))
+    preparing.write_zip(source, arguments.out, None, arguments, (arguments.heldout, arguments.test))

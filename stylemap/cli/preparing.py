@@ -1,8 +1,9 @@
 """One zip of a data set, prepared for a person: its flags, progress bar and summary; shared by `data prepare` and ``data/``."""
 
 import argparse
+import contextlib
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from tqdm import tqdm
@@ -45,8 +46,8 @@ def write_zip(
     places: Mapping[str, str] | None,
     arguments: argparse.Namespace,
     holdout: tuple[int, int] = (0, 0),
-) -> int:
-    """Prepare under a progress bar and print what became of the images. Returns the exit code."""
+) -> None:
+    """Prepare under a progress bar and print what became of the images."""
     options = preparing.Options(
         arguments.resolution,
         arguments.pad,
@@ -55,20 +56,12 @@ def write_zip(
         arguments.skip_small,
         arguments.drop_duplicates,
     )
-    with Bar("pictures") as bar:
-        try:
-            content = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
-        except KeyboardInterrupt:
-            print(
-                f"stopped; finished work is in {unfinished(out)}; run the same command again to continue",
-                file=sys.stderr,
-            )
-            return 130
-    print(describe(out, content))
-    return 0
+    with packing_bar("images", out) as bar:
+        content = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
+    print(summary(out, content))
 
 
-def describe(out: Path, content: dict) -> str:
+def summary(out: Path, content: dict) -> str:
     """What became of the images of a source, from the ``dataset.json``: a few lines for a person."""
     images, copies, left_out = content["images"], len(content["duplicates"]), content["left_out"]
     kept, enlarged = (sum(image.get(what, False) for image in images) for what in ("kept", "enlarged"))
@@ -109,3 +102,15 @@ class Bar:
 
     def __exit__(self, *_) -> None:
         self.bar.close()
+
+
+@contextlib.contextmanager
+def packing_bar(unit: str, out: Path) -> Iterator[Bar]:
+    """A progress bar while a zip is made. Ctrl-C is answered with how to go on."""
+    with Bar(unit) as bar:
+        try:
+            yield bar
+        except KeyboardInterrupt:
+            text = f"stopped; finished work is in {unfinished(out)}; run the same command again to continue"
+            print(text, file=sys.stderr)
+            raise

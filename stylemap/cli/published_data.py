@@ -1,4 +1,4 @@
-"""What the scripts in ``data/`` that prepare a published data set have in common: flags, notes, errors."""
+"""What the scripts in ``data/`` that prepare a published data set have in common: flags and errors."""
 
 import functools
 import sys
@@ -6,9 +6,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from stylemap import cli
-from stylemap.cli import preparing, terminal
+from stylemap.cli import preparing
 from stylemap.cli.parsing import Parser
-from stylemap.datasets.packing import unfinished
 from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.parts.preparing import prepare_parts
 
@@ -22,34 +21,20 @@ def parser(name: str, description: str) -> Parser:
     return parser
 
 
-def script(verb: Callable[..., int]) -> Callable[..., int]:
+def script(verb: Callable[..., None]) -> Callable[..., int]:
     """Make ``main(argv=None, ...)`` of ``verb(argv, ...)``, with the exit codes of the command line."""
 
     @functools.wraps(verb)
     def main(argv: list[str] | None = None, *given) -> int:
-        return cli.answered(lambda: verb(sys.argv[1:] if argv is None else argv, *given))
+        return cli.answered(lambda: verb(sys.argv[1:] if argv is None else argv, *given) or 0)
 
     return main
 
 
-def note(finding: str) -> None:
-    """Tell what --partial puts up with."""
-    if finding:
-        print(f"note: {terminal.one_line(finding)}; taken as it is")
-
-
-def label_maps(labels: PartLabels, places: Mapping[str, str], out: Path, workers: int) -> int:
-    """`prepare_parts` under a progress bar, like `preparing.write_zip`. Returns the exit code."""
-    with preparing.Bar("label maps") as bar:
-        try:
-            content = prepare_parts(labels, places, out, workers, bar)
-        except KeyboardInterrupt:
-            print(
-                f"stopped; finished work is in {unfinished(out)}; run the same command again to continue",
-                file=sys.stderr,
-            )
-            return 130
+def label_maps(labels: PartLabels, places: Mapping[str, str], out: Path, workers: int) -> None:
+    """`prepare_parts` under a progress bar, like `preparing.write_zip`."""
+    with preparing.packing_bar("label maps", out) as bar:
+        content = prepare_parts(labels, places, out, workers, bar)
     print(f"{out}  ({out.stat().st_size / 1e6:.1f} MB)\n{len(content['images'])} label maps")
     if content["left_out"]:
         print(f"{len(content['left_out'])} left out, the first: {content['left_out'][0]['why']}")
-    return 0

@@ -3,13 +3,14 @@
 import functools
 import hashlib
 import re
+import warnings
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from stylemap import parallel
 from stylemap.datasets.sources import Source
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 NUMBER = re.compile(r"(?:img)?([0-9]{1,12})")  # 00012.png, or img00000012.png as in NVIDIA's zips
 NAMED = 3  # names that a complaint lists
@@ -65,18 +66,14 @@ def complaint(what: str, names: Sequence[str]) -> list[str]:
     return [f"{what}: {len(names)} ({', '.join(names[:NAMED])}{more})"]
 
 
-def validate_release(path: Path, title: str, complaints: Sequence[str], partial: bool) -> str:
-    """What to say about an archive that is not as published; "" if it is.
-
-    Raises:
-        InputError: it is not, and not ``partial``.
-    """
+def validate_release(path: Path, title: str, complaints: Sequence[str], partial: bool) -> None:
+    """Raise an InputError if an archive is not as published. With ``partial`` a note tells of it, and it is taken as it is."""
     if not complaints:
-        return ""
+        return
     finding = f"{path} is not {title} as published: {'; '.join(complaints)}"
     if not partial:
         raise InputError(f"{finding}; download it again, or take what is there with --partial")
-    return finding
+    warnings.warn(Note(f"{finding}; taken as it is"), stacklevel=2)
 
 
 def find_damaged(

@@ -135,7 +135,7 @@ class TestWrong:
     def test_partial(self, tmp_path, capsys):
         files = dict(list(content().items())[::3])  # of each held-out class 2 images, fewer than are held out
         assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
-        assert "note: " in capsys.readouterr().out
+        assert "note: " in capsys.readouterr().err
         found = stored(tmp_path / "out.zip")
         assert len(found) == len(files)
         assert classes(of("val", found)) == classes(of("test", found)) == {"cat": 1, "dog": 1, "wild": 1}

@@ -204,7 +204,7 @@ class TestPartial:
 
     def test_pictures_and_labels(self, tmp_path, capsys):
         rows = self.made(tmp_path, "img/3.jpg", "00004_")
-        assert "missing images: 1 (00003); images without labels in" in capsys.readouterr().out
+        assert "missing images: 1 (00003); images without labels in" in capsys.readouterr().err
         assert [row["name"] for row in rows] == sorted(stored(tmp_path / "out.zip"), key=lambda name: name[-9:])
         assert len(rows) == 13
         maps = stored(tmp_path / "out-labels.zip")

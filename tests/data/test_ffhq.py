@@ -132,8 +132,8 @@ class TestIncomplete:
         files = content() | {"teaser.png": picture(0)}
         del files["00003.png"]
         assert run(pack_shuffled(tmp_path / "in.zip", files), tmp_path / "out.zip", "--partial") == 0
-        assert "note: " in (out := capsys.readouterr().out)
-        assert "missing images: 1 (00003); images too many: 1 (teaser.png); taken as it is" in out
+        assert "note: " in (told := capsys.readouterr().err)
+        assert "missing images: 1 (00003); images too many: 1 (teaser.png); taken as it is" in told
         found = stored(tmp_path / "out.zip")
         assert len(found) == 26
         assert of("val", found) == {"00020", "00021", "00022"}  # the others stay where they are
