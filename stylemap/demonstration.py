@@ -71,10 +71,7 @@ def transplant_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
     originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
     original, reference = model.encode(originals), model.encode(references)
     eyes, mouth = (torch.cat([part_mask(faces, b, b, parts) for _, b in pairs]) for parts in (EYES, MOUTH))
-    step, resolution = (
-        model.config.stylemap_size // 8,
-        model.config.resolution,
-    )  # cells; an eye is an eighth of the image
+    step, resolution = model.config.stylemap_size // 8, model.config.resolution  # an eye is an eighth, so many cells
     cells = Box(source=(5 * step, 2 * step), target=(step, 2 * step), size=(2 * step, 4 * step))
     return sheets.sheet(
         {

@@ -23,10 +23,7 @@ from stylemap.photos.output_formats import by_suffix
 
 SLOWEST = 0.1  # fps; slower ones overflow the 16 bits of a duration
 FASTEST = 50  # fps; viewers show faster GIFs at 10
-PALETTE_FRAMES, PALETTE_PIXELS = (
-    64,
-    1 << 16,
-)  # at most so many frames, about so many pixels decide on the colours of a GIF
+PALETTE_FRAMES, PALETTE_PIXELS = 64, 1 << 16  # that decide on the colours of a GIF: at most, and about
 BT709, LIMITED = 1, 1  # ITU-T H.273: the matrix, primaries and transfer of HD; values 16 .. 235
 
 
@@ -125,9 +122,8 @@ def _paletted(frames: Iterator[np.ndarray], scratch: BinaryIO) -> Iterator[av.Vi
         return np.frombuffer(scratch.read(math.prod(shape)), np.uint8).reshape(shape)
 
     sample = evenly(count, PALETTE_FRAMES)
-    step = (
-        len(sample) * math.prod(shape[:2]) // PALETTE_PIXELS | 1
-    )  # odd, so that it meets every column of an even width
+    # odd, so that it meets every column of an even width
+    step = len(sample) * math.prod(shape[:2]) // PALETTE_PIXELS | 1
     pixels = np.concatenate([stored(k).reshape(-1, 3)[::step] for k in sample])
     palette = Image.fromarray(pixels[None]).quantize(256, Image.Quantize.MEDIANCUT, kmeans=1)
     colours = np.full((256, 4), 255, np.uint8)  # alpha, red, green, blue

@@ -33,11 +33,8 @@ BESIDE = {"WEBP": 9, "AVIF": 3, "HEIF": 2, "GIF": 4}
 MOST_EXIF = 1000  # pieces of a JPEG's EXIF, which Pillow joins one by one
 MOST_RUNS = 1 << 24  # pixels of a BMP in run lengths, which Pillow unpacks slowly
 MOST_PASSES = 20, 2_000_000_000  # scans of a JPEG; with more scans, the pixels that they visit together
-HEAD = (
-    1 << 11,
-    1 << 15,
-    1 << 18,
-)  # bytes: most headers end within the first, those of photos with a preview within the last
+# Bytes: most headers end within the first, those of photos with a preview within the last
+HEAD = (1 << 11, 1 << 15, 1 << 18)
 
 # What Pillow raises on damaged data: its plugins do not catch what their parsing raises
 DAMAGED = (

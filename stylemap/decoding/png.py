@@ -83,9 +83,8 @@ def _transparency(chunk: bytes, colour_type: int, depth: int, mode: str) -> int 
     if count is None:
         return None
     white = (1 << depth) - 1
-    key = tuple(
-        value & white for value in struct.unpack(f">{count}H", chunk[: 2 * count])
-    )  # the bits above mean nothing
+    # the bits above those of white mean nothing
+    key = tuple(value & white for value in struct.unpack(f">{count}H", chunk[: 2 * count]))
     if count == 3:
         return key
     return key[0] * 255 // white if mode == "L" else key[0]  # Pillow spreads 2 and 4 bits so
