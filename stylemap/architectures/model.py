@@ -88,6 +88,16 @@ class Model(nn.Module):
         """The noise maps that are added where none are given, [1, 1, s, s] each; [] where the model has no noise inputs."""
         return []
 
+    def input_of(self, latent: Tensor) -> Tensor:
+        """Latents -> [N, C', 8, 8], the features that enter the first layer at side 8: the extra "input" that changes nothing.
+
+        Raises:
+            InputError: the generator takes no input.
+        """
+        raise InputError(
+            f"structured noise needs a generator with noise maps; these weights have a {self.latents.words}"
+        )
+
     @torch.no_grad()
     def mean_mapped(self, z: Tensor) -> Tensor:
         """[1, *shape]: the mean of what ``z`` maps to."""
@@ -141,6 +151,11 @@ def noise_of(seeds: Sequence[int], length: int) -> Tensor:
 def truncate(latent: Tensor, mean: Tensor, psi: float) -> Tensor:
     """``mean + psi (latent - mean)``: less varied, more typical samples for psi < 1 (StyleGAN, appendix B)."""
     return torch.lerp(mean, latent, psi)
+
+
+def interpolate(first: Tensor, second: Tensor, share: Tensor) -> Tensor:
+    """The straight way from ``first`` to ``second``, [N, ...] each: where each of them is after its share [N] of it."""
+    return torch.lerp(first, second, share.view(-1, *[1] * (first.dim() - 1)))
 
 
 def check_tensor(name: str, x: object) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated
 import torch
 from torch import Tensor
 
-from stylemap.architectures.model import check_shape
+from stylemap.architectures.model import Model, check_shape
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import masks
 from stylemap.editing.blending import in_space, render
@@ -75,7 +75,7 @@ def timeline(pictures: int, frames: int, loop: bool) -> list[Tensor]:
     return [way[:-1]] * (pictures - 2) + [way]
 
 
-def frames_at_once(model: StylemapModel) -> int:
+def frames_at_once(model: Model) -> int:
     """How many frames of the model's resolution are rendered in one pass."""
     return max(1, min(MOST_AT_ONCE, PIXELS_AT_ONCE // model.config.resolution**2))
 

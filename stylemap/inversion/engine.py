@@ -4,7 +4,7 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -71,7 +71,7 @@ class State:
     tensors: Tensors
     phase: int = 0
     step: int = 0  # of the phase
-    adam: dict | None = None
+    adam: dict[str, Any] | None = None
     history: list[HistoryRow] = field(default_factory=list)
     ran: int = 0  # steps of all phases; fewer than planned where a phase stopped early
     seconds: float = 0.0
@@ -80,12 +80,12 @@ class State:
     lowest_at: Tensor | None = None  # [N], its step
     done: Tensor | None = None  # bool [N]
 
-    def plain(self) -> dict:
+    def plain(self) -> dict[str, Any]:
         """For `torch.save`, to be read with weights_only."""
         return {**vars(self), "history": [tuple(row) for row in self.history]}
 
     @classmethod
-    def of(cls, plain: dict) -> "State":
+    def of(cls, plain: dict[str, Any]) -> "State":
         """The inverse of `plain`.
 
         Raises:
@@ -148,7 +148,9 @@ def seconds_per_step(state: State) -> float:
     return state.seconds / max(1, state.ran)
 
 
-def _run(problem: Problem, state: State, before: int, stopping: Stopping, every: int, tick: Tick | None, bar) -> None:
+def _run(
+    problem: Problem, state: State, before: int, stopping: Stopping, every: int, tick: Tick | None, bar: tqdm
+) -> None:
     phase = problem.phases[state.phase]
     leaves = {name: state.tensors[name].detach().requires_grad_() for name in phase.rates}
     adam = _adam(phase, leaves, state.adam)
@@ -193,8 +195,8 @@ def _run(problem: Problem, state: State, before: int, stopping: Stopping, every:
         clock = time.perf_counter()
 
 
-def _adam(phase: Phase, leaves: Tensors, saved: dict | None) -> torch.optim.Adam:
-    groups: Iterable[dict] = [{"params": [x], "name": name} for name, x in leaves.items()]
+def _adam(phase: Phase, leaves: Tensors, saved: dict[str, Any] | None) -> torch.optim.Adam:
+    groups: Iterable[dict[str, Any]] = [{"params": [x], "name": name} for name, x in leaves.items()]
     adam = torch.optim.Adam(groups, lr=0.0, betas=BETAS, eps=EPS)
     if saved is not None:
         adam.load_state_dict(saved)
@@ -213,8 +215,9 @@ def _step(adam: torch.optim.Adam, leaves: Tensors, losses: Tensor, done: Tensor 
             if standardise and name.startswith("noise."):
                 x.copy_(projector.standardise(x))
         # last, so that images that are done stay the same to the last bit
-        for name, old in before.items():
-            leaves[name].copy_(torch.where(done.view(-1, *[1] * (old.dim() - 1)), old, leaves[name]))
+        if done is not None:
+            for name, old in before.items():
+                leaves[name].copy_(torch.where(done.view(-1, *[1] * (old.dim() - 1)), old, leaves[name]))
 
 
 def _noisy(latent: Tensor, deviation: float, seeds: tuple[int, ...]) -> Tensor:
@@ -230,7 +233,7 @@ def _check_done(state: State, stopping: Stopping) -> bool:
     if stopping.error is None and stopping.patience is None:
         return False
     loss, error = (torch.tensor(x, dtype=torch.float64) for x in (state.history[-1].loss, state.history[-1].error))
-    if state.lowest is None:
+    if state.lowest is None or state.lowest_at is None:
         state.lowest, state.lowest_at = torch.full_like(loss, math.inf), torch.zeros(len(loss), dtype=torch.int64)
     better = loss < (1 - stopping.gain) * state.lowest
     state.lowest = torch.where(better, loss, state.lowest)

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -77,7 +77,7 @@ class ResultFolder:
     """
 
     path: Path
-    settings: dict
+    settings: dict[str, Any]
     steps: int
     every: int
     kind: FilmKind
@@ -91,7 +91,7 @@ class ResultFolder:
     # ---- the state
 
     @property
-    def state_settings(self) -> dict:
+    def state_settings(self) -> dict[str, Any]:
         return self.settings | {"every": self.every}
 
     def film(self, frames: Iterable[Tensor] = ()) -> Film:
@@ -138,12 +138,12 @@ class ResultFolder:
 
     # ---- the results
 
-    def film_file(self, photo: PhotoFile) -> dict | None:
+    def film_file(self, photo: PhotoFile) -> dict[str, Any] | None:
         """The entry of the film in the note; None where there is no film."""
         file = film_name(photo.name, self.kind) if self.steps else None
-        return file and {"file": file, "every": self.every}
+        return {"file": file, "every": self.every} if file else None
 
-    def written(self, photo: PhotoFile) -> dict | None:
+    def written(self, photo: PhotoFile) -> dict[str, Any] | None:
         """The note of an earlier call, if it finished this photo and all its files are still there.
 
         Raises:
@@ -166,11 +166,9 @@ class ResultFolder:
         names = names_of(photo.name, self.kind if film else "none")
         return note if all((self.path / name).exists() for name in names) else None
 
-    def write(self, i: int, photo: PhotoFile, image: Tensor, inversion: Inversion, film: Film) -> dict:
+    def write(self, i: int, photo: PhotoFile, image: Tensor, inversion: Inversion, film: Film) -> dict[str, Any]:
         """Write the files of photo i of an inversion. The note comes last, as it says that the others are there. Returns it."""
-        columns = ("phase", "step", "seconds", "loss", "regulariser", "error")
-        of_one = ("loss", "regulariser", "error")
-        note = {
+        note: dict[str, Any] = {
             "key": photo.key,
             "source": str(photo.path),
             "error": inversion.error[i].item(),
@@ -183,7 +181,7 @@ class ResultFolder:
             "film": self.film_file(photo),
             "origin": self.settings | inversion.origin,
             "history": [
-                {name: getattr(row, name)[i] if name in of_one else getattr(row, name) for name in columns}
+                {name: value[i] if isinstance(value, list) else value for name, value in row._asdict().items()}
                 for row in inversion.history
             ],
         }
@@ -208,13 +206,13 @@ def film_name(name: str, kind: FilmKind) -> str | None:
     return None if kind == "none" else f"{name}.{'film.png' if kind == 'png' else kind}"
 
 
-def title(settings: dict) -> str:
+def title(settings: dict[str, Any]) -> str:
     """The method of a result or a state, for a message."""
     counts = [f"{name}={value}" for name, value in settings["knobs"].items() if name in COUNTS]
     return ", ".join([f"method {settings['preset']}", *counts])
 
 
-def difference(known: dict, settings: dict) -> str:
+def difference(known: dict[str, Any], settings: dict[str, Any]) -> str:
     """The first of the settings that differs from the known ones; empty if none does."""
     for name, value in settings.items():
         other = known.get(name)

@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -38,7 +39,7 @@ class Inversion:
     """Of the whole batch, when warm; for an encoder, of one pass."""
     seconds_statistics: float
     """Of computing mean and spread of w; 0 if they were known or are not needed."""
-    origin: dict
+    origin: dict[str, Any]
     """The method, its knobs, its source, the perceptual network, and the size of each tensor that an image is rendered from."""
 
     @property

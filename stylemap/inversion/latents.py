@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from safetensors.torch import save as serialize
 from torch import Tensor
 
 from stylemap import reading
-from stylemap.architectures.model import Model
+from stylemap.architectures.model import Model, interpolate
+from stylemap.editing.motion import frames_at_once
 from stylemap.errors import InputError, quoted
 from stylemap.files import write_bytes
 from stylemap.inversion.inverting import render
@@ -23,7 +25,6 @@ from stylemap.inversion.subject import Tensors
 FORMAT = "stylemap-latent-1"
 SUFFIXES = (".npy", ".safetensors")
 EXCHANGED = (3, 4)  # layers, of the features of a face: Yang and Lim 2019, as StyleGAN_LatentEditor has them
-FRAMES_AT_ONCE = 16
 
 
 @dataclass(frozen=True)
@@ -32,7 +33,7 @@ class SavedLatent:
 
     latent: Tensor  # [1, L, C] or [1, C, S, S]
     extras: Tensors  # see `Inversion.extras`; [1, ...] each
-    info: dict  # its origin, for the record
+    info: dict[str, Any]  # its origin, for the record
 
     def image(self, model: Model) -> Tensor:
         """[1, 3, R, R]."""
@@ -186,10 +187,6 @@ def morph(model: Model, first: SavedLatent, second: SavedLatent, shares: Tensor)
         Batches [k, 3, R, R].
     """
     common = first.extras if first.extras.keys() == second.extras.keys() else {}
-    for part in shares.to(model.device).split(FRAMES_AT_ONCE):
-
-        def between(a: Tensor, b: Tensor, part: Tensor = part) -> Tensor:
-            return torch.lerp(a, b, part.view(-1, *[1] * (a.dim() - 1)))
-
-        extras = {name: between(x, second.extras[name]) for name, x in common.items()}
-        yield render(model, between(first.latent, second.latent), extras)
+    for part in shares.to(model.device).split(frames_at_once(model)):
+        extras = {name: interpolate(x, second.extras[name], part) for name, x in common.items()}
+        yield render(model, interpolate(first.latent, second.latent, part), extras)

@@ -100,4 +100,4 @@ def gram(features: Tensor, mask: Tensor | None = None) -> Tensor:
 
 def fitted(mask: Tensor, features: Tensor) -> Tensor:
     """The share of the mask in every cell of features of its side or a smaller one."""
-    return F.adaptive_avg_pool2d(mask, features.shape[-2:])
+    return F.adaptive_avg_pool2d(mask, (features.shape[-2], features.shape[-1]))

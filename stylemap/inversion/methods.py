@@ -6,7 +6,7 @@ docs/inversion.md says where a recipe was published in part only, or is changed 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, replace
 from functools import partial
-from typing import ClassVar, Literal, get_args, get_origin, get_type_hints
+from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
 import torch
 from torch import Tensor
@@ -60,8 +60,8 @@ class Inputs:
         if len(self.targets) == 1 and first.mask is None:
             return self.subject.model.encode(first.images).clone()
         masks = [torch.ones_like(t.images[:, :1]) if t.mask is None else t.mask for t in self.targets]
-        total = sum(m * t.images for m, t in zip(masks, self.targets, strict=True))
-        covered = sum(masks)
+        total = sum((m * t.images for m, t in zip(masks, self.targets, strict=True)), torch.zeros(()))
+        covered = sum(masks, torch.zeros(()))
         mean = self.subject.render({"latent": self.mean(MEAN_SAMPLES)[:1]}).clamp(-1, 1)
         return self.subject.model.encode(total / covered.clamp(min=1) + (1 - covered).clamp(min=0) * mean).clone()
 
@@ -78,29 +78,46 @@ def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors]
 class Method:
     """Where to begin and how to go on. The fields are the knobs."""
 
-    source: ClassVar[str]  # of the recipe
-    latents: ClassVar[Kind] = "any"  # that the generator must have
     perceptual: ClassVar[bool] = True  # whether the method uses the perceptual network
-    begins_at_encoder: ClassVar[bool] = False
     terms: ClassVar[tuple[str, ...]] = ()  # knobs that weigh the terms of the loss, if each of them may be 0
-    # Knobs that some methods have, as they are for the others. An annotation would make fields of them.
-    layers = ()
-    statistics_samples = None
-    render_noise = True
 
     seed: int = 0
     """Of all noise."""
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name, kind in get_type_hints(type(self)).items():
             if get_origin(kind) is Literal and getattr(self, name) not in get_args(kind):
                 raise InputError(f"{name}={getattr(self, name)} must be one of {', '.join(get_args(kind))}")
-        if unknown := [name for name in self.layers if name not in VGG_LAYERS]:
-            raise InputError(f"layers: {unknown[0]} is not a layer of VGG-16, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
         if self.terms and not any(getattr(self, name) for name in self.terms):
             raise InputError(f"{', '.join(self.terms)} are all 0, which leaves no loss: set one above 0")
         if self.statistics_samples is not None and self.statistics_samples < 1:
             raise InputError("statistics_samples must be 1 or more")
+
+    # What some methods have as a knob or a constant.
+
+    @property
+    def source(self) -> str:
+        """Of the recipe."""
+        raise NotImplementedError
+
+    @property
+    def latents(self) -> Kind:
+        """That the generator must have."""
+        return "any"
+
+    @property
+    def begins_at_encoder(self) -> bool:
+        return False
+
+    @property
+    def statistics_samples(self) -> int | None:
+        """The number of z that mean and spread of w come from; None where they are not needed."""
+        return None
+
+    @property
+    def render_noise(self) -> bool:
+        """Render the result with the optimised noise maps."""
+        return True
 
     @property
     def counts(self) -> dict[str, int]:
@@ -119,7 +136,7 @@ class Method:
                 "it needs stylemaps, and these weights have one vector per layer; take w or w+, or other weights"
             )
 
-    def origin(self, network: Perceptual) -> dict:
+    def origin(self, network: Perceptual) -> dict[str, Any]:
         """The method, its source, its knobs and the perceptual network, for the record."""
         about = {"method": type(self).__name__, "source": self.source, "knobs": asdict(self)}
         return about | {"perceptual": network.origin if self.perceptual else None}
@@ -129,8 +146,8 @@ class Method:
         raise NotImplementedError
 
     def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
-        """Empty for a method that does not optimise. ``start`` is the result of `start`."""
-        raise NotImplementedError
+        """None for a method that does not optimise. ``start`` is the result of `start`."""
+        return []
 
 
 @dataclass(frozen=True)
@@ -143,9 +160,6 @@ class Encoder(Method):
 
     def start(self, inputs: Inputs) -> Tensors:
         return {"latent": inputs.encoded()}
-
-    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
-        return []
 
 
 @dataclass(frozen=True)
@@ -198,17 +212,18 @@ class Projection(Method):
         spread = self.spread(inputs)
         compare = Comparison(inputs.targets, inputs.perceptual, Weights(distance=1.0, pixels=self.pixels))
         rates = dict.fromkeys(inputs.subject.rendered(start), self.rate)
-        phase = Phase(
-            "projection",
-            self.steps,
-            rates,
-            lambda _, images: compare(images),
-            partial(projector.rate, rampup=self.rampup, rampdown=self.rampdown),
-            lambda t: spread * projector.latent_noise(t, self.noise, self.noise_ramp),
-            noise_regulariser(self.regularisation, rates),
-            standardise=True,
-        )
-        return [phase]
+        return [
+            Phase(
+                "projection",
+                self.steps,
+                rates,
+                lambda _, images: compare(images),
+                partial(projector.rate, rampup=self.rampup, rampdown=self.rampdown),
+                lambda t: spread * projector.latent_noise(t, self.noise, self.noise_ramp),
+                noise_regulariser(self.regularisation, rates),
+                standardise=True,
+            )
+        ]
 
     def spread(self, inputs: Inputs) -> float:
         spread = inputs.subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
@@ -225,8 +240,8 @@ class StructuredNoise(Projection):
     source: ClassVar[str] = "this project, after Alharbi and Wonka (arXiv 2004.12411)"
 
     def start(self, inputs: Inputs) -> Tensors:
-        tensors = super().start(inputs)
-        return {**tensors, "input": inputs.subject.input_of(tensors["latent"])}
+        tensors, model = super().start(inputs), inputs.subject.model
+        return {**tensors, "input": model.input_of(model.spread_out(tensors["latent"]))}
 
 
 @dataclass(frozen=True)
@@ -248,6 +263,11 @@ class Image2StyleGAN(Method):
     """Weight of the Gram matrix of conv4_2, for the exchange of faces."""
     layers: tuple[str, ...] = FOUR_LAYERS
     statistics_samples: int = MEAN_SAMPLES
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if unknown := [name for name in self.layers if name not in VGG_LAYERS]:
+            raise InputError(f"layers: {unknown[0]} is not a layer of VGG-16, {VGG_LAYERS[0]} to {VGG_LAYERS[-1]}")
 
     @property
     def begins_at_encoder(self) -> bool:
@@ -306,12 +326,12 @@ class Image2StyleGANPlusPlus(Image2StyleGAN):
 
 
 @dataclass(frozen=True)
-class InDomain(Method):
+class InDomain(Encoder):
     """From the encoder's latent, by pixels, features, and the distance of the latent to the encoding of its image."""
 
     source: ClassVar[str] = "In-domain GAN inversion, section 3.2 (arXiv 2004.00049)"
+    perceptual: ClassVar[bool] = True
     terms: ClassVar[tuple[str, ...]] = ("pixels", "features", "distance", "domain")
-    begins_at_encoder: ClassVar[bool] = True
 
     steps: int = 100
     rate: float = 0.01
@@ -325,9 +345,6 @@ class InDomain(Method):
     rampdown: float = 0.0
     """Share of the steps."""
 
-    def start(self, inputs: Inputs) -> Tensors:
-        return {"latent": inputs.encoded()}
-
     def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
         weights = Weights(self.distance, self.pixels, self.features, layers=("conv4_3",))
         compare = Comparison(inputs.targets, inputs.perceptual, weights)
@@ -335,9 +352,8 @@ class InDomain(Method):
         def loss(tensors: Tensors, images: Tensor) -> Tensor:
             if not self.domain:
                 return compare(images)
-            latent = tensors["latent"]
-            again = inputs.subject.model.encode(images)
-            return compare(images) + self.domain * (latent - again).square().flatten(1).mean(dim=1)
+            difference = tensors["latent"] - inputs.subject.model.encode(images)
+            return compare(images) + self.domain * difference.square().flatten(1).mean(dim=1)
 
         schedule = partial(projector.rate, rampup=0.0, rampdown=self.rampdown)
         return [Phase("latent", self.steps, {"latent": self.rate}, loss, schedule)]
@@ -375,7 +391,7 @@ PRESETS: dict[str, Method] = {
 }
 
 
-def preset(name: str, **knobs) -> Method:
+def preset(name: str, **knobs: Any) -> Method:
     """A method by name, with other values for some of its knobs.
 
     Raises:

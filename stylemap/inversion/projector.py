@@ -59,9 +59,3 @@ def standardise(noise: Tensor) -> Tensor:
     """[N, 1, s, s] -> the same with mean 0 and mean square 1 in every map; a constant map becomes 0."""
     centred = noise - noise.mean(dim=(1, 2, 3), keepdim=True)
     return centred * torch.rsqrt(centred.square().mean(dim=(1, 2, 3), keepdim=True) + EPS)
-
-
-def draw_noise(shapes: list[tuple[int, ...]], samples: int, seed: int, device: torch.device) -> list[Tensor]:
-    """Standard normal maps [samples, 1, s, s], the same for every sample, so that none depends on its place in a batch."""
-    rng = torch.Generator().manual_seed(seed)
-    return [torch.randn(shape, generator=rng).to(device).repeat(samples, 1, 1, 1) for shape in shapes]

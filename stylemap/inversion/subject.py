@@ -1,14 +1,13 @@
 """The generator whose input is searched: statistics of its latents, noise maps, and the image of everything that is optimised."""
 
 import time
+from collections.abc import Iterable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from stylemap.architectures.model import Model
-from stylemap.errors import InputError
-from stylemap.inversion import projector
 
 # The tensors that may be optimised, by name. "latent": [N, L, C], [N, 1, C] (one w for all layers) or [N, C, S, S]; "noise.0",
 # "noise.1" ...: [N, 1, s, s]; "input": [N, C', 8, 8], the features that enter the first layer at side 8.
@@ -44,10 +43,13 @@ class Subject:
 
     def noise_constants(self, samples: int) -> Tensors:
         """The model's own noise maps, to start from."""
-        return named([noise.repeat(samples, 1, 1, 1) for noise in self.model.own_noise()])
+        return _named(self.model.own_noise(), samples)
 
     def noise_drawn(self, samples: int, seed: int) -> Tensors:
-        return named(projector.draw_noise(self.latents.noise_shapes, samples, seed, self.device))
+        """Standard normal noise maps, the same for every image, so that none depends on its place in a batch."""
+        rng = torch.Generator().manual_seed(seed)
+        drawn = (torch.randn(shape, generator=rng).to(self.device) for shape in self.latents.noise_shapes)
+        return _named(drawn, samples)
 
     def render(self, tensors: Tensors) -> Tensor:
         """[N, 3, R, R], about [-1, 1]."""
@@ -62,19 +64,7 @@ class Subject:
         gradients = torch.autograd.grad(self.render(leaves).sum(), list(leaves.values()), allow_unused=True)
         return [name for name, gradient in zip(leaves, gradients, strict=True) if gradient is not None]
 
-    def input_of(self, latent: Tensor) -> Tensor:
-        """[N, C', 8, 8]: the features that enter the first layer at side 8.
 
-        Raises:
-            InputError: a generator that takes no input.
-        """
-        if "input" not in self.latents.extras:
-            raise InputError(
-                f"structured noise needs a generator with noise maps; these weights have a {self.latents.words}"
-            )
-        return self.model.input_of(self.model.spread_out(latent))
-
-
-def named(maps: list[Tensor]) -> Tensors:
-    """Noise maps under their names."""
-    return {f"noise.{i}": noise for i, noise in enumerate(maps)}
+def _named(maps: Iterable[Tensor], samples: int) -> Tensors:
+    """Noise maps [1, 1, s, s] under their names, for so many images."""
+    return {f"noise.{i}": noise.repeat(samples, 1, 1, 1) for i, noise in enumerate(maps)}

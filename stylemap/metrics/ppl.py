@@ -9,6 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from stylemap.architectures.model import interpolate
 from stylemap.metrics import streams
 from stylemap.metrics.evaluation import Compute, Evaluation
 from stylemap.perceptual.network import shrink
@@ -74,9 +75,9 @@ def path_lengths(
             z = torch.cat([slerp(a.double(), b.double(), at) for at in (start, start + EPSILON)])
             latents = model.map(z.float().to(model.device))
         else:
-            a, b, start = (model.map(a.to(model.device)), model.map(b.to(model.device)), start.float().to(model.device))
-            weight = start.to(a.dtype).view(-1, *[1] * (a.ndim - 1))
-            latents = torch.cat([torch.lerp(a, b, weight), torch.lerp(a, b, weight + EPSILON)])
+            a, b = (model.map(x.to(model.device)) for x in (a, b))
+            start = start.float().to(a)
+            latents = torch.cat([interpolate(a, b, at) for at in (start, start + EPSILON)])
         # both ends of a path have its noise: only the latent changes
         maps = streams.noise_maps(model, [*range(done, done + len(a))] * 2, seed, PATHS + 1)
         done += len(a)

@@ -11,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylemap import images, parallel
+from stylemap.architectures.model import interpolate
 from stylemap.datasets import Dataset
 from stylemap.metrics import heldout
 
@@ -128,11 +129,7 @@ def interpolations(
     (size,) = {len(x) for x in tensors.values()}
     parts = list(zip(*(x.split(per_pass(side)) for x in draw_pairs(size, count, seed)), strict=True))
     for first, second, amount in progress(parts, None, "interpolations"):
-
-        def between(x: Tensor, first=first, second=second, amount=amount) -> Tensor:
-            return torch.lerp(x[second], x[first], amount.view(-1, *[1] * (x.ndim - 1)))
-
-        yield render({name: between(x) for name, x in tensors.items()})
+        yield render({name: interpolate(x[second], x[first], amount) for name, x in tensors.items()})
 
 
 def rendered(model, latents: Tensor) -> Tensor:

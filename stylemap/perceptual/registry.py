@@ -4,10 +4,11 @@ Every network but VGG-16 is marked as a stand-in: it serves where VGG-16 is miss
 To add a network, write a `Perceptual` and add a line to NETWORKS.
 """
 
+import contextlib
 import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,16 +22,8 @@ from stylemap.perceptual.network import Perceptual, unit
 from stylemap.perceptual.vgg import PROJECTED_SIDE
 from stylemap.precision import in_float32
 
+Device = str | torch.device
 Distance = Callable[[Tensor, Tensor], Tensor]  # images [N, 3, H, W] in [-1, 1], twice -> [N]
-
-
-class Sources(NamedTuple):
-    """The arguments of `load` beside the name."""
-
-    device: str | torch.device = "cpu"
-    vgg: str | None = None
-    weights: str | Path | None = None
-    largest: int | None = PROJECTED_SIDE
 
 
 class DiscriminatorFeatures(Perceptual):
@@ -68,7 +61,7 @@ class Pixels(Perceptual):
 
 def load(
     name: str = "auto",
-    device: str | torch.device = "cpu",
+    device: Device = "cpu",
     vgg: str | None = None,
     weights: str | Path | None = None,
     largest: int | None = PROJECTED_SIDE,
@@ -87,7 +80,7 @@ def load(
     """
     if name not in NETWORKS:
         raise InputError(f"unknown perceptual network {name!r}; known are {', '.join(NETWORKS)}")
-    return NETWORKS[name](Sources(device, vgg, weights, largest))
+    return NETWORKS[name](device, vgg, weights, largest)
 
 
 def for_training(config: LossConfig, device: torch.device) -> Distance | None:
@@ -101,28 +94,27 @@ def for_training(config: LossConfig, device: torch.device) -> Distance | None:
     return None if name in ("discriminator", "none") else load(name, device, config.vgg, largest=None).distance
 
 
-def _discriminator(sources: Sources) -> Perceptual:
-    if sources.weights is None:
-        raise InputError("perceptual network discriminator: give the weights that hold one")
-    return DiscriminatorFeatures(checkpoint.load_discriminator(sources.weights, sources.device))
-
-
-def _first_available(sources: Sources) -> Perceptual:
+def _first_available(device: Device, vgg: str | None, *others: Any) -> Perceptual:
+    if vgg is not None:  # a path that was given must work; a cache need not be filled
+        return NETWORKS["lpips"](device, vgg, *others)
     for name in ("lpips", "discriminator"):
-        try:
-            return NETWORKS[name](sources)
-        except InputError:
-            # a path that was given must work; a cache need not be filled
-            if name == "lpips" and sources.vgg is not None:
-                raise
-    return NETWORKS["random"](sources)
+        with contextlib.suppress(InputError):
+            return NETWORKS[name](device, vgg, *others)
+    return NETWORKS["random"](device, vgg, *others)
 
 
-NETWORKS: dict[str, Callable[[Sources], Perceptual]] = {
+def _discriminator(device: Device, vgg: str | None, weights: str | Path | None, largest: int | None) -> Perceptual:
+    if weights is None:
+        raise InputError("perceptual network discriminator: give the weights that hold one")
+    return DiscriminatorFeatures(checkpoint.load_discriminator(weights, device))
+
+
+# Of the arguments of `load` beside the name.
+NETWORKS: dict[str, Callable[[Device, str | None, str | Path | None, int | None], Perceptual]] = {
     "auto": _first_available,
-    "lpips": lambda s: vgg16.load(s.vgg, s.device, s.largest),
+    "lpips": lambda device, vgg, weights, largest: vgg16.load(vgg, device, largest),
     "discriminator": _discriminator,
-    "random": lambda s: vgg16.random(device=s.device, largest=s.largest),
-    "none": lambda s: Pixels(),
+    "random": lambda device, vgg, weights, largest: vgg16.random(device=device, largest=largest),
+    "none": lambda *_: Pixels(),
 }
 NAMES = tuple(NETWORKS)

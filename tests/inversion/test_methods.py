@@ -122,7 +122,7 @@ def test_w_is_found_where_it_is_known(model):
 def test_structured_noise_begins_where_the_latent_leads(architecture, network):
     subject = Subject(tiny.vectors(architecture))
     latent = subject.model.map(tiny.randn(2, 12))
-    given = subject.input_of(latent)
+    given = subject.model.input_of(latent)
     assert given.shape == (2, 16, 8, 8)
     expected = subject.render({"latent": latent})
     torch.testing.assert_close(subject.render({"latent": latent, "input": given}), expected)
@@ -134,7 +134,7 @@ def test_structured_noise_moves_the_input_and_the_maps_after_it(model, network):
     subject, images = Subject(model), tiny.images(model)
     method = preset("structured-noise", steps=10, regularisation=0.0)
     found = invert(method, subject, images, network)
-    start = subject.noise_drawn(2, 0) | {"input": subject.input_of(subject.statistics(10_000, 123).mean)}
+    start = subject.noise_drawn(2, 0) | {"input": model.input_of(subject.statistics(10_000, 123).mean)}
     for name in ("input", "noise.2", "noise.3", "noise.4"):
         begun = projector.standardise(start[name]) if name != "input" else start[name]
         moved = (found.extras[name] - begun).square().mean(dim=(1, 2, 3)).sqrt()

@@ -5,8 +5,8 @@ import math
 import pytest
 import torch
 
-from stylemap.inversion import projector
-from tests.inversion.tiny import randn
+from stylemap.inversion import Subject, projector
+from tests.inversion.tiny import randn, vectors
 
 
 @pytest.mark.parametrize(("side", "levels"), [(4, 1), (8, 1), (16, 2), (64, 4)])
@@ -45,10 +45,11 @@ def test_standardise():
 
 
 def test_drawn_maps_are_the_same_for_every_image():
-    (maps,) = projector.draw_noise([(1, 1, 8, 8)], 3, 5, torch.device("cpu"))
+    subject = Subject(vectors())
+    maps = subject.noise_drawn(3, 5)["noise.1"]
     assert maps.shape == (3, 1, 8, 8)
     assert torch.equal(maps[0], maps[2])
-    assert not torch.equal(maps, projector.draw_noise([(1, 1, 8, 8)], 3, 6, torch.device("cpu"))[0])
+    assert not torch.equal(maps, subject.noise_drawn(3, 6)["noise.1"])
 
 
 @pytest.mark.parametrize(

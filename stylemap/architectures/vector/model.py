@@ -107,7 +107,7 @@ class VectorModel(Model):
 
     @torch.no_grad()
     def input_of(self, latent: Tensor) -> Tensor:
-        """[N, C', 8, 8]: what the latent's own layers give to the first layer whose input has side 8."""
+        """What the latent's own layers give to the first layer whose input has side 8."""
         seen = []
         hook = self._layer_with_input().register_forward_pre_hook(lambda _, arguments: seen.append(arguments[0]))
         with hook:
