@@ -17,11 +17,7 @@ def inversion(parser: Parser) -> None:
     """Invert the same held-out images by every method, and compare time, error and quality. Writes result.json, a table, a plot
     and a sheet. If you run the same command again, it runs only what is missing. Exit code 1 if a method failed.
     docs/comparison.md says more."""
-    flags.add(
-        parser,
-        "--data",
-        help="Data set: a folder, zip or LMDB of images, or avatars. Default: the one that the weights were trained on.",
-    )
+    flags.add(parser, "--data", help=flags.DATA_OF_WEIGHTS)
     flags.add(parser, "--count", default=16, help="Number of held-out images to invert, or all if there are fewer.")
     flags.add(parser, "--heldout")
     flags.add(
@@ -47,8 +43,8 @@ def inversion(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from stylemap import checkpoint, devices, provenance
-    from stylemap.cli import benchmarking, heldout
-    from stylemap.comparison import contenders, machine, page
+    from stylemap.cli import heldout
+    from stylemap.comparison import contenders, machine, page, subjects
     from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
     from stylemap.datasets import stream
     from stylemap.metrics import swd
@@ -57,16 +53,15 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.docs:
         page.validate(arguments.docs, NAME)
-    inputs.check_file("--vgg", arguments.vgg)
-    inputs.check_file("--inception", arguments.inception)
+    inputs.check_networks(arguments)
     if arguments.methods:
         for spec in arguments.methods:  # mistakes before weights are read
             contenders.parse(spec)
     device = devices.pick(arguments.device)
-    subjects, weights = benchmarking.open_subjects(arguments.weights, device)
-    chosen, left_out = contenders.choose(arguments.methods, subjects, arguments.seed)
-    network, origin = benchmarking.load_perceptual(arguments, device)
-    side = next(iter(subjects.values())).model.config.resolution
+    generators, weights = subjects.open_subjects(arguments.weights, device)
+    chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed)
+    network, origin = subjects.load_perceptual(arguments.perceptual_network, arguments.weights, arguments.vgg, device)
+    side = next(iter(generators.values())).model.config.resolution
     unseen = heldout.open_unseen(arguments.weights, arguments.data, side, arguments.heldout)
     training, held_out = unseen.training, unseen.heldout
     originals = stream.first_images(held_out, arguments.count)
@@ -86,8 +81,8 @@ def run(arguments: argparse.Namespace) -> int:
         "files": {path.name: provenance.sha256(path) for path in known_files if path.is_file()},
     }
     with files.owned(arguments.out):
-        benchmark = Benchmark(originals, subjects, network, reference, arguments.batch_gpu, about, arguments.out)
-        rows = benchmark.compare(chosen, lambda row: print(benchmarking.line(row), flush=True))
+        benchmark = Benchmark(originals, generators, network, reference, arguments.batch_gpu, about, arguments.out)
+        rows = benchmark.compare(chosen, lambda row: print(row_text(row), flush=True))
         notes = [
             *(f"Left out: {text}." for text in left_out),
             page.command("stylemap benchmark inversion", arguments.words),
@@ -107,3 +102,12 @@ def run(arguments: argparse.Namespace) -> int:
         raise InputError(f"no method succeeded: {rows[0]['failed']}")
     print(arguments.out / TABLE)
     return 1 if failed else 0
+
+
+def row_text(row: dict) -> str:
+    """For a person who waits."""
+    from stylemap.comparison import results
+
+    if "failed" in row:
+        return f"{row['title']:<34} failed: {row['failed']}"
+    return f"{row['title']:<34} {results.number(row['seconds']):>9} s an image   mse {results.number(row['mse']):>8}"

@@ -90,7 +90,7 @@ def run(arguments: argparse.Namespace) -> int:
         measures = []
         for one in finished:
             measures.append(how.measure(one))
-            print(line(measures[-1]), flush=True)
+            print(measure_text(measures[-1]), flush=True)
         numbers = sorted({measure["images"] for measure in measures})
         masks = measures[0]["details"]["mse_src"].get("masks", "none")
         notes = [
@@ -137,9 +137,8 @@ def unfinished(runs: "list[Run]", failed: Mapping[str, str]) -> list[str]:
     ]
 
 
-def line(measure: dict) -> str:
-    from stylemap.comparison import ablation
-    from stylemap.comparison.results import number as digits
+def measure_text(measure: dict) -> str:
+    from stylemap.comparison import ablation, results
 
-    values = "   ".join(f"{name} {digits(measure[name])}" for name in ablation.METRICS)
+    values = "   ".join(f"{name} {results.number(measure[name])}" for name in ablation.METRICS)
     return f"side {measure['side']:>2}, seed {measure['seed']}   {values}"

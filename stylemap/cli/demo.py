@@ -27,14 +27,14 @@ def run(arguments: argparse.Namespace) -> int:
     model = checkpoint.load(folder)
     scores = heldout.score(model, demonstration.heldout_of(model))
     print("\ntrained here, from scratch:")
-    show(demonstration.write_sheets(model, arguments.out))
+    print_paths(demonstration.write_sheets(model, arguments.out))
     try:
         shipped = checkpoint.load(flags.DEFAULT_WEIGHTS)
     except InputError:  # a checkout may have been stripped of them
         pass
     else:
         print("\nthe same with the shipped weights, which trained longer:")
-        show(demonstration.write_sheets(shipped, arguments.out / "shipped"))
+        print_paths(demonstration.write_sheets(shipped, arguments.out / "shipped"))
     print(
         f"\nheld-out faces: mean squared error {scores.mse:.4f} (pixels in [-1, 1]), {scores.psnr:.2f} dB, "
         f"{scores.explained:.1%} of the pixel variance explained"
@@ -56,6 +56,6 @@ def train_unless_done(folder: Path, recipe: str) -> int:
     return running.train(config, folder, resume=begun)
 
 
-def show(sheets: dict[str, Path]) -> None:
+def print_paths(sheets: dict[str, Path]) -> None:
     for name, path in sheets.items():
         print(f"  {name:<15}{path}")

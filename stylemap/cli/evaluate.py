@@ -25,11 +25,7 @@ def evaluate(parser: Parser) -> None:
     """Measure weights: reconstruction of held-out images, samples and interpolations against training images, local edits.
     Writes a report with everything a number depends on, and prints a table. docs/metrics.md defines the metrics."""
     flags.add(parser, "--weights", "--device")
-    flags.add(
-        parser,
-        "--data",
-        help="Data set: a folder, zip or LMDB of images, or avatars. Default: the one that the weights were trained on.",
-    )
+    flags.add(parser, "--data", help=flags.DATA_OF_WEIGHTS)
     flags.add(
         parser,
         "--part-labels",
@@ -53,8 +49,7 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap.cli import heldout, loading
     from stylemap.metrics.evaluation import Evaluation, Reference
 
-    inputs.check_file("--vgg", arguments.vgg)
-    inputs.check_file("--inception", arguments.inception)
+    inputs.check_networks(arguments)
     model = loading.load_any(arguments)
     side = model.config.resolution
     unseen = heldout.open_unseen([arguments.weights], arguments.data, side, arguments.heldout)
@@ -64,7 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
     where = arguments.vgg, arguments.inception, arguments.workers, model.device
     reference = Reference(unseen.training, arguments.samples, arguments.seed, *where)
     evaluation = Evaluation(model, reference, unseen.heldout, arguments.pairs, labels)
-    report = describe(arguments, evaluation, unseen)
+    report = circumstances(arguments, evaluation, unseen)
     width = max(map(len, arguments.metrics))
     for name in arguments.metrics:
         result = evaluation.measure(name)
@@ -79,8 +74,8 @@ def run(arguments: argparse.Namespace) -> None:
     print(arguments.out)
 
 
-def describe(arguments: argparse.Namespace, evaluation: "Evaluation", unseen: "Unseen") -> dict:
-    """What all metrics have in common."""
+def circumstances(arguments: argparse.Namespace, evaluation: "Evaluation", unseen: "Unseen") -> dict:
+    """What all metrics depend on, for the report."""
     import torch
 
     from stylemap import checkpoint, provenance

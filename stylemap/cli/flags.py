@@ -23,6 +23,9 @@ HALVES = ("left", "right", "upper", "lower")
 EASES = ("linear", "smooth")
 PERCEPTUAL = ("auto", "lpips", "discriminator", "random", "none")
 FPS = 12.5
+DATA_OF_WEIGHTS = (
+    "Data set: a folder, zip or LMDB of images, or avatars. Default: the one that the weights were trained on."
+)
 SEED = whole(0, 2**63 - 1)
 FRACTION = real(0, 1)
 AMOUNT = real(-MOST_AMOUNT, MOST_AMOUNT)

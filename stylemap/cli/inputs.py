@@ -73,10 +73,11 @@ def keep_inputs(outputs: Iterable[Path], inputs: Iterable[str | Path]) -> None:
             )
 
 
-def check_file(flag: str, path: str | None) -> None:
-    """InputError if a flag names a file that is not there."""
-    if path and not Path(path).is_file():
-        raise InputError(f"{flag} {path}: no such file; give the path of the weights, or leave the flag out")
+def check_networks(arguments: argparse.Namespace) -> None:
+    """InputError if ``--vgg`` or ``--inception`` names a file that is not there."""
+    for flag, path in (("--vgg", arguments.vgg), ("--inception", arguments.inception)):
+        if path and not Path(path).is_file():
+            raise InputError(f"{flag} {path}: no such file; give the path of the weights, or leave the flag out")
 
 
 def only_with(needed: str, arguments: argparse.Namespace, *names: str) -> None:

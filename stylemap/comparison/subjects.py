@@ -1,6 +1,5 @@
-"""What `stylemap benchmark inversion` opens: weights of both kinds, and one perceptual network for all methods."""
+"""What a comparison opens: weights of both kinds, and one perceptual network for all methods."""
 
-import argparse
 from dataclasses import asdict
 
 import torch
@@ -8,7 +7,6 @@ import torch
 from stylemap import checkpoint, provenance
 from stylemap import perceptual as networks
 from stylemap.comparison.contenders import STYLEMAP, VECTORS
-from stylemap.comparison.results import number as digits
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.perceptual.registry import DiscriminatorFeatures
@@ -46,10 +44,12 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
     return subjects, notes
 
 
-def load_perceptual(arguments: argparse.Namespace, device: torch.device) -> tuple[networks.Perceptual, dict]:
-    """One network for all methods, and where it comes from."""
-    holder = next(filter(has_discriminator, arguments.weights), None)
-    network = networks.load(arguments.perceptual_network, device, arguments.vgg, holder)
+def load_perceptual(
+    name: str, weights: list[str], vgg: str | None, device: torch.device
+) -> tuple[networks.Perceptual, dict]:
+    """One network for all methods, and where it comes from. The discriminator is that of the first weights that have one."""
+    holder = next(filter(has_discriminator, weights), None)
+    network = networks.load(name, device, vgg, holder)
     if not isinstance(network, DiscriminatorFeatures):
         return network, network.origin
     origin = {"stand_in": f"the discriminator of {holder} instead of VGG-16"}
@@ -62,10 +62,3 @@ def has_discriminator(weights: str) -> bool:
     except InputError:
         return False
     return True
-
-
-def line(row: dict) -> str:
-    """For a person who waits."""
-    if "failed" in row:
-        return f"{row['title']:<34} failed: {row['failed']}"
-    return f"{row['title']:<34} {digits(row['seconds']):>9} s an image   mse {digits(row['mse']):>8}"
