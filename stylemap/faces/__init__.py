@@ -2,7 +2,7 @@
 
 from stylemap.faces.alignment import Aligned, align, align_mask
 from stylemap.faces.detection import Face, YuNet
-from stylemap.faces.finding import Finder, by_size, cut
+from stylemap.faces.finding import Finder, cut
 from stylemap.faces.geometry import Alignment, quad
 from stylemap.faces.pasting import Encode, paste_back, share
 
@@ -15,7 +15,6 @@ __all__ = [
     "YuNet",
     "align",
     "align_mask",
-    "by_size",
     "cut",
     "paste_back",
     "quad",

@@ -44,7 +44,7 @@ class Finder:
         points = self.lookup(name)
         if points is None:
             raise InputError(f"{name} is not in {self.path}; add it, or give the photo the name that is there")
-        return by_size([Face(p, _box(p)) for p in points])
+        return _by_size([Face(p, _box(p)) for p in points])
 
     def faces(self, name: str, photo: np.ndarray) -> list[Face]:
         """The faces of a photo uint8 [H, W, 3] RGB, the largest first.
@@ -53,7 +53,7 @@ class Finder:
             InputError: the photo is not in the list, or the detector cannot be run.
         """
         given = self.given(name)
-        return by_size(self.detector(photo)) if given is None else given
+        return _by_size(self.detector(photo)) if given is None else given
 
     def largest(self, name: str, photo: np.ndarray, repair: str | None = None) -> Face:
         """The largest of ``faces``. No face is an InputError too, whose message ends with the repair."""
@@ -83,7 +83,7 @@ def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
     return alignment.align(photo, points, side)
 
 
-def by_size(faces: list[Face]) -> list[Face]:
+def _by_size(faces: list[Face]) -> list[Face]:
     """The largest first, by the square that is cut out; equal ones in the order given."""
     return sorted(faces, key=lambda face: -geometry.half_size(face.landmarks))
 

@@ -14,7 +14,7 @@ from stylemap import decoding, files, parallel, reading
 from stylemap.datasets import preparing
 from stylemap.datasets.sources import Source
 from stylemap.errors import InputError
-from stylemap.faces.finding import Finder, by_size, cut
+from stylemap.faces.finding import Finder, cut
 
 RECORDS = "faces.jsonl"
 
@@ -41,7 +41,7 @@ class Aligner:
         }
         record["faces"] = []
         try:
-            detected = self.finder.given(name)
+            self.finder.given(name)  # before a photo that is not listed is decoded
         except InputError as err:
             return record | {"reason": str(err)}
         try:
@@ -50,7 +50,7 @@ class Aligner:
             return record | {"reason": str(err), "unreadable": True}
         record["size"] = [photo.shape[1], photo.shape[0]]
         reason = f"no face was found in {name}"
-        for face in by_size(self.finder.detector(photo)) if detected is None else detected:
+        for face in self.finder.faces(name, photo):
             try:
                 aligned = cut(photo, face, self.resolution)
             except InputError as err:

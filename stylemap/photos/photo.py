@@ -56,7 +56,7 @@ def open_face(
     photo = decoding.decode(source, name, max_pixels)
     face = finder.largest(name, photo, repair)
     try:
-        face = faces.cut(photo, face, side)
+        aligned = faces.cut(photo, face, side)
     except InputError as err:
         raise InputError(f"{name}: {err}") from err
-    return Photo(face.picture, source, photo.shape[1::-1], face.alignment, aligned=True, name=name)
+    return Photo(aligned.picture, source, photo.shape[1::-1], aligned.alignment, aligned=True, name=name)
