@@ -15,6 +15,7 @@ class Purpose(IntEnum):
     GRID = 2  # z of the samples that are shown
     AUGMENTATION = 3
     CHANCE = 4  # `architectures.vector.chance`
+    MAPPING = 5  # `training.mapping`
 
 
 def generator(purpose: Purpose, seed: int, place: int) -> np.random.Generator:

@@ -55,6 +55,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     },
     "Train and measure": {
         "train": Verb("train:train", "train generator, discriminator and encoder"),
+        "train-mapping": Verb("train_mapping:train_mapping", "teach the mapping network alone, for better samples"),
         "report": Verb("report:report", "write one page about a run: scores, images, curves"),
         "evaluate": Verb("evaluate:evaluate", "measure reconstruction, samples, interpolations, edits"),
         "benchmark inversion": Verb("benchmark:inversion", "compare ways to find latents: time, error, quality"),
