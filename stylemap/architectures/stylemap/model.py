@@ -67,7 +67,7 @@ class StylemapModel(Model):
         return self.mean_mapped(torch.randn(4096, self.latents.z_channels, generator=torch.Generator().manual_seed(0)))
 
     @torch.no_grad()
-    def grow_from(self, old: "StylemapModel") -> None:
+    def grow_from(self, old: "StylemapModel") -> None:  # type: ignore[override]  # of its own kind
         last = f"synthesis.rgb_skips.{old.config.rgb_skips}."  # what was the to-RGB of the last side
         weights = {name.replace("synthesis.to_rgb.", last): w for name, w in old.generator.state_dict().items()}
         self.generator.load_state_dict(weights, strict=False)
