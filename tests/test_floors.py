@@ -26,7 +26,7 @@ FLOORS = """
     checkpoint
     editing perceptual
     familiarity inversion metrics project
-    demonstration editor training
+    editor training
     comparison
     cli
     __main__

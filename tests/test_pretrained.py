@@ -5,8 +5,8 @@ import re
 import pytest
 
 from stylemap import checkpoint
+from stylemap.cli.demonstration import heldout_of
 from stylemap.cli.flags import DEFAULT_WEIGHTS
-from stylemap.demonstration import heldout_of
 from stylemap.metrics import heldout
 from stylemap.resources import PRETRAINED
 

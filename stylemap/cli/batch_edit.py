@@ -20,7 +20,7 @@ from stylemap.errors import InputError
 from stylemap.files import write_text
 
 if TYPE_CHECKING:
-    from stylemap.metrics.local_editing import Differences, EditedPair, Task
+    from stylemap.metrics.local_editing import EditedPair, Errors, Task
 
 SHEET_PAIRS = 8
 MOST_PAIRS = 2500  # every image is compared with every other
@@ -81,30 +81,36 @@ def run(arguments: argparse.Namespace) -> None:
     if (count := len(streams.undamaged(pictures))) < 2:
         raise InputError(f"{arguments.data} has {count} image to pair, and a pair needs two; add images or use --all")
     tasks = find_tasks(arguments, pictures, side)
-    report = {
-        "weights": str(arguments.weights), "images": str(arguments.data), "resolution": side, "space": tasks[0].space,
-        "hard": not arguments.soft, "parts": {},
-    }  # fmt: skip
+    parts = {}
     for task in tasks:
         edits = local_editing.edits(model, pictures, latents, task, hard=not arguments.soft)
-        measured = write_edits(task, edits, pictures, arguments.out)
-        report["parts"][task.name] = measured
-        print(f"{task.name:<12}{len(task.pairs)} pairs   MSE_src {shown(measured['mse_src'])}   "
-              f"MSE_ref {shown(measured['mse_ref'])}")  # fmt: skip
-    for name in ("mse_src", "mse_ref"):
-        report[name] = local_editing.average(measured[name] for measured in report["parts"].values())
+        parts[task.name] = write_edits(task, edits, pictures, arguments.out)
+        print_errors(task.name, f"{len(task.pairs)} pairs   ", parts[task.name])
+    report = {
+        "weights": str(arguments.weights),
+        "images": str(arguments.data),
+        "resolution": side,
+        "space": tasks[0].space,
+        "hard": not arguments.soft,
+        "parts": parts,
+        **{name: local_editing.average(part[name] for part in parts.values()) for name in ("mse_src", "mse_ref")},
+    }
     write_text(arguments.out / "report.json", json.dumps(report, indent=1) + "\n")
     tell()
-    print(f"{'mean':<12}MSE_src {shown(report['mse_src'])}   MSE_ref {shown(report['mse_ref'])}\n"
-          f"{arguments.out / 'report.json'}")  # fmt: skip
+    print_errors("mean", "", report)
+    print(arguments.out / "report.json")
 
 
-def shown(error: float | None) -> str:
-    return "  -  " if error is None else f"{error:.3f}"
+def print_errors(name: str, count: str, errors: dict[str, float | None]) -> None:
+    src, ref = ("  -  " if errors[key] is None else f"{errors[key]:.3f}" for key in ("mse_src", "mse_ref"))
+    print(f"{name:<12}{count}MSE_src {src}   MSE_ref {ref}")
 
 
 def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Dataset, Callable[[], None]]:
-    """Twice as many as pairs where there are, of more those whose names have the smallest hashes; and what tells of them."""
+    """The images to pair, and a function that says what they are to the weights.
+
+    They are two for each pair, or all if there are fewer. Of more images they are those whose names have the smallest hashes.
+    """
     from stylemap.cli import heldout
 
     count, weights, data = 2 * arguments.pairs, arguments.weights, arguments.data
@@ -148,5 +154,5 @@ def write_edits(task: "Task", edits: "Iterable[EditedPair]", pictures: datasets.
     return errors(local_editing.pool(compared)) | {"pairs": rows}
 
 
-def errors(pooled: "Differences") -> dict[str, float | None]:
+def errors(pooled: "Errors") -> dict[str, float | None]:
     return {"mse_src": pooled.src, "mse_ref": pooled.ref}

@@ -1,6 +1,7 @@
 """``stylemap demo``: train on drawn faces from scratch, then reconstruct and edit faces that training never saw."""
 
 import argparse
+import contextlib
 from pathlib import Path
 
 from stylemap.cli import flags
@@ -18,7 +19,8 @@ def demo(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from stylemap import checkpoint, demonstration
+    from stylemap import checkpoint
+    from stylemap.cli import demonstration
     from stylemap.metrics import heldout
 
     folder = arguments.out / "run"
@@ -26,15 +28,14 @@ def run(arguments: argparse.Namespace) -> int:
         return stopped
     model = checkpoint.load(folder)
     scores = heldout.score(model, demonstration.heldout_of(model))
-    print("\ntrained here, from scratch:")
-    print_paths(demonstration.write_sheets(model, arguments.out))
-    try:
+    models = {"trained here, from scratch": (model, arguments.out)}
+    with contextlib.suppress(InputError):  # a checkout may have been stripped of them
         shipped = checkpoint.load(flags.DEFAULT_WEIGHTS)
-    except InputError:  # a checkout may have been stripped of them
-        pass
-    else:
-        print("\nthe same with the shipped weights, which trained longer:")
-        print_paths(demonstration.write_sheets(shipped, arguments.out / "shipped"))
+        models["the same with the shipped weights, which trained longer"] = (shipped, arguments.out / "shipped")
+    for title, (one, out) in models.items():
+        print(f"\n{title}:")
+        for name, path in demonstration.write_sheets(one, out).items():
+            print(f"  {name:<15}{path}")
     print(
         f"\nheld-out faces: mean squared error {scores.mse:.4f} (pixels in [-1, 1]), {scores.psnr:.2f} dB, "
         f"{scores.explained:.1%} of the pixel variance explained"
@@ -54,8 +55,3 @@ def train_unless_done(folder: Path, recipe: str) -> int:
             f"the demo edits drawn faces in maps of 8 x 8 cells or finer, which the recipe {recipe!r} does not train"
         )
     return running.train(config, folder, resume=begun)
-
-
-def print_paths(sheets: dict[str, Path]) -> None:
-    for name, path in sheets.items():
-        print(f"  {name:<15}{path}")

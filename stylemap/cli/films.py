@@ -1,7 +1,7 @@
 """The writing of films, with a sheet of some of their frames."""
 
 import argparse
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING
 
 from stylemap.cli import inputs
@@ -27,27 +27,24 @@ def ease(arguments: argparse.Namespace) -> "Callable[[Tensor], Tensor]":
     return getattr(motion, arguments.ease)
 
 
-def write(arguments: argparse.Namespace, batches: "Iterable[Tensor]", times: "Sequence[Tensor]") -> None:
-    """Write the film, and the sheet if one is asked for; ``times`` are those of all frames, as of `motion.timeline`."""
+def write(arguments: argparse.Namespace, batches: "Iterable[Tensor]", count: int) -> None:
+    """Write the film of ``count`` frames, images [n, 3, R, R] in each batch, and the sheet if one is asked for."""
     from stylemap import images, video
 
-    def enlarged(frames: "Tensor") -> "Tensor":
-        return images.repeat(frames, arguments.enlarge or images.times(frames.shape[-1]))
+    def enlarged(frame: "Tensor") -> "Tensor":
+        return images.repeat(frame, arguments.enlarge or images.times(frame.shape[-1]))
 
-    sheet_frames = video.evenly(sum(map(len, times)), SHEET_FRAMES) if arguments.sheet else []
+    of_sheet = video.evenly(count, SHEET_FRAMES) if arguments.sheet else []
     kept: list[Tensor] = []
 
-    def passing() -> "Iterator[Tensor]":
-        done = 0
-        for batch in batches:
-            here = [k - done for k in sheet_frames if done <= k < done + len(batch)]
-            if here:
-                kept.append(batch[here].cpu())
-            done += len(batch)
-            yield enlarged(batch)
+    def frames() -> "Iterator[Tensor]":
+        for k, frame in enumerate(frame for batch in batches for frame in batch.split(1)):
+            if k in of_sheet:
+                kept.append(frame.cpu())
+            yield enlarged(frame)
 
-    video.write(arguments.out, passing(), arguments.fps)
+    video.write(arguments.out, frames(), arguments.fps)
     print(arguments.out)
     if arguments.sheet:
-        images.write(arguments.sheet, video.contact_sheet((enlarged(x) for x in kept), SHEET_COLUMNS))
+        images.write(arguments.sheet, video.contact_sheet(map(enlarged, kept), SHEET_COLUMNS))
         print(arguments.sheet)

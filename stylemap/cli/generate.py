@@ -1,11 +1,20 @@
-"""``stylemap generate``: samples, reconstruct, interpolate, mix."""
+"""``stylemap generate samples | reconstruct | mix``: images from seeds, of photos, and of two photos."""
 
 import argparse
 import json
+import warnings
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 from stylemap import files
-from stylemap.cli import films, flags, inputs
+from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
+from stylemap.errors import Note
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+MOST_TILES, GRID_PIXELS = 256, 2**24  # on a grid
 
 
 def samples(parser: Parser) -> None:
@@ -28,7 +37,6 @@ def run_samples(arguments: argparse.Namespace) -> None:
     from stylemap import images
     from stylemap.architectures.model import noise_of, truncate
     from stylemap.cli import loading
-    from stylemap.cli.grid import Grid
     from stylemap.editing import motion
     from stylemap.metrics import streams
 
@@ -60,7 +68,6 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
 
     from stylemap import familiarity, images
     from stylemap.cli import heldout, loading
-    from stylemap.cli.grid import Grid
     from stylemap.editing import motion
     from stylemap.metrics import streams
     from stylemap.metrics.reconstruction import mse
@@ -97,27 +104,6 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
     heldout.note_trained_files(paths, arguments.weights)
 
 
-def interpolate(parser: Parser) -> None:
-    """Make a film from one photo to another, on the straight line between their stylemaps. `stylemap morph path` does more."""
-    parser.add_argument("photos", nargs=2, metavar="PHOTO", help="The first photo and the last.")
-    flags.add_film(parser, ease="linear")
-    flags.add(parser, "--weights", "--device")
-    parser.set_defaults(run=run_interpolate)
-
-
-@without_gradients
-def run_interpolate(arguments: argparse.Namespace) -> None:
-    from stylemap.cli import loading
-    from stylemap.editing import motion
-
-    films.keep_inputs(arguments, arguments.photos)
-    model = loading.load_model(arguments)
-    stylemaps = model.encode(loading.read_photos(arguments.photos, model, arguments.weights))
-    ease = films.ease(arguments)
-    frames = motion.morph(model, stylemaps, arguments.frames, loop=arguments.loop, ease=ease, space="w")
-    films.write(arguments, frames, motion.timeline(2, arguments.frames, arguments.loop))
-
-
 def mix(parser: Parser) -> None:
     """Take the coarse layers of the stylemaps from one photo and the fine ones from another."""
     parser.add_argument("--coarse", required=True, metavar="PHOTO", help="Photo that gives the layers of --layers.")
@@ -140,3 +126,34 @@ def run_mix(arguments: argparse.Namespace) -> None:
     coarse, fine = model.encode(photos).split(1)
     images.write(arguments.out, loading.Enlarging(arguments.enlarge)(editing.mix(model, coarse, fine, layers)))
     print(arguments.out)
+
+
+class Grid:
+    """grid.png, of no more images than can be looked at.
+
+    Args:
+        total: images that are made.
+        tiles: of each, such as a photo and its reconstruction.
+    """
+
+    def __init__(self, folder: Path, total: int, tiles: int, columns: int):
+        self.path, self.total, self.tiles, self.columns = folder / "grid.png", total, tiles, columns
+        self.kept: list[Tensor] = []
+
+    def add(self, pictures: "Tensor") -> None:
+        """[n, tiles, 3, R, R]."""
+        from stylemap import images, sheets
+
+        pixels = (images.times(pictures.shape[-1], sheets.TILE) * pictures.shape[-1]) ** 2  # of a tile on the grid
+        most = min(MOST_TILES, max(self.columns, GRID_PIXELS // pixels)) // self.tiles
+        self.kept += pictures[: most - len(self.kept)].clone()  # a slice would keep all of the batch
+
+    def write(self) -> None:
+        import torch
+
+        from stylemap import images, sheets
+
+        if len(self.kept) < self.total:
+            warnings.warn(Note(f"{self.path} shows the first {len(self.kept)} of {self.total} images"), stacklevel=2)
+        images.write(self.path, images.grid(images.enlarge(torch.cat(self.kept), sheets.TILE), self.columns))
+        print(self.path)

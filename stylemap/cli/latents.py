@@ -3,7 +3,7 @@
 import argparse
 from typing import TYPE_CHECKING
 
-from stylemap.cli import flags, inputs
+from stylemap.cli import films, flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import Numbers, OutputFile, Range, real, whole
 from stylemap.errors import InputError
@@ -76,6 +76,7 @@ def add_film(parser: Parser, frames: int) -> None:
         help="Film to write, or .png for all frames on one sheet.",
     )
     flags.add(parser, "--weights", "--device")
+    parser.set_defaults(enlarge=None, sheet=None)
 
 
 @without_gradients
@@ -83,7 +84,7 @@ def run_morph(arguments: argparse.Namespace) -> None:
     from stylemap.cli import loading
 
     model = loading.load_any(arguments)
-    show(arguments, model, *read(arguments, model, "first", "second"))
+    write_way(arguments, model, *read(arguments, model, "first", "second"))
 
 
 @without_gradients
@@ -96,7 +97,7 @@ def run_edit(arguments: argparse.Namespace) -> None:
     boundary = latents.read_boundary(arguments.boundary, model)
     check_layers(arguments.layers, start)
     moved = (latents.move(start.latent, boundary, amount, arguments.layers) for amount in arguments.amounts)
-    show(arguments, model, *(latents.SavedLatent(latent, start.extras, {}) for latent in moved))
+    write_way(arguments, model, *(latents.SavedLatent(latent, start.extras, {}) for latent in moved))
 
 
 @without_gradients
@@ -142,7 +143,7 @@ def check_layers(layers: list[int] | None, latent: "SavedLatent") -> None:
         raise InputError(f"--layers must lie in 0..{latent.latent.shape[1] - 1} for these weights")
 
 
-def show(arguments: argparse.Namespace, model: "Model", first: "SavedLatent", last: "SavedLatent") -> None:
+def write_way(arguments: argparse.Namespace, model: "Model", first: "SavedLatent", last: "SavedLatent") -> None:
     """Write what lies between two latents, as a film or on one sheet."""
     import torch
 
@@ -150,9 +151,8 @@ def show(arguments: argparse.Namespace, model: "Model", first: "SavedLatent", la
     from stylemap.inversion import latents
 
     batches = latents.morph(model, first, last, torch.linspace(0, 1, arguments.frames))
-    frames = (images.enlarge(batch, images.SEEN) for batch in batches)
     if arguments.out.suffix.lower() in FILMS:
-        video.write(arguments.out, frames, arguments.fps)
-    else:
-        images.write(arguments.out, video.contact_sheet(frames, columns=10))
+        films.write(arguments, batches, arguments.frames)
+        return
+    images.write(arguments.out, video.contact_sheet((images.enlarge(b, images.SEEN) for b in batches), columns=10))
     print(arguments.out)

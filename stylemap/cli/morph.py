@@ -1,7 +1,6 @@
-"""``stylemap morph``: films in which images turn into one another, and expressions carried from face to face."""
+"""``stylemap morph`` and ``generate interpolate``: films from photo to photo, and expressions carried from face to face."""
 
 import argparse
-from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from stylemap.cli import films, flags, inputs
@@ -40,6 +39,14 @@ def path(parser: Parser) -> None:
     parser.set_defaults(run=run_path)
 
 
+def interpolate(parser: Parser) -> None:
+    """Make a film from one photo to another, on the straight line between their stylemaps. `stylemap morph path` does more."""
+    parser.add_argument("photos", nargs=2, metavar="PHOTO", help="The first photo and the last.")
+    flags.add_film(parser, ease="linear")
+    flags.add(parser, "--weights", "--device")
+    parser.set_defaults(run=run_path, mask=[], when=[], rest=None, space="w", hard=False)
+
+
 @without_gradients
 def run_path(arguments: argparse.Namespace) -> None:
     import torch
@@ -66,7 +73,7 @@ def run_path(arguments: argparse.Namespace) -> None:
         regions.append(motion.Region(torch.ones_like(masks[0]), *arguments.rest))
     how = arguments.loop, films.ease(arguments), arguments.space or "w+", arguments.hard
     frames = motion.morph(model, stylemaps, arguments.frames, regions, *how)
-    films.write(arguments, frames, motion.timeline(len(stylemaps), arguments.frames, arguments.loop))
+    films.write(arguments, frames, sum(map(len, motion.timeline(len(stylemaps), arguments.frames, arguments.loop))))
 
 
 def transfer(parser: Parser) -> None:
@@ -84,6 +91,8 @@ def transfer(parser: Parser) -> None:
 
 @without_gradients
 def run_transfer(arguments: argparse.Namespace) -> None:
+    import torch
+
     from stylemap import images
     from stylemap.cli import loading
     from stylemap.editing import mixing, motion
@@ -108,16 +117,12 @@ def run_transfer(arguments: argparse.Namespace) -> None:
     def edit(amount: "float | Tensor") -> "Tensor":
         return mixing.transfer(model, original, neutral, expressive, amount, mask, space, arguments.hard)
 
-    def rising() -> "Iterator[Tensor]":
-        """The frames from nothing to the whole amount, and with --loop the way back."""
-        for back, way in enumerate(ways):
-            share = films.ease(arguments)(way)
-            for part in (1 - share if back else share).split(motion.frames_at_once(model)):
-                yield edit(arguments.amount * part)
-
     if moving:
-        ways = motion.timeline(2, arguments.frames or 16, arguments.loop)
-        films.write(arguments, rising(), ways)
+        shares = [films.ease(arguments)(way) for way in motion.timeline(2, arguments.frames or 16, arguments.loop)]
+        if arguments.loop:  # and the way back
+            shares[1] = 1 - shares[1]
+        amounts = arguments.amount * torch.cat(shares)
+        films.write(arguments, map(edit, amounts.split(motion.frames_at_once(model))), len(amounts))
     else:
         images.write(arguments.out, loading.Enlarging(arguments.enlarge)(edit(arguments.amount)))
         print(arguments.out)

@@ -37,7 +37,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     "Make images and films": {
         "generate samples": Verb("generate:samples", "generate new images from seeds"),
         "generate reconstruct": Verb("generate:reconstruct", "encode photos and render them again"),
-        "generate interpolate": Verb("generate:interpolate", "make a film from one photo to another"),
+        "generate interpolate": Verb("morph:interpolate", "make a film from one photo to another"),
         "generate mix": Verb("generate:mix", "take coarse layers from one photo, fine from another"),
         "morph path": Verb("morph:path", "make a film from photo to photo, whole or by parts"),
         "morph transfer": Verb("morph:transfer", "carry an expression from one face to another"),

@@ -13,7 +13,7 @@ import torch
 from PIL import Image
 
 from stylemap import images, interpolate, mix
-from stylemap.cli import grid
+from stylemap.cli import generate
 from stylemap.editing import directions, motion
 from stylemap.sheets import TILE
 from tests.cli.conftest import PHOTOS, SIDE, pixels
@@ -193,7 +193,7 @@ class TestMemory:
     @pytest.fixture(autouse=True)
     def small(self, monkeypatch):
         monkeypatch.setattr(motion, "frames_at_once", lambda model: 4)
-        monkeypatch.setattr(grid, "MOST_TILES", 8)
+        monkeypatch.setattr(generate, "MOST_TILES", 8)
 
     @pytest.mark.parametrize(
         "run",

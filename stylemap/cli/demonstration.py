@@ -25,64 +25,49 @@ def heldout_of(model: StylemapModel) -> Tensor:
     return stream.first_images(Avatars(model.config.resolution, split="heldout"), TrainConfig.heldout)
 
 
+@torch.no_grad()
 def write_sheets(model: StylemapModel, folder: Path) -> dict[str, Path]:
     """Write the reconstructions, local edits and transplants of held-out faces. Returns the paths by what they show."""
     faces = Avatars(model.config.resolution, split="heldout")
-    with torch.no_grad():
-        drawn = {
-            "reconstruction": reconstruction_sheet(model, faces),
-            "local edit": local_edit_sheet(model, faces),
-            "transplant": transplant_sheet(model, faces),
-        }
-    paths = {name: folder / f"{name.replace(' ', '_')}.png" for name in drawn}
-    for name, path in paths.items():
-        images.write(path, drawn[name])
+    paths = {}
+    for name, columns in {"reconstruction": reconstruct(model, faces), **edit(model, faces)}.items():
+        paths[name] = folder / f"{name.replace(' ', '_')}.png"
+        images.write(paths[name], sheets.sheet(columns))
     return paths
 
 
-def reconstruction_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
-    """Original and reconstruction, two pairs a row."""
+def reconstruct(model: StylemapModel, faces: Avatars) -> dict[str, Tensor]:
+    """The columns of a sheet: original and reconstruction, two pairs a row."""
     first, second = (images.from_arrays(faces[i] for i in range(k, k + ROWS)) for k in (0, ROWS))
     a, b = (model.synthesize(model.encode(x)) for x in (first, second))
-    return sheets.sheet({"original": first, "reconstruction": a, "original ": second, "reconstruction ": b})
+    return {"original": first, "reconstruction": a, "original ": second, "reconstruction ": b}
 
 
-def local_edit_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
-    """Eyes, mouth, and both, taken from the reference."""
+def edit(model: StylemapModel, faces: Avatars) -> dict[str, dict[str, Tensor]]:
+    """The columns of two sheets.
+
+    Local edits: eyes, mouth, and both, taken from the reference. Transplants: parts of the reference at places where they do not
+    belong, by masks moved in pixels, and by cells of the stylemap.
+    """
     pairs = contrasting_pairs(faces)
     originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
     original, reference = model.encode(originals), model.encode(references)
+    both = {"original": originals, "reference": references, "reconstruction": model.synthesize(original)}
     eyes, mouth = (torch.cat([part_mask(faces, a, b, parts) for a, b in pairs]) for parts in (EYES, MOUTH))
-    return sheets.sheet(
-        {
-            "original": originals,
-            "reference": references,
-            "reconstruction": model.synthesize(original),
-            "reference's eyes": blend(model, original, reference, eyes),
-            "reference's mouth": blend(model, original, reference, mouth),
-            "both": blend(model, original, reference, torch.maximum(eyes, mouth)),
-        }
-    )
-
-
-def transplant_sheet(model: StylemapModel, faces: Avatars) -> Tensor:
-    """Parts of the reference at places where they do not belong: by masks moved in pixels, and by cells of the stylemap."""
-    pairs = contrasting_pairs(faces)
-    originals, references = (images.from_arrays(faces[i] for i in indices) for indices in zip(*pairs, strict=True))
-    original, reference = model.encode(originals), model.encode(references)
+    edits = {
+        "reference's eyes": blend(model, original, reference, eyes),
+        "reference's mouth": blend(model, original, reference, mouth),
+        "both": blend(model, original, reference, torch.maximum(eyes, mouth)),
+    }
     eyes, mouth = (torch.cat([part_mask(faces, b, b, parts) for _, b in pairs]) for parts in (EYES, MOUTH))
     step, resolution = model.config.stylemap_size // 8, model.config.resolution  # an eye is an eighth, so many cells
     cells = Box(source=(5 * step, 2 * step), target=(step, 2 * step), size=(2 * step, 4 * step))
-    return sheets.sheet(
-        {
-            "original": originals,
-            "reference": references,
-            "reconstruction": model.synthesize(original),
-            "mouth to the left": transplant(model, original, reference, mask=mouth, shift=(0, -resolution // 8)),
-            "eyes on the mouth": transplant(model, original, reference, mask=eyes, shift=(resolution // 4, 0)),
-            "mouth cells on top": transplant(model, original, reference, boxes=[cells]),
-        }
-    )
+    transplants = {
+        "mouth to the left": transplant(model, original, reference, mask=mouth, shift=(0, -resolution // 8)),
+        "eyes on the mouth": transplant(model, original, reference, mask=eyes, shift=(resolution // 4, 0)),
+        "mouth cells on top": transplant(model, original, reference, boxes=[cells]),
+    }
+    return {"local edit": both | edits, "transplant": both | transplants}
 
 
 def contrasting_pairs(faces: Avatars) -> list[tuple[int, int]]:
