@@ -107,21 +107,16 @@ def circumstances(arguments: argparse.Namespace, evaluation: "Evaluation", unsee
 
 
 def entry(name: str, result: "Result") -> dict:
-    """Of the report. JSON knows no infinity; the details then say what the value is."""
-    value = None if unavailable(result) else result.value
-    about = {"value": value, "better": METRICS[name].better, "needs": METRICS[name].needs}
+    """Of the report."""
+    about = {"value": result.value, "better": METRICS[name].better, "needs": METRICS[name].needs}
     return about | {"seconds": round(result.seconds, 2)} | result.details
 
 
 def row(name: str, result: "Result", width: int) -> str:
     metric = METRICS[name]
-    if unavailable(result):
+    if result.value is None:
         reason = result.details["reason"]
         text = f"{'-':>10}   {reason if len(reason) <= REASON else reason[: REASON - 3] + '...'}"
     else:
         text = f"{result.value:>10.4g}   {result.seconds:6.1f} s   {metric.needs}"
     return f"{name:<{width}} {ARROWS[metric.better]} {text}".rstrip()
-
-
-def unavailable(result: "Result") -> bool:
-    return "reason" in result.details

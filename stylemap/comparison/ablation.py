@@ -66,8 +66,21 @@ class Run:
         Raises:
             InputError: the folder holds another run.
         """
-        if not (self.folder / checkpoint.CONFIG_FILE).is_file():
-            return "busy" if self.busy() else "new"
+        begun = (self.folder / checkpoint.CONFIG_FILE).is_file()
+        if begun:
+            self._check_config()
+            weights = self.folder / "weights.safetensors"
+            if weights.is_file() and state.images_seen(self.folder) >= self.config.images:
+                return "finished"
+        if (self.folder / ".lock").exists():
+            try:
+                with files.owned(self.folder):
+                    pass
+            except InputError:
+                return "busy"
+        return "unfinished" if begun else "new"
+
+    def _check_config(self) -> None:
         try:
             known = self.known_config
         except InputError as err:
@@ -76,19 +89,6 @@ class Run:
         if changed:
             settings = ", ".join(f"{name} {old} instead of {new}" for name, (old, new) in changed.items())
             raise InputError(f"{self.folder} holds another run: {settings}; give another --out or the same settings")
-        if (self.folder / "weights.safetensors").is_file() and state.images_seen(self.folder) >= self.config.images:
-            return "finished"
-        return "busy" if self.busy() else "unfinished"
-
-    def busy(self) -> bool:
-        """Whether another process owns the folder."""
-        if not (self.folder / ".lock").exists():
-            return False
-        try:
-            with files.owned(self.folder):
-                return False
-        except InputError:
-            return True
 
 
 def runs(config: TrainConfig, sides: Sequence[int], seeds: Sequence[int], out: Path) -> list[Run]:
@@ -133,15 +133,13 @@ class Measuring:
             return known
         evaluation = self.evaluation(run)
         measured = {name: evaluation.measure(name) for name in METRICS}
-        values = {name: result.value for name, result in measured.items()}
-        details = {name: result.details for name, result in measured.items()}
         row = {
             "side": run.side,
             "seed": run.seed,
             "about": about,
             "images": state.images_seen(run.folder),
-            **values,
-            "details": details,
+            **{name: result.value for name, result in measured.items()},
+            "details": {name: result.details for name, result in measured.items()},
         }
         results.write_json(file, row)
         return row

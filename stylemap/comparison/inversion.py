@@ -122,21 +122,17 @@ def compared(rows: list[dict]) -> list[dict]:
     done = [row for row in rows if "seconds" in row]
     slowest = max((row["seconds"] for row in done), default=None)
     encoder = next((row["seconds"] for row in done if row["name"] == "encoder"), None)
-    return [
-        row
-        if "seconds" not in row
-        else row | {"speedup": slowest / row["seconds"], "encoders": encoder and row["seconds"] / encoder}
-        for row in rows
-    ]
+
+    def ratios(seconds: float) -> dict:
+        return {"speedup": slowest / seconds, "encoders": encoder and seconds / encoder}
+
+    return [row | ratios(row["seconds"]) if "seconds" in row else row for row in rows]
 
 
 def longest(chosen: Sequence[Contender]) -> list[Contender]:
     """Of every name the one with the most steps, in the order of the names."""
-    by_name: dict[str, Contender] = {}
-    for contender in chosen:
-        if contender.name not in by_name or by_name[contender.name].steps < contender.steps:
-            by_name[contender.name] = contender
-    return list(by_name.values())
+    names = dict.fromkeys(contender.name for contender in chosen)
+    return [max((c for c in chosen if c.name == name), key=lambda c: c.steps) for name in names]
 
 
 def _strip(pictures: Tensor) -> Tensor:

@@ -43,5 +43,5 @@ class Inverted(Evaluation):
 def measure(evaluation: Inverted) -> dict:
     """name -> value, of METRICS; "reasons" says why one is None."""
     results = {name: evaluation.measure(name) for name in METRICS}
-    reasons = {name: result.details["reason"] for name, result in results.items() if "reason" in result.details}
-    return {name: None if name in reasons else result.value for name, result in results.items()} | {"reasons": reasons}
+    reasons = {name: result.details["reason"] for name, result in results.items() if result.value is None}
+    return {name: result.value for name, result in results.items()} | {"reasons": reasons}

@@ -50,7 +50,11 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
         f"{pictures} held-out images of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
         f"{hardware['libraries'][0]}.",
         f"Weights: {'; '.join(_of_weights(kind, note) for kind, note in about['weights'].items())}.",
-        *_doubts(about),
+        *(
+            f"It is not certain that {note['given']} never saw these images: {note['doubt']}."
+            for note in about["weights"].values()
+            if note["doubt"]
+        ),
         "Numbers: size of the latent, plus that of noise maps and of the input tensor where a method finds them too.",
         "Time is for one image, from the image to its latent and its reconstruction; speed-up is over the slowest method.",
     ]
@@ -62,8 +66,9 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
     stand_in = about["perceptual"].get("stand_in")
     network = f"a stand-in, {stand_in}" if stand_in else about["perceptual"]["network"]
     lines.append(f"The perceptual network of the methods is {network}.")
-    reasons = {name: text for row in done for name, text in row["reasons"].items()}
-    lines += [f"{COLUMNS[name][0]} was not measured: {_brief(text)}." for name, text in reasons.items()]
+    for name, text in {name: text for row in done for name, text in row["reasons"].items()}.items():
+        brief = text.partition(", not found")[0].partition(":")[0]  # without the remedy, which the result has
+        lines.append(f"{COLUMNS[name][0]} was not measured: {brief}.")
     loads = [load[0] for row in done for load in (row["load_before"], row["load_after"]) if load]
     if dates := sorted(row["date"] for row in done):
         lines.append(f"Rows were begun from {_date(dates[0])} to {_date(dates[-1])}.")
@@ -77,12 +82,10 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
 
 def plot(rows: list[dict]) -> bytes:
     """A PNG file, time against error: of methods that optimise a curve, of their run of the most steps; marks for results."""
-    groups: dict[str, list[dict]] = {}
-    for row in rows:
-        if "seconds" in row:
-            groups.setdefault(row["name"], []).append(row)
+    done = [row for row in rows if "seconds" in row]
     series = []
-    for name, some in groups.items():
+    for name in dict.fromkeys(row["name"] for row in done):
+        some = [row for row in done if row["name"] == name]
         most = max(some, key=lambda row: row["steps"])
         line = [(seconds, error) for _, seconds, error in most["history"] if math.isfinite(error)]
         series.append(Series(name, line, [(row["seconds"], row["mse"]) for row in some]))
@@ -105,12 +108,6 @@ def _of_weights(kind: str, note: dict) -> str:
     return f"{text}, parameters: {', '.join(f'{name} {count:,}' for name, count in note['parameters'].items())}"
 
 
-def _doubts(about: dict) -> list[str]:
-    """Why the weights may have seen the images."""
-    doubts = {note["given"]: note["doubt"] for note in about["weights"].values()}
-    return [f"It is not certain that {given} never saw these images: {text}." for given, text in doubts.items() if text]
-
-
 def _numbers(row: dict) -> str:
     """ "64 + 2,704"."""
     counts = dict(row["origin"]["numbers"])
@@ -121,8 +118,3 @@ def _numbers(row: dict) -> str:
 def _date(iso: str) -> str:
     """In UTC, to the minute."""
     return f"{iso[:16].replace('T', ' ')} UTC"
-
-
-def _brief(reason: str) -> str:
-    """Without the remedy, which the result has."""
-    return reason.partition(", not found")[0].partition(":")[0]

@@ -78,9 +78,10 @@ class Reference(Shared):
 
 
 class Result(NamedTuple):
-    """A number and everything that it depends on, or the reason why there is none."""
+    """A number and everything that it depends on."""
 
     value: float | None
+    """Finite; None where there is none, and the details have the "reason"."""
     details: dict
     seconds: float
 
@@ -100,7 +101,7 @@ class Evaluation(Shared):
 
     @in_float32
     def measure(self, name: str) -> Result:
-        """A metric of the table `suite.METRICS`. If it cannot be computed, the details say why."""
+        """A metric of the table `suite.METRICS`."""
         compute: Compute = importlib.import_module(f"stylemap.metrics.{METRICS[name].module}").METRICS[name]
         started = time.monotonic()
         try:
@@ -109,7 +110,8 @@ class Evaluation(Shared):
             value, details = None, {"reason": str(err)}
         else:
             if value is None or not np.isfinite(value):
-                details = details | {"reason": "no value" if value is None else f"the value is {value}"}
+                reason = "no value" if value is None else f"the value is {value}"
+                value, details = None, details | {"reason": reason}
         return Result(value, details, time.monotonic() - started)
 
     @property

@@ -67,9 +67,9 @@ def path_lengths(
     t = torch.from_numpy(np.random.default_rng([seed, PATHS, 1]).random(count))
     t = t if sampling == "full" else torch.zeros_like(t)
     size = max(1, streams.per_pass(model.config.resolution) // 2)
-    parts = list(zip(first.split(size), second.split(size), t.split(size), strict=True))
-    measured, done = [], 0
-    for a, b, start in streams.progress(parts, None, f"path length, {space} {sampling}"):
+    measured = []
+    for paths in streams.progress(torch.arange(count).split(size), None, f"path length, {space} {sampling}"):
+        a, b, start = first[paths], second[paths], t[paths]
         if space == "z":
             # In float64 up to the end, as a step is so small.
             z = torch.cat([slerp(a.double(), b.double(), at) for at in (start, start + EPSILON)])
@@ -79,8 +79,7 @@ def path_lengths(
             start = start.float().to(a)
             latents = torch.cat([interpolate(a, b, at) for at in (start, start + EPSILON)])
         # both ends of a path have its noise: only the latent changes
-        maps = streams.noise_maps(model, [*range(done, done + len(a))] * 2, seed, PATHS + 1)
-        done += len(a)
+        maps = streams.noise_maps(model, paths.tolist() * 2, seed, PATHS + 1)
         pictures = shrink(model.synthesize(latents, **maps), COMPARED_SIDE)
         measured.append(distance(*pictures.chunk(2)).cpu().double() / EPSILON**2)
     return torch.cat(measured)

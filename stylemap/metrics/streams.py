@@ -86,11 +86,10 @@ def mapped(model, z: Tensor) -> Iterator[Tensor]:
 @torch.no_grad()
 def samples(model, count: int, seed: int = 0) -> Iterator[Tensor]:
     """Images of random z and noise maps, no truncation, as 8 bits hold them."""
-    done = 0
-    for part in progress(noise(model, count, seed).split(per_pass(model.config.resolution)), None, "samples"):
-        maps = noise_maps(model, range(done, done + len(part)), seed)
-        yield images.to_uint8(model.synthesize(model.map(part.to(model.device)), **maps)).cpu()
-        done += len(part)
+    z = noise(model, count, seed)
+    for places in progress(torch.arange(count).split(per_pass(model.config.resolution)), None, "samples"):
+        maps = noise_maps(model, places.tolist(), seed)
+        yield images.to_uint8(model.synthesize(model.map(z[places].to(model.device)), **maps)).cpu()
 
 
 @torch.no_grad()
