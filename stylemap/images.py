@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
-from stylemap import decoding
+from stylemap import decoding, resampling
 from stylemap.errors import InputError
 from stylemap.files import atomic
 from stylemap.photos import mask_files, output_formats
@@ -122,7 +122,8 @@ def read_mask(path: str | Path, side: int, hard: bool = False, white: str = mask
         InputError: one line that names the file: it is missing, no image, damaged or too large; no mask; or it selects
             nearly nothing.
     """
-    return torch.from_numpy(mask_files.fit(mask_files.read(Path(path)), side, path, hard, white))[None, None]
+    mask = resampling.fit_mask(mask_files.read(Path(path)), side)
+    return torch.from_numpy(mask_files.validate(mask, path, hard, white))[None, None]
 
 
 def write(path: str | Path, images: Tensor) -> None:

@@ -53,7 +53,7 @@ def _printable(char: str) -> str:
     return "".join(f"%{byte:02X}" for byte in data)
 
 
-def listed(stored: Iterable[str]) -> dict[str, str]:
+def by_name(stored: Iterable[str]) -> dict[str, str]:
     """Names -> what the store calls them, without hidden files.
 
     If several files get the same name, all but one get a number: ``a.png``, ``a~2.png``. A file that already has its name

@@ -40,11 +40,11 @@ def test_canonical(stored, name):
 
 def test_nothing_is_lost_where_names_become_one():
     files = [f"{NFD}.png", f"{NFC}.png", "a\\b.png", "a/b.png", "a/b~2.png", ".\\a\\b.png"]
-    found = naming.listed(files)
+    found = naming.by_name(files)
     assert sorted(found.values()) == sorted(files)
     assert found[f"{NFC}.png"] == f"{NFC}.png" and found["a/b.png"] == "a/b.png" and found["a/b~2.png"] == "a/b~2.png"
     assert found.keys() == {f"{NFC}.png", f"{NFC}~2.png", "a/b.png", "a/b~2.png", "a/b~3.png", "a/b~4.png"}
-    assert naming.listed(reversed(files)) == found
+    assert naming.by_name(reversed(files)) == found
 
 
 @pytest.mark.parametrize(
@@ -53,14 +53,14 @@ def test_nothing_is_lost_where_names_become_one():
      "desktop.ini", "x/@eaDir/a.jpg/SYNOPHOTO_THUMB_XL.jpg", "#recycle/a.png", "$RECYCLE.BIN/a.png", "", "/", "./"],
 )  # fmt: skip
 def test_what_systems_leave_behind_is_no_file(name):
-    assert naming.listed([name, "a.png"]) == {"a.png": "a.png"}
+    assert naming.by_name([name, "a.png"]) == {"a.png": "a.png"}
 
 
 @pytest.mark.parametrize(
     "name", ["a.png", "x/a..b.png", "macosx/a.png", "12:30.png", "...a/../b.png"[3:], "x/thumbs.png"]
 )
 def test_other_names_are_files(name):
-    assert list(naming.listed([name]).values()) == [name]
+    assert list(naming.by_name([name]).values()) == [name]
 
 
 @pytest.mark.parametrize("name", ["/a", "../a", "x/../../a", "C:/a", "c:a", "x/.."])

@@ -1,4 +1,4 @@
-"""Image files to uint8 pixels, and nothing of tensors: what loading processes import must not cost them torch.
+"""Image files become uint8 pixels. Nothing here imports torch, so that loading processes start fast.
 
 `opening` opens a file of one of the `formats` within bounds; `jpeg`, `png` and `tiff` read what surrounds the pixels there.
 `colours` makes upright sRGB of every mode, `channels` keeps every channel at its full depth.

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from stylemap import resampling
 from stylemap.decoding import channels, colours
 from stylemap.errors import InputError, Note
 
@@ -51,11 +50,6 @@ def read(path: Path) -> np.ndarray:
     else:
         grey = _grey(colour * alpha[..., None], path, stored.exact)
     return _levels(grey, path, stored.exact, stored.full)
-
-
-def fit(mask: np.ndarray, side: int, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:
-    """The central square of a mask at another side, as `resampling.fit_mask`, if it selects anything: see `validate`."""
-    return validate(resampling.fit_mask(mask, side), path, hard, white)
 
 
 def validate(mask: np.ndarray, path: str | Path, hard: bool = False, white: str = EDITED) -> np.ndarray:

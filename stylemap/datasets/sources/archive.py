@@ -92,7 +92,7 @@ class Archive(Source):
             entries = self._handle.infolist()
             stored = {zip_entries.stored_name(entry): entry for entry in entries}  # the last of equal names counts
             files = [name for name in stored if not name.endswith(("/", "\\"))]
-            self._index = {name: stored[file] for name, file in naming.listed(files).items()}
+            self._index = {name: stored[file] for name, file in naming.by_name(files).items()}
             self._overlapping = zip_entries.overlapping(entries, self._handle.start_dir)
             self._owner = os.getpid()
         return self._handle

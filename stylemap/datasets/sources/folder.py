@@ -18,7 +18,7 @@ class Folder(Source):
         self._renamed: dict[str, str] = {}  # name -> what the system calls the file, where that differs
 
     def names(self) -> list[str]:
-        listed = naming.listed(self._files())
+        listed = naming.by_name(self._files())
         self._renamed = {name: file for name, file in listed.items() if name != file}
         return sorted(listed)
 
