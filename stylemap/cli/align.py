@@ -17,7 +17,7 @@ NAMED = 5  # photos without a face that are spelled out
 
 
 def align(parser: Parser) -> None:
-    """Cut every face out of photos, turned upright and sized like FFHQ's. FOLDER/faces.jsonl tells where each was. If it
+    """Cut the faces out of photos, turned upright and sized like FFHQ's. FOLDER/faces.jsonl tells where each was. If it
     is killed, run the same command again to continue."""
     parser.add_argument("source", metavar="SOURCE", help="Photo, or a folder, zip or LMDB of photos.")
     flags.add_out_folder(parser, "PHOTO_00.png and so on")

@@ -114,13 +114,10 @@ def complete() -> None:
     name = next((name for name in (" ".join(words[:2]), *words[:1]) if name in VERBS), None)
     if name is None:
         flags = argparse.ArgumentParser("stylemap", add_help=False)
-        if len(words) > 1 or os.environ["COMP_LINE"].endswith(" "):
-            words, skipped = words[:1], min(1, len(words))
-        else:
-            words, skipped = [], 0
-        rest = [name.split() for name in VERBS]
-        choices = [entry[skipped] for entry in rest if len(entry) > skipped and entry[:skipped] == words[:skipped]]
-        flags.add_argument("verb", choices=list(dict.fromkeys(choices)))
+        before = words[:1] if len(words) > 1 or os.environ["COMP_LINE"].endswith(" ") else []
+        skipped = len(before)
+        entries = [entry for entry in map(str.split, VERBS) if entry[:skipped] == before and len(entry) > skipped]
+        flags.add_argument("verb", choices=list(dict.fromkeys(entry[skipped] for entry in entries)))
     else:
         flags, skipped = parser(name), len(name.split())
     os.environ["_ARGCOMPLETE"] = str(1 + skipped)  # words that are not the parser's

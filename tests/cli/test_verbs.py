@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import shutil
 import subprocess
 import sys
 from collections import defaultdict
@@ -216,3 +217,12 @@ class TestCompletion:
     def test_script(self, shell, capsys):
         assert cli.main(["completion", shell]) == 0
         assert "stylemap" in capsys.readouterr().out
+
+    @pytest.mark.skipif(shutil.which("fish") is None, reason="needs fish")
+    def test_in_fish(self, tmp_path):
+        (tmp_path / "stylemap").write_text(f'#!/bin/sh\nexec {sys.executable} -m stylemap "$@"\n')
+        (tmp_path / "stylemap").chmod(0o755)
+        environment = {**os.environ, "PATH": f"{tmp_path}:{os.environ['PATH']}", "HOME": str(tmp_path)}
+        script = "stylemap completion fish | source; complete -C 'stylemap data check --wor'"
+        done = subprocess.run(["fish", "-c", script], env=environment, capture_output=True, text=True, timeout=60)
+        assert done.stdout.startswith("--workers\tNumber of worker processes."), done.stderr
