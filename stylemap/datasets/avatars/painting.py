@@ -5,6 +5,7 @@ bottom of the image, and one unit is the image's side. A drawing is a list of `S
 """
 
 import functools
+import itertools
 import math
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -49,24 +50,19 @@ def paint(shapes: list[Shape], background: np.ndarray, placement: Placement, sid
     work = side * factor
     canvas = cv2.resize(background, (work, work), interpolation=cv2.INTER_LINEAR)
     points = _placed(shapes, placement)
-    shade = None
-    for shape, outlines, on_shade in zip(
-        shapes, _fixed(shapes, points, work), _fixed(shapes, points, SHADE_SIDE), strict=True
-    ):
-        if shape.soft:
-            if shade is None:
-                shade = np.full((SHADE_SIDE, SHADE_SIDE, 3), NEUTRAL, np.uint8)
-            cv2.fillPoly(shade, on_shade, shape.colour, cv2.LINE_AA, FRACTION_BITS)
-            continue
-        if shade is not None:
+    layers = zip(shapes, _fixed(shapes, points, work), _fixed(shapes, points, SHADE_SIDE), strict=True)
+    for soft, neighbours in itertools.groupby(layers, key=lambda layer: layer[0].soft):
+        if soft:
+            shade = np.full((SHADE_SIDE, SHADE_SIDE, 3), NEUTRAL, np.uint8)
+            for shape, _, outlines in neighbours:
+                cv2.fillPoly(shade, outlines, shape.colour, cv2.LINE_AA, FRACTION_BITS)
             _multiply(canvas, shade)
-            shade = None
-        if shape.opacity < 1:
-            _blend(canvas, outlines, shape)
-        else:
-            cv2.fillPoly(canvas, outlines, shape.colour, cv2.LINE_AA, FRACTION_BITS)
-    if shade is not None:
-        _multiply(canvas, shade)
+            continue
+        for shape, outlines, _ in neighbours:
+            if shape.opacity < 1:
+                _blend(canvas, outlines, shape)
+            else:
+                cv2.fillPoly(canvas, outlines, shape.colour, cv2.LINE_AA, FRACTION_BITS)
     image = cv2.resize(canvas, (side, side), interpolation=cv2.INTER_AREA)
     y, x = grain % 61, grain % 67
     return cv2.add(image, _grain()[y : y + side, x : x + side])
