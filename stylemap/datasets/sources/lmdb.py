@@ -59,16 +59,14 @@ class Lmdb(Source):
             length = database.read(place) if place is not None and place.size < LONGEST_LENGTH else b""
             entries = database.entries
         if not length.isdigit():
-            raise InputError(f"{self._splits[split]} is not a data set: it has no entry 'length'; prepare it again")
-        if len(length) > 18 or int(length) > entries:
-            raise InputError(
-                f"{self._splits[split]} holds fewer entries ({entries}) than its 'length'; prepare it again"
-            )
-        if int(length) * SMALLEST_IMAGE > self._file(split).stat().st_size:
-            raise InputError(
-                f"{self._splits[split]} lacks most of the {int(length)} images of its 'length'; prepare it again"
-            )
-        return int(length)
+            wrong = "is not a data set: it has no entry 'length'"
+        elif len(length) > 18 or int(length) > entries:
+            wrong = f"holds fewer entries ({entries}) than its 'length'"
+        elif int(length) * SMALLEST_IMAGE > self._file(split).stat().st_size:
+            wrong = f"lacks most of the {int(length)} images of its 'length'"
+        else:
+            return int(length)
+        raise InputError(f"{self._splits[split]} {wrong}; prepare it again")
 
     def _choose_side(self, split: str, least: int | None) -> int:
         sides = []
