@@ -6,6 +6,7 @@ import math
 import numpy as np
 
 MIRROR = np.array((-1.0, 1.0))  # times points: their mirror images about x = 0
+QUARTER = np.array(((0.0, 1.0), (-1.0, 0.0)))  # directions @ this: a quarter turn
 
 
 @functools.cache
@@ -63,7 +64,11 @@ def ellipse(x: float, y: float, rx: float, ry: float, count: int = 20) -> np.nda
 
 def between(x: np.ndarray, top: np.ndarray, bottom: np.ndarray) -> np.ndarray:
     """The area between two curves over the same x [n]."""
-    return np.concatenate([curve(x, top), curve(x, bottom)[::-1]])
+    n = len(x)
+    outline = np.empty((2 * n, 2))
+    outline[:n, 0], outline[:n, 1] = x, top
+    outline[n:, 0], outline[n:, 1] = x[::-1], bottom[::-1]
+    return outline
 
 
 def ribbon(x: np.ndarray, y: np.ndarray, width) -> np.ndarray:
@@ -81,5 +86,5 @@ def curve(x: np.ndarray, y: np.ndarray) -> np.ndarray:
 def stroke(centre: np.ndarray, width) -> np.ndarray:
     """A line along ``centre`` [n, 2]; ``width`` is a number or one per point [n]."""
     along = np.concatenate([centre[1:], centre[-1:]]) - np.concatenate([centre[:1], centre[:-1]])
-    normal = (along * (0.5 * width / (np.hypot(*along.T) + 1e-9))[:, None])[:, ::-1] * MIRROR
+    normal = along @ QUARTER * (0.5 * width / (np.hypot(along[:, 0], along[:, 1]) + 1e-9))[:, None]
     return np.concatenate([centre + normal, (centre - normal)[::-1]])
