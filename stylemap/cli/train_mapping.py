@@ -1,6 +1,7 @@
 """``stylemap train-mapping``: teach the mapping network alone, so that samples look like the images that the encoder knows."""
 
 import argparse
+import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from stylemap.datasets import Dataset
 
 COMPARED = 1000  # stylemaps of each kind in the distance that is printed
+LINES = 10  # of a training
 
 
 def train_mapping(parser: Parser) -> None:
@@ -54,11 +56,19 @@ def run(arguments: argparse.Namespace) -> None:
     training = _encode(model, split.training, arguments.count, arguments)
     unseen = _encode(model, split.heldout, COMPARED, arguments)
     before = _distance(model, unseen)
+    print(f"distance between stylemaps of samples and of {len(unseen)} held-out images: {before:.3f}", flush=True)
     config = mapping.MappingTraining(
         iterations=arguments.iterations, batch=arguments.batch, r1_gamma=arguments.r1_gamma, seed=arguments.seed
     )
     with Stop() as stop, tqdm(total=config.iterations, unit="step", disable=None, dynamic_ncols=True) as bar:
-        done = mapping.train_mapping(model, training, config, bar.update, stop)
+
+        def advance(done: int) -> None:
+            bar.update()
+            if done % max(1, config.iterations // LINES) == 0:
+                tqdm.write(f"{done:>9} steps  distance {_distance(model, unseen):.3f}")
+                sys.stdout.flush()
+
+        done = mapping.train_mapping(model, training, config, advance, stop)
     if not done:
         raise InputError("stopped before the first step; nothing was written")
     info = checkpoint.read_info(arguments.weights)
@@ -67,10 +77,6 @@ def run(arguments: argparse.Namespace) -> None:
     except InputError:  # the file has none
         discriminator = None
     checkpoint.save(arguments.out, model, discriminator, info | {"mapping": asdict(config) | {"iterations": done}})
-    after = _distance(model, unseen)
-    print(
-        f"distance between stylemaps of samples and of {len(unseen)} held-out images: {before:.3f} before, {after:.3f} now"
-    )
     print(f"{arguments.out}  ({done} steps)")
 
 

@@ -80,7 +80,7 @@ def train_mapping(
     model: StylemapModel,
     stylemaps: Tensor,
     config: MappingTraining,
-    advance: Callable[[], None] = lambda: None,
+    advance: Callable[[int], None] = lambda done: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
     """Train the mapping network of a model until mapped z are like the stylemaps of images; nothing else changes.
@@ -89,7 +89,7 @@ def train_mapping(
 
     Args:
         stylemaps: [M, C, S, S], of encoded training images.
-        advance: called after each iteration.
+        advance: called after each iteration, with the number of those done. The model has the average by then.
         stop: asked before each iteration whether to stop there.
 
     Returns:
@@ -132,7 +132,7 @@ def train_mapping(
         with torch.no_grad():
             for a, b in zip(average.parameters(), mapping.parameters(), strict=True):
                 a.lerp_(b, 1 - decay)
-        advance()
+        advance(done)
     return done
 
 
