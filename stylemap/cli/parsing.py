@@ -36,8 +36,6 @@ SIMILAR = {  # a flag that other programs have, or that took other values -> the
     "--output": ("--out",),
     "--checkpoint": ("--weights",),
 }
-
-
 NEGATIVE = re.compile(r"-\.?\d[\d.,eE+-]*$")  # the value of `--shift -4,4`, `--amount -1e-3` or `--amounts -3..3`
 
 
@@ -79,7 +77,7 @@ class Parser(argparse.ArgumentParser):
         default = settings.get("default")
         unset = default is None or default is False or default in ([], argparse.SUPPRESS)
         if not unset and "default" not in settings["help"].lower():
-            notes.append("default: " + (" ".join(default) if isinstance(default, list) else str(default)))
+            notes.append("default: " + (" ".join(map(str, default)) if isinstance(default, list) else str(default)))
         text = settings["help"] + (f" ({'; '.join(notes)})" if notes else "")
         action = add(*names, **settings | {"help": text.replace("%", "%%")})
         self.arguments.append(action)
@@ -93,6 +91,11 @@ class Parser(argparse.ArgumentParser):
         self.common = (*flags, "--help", "--help-all")
 
     def parse_args(self, words: list[str]) -> argparse.Namespace:
+        """The values of the flags. Earlier spellings are taken with a note. ``words`` of the answer is the line as it was read.
+
+        Raises:
+            InputError: an unknown or repeated flag, or a value that does not fit.
+        """
         read: list[str] = []
         given: set[str] = set()
         renamed: dict[str, str] = {}
