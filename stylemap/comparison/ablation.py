@@ -188,9 +188,8 @@ def table(measures: Sequence[dict], notes: Sequence[str]) -> str:
         row = [f"{side} x {side}", ", ".join(str(m["seed"]) for m in group)]
         for name in METRICS:
             values = [m[name] for m in group if m[name] is not None]
-            mean = number(sum(values) / len(values)) if values else number(None)
             each = f" ({', '.join(map(number, values))})" if len(values) > 1 else ""
-            row.append(mean + each)
+            row.append(number(local_editing.average(values)) + each)
         rows.append(row)
     return markdown(["stylemap", "seeds", *METRICS.values()], rows, notes)
 
@@ -202,7 +201,7 @@ def plot(measures: Sequence[dict]) -> bytes:
     figure, panels = charts.new_figure(2 * PANEL[0], 2 * PANEL[1], 2, 2)
     for axes, (name, title) in zip(panels, PLOTTED.items(), strict=True):
         known = {side: [m[name] for m in group if m[name] is not None] for side, group in groups.items()}
-        mean = [(side, sum(values) / len(values)) for side, values in known.items() if values]
+        mean = [(side, local_editing.average(values)) for side, values in known.items() if values]
         each = [(side, value) for side, values in known.items() for value in values]
         values = [value for _, value in each if value > 0]
         wide = bool(values) and max(values) > WIDE * min(values)

@@ -400,8 +400,9 @@ def preset(name: str, **knobs: Any) -> Method:
     if name not in PRESETS:
         raise InputError(f"unknown method {name!r}; known are {', '.join(PRESETS)}")
     method = PRESETS[name]
-    if unknown := [knob for knob in knobs if knob not in vars(method)]:
-        raise InputError(f"method {name} has no setting {unknown[0]}; it has {', '.join(vars(method))}")
+    for knob in knobs:
+        if knob not in vars(method):
+            raise InputError(f"method {name} has no setting {knob}; it has {', '.join(vars(method))}")
     return replace(method, **knobs)
 
 
@@ -414,10 +415,8 @@ def parse_setting(method: str, text: str) -> tuple[str, object]:
     name, equals, value = text.partition("=")
     if not equals:
         raise InputError(f"method {method}: {text} must be SETTING=VALUE, such as rate=0.05")
-    defaults = vars(preset(method))
-    if name not in defaults:
-        raise InputError(f"method {method} has no setting {name}; it has {', '.join(defaults)}")
-    default = defaults[name]
+    default = vars(preset(method)).get(name)
+    preset(method, **{name: default})  # refuses a name that the method does not have
     kinds = {bool: {"true": True, "false": False}.__getitem__, tuple: lambda x: tuple(x.split(","))}
     try:
         parsed = kinds.get(type(default), type(default))(value)
