@@ -46,7 +46,7 @@ def test_folders_are_the_sets(put, given, held_out):
     assert names(training) == TRAIN
     assert names(measured) == held_out
     for part in (training, measured):
-        assert np.array_equal(part[0], ImageFolder(training.path, SIDE, [part.name(0)])[0])
+        assert np.array_equal(part[0], ImageFolder(training.path, SIDE).subset([part.name(0)])[0])
 
 
 @pytest.mark.parametrize("outside", ["stray.png", "masks/a.png"])
