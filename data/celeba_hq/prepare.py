@@ -4,7 +4,7 @@ import csv
 import io
 import sys
 from argparse import Namespace
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs from a checkout that is not installed
@@ -12,7 +12,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))  # so that it runs 
 from stylemap.cli import preparing, published_data
 from stylemap.datasets import published_sets
 from stylemap.datasets.parts import PartLabels
-from stylemap.datasets.preparing import Options
 from stylemap.datasets.published_sets import Counts
 from stylemap.datasets.sources import FORMAT, Source, open_source
 from stylemap.errors import InputError
@@ -86,8 +85,7 @@ def finished(source: Source, places: dict[str, str], arguments: Namespace) -> bo
     if not arguments.out.exists():
         return False
     content = open_source(arguments.out).manifest()
-    options = {f.name: getattr(arguments, "format" if f.name == "kind" else f.name) for f in fields(Options)}
-    if content.get("format") != FORMAT or content.get("options") != options:
+    if content.get("format") != FORMAT or content.get("options") != asdict(preparing.read_options(arguments)):
         return False  # another command wrote it; `preparing.write_zip` refuses to replace it
     try:
         records = content["images"] + content["duplicates"] + content["left_out"]

@@ -4,6 +4,7 @@ import argparse
 import contextlib
 import sys
 from collections.abc import Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
 
 from tqdm import tqdm
@@ -30,6 +31,7 @@ def add_flags(parser: Parser, resolution: int = 256) -> None:
     )
     parser.add_argument(
         "--format",
+        dest="kind",
         choices=("jpeg", "png"),
         default="jpeg",
         help="Format of images that must be changed. The rest is kept as it is.",
@@ -40,6 +42,11 @@ def add_flags(parser: Parser, resolution: int = 256) -> None:
     flags.add(parser, "--workers")
 
 
+def read_options(arguments: argparse.Namespace) -> preparing.Options:
+    """What images become, by the flags of `add_flags`."""
+    return preparing.Options(**{field.name: getattr(arguments, field.name) for field in fields(preparing.Options)})
+
+
 def write_zip(
     source: Source,
     out: Path,
@@ -48,16 +55,8 @@ def write_zip(
     holdout: tuple[int, int] = (0, 0),
 ) -> None:
     """Prepare under a progress bar and print what became of the images."""
-    options = preparing.Options(
-        arguments.resolution,
-        arguments.pad,
-        arguments.format,
-        arguments.quality,
-        arguments.skip_small,
-        arguments.drop_duplicates,
-    )
     with packing_bar("images", out) as bar:
-        content = preparing.prepare(source, out, options, places, arguments.workers, bar, holdout)
+        content = preparing.prepare(source, out, read_options(arguments), places, arguments.workers, bar, holdout)
     print(summary(out, content))
 
 
