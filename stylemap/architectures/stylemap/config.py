@@ -92,6 +92,14 @@ class StylemapLoss(LossConfig):
     autoencoder_images: int = 0
     """For this many images at the start, train only the reconstruction of images, without the discriminator. 0 means
     none, as published."""
+    transplants: float = 0.0
+    """Share of the reconstructions in that phase that are transplants: a part of another image is laid over the
+    stylemaps, at any place and size, and the target is the same done to the pixels. Transplants then work at places
+    where no training image has such a part. 0 means none, as published."""
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(0 <= self.transplants <= 1, f"loss.transplants {self.transplants} must lie in 0..1")
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,15 @@
 """One iteration of the cyclic scheme (StyleMapGAN, section 3.3): a method for each phase."""
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor
 
 from stylemap.architectures import losses
 from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
+from stylemap.architectures.stylemap import transplants
+from stylemap.architectures.stylemap.config import StylemapTraining
+from stylemap.architectures.stylemap.transplants import StylemapChance
 from stylemap.precision import full
 
 
@@ -25,6 +30,10 @@ class StylemapCycle(Cycle):
         "encoder_adversarial",
     )
     shares_reconstruction = True  # discriminator_step and image_step do, if there is one pass
+
+    @classmethod
+    def draw(cls, config: StylemapTraining, seen: int) -> StylemapChance:
+        return transplants.draw(config, seen)
 
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes.
@@ -67,7 +76,7 @@ class StylemapCycle(Cycle):
         return descent.terms, judged
 
     def image_step(self, passes: list[Pass], judged: Judged | None, adversarial: bool = True) -> Terms:
-        """G(E(x)) equals x in pixels and features, and fools D."""
+        """G(E(x)) equals x in pixels and features, and fools D. Without D, some of the images are transplants."""
         shared = judged is not None and judged.reconstructions[0].requires_grad
         with (
             self._descent(len(passes), self.optimizers.encoder, self.optimizers.generator) as descent,
@@ -75,10 +84,20 @@ class StylemapCycle(Cycle):
         ):
             for i, part in enumerate(passes):
                 with self._autocast():
-                    reconstruction = judged.reconstructions[i] if shared else self._reconstruct(part.real)
+                    if self.config.loss.transplants and not adversarial:
+                        part, reconstruction = self._transplant(part)
+                    else:
+                        reconstruction = judged.reconstructions[i] if shared else self._reconstruct(part.real)
                     terms = self._image_terms(reconstruction, part, adversarial)
                 descent.add(self._weighted(terms), terms)
         return descent.terms
+
+    def _transplant(self, part: Pass) -> tuple[Pass, Tensor]:
+        """The pass with transplants in its images, and what G makes of the same transplants in the stylemaps."""
+        resolution = part.real.shape[-1]
+        styles = self.networks.model.resize(self.networks.model.encode(part.real))
+        image = self.networks.model.render([transplants.lay(x, part.chance, resolution) for x in styles])
+        return replace(part, real=transplants.lay(part.real, part.chance, resolution)), full(image)
 
     def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
         stylemap = self.networks.generator.mapping(part.chance.z[0])

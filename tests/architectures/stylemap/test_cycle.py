@@ -7,9 +7,10 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from stylemap import perceptual
-from stylemap.architectures import chance, losses
+from stylemap.architectures import losses
 from stylemap.architectures.chance import Chance
 from stylemap.architectures.cycle import Pass, frozen
+from stylemap.architectures.stylemap import transplants
 from stylemap.architectures.stylemap.config import StylemapLoss
 from stylemap.architectures.stylemap.cycle import StylemapCycle
 from stylemap.config import OptimConfig
@@ -33,7 +34,7 @@ def make(config, precision=torch.float32):
 
 def batch(config, size=4):
     real = torch.rand(size, 3, 16, 16, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    return Pass(real, chance.draw(replace(config, batch=size), 0))
+    return Pass(real, StylemapCycle.draw(replace(config, batch=size), 0))
 
 
 @pytest.fixture
@@ -173,6 +174,19 @@ def test_weights_of_the_image_cycle(config, name):
     cycle.image_step([part], None)
     # the other terms add exact zeros, in another order of summation
     torch.testing.assert_close(weight.grad, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_a_transplant_in_the_stylemaps_is_compared_with_the_same_in_the_images(config):
+    cycle, part = make(replace(config, loss=StylemapLoss(transplants=1.0, perceptual_network="none")))
+    model, real = cycle.networks.model, part.real
+    with torch.no_grad():
+        styles = [transplants.lay(x, part.chance, 16) for x in model.resize(model.encode(real))]
+        target = transplants.lay(real, part.chance, 16)
+        expected = losses.squared_error(model.render(styles), target).mean()
+    assert not torch.equal(target, real)
+    torch.testing.assert_close(cycle.image_step([part], None, adversarial=False)["image_reconstruction"], expected)
+    plain = losses.squared_error(model.synthesize(model.encode(real)), real).mean()
+    torch.testing.assert_close(cycle.image_step([part], None)["image_reconstruction"], plain.detach())
 
 
 def test_without_a_perceptual_network_the_term_is_zero(config):
