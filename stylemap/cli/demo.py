@@ -14,7 +14,9 @@ def demo(parser: Parser) -> None:
     parser.add_argument(
         "--out", type=Path, default=Path("demo"), metavar="FOLDER", help="Folder for the run and the images."
     )
-    parser.add_argument("--config", default="avatars32", metavar="RECIPE", help="Recipe that trains on avatars.")
+    parser.add_argument(
+        "--config", default="avatars32", metavar="RECIPE", help="Recipe to train with. Its data must be avatars."
+    )
     parser.set_defaults(run=run)
 
 

@@ -29,18 +29,27 @@ QUESTION = Parsed(Question.parse)
 
 
 def train(parser: Parser) -> None:
-    """Find directions from images with labels."""
+    """Find directions from images with labels. Each attribute gives a direction from the images without it to those with it."""
     parser.add_argument(
-        "--labels", metavar="CSV", help="Table of file names and attributes, or a list in CelebA's layout."
+        "--labels",
+        metavar="CSV",
+        help="Table of file names and attributes, or a list in CelebA's layout. Avatars need none.",
     )
     parser.add_argument(
         "--attribute",
         nargs="+",
         type=QUESTION,
         metavar="A",
-        help="Attributes, each written as [NAME:]ATTRIBUTE[=VALUE | !=VALUE | >NUMBER]. Default: all columns of numbers.",
+        help="Attributes, such as smile, hair=black, hair!=black or old:age>60, where old is the name that the direction gets. "
+        "Default: all columns of numbers.",
     )
-    parser.add_argument("--method", choices=METHODS, default="means", help="How to find a direction.")
+    parser.add_argument(
+        "--method",
+        choices=METHODS,
+        default="means",
+        help="How to find a direction: by the difference of the means, or as the normal of a classifier, logistic or svm, which "
+        "needs scikit-learn.",
+    )
     parser.add_argument(
         "--conditional-on",
         nargs="+",
@@ -95,7 +104,7 @@ def apply(parser: Parser) -> None:
     flags.add_alignment(
         parser,
         "The original is a photo",
-        "The mask lies over the whole photo, if --mask-on does not say otherwise.",
+        "The mask lies over the whole photo, unless --mask-on says otherwise.",
         painted=True,
     )
     flags.add(parser, "--directions")
@@ -131,7 +140,7 @@ def listing(parser: Parser) -> None:
 
 
 def convert(parser: Parser) -> None:
-    """Convert from and to InterFaceGAN's .npy."""
+    """Convert a direction from InterFaceGAN's .npy, or to it."""
     parser.add_argument("file", metavar="FILE", help="File to convert: .safetensors or .npy.")
     parser.add_argument("--name", help="Name of the direction to write as .npy, or a name for the one that is read.")
     parser.add_argument(
@@ -360,16 +369,16 @@ def print_table(directions: "list[Direction]") -> None:
     """A line for each direction; accuracies are of held-out images."""
     names = [terminal.one_line(direction.name) for direction in directions]
     width = max(map(len, names))
-    print(f"{'':<{width}}  method      images  positive  accuracy  balanced  baseline  explained  scale")
+    row = f"{{:<{width}}}  {{:<9}}{{:>9}}{{:>10}}{{:>10}}{{:>10}}{{:>10}}{{:>11}}{{:>7}}{{}}"
+    titles = ("method", "images", "positive", "accuracy", "balanced", "baseline", "explained", "scale")
+    print(row.format("", *titles, ""))
     for name, direction in zip(names, directions, strict=True):
         o = direction.origin
         shares = (o.positive, o.accuracy, o.balanced_accuracy, o.baseline, o.explained)
-        cells = "".join(
-            f"{'-' if s is None else f'{s:.1%}':>{w}}" for s, w in zip(shares, (8, 10, 10, 10, 11), strict=True)
-        )
-        without = terminal.one_line(f"  without {', '.join(o.conditional_on)}") if o.conditional_on else ""
-        method = terminal.one_line(o.method)
-        print(f"{name:<{width}}  {method:<9}{o.pictures:>9}  {cells}{direction.scale:>7.3g}{without}")
+        cells = ("-" if share is None else f"{share:.1%}" for share in shares)
+        without = f"  without {', '.join(o.conditional_on)}" if o.conditional_on else ""
+        scale, method = f"{direction.scale:.3g}", terminal.one_line(o.method)
+        print(row.format(name, method, o.pictures, *cells, scale, terminal.one_line(without)))
 
 
 @without_gradients

@@ -1,4 +1,4 @@
-"""``stylemap latents``: what is done with the latents that `stylemap project` finds: morph, edit, exchange."""
+"""``stylemap latents morph | edit | exchange``: edits of the latents that `stylemap project` finds."""
 
 import argparse
 from typing import TYPE_CHECKING
@@ -31,7 +31,7 @@ def edit(parser: Parser) -> None:
         "--boundary",
         required=True,
         metavar="NPY",
-        help="Direction for each layer, for all layers, or of a stylemap's shape.",
+        help="File with a direction: one for all layers, one for each layer, or one for stylemaps.",
     )
     parser.add_argument(
         "--amounts",
@@ -53,7 +53,7 @@ def exchange(parser: Parser) -> None:
         "--layers",
         type=LAYERS,
         metavar="LIST",
-        help="Layers to exchange, counted from 0. Default: the published ones.",
+        help="Layers to exchange, counted from 0. Default: 3 and 4, as published.",
     )
     flags.add_out_folder(parser, "first and second, each as .png, .npy and .safetensors")
     flags.add(parser, "--weights", "--device")

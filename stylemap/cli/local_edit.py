@@ -2,6 +2,7 @@
 
 import argparse
 import functools
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from stylemap.cli import flags, inputs, selecting
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from stylemap.cli.retouching import Photos
     from stylemap.editing.edit import Patch, Space
     from stylemap.photos.photo import Photo
+
+    Patches = Callable[[Photos, Photo, list[Photo]], list[Patch]]
 
 PHOTOS = "Original and reference are photos"
 COMMON = ("--original", "--reference", "--mask", "--part", "--part-labels", "--out", "--weights", "--align", "--device")
@@ -33,7 +36,7 @@ def blend(parser: Parser) -> None:
     )
     selecting.add_flags(parser, union=True)
     flags.add_alignment(
-        parser, PHOTOS, "A mask lies over the whole original photo, if --mask-on does not say otherwise.", painted=True
+        parser, PHOTOS, "A mask lies over the whole original photo, unless --mask-on says otherwise.", painted=True
     )
     add_blending(parser)
     parser.show_common(*COMMON, "--half", "--strength", "--paste-back")
@@ -156,15 +159,15 @@ def write_masked(
 
     if arguments.layers and arguments.space == "w":
         raise InputError("--layers chooses among the resized stylemaps of w+; give one of the two")
-    photos, original, opened = open_photos(arguments, references)
-    how = {"strength": arguments.strength, "hard": arguments.hard}
-    how["layers"] = loading.layers_of(arguments, photos.model)
-    masks = selecting.masks(arguments, flag, places, photos, original, opened)
-    patches = [
-        Patch(reference=0, mask=mask, placement=Placement(*move), **how)
-        for mask, move in zip(masks, moves, strict=True)
-    ]
-    write(arguments, photos, original, opened, patches, arguments.space or "w+")
+
+    def patches(photos: "Photos", original: "Photo", opened: "list[Photo]") -> "list[Patch]":
+        how = {"strength": arguments.strength, "hard": arguments.hard}
+        how["layers"] = loading.layers_of(arguments, photos.model)
+        masks = selecting.masks(arguments, flag, places, photos, original, opened)
+        placed = zip(masks, moves, strict=True)
+        return [Patch(reference=0, mask=mask, placement=Placement(*move), **how) for mask, move in placed]
+
+    write(arguments, references, patches, arguments.space or "w+")
 
 
 def write_cells(arguments: argparse.Namespace) -> None:
@@ -177,39 +180,28 @@ def write_cells(arguments: argparse.Namespace) -> None:
         raise InputError("--space, --hard, --layers and --feather go with --mask: cells are copied whole, in w")
     count = len(arguments.to_cell)
     cells = spread("--cells", arguments.cells, count, "--to-cell")
-    photos, original, references = open_photos(
-        arguments, spread("--reference", arguments.reference, count, "--to-cell")
-    )
-    boxes = [Box(box[:2], target, box[2:]) for box, target in zip(cells, arguments.to_cell, strict=True)]
-    try:
-        patches = [box.patch(photos.model.config, arguments.strength) for box in boxes]
-    except InputError as err:
-        raise InputError(f"{err}; change --cells or --to-cell") from err
-    write(arguments, photos, original, references, patches, "w")
+    references = spread("--reference", arguments.reference, count, "--to-cell")
+
+    def patches(photos: "Photos", *opened: "Photo | list[Photo]") -> "list[Patch]":
+        boxes = [Box(box[:2], target, box[2:]) for box, target in zip(cells, arguments.to_cell, strict=True)]
+        try:
+            return [box.patch(photos.model.config, arguments.strength) for box in boxes]
+        except InputError as err:
+            raise InputError(f"{err}; change --cells or --to-cell") from err
+
+    write(arguments, references, patches, "w")
 
 
-def open_photos(arguments: argparse.Namespace, references: list[str]) -> "tuple[Photos, Photo, list[Photo]]":
-    """The photos with the model that edits them, the original, and the references."""
+def write(arguments: argparse.Namespace, references: list[str], patches: "Patches", space: "Space") -> None:
+    """Write the original with a patch of each reference, which ``patches`` makes of the opened photos."""
     from stylemap.cli import loading, retouching
-
-    inputs.keep_inputs([arguments.out], [arguments.original, *references, *selecting.files(arguments)])
-    photos = retouching.Photos(arguments, loading.load_model(arguments), arguments.weights)
-    opened = {path: photos.open(path) for path in dict.fromkeys([arguments.original, *references])}
-    return photos, opened[arguments.original], [opened[path] for path in references]
-
-
-def write(
-    arguments: argparse.Namespace,
-    photos: "Photos",
-    original: "Photo",
-    references: "list[Photo]",
-    patches: "list[Patch]",
-    space: "Space",
-) -> None:
-    """Write the original with a patch of each reference."""
     from stylemap.editing import applying, blending, composing
 
-    model = photos.model
+    inputs.keep_inputs([arguments.out], [arguments.original, *references, *selecting.files(arguments)])
+    model = loading.load_model(arguments)
+    photos = retouching.Photos(arguments, model, arguments.weights)
+    opened = {path: photos.open(path) for path in dict.fromkeys([arguments.original, *references])}
+    original, taken = opened[arguments.original], [opened[path] for path in references]
     maps_of = blending.maps_once(model, space)
 
     @functools.cache
@@ -219,7 +211,7 @@ def write(
 
     changes = [
         blending.patch_change(patch, encode(photo, patch.placement.flip), maps_of)
-        for patch, photo in zip(patches, references, strict=True)
+        for patch, photo in zip(patches(photos, original, taken), taken, strict=True)
     ]
     if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
         raise InputError("a part lies outside of the frame after the shift; shift it less")

@@ -19,7 +19,7 @@ def replay(parser: Parser) -> None:
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="Image to write, or a folder to write NAME.png into."
     )
-    flags.add_alignment(parser, "--photos are photos", "", painted=False)
+    flags.add_alignment(parser, "Each of --photos is a photo", "", painted=False)
     flags.add(
         parser,
         "--weights",
