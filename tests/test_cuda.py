@@ -15,7 +15,7 @@ from stylemap.architectures.stylemap.config import StylemapConfig, StylemapLoss,
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import AugmentConfig, OptimConfig
 from stylemap.images import from_uint8
-from stylemap.training import batching, ema, loop, rehearsal, state
+from stylemap.training import batching, ema, estimate, loop, state
 from stylemap.training.distributed import ALONE
 from stylemap.training.log import read_log
 from stylemap.training.monitor import Meter
@@ -131,7 +131,7 @@ def test_memory_is_about_what_was_foreseen():
         augment=AugmentConfig(mode="none"),
         speed=StylemapSpeed(precision="float32", tf32=False),
     )
-    expected = rehearsal.Stage(config, 1, 8).need(8, False, "float32", False).memory
+    expected = estimate.Rehearsal(config).memory()
     device = torch.device("cuda")
     before = torch.cuda.memory_allocated()
     torch.cuda.reset_peak_memory_stats()

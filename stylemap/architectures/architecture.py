@@ -24,8 +24,6 @@ class Architecture:
     """The class of `Model`, as "module:class"; called with a ``config``, and ``encoder=False`` for one without an encoder."""
     cycle: str
     """The class of `Cycle`, likewise."""
-    foreseen: bool = False
-    """Whether `training.rehearsal` knows its phases, and so what a training takes."""
     discriminator: str = "stylemap.architectures.discriminator:Discriminator"
     """The class of the discriminator, likewise; called with a ``config``."""
 

@@ -209,13 +209,10 @@ class Cycle:
         """How often D takes real images for real: for alarms and augmentation. Relativistic logits have no zero."""
         return {} if self.relativistic else {"real_sign": real.detach().sign().mean()}
 
-    def _autocast(self) -> torch.autocast:
-        return torch.autocast(
-            self.networks.model.device.type,
-            self.precision,
-            enabled=self.precision != torch.float32,
-            cache_enabled=False,
-        )
+    def _autocast(self) -> contextlib.AbstractContextManager:
+        if self.precision == torch.float32:
+            return contextlib.nullcontext()
+        return torch.autocast(self.networks.model.device.type, self.precision, cache_enabled=False)
 
     @contextlib.contextmanager
     def _descent(self, passes: int, *optimizers: torch.optim.Optimizer) -> Iterator["_Gradients"]:

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import torch
 
-from stylemap import architectures, checkpoint, datasets, devices
+from stylemap import checkpoint, datasets, devices
 from stylemap.architectures.discriminator import GROUP
 from stylemap.cli import terminal
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.errors import InputError
 from stylemap.perceptual.published import VGG
-from stylemap.training import batching, distributed, estimate, rehearsal
+from stylemap.training import batching, distributed, estimate
 from stylemap.training.estimate import Estimate, FittingSettings
 from stylemap.training.optimizers import Networks
 from stylemap.training.report.wording import duration
@@ -39,12 +39,6 @@ def parameters(config: TrainConfig) -> str:
 
 def foresee(config: TrainConfig, out: Path | None = None, resume: bool = False) -> None:
     """What a run will take, on stderr, and what is missing for it; no GPU is used."""
-    if not architectures.of(config.model).foreseen:
-        note(parameters(config))
-        note(f"memory and time are estimated for model.architecture stylemap only, not for {config.model.architecture}")
-        for text in (*_missing(config, out, resume), *_division(config, _processes())):
-            note(f"warning: {text}")
-        return
     note("estimating memory and time, without a GPU ...")
     estimated = estimate.estimate(config, _processes())
     for text in (parameters(config), *_memory(estimated), *_time(estimated, config)):
@@ -58,33 +52,28 @@ def _processes() -> int:
 
 
 def _memory(estimated: Estimate) -> Iterator[str]:
-    memories = [need.memory for need in estimated.needs.values()]
+    memories = estimated.memory.values()
     passes = f"{estimated.at_once} images at once" + (
         f", {estimated.share} in all" if estimated.share > estimated.at_once else ""
     )
     yield ""
-    yield _row(f"memory of a process, {passes}, GiB", estimated.needs)
-    fixed = [m.weights + m.gradients + m.adam + m.average for m in memories]
-    yield _row("  weights, gradients, Adam, average", map(_gib, fixed))
-    yield _row("  data", [_gib(m.data) for m in memories])
-    yield _row("  activations", [_gib(m.activations) for m in memories])
-    yield _row("  largest in the", [m.phase for m in memories])
+    yield _row(f"memory of a process, {passes}, GiB", estimated.memory)
+    yield _row("  weights, gradients, Adam, average", [_gib(m.lasting) for m in memories])
+    yield _row("  data and activations", [_gib(m.activations) for m in memories])
     yield _row("  together", [_gib(m.total) for m in memories])
-    yield _row("  while held-out images are scored", [_gib(m.tick) for m in memories])
     yield _row("  needed on a card: a tenth more, and 1 GiB for CUDA", [_gib(m.on_card) for m in memories])
 
 
 def _time(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
-    each = [need.float32 + need.bfloat16 for need in estimated.needs.values()]
     yield ""
-    yield _row("arithmetic of an image, TFLOP", [f"{x / 1e12:.2g}" for x in each])
-    yield _row(f"time of {config.images:,} images on", estimated.needs)
+    yield f"arithmetic of an image: {estimated.operations / 1e12:.2g} TFLOP"
+    yield _row(f"time of {config.images:,} images on", estimated.memory)
     count = f"{estimated.processes} x " if estimated.processes > 1 else ""
     for name, device in estimate.DEVICES.items():
-        days = [estimated.days(device, precision, config.speed.tf32) for precision in estimated.needs]
+        days = [estimated.days(device, precision, config.speed.tf32) for precision in estimated.memory]
         yield _row(f"  {count}{name}", ["" if d is None else f"about {duration(d * 86400)}" for d in days])
     if config.device == "cpu" or (config.device == "auto" and devices.pick().type == "cpu"):
-        seconds = config.images * each[0] / estimate.cpu_rate()
+        seconds = config.images * estimated.operations / estimate.cpu_rate()
         yield _row("  this CPU, from a test of 0.2 s", [f"about {duration(seconds)}"])
     yield (
         f"estimated, not measured: GPUs at {estimate.SHARE:.0%} of their data sheets; --speed.precision auto takes bfloat16 "
@@ -120,34 +109,27 @@ def _pictures(config: TrainConfig, weights: str | None) -> str:
     return datasets.summarize(split.training, split.heldout)
 
 
-def _division(config: TrainConfig, processes: int) -> Iterator[str]:
-    """What is wrong with the way the batch is divided."""
+def _obstacles(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
+    """What will stop the run, or could."""
     try:
-        if text := batching.small_groups_warning(config, distributed.World(0, processes)):
+        if text := batching.small_groups_warning(config, distributed.World(0, estimated.processes)):
             yield text
     except InputError as err:
         yield str(err)
-
-
-def _obstacles(estimated: Estimate, config: TrainConfig) -> Iterator[str]:
-    """What will stop the run, or could."""
-    yield from _division(config, estimated.processes)
-    memory = estimated.needs[estimated.precision].memory
-    if memory.on_card > min(estimated.fits) * rehearsal.GIB:
+    memory = estimated.memory[estimated.precision]
+    if memory.on_card > min(estimated.fits) * estimate.GIB:
         ways = [f"{card} GiB: {_way(fit, estimated, config)}" for card, fit in estimated.fits.items()]
         yield (
             f"the run needs about {_gib(memory.on_card)} GiB with {estimated.precision}. By the memory of the card: "
             f"{'; '.join(ways)}"
         )
-    if rehearsal.on_card(memory.tick) > min(estimated.fits) * rehearsal.GIB:
-        yield f"scoring held-out images takes {_gib(memory.tick)} GiB whatever --batch-gpu is; a lower --heldout can help"
 
 
 def _way(fit: FittingSettings | None, estimated: Estimate, config: TrainConfig) -> str:
     if fit is None:
         return "too small"
     flags = [f"--batch-gpu {fit.batch_gpu}"] if fit.batch_gpu < estimated.at_once else []
-    flags += ["--speed.checkpointing true"] if fit.checkpointing and not config.speed.checkpointing else []
+    flags += ["--speed.checkpointing true"] if fit.checkpointing else []
     groups = (
         " (and smaller groups in the discriminator)"
         if fit.batch_gpu % GROUP and fit.batch_gpu < estimated.share
@@ -162,5 +144,5 @@ def _row(name: str, values: Iterable[str]) -> str:
 
 def _gib(size: float) -> str:
     """Bytes in GiB."""
-    gib = size / rehearsal.GIB
+    gib = size / estimate.GIB
     return "under 0.1" if gib < 0.1 else f"{gib:.1f}" if gib < 100 else f"{gib:.0f}"

@@ -1,22 +1,45 @@
-"""Memory and time of a whole run, from the numbers of `rehearsal` and the data sheets of GPUs.
+"""What a run will take: memory and arithmetic of an iteration that is rehearsed, and its time by the data sheets of GPUs.
 
-The arithmetic of convolutions and matrix products counts; a multiplication and an addition are two operations. Everything
-else is in the share of a data sheet's number that is not reached (`SHARE`, assumed). The estimate leaves out the compiler, the
-held-out scores, waiting for data, and that the first ``loss.autoencoder_images`` are cheaper.
+Tensors of the meta device have shapes and types but no numbers. The cycle of any architecture runs on them as it is, with its
+optimisers, while a `Ledger` counts bytes and arithmetic. So everything is counted that happens, such as
+passes, checkpointing, and what is kept for the backward pass. No device is touched.
+
+Measured against the peak of the CPU allocator (float32): within 5 % (`tests/training/test_estimate.py`). What kernels take while
+they run is not seen. Not measured: a GPU. Its allocator rounds and fragments, cuDNN takes workspaces and CUDA itself some
+memory, for which `on_card` adds a tenth and 1 GiB by convention.
+
+The estimate of time leaves out the compiler, the held-out scores, waiting for data, and that the first
+``loss.autoencoder_images`` are cheaper. In bfloat16 it counts all arithmetic as bfloat16, also that of the gradient penalties.
 """
 
+import functools
+import itertools
+import math
 import time
-from dataclasses import dataclass, replace
+import weakref
+from collections import Counter
+from dataclasses import asdict, dataclass, replace
 
 import torch
 import torch.nn.functional as F
+from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
+from torch.utils.flop_counter import flop_registry
 
 from stylemap.architectures.discriminator import GROUP
 from stylemap.config import TrainConfig
-from stylemap.training import batching
+from stylemap.metrics import heldout
+from stylemap.perceptual import vgg
+from stylemap.settings import flat
+from stylemap.training import augment, batching, loop
 from stylemap.training.distributed import World
-from stylemap.training.rehearsal import GIB, PRECISIONS, Need, Stage
 
+META = torch.device("meta")
+GIB = 2**30
+SLACK, CONTEXT = 1.1, GIB  # assumed, not measured: fragments and workspaces; CUDA itself
+# Activations in bfloat16 as a share of those in float32: 0.61 to 0.74 in the recipes, as norms, LPIPS and penalties stay
+# float32; 0.84 with R2, whose penalty takes the most.
+BFLOAT16, BFLOAT16_R2 = 0.7, 0.85
 CARDS = (8, 16, 24, 40, 80)  # GiB of common cards
 SHARE = 0.35  # assumed: what such networks reach of a data sheet's number
 # Measured once: avatars32 does 86 GFLOP/s (docs/benchmarks.md) where the convolution of `cpu_rate` does 196.
@@ -31,14 +54,6 @@ class Device:
     tf32: float | None = None
     bfloat16: float | None = None
 
-    def rate(self, need: Need, tf32: bool = True) -> float | None:
-        """Images a second at `SHARE`; None = it cannot."""
-        slow = self.tf32 if tf32 and self.tf32 else self.float32
-        if need.bfloat16 and self.bfloat16 is None:
-            return None
-        seconds = need.float32 / slow + (need.bfloat16 / self.bfloat16 if need.bfloat16 else 0)
-        return SHARE * 1e12 / seconds
-
 
 DEVICES = {  # tensor cores with float32 sums where the data sheet tells them apart
     "H200 or H100 SXM": Device(float32=67, tf32=494, bfloat16=989),
@@ -52,11 +67,129 @@ DEVICES = {  # tensor cores with float32 sums where the data sheet tells them ap
 
 
 @dataclass(frozen=True)
+class Memory:
+    """Bytes of one process when an iteration takes the most."""
+
+    lasting: int  # weights, gradients, the moments of Adam and the running average
+    activations: int  # everything else, the batch included
+
+    @property
+    def total(self) -> int:
+        return self.lasting + self.activations
+
+    @property
+    def on_card(self) -> int:
+        """With what the allocator and CUDA take besides; by convention, not measured."""
+        return math.ceil(SLACK * self.total) + CONTEXT
+
+
+class Ledger(TorchDispatchMode):
+    """Counts the bytes of the meta storages that are alive, the most of them at once, and arithmetic.
+
+    The formulas are those of torch's FlopCounterMode, which itself fails in the gradient penalty.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.now = self.most = self.operations = 0
+        self._alive: set[int] = set()  # ids of storages
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        result = func(*args, **(kwargs or {}))
+        for x in result if isinstance(result, (tuple, list)) else (result,):
+            if isinstance(x, Tensor) and x.device == META:
+                self._note(x.untyped_storage())
+        if formula := flop_registry.get(func.overloadpacket):
+            self.operations += formula(*args, **(kwargs or {}), out_val=result)
+        return result
+
+    def _note(self, storage: torch.UntypedStorage) -> None:
+        key, size = id(storage), storage.nbytes()  # a storage is one Python object as long as it lives
+        if key in self._alive:  # a view, or changed in place
+            return
+        self._alive.add(key)
+        self.now += size
+        self.most = max(self.most, self.now)
+        weakref.finalize(storage, self._forget, key, size).atexit = False
+
+    def _forget(self, key: int, size: int) -> None:
+        self._alive.remove(key)
+        self.now -= size
+
+
+class Rehearsal:
+    """A training on the meta device, in float32, as one of ``processes``.
+
+    Two of several passes are enough: what the others leave in memory is added.
+    """
+
+    def __init__(self, config: TrainConfig, processes: int = 1):
+        self.share = max(1, config.batch // processes)
+        passes = batching.count_passes(replace(config, batch=self.share), World())
+        self.at_once = self.share // passes
+        self.places = batching.assign_places(min(2, passes) * self.at_once, passes=min(2, passes))
+        config = replace(config, batch=len(self.places) * self.at_once, speed=replace(config.speed, compile=False))
+        self.config = augment.choose_mode(config, images=0)
+        self.ledger = Ledger()
+        with self.ledger:
+            with META:
+                self.trainee = loop.build(self.config, META, new=False)
+                distance = None
+                if config.loss.perceptual_network == "lpips":  # without its weights, which may be missing
+                    distance = vgg.random(device=META, widths=vgg.WIDTHS, largest=None).distance
+            self.trainee.networks.model.speed_up(self.config.speed)
+            self.cycle = loop.cycle_of(self.config, self.trainee, distance)
+            for optimizer in self.trainee.optimizers.all():
+                (group,) = optimizer.param_groups
+                group |= {"fused": False, "foreach": False}  # neither knows the meta device
+                for p in group["params"]:
+                    p.grad = torch.empty_like(p)
+                optimizer.step()
+
+    def memory(self) -> Memory:
+        """Of an iteration with all penalties, or of the scores at a tick if they take more."""
+        with self.ledger:
+            self.ledger.most = lasting = self.ledger.now
+            self._iterate(0)
+            with torch.no_grad():
+                average, side = self.trainee.average, self.config.model.resolution
+                n = min(self.config.heldout, heldout.per_pass(side))
+                average.synthesize(average.map(torch.empty(n, self.config.model.latents.z_channels, device=META)))
+        others = 3 * (self.share - self.config.batch)  # images, samples and reconstructions of the other passes
+        return Memory(lasting, self.ledger.most - lasting + others * 4 * 3 * side**2)
+
+    def operations(self) -> float:
+        """Arithmetic of a training image; a multiplication and an addition are two. Penalties come in some iterations only."""
+        due = [tuple(k % every == 0 for every in self._every) for k in range(math.lcm(*self._every))]
+        total = sum(count * self._count(due.index(kind)) for kind, count in Counter(due).items())
+        return total / len(due) / self.config.batch
+
+    @property
+    def _every(self) -> tuple[int, int]:
+        """Iterations between penalties of the discriminator, and of the generator."""
+        return self.config.optim.r1_every, self.config.generator_penalty_every or 1
+
+    def _count(self, k: int) -> int:
+        before = self.ledger.operations
+        with self.ledger:
+            self._iterate(k)
+        return self.ledger.operations - before
+
+    def _iterate(self, k: int) -> None:
+        """The k-th iteration since one with all penalties, late in the run."""
+        config, side = self.config, self.config.model.resolution
+        period = config.batch * math.lcm(*self._every)
+        seen = math.ceil(config.images / period) * period + k * config.batch
+        pixels = torch.empty(config.batch, side, side, 3, dtype=torch.uint8, device=META)
+        self.cycle.iterate(batching.split(pixels, config, seen, self.places, self.trainee), seen)
+
+
+@dataclass(frozen=True)
 class FittingSettings:
     """Settings with which a run fits."""
 
     batch_gpu: int
-    checkpointing: bool
+    checkpointing: bool = False  # to be switched on
 
 
 @dataclass(frozen=True)
@@ -67,51 +200,78 @@ class Estimate:
     processes: int
     share: int  # images of a batch per process
     at_once: int  # images per pass
-    needs: dict[str, Need]  # by precision: float32, bfloat16
+    memory: dict[str, Memory]  # by precision: float32, bfloat16
+    operations: float  # of one training image
     precision: str  # the one that `fits` is for
     fits: dict[int, FittingSettings | None]  # GiB of a card -> the most that fits on it; None = nothing does
 
     def days(self, device: Device, precision: str, tf32: bool = True) -> float | None:
         """For the whole run, on a device per process; None = it cannot."""
-        rate = device.rate(self.needs[precision], tf32)
-        return rate and self.images / rate / self.processes / 86400
+        rate = device.bfloat16 if precision == "bfloat16" else tf32 and device.tf32 or device.float32
+        return rate and self.images * self.operations / (SHARE * rate * 1e12) / self.processes / 86400
 
 
 def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
     """Rehearse an iteration of ``config`` as one of ``processes``.
 
-    Seconds, whatever the resolution and batch. A batch that the processes cannot share evenly is rounded down.
-    ``augment.mode`` auto is counted as adaptive, which takes more than none.
+    This takes half a minute at most, whatever the resolution and batch. A batch that the processes cannot share evenly is
+    rounded down. ``augment.mode`` auto is counted as adaptive, which takes more than none.
 
     Raises:
         InputError: ``optim.freeze_d`` is more than the discriminator has.
     """
-    share = max(1, config.batch // processes)
-    at_once = share // batching.count_passes(replace(config, batch=share * processes), World(0, processes))
-    stage = Stage(config, processes, share)
+    rehearsal = Rehearsal(config, processes)
     precision = "float32" if config.speed.precision == "float32" else "bfloat16"
-    checkpointing = config.speed.checkpointing
     return Estimate(
         images=config.images,
         processes=processes,
-        share=share,
-        at_once=at_once,
-        needs={name: stage.need(at_once, at_once < share, name, checkpointing) for name in PRECISIONS},
+        share=rehearsal.share,
+        at_once=rehearsal.at_once,
+        memory={name: _memory(config, processes, name) for name in ("float32", "bfloat16")},
+        operations=rehearsal.operations(),
         precision=precision,
-        fits={card: _fit(stage, precision, card * GIB) for card in CARDS},
+        fits={card: _fit(config, processes, precision, card * GIB) for card in CARDS},
     )
 
 
-def _fit(stage: Stage, precision: str, room: int) -> FittingSettings | None:
+@functools.lru_cache(maxsize=16)
+def _rehearsed(config: TrainConfig, processes: int) -> Memory:
+    return Rehearsal(config, processes).memory()
+
+
+def _memory(config: TrainConfig, processes: int, precision: str) -> Memory:
+    memory = _rehearsed(config, processes)
+    if precision == "float32":
+        return memory
+    share = BFLOAT16_R2 if config.optim.r2_gamma > 0 else BFLOAT16
+    return replace(memory, activations=math.ceil(share * memory.activations))
+
+
+def _fit(config: TrainConfig, processes: int, precision: str, room: int) -> FittingSettings | None:
     """The largest pass that fits. Checkpointing is tried before smaller groups of samples that D compares."""
-    divisors = [n for n in range(stage.share, 0, -1) if stage.share % n == 0]
-    whole = [n for n in divisors if n % GROUP == 0 or n == stage.share]
+    share = max(1, config.batch // processes)
+    *smaller, _ = divisors = [n for n in range(1, share + 1) if share % n == 0]
+
+    def on_card(n: int, checkpointing: bool) -> float:
+        """Several passes by a line between the smallest and the largest."""
+
+        def at(n: int) -> int:
+            speed = replace(config.speed, checkpointing=True) if checkpointing else config.speed
+            return _memory(replace(config, batch_gpu=n, speed=speed), processes, precision).on_card
+
+        if n == share:
+            return at(n)
+        low, high = smaller[0], smaller[-1]
+        return at(low) + (at(high) - at(low)) * (n - low) / max(1, high - low)
+
+    # None: the architecture has no checkpointing
+    off = flat(asdict(config)).get("speed.checkpointing") is False
+    whole = [n for n in divisors if n % GROUP == 0 or n == share]
     rest = [n for n in divisors if n not in whole]
-    for sizes in (whole, rest):
-        for kept in dict.fromkeys((stage.config.speed.checkpointing, True)):
-            for n in sizes:
-                if stage.on_card(n, precision, kept) <= room:
-                    return FittingSettings(n, kept)
+    for sizes, checkpointing in itertools.product((whole, rest), (False, True) if off else (False,)):
+        for n in reversed(sizes):
+            if on_card(n, checkpointing) <= room:
+                return FittingSettings(n, checkpointing)
     return None
 
 

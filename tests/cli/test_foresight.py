@@ -10,7 +10,7 @@ import yaml
 from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import foresight, main
 from stylemap.perceptual.published import VGG
-from stylemap.training import batching, distributed, rehearsal
+from stylemap.training import batching, distributed, estimate
 from stylemap.training.estimate import Estimate, FittingSettings
 from tests.archives import fill, picture
 from tests.cli.test_train import parse
@@ -78,14 +78,14 @@ def test_dry_run_times_this_cpu(recipe, capsys):
 def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "3")
-    monkeypatch.setattr(rehearsal, "CONTEXT", 30 * rehearsal.GIB)
+    monkeypatch.setattr(estimate, "CONTEXT", 30 * estimate.GIB)
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     flags = ["--data", str(tmp_path / "nowhere"), "--loss.perceptual-network", "lpips"]
     assert main(["train", "--config", str(recipe), *flags, "--dry-run"]) == 0
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     found = " ".join(warnings)
-    assert len(warnings) == 5
-    for word in ("multiple of 3", "nowhere", VGG.name, "24 GiB: too small", "40 GiB: enough", "--heldout"):
+    assert len(warnings) == 4
+    for word in ("multiple of 3", "nowhere", VGG.name, "24 GiB: too small", "40 GiB: enough"):
         assert word in found
 
 
@@ -117,5 +117,5 @@ def test_dry_run_of_a_large_model_takes_little(recipe):
     ],
 )
 def test_ways_to_fit(fit, words):
-    estimated = Estimate(1, 1, 16, 16, {}, "bfloat16", {})
+    estimated = Estimate(1, 1, 16, 16, {}, 0.0, "bfloat16", {})
     assert foresight._way(fit, estimated, StylemapTraining()) == words

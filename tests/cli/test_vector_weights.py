@@ -56,13 +56,13 @@ def test_editing_refuses_them(stylemap, vectors, command):
     assert not list(vectors.glob("m.*"))
 
 
-def test_dry_run_says_that_it_foresees_nothing(recipe, capsys):
+def test_dry_run_foresees_them_too(recipe, capsys):
     recipe.write_text(recipe.read_text().replace("stylemap_size: 4, stylemap_channels", "latent_channels"))
     flags = ["--model.architecture", "stylegan2", "--dry-run", "--batch", "5", "--data", "nowhere"]
     assert main(["train", "--config", str(recipe), *flags]) == 0
     err = capsys.readouterr().err
     assert "16 px, stylegan2, 6 vectors of 4, millions of parameters: generator" in err
-    assert "memory and time are estimated for model.architecture stylemap only, not for stylegan2" in err
+    assert "data and activations" in err and "about" in err
     assert "warning: nowhere: no such folder" in err
 
 

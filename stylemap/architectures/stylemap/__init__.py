@@ -8,5 +8,4 @@ ARCHITECTURE = Architecture(
     StylemapTraining,
     model="stylemap.architectures.stylemap.model:StylemapModel",
     cycle="stylemap.architectures.stylemap.cycle:StylemapCycle",
-    foreseen=True,
 )

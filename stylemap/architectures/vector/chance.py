@@ -69,6 +69,8 @@ def normals(seeds: Sequence[int], shapes: Sequence[Sequence[int]], device: torch
     Drawn on the device, since at large sides they would take the host longer than the step takes: the numbers are the same
     for any number of processes and passes, but not on devices of another kind.
     """
+    if device.type == "meta":  # shapes without numbers, as `training.estimate` rehearses with
+        return [torch.empty(len(seeds), *shape[1:], device=device) for shape in shapes]
     rng = torch.Generator(device)
     sizes = [int(np.prod(shape[1:])) for shape in shapes]
     rows = torch.stack([torch.randn(sum(sizes), generator=rng.manual_seed(s), device=device) for s in seeds])
