@@ -9,12 +9,10 @@ import time
 from pathlib import Path
 
 from tensorboard.compat.proto.event_pb2 import Event, SessionLog
+from tensorboard.compat.proto.summary_pb2 import Summary
 from tensorboard.summary.writer.record_writer import RecordWriter
-from torch import Tensor
-from torch.utils.tensorboard import summary
 
 VERSION = "brain.Event:2"
-BINS = 64
 
 
 class Board:
@@ -32,18 +30,9 @@ class Board:
         self._write(file_version=VERSION)
         self._write(step=seen + 1, session_log=SessionLog(status=SessionLog.START))
 
-    def scalar(self, name: str, value: float, seen: int) -> None:
-        self._write(step=seen, summary=summary.scalar(name, value))
-
-    def histogram(self, name: str, numbers: Tensor, seen: int) -> None:
-        self._write(step=seen, summary=summary.histogram(name, numbers.numpy(), bins=BINS))
-
-    def text(self, name: str, text: str, seen: int) -> None:
-        self._write(step=seen, summary=summary.text(name, text))
-
-    def picture(self, name: str, pixels: Tensor, seen: int) -> None:
-        """uint8 [H, W, 3]."""
-        self._write(step=seen, summary=summary.image(name, pixels.numpy(), dataformats="HWC"))
+    def add(self, seen: int, summary: Summary) -> None:
+        """A summary of `torch.utils.tensorboard.summary`."""
+        self._write(step=seen, summary=summary)
 
     def flush(self) -> None:
         self.file.flush()

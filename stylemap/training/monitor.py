@@ -9,6 +9,7 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
+from torch.utils.tensorboard import summary
 
 from stylemap import files, images
 from stylemap.architectures.cycle import Terms
@@ -18,6 +19,8 @@ from stylemap.training.board import Board
 from stylemap.training.distributed import ALONE, World
 from stylemap.training.log import read_log
 from stylemap.training.state import Totals
+
+BINS = 64  # of histograms
 
 
 class Meter:
@@ -102,11 +105,12 @@ class Monitor:
             self._append(seen, values, texts)
             for name, value in values.items():
                 if value is not None:
-                    self.board.scalar(name, value, seen)
+                    self.board.add(seen, summary.scalar(name, value))
             for name, numbers in statistics.items():
-                self.board.histogram(name, numbers, seen)
+                self.board.add(seen, summary.histogram(name, numbers.numpy(), bins=BINS))
             images.write(self.grids / f"{seen:010d}.png", grid)
-            self.board.picture("grid", images.to_uint8(grid[None])[0], seen)
+            pixels = images.to_uint8(grid[None])[0].numpy()
+            self.board.add(seen, summary.image("grid", pixels, dataformats="HWC"))
             self.board.flush()
         return texts
 
@@ -122,7 +126,7 @@ class Monitor:
         self.records.append(record)
         files.append(self.log, json.dumps(record) + "\n")
         for text in texts:
-            self.board.text("alarms", text, seen)
+            self.board.add(seen, summary.text("alarms", text))
 
     def close(self) -> None:
         with contextlib.suppress(OSError):  # every tick was flushed, and a broken disk was reported then
