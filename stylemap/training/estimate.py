@@ -160,7 +160,8 @@ class Rehearsal:
 
     def operations(self) -> float:
         """Arithmetic of a training image; a multiplication and an addition are two. Penalties come in some iterations only."""
-        due = [tuple(k % every == 0 for every in self._every) for k in range(math.lcm(*self._every))]
+        period = min(10_000, math.lcm(*self._every))  # rarer penalties hardly count
+        due = [tuple(k % every == 0 for every in self._every) for k in range(period)]
         total = sum(count * self._count(due.index(kind)) for kind, count in Counter(due).items())
         return total / len(due) / self.config.batch
 
