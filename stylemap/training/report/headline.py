@@ -63,14 +63,11 @@ def _verdict(log: Log) -> str:
         return f"<p class='verdict'>Nothing is measured yet.</p><p class='quiet'>{later}</p>"
     explained, psnr = log.newest("heldout_explained"), log.newest("heldout_psnr")
     if explained is not None:
-        share, scale = (
-            wording.shown(explained, "%"),
-            "0&nbsp;% means the mean image every time, and 100&nbsp;% means perfect copies.",
-        )
+        scale = "0&nbsp;% means the mean image every time, and 100&nbsp;% means perfect copies."
         if explained < 0:
             said = "Its reconstructions are <b>still worse than the mean image</b>."
         else:
-            said = f"It reproduces <b>{share}</b> of the variance of images that it never saw."
+            said = f"It reproduces <b>{wording.shown(explained, '%')}</b> of the variance of images that it never saw."
         return f"<p class='verdict'>{said}</p><p class='quiet'>{_best(log, 'heldout_explained', '%')} {scale}</p>"
     if psnr is not None:
         said = f"The PSNR of images that it never saw is <b>{wording.shown(psnr, 'dB')}</b>."

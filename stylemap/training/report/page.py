@@ -121,14 +121,10 @@ def _files(run: Path) -> str:
 
 
 def _versions() -> str:
-    try:
-        torch = importlib.metadata.version("torch")
-    except importlib.metadata.PackageNotFoundError:
-        torch = "not installed"
     now = datetime.now().astimezone()
     parts = [
         f"stylemap {__version__}",
-        f"PyTorch {torch}",
+        f"PyTorch {importlib.metadata.version('torch')}",
         f"Python {platform.python_version()}",
         f"{platform.system()} {platform.machine()}",
         f"written <time datetime='{now.isoformat(timespec='seconds')}'>{now:%Y-%m-%d %H:%M}</time>",
