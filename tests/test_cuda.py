@@ -126,6 +126,7 @@ def test_memory_is_about_what_was_foreseen():
     """The rehearsal against the allocator of the card: what is alive, without fragments."""
     config = StylemapTraining(
         batch=8,
+        heldout=1,
         device="cuda",
         model=replace(SMALL, resolution=64, stylemap_channels=64, channel_base=4096, channel_max=128),
         augment=AugmentConfig(mode="none"),
