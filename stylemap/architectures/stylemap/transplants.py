@@ -79,7 +79,7 @@ def lay(maps: Tensor, draws: StylemapChance, resolution: int) -> Tensor:
     grid = F.affine_grid(theta, [n, 1, side, side], align_corners=False).to(maps.dtype)
     moved = F.grid_sample(maps.roll(-1, dims=0), grid, padding_mode="border", align_corners=False)
     share = F.adaptive_avg_pool2d(ellipse(draws, resolution), side).to(maps.dtype)
-    return torch.lerp(maps, moved, share)
+    return torch.lerp(maps, moved.to(maps.dtype), share)  # autocast samples in float32
 
 
 def ellipse(draws: StylemapChance, resolution: int) -> Tensor:

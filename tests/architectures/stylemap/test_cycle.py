@@ -189,6 +189,12 @@ def test_a_transplant_in_the_stylemaps_is_compared_with_the_same_in_the_images(c
     torch.testing.assert_close(cycle.image_step([part], None)["image_reconstruction"], plain.detach())
 
 
+def test_transplants_work_in_bfloat16(config):
+    cycle, part = make(replace(config, loss=StylemapLoss(transplants=1.0)), torch.bfloat16)
+    terms = cycle.image_step([part], None, adversarial=False)
+    assert all(value.isfinite() and value.dtype == torch.float32 for value in terms.values())
+
+
 def test_without_a_perceptual_network_the_term_is_zero(config):
     cycle, part = make(replace(config, loss=StylemapLoss(perceptual_network="none")))
     assert cycle.image_step([part], None)["perceptual"] == 0
