@@ -8,15 +8,21 @@ images, not in iterations, so that they mean the same at every batch size.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, replace
-from typing import ClassVar, Literal
+from dataclasses import dataclass, field, replace
+from typing import Annotated, ClassVar, Literal
 
-from stylemap.settings import check_kinds, require
+from stylemap.schema import Range, require, validate
 
 MOST_CHANNELS = 4096  # published networks have at most 1,024
 MOST_LAYERS = 64  # of the mapping network
 MOST_IMAGES = 1 << 20  # of a batch
 MOST_WORKERS = 1024
+
+Channels = Annotated[int, Range(1, MOST_CHANNELS)]
+Count = Annotated[int, Range(1)]
+Weight = Annotated[float, Range(0)]
+Positive = Annotated[float, Range(above=0)]
+Decay = Annotated[float, Range(0, below=1)]
 
 
 def is_power_of_two(value: int, low: int, high: int) -> bool:
@@ -71,37 +77,29 @@ class ModelConfig:
     """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
     resolution: int = 256
     """Side R of the images in pixels. It must be a power of two, at most 1024."""
-    channel_base: int = 32768
+    channel_base: Annotated[int, Range(1, MOST_CHANNELS * 1024)] = 32768
     """Sets the width of the networks: at side r they have min(channel_max, channel_base // r) channels. If you halve
     both settings, the networks are 4 times smaller."""
-    channel_max: int = 512
+    channel_max: Channels = 512
     """Most channels at any side."""
-    mapping_layers: int = 8
+    mapping_layers: Annotated[int, Range(1, MOST_LAYERS)] = 8
     """Linear layers of the mapping network, which maps z to the latent."""
-    mapping_lr_mul: float = 0.01
+    mapping_lr_mul: Positive = 0.01
     """Learning rate of the mapping network, as a multiple of optim.lr."""
 
     least_resolution: ClassVar[int] = 8
 
     def __post_init__(self):
-        check_kinds(self, "model")
+        validate(self, "model")
         least = self.least_resolution
         require(
             is_power_of_two(self.resolution, least, 1024),
             f"model.resolution {self.resolution} must be a power of two from {least} to 1024",
         )
-        self.check_range("channel_base", MOST_CHANNELS * 1024)
-        self.check_range("channel_max", MOST_CHANNELS)
-        self.check_range("mapping_layers", MOST_LAYERS)
         require(
             self.channel_base >= self.resolution,
             f"model.channel_base {self.channel_base} must be at least the resolution {self.resolution}",
         )
-        require(self.mapping_lr_mul > 0, f"model.mapping_lr_mul {self.mapping_lr_mul} must be positive")
-
-    def check_range(self, name: str, most: int) -> None:
-        """Raise an InputError unless the setting lies in 1..most."""
-        require(1 <= getattr(self, name) <= most, f"model.{name} {getattr(self, name)} must lie in 1..{most}")
 
     @property
     def latents(self) -> Latents:
@@ -121,52 +119,46 @@ class ModelConfig:
 class OptimConfig:
     """Adam for all three networks, and the gradient penalty."""
 
-    lr: float = 0.002
+    lr: Positive = 0.002
     """Learning rate of Adam, for all networks."""
-    beta1: float = 0.0
+    beta1: Decay = 0.0
     """Beta 1 of Adam: decay of the running mean of gradients. 0 means no running mean."""
-    beta2: float = 0.99
+    beta2: Decay = 0.99
     """Beta 2 of Adam: decay of the running mean of squared gradients."""
-    warmup: int = 0
+    warmup: Annotated[int, Range(0)] = 0
     """The learning rate rises from 0 over this many images. 0 means no warmup, as published."""
-    clip: float = 0.0
+    clip: Weight = 0.0
     """Largest norm of the gradient of a network. Larger gradients are scaled down to it. 0 means off, as published."""
-    r1_gamma: float | None = 10.0
+    r1_gamma: Weight | None = 10.0
     """Weight of R1, the gradient penalty on real images. 0 means off. null takes 0.0002 R^2 / batch, which is a start
     for other resolutions and batches."""
-    r1_every: int = 16
+    r1_every: Count = 16
     """Iterations between gradient penalties. Each penalty is a step of its own, and is multiplied by this number. 1
     means a penalty in every iteration, which is slower."""
-    r2_gamma: float = 0.0
+    r2_gamma: Weight = 0.0
     """Weight of R2, the gradient penalty on samples and reconstructions. R3GAN uses it with the relativistic loss. 0
     means off, as published."""
-    freeze_d: int = 0
+    freeze_d: Annotated[int, Range(0)] = 0
     """Number of first layers of the discriminator that do not learn. from-RGB is the first, and each block is one more.
     Use it with init_from, if you have few images."""
 
     def __post_init__(self):
-        check_kinds(self, "optim")
-        require(self.lr > 0, f"optim.lr {self.lr} must be positive")
-        require(0 <= self.beta1 < 1 and 0 <= self.beta2 < 1, "optim.beta1 and optim.beta2 must lie in [0, 1)")
-        for name in ("warmup", "clip", "r2_gamma", "freeze_d"):
-            require(getattr(self, name) >= 0, f"optim.{name} {getattr(self, name)} must not be negative")
-        require(self.r1_gamma is None or self.r1_gamma >= 0, f"optim.r1_gamma {self.r1_gamma} must not be negative")
-        require(self.r1_every >= 1, f"optim.r1_every {self.r1_every} must be at least 1")
+        validate(self, "optim")
 
 
 @dataclass(frozen=True)
 class LossConfig:
     """Weights of the terms of one cycle. A term with weight 0 has no effect, but is still computed and reported."""
 
-    generator_adversarial: float = 1.0
+    generator_adversarial: Weight = 1.0
     """Weight of the adversarial loss of samples, by which the generator learns to fool the discriminator."""
-    latent_reconstruction: float = 1.0
+    latent_reconstruction: Weight = 1.0
     """Weight of the latent reconstruction: the encoder must find the latent that a sample was made from."""
-    image_reconstruction: float = 1.0
+    image_reconstruction: Weight = 1.0
     """Weight of the mean squared error between an image x and its reconstruction G(E(x)), for pixels in [-1, 1]."""
-    perceptual: float = 1.0
+    perceptual: Weight = 1.0
     """Weight of the perceptual distance between an image and its reconstruction. See loss.perceptual_network."""
-    encoder_adversarial: float = 1.0
+    encoder_adversarial: Weight = 1.0
     """Weight of the adversarial loss of reconstructions, by which the encoder learns to fool the discriminator."""
     adversarial: Literal["nonsaturating", "relativistic"] = "nonsaturating"
     """Form of the adversarial loss. nonsaturating is the published one. relativistic compares each generated image with
@@ -178,29 +170,22 @@ class LossConfig:
     """Path of vgg16-397923af.pth, for perceptual_network lpips. null looks in the cache of torch."""
 
     def __post_init__(self):
-        check_kinds(self, "loss")
-        for f in fields(self):
-            value = getattr(self, f.name)
-            require(
-                isinstance(value, str) or value is None or value >= 0, f"loss.{f.name} {value} must not be negative"
-            )
+        validate(self, "loss")
 
 
 @dataclass(frozen=True)
 class EmaConfig:
     """The running average of generator and encoder that is evaluated and shipped."""
 
-    half_life: float = 11_085
+    half_life: Weight = 11_085
     """Half-life of the running average of the weights, in images. The default is the published decay, 0.999 per
     iteration of 16 images."""
-    ramp: float | None = 0.05
+    ramp: Positive | None = 0.05
     """The half-life is at most this share of the images seen, so that the average forgets the start. null means off, as
     published."""
 
     def __post_init__(self):
-        check_kinds(self, "ema")
-        require(self.half_life >= 0, f"ema.half_life {self.half_life} must not be negative")
-        require(self.ramp is None or self.ramp > 0, f"ema.ramp {self.ramp} must be positive, or null for none")
+        validate(self, "ema")
 
 
 @dataclass(frozen=True)
@@ -217,7 +202,7 @@ class SpeedConfig:
     not compiled, because its gradient penalty cannot be."""
 
     def __post_init__(self):
-        check_kinds(self, "speed")
+        validate(self, "speed")
 
 
 @dataclass(frozen=True)
@@ -238,25 +223,21 @@ class AugmentConfig:
     """Include flips in blit. Set it to false for images that must never be seen mirrored, such as writing."""
     p: float = 0.0
     """Probability of each transform. In mode adaptive, this is the value at the start."""
-    target: float = 0.6
+    target: Annotated[float, Range(above=-1, below=1)] = 0.6
     """p rises while the mean sign of the discriminator's outputs on training images is above this, and else falls. It
     lies between -1 and 1."""
-    speed: float = 500_000
+    speed: Positive = 500_000
     """Number of images in which p can rise from 0 to 1."""
-    every: int = 256
+    every: Count = 256
     """Number of images between changes of p."""
-    limit: float = 0.8
+    limit: Annotated[float, Range(above=0, most=1)] = 0.8
     """Largest p. The default is the value of the paper. If p comes nearer to 1, generated images show the
     transforms."""
 
     def __post_init__(self):
-        check_kinds(self, "augment")
-        require(0 < self.limit <= 1, f"augment.limit {self.limit} must lie above 0 and be at most 1")
+        validate(self, "augment")
         require(0 <= self.p <= self.limit, f"augment.p {self.p} must lie in 0..augment.limit, which is {self.limit}")
         require(self.mode != "fixed" or self.p > 0, "augment.mode fixed needs augment.p above 0, or choose none")
-        require(-1 < self.target < 1, f"augment.target {self.target} must lie between -1 and 1")
-        require(self.speed > 0, f"augment.speed {self.speed} must be positive")
-        require(self.every >= 1, f"augment.every {self.every} must be at least 1")
         groups = self.blit or self.geometry or self.colour
         require(self.mode == "none" or groups, "augment needs blit, geometry or colour, or augment.mode none")
 
@@ -268,20 +249,20 @@ class TrainConfig:
     data: str = "avatars"
     """Data set to train on: a folder, zip or LMDB of images, or avatars, the faces that this project draws. Write
     ./avatars for a folder of that name."""
-    heldout: int = 256
+    heldout: Count = 256
     """Number of held-out images. They are measured, and never trained on. They come from the folder val/ if there is
     one. Otherwise they are at most a tenth of the data set."""
     mirror: bool = True
     """Mirror every training image with probability one half."""
-    images: int = 5_000_000
+    images: Count = 5_000_000
     """Length of the training: the number of training images to see, with repetitions. The paper compares models after 5
     million, and its published weights saw 20 million."""
-    batch: int = 16
+    batch: Annotated[int, Range(1, MOST_IMAGES)] = 16
     """Number of images per iteration, over all processes."""
-    batch_gpu: int | None = None
+    batch_gpu: Count | None = None
     """Most images that one process computes at once. A smaller number takes less memory and more time. The result is
     the same if it is a multiple of 4 and model.norm is not batch. null means all at once."""
-    seed: int = 0
+    seed: Annotated[int, Range(0)] = 0
     """Seed of the initial weights, of the order of the images, and of all noise."""
     model: ModelConfig = field(default_factory=ModelConfig)
     optim: OptimConfig = field(default_factory=OptimConfig)
@@ -293,14 +274,14 @@ class TrainConfig:
     """Weights to start from, for fine-tuning: the name of shipped ones, a .safetensors file, or the folder of a run.
     Weights of half the resolution grow: the first images are theirs, enlarged. null starts from random weights. See
     also optim.freeze_d."""
-    tick: int = 4_000
+    tick: Count = 4_000
     """Number of images between measurements. Each measurement writes a line of the log, scores of held-out images, and
     an image grid."""
-    save_every: int = 40_000
+    save_every: Count = 40_000
     """Number of images between saved states. A state is about 4 times as large as the weights file."""
-    keep_states: int = 3
+    keep_states: Count = 3
     """Number of states to keep. The newest are kept. An older one is used if the newest is damaged."""
-    workers: int = 2
+    workers: Annotated[int, Range(0, MOST_WORKERS)] = 2
     """Number of processes that load images. 0 loads them in the training process."""
     device: str = "auto"
     """Where to compute: auto, cpu, cuda, cuda:1 or mps. auto takes a GPU if there is one."""
@@ -310,21 +291,13 @@ class TrainConfig:
     mattered only at the beginning."""
 
     def __post_init__(self):
-        check_kinds(self)
+        validate(self)
         require(self.data != "", "data is empty; name a folder, a zip, or avatars")  # a path to here, otherwise
-        for name in ("heldout", "images", "batch", "tick", "save_every", "keep_states"):
-            require(getattr(self, name) >= 1, f"{name} {getattr(self, name)} must be at least 1")
-        require(
-            self.batch_gpu is None or self.batch_gpu >= 1, f"batch_gpu {self.batch_gpu} must be at least 1, or null"
-        )
         require(
             self.augment.mode != "adaptive" or self.loss.adversarial == "nonsaturating",
             "augment.mode adaptive goes by what the nonsaturating loss makes of real images; with loss.adversarial "
             f"{self.loss.adversarial} choose fixed or none",
         )
-        require(self.batch <= MOST_IMAGES, f"batch {self.batch} must be at most {MOST_IMAGES}")
-        require(0 <= self.workers <= MOST_WORKERS, f"workers {self.workers} must lie in 0..{MOST_WORKERS}")
-        require(self.seed >= 0, f"seed {self.seed} must not be negative")
 
     @property
     def has_encoder(self) -> bool:

@@ -28,11 +28,11 @@ from stylemap.editing import applying, masks, pasting
 from stylemap.editing.applying import Edited, Reference
 from stylemap.editing.directions import Direction, Origin, Scale
 from stylemap.editing.edit import ORIGINAL, SLOTS, Edit, Space
-from stylemap.editing.schema import Most, Range, parse, refuse, to_json
 from stylemap.errors import InputError, brief
 from stylemap.faces import Alignment
 from stylemap.files import write_bytes
 from stylemap.photos.photo import Photo
+from stylemap.schema import Most, Range, parse, refuse, to_json
 
 FORMAT = "stylemap-project-1"
 LARGEST_STYLEMAP = 1e4  # of a value; those of a network in order are about 1

@@ -15,7 +15,7 @@ from stylemap.cli.verbs import VERBS
 FLOORS = """
     errors randomness
     files
-    devices parallel pickles reading resampling resources settings
+    devices parallel pickles reading resampling resources schema
     config decoding operators
     naming
     datasets precision provenance

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from stylemap.architectures.architecture import Architecture
 from stylemap.config import ModelConfig, TrainConfig
 from stylemap.errors import InputError, quoted
-from stylemap.settings import flat, from_dict, names, require
+from stylemap.schema import flat, names, parse, require
 
 if TYPE_CHECKING:
     from torch import nn
@@ -65,11 +65,11 @@ def model_config(settings: dict) -> ModelConfig:
     Raises:
         InputError: an unknown architecture or setting, or a value that does not fit.
     """
-    require(isinstance(settings, dict), f"model is {quoted(settings)}, not a group of settings")
+    require(isinstance(settings, dict), f"model must be a group of settings, not {quoted(settings)}")
     name = settings.get("architecture", DEFAULT)
     config = find(name).config
     refuse_foreign((f"model.{setting}" for setting in settings), name)
-    return from_dict(config, settings, "model.")
+    return parse(config, settings, "model")
 
 
 def train_config(settings: dict) -> TrainConfig:
@@ -78,12 +78,12 @@ def train_config(settings: dict) -> TrainConfig:
     Raises:
         InputError: an unknown architecture or setting, or a value that does not fit.
     """
-    require(isinstance(settings, dict), f"it is {quoted(settings)}, not a group of settings")
+    require(isinstance(settings, dict), f"the file must hold a group of settings, not {quoted(settings)}")
     model = settings.get("model", {})
     name = model.get("architecture", DEFAULT) if isinstance(model, dict) else DEFAULT
     training = find(name).training
     refuse_foreign(flat(settings), name)
-    return from_dict(training, settings)
+    return parse(training, settings)
 
 
 def refuse_foreign(settings: Iterable[str], name: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import asdict, fields, is_dataclass
 from functools import partial, reduce
 from pathlib import Path
 from types import NoneType, UnionType
-from typing import Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 import docstring_parser
 
@@ -18,7 +18,7 @@ from stylemap.cli.values import FORMS, refuse
 from stylemap.config import TrainConfig
 from stylemap.errors import InputError, listed, quoted
 from stylemap.resources import CONFIGS
-from stylemap.settings import flat, in_words, names
+from stylemap.schema import flat, in_words, names
 
 RECIPE_WITHOUT_GPU = "photos64"  # the defaults of TrainConfig are made for a GPU
 COMMON = (
@@ -211,7 +211,7 @@ def settings(config: type, prefix: str = "") -> Iterator[Setting]:
 
 
 def alternatives(kind: Any) -> tuple:
-    return get_args(kind) if get_origin(kind) is UnionType else (kind,)
+    return get_args(kind) if get_origin(kind) in (Union, UnionType) else (kind,)
 
 
 def parse(text: str, kind: Any) -> Any:

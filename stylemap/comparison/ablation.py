@@ -17,7 +17,7 @@ from stylemap.datasets import Dataset
 from stylemap.errors import InputError
 from stylemap.metrics import local_editing, streams
 from stylemap.metrics.evaluation import Evaluation, Reference
-from stylemap.settings import differences
+from stylemap.schema import differences
 from stylemap.training import augment, state
 
 RESULT, TABLE, PLOT = "ablation.json", "table.md", "plot.png"

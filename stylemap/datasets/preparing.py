@@ -23,7 +23,7 @@ from stylemap.datasets.splitting import given_splits, smallest_hashes
 from stylemap.decoding import FileInfo
 from stylemap.errors import InputError
 from stylemap.naming import without_extension
-from stylemap.settings import check_kinds
+from stylemap.schema import Range, validate
 
 KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader of zips can decode
 
@@ -32,13 +32,13 @@ KEPT_KINDS = {"JPEG": ".jpg", "PNG": ".png", "WEBP": ".webp"}  # what any reader
 class Options:
     """What images become."""
 
-    resolution: Annotated[int, 1, LARGEST_SIDE] = 256
+    resolution: Annotated[int, Range(1, LARGEST_SIDE)] = 256
     """Side in pixels."""
     pad: bool = False
     """Keep the whole image, centred on white; otherwise the central square is cut out."""
     kind: Literal["jpeg", "png"] = "jpeg"
     """The format of images that must be changed. Those that fit already stay as they are, byte for byte."""
-    quality: Annotated[int, 1, 100] = 95
+    quality: Annotated[int, Range(1, 100)] = 95
     """Of JPEG; colour is kept at full resolution (4:4:4)."""
     skip_small: bool = False
     """Leave out images that would have to be enlarged."""
@@ -46,7 +46,7 @@ class Options:
     """Of files with the same bytes, take only the first by its name in the zip."""
 
     def __post_init__(self):
-        check_kinds(self)
+        validate(self)
 
 
 def prepare(

@@ -19,7 +19,7 @@ from stylemap.datasets.image_folder import ImageFolder, open_whole
 from stylemap.datasets.splitting import find_border, given_splits, was_trained_on
 from stylemap.errors import InputError
 from stylemap.naming import canonical
-from stylemap.settings import LARGEST, check_kinds, names
+from stylemap.schema import Range, names, parse
 
 AVATARS = "avatars"
 Relation = Literal["same", "changed", "other"]
@@ -31,7 +31,7 @@ class Seen:
 
     data: str
     """A path as it was given, or "avatars"."""
-    heldout: Annotated[int, 1, LARGEST] = TrainConfig.heldout
+    heldout: Annotated[int, Range(1)] = TrainConfig.heldout
     """How many images it was asked to hold out."""
     names_sha256: str = ""
     """`datasets.fingerprint`."""
@@ -57,10 +57,8 @@ def from_header(info: dict) -> tuple[Seen, ...]:
     for entry in [info, *(before if isinstance(before, list) else [])]:
         if not isinstance(entry, dict) or "data" not in entry:
             continue
-        training = Seen(**{name: entry[name] for name in names(Seen) & entry.keys()})
         with contextlib.suppress(InputError):  # the header of weights from elsewhere may hold anything
-            check_kinds(training)
-            trainings.append(training)
+            trainings.append(parse(Seen, {name: entry[name] for name in names(Seen) & entry.keys()}))
     return tuple(trainings)
 
 

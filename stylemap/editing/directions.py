@@ -19,14 +19,13 @@ from torch import Tensor
 
 from stylemap import reading
 from stylemap.architectures.model import check_tensor
-from stylemap.editing.schema import Rule, parse
 from stylemap.errors import InputError, Note, brief, quoted
 from stylemap.files import write_bytes
 from stylemap.resources import PRETRAINED
+from stylemap.schema import Range, parse
 
 FORMAT = "stylemap-directions-1"
-# at most a million; those of networks in order are about 1
-Scale = Annotated[float, Rule(lambda x: 0 < x <= 1e6, "must be above 0 and at most 1e6")]
+Scale = Annotated[float, Range(above=0, most=1e6)]  # those of networks in order are about 1
 LEAST_LEFT = 1e-3  # of the norm; what a projection leaves below this is rounding and noise
 LITTLE_LEFT = 0.1  # below this a note says so
 

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.editing.directions import Direction, check_cells
-from stylemap.editing.schema import Most, Range, Rule, inline, refuse, validate
 from stylemap.errors import InputError
+from stylemap.schema import Most, Range, Rule, inline, refuse, validate
 
 ORIGINAL = "original"
 REFERENCES = 6  # slots
@@ -27,7 +27,7 @@ SHARE = Range(0.0, 1.0)
 Space = Literal["w", "w+"]
 Pixels = Annotated[float, PIXELS]
 Layer = Annotated[int, Range(0, 32)]
-Layers = Annotated[tuple[Layer, Layer], Rule(lambda x: x[0] < x[1], "must be the first and one past the last, as 2, 6")]
+Layers = Annotated[tuple[Layer, Layer], Rule(lambda x: x[0] < x[1], "the first and one past the last, as 2, 6")]
 Cell = Annotated[int, Range(0, 1024)]
 
 

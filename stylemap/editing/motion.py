@@ -13,8 +13,8 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import masks
 from stylemap.editing.blending import in_space, render
 from stylemap.editing.edit import SHARE, Space
-from stylemap.editing.schema import validate
 from stylemap.errors import InputError
+from stylemap.schema import validate
 
 Ease = Callable[[Tensor], Tensor]  # time in [0, 1] -> share of the way in [0, 1], rising from 0 to 1
 MOST_AT_ONCE = 16  # frames

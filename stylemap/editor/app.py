@@ -23,7 +23,6 @@ from stylemap import faces, images, project, reading
 from stylemap.editing import saving
 from stylemap.editing.applying import Edited
 from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit, layer_count
-from stylemap.editing.schema import parse, refuse
 from stylemap.editor import exchange, requests
 from stylemap.editor.gallery import Gallery, drawn
 from stylemap.editor.limits import PAGE_BYTES, SMALL_BODY, Limits
@@ -33,6 +32,7 @@ from stylemap.editor.studio import Photos, Studio
 from stylemap.editor.workers import Worker
 from stylemap.errors import InputError
 from stylemap.photos.photo import Photo, open_face, open_square
+from stylemap.schema import parse, refuse
 
 STATIC = Path(__file__).parent / "static"
 SWEEP = 60.0  # seconds between looks for sessions that have expired

@@ -15,11 +15,11 @@ from stylemap.decoding import png
 from stylemap.editing import masks, pasting
 from stylemap.editing.directions import Direction
 from stylemap.editing.edit import Edit
-from stylemap.editing.schema import Most, Range, Rule, json_schema, parse, refuse, to_json
 from stylemap.editor.exchange import to_png
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.errors import InputError
 from stylemap.images import MOST_TIMES
+from stylemap.schema import Most, Range, Rule, json_schema, parse, refuse, to_json
 
 MaskText = Annotated[str, Most(3_000_000)]  # base64 of 2 MB, more than a mask of 1024 px takes
 Name = Annotated[str, Most(100)]
@@ -49,9 +49,7 @@ class SaveRequest(Edit):
 class ProjectRequest(Edit):
     """An edit, and what the page keeps for itself in the project file."""
 
-    page: Annotated[dict, Rule(_is_small, f"must be JSON of {PAGE_BYTES >> 10} KB at most")] = field(
-        default_factory=dict
-    )
+    page: Annotated[dict, Rule(_is_small, f"JSON of {PAGE_BYTES >> 10} KB at most")] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

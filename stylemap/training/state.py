@@ -21,7 +21,7 @@ from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
 from stylemap.errors import InputError, out_of_memory, shortened
 from stylemap.files import atomic
-from stylemap.settings import UnknownSettings, differences
+from stylemap.schema import UnknownSettings, differences
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
 

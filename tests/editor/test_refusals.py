@@ -264,17 +264,21 @@ def test_what_is_no_json(ready, refused, body):
 @pytest.mark.parametrize(
     ("path", "edit", "message"),
     [
-        ("/render", {"patches": [patch(scale="1")]}, "patches.0.scale must be a number"),
-        ("/render", {"patches": [patch(reference=1.5)]}, "patches.0.reference must be a whole number"),
-        ("/render", {"patches": [patch(strength=2)]}, "patches.0.strength must be at most 1"),
-        ("/render", {"patches": [patch(scale=0.1)]}, "patches.0.scale must be at least 0.25"),
-        ("/render", {"patches": [patch(shift=[0])]}, "patches.0.shift.1 is missing"),
-        ("/render", {"patches": [patch(flip=1)]}, "patches.0.flip must be true or false"),
+        ("/render", {"patches": [patch(scale="1")]}, "patches.0.scale must be a number from 0.25 to 4, not '1'"),
+        (
+            "/render",
+            {"patches": [patch(reference=1.5)]},
+            "patches.0.reference must be a whole number from 0 to 5, not 1.5",
+        ),
+        ("/render", {"patches": [patch(strength=2)]}, "patches.0.strength must be a number from 0 to 1, not 2"),
+        ("/render", {"patches": [patch(scale=0.1)]}, "patches.0.scale must be a number from 0.25 to 4, not 0.1"),
+        ("/render", {"patches": [patch(shift=[0])]}, "patches.0.shift must be a list of 2, not [0]"),
+        ("/render", {"patches": [patch(flip=1)]}, "patches.0.flip must be true or false, not 1"),
         ("/render", {"patches": [{"mask": MASK}]}, "patches.0.reference is missing"),
-        ("/render", {"patches": 3}, "patches must be a list"),
+        ("/render", {"patches": 3}, "patches must be a list of at most 32, not 3"),
         ("/render", {"patches": [patch()] * 33}, "patches must hold at most 32"),
-        ("/render", {"space": "z"}, "space must be 'w' or 'w+'"),
-        ("/render", {"tail": 1}, "tail is not known here"),
+        ("/render", {"space": "z"}, "space must be one of w, w+, not 'z'"),
+        ("/render", {"tail": 1}, "unknown settings tail; are they misspelled, or of a newer version of stylemap?"),
         ("/render", [], "an object with names"),
     ],
 )
@@ -285,7 +289,10 @@ def test_messages_are_for_people(ready, refused, path, edit, message):
 
 def test_messages_of_addresses(client, ready, refused):
     assert refused(client.get("/api/gallery/x.png"), 422) == "index must be a whole number"
-    assert refused(ready.ask("GET", "/pictures/original.png?view=x"), 422) == "view must be 'photo' or 'reconstruction'"
+    assert (
+        refused(ready.ask("GET", "/pictures/original.png?view=x"), 422)
+        == "view must be one of photo, reconstruction, not 'x'"
+    )
     assert refused(ready.put("original", b"", "?align=perhaps"), 422) == "align must be true or false"
     broken = {"content": b"{", "headers": {"content-type": "application/json"}}
     assert refused(ready.ask("POST", "/render", **broken), 422) == "the request is not JSON"

@@ -2,10 +2,19 @@
 
 import math
 from dataclasses import dataclass, field, replace
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, SpeedConfig, TrainConfig, is_power_of_two
-from stylemap.settings import require
+from stylemap.config import (
+    Channels,
+    Latents,
+    LossConfig,
+    ModelConfig,
+    SpeedConfig,
+    TrainConfig,
+    Weight,
+    is_power_of_two,
+)
+from stylemap.schema import Range, require
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +25,7 @@ class StylemapConfig(ModelConfig):
     """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
     stylemap_size: int = 8
     """Side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32. A larger map reconstructs better, but edits show more."""
-    stylemap_channels: int = 64
+    stylemap_channels: Channels = 64
     """Number of channels of the stylemap, and the length of z."""
     norm: Literal["layer", "instance", "batch", "group"] = "layer"
     """Normalisation before modulation. layer is the published one. The others are ablations of the paper."""
@@ -36,7 +45,6 @@ class StylemapConfig(ModelConfig):
             is_power_of_two(self.stylemap_size, 1, min(32, self.resolution)),
             f"model.stylemap_size {self.stylemap_size} must be 1, 2, 4, 8, 16 or 32 and at most the resolution",
         )
-        self.check_range("stylemap_channels", MOST_CHANNELS)
         require(
             0 <= self.rgb_skips <= self.doublings,
             f"model.rgb_skips {self.rgb_skips} must lie in 0..{self.doublings}, the number of doublings from "
@@ -87,9 +95,9 @@ class StylemapConfig(ModelConfig):
 class StylemapLoss(LossConfig):
     """Weights of the terms of the cyclic scheme (StyleMapGAN, section 3.3)."""
 
-    discriminator_reconstruction: float = 1.0
+    discriminator_reconstruction: Weight = 1.0
     """Weight of the adversarial loss by which the discriminator learns to tell reconstructions from real images."""
-    autoencoder_images: int = 0
+    autoencoder_images: Annotated[int, Range(0)] = 0
     """For this many images at the start, train only the reconstruction of images, without the discriminator. 0 means
     none, as published."""
     transplants: float = 0.0

@@ -2,10 +2,10 @@
 
 import math
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
-from stylemap.config import MOST_CHANNELS, Latents, LossConfig, ModelConfig, TrainConfig
-from stylemap.settings import check_kinds, require
+from stylemap.config import Channels, Count, Latents, LossConfig, ModelConfig, TrainConfig, Weight
+from stylemap.schema import Range, require, validate
 
 FIRST_SIDE = 4  # of the constant that the generator begins with
 INPUT_SIDE = 8  # of the features that structured noise replaces
@@ -15,12 +15,8 @@ INPUT_SIDE = 8  # of the features that structured noise replaces
 class VectorConfig(ModelConfig):
     """Generator, encoder and discriminator of a model with one latent vector per layer."""
 
-    latent_channels: int = 512
+    latent_channels: Channels = 512
     """Length C of z, of w, and of the vector of each layer."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        self.check_range("latent_channels", MOST_CHANNELS)
 
     @property
     def layers(self) -> int:
@@ -78,30 +74,24 @@ class VectorLoss(LossConfig):
 class VectorCycleConfig:
     """How samples are made, and whether there is an encoder."""
 
-    mixing: float = 0.9
+    mixing: Annotated[float, Range(0, 1)] = 0.9
     """Style mixing: the share of samples whose finer layers take the latent of another z (StyleGAN, section 3.1)."""
     encoder: bool = True
     """Train an encoder beside the generator, as in in-domain inversion. The generator does not learn from it. With
     false, the model has no encoder, and nothing is reconstructed."""
 
     def __post_init__(self):
-        check_kinds(self, "vector")
-        require(0 <= self.mixing <= 1, f"vector.mixing {self.mixing} must lie in 0..1")
+        validate(self, "vector")
 
 
 @dataclass(frozen=True)
 class StyleGAN2CycleConfig(VectorCycleConfig):
     """Also the penalty of path lengths."""
 
-    path_weight: float = 2.0
+    path_weight: Weight = 2.0
     """Weight of the path length penalty (StyleGAN2, section 3.2). 0 means off."""
-    path_every: int = 4
+    path_every: Count = 4
     """Iterations between path length penalties. Each penalty is multiplied by this number."""
-
-    def __post_init__(self):
-        super().__post_init__()
-        require(self.path_weight >= 0, f"vector.path_weight {self.path_weight} must not be negative")
-        require(self.path_every >= 1, f"vector.path_every {self.path_every} must be at least 1")
 
 
 @dataclass(frozen=True)

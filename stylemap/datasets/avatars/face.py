@@ -14,10 +14,10 @@ import numpy as np
 from stylemap.datasets.avatars import palette
 from stylemap.datasets.avatars.palette import Backdrop, Colour, EyeColour, Fabric, HairColour, Lipstick, mix, scaled
 from stylemap.errors import InputError
-from stylemap.settings import check_kinds
+from stylemap.schema import Range, validate
 
-Share = Annotated[float, 0, 1]
-Signed = Annotated[float, -1, 1]
+Share = Annotated[float, Range(0, 1)]
+Signed = Annotated[float, Range(-1, 1)]
 
 HairStyle = Literal[
     "bald", "buzz", "crop", "fringe_crop", "side_part", "receding", "quiff", "spiky", "pixie", "curly", "afro", "bob",
@@ -30,7 +30,7 @@ class _Checked:
     """Refuses values that the annotation of a field does not allow."""
 
     def __post_init__(self) -> None:
-        check_kinds(self, type(self).__name__)
+        validate(self, type(self).__name__)
 
 
 @dataclass(frozen=True)
@@ -79,28 +79,28 @@ class Hat(_Checked):
 
 @dataclass(frozen=True)
 class Head(_Checked):
-    width: Annotated[float, 0.242, 0.278] = 0.26  # half of it, at the cheeks
-    chin_y: Annotated[float, 0.858, 0.884] = 0.871
+    width: Annotated[float, Range(0.242, 0.278)] = 0.26  # half of it, at the cheeks
+    chin_y: Annotated[float, Range(0.858, 0.884)] = 0.871
     jaw: Share = 0.5  # 0 narrow .. 1 broad
     chin: Share = 0.5  # 0 pointed .. 1 square
-    ear_size: Annotated[float, 0.85, 1.2] = 1.0
+    ear_size: Annotated[float, Range(0.85, 1.2)] = 1.0
     earrings: bool = False
 
 
 @dataclass(frozen=True)
 class Nose(_Checked):
     shape: Literal["button", "straight", "wide", "long"] = "straight"
-    size: Annotated[float, 0.85, 1.15] = 1.0
+    size: Annotated[float, Range(0.85, 1.15)] = 1.0
 
 
 @dataclass(frozen=True)
 class Eyes(_Checked):
     shape: Literal["almond", "round", "wide", "hooded", "sleepy"] = "almond"
     colour: EyeColour = "brown"
-    size: Annotated[float, 0.88, 1.14] = 1.0
-    tilt: Annotated[float, -0.6, 1] = 0.2  # 1: the outer corners are high
+    size: Annotated[float, Range(0.88, 1.14)] = 1.0
+    tilt: Annotated[float, Range(-0.6, 1)] = 0.2  # 1: the outer corners are high
     gaze_x: Signed = 0.0
-    gaze_y: Annotated[float, -0.7, 0.7] = 0.0
+    gaze_y: Annotated[float, Range(-0.7, 0.7)] = 0.0
     lashes: Share = 0.3
     shadow: bool = False  # painted on the lids
 
@@ -125,7 +125,7 @@ class Mouth(_Checked):
     expression: Literal["closed", "grin", "laugh", "surprise", "smirk", "pout"] = "closed"
     smile: Share = 0.6
     opening: Share = 0.0
-    width: Annotated[float, 0.9, 1.12] = 1.0
+    width: Annotated[float, Range(0.9, 1.12)] = 1.0
     fullness: Share = 0.5  # of the lips
     lipstick: Literal["natural", Lipstick] = "natural"
     tongue: Share = 0.5
@@ -157,10 +157,10 @@ class Background(_Checked):
 class Placement(_Checked):
     """Where the face lies in the image: a rotation and a scaling about the image's centre, then a shift."""
 
-    rotation: Annotated[float, -4, 4] = 0.0  # degrees, clockwise
-    scale: Annotated[float, 0.96, 1.04] = 1.0
-    shift_x: Annotated[float, -0.015, 0.015] = 0.0
-    shift_y: Annotated[float, -0.015, 0.015] = 0.0
+    rotation: Annotated[float, Range(-4, 4)] = 0.0  # degrees, clockwise
+    scale: Annotated[float, Range(0.96, 1.04)] = 1.0
+    shift_x: Annotated[float, Range(-0.015, 0.015)] = 0.0
+    shift_y: Annotated[float, Range(-0.015, 0.015)] = 0.0
 
 
 @dataclass(frozen=True)
@@ -182,7 +182,7 @@ class Face(_Checked):
     background: Background = Background()
     light: Signed = 0.5  # comes from -1 image left .. 1 image right
     placement: Placement = Placement()
-    grain: Annotated[int, 0, 4000] = 0  # which piece of the paper's grain lies over it
+    grain: Annotated[int, Range(0, 4000)] = 0  # which piece of the paper's grain lies over it
 
     def __post_init__(self) -> None:
         super().__post_init__()

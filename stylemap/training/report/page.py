@@ -13,7 +13,7 @@ from pathlib import Path
 
 from stylemap import __version__, architectures, files, reading
 from stylemap.errors import InputError
-from stylemap.settings import flat
+from stylemap.schema import flat
 from stylemap.training.log import Log
 from stylemap.training.report import curves, headline, sheets, wording
 

@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 
 from stylemap import InputError
-from stylemap.editing.schema import Most, Range, Rule, inline, json_schema, parse, to_json, validate
+from stylemap.schema import Most, Range, Rule, inline, json_schema, parse, to_json, validate
+
+DOUBT = "are they misspelled, or of a newer version of stylemap?"
 
 
 @dataclass(frozen=True)
@@ -25,7 +27,7 @@ class Part:
     place: Place = inline(Place)
     kind: Literal["a", "b"] = "a"
     note: Annotated[str, Most(3)] | None = None
-    ends: Annotated[tuple[int, int], Rule(lambda x: x[0] < x[1], "must rise")] = (0, 1)
+    ends: Annotated[tuple[int, int], Rule(lambda x: x[0] < x[1], "two numbers that rise")] = (0, 1)
 
     def __post_init__(self):
         validate(self)
@@ -53,26 +55,35 @@ def test_json_becomes_dataclasses_and_back():
 @pytest.mark.parametrize(
     ("document", "message"),
     [
-        ([], "the document must be an object with names"),
-        ({"more": 1}, "more is not known here"),
-        ({"parts": 1}, "parts must be a list"),
-        ({"parts": [{"size": 1}] * 3}, "parts must hold at most 2"),
+        ([], "the document must be a group of settings, not []"),
+        ({"more": 1}, f"unknown settings more; {DOUBT}"),
+        ({"parts": 1}, "parts must be a list of at most 2, not 1"),
+        (
+            {"parts": [{"size": 1}] * 3},
+            "parts must be a list of at most 2, not [{'size': 1}, {'size': 1}, {'size': 1}]",
+        ),
         ({"parts": [{}]}, "parts.0.size is missing"),
-        ({"parts": [{"size": 1}, {"size": 1.0}]}, "parts.1.size must be a whole number"),
-        ({"parts": [{"size": True}]}, "parts.0.size must be a whole number"),
-        ({"parts": [{"size": 0}]}, "parts.0.size must be at least 1"),
-        ({"parts": [{"size": 10}]}, "parts.0.size must be at most 9"),
+        ({"parts": [{"size": 1}, {"size": 1.0}]}, "parts.1.size must be a whole number from 1 to 9, not 1.0"),
+        ({"parts": [{"size": True}]}, "parts.0.size must be a whole number from 1 to 9, not True"),
+        ({"parts": [{"size": 0}]}, "parts.0.size must be a whole number from 1 to 9, not 0"),
+        ({"parts": [{"size": 10}]}, "parts.0.size must be a whole number from 1 to 9, not 10"),
         ({"parts": [{"size": 9}]}, "a part of 9 needs another"),
-        ({"parts": [{"size": 1, "place": {}}]}, "parts.0.place is not known here"),
-        ({"parts": [{"size": 1, "at": [1]}]}, "parts.0.at.1 is missing"),
-        ({"parts": [{"size": 1, "at": [1, 2, 3]}]}, "parts.0.at must hold at most 2"),
-        ({"parts": [{"size": 1, "at": [1, float("nan")]}]}, "parts.0.at.1 must be a number"),
-        ({"parts": [{"size": 1, "turned": 1}]}, "parts.0.turned must be true or false"),
-        ({"parts": [{"size": 1, "kind": "c"}]}, "parts.0.kind must be 'a' or 'b'"),
-        ({"parts": [{"size": 1, "kind": ["a"]}]}, "parts.0.kind must be 'a' or 'b'"),
-        ({"parts": [{"size": 1, "note": "long"}]}, "parts.0.note must have at most 3 characters"),
-        ({"parts": [{"size": 1, "ends": [2, 1]}]}, "parts.0.ends must rise"),
-        ({"marks": [1]}, "marks must be an object with names"),
+        (
+            {"parts": [{"size": 1, "place": {}}]},
+            f"unknown settings parts.0.place; {DOUBT}",
+        ),
+        ({"parts": [{"size": 1, "at": [1]}]}, "parts.0.at must be a list of 2, not [1]"),
+        ({"parts": [{"size": 1, "at": [1, 2, 3]}]}, "parts.0.at must be a list of 2, not [1, 2, 3]"),
+        ({"parts": [{"size": 1, "at": [1, float("nan")]}]}, "parts.0.at.1 must be a number, not nan"),
+        ({"parts": [{"size": 1, "turned": 1}]}, "parts.0.turned must be true or false, not 1"),
+        ({"parts": [{"size": 1, "kind": "c"}]}, "parts.0.kind must be one of a, b, not 'c'"),
+        ({"parts": [{"size": 1, "kind": ["a"]}]}, "parts.0.kind must be one of a, b, not ['a']"),
+        (
+            {"parts": [{"size": 1, "note": "long"}]},
+            "parts.0.note must be a text of at most 3 characters or null, not 'long'",
+        ),
+        ({"parts": [{"size": 1, "ends": [2, 1]}]}, "parts.0.ends must be two numbers that rise, not (2, 1)"),
+        ({"marks": [1]}, "marks must be a group of settings, not [1]"),
     ],
 )
 def test_messages_name_the_place(document, message):
@@ -82,12 +93,12 @@ def test_messages_name_the_place(document, message):
 
 
 def test_python_meets_the_same_check():
-    with pytest.raises(InputError, match="size must be at most 9"):
+    with pytest.raises(InputError, match="size must be a whole number from 1 to 9, not 10"):
         Part(10)
     with pytest.raises(InputError, match=r"at\.0 must be a number"):
         Place((True, 0))
     assert Place((np.float32(1), 2)).at == (1, 2)  # numbers of other libraries are numbers
-    with pytest.raises(InputError, match="parts.0 must be an object with names"):
+    with pytest.raises(InputError, match="parts.0 must be a group of settings"):
         Whole((Place(),))
 
 
