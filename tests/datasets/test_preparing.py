@@ -331,5 +331,5 @@ class TestWhole:
         ("field", "value"), [("resolution", 0), ("resolution", 5000), ("quality", 0), ("quality", 101)]
     )
     def test_options_out_of_range(self, field, value):
-        with pytest.raises(InputError, match=f"{field}: {value} is not a whole number in 1"):
+        with pytest.raises(InputError, match=f"{field} must be a whole number from 1 to .*, not {value}"):
             Options(**{field: value})
