@@ -17,7 +17,7 @@ from safetensors.torch import load, save
 import stylemap
 from stylemap import editing, images, project
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing import masks, saving
+from stylemap.editing import masks
 from stylemap.editing.directions import Origin, normalised
 from stylemap.editing.edit import Edit, Patch, Placement, Push
 from stylemap.errors import InputError
@@ -215,7 +215,7 @@ def test_a_file_gives_the_pictures_it_gave():
     saved = project.read(FILES / "edit.safetensors")
     edited = project.Replay(stylemap.load("avatars32"), saved)(how="poisson")
     stream = io.BytesIO()
-    saving.put_back(stream, saved.photos["original"], edited, "poisson", ".png")
+    edited.put_back(stream, saved.photos["original"], "poisson", ".png")
     for made, name in ((edited.pixels, "edit"), (np.array(Image.open(stream)), "edit_in_photo")):
         expected = np.array(Image.open(FILES / f"{name}.png"))
         assert abs(made.astype(int) - expected).max() <= 1

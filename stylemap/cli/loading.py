@@ -11,7 +11,6 @@ from torch import Tensor
 from stylemap import checkpoint, decoding, devices, familiarity, images
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.edit import layer_count
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
 
@@ -89,7 +88,7 @@ def layers_of(arguments: argparse.Namespace, model: StylemapModel) -> tuple[int,
     if arguments.layers is None:
         return None
     first, last = arguments.layers
-    count = layer_count(model.config)
+    count = model.config.layers
     if last >= count:
         raise InputError(f"--layers must lie in 0..{count - 1} for these weights")
     return first, last + 1

@@ -12,7 +12,6 @@ from torch import Tensor
 from stylemap import faces, familiarity, files, images, resampling
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import inputs, loading
-from stylemap.editing import saving
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
@@ -79,7 +78,7 @@ class Photos:
             images.write(path, self._enlarge(images.from_arrays([edited.pixels])))
             return
         with files.atomic(path) as temporary, temporary.open("wb") as stream:
-            notes = saving.put_back(stream, original, edited, self.paste, path.suffix)
+            notes = edited.put_back(stream, original, self.paste, path.suffix)
         for note in notes:
             warnings.warn(f"{path}: {note}", Note, stacklevel=2)
 

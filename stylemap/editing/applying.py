@@ -1,19 +1,22 @@
-"""Carries edits out: makes the image, and what is needed to put it back into its photo."""
+"""Carries edits out: makes the image, and puts it back into the file of its photo."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import BinaryIO
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import images
+from stylemap import decoding, images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import composing, pasting
 from stylemap.editing.blending import MapsOf, maps_once, patch_change, push_change, render
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Edit, Patch, Push, Space
 from stylemap.errors import InputError
+from stylemap.photos import originals
+from stylemap.photos.photo import Photo
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,7 +24,7 @@ class Reference:
     """What patches take from."""
 
     stylemap: Tensor  # [1, C, S, S]
-    mirrored: Tensor  # [1, C, S, S] of the mirrored image, for patches that are flipped, see `blending.mirrored`
+    mirrored: Tensor  # [1, C, S, S] of the mirrored image, for patches that are flipped
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +34,28 @@ class Edited:
     pixels: np.ndarray  # uint8 [R, R, 3]
     region: np.ndarray | None = None  # float32 [R, R] in [0, 1], where it may differ from the photo; None: not put back
     sources: tuple[pasting.Source, ...] = ()  # of the patches, for "poisson"
+
+    def put_back(
+        self, stream: BinaryIO, photo: Photo, how: pasting.How, suffix: str, max_pixels: int = decoding.MAX_PIXELS
+    ) -> list[str]:
+        """Write the photo at its full size with the edit in it. What is outside of the region stays what it was, bit for bit.
+
+        Args:
+            photo: the one that was edited.
+            how: the one that this edit was made with.
+            suffix: of the kind of file to write.
+
+        Returns:
+            A line for everything that this kind of file cannot hold.
+
+        Raises:
+            InputError: the file of the photo cannot be read any more.
+        """
+        source = photo.pixels if photo.source is None else photo.source
+        original = originals.read(source, suffix, photo.name, max_pixels)
+        where = photo.alignment, self.region, how, self.sources
+        original.write(stream, pasting.paste(original.colour, photo.pixels, self.pixels, *where, original.encode))
+        return [*original.lost, *original.hidden(photo.alignment, self.region)]
 
 
 @torch.inference_mode()

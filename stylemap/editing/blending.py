@@ -31,21 +31,6 @@ def maps_once(model: StylemapModel, space: Space) -> MapsOf:
     )  # tensors are equal keys if they are the same
 
 
-def mirrored(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
-    """The maps for a part that is flipped (`edit.Placement.flip`).
-
-    The features of a map know left from right, so a mirrored map makes a distorted face. This takes the stylemap of the mirrored
-    image instead. Its maps are mirrored here, and the placement mirrors them back.
-
-    Args:
-        stylemap: [N, C, S, S] of the mirrored image, ``model.encode(images.flip(3))``.
-
-    Returns:
-        Maps that lie like the image, for a patch whose mask lies over the image.
-    """
-    return [m.flip(3) for m in in_space(model, stylemap, space)]
-
-
 def render(model: StylemapModel, maps: list[Tensor], space: Space) -> Tensor:
     """The images of edited maps."""
     return model.synthesize(maps[0]) if space == "w" else model.render(maps)
@@ -138,8 +123,12 @@ def push(
 def patch_change(patch: Patch, stylemap: Tensor, maps_of: MapsOf) -> Change:
     """A patch with the maps that it takes from.
 
+    The features of a map know left from right, so a mirrored map makes a distorted face. A part that is flipped takes the
+    stylemap of the mirrored reference instead. Its maps are mirrored here, to lie as the mask does, and the placement mirrors
+    them back.
+
     Args:
-        stylemap: [1, C, S, S] of the reference; of the mirrored reference if the placement flips, see `mirrored`.
+        stylemap: [1, C, S, S] of the reference; if the placement flips, of the mirrored one, ``model.encode(images.flip(3))``.
     """
     maps = maps_of(stylemap)
     return Change(patch, [m.flip(3) for m in maps] if patch.placement.flip else maps)

@@ -29,7 +29,8 @@ Scale = Annotated[float, Range(above=0, most=1e6)]  # those of networks in order
 LEAST_LEFT = 1e-3  # of the norm; what a projection leaves below this is rounding and noise
 LITTLE_LEFT = 0.1  # below this a note says so
 
-Cells = tuple[int, int, int, int]  # y and x of the upper left cell, height, width
+Cell = Annotated[int, Range(0, 1024)]
+Cells = tuple[Cell, Cell, Cell, Cell]  # y and x of the upper left cell, height, width
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Annotated, Literal
 from torch import Tensor
 
 from stylemap.architectures.stylemap.config import StylemapConfig
-from stylemap.editing.directions import Direction, check_cells
+from stylemap.editing.directions import Cells, Direction, check_cells
 from stylemap.errors import InputError
 from stylemap.schema import Most, Range, Rule, inline, refuse, validate
 
@@ -28,7 +28,6 @@ Space = Literal["w", "w+"]
 Pixels = Annotated[float, PIXELS]
 Layer = Annotated[int, Range(0, 32)]
 Layers = Annotated[tuple[Layer, Layer], Rule(lambda x: x[0] < x[1], "the first and one past the last, as 2, 6")]
-Cell = Annotated[int, Range(0, 1024)]
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -80,8 +79,7 @@ class Push(Step):
 
     direction: Direction
     amount: Annotated[float, AMOUNT]
-    # (y, x, height, width) of the stylemap: only these cells move; None: all
-    cells: tuple[Cell, Cell, Cell, Cell] | None = None
+    cells: Cells | None = None  # of the stylemap: only these move; None: all
 
 
 @dataclass(frozen=True, eq=False)
@@ -113,7 +111,7 @@ class Edit:
 
     def check(self, config: StylemapConfig) -> None:
         """InputError unless masks, layers, cells and directions fit this model."""
-        count, side = layer_count(config), config.resolution
+        count, side = config.layers, config.resolution
         for kind, steps in (("patches", self.patches), ("pushes", self.pushes)):
             for i, step in enumerate(steps):
                 if step.mask is not None and step.mask.shape[-2:] != (side, side):
@@ -126,8 +124,3 @@ class Edit:
                 refuse(f"pushes.{i}.direction", "belongs to another model")
             if push.cells is not None:
                 check_cells(push.cells, config.stylemap_size)
-
-
-def layer_count(config: StylemapConfig) -> int:
-    """How many resized stylemaps w+ has: 2 log2(R / S) + 2."""
-    return 2 * config.doublings + 2

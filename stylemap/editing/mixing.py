@@ -7,7 +7,7 @@ from stylemap.architectures.model import check_tensor
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.blending import in_space, lay, render
 from stylemap.editing.composing import Change, compose
-from stylemap.editing.edit import Patch, Space, Step, layer_count
+from stylemap.editing.edit import Patch, Space, Step
 
 COARSE = 2  # the resized stylemaps at side S
 
@@ -43,7 +43,7 @@ def mix(model: StylemapModel, coarse: Tensor, fine: Tensor, layers: int | tuple[
     if coarse.shape != fine.shape:
         raise ValueError(f"coarse and fine must be alike, not {list(coarse.shape)} and {list(fine.shape)}")
     first, end = (0, layers) if isinstance(layers, int) else layers
-    count = layer_count(model.config)
+    count = model.config.layers
     if not 0 <= first <= end <= count:
         raise ValueError(f"layers must lie in 0..{count}, not {layers}")
     if first == end:

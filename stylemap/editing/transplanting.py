@@ -69,7 +69,7 @@ def transplant(
         space, hard, layers: of masks, as in `blend`; boxes are cells, so they copy in the stylemap itself.
         strength: in [0, 1], the share of the reference.
         placement: in place of ``shift``: also mirrors and scales; for all parts or a list with one for each. To mirror all but
-            small parts, compose with the maps of `blending.mirrored`, which takes the mirrored image.
+            small parts, use an `Edit`, whose references have the mirrored image too.
 
     Returns:
         Images [N, 3, R, R].

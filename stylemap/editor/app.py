@@ -20,9 +20,8 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from stylemap import faces, images, project, reading
-from stylemap.editing import saving
 from stylemap.editing.applying import Edited
-from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit, layer_count
+from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit
 from stylemap.editor import exchange, requests
 from stylemap.editor.gallery import Gallery, drawn
 from stylemap.editor.limits import PAGE_BYTES, SMALL_BODY, Limits
@@ -147,7 +146,7 @@ class Server:
             "model": self.studio.fingerprint,
             "resolution": config.resolution,
             "stylemap_size": config.stylemap_size,
-            "layers": layer_count(config),
+            "layers": config.layers,
             "references": REFERENCES,
             "edit": requests.schema(),
             "seen": images.SEEN,
@@ -185,14 +184,15 @@ class Server:
     @_sending
     async def put_photo(self, request: Request, session: Session, slot: str) -> dict:
         _check_slot(slot)
-        align, turn = _switch("align", request.query_params.get("align", "0")), session.begin()
-        if exchange.media_type(request) == "application/json":
-            body = await exchange.read_json(request, SMALL_BODY, self.limits.body_s)
+        align = parse(Literal["0", "1", "false", "true"], request.query_params.get("align", "0"), "align")
+        turn = session.begin()
+        if exchange.media_type(request) == exchange.JSON:
+            body = await exchange.read_body(request, SMALL_BODY, self.limits.body_s, exchange.JSON)
             index = requests.read(requests.GalleryRequest, body).gallery
             photo = await self.model.run(request, self.gallery.photo, index)
         else:
-            data = await exchange.read_file(request, self.limits.upload_bytes, self.limits.body_s)
-            photo = await self.files.run(request, self._open, data, align)
+            data = await exchange.read_body(request, self.limits.upload_bytes, self.limits.body_s)
+            photo = await self.files.run(request, self._open, data, align in ("1", "true"))
         if slot != ORIGINAL:
             photo = replace(photo, source=None)  # an edit goes back into the original alone
         encoded = await self.model.run(request, self.studio.encode, photo)
@@ -243,7 +243,7 @@ class Server:
     @_sending
     async def open_project(self, request: Request, session: Session) -> dict:
         turn = session.begin()
-        data = await exchange.read_file(request, self.most_bytes, self.limits.body_s)
+        data = await exchange.read_body(request, self.most_bytes, self.limits.body_s)
         opened = await self.files.run(request, project.read, data, self.limits.pixels)
         photos = await self.model.run(request, self.studio.open, opened)
         session.change(turn, dict.fromkeys(SLOTS) | photos)
@@ -284,7 +284,7 @@ class Server:
             times = edit.enlarge or images.times(len(edited.pixels))
             return exchange.to_png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
         stream = io.BytesIO()
-        notes = saving.put_back(stream, original.photo, edited, edit.paste_back, ".png", self.limits.pixels)
+        notes = edited.put_back(stream, original.photo, edit.paste_back, ".png", self.limits.pixels)
         return stream.getvalue(), notes
 
     # ---- what requests name
@@ -298,7 +298,7 @@ class Server:
 
     async def _edit_and_photos(self, request: Request, session: Session) -> tuple[bytes, Photos]:
         """The body of an edit, and the session's photos as they are when it has arrived."""
-        body = await exchange.read_json(request, self.limits.edit_bytes, self.limits.body_s)
+        body = await exchange.read_body(request, self.limits.edit_bytes, self.limits.body_s, exchange.JSON)
         session.used = self.sessions.clock()
         return body, dict(session.photos)
 
@@ -323,12 +323,6 @@ def _number(name: str, text: str) -> int:
         return int(text[:20])
     except ValueError:
         refuse(name, "must be a whole number")
-
-
-def _switch(name: str, text: str) -> bool:
-    if text not in ("0", "1", "false", "true"):
-        refuse(name, "must be true or false")
-    return text in ("1", "true")
 
 
 def _check_slot(slot: str) -> None:

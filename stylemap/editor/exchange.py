@@ -3,6 +3,7 @@
 import asyncio
 import json
 from collections.abc import Sequence
+from typing import Literal
 
 import cv2
 import numpy as np
@@ -12,36 +13,23 @@ from starlette.responses import JSONResponse, Response
 
 from stylemap.editor.limits import MEGA
 
+JSON = "application/json"
 
-async def read_json(request: Request, most: int, seconds: float) -> bytes:
-    """The body of a request that must be JSON; it is parsed later.
+
+async def read_body(
+    request: Request, most: int, seconds: float, kind: Literal["file", "application/json"] = "file"
+) -> bytes:
+    """The body of a request: the bytes of a file, or JSON, which is parsed later. It is refused as soon as it is too large,
+    announced or not.
 
     Raises:
-        HTTPException: 415, or as `read_body`.
+        HTTPException: 400, 408, 413, 415.
     """
-    if media_type(request) != "application/json":
+    given = media_type(request)
+    if kind == JSON and given != JSON:
         raise HTTPException(415, "this address takes application/json")
-    return await read_body(request, most, seconds)
-
-
-async def read_file(request: Request, most: int, seconds: float) -> bytes:
-    """The body of a request that must be the bytes of a file.
-
-    Raises:
-        HTTPException: 415, or as `read_body`.
-    """
-    kind = media_type(request)
-    if kind == "application/json" or kind.startswith("multipart/"):
+    if kind != JSON and (given == JSON or given.startswith("multipart/")):
         raise HTTPException(415, "this address takes the bytes of a file as they are")
-    return await read_body(request, most, seconds)
-
-
-async def read_body(request: Request, most: int, seconds: float) -> bytes:
-    """The body of a request. It is refused as soon as it is too large, announced or not.
-
-    Raises:
-        HTTPException: 400, 408, 413.
-    """
     too_large = HTTPException(413, f"too large: this address takes at most {most / MEGA:.3g} MB")
     announced = request.headers.get("content-length", "0")
     if not announced.isdecimal():

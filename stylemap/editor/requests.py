@@ -97,7 +97,9 @@ def schema() -> dict:
 
 
 def mask_from_text(text: str, side: int, path: str = "the mask") -> np.ndarray:
-    """A base64 PNG of side x side pixels -> uint8 [side, side], 255 = white. Colours count by luminance and alpha.
+    """A base64 PNG of at most side x side pixels -> uint8 [H, W], 255 = white. Colours count by luminance and alpha.
+
+    `Edit.check` knows the shape that a mask must have.
 
     Raises:
         InputError: anything else; ``path`` is what the message calls it.
@@ -108,9 +110,7 @@ def mask_from_text(text: str, side: int, path: str = "the mask") -> np.ndarray:
         raise InputError(f"{path} must be base64") from err
     if not data.startswith(png.START):
         refuse(path, "must be a PNG")
-    width, height = decoding.read_size(data, path, side * side)
-    if (width, height) != (side, side):
-        refuse(path, f"must be {side} x {side} pixels like the image, not {width} x {height}")
+    decoding.read_size(data, path, side * side)  # before memory is taken for its pixels
     try:
         return np.rint(decoding.luminance(data) * 255).astype(np.uint8)
     except InputError as err:

@@ -7,6 +7,8 @@ from urllib.parse import urlsplit
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stylemap.editor import exchange
+
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
@@ -62,11 +64,11 @@ class Guard:
         host = headers.get("host", "")
         if not self.knows(host):
             called = bare(host)[:100] or "without a name"
-            return _refused(403, f"this server does not answer as {called!r}; start it with --allow-host NAME")
+            return exchange.error(403, f"this server does not answer as {called!r}; start it with --allow-host NAME")
         if scope["method"] not in SAFE_METHODS and is_foreign(headers):
-            return _refused(403, "a page of another site cannot change anything here")
+            return exchange.error(403, "a page of another site cannot change anything here")
         if self.running >= self.most:
-            return _refused(503, "too many requests at a time; try again in a moment")
+            return exchange.error(503, "too many requests at a time; try again in a moment")
         return None
 
     def knows(self, host: str) -> bool:
@@ -117,7 +119,3 @@ def origin_host(origin: str) -> str | None:
     except ValueError:
         return None
     return parts.netloc if parts.scheme in ("http", "https") and parts.netloc else None
-
-
-def _refused(status: int, message: str) -> JSONResponse:
-    return JSONResponse({"error": message}, status)

@@ -342,7 +342,10 @@ def test_mistakes_are_one_line(name, recipe, tmp_path, capsys):
         (b"model: 16\n", "model must be a group of settings, not 16"),
         (b"optim: 0\n", "optim must be a group of settings, not 0"),
         (b"model: {norm: [layer]}\n", "model.norm must be one of layer, instance, batch, group, not ['layer']"),
-        (b"model: {mapping_layers: 3000000}\n", "model.mapping_layers must be a whole number from 1 to 64, not 3000000"),
+        (
+            b"model: {mapping_layers: 3000000}\n",
+            "model.mapping_layers must be a whole number from 1 to 64, not 3000000",
+        ),
         (b"images: 1" + 30 * b"0" + b"\n", "images must be a whole number from 1, not 1000"),
         (b"batch: 4\nbatch: 8\n", "'batch' stands twice"),
         (b"optim: {lr: .nan}\n", "optim.lr must be a number above 0, not nan"),

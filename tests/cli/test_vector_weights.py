@@ -75,7 +75,7 @@ def test_a_flag_takes_the_values_of_every_architecture(recipe, capsys):
     assert "adversarial: wgan-gp" in capsys.readouterr().out
     recipe.write_text(text)
     assert main(["train", "--config", str(recipe), *flags]) == 2
-    assert "'wgan-gp' is not one of nonsaturating, relativistic" in capsys.readouterr().err
+    assert "loss.adversarial must be one of nonsaturating, relativistic, not 'wgan-gp'" in capsys.readouterr().err
 
 
 def test_training_without_an_encoder_says_less(recipe, capsys, tmp_path):

@@ -8,7 +8,7 @@ import stylemap as package
 from stylemap import blend, images
 from stylemap.datasets import Avatars
 from stylemap.editing import applying, composing, directions, pasting
-from stylemap.editing.blending import in_space, mirrored, push_change
+from stylemap.editing.blending import in_space, push_change
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Placement, Push
 from stylemap.faces import Alignment
@@ -123,7 +123,8 @@ class TestPoisson:
                 for mask, settings in parts:
                     flip = settings.get("placement", Placement()).flip
                     turned = np.ascontiguousarray(picture[:, ::-1]) if flip else picture
-                    maps = (mirrored if flip else in_space)(shipped, encode(shipped, turned), space)
+                    maps = in_space(shipped, encode(shipped, turned), space)
+                    maps = [m.flip(3) for m in maps] if flip else maps
                     steps[name].append(patch(maps, mask, **settings))
             plain = edit(shipped, w, steps["plain"], space).pixels.astype(float)
             made = edit(shipped, w, steps["toned"], space, "poisson")

@@ -12,7 +12,7 @@ from PIL import Image
 from stylemap import decoding, editing, images, project, reading, resampling
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import directions, masks
-from stylemap.editing.blending import in_space, mirrored, render
+from stylemap.editing.blending import in_space, render
 from stylemap.editing.composing import compose
 from stylemap.editing.edit import Placement
 from stylemap.editor import requests
@@ -162,7 +162,7 @@ def test_everything_at_once_is_the_librarys(ready, studio):
         mask = masks.feather(as_mask(box(8, 20, 8, 20)), 2)
         placement = Placement((-3.5, 2), 1.5, True, (16, 12))
         steps = [
-            tiny.patch(mirrored(model, turned, "w+"), mask, placement, layers=(1, 4)),
+            tiny.patch([m.flip(3) for m in in_space(model, turned, "w+")], mask, placement, layers=(1, 4)),
             tiny.addition(delta(-1.5), as_mask(box(0, 9, 0, 32))),
             tiny.addition(delta(1)),
         ]

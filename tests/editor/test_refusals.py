@@ -293,7 +293,10 @@ def test_messages_of_addresses(client, ready, refused):
         refused(ready.ask("GET", "/pictures/original.png?view=x"), 422)
         == "view must be one of photo, reconstruction, not 'x'"
     )
-    assert refused(ready.put("original", b"", "?align=perhaps"), 422) == "align must be true or false"
+    assert (
+        refused(ready.put("original", b"", "?align=perhaps"), 422)
+        == "align must be one of 0, 1, false, true, not 'perhaps'"
+    )
     broken = {"content": b"{", "headers": {"content-type": "application/json"}}
     assert refused(ready.ask("POST", "/render", **broken), 422) == "the request is not JSON"
 

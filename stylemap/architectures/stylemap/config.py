@@ -67,6 +67,11 @@ class StylemapConfig(ModelConfig):
         return int(math.log2(self.resolution // self.stylemap_size))
 
     @property
+    def layers(self) -> int:
+        """2 n + 2: how many resized stylemaps w+ has."""
+        return 2 * self.doublings + 2
+
+    @property
     def skipped(self) -> range:
         """Which sides S << i below R make an image that is added: the last ``rgb_skips`` of i = 0..n - 1."""
         return range(self.doublings - self.rgb_skips, self.doublings)

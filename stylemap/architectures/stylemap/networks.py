@@ -42,7 +42,7 @@ class Resizer(nn.Module):
     def __init__(self, config: StylemapConfig):
         super().__init__()
         s, c = config.stylemap_size, config.stylemap_channels
-        self.channels = [self.width(config, s << (i // 2)) for i in range(2 * config.doublings + 2)]
+        self.channels = [self.width(config, s << (i // 2)) for i in range(config.layers)]
         layers = []
         for i, width in enumerate(self.channels):
             grows = i >= 2 and i % 2 == 0

@@ -333,7 +333,11 @@ class TestRefusals:
             ("stylegan2", {"loss": {"autoencoder_images": 4}}, r"loss\.autoencoder_images is a setting of"),
             ("stylegan2", {"loss": {"discriminator_reconstruction": 0}}, "discriminator_reconstruction"),
             ("stylegan2", {"speed": {"checkpointing": True}}, r"speed\.checkpointing is a setting of"),
-            ("stylemap", {"loss": {"adversarial": "wgan-gp"}}, r"loss\.adversarial must be one of nonsaturating, relativistic, not 'wgan-gp'"),
+            (
+                "stylemap",
+                {"loss": {"adversarial": "wgan-gp"}},
+                r"loss\.adversarial must be one of nonsaturating, relativistic, not 'wgan-gp'",
+            ),
             ("stylegan", {"loss": {"adversarial": "wgan-gp"}}, r"give optim\.r1_gamma 0"),
             ("stylegan", {"vector": {"mixin": 1}}, r"unknown settings vector\.mixin"),
         ],
