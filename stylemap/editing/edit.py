@@ -119,8 +119,7 @@ class Edit:
                     refuse(f"{kind}.{i}.mask", f"must be {side} x {side} pixels like the image, not {width} x {height}")
                 if step.layers is not None and step.layers[1] > count:
                     refuse(f"{kind}.{i}.layers", f"go up to {count} in this model, not {step.layers[1]}")
-        for i, push in enumerate(self.pushes):
-            if tuple(push.direction.vector.shape) != config.stylemap_shape:
-                refuse(f"pushes.{i}.direction", "belongs to another model")
-            if push.cells is not None:
-                check_cells(push.cells, config.stylemap_size)
+                if isinstance(step, Push) and tuple(step.direction.vector.shape) != config.stylemap_shape:
+                    refuse(f"{kind}.{i}.direction", "belongs to another model")
+                if isinstance(step, Push) and step.cells is not None:
+                    check_cells(step.cells, config.stylemap_size)

@@ -7,14 +7,15 @@ little: it tells faces apart and hardly changes them. How stylemaps do change fr
 means, which equals the normal times their covariance (Haufe et al., NeuroImage 2014): "means" is the default.
 """
 
-import importlib
 from collections.abc import Callable
+from types import ModuleType
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
+from stylemap import provenance
 from stylemap.editing.directions import Direction, Origin, normalised
 from stylemap.errors import InputError
 
@@ -177,10 +178,8 @@ def _flat(stylemaps: Tensor) -> Tensor:
     return stylemaps.detach().cpu().double().flatten(1)
 
 
-def _sklearn(module: str):
+def _sklearn(module: str) -> ModuleType:
     try:
-        return importlib.import_module(f"sklearn.{module}")
-    except ImportError as err:
-        raise InputError(
-            "this method needs scikit-learn: pip install 'stylemap[attributes]', or take the method means"
-        ) from err
+        return provenance.library(f"sklearn.{module}")
+    except InputError as err:
+        raise InputError(f"this method {err}, or take the method means") from err

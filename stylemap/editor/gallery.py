@@ -76,23 +76,17 @@ class Samples(Sequence):
 def open_gallery(weights: str | Path, model: StylemapModel) -> Gallery:
     """Held-out images of the training set, or drawn faces. If they are unknown or gone, samples of the weights."""
     side, seen = model.config.resolution, checkpoint.seen_by(weights)
-    if not seen:
-        return samples(model)
-    data = seen[0].data
-    if data == unseen.AVATARS and side <= MAX_SIDE:
+    if seen and seen[0].data == unseen.AVATARS and side <= MAX_SIDE:
         return drawn(side)
-    try:
-        return Gallery(unseen.open_unseen(data, side, seen).heldout, "Images that the training held out")
-    except InputError as err:
-        text = f"the editor begins with samples, because the training images cannot be opened: {err}"
-        warnings.warn(text, Note, stacklevel=2)
-    return samples(model)
+    if seen:
+        try:
+            return Gallery(unseen.open_unseen(seen[0].data, side, seen).heldout, "Images that the training held out")
+        except InputError as err:
+            text = f"the editor begins with samples, because the training images cannot be opened: {err}"
+            warnings.warn(text, Note, stacklevel=2)
+    return Gallery(Samples(model), "Images that the weights generated")
 
 
 def drawn(side: int) -> Gallery:
     """Faces that no training saw."""
     return Gallery(Avatars(side, MOST, "heldout"), "Drawn faces")
-
-
-def samples(model: StylemapModel) -> Gallery:
-    return Gallery(Samples(model), "Images that the weights generated")

@@ -44,8 +44,9 @@ class Guard:
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
-                added = [(k.encode(), v.encode()) for k, v in self.headers(scope["path"]).items()]
-                message["headers"] = [*message["headers"], *(pair for pair in added if pair[0] not in given)]
+                cached = "no-store" if scope["path"].startswith("/api/") else "no-cache"
+                added = {name.encode(): value.encode() for name, value in (HEADERS | {"cache-control": cached}).items()}
+                message["headers"] = [*message["headers"], *(pair for pair in added.items() if pair[0] not in given)]
             await send(message)
 
         refusal = self.refusal(scope)
@@ -83,11 +84,6 @@ class Guard:
         except ValueError:
             return False
         return True
-
-    @staticmethod
-    def headers(path: str) -> dict[str, str]:
-        cached = "no-store" if path.startswith("/api/") else "no-cache"
-        return {**HEADERS, "cache-control": cached}
 
 
 def is_foreign(headers: dict[str, str]) -> bool:

@@ -1,6 +1,7 @@
 """Long work beside the event loop, one job at a time."""
 
 import asyncio
+import functools
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -31,8 +32,8 @@ class Worker:
         """
         if not self.free.acquire(blocking=False):
             raise HTTPException(503, "too much to do at the moment; try again in a few seconds")
-        call = _Call(job, arguments)
-        submitted = self.threads.submit(call)
+        call = [functools.partial(job, *arguments)]
+        submitted = self.threads.submit(lambda: call[0]())
         # a running job holds its memory until it is done, even if the client leaves
         submitted.add_done_callback(lambda _: self.free.release())
         future = asyncio.wrap_future(submitted)
@@ -47,25 +48,11 @@ class Worker:
         finally:
             gone.cancel()
             if submitted.cancel():
-                call.forget()
+                call.clear()  # the queue keeps a cancelled job, which must not keep its arguments
 
     def close(self) -> None:
         """Ends the thread after the job in hand."""
         self.threads.shutdown(wait=True, cancel_futures=True)
-
-
-class _Call:
-    """A job and its arguments. The queue keeps cancelled jobs, so these can let go of their arguments."""
-
-    def __init__(self, job: Callable, arguments: tuple):
-        self.payload = job, arguments
-
-    def __call__(self):
-        job, arguments = self.payload
-        return job(*arguments)
-
-    def forget(self) -> None:
-        self.payload = None
 
 
 async def _gone(request: Request) -> None:
