@@ -132,8 +132,7 @@ def to_bytes(project: Project) -> bytes:
     if original is not None and original.source is not None:
         data = original.source if isinstance(original.source, bytes) else original.source.read_bytes()
         tensors["upload"] = torch.frombuffer(bytearray(data), dtype=torch.uint8)
-        alignment = {"corner": original.alignment.corner, "edge": original.alignment.edge}
-        upload = {"size": original.size, "aligned": original.aligned, **alignment}
+        upload = asdict(_Upload(original.size, original.alignment.corner, original.alignment.edge, original.aligned))
     edit = to_json(project.edit, {Tensor: lambda mask: None, Direction: lambda d: d.name})
     for kind in ("patches", "pushes"):
         for i, (step, settings) in enumerate(zip(getattr(project.edit, kind), edit[kind], strict=True)):

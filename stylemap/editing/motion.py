@@ -55,7 +55,7 @@ class Region:
         return ease(((t - self.start) / (self.end - self.start)).clamp(0, 1))
 
 
-def timeline(pictures: int, frames: int, loop: bool) -> list[Tensor]:
+def timeline(images: int, frames: int, loop: bool) -> list[Tensor]:
     """The times in [0, 1] of the frames on each way from an image to the next, float64; no frame comes twice.
 
     Args:
@@ -65,14 +65,14 @@ def timeline(pictures: int, frames: int, loop: bool) -> list[Tensor]:
             images * frames in all.
         loop: lead back from the last image to the first.
     """
-    if pictures < 2:
-        raise ValueError(f"images must be at least 2, not {pictures}")
+    if images < 2:
+        raise ValueError(f"images must be at least 2, not {images}")
     if frames < 2:
         raise ValueError(f"frames must be at least 2, not {frames}")
     if loop:
-        return [torch.arange(frames, dtype=torch.float64) / frames] * pictures
+        return [torch.arange(frames, dtype=torch.float64) / frames] * images
     way = torch.linspace(0, 1, frames, dtype=torch.float64)
-    return [way[:-1]] * (pictures - 2) + [way]
+    return [way[:-1]] * (images - 2) + [way]
 
 
 def frames_at_once(model: Model) -> int:

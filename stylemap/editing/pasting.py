@@ -31,7 +31,7 @@ FINE_STEPS, COARSE_STEPS = 40, 400  # at most
 
 def paste(
     photo: np.ndarray,
-    picture: np.ndarray,
+    image: np.ndarray,
     edited: np.ndarray,
     alignment: faces.Alignment,
     region: np.ndarray,
@@ -58,11 +58,11 @@ def paste(
     """
     if how not in WAYS:
         raise ValueError(f"how must be one of {', '.join(WAYS)}, not {how!r}")
-    if picture.shape != edited.shape:
-        raise ValueError(f"image and edited must be alike, not {list(picture.shape)} and {list(edited.shape)}")
+    if image.shape != edited.shape:
+        raise ValueError(f"image and edited must be alike, not {list(image.shape)} and {list(edited.shape)}")
     mask = (region / SURE).clip(max=1)
     if how == "poisson":
-        edited = match(picture, edited, sources)
+        edited = match(image, edited, sources)
     return faces.paste_back(photo, edited, alignment, mask, encode=encode)
 
 
@@ -70,12 +70,12 @@ def paste(
 class Source:
     """A part of a reference in an edit."""
 
-    picture: np.ndarray  # [R, R, 3] in 0..255, the model's image of the reference, all of it, lying as the part does
+    image: np.ndarray  # [R, R, 3] in 0..255, the model's image of the reference, all of it, lying as the part does
     inside: np.ndarray  # bool [R, R], the part
     share: np.ndarray  # float32 [R, R] in [0, 1], how much of that image the edit shows, see `share`
 
 
-def match(picture: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) -> np.ndarray:
+def match(image: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) -> np.ndarray:
     """The edit with the gradients of its parts inside, and the image's values at their borders -> [R, R, 3], about 0..255.
 
     Args:
@@ -83,9 +83,9 @@ def match(picture: np.ndarray, edited: np.ndarray, sources: Sequence[Source]) ->
         sources: the parts, later ones over earlier ones. One that is all of the image has no border to meet, and stays as
             it is.
     """
-    correction = np.zeros(picture.shape, np.float32)
+    correction = np.zeros(image.shape, np.float32)
     for source in sources:
-        smooth = membrane(picture.astype(np.float32) - source.picture, source.inside)
+        smooth = membrane(image.astype(np.float32) - source.image, source.inside)
         correction += source.share[..., None] * (smooth - correction)
     return edited + correction
 

@@ -52,9 +52,9 @@ class TestPicture:
         steps = [patch(maps, box_mask(4, 6, 9, 12)), patch(maps, box_mask(4, 4, 8, 8), Placement((8.0, 0.0)))]
         first, second = edit(model, original, steps, how="poisson").sources
         reference = images.to_uint8(model.synthesize(other))[0].numpy()
-        np.testing.assert_array_equal(first.picture, reference)
+        np.testing.assert_array_equal(first.image, reference)
         np.testing.assert_array_equal(second.inside, box_mask(12, 4, 8, 8)[0, 0] > 0)
-        assert (second.picture != reference).any()
+        assert (second.image != reference).any()
 
 
 class TestRegion:

@@ -27,7 +27,7 @@ def setting(region: np.ndarray | None = None) -> dict:
     reference = (picture.astype(np.float32) * 0.8 + (50, 0, -10)).clip(0, 255)
     return {
         "photo": photo(),
-        "picture": picture,
+        "image": picture,
         "edited": np.where(region[..., None], reference, picture),
         "alignment": faces.Alignment.central(HEIGHT, WIDTH, SIDE),
         "sources": [pasting.Source(reference, region, region.astype(np.float32))],
@@ -97,7 +97,7 @@ class TestPaste:
         ("change", "message"),
         [
             ({"how": "naive"}, "how must be one of feather, poisson"),
-            ({"picture": np.zeros((16, 16, 3), np.uint8)}, "alike"),
+            ({"image": np.zeros((16, 16, 3), np.uint8)}, "alike"),
             ({"region": np.zeros((16, 16))}, "mask must be"),
             ({"region": np.full((SIDE, SIDE), np.nan)}, "mask must be"),
         ],
@@ -123,7 +123,7 @@ CLOSE = 0.5
 class TestMatch:
     @pytest.mark.parametrize("name", REGIONS)
     def test_another_light_becomes_the_photo_s(self, name):
-        picture = setting()["picture"]
+        picture = setting()["image"]
         matched = match(picture, (picture + np.float32((40, -40, 20)), REGIONS[name]))
         np.testing.assert_allclose(matched, picture, atol=CLOSE)
 
@@ -136,26 +136,26 @@ class TestMatch:
         np.testing.assert_allclose(match(picture, (reference, lips)), skin + lips[..., None] * red, atol=CLOSE)
 
     def test_of_two_the_one_on_top(self):
-        picture = setting()["picture"]
+        picture = setting()["image"]
         first, second = picture + np.float32(30), picture - np.float32(50)
         matched = match(picture, (first, box(4, 4, 16, 16, SIDE)), (second, box(12, 12, 14, 14, SIDE)))
         np.testing.assert_allclose(matched, picture, atol=CLOSE)
 
     def test_as_much_as_is_shown(self):
         """An edit at half strength has half of the reference's tint to lose."""
-        picture = setting()["picture"].astype(np.float32)
+        picture = setting()["image"].astype(np.float32)
         reference, region = picture + 60, REGIONS["middle"]
         edited = picture + 30 * region[..., None]
         matched = pasting.match(picture, edited, [pasting.Source(reference, region, region / np.float32(2))])
         np.testing.assert_allclose(matched, picture, atol=CLOSE)
 
     def test_all_of_the_picture_has_no_border(self):
-        picture = setting()["picture"]
+        picture = setting()["image"]
         np.testing.assert_array_equal(match(picture, (picture * 0.5, np.ones((SIDE, SIDE), bool))), picture * 0.5)
 
     def test_detail_stays(self):
         """A bright dot in the reference stays as bright against what is around it."""
-        picture = setting()["picture"]
+        picture = setting()["image"]
         reference = picture + np.float32(20)
         reference[15, 15] += 60
         matched = match(picture, (reference, box(8, 8, 16, 16, SIDE)))
@@ -165,18 +165,18 @@ class TestMatch:
 class TestShown:
     @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
     def test_is_the_share(self, share):
-        before, source = setting()["picture"].astype(np.float32), 255 - setting()["picture"].astype(np.float32)
+        before, source = setting()["image"].astype(np.float32), 255 - setting()["image"].astype(np.float32)
         found = pasting.share(before, before + share * (source - before), source)
         np.testing.assert_allclose(found, share, atol=0.05)  # a pixel that is alike in both has none to tell
 
     def test_nothing_to_tell_is_nothing(self):
-        before = setting()["picture"]
+        before = setting()["image"]
         assert (pasting.share(before, before, before) == 0).all()
 
 
 class TestChanged:
     def test_is_where_the_change_can_be_seen(self):
-        before = setting()["picture"]
+        before = setting()["image"]
         after = before.copy()
         after[:16] ^= 3  # a repaint that nobody sees
         after[20:24, 8:14, 1] ^= 128
