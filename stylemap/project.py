@@ -66,7 +66,10 @@ class Project:
 
 def fingerprint(model: StylemapModel) -> str:
     """32 hex digits that differ where generator or encoder differ in anything."""
-    digest = hashlib.sha256(json.dumps(asdict(model.config), sort_keys=True).encode())
+    settings = asdict(model.config)
+    if not settings["rgb_skips"]:
+        del settings["rgb_skips"]  # so that projects fit that are older than this setting
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {list(tensor.shape)}".encode())
         digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
