@@ -276,10 +276,10 @@ def test_what_is_no_json(ready, refused, body):
         ("/render", {"patches": [patch(flip=1)]}, "patches.0.flip must be true or false, not 1"),
         ("/render", {"patches": [{"mask": MASK}]}, "patches.0.reference is missing"),
         ("/render", {"patches": 3}, "patches must be a list of at most 32, not 3"),
-        ("/render", {"patches": [patch()] * 33}, "patches must hold at most 32"),
+        ("/render", {"patches": [patch()] * 33}, "patches must be a list of at most 32"),
         ("/render", {"space": "z"}, "space must be one of w, w+, not 'z'"),
         ("/render", {"tail": 1}, "unknown settings tail; are they misspelled, or of a newer version of stylemap?"),
-        ("/render", [], "an object with names"),
+        ("/render", [], "the document must be a group of settings, not []"),
     ],
 )
 def test_messages_are_for_people(ready, refused, path, edit, message):
