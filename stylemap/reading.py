@@ -246,7 +246,9 @@ def read_array(path: str | Path) -> np.ndarray:
     except _Unfit as err:
         raise InputError(f"{path} {err}; save the array alone") from err
     except Exception as err:  # numpy parses the header as Python: damage raises nearly any type
-        raise InputError(f"{path} is damaged or no .npy file; save the array alone") from err
+        pickled = "Python objects" in str(err)
+        what = "must hold one array of real numbers" if pickled else "is damaged or no .npy file"
+        raise InputError(f"{path} {what}; save the array alone") from err
     if not np.isfinite(numbers).all():
         raise InputError(f"{path} holds numbers that are not finite; make it again")
     return numbers
