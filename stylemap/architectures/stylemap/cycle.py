@@ -10,7 +10,7 @@ from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
 from stylemap.architectures.stylemap import transplants
 from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.architectures.stylemap.transplants import StylemapChance
-from stylemap.precision import full
+from stylemap.precision import float32, full
 
 
 class StylemapCycle(Cycle):
@@ -97,7 +97,8 @@ class StylemapCycle(Cycle):
         resolution = part.real.shape[-1]
         styles = self.networks.model.resize(self.networks.model.encode(part.real))
         image = self.networks.model.render([transplants.lay(x, part.chance, resolution) for x in styles])
-        return replace(part, real=transplants.lay(part.real, part.chance, resolution)), full(image)
+        with float32():
+            return replace(part, real=transplants.lay(part.real, part.chance, resolution)), full(image)
 
     def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
         stylemap = self.networks.generator.mapping(part.chance.z[0])
