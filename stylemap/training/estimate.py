@@ -30,7 +30,7 @@ from stylemap.architectures.discriminator import GROUP
 from stylemap.config import TrainConfig
 from stylemap.metrics import heldout
 from stylemap.perceptual import vgg
-from stylemap.settings import flat
+from stylemap.schema import flat
 from stylemap.training import augment, batching, loop
 from stylemap.training.distributed import World
 
