@@ -203,7 +203,7 @@ class Version:
         config = self.config
         with contextlib.ExitStack() as stack:
             if not self.choices.frozen_discriminator:
-                stack.enter_context(mock.patch.object(stylemap_cycle, "frozen", contextlib.nullcontext))
+                stack.enter_context(mock.patch.object(cycle, "frozen", contextlib.nullcontext))
             terms = self.cycle.iterate([self.batch], self.done * config.batch)
         self.done += 1
         ema.update(self.average, self.networks.model, ema.decay(self.done * config.batch, config.batch, config.ema))

@@ -6,9 +6,9 @@ imports torch, so that settings and help texts stay fast.
 
 import pkgutil
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from stylemap.architectures.architecture import Architecture
 from stylemap.config import ModelConfig, TrainConfig
 from stylemap.errors import InputError, quoted
 from stylemap.schema import flat, names, parse, require
@@ -16,7 +16,24 @@ from stylemap.schema import flat, names, parse, require
 if TYPE_CHECKING:
     from torch import nn
 
+    from stylemap.architectures.cycle import Cycle
     from stylemap.architectures.model import Model
+
+
+@dataclass(frozen=True)
+class Architecture:
+    """Its settings, and where its networks are. The settings need no torch, so the networks are imported when they are used."""
+
+    config: type[ModelConfig]
+    training: type[TrainConfig]
+    """Its field ``model`` is a ``config``."""
+    model: str
+    """The class of `Model`, as "module:class"; called with a ``config``, and ``encoder=False`` for one without an encoder."""
+    cycle: str
+    """The class of `Cycle`, likewise."""
+    discriminator: str = "stylemap.architectures.discriminator:Discriminator"
+    """The class of the discriminator, likewise; called with a ``config``."""
+
 
 ARCHITECTURES = {
     "stylemap": "stylemap.architectures.stylemap:ARCHITECTURE",
@@ -51,12 +68,17 @@ def build(config: ModelConfig, encoder: bool = True) -> "Model":
     Raises:
         ValueError: no encoder of an architecture that needs one.
     """
-    return of(config).build(config, encoder)
+    return pkgutil.resolve_name(of(config).model)(config, encoder=encoder)
 
 
 def build_discriminator(config: ModelConfig) -> "nn.Module":
     """The discriminator of a config, with random weights."""
-    return of(config).build_discriminator(config)
+    return pkgutil.resolve_name(of(config).discriminator)(config)
+
+
+def cycle_class(config: ModelConfig) -> "type[Cycle]":
+    """What trains the model of a config."""
+    return pkgutil.resolve_name(of(config).cycle)
 
 
 def model_config(settings: dict) -> ModelConfig:

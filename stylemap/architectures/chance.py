@@ -11,13 +11,15 @@ from stylemap import randomness
 from stylemap.config import TrainConfig
 from stylemap.randomness import Purpose
 
+GENERATOR, DISCRIMINATOR = range(2)  # the steps that make samples
+
 
 @dataclass(frozen=True)
 class Chance:
     """The draws for N samples."""
 
     z: Tensor
-    """[2, N, C], standard normal: for the steps of the generator and of the discriminator."""
+    """[2, N, C], standard normal: for the two steps."""
 
     def take(self, places: Sequence[int]) -> "Chance":
         """The draws for some of the samples, in that order: for a process or a pass."""

@@ -7,18 +7,19 @@ unweighted and detached. The cycle of an architecture says which phases there ar
 
 import contextlib
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
 
 from stylemap.architectures import chance, losses
-from stylemap.architectures.chance import Chance
+from stylemap.architectures.chance import DISCRIMINATOR, GENERATOR, Chance
 from stylemap.config import TrainConfig
 from stylemap.precision import float32, full
 
 Terms = dict[str, Tensor]  # name -> scalar
+Fakes = tuple[Tensor, ...]  # of a pass, that D judges: samples, and for some cycles G(E(x))
 
 
 @dataclass(frozen=True)
@@ -28,19 +29,6 @@ class Pass:
     real: Tensor  # [n, 3, R, R]
     chance: Chance  # what is random about the samples
     draws: Tensor | None = None  # how D's view of them is augmented
-
-
-@dataclass(frozen=True)
-class Judged:
-    """The fakes that D judged, pass by pass. Later phases use them again."""
-
-    fakes: list[Tensor] = field(default_factory=list)  # samples
-    # G(E(x)), if D judges it; with its graph if there is one pass
-    reconstructions: list[Tensor] = field(default_factory=list)
-
-    def fake(self, i: int) -> list[Tensor]:
-        """All fakes of pass i."""
-        return [kind[i] for kind in (self.fakes, self.reconstructions) if kind]
 
 
 class Cycle:
@@ -56,9 +44,11 @@ class Cycle:
 
     Attributes:
         terms: the names of all terms that the phases report, in the order in which they come up.
+        reconstructing: the networks that learn from reconstructions.
     """
 
     terms: ClassVar[tuple[str, ...]]
+    reconstructing: ClassVar[tuple[str, ...]] = ("encoder", "generator")
 
     def __init__(
         self,
@@ -96,7 +86,7 @@ class Cycle:
         with self._descent(len(passes), self.optimizers.generator) as descent, frozen(self.networks.discriminator):
             for part in passes:
                 with self._autocast():
-                    latent, fake = self._sample(part)
+                    latent, fake = self._sample(part, GENERATOR)
                     loss = self._fools(self._judge(fake, part), part).mean()
                 descent.add(self.config.loss.generator_adversarial * loss, generator_adversarial=loss)
                 latents.append(full(latent.detach()))
@@ -113,28 +103,77 @@ class Cycle:
                 descent.add(self.config.loss.latent_reconstruction * loss, latent_reconstruction=loss)
         return descent.terms
 
-    def penalty_step(self, passes: list[Pass], judged: Judged) -> Terms:
+    def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, list[Fakes]]:
+        """D tells real images from fakes; it judges each kind by itself. Also returns the fakes of each pass."""
+        judged = []
+        with self._descent(len(passes), self.optimizers.discriminator) as descent:
+            for part in passes:
+                with self._autocast():
+                    fakes = self._fakes(part, len(passes) == 1)
+                    real, *logits = [self._judge(images.detach(), part) for images in (part.real, *fakes)]
+                descent.add(*self._discriminator_loss(part, fakes, real, *logits))
+                if self.augment is not None:
+                    self.augment.observe(real.detach())
+                judged.append(fakes)
+        return descent.terms, judged
+
+    def penalty_step(self, passes: list[Pass], judged: list[Fakes]) -> Terms:
         """D's gradient on real images (and, with R2, on fakes) stays small, in float32.
 
         It is computed only every ``r1_every`` iterations, so it is that much stronger.
         """
         optim = self.config.optim
         with self._descent(len(passes), self.optimizers.discriminator) as descent:
-            for i, part in enumerate(passes):
+            for part, fakes in zip(passes, judged, strict=True):
                 terms = {"r1_penalty": self._penalty(part.real, part).mean()}
                 total = self.config.r1_gamma * terms["r1_penalty"]
                 if optim.r2_gamma > 0:
-                    fakes = [self._penalty(x, part) for x in judged.fake(i)]
-                    terms["r2_penalty"] = torch.cat(fakes).mean()
+                    terms["r2_penalty"] = torch.cat([self._penalty(x, part) for x in fakes]).mean()
                     total = total + optim.r2_gamma * terms["r2_penalty"]
                 descent.add(optim.r1_every / 2 * total, **terms)
         return descent.terms
 
+    def image_step(self, passes: list[Pass], judged: list[Fakes] | None = None, adversarial: bool = True) -> Terms:
+        """G(E(x)) equals x in pixels and features, and fools D.
+
+        Args:
+            judged: of `discriminator_step`; a reconstruction among them that has its graph is not computed again.
+            adversarial: False leaves D's judgement out.
+        """
+        optimizers = [getattr(self.optimizers, name) for name in self.reconstructing]
+        fixed = {"generator", "discriminator"}.difference(self.reconstructing)
+        with (
+            self._descent(len(passes), *optimizers) as descent,
+            frozen(*(getattr(self.networks, name) for name in fixed)),
+        ):
+            for part, fakes in zip(passes, judged or [None] * len(passes), strict=True):
+                with self._autocast():
+                    compared, reconstruction = self._pair(part, fakes, adversarial)
+                    terms = self._image_terms(reconstruction, compared, adversarial)
+                descent.add(self._weighted(terms), terms)
+        return descent.terms
+
     # ---- the parts of them
 
-    def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
-        """The latents that G fools D with, and their images [n, 3, R, R] in float32; both with their graph."""
-        raise NotImplementedError
+    def _sample(self, part: Pass, step: int) -> tuple[Tensor, Tensor]:
+        """The latents of a step's samples, and their images [n, 3, R, R] in float32; both with their graph."""
+        latent = self.networks.model.map(part.chance.z[step])
+        return latent, full(self.networks.model.synthesize(latent))
+
+    def _pair(self, part: Pass, fakes: Fakes | None, adversarial: bool) -> tuple[Pass, Tensor]:
+        """What `image_step` compares: a pass, and the reconstruction of its images."""
+        shared = fakes is not None and fakes[-1].requires_grad
+        return part, fakes[-1] if shared else self._reconstruct(part.real)
+
+    def _fakes(self, part: Pass, alone: bool) -> Fakes:
+        """What D judges besides real images. ``alone``: there is no other pass."""
+        with torch.no_grad():
+            return (self._sample(part, DISCRIMINATOR)[1],)
+
+    def _discriminator_loss(self, part: Pass, fakes: Fakes, real: Tensor, fake: Tensor) -> tuple[Tensor, Terms]:
+        """Logits of real images and of each kind of fakes -> (the weighted sum, the terms)."""
+        terms = self._real_or_fake(real, fake)
+        return sum(terms.values()), terms | self._real_sign(real)
 
     def _penalty_is_due(self, seen: int) -> bool:
         penalised = self.config.r1_gamma > 0 or self.config.optim.r2_gamma > 0

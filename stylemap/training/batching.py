@@ -76,7 +76,7 @@ def small_groups_warning(config: TrainConfig, world: World) -> str | None:
 def split(real: Tensor, config: TrainConfig, seen: int, places: list[list[int]], trainee: Trainee) -> list[Pass]:
     """Pair the images of this process, uint8 [N, R, R, 3], with the noise of their places, pass by pass."""
     real = images.from_uint8(real)
-    chance = architectures.of(config.model).cycle_class().draw(config, seen)
+    chance = architectures.cycle_class(config.model).draw(config, seen)
     draws = trainee.augment and augment.draw(config.seed, seen, config.batch)
     passes = []
     for part, taken in zip(real.chunk(len(places)), places, strict=True):

@@ -132,7 +132,7 @@ def cycle_of(
     kind: torch.dtype = torch.float32,
 ) -> Cycle:
     """The phases that train the model of this config, in passes of type ``kind``."""
-    cycle = architectures.of(config.model).cycle_class()
+    cycle = architectures.cycle_class(config.model)
     return cycle(trainee.networks, trainee.optimizers, config, distance, trainee.augment, world, kind)
 
 

@@ -18,7 +18,7 @@ class Networks(nn.Module):
         super().__init__()
         self.model = architectures.build(config.model, config.has_encoder)
         self.discriminator = architectures.build_discriminator(config.model).to(memory_format=torch.channels_last)
-        for name, value in architectures.of(config.model).cycle_class().buffers(config).items():
+        for name, value in architectures.cycle_class(config.model).buffers(config).items():
             self.register_buffer(name, value)
 
     @property

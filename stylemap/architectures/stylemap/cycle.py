@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from stylemap.architectures import losses
-from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
+from stylemap.architectures.cycle import Cycle, Fakes, Pass, Terms
 from stylemap.architectures.stylemap import transplants
 from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.architectures.stylemap.transplants import StylemapChance
@@ -41,7 +41,7 @@ class StylemapCycle(Cycle):
         While less than ``loss.autoencoder_images`` are seen, only the image cycle learns, without D.
         """
         if seen < self.config.loss.autoencoder_images:
-            return self.image_step(passes, None, adversarial=False)
+            return self.image_step(passes, adversarial=False)
         terms, stylemaps, fakes = self.generator_step(passes)
         terms |= self.latent_step(stylemaps, fakes)
         del stylemaps, fakes
@@ -51,46 +51,21 @@ class StylemapCycle(Cycle):
             terms |= self.penalty_step(passes, judged)
         return terms | self.image_step(passes, judged)
 
-    def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
-        """D tells real images from samples and from reconstructions; it judges each kind by itself.
+    def _fakes(self, part: Pass, alone: bool) -> Fakes:
+        """Samples and reconstructions.
 
-        With one pass, the reconstruction keeps its graph for `image_step`, because neither G nor E changes before it. With
+        Of a pass alone, the reconstruction keeps its graph for `image_step`, because neither G nor E changes before it. With
         several passes, their graphs would take the memory that the passes save.
         """
-        keep = self.shares_reconstruction and len(passes) == 1
-        judged = Judged()
-        with self._descent(len(passes), self.optimizers.discriminator) as descent:
-            for part in passes:
-                with self._autocast():
-                    with torch.no_grad():
-                        fake = full(self.networks.generator(part.chance.z[1]))
-                    with torch.set_grad_enabled(keep):
-                        reconstruction = self._reconstruct(part.real)
-                    kinds = (part.real, fake, reconstruction.detach())
-                    real, other, again = (self._judge(images, part) for images in kinds)
-                descent.add(*self._discriminator_losses(real, other, again))
-                if self.augment is not None:
-                    self.augment.observe(real.detach())
-                judged.fakes.append(fake)
-                judged.reconstructions.append(reconstruction)
-        return descent.terms, judged
+        samples = super()._fakes(part, alone)
+        with torch.set_grad_enabled(self.shares_reconstruction and alone):
+            return *samples, self._reconstruct(part.real)
 
-    def image_step(self, passes: list[Pass], judged: Judged | None, adversarial: bool = True) -> Terms:
-        """G(E(x)) equals x in pixels and features, and fools D. Without D, some of the images are transplants."""
-        shared = judged is not None and judged.reconstructions[0].requires_grad
-        with (
-            self._descent(len(passes), self.optimizers.encoder, self.optimizers.generator) as descent,
-            frozen(self.networks.discriminator),
-        ):
-            for i, part in enumerate(passes):
-                with self._autocast():
-                    if self.config.loss.transplants and not adversarial:
-                        part, reconstruction = self._transplant(part)
-                    else:
-                        reconstruction = judged.reconstructions[i] if shared else self._reconstruct(part.real)
-                    terms = self._image_terms(reconstruction, part, adversarial)
-                descent.add(self._weighted(terms), terms)
-        return descent.terms
+    def _pair(self, part: Pass, fakes: Fakes | None, adversarial: bool) -> tuple[Pass, Tensor]:
+        """Without D, some of the images are transplants."""
+        if self.config.loss.transplants and not adversarial:
+            return self._transplant(part)
+        return super()._pair(part, fakes, adversarial)
 
     def _transplant(self, part: Pass) -> tuple[Pass, Tensor]:
         """The pass with transplants in its images, and what G makes of the same transplants in the stylemaps."""
@@ -100,15 +75,10 @@ class StylemapCycle(Cycle):
         with float32():
             return replace(part, real=transplants.lay(part.real, part.chance, resolution)), full(image)
 
-    def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
-        stylemap = self.networks.generator.mapping(part.chance.z[0])
-        return stylemap, full(self.networks.generator.synthesize(stylemap))
-
-    def _discriminator_losses(self, real: Tensor, fake: Tensor, reconstruction: Tensor) -> tuple[Tensor, Terms]:
-        """Logits -> (the weighted sum, the terms)."""
+    def _discriminator_loss(
+        self, part: Pass, fakes: Fakes, real: Tensor, fake: Tensor, reconstruction: Tensor
+    ) -> tuple[Tensor, Terms]:
         terms = self._real_or_fake(real, fake)
-        total = sum(terms.values())
-        again = losses.fools(real, reconstruction) if self.relativistic else losses.is_fake(reconstruction)
-        terms["discriminator_reconstruction"] = again.mean()
-        total = total + self.config.loss.discriminator_reconstruction * terms["discriminator_reconstruction"]
-        return total, terms | self._real_sign(real)
+        again = (losses.fools(real, reconstruction) if self.relativistic else losses.is_fake(reconstruction)).mean()
+        total = sum(terms.values()) + self.config.loss.discriminator_reconstruction * again
+        return total, terms | {"discriminator_reconstruction": again} | self._real_sign(real)

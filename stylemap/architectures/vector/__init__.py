@@ -4,7 +4,7 @@ Written from the papers: Karras et al., "A Style-Based Generator Architecture fo
 (arXiv 1812.04948) and "Analyzing and Improving the Image Quality of StyleGAN" (arXiv 1912.04958).
 """
 
-from stylemap.architectures.architecture import Architecture
+from stylemap.architectures import Architecture
 from stylemap.architectures.vector.config import StyleGAN2Config, StyleGAN2Training, StyleGANConfig, StyleGANTraining
 
 MODEL = "stylemap.architectures.vector.model:VectorModel"

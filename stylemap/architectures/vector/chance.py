@@ -12,7 +12,7 @@ from stylemap.architectures import chance
 from stylemap.architectures.vector.config import VectorTraining
 from stylemap.randomness import Purpose
 
-GENERATOR, DISCRIMINATOR, PATH = range(3)  # the steps that make samples
+PATH = 2  # makes samples, besides `chance.GENERATOR` and `chance.DISCRIMINATOR`
 
 
 @dataclass(frozen=True)

@@ -15,10 +15,10 @@ measures are those of a StyleMapGAN, so that the two compare. What differs from 
 import torch
 from torch import Tensor
 
-from stylemap.architectures.cycle import Cycle, Judged, Pass, Terms, frozen
+from stylemap.architectures.cycle import Cycle, Fakes, Pass, Terms
 from stylemap.architectures.vector import chance
 from stylemap.architectures.vector import losses as vector_losses
-from stylemap.architectures.vector.chance import DISCRIMINATOR, GENERATOR, PATH, VectorChance
+from stylemap.architectures.vector.chance import PATH, VectorChance
 from stylemap.architectures.vector.config import StyleGAN2CycleConfig, VectorTraining
 from stylemap.architectures.vector.generator import Generator
 from stylemap.precision import full
@@ -43,6 +43,7 @@ class VectorCycle(Cycle):
         "perceptual",
         "encoder_adversarial",
     )
+    reconstructing = ("encoder",)
 
     @classmethod
     def buffers(cls, config: VectorTraining) -> dict[str, Tensor]:
@@ -74,7 +75,7 @@ class VectorCycle(Cycle):
         if self._penalty_is_due(seen):
             terms |= self.penalty_step(passes, judged)
         del judged
-        return terms | self.encoder_step(passes) if self.config.vector.encoder else terms
+        return terms | self.image_step(passes) if self.config.vector.encoder else terms
 
     def generator_step(self, passes: list[Pass]) -> tuple[Terms, list[Tensor], list[Tensor]]:
         """As of any cycle; the mean of w is tracked besides. Samples and latents are those of G as it was before its step."""
@@ -103,48 +104,11 @@ class VectorCycle(Cycle):
         target.copy_(vector_losses.running_length(target, mean))
         return descent.terms
 
-    def discriminator_step(self, passes: list[Pass]) -> tuple[Terms, Judged]:
-        """D tells real images from samples; it judges each kind by itself.
-
-        The penalty of wgan-gp is in here; that of R1 is `penalty_step`.
-        """
-        judged = Judged()
-        with self._descent(len(passes), self.optimizers.discriminator) as descent:
-            for part in passes:
-                with self._autocast():
-                    with torch.no_grad():
-                        fake = self._images(part, DISCRIMINATOR, self._latent(part, DISCRIMINATOR, part.chance.z[1]))
-                    real, other = (self._judge(images, part) for images in (part.real, fake))
-                if self.wgan:
-                    penalty = self._critic_penalty(part, fake)
-                    critic = vector_losses.wgan_critic(real, other).mean()
-                    total = critic + vector_losses.WGAN_GRADIENT_WEIGHT * penalty
-                    terms = {"critic": critic, "gradient_penalty": penalty}
-                else:
-                    terms = self._real_or_fake(real, other)
-                    total = sum(terms.values())
-                    terms |= self._real_sign(real)
-                descent.add(total, terms)
-                if self.augment is not None:
-                    self.augment.observe(real.detach())
-                judged.fakes.append(fake)
-        return descent.terms, judged
-
-    def encoder_step(self, passes: list[Pass]) -> Terms:
-        """G(E(x)) equals x in pixels and features, and fools D. Only E learns."""
-        judges = frozen(self.generator, self.networks.discriminator)
-        with self._descent(len(passes), self.optimizers.encoder) as descent, judges:
-            for part in passes:
-                with self._autocast():
-                    terms = self._image_terms(self._reconstruct(part.real), part)
-                descent.add(self._weighted(terms), terms)
-        return descent.terms
-
     # ---- the parts of them
 
-    def _sample(self, part: Pass) -> tuple[Tensor, Tensor]:
-        latent = self._latent(part, GENERATOR, part.chance.z[0])
-        return latent, self._images(part, GENERATOR, latent)
+    def _sample(self, part: Pass, step: int) -> tuple[Tensor, Tensor]:
+        latent = self._latent(part, step, part.chance.z[step])
+        return latent, self._images(part, step, latent)
 
     def _latent(self, part: Pass, step: int, z: Tensor) -> Tensor:
         """z [n, C] -> latents [n, L, C]: w before the crossover, the partner's w from there on."""
@@ -161,10 +125,15 @@ class VectorCycle(Cycle):
         noise = chance.normals(part.chance.seeds[step], self.config.model.latents.noise_shapes, latent.device)
         return full(self.generator.synthesis(latent, noise))
 
-    def _critic_penalty(self, part: Pass, fake: Tensor) -> Tensor:
-        """The gradient penalty of wgan-gp, [], in float32."""
-        images = vector_losses.between(part.real, fake, part.chance.between)
-        return vector_losses.wgan_gradient_penalty(images, self._judge(images, part)).mean()
+    def _discriminator_loss(self, part: Pass, fakes: Fakes, real: Tensor, fake: Tensor) -> tuple[Tensor, Terms]:
+        """That of wgan-gp has its gradient penalty in it; that of R1 is `penalty_step`."""
+        if not self.wgan:
+            return super()._discriminator_loss(part, fakes, real, fake)
+        critic = vector_losses.wgan_critic(real, fake).mean()
+        images = vector_losses.between(part.real, fakes[0], part.chance.between)
+        penalty = vector_losses.wgan_gradient_penalty(images, self._judge(images, part)).mean()
+        total = critic + vector_losses.WGAN_GRADIENT_WEIGHT * penalty
+        return total, {"critic": critic, "gradient_penalty": penalty}
 
     def _fools(self, logits: Tensor, part: Pass) -> Tensor:
         return vector_losses.wgan_generator(logits) if self.wgan else super()._fools(logits, part)

@@ -3,7 +3,7 @@
 It is a folder like those in `stylemap/architectures`. `test_architectures.py` adds its line to the table, and nothing else.
 """
 
-from stylemap.architectures.architecture import Architecture
+from stylemap.architectures import Architecture
 from tests.architectures.regions.config import RegionsConfig, RegionsTraining
 
 ARCHITECTURE = Architecture(

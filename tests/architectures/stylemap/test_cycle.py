@@ -78,7 +78,8 @@ def test_each_step_trains_its_networks(setup):
     more, judged = cycle.discriminator_step([part])
     terms |= more
     assert changed(networks, before) == {"discriminator"}
-    assert judged.reconstructions[0].requires_grad and not judged.fakes[0].requires_grad
+    ((samples, reconstructions),) = judged
+    assert reconstructions.requires_grad and not samples.requires_grad
 
     before = snapshot(networks)
     terms |= cycle.penalty_step([part], judged)
@@ -108,7 +109,7 @@ def test_shared_reconstruction_gives_the_gradients_of_a_second_one(setup):
     _, judged = cycle.discriminator_step([part])
     fresh = networks.generator.synthesize(networks.encoder(part.real))
     gradients = []
-    for reconstruction in (judged.reconstructions[0], fresh):
+    for reconstruction in (judged[0][1], fresh):
         networks.zero_grad(set_to_none=True)
         with frozen(networks.discriminator):
             loss = losses.fools(networks.discriminator(reconstruction)).mean()
@@ -171,7 +172,7 @@ def test_weights_of_the_image_cycle(config, name):
         }[name]()
         weight = networks.encoder.from_rgb.weight
         (expected,) = torch.autograd.grad(term.mean(), weight)
-    cycle.image_step([part], None)
+    cycle.image_step([part])
     # the other terms add exact zeros, in another order of summation
     torch.testing.assert_close(weight.grad, expected, rtol=1e-4, atol=1e-6)
 
@@ -197,7 +198,7 @@ def test_transplants_work_in_bfloat16(config):
 
 def test_without_a_perceptual_network_the_term_is_zero(config):
     cycle, part = make(replace(config, loss=StylemapLoss(perceptual_network="none")))
-    assert cycle.image_step([part], None)["perceptual"] == 0
+    assert cycle.image_step([part])["perceptual"] == 0
 
 
 def test_discriminator_optimizer_is_lazy(config):
@@ -223,7 +224,7 @@ def test_gradients_are_clipped(config):
     norms = []
     for clip in (0.0, 1e-3):
         cycle, part = make(replace(config, optim=replace(config.optim, clip=clip)))
-        cycle.image_step([part], None)
+        cycle.image_step([part])
         grads = [p.grad for p in cycle.networks.encoder.parameters()]
         norms.append(torch.stack([g.norm() for g in grads]).norm())
     assert norms[0] > 1e-3
