@@ -4,7 +4,7 @@ import argparse
 import re
 from collections.abc import Iterator
 from dataclasses import asdict, fields, is_dataclass
-from functools import partial, reduce
+from functools import cache, partial, reduce
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
@@ -197,9 +197,12 @@ def add_settings(parser: Parser) -> None:
         )
 
 
+docstring = cache(docstring_parser.parse_from_object)  # it parses a whole file, and architectures share their settings
+
+
 def settings(config: type, prefix: str = "") -> Iterator[Setting]:
     """The fields of a config and of the configs in it. The help of each is the docstring below it."""
-    documented = [docstring_parser.parse_from_object(base) for base in reversed(config.__mro__) if is_dataclass(base)]
+    documented = [docstring(base) for base in reversed(config.__mro__) if is_dataclass(base)]
     texts = {param.arg_name: param.description for doc in documented for param in doc.params if param.description}
     kinds = get_type_hints(config)
     for field in fields(config):

@@ -55,13 +55,14 @@ def records(folder):
     return [json.loads(line) for line in (folder / "faces.jsonl").read_text().splitlines()]
 
 
-RUN = f"data align photos --out out --landmarks l.json --resolution {SIDE}"
+RUN = f"data align photos --out out --landmarks l.json --resolution {SIDE} --workers 0"
+IN_TWO_PROCESSES = RUN.replace("--workers 0", "--workers 2")  # which take half a second to start
 
 
 class TestFolder:
-    @pytest.fixture(params=[0, 2])
+    @pytest.fixture(params=[RUN, IN_TWO_PROCESSES], ids=["0", "2"])
     def ran(self, request, photos, stylemap):
-        return stylemap(RUN, f"--workers {request.param}")
+        return stylemap(request.param)
 
     def test_says_what_became_of_them(self, ran):
         assert ran.code == 0
@@ -264,7 +265,7 @@ class TestGoingOn:
             shutil.copy(photos / "ada.png", photos / f"{i:03d}.png")
         points = {f"{i:03d}.png": FACE.tolist() for i in range(200)}
         (tmp_path / "l.json").write_text(json.dumps(points))
-        code = f"from stylemap.cli import main; main({RUN.split()!r})"
+        code = f"from stylemap.cli import main; main({IN_TWO_PROCESSES.split()!r})"
         killed = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=os.environ, stderr=subprocess.DEVNULL)
         path = tmp_path / "out/faces.jsonl"
         deadline = time.monotonic() + 60
@@ -273,7 +274,7 @@ class TestGoingOn:
         killed.send_signal(signal.SIGKILL)
         killed.wait()
         assert killed.returncode == -signal.SIGKILL and path.stat().st_size > 5000
-        assert stylemap(RUN).out.startswith("206 photos: 200 faces, 6 without a face")
+        assert stylemap(IN_TWO_PROCESSES).out.startswith("206 photos: 200 faces, 6 without a face")
         names = sorted(p.relative_to(photos).as_posix() for p in photos.rglob("*.*g"))
         assert [r["source"] for r in records(tmp_path / "out")] == names
         assert len(list((tmp_path / "out").glob("*.png"))) == 200
