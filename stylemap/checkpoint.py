@@ -79,8 +79,7 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
     config, tensors = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
         model = architectures.build(config, _has(tensors, ENCODER))
-    reading.fill(model, tensors, "model.", path)
-    return model.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
+    return _filled(model, tensors, "model.", path, device)
 
 
 def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> nn.Module:
@@ -91,8 +90,14 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
     with torch.device("meta"):
         discriminator = architectures.build_discriminator(config)
-    reading.fill(discriminator, tensors, "discriminator.", path)
-    return discriminator.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
+    return _filled(discriminator, tensors, "discriminator.", path, device)
+
+
+def _filled(
+    network: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path, device: str | torch.device
+) -> Any:
+    reading.fill(network, tensors, prefix, path)
+    return network.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
 def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
@@ -104,23 +109,18 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
         InputError: as `load`, or weights of another config, named setting by setting.
     """
     path, configs, tensors = fitting(weights, model.config)
-    built = [
-        (architectures.build(config, model.encoder is not None), architectures.build_discriminator(config))
-        for config in configs[:-1]
-    ]
-    steps = [*built, (model, discriminator)]
-    _fill(*steps[0], tensors, path)
+    encoder = model.encoder is not None
+    smaller = [(architectures.build(c, encoder), architectures.build_discriminator(c)) for c in configs[:-1]]
+    steps = [*smaller, (model, discriminator)]
+    start, start_discriminator = steps[0]
+    reading.fill(start.generator, tensors, "model.generator.", path, assign=False)
+    if encoder and _has(tensors, ENCODER):
+        reading.fill(start.encoder, tensors, ENCODER, path, assign=False)
+    if _has(tensors, "discriminator."):
+        reading.fill(start_discriminator, tensors, "discriminator.", path, assign=False)
     for (old, old_discriminator), (new, new_discriminator) in itertools.pairwise(steps):
         new.grow_from(old)
         grow_down(old_discriminator, new_discriminator)
-
-
-def _fill(model: Model, discriminator: nn.Module, tensors: dict[str, torch.Tensor], path: Path) -> None:
-    reading.fill(model.generator, tensors, "model.generator.", path, assign=False)
-    if model.encoder is not None and _has(tensors, ENCODER):
-        reading.fill(model.encoder, tensors, ENCODER, path, assign=False)
-    if _has(tensors, "discriminator."):
-        reading.fill(discriminator, tensors, "discriminator.", path, assign=False)
 
 
 def fitting(weights: str | Path, model: ModelConfig) -> tuple[Path, list[ModelConfig], dict[str, torch.Tensor]]:

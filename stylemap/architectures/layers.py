@@ -4,6 +4,7 @@ A weight is stored as N(0, 1) / lr_mul and multiplied at run time by lr_mul / sq
 the same relative speed. The gain of the activation is folded into that factor, see `operators.bias_act`.
 """
 
+import itertools
 import math
 from collections.abc import Callable
 
@@ -151,9 +152,6 @@ class DownBlock(nn.Module):
 
 def down_blocks(config, side: int) -> list[DownBlock]:
     """The blocks from ``config.resolution`` down to ``side``."""
-    sides = []
-    r = config.resolution
-    while r > side:
-        sides.append(r)
-        r //= 2
-    return [DownBlock(config.channels(r), config.channels(r // 2)) for r in sides]
+    doublings = int(math.log2(config.resolution // side))
+    widths = [config.channels(side << i) for i in range(doublings, -1, -1)]
+    return [DownBlock(inputs, outputs) for inputs, outputs in itertools.pairwise(widths)]

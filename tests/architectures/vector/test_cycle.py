@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from stylemap import architectures, checkpoint, perceptual
+from stylemap.architectures.chance import DISCRIMINATOR
 from stylemap.architectures.vector import chance
 from stylemap.architectures.vector import losses as vector_losses
 from stylemap.architectures.vector.chance import PATH
@@ -206,8 +207,8 @@ class TestWgan:
         (part,) = parts()
         d = cycle.networks.discriminator
         with torch.no_grad():
-            latent = cycle._latent(part, chance.DISCRIMINATOR, part.chance.z[1])
-            fake = cycle._images(part, chance.DISCRIMINATOR, latent)
+            latent = cycle._latent(part, DISCRIMINATOR, part.chance.z[1])
+            fake = cycle._images(part, DISCRIMINATOR, latent)
         between = vector_losses.between(part.real, fake, part.chance.between)
         loss = vector_losses.wgan_critic(d(part.real), d(fake))
         loss = loss + 10 * vector_losses.wgan_gradient_penalty(between, d(between))
