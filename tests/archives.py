@@ -1,20 +1,18 @@
 """Folders and zips of given files, by name."""
 
-import io
 import random
 import zipfile
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+
+from tests.decoding.files import encoded
 
 
 def picture(seed: int, kind: str = "PNG", side: int = 16) -> bytes:
     """A file of noise."""
     pixels = np.random.default_rng(seed).integers(0, 256, (side, side, 3), dtype=np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
+    return encoded(pixels, kind)
 
 
 def fill(folder: Path, files: dict[str, bytes]) -> Path:

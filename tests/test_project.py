@@ -24,6 +24,7 @@ from stylemap.errors import InputError
 from stylemap.faces import Alignment
 from stylemap.photos.photo import Photo
 from stylemap.project import FORMAT, Project
+from tests.decoding.files import encoded
 from tests.editing import tiny
 from tests.editing.tiny import CELLS, CHANNELS, SIDE
 
@@ -36,9 +37,7 @@ def picture() -> np.ndarray:
 
 
 def upload(width: int, height: int) -> bytes:
-    buffer = io.BytesIO()
-    Image.new("RGB", (width, height)).save(buffer, "PNG")
-    return buffer.getvalue()
+    return encoded(Image.new("RGB", (width, height)))
 
 
 def mask() -> torch.Tensor:

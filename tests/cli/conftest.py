@@ -1,6 +1,5 @@
 """A folder of inputs, good and bad, that every test may read and none may change; and the command line, run in-process."""
 
-import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +16,7 @@ from stylemap.architectures.vector.config import StyleGAN2Config
 from stylemap.architectures.vector.model import VectorModel
 from stylemap.datasets import Avatars
 from tests import tiny
+from tests.decoding.files import encoded
 
 SIDE = 32  # R
 CELLS = 8  # S
@@ -64,7 +64,7 @@ def inputs(tmp_path_factory) -> Path:
     Image.fromarray(255 - grey).save(folder / "mask2.png")
     (folder / "text.png").write_text("not an image at all")
     (folder / "empty.png").touch()
-    (folder / "cut.png").write_bytes(half(png(Avatars(64)[9])))
+    (folder / "cut.png").write_bytes(half(encoded(Avatars(64)[9])))
     (folder / "cut.safetensors").write_bytes(half((folder / "w.safetensors").read_bytes()))
     (folder / "text.safetensors").write_text("not weights at all")
     save_file({"x": torch.zeros(3)}, folder / "foreign.safetensors")
@@ -101,12 +101,6 @@ def recipe(tmp_path):
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY.format(data="avatars"))
     return path
-
-
-def png(picture: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def half(data: bytes) -> bytes:

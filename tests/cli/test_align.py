@@ -18,7 +18,8 @@ from PIL import Image
 from stylemap import decoding, files, parallel
 from stylemap.cli import align as verb
 from stylemap.faces import align, detection, quad
-from tests.cli.conftest import half, pixels, png, tree
+from tests.cli.conftest import half, pixels, tree
+from tests.decoding.files import encoded
 from tests.faces import toy_yunet
 
 FACE = np.array([[38.5, 47], [61.5, 47], [50, 58], [42, 71], [58, 71]])
@@ -338,7 +339,7 @@ class TestOptions:
 
 def test_damaged_photos_are_named(photos, stylemap, tmp_path):
     for i in range(7):
-        (photos / f"cut{i}.png").write_bytes(half(png(np.zeros((64, 64, 3), np.uint8))))
+        (photos / f"cut{i}.png").write_bytes(half(encoded(np.zeros((64, 64, 3), np.uint8))))
     (tmp_path / "l.json").write_text(
         json.dumps({"ada.png": FACE.tolist()} | {f"cut{i}.png": FACE.tolist() for i in range(7)})
     )

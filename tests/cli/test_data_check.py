@@ -15,14 +15,13 @@ import pytest
 from PIL import Image
 
 from stylemap.datasets import Avatars
+from tests.decoding.files import encoded
 
 ROOT = Path(__file__).parents[2]
 
 
 def png(index: int, side: int = 24, kind: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(Avatars(24)[index]).resize((side, side)).save(buffer, kind)
-    return buffer.getvalue()
+    return encoded(Image.fromarray(Avatars(24)[index]).resize((side, side)), kind)
 
 
 @pytest.fixture

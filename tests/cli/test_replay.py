@@ -14,7 +14,8 @@ from stylemap.editing import masks
 from stylemap.editing.edit import Edit, Patch, Placement
 from stylemap.editor.studio import Studio
 from stylemap.photos.photo import from_pixels, open_square
-from tests.cli.conftest import SIDE, pixels, png
+from tests.cli.conftest import SIDE, pixels
+from tests.decoding.files import encoded
 
 # painted where the project's patch takes from its reference
 BOX = np.zeros((SIDE, SIDE), np.uint8)
@@ -33,7 +34,7 @@ def wide(inputs) -> np.ndarray:
 def saved(inputs, tmp_path_factory, wide):
     """A project, the images of its session and its edit."""
     studio = Studio(checkpoint.load(inputs / "w.safetensors"), "w", {}, maps_bytes=1 << 20)
-    original = studio.encode(open_square(png(wide), SIDE))
+    original = studio.encode(open_square(encoded(wide), SIDE))
     reference = studio.encode(from_pixels(Avatars(SIDE)[8]))
     pictures = {"original": original, "0": reference}
     edit = Edit("w+", (Patch(reference=0, mask=masks.from_bytes(BOX), placement=Placement((1.0, -2.0))),))

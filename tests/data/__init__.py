@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from tests.decoding.files import encoded
+
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -28,12 +30,6 @@ def picture(seed: int, kind: str = "PNG", side: int = 12) -> bytes:
 def colour(seed: int) -> tuple[int, int, int]:
     """0 <= seed < 512: eight levels for each channel."""
     return tuple(20 + 30 * (seed // 8**i % 8) for i in range(3))
-
-
-def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, kind)
-    return buffer.getvalue()
 
 
 def mean_colour(data: bytes) -> np.ndarray:

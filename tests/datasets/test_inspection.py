@@ -1,6 +1,5 @@
 """The report on a set of images: every count against a set made to have it."""
 
-import io
 import json
 import os
 import shutil
@@ -21,6 +20,7 @@ from stylemap.datasets.inspection import inspect_source, spread
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
 from tests.archives import fill
+from tests.decoding import files
 
 R = 16
 SRGB = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
@@ -31,9 +31,7 @@ EXIF_TURNED = b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x06\0\0\
 def encoded(kind: str = "PNG", w: int = R, h: int = R, seed: int = 0, mode: str = "RGB", **options) -> bytes:
     y, x = np.mgrid[:h, :w][..., None]
     pixels = (127 + 100 * np.sin(x / 9 + seed + np.arange(3)) * np.cos(y / 7 + seed)).astype(np.uint8)
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).convert(mode).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return files.encoded(Image.fromarray(pixels).convert(mode), kind, **options)
 
 
 def checked(tmp_path: Path, content: dict[str, bytes], **options) -> inspection.Report:

@@ -19,22 +19,15 @@ from stylemap.datasets.parts import FILE_PARTS, GROUPS, Part, PartLabels, part_i
 from stylemap.datasets.parts.preparing import prepare_parts
 from stylemap.errors import InputError
 from tests.archives import pack_shuffled
+from tests.decoding.files import encoded
 from tests.decoding.files import png as stored_png
 
 SIDE = 8
 
 
 def png(values: np.ndarray, mode: str | None = None, **options) -> bytes:
-    buffer = io.BytesIO()
     picture = Image.fromarray(values)
-    (picture if mode is None else picture.convert(mode)).save(buffer, "PNG", **options)
-    return buffer.getvalue()
-
-
-def bmp() -> bytes:
-    buffer = io.BytesIO()
-    Image.new("L", (SIDE, SIDE)).save(buffer, "BMP")
-    return buffer.getvalue()
+    return encoded(picture if mode is None else picture.convert(mode), **options)
 
 
 def uniform(part: int) -> bytes:
@@ -187,9 +180,7 @@ class TestLabels:
         if mode == "P":  # indices are ids, whatever the colours
             picture = Image.fromarray(values).convert("P")
             picture.putpalette(np.random.default_rng(1).integers(0, 256, 768, dtype=np.uint8).tobytes())
-            buffer = io.BytesIO()
-            picture.save(buffer, "PNG")
-            data = buffer.getvalue()
+            data = encoded(picture)
         else:
             data = png(values.astype(np.uint16)) if mode == "I;16" else png(values, mode)
         found = opened(tmp_path, {"a.png": data}).read("a.jpg")
@@ -260,7 +251,10 @@ class TestLabels:
             ({"a.png": png(Avatars(16)[0])}, r"a\.png is coloured; the grey values of a label map are ids"),
             ({"a.png": uniform(1)[:50]}, r"a\.png is damaged or cut short"),
             ({"a.png": b""}, r"a\.png is not an image"),
-            ({"a.png": bmp()}, r"a\.png is not a PNG, and ids of parts must be exact"),
+            (
+                {"a.png": encoded(Image.new("L", (SIDE, SIDE)), "BMP")},
+                r"a\.png is not a PNG, and ids of parts must be exact",
+            ),
             ({"a_skin.png": uniform(1)[:50]}, r"a_skin\.png is damaged or cut short"),
             (
                 {"a_nose.png": uniform(1), "a_skin.png": png(np.zeros((9, 9), np.uint8))},

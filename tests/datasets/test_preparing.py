@@ -18,6 +18,7 @@ from stylemap.datasets.preparing import Options, assign_names, choose_splits, pr
 from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
 from tests.archives import fill
+from tests.decoding import files
 
 SIDE = 16
 
@@ -29,9 +30,7 @@ def pixels(h: int, w: int, seed: int = 0) -> np.ndarray:
 
 
 def encoded(kind: str, h: int = SIDE, w: int = SIDE, seed: int = 0, mode: str = "RGB", **options) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels(h, w, seed)).convert(mode).save(buffer, kind, **options)
-    return buffer.getvalue()
+    return files.encoded(Image.fromarray(pixels(h, w, seed)).convert(mode), kind, **options)
 
 
 def made(tmp_path: Path, content: dict[str, bytes], places=None, **options):

@@ -11,7 +11,7 @@ from PIL import Image
 HAS_AVIF = importlib.util.find_spec("PIL._avif") is not None  # not every Pillow has it
 
 
-def encoded(picture: Image.Image | np.ndarray, kind: str, **options) -> bytes:
+def encoded(picture: Image.Image | np.ndarray, kind: str = "PNG", **options) -> bytes:
     buffer = io.BytesIO()
     picture = Image.fromarray(picture) if isinstance(picture, np.ndarray) else picture
     picture.save(buffer, kind, **options)

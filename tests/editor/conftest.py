@@ -17,6 +17,7 @@ from stylemap.editor.limits import Limits
 from stylemap.editor.studio import Studio
 from stylemap.faces import Face, Finder
 from tests import tiny
+from tests.decoding.files import encoded as png
 
 SIDE = tiny.SMALL.resolution  # R
 HOST = "http://127.0.0.1:8000"
@@ -122,12 +123,6 @@ def photo(width: int = 120, height: int = 100, seed: int = 0) -> np.ndarray:
     y, x = np.mgrid[:height, :width]
     waves = [128 + 100 * np.sin(x / (7 + seed) + c) * np.cos(y / (9 + seed) - c) for c in range(3)]
     return np.stack(waves, 2).astype(np.uint8)
-
-
-def png(pixels: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(pixels).save(buffer, "PNG")
-    return buffer.getvalue()
 
 
 def pixels(data: bytes) -> np.ndarray:
