@@ -53,6 +53,15 @@ def pixel_norm(z: Tensor) -> Tensor:
     return z * torch.rsqrt(z.square().mean(dim=1, keepdim=True) + PIXEL_NORM_EPS)
 
 
+def normal(*shape: int, divisor: float = 1.0) -> Tensor:
+    """Standard normal first values, over ``divisor``.
+
+    A tensor without memory (on the meta device) gets none: torch would import its compiler to draw and divide there.
+    """
+    values = torch.empty(shape)
+    return values if values.is_meta else values.normal_().div_(divisor)
+
+
 class EqualConv(nn.Module):
     """Equalised convolution. [N, inputs, H, W] -> [N, outputs, H', W'], H' by ``convolve``.
 
@@ -76,7 +85,7 @@ class EqualConv(nn.Module):
         self.activate = activate
         self.gain = GAIN if activate else 1.0
         self.scale = self.gain / math.sqrt(inputs * kernel**2)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(normal(outputs, inputs, kernel, kernel))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
@@ -93,7 +102,7 @@ class EqualLinear(nn.Module):
         self.activate = activate
         self.lr_mul = lr_mul
         self.scale = lr_mul / math.sqrt(inputs)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs) / lr_mul)
+        self.weight = nn.Parameter(normal(outputs, inputs, divisor=lr_mul))
         self.bias = nn.Parameter(torch.zeros(outputs))
 
     def forward(self, x: Tensor) -> Tensor:

@@ -7,7 +7,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from stylemap import architectures
 from stylemap.architectures.discriminator import minibatch_stddev
 from stylemap.architectures.layers import DownBlock, EqualConv, EqualLinear, ModulatedConv, downsample, same, upsample
 from stylemap.architectures.stylemap.networks import UpBlock
@@ -152,6 +154,29 @@ class TestEqualisedLearningRate:
         # y^2 over independent inputs has variance 2 tr(A^2) / samples, tr(A^2) = 1 / outputs + 1 / fan_in (Wishart).
         error = math.sqrt(2 / (fan_in * outputs) + 2 * (1 / outputs + 1 / fan_in) / samples)
         assert abs(y.square().mean().item() - 1) < 5 * error
+
+
+class Operations(TorchDispatchMode):
+    """Collects the names of operations."""
+
+    def __init__(self):
+        super().__init__()
+        self.names = set()
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.names.add(func.overloadpacket.__name__)
+        return func(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("name", architectures.ARCHITECTURES)
+def test_networks_without_memory_draw_no_first_values(name):
+    """For that torch would import its compiler, which takes a hundred times as long as loading weights."""
+    config = architectures.find(name).config(resolution=16)
+    with Operations() as operations, torch.device("meta"):
+        architectures.build(config)
+        architectures.build_discriminator(config)
+    assert "empty" in operations.names
+    assert operations.names.isdisjoint({"normal_", "randn", "rand", "div", "div_", "mul", "mul_"})
 
 
 class TestModulatedConv:

@@ -12,6 +12,7 @@ from stylemap.architectures.layers import (
     ModulatedConv,
     down_blocks,
     enlarge,
+    normal,
     pixel_norm,
     upsample,
 )
@@ -91,7 +92,7 @@ class Synthesis(nn.Module):
         super().__init__()
         s, norm = config.stylemap_size, config.norm
         c = config.channels(s)
-        self.constant = nn.Parameter(torch.randn(1, c, s, s))
+        self.constant = nn.Parameter(normal(1, c, s, s))
         self.head = ModulatedConv(c, c, styles[0], norm=norm)
         blocks = []
         for i in range(config.doublings):

@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from stylemap.architectures.layers import EqualConv, EqualLinear, same
+from stylemap.architectures.layers import EqualConv, EqualLinear, normal, same
 from stylemap.architectures.vector.config import FIRST_SIDE, VectorConfig
 from stylemap.architectures.vector.noise import Noise, NoiseInput, resolve
 from stylemap.operators import bias_act, modulate, upfirdn2d
@@ -64,7 +64,7 @@ class Layer(nn.Module):
         if inputs is None:
             self.weight = None
         else:
-            self.weight = nn.Parameter(torch.randn(outputs, inputs, 3, 3))
+            self.weight = nn.Parameter(normal(outputs, inputs, 3, 3))
             # with the gain of the activation, that noise and bias do not have
             self.scale = GAIN / math.sqrt(inputs * 9)
         self.noise = NoiseInput(side, outputs)

@@ -5,7 +5,7 @@ import math
 import torch
 from torch import Tensor, nn
 
-from stylemap.architectures.layers import Convolve, EqualLinear, enlarge, same, upsample
+from stylemap.architectures.layers import Convolve, EqualLinear, enlarge, normal, same, upsample
 from stylemap.architectures.vector.config import FIRST_SIDE, VectorConfig
 from stylemap.architectures.vector.noise import Noise, NoiseInput, resolve
 from stylemap.operators import bias_act
@@ -42,7 +42,7 @@ class ModulatedConv(nn.Module):
         self.convolve = convolve
         self.demodulate = demodulate
         self.scale = 1 / math.sqrt(inputs * kernel**2)
-        self.weight = nn.Parameter(torch.randn(outputs, inputs, kernel, kernel))
+        self.weight = nn.Parameter(normal(outputs, inputs, kernel, kernel))
         self.style = EqualLinear(styles, inputs, activate=False)
         nn.init.ones_(self.style.bias)
 
@@ -93,7 +93,7 @@ class Synthesis(nn.Module):
     def __init__(self, config: VectorConfig):
         super().__init__()
         styles, c = config.latent_channels, config.channels(FIRST_SIDE)
-        self.constant = nn.Parameter(torch.randn(1, c, FIRST_SIDE, FIRST_SIDE))
+        self.constant = nn.Parameter(normal(1, c, FIRST_SIDE, FIRST_SIDE))
         layers = [Layer(c, c, styles, FIRST_SIDE, same)]
         to_rgb = [ToRGB(c, styles)]
         side = FIRST_SIDE

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from stylemap.architectures.layers import normal
+
 Noise = list[Tensor] | None
 
 
@@ -17,7 +19,7 @@ class NoiseInput(nn.Module):
 
     def __init__(self, side: int, channels: int | None = None):
         super().__init__()
-        self.register_buffer("constant", torch.randn(1, 1, side, side))
+        self.register_buffer("constant", normal(1, 1, side, side))
         self.strength = nn.Parameter(torch.zeros((1,) if channels is None else (channels, 1, 1)))
 
     def forward(self, noise: Tensor) -> Tensor:

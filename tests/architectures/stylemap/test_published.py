@@ -64,9 +64,7 @@ def loaded(good) -> tuple[StylemapModel, Discriminator]:
 
 def refuse(path: Path) -> str:
     """The one line that says why the file cannot be used."""
-    with pytest.MonkeyPatch.context() as patch, pytest.raises(InputError) as caught:
-        # most of the time would go into the first values of 50 million parameters that nobody sees
-        patch.setattr(torch, "randn", torch.empty)
+    with pytest.raises(InputError) as caught:
         published.load(path)
     message = str(caught.value)
     assert "\n" not in message
