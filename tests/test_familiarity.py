@@ -14,6 +14,7 @@ from stylemap.editing.edit import ORIGINAL, Edit
 from stylemap.editor.studio import Studio
 from stylemap.familiarity import FACTOR, Familiarity
 from stylemap.photos.photo import from_pixels
+from tests import tiny
 from tests.tiny import SMALL
 
 SHIPPED = ("avatars32", "avatars32_stylegan2")
@@ -89,7 +90,7 @@ def test_what_training_noted_is_taken(save):
 
 @pytest.mark.parametrize("noted", [None, "0.25", 0.0, -1.0, float("inf"), float("nan"), [1], True])
 def test_what_no_training_notes_is_not(save, noted):
-    path, model = save({"heldout_mse": noted})
+    path, model = save({"heldout_mse": noted}, tiny.model(tiny.TINY))
     known = familiarity.measure(path, model)
     samples = torch.cat([familiarity.sample(model, seed) for seed in range(32)])
     assert known.of == "its own samples"
