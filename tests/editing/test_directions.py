@@ -15,6 +15,7 @@ from stylemap.editing import finding_directions as finding
 from stylemap.editing.directions import Direction, Origin, normalised
 from stylemap.errors import Note
 from tests.editing.tiny import CELLS, CHANNELS, SIDE, SPACES, assert_differ, assert_same, random_mask, stylemaps
+from tests.tiny import randn
 
 SHAPE = (4, 3, 3)
 SIZE = math.prod(SHAPE)
@@ -22,19 +23,15 @@ EVERY_METHOD = sorted(finding.METHODS)
 every_way = pytest.mark.parametrize(("space", "hard"), [(s, h) for s in SPACES for h in (False, True)])
 
 
-def noise(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def direction(name: str = "d", seed: int = 0, shape: tuple = SHAPE, scale: float = 1.5) -> Direction:
-    return normalised(name, noise(*shape, seed=seed), scale, Origin("means", pictures=7))
+    return normalised(name, randn(*shape, seed=seed), scale, Origin("means", pictures=7))
 
 
 def planted(n: int, gap: float, seed: int = 0, deviations: torch.Tensor | float = 1.0):
     """Stylemaps of deviation 1 in all coordinates; those of the positives lie ``gap`` further along a unit vector."""
-    vector = normalised("planted", noise(*SHAPE, seed=seed + 100), 1.0, Origin("npy")).vector
+    vector = normalised("planted", randn(*SHAPE, seed=seed + 100), 1.0, Origin("npy")).vector
     labels = torch.arange(n) % 3 == 0
-    return noise(n, *SHAPE, seed=seed) * deviations + gap * labels.view(-1, 1, 1, 1) * vector, labels, vector
+    return randn(n, *SHAPE, seed=seed) * deviations + gap * labels.view(-1, 1, 1, 1) * vector, labels, vector
 
 
 def cosine(a: torch.Tensor, b: torch.Tensor) -> float:
@@ -63,8 +60,8 @@ def test_a_planted_direction_is_found(method, n):
 @pytest.mark.parametrize("seed", [0, 1])
 def test_held_out_pictures_tell_chance_from_knowledge(method, seed):
     """Labels that mean nothing: fewer images than coordinates would fit perfectly, held-out ones are a coin's throw."""
-    x = noise(200, 16, 4, 4, seed=seed)
-    labels = noise(200, seed=seed + 5) > 0
+    x = randn(200, 16, 4, 4, seed=seed)
+    labels = randn(200, seed=seed + 5) > 0
     accuracy = finding.find("nothing", x, labels, method, heldout=0.5).origin.balanced_accuracy
     assert abs(accuracy - 0.5) < 0.2  # 100 throws deviate by 0.05
 
@@ -83,7 +80,7 @@ def test_means_and_their_scale_in_closed_form():
 @pytest.mark.parametrize("n", [20, 80])
 def test_fisher_s_discriminant_solves_its_equation(n):
     """By Woodbury's identity and without: (covariance within + floor) normal = difference of the means."""
-    x, y = noise(n, SIZE).double(), torch.arange(n) % 2 == 0
+    x, y = randn(n, SIZE).double(), torch.arange(n) % 2 == 0
     fit = finding._means(x, y)
     within = torch.zeros(SIZE, SIZE, dtype=torch.float64)
     for side in (y, ~y):
@@ -100,7 +97,7 @@ def test_where_coordinates_vary_unequally_means_find_the_way_and_normals_the_det
     deviations = torch.logspace(0, 2, SIZE).view(SHAPE)
     vector = deviations / deviations.norm()
     labels = torch.arange(1200) % 2 == 0
-    x = noise(1200, *SHAPE) * deviations + 200 * labels.view(-1, 1, 1, 1) * vector
+    x = randn(1200, *SHAPE) * deviations + 200 * labels.view(-1, 1, 1, 1) * vector
     means, logistic = (finding.find("x", x, labels, method) for method in ("means", "logistic"))
     assert cosine(means.vector, vector) > 0.98
     assert cosine(logistic.vector, vector) < 0.7
@@ -135,13 +132,13 @@ def test_held_out_pictures_are_stratified(share):
 def test_too_few_of_one_side(positives):
     labels = torch.arange(100) < positives
     with pytest.raises(InputError, match=f"'smile': {positives} images have it and {100 - positives} do not"):
-        finding.find("smile", noise(100, *SHAPE), labels)
+        finding.find("smile", randn(100, *SHAPE), labels)
 
 
 @pytest.mark.parametrize("labels", [torch.zeros(9, dtype=torch.bool), torch.zeros(10), torch.zeros(10, 1) > 0])
 def test_labels_of_another_shape(labels):
     with pytest.raises(ValueError, match=r"labels must be bool \[10\]"):
-        finding.find("m", noise(10, *SHAPE), labels)
+        finding.find("m", randn(10, *SHAPE), labels)
 
 
 @pytest.mark.parametrize("method", ["logistic", "svm"])
@@ -161,7 +158,7 @@ def test_without_scikit_learn(method, monkeypatch):
 
 @pytest.mark.parametrize("n", [20, 200])  # fewer images than coordinates, and more
 def test_pca_is_the_svd(n):
-    x = noise(n, *SHAPE) * torch.linspace(1, 3, SIZE).view(SHAPE)
+    x = randn(n, *SHAPE) * torch.linspace(1, 3, SIZE).view(SHAPE)
     found = finding.pca(x, 5)
     flat = x.double().flatten(1)
     _, singular, vectors = torch.linalg.svd(flat - flat.mean(0), full_matrices=False)
@@ -178,17 +175,17 @@ def test_pca_is_the_svd(n):
 
 
 def test_all_components_explain_everything():
-    assert sum(d.origin.explained for d in finding.pca(noise(100, *SHAPE), SIZE)) == pytest.approx(1)
+    assert sum(d.origin.explained for d in finding.pca(randn(100, *SHAPE), SIZE)) == pytest.approx(1)
 
 
 @pytest.mark.parametrize("components", [0, -1, 10])
 def test_more_components_than_there_are(components):
     with pytest.raises(InputError, match="must be 1 to 9"):
-        finding.pca(noise(10, *SHAPE), components)
+        finding.pca(randn(10, *SHAPE), components)
 
 
 def test_stylemaps_that_hardly_vary():
-    x = noise(1, *SHAPE) + torch.arange(10.0).view(-1, 1, 1, 1) * noise(*SHAPE, seed=1)
+    x = randn(1, *SHAPE) + torch.arange(10.0).view(-1, 1, 1, 1) * randn(*SHAPE, seed=1)
     assert len(finding.pca(x, 1)) == 1
     with pytest.raises(InputError, match="vary in 1 ways only"):
         finding.pca(x, 2)
@@ -267,7 +264,7 @@ def test_conditioned_on_another_shape():
 
 
 def test_move_is_linear_in_the_amount():
-    x, d = noise(3, *SHAPE), direction()
+    x, d = randn(3, *SHAPE), direction()
     assert torch.equal(directions.move(x, d, 0), x)
     torch.testing.assert_close(directions.move(x, d, 2.0) - x, (2 * d.scale * d.vector).expand_as(x), atol=1e-5, rtol=0)
     back = directions.move(directions.move(x, d, 1.7), d, -1.7)
@@ -276,7 +273,7 @@ def test_move_is_linear_in_the_amount():
 
 @pytest.mark.parametrize("cells", [(0, 0, 1, 1), (1, 0, 2, 3), (0, 2, 3, 1), (0, 0, 3, 3)])
 def test_cells_and_no_others_move(cells):
-    x, d = noise(2, *SHAPE), direction()
+    x, d = randn(2, *SHAPE), direction()
     y, left, height, width = cells
     moved, everywhere = directions.move(x, d, 2.0, cells), directions.move(x, d, 2.0)
     expected = x.clone()
@@ -289,7 +286,7 @@ def test_cells_and_no_others_move(cells):
 )
 def test_cells_outside_the_map(cells):
     with pytest.raises(ValueError, match="leave the map of 3 x 3 cells"):
-        directions.move(noise(1, *SHAPE), direction(), 1.0, cells)
+        directions.move(randn(1, *SHAPE), direction(), 1.0, cells)
 
 
 @pytest.mark.parametrize("shape", [(1, 5, 3, 3), (1, 4, 3, 4), SHAPE, (4, 1, 3, 3)])

@@ -6,6 +6,7 @@ import torch
 
 from stylemap.errors import InputError
 from stylemap.metrics.separability import conditional_entropy, separability
+from tests.tiny import randn
 
 
 def bools(text: str) -> np.ndarray:
@@ -27,13 +28,9 @@ def test_entropy(labels, given, bits):
     assert conditional_entropy(bools(labels), bools(given)) == pytest.approx(bits)
 
 
-def normal(*shape: int, seed: int = 0) -> torch.Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
-
-
 def test_planes():
     """Labels by the sign of a coordinate, with confidence that grows with it, have a plane; by that of a product, none."""
-    latents = normal(2000, 2, 3)
+    latents = randn(2000, 2, 3)
     flat = latents.flatten(1)
     value, bits = separability(latents, torch.stack([flat[:, 0] + flat[:, 5], flat[:, 1] * flat[:, 2]], dim=1))
     assert bits[0] < 0.05
@@ -43,18 +40,18 @@ def test_planes():
 
 def test_more_coordinates_than_samples():
     """Random labels have a plane among the samples it is fitted to, and none among others."""
-    _, bits = separability(normal(300, 1000), normal(300, 1, seed=1))
+    _, bits = separability(randn(300, 1000), randn(300, 1, seed=1))
     assert bits[0] > 0.9
 
 
 def test_one_label_alone():
-    latents, logits = normal(100, 3), normal(100, 1, seed=1).abs()
+    latents, logits = randn(100, 3), randn(100, 1, seed=1).abs()
     assert separability(latents, logits) == (1, [0])
 
 
 def test_the_least_confident_half_is_dropped():
     """Labels that are wrong are harmless if they are not sure."""
-    latents = normal(2000, 3)
+    latents = randn(2000, 3)
     logits = torch.where(latents[:, :1] > 0, 1.0, -1.0)
     wrong = torch.arange(2000) % 2 == 0
     logits[wrong] *= -0.1
@@ -64,4 +61,4 @@ def test_the_least_confident_half_is_dropped():
 
 def test_too_few():
     with pytest.raises(InputError, match="8 samples"):
-        separability(normal(6, 3), normal(6, 1))
+        separability(randn(6, 3), randn(6, 1))

@@ -9,7 +9,8 @@ from stylemap.architectures.vector.adain import AdaIN, upsample
 from stylemap.architectures.vector.generator import Generator
 from tests.architectures.vector import reference
 from tests.architectures.vector.reference import Styled
-from tests.architectures.vector.tiny import config, generator, randn
+from tests.architectures.vector.tiny import config, generator
+from tests.tiny import randn64 as randn
 
 
 def test_upsampling_is_repeat_convolve_blur():

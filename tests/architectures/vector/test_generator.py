@@ -8,7 +8,8 @@ import torch
 from stylemap.architectures.vector.config import StyleGAN2Config, StyleGANConfig, VectorConfig
 from stylemap.architectures.vector.generator import Generator, style_mixing
 from stylemap.architectures.vector.model import VectorModel
-from tests.architectures.vector.tiny import ARCHITECTURES, config, generator, randn
+from tests.architectures.vector.tiny import ARCHITECTURES, config, generator
+from tests.tiny import randn64 as randn
 
 RESOLUTIONS = (8, 16, 32, 64, 128, 256, 512, 1024)
 both = pytest.mark.parametrize("architecture", ARCHITECTURES)

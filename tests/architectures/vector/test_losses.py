@@ -6,7 +6,8 @@ import pytest
 import torch
 
 from stylemap.architectures.vector import losses
-from tests.architectures.vector.tiny import generator, randn
+from tests.architectures.vector.tiny import generator
+from tests.tiny import randn64 as randn
 
 
 class TestPathLength:

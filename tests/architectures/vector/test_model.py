@@ -6,7 +6,8 @@ import torch
 from stylemap.architectures.model import truncate
 from stylemap.architectures.vector.model import VectorModel
 from stylemap.errors import InputError
-from tests.architectures.vector.tiny import ARCHITECTURES, config, randn
+from tests.architectures.vector.tiny import ARCHITECTURES, config
+from tests.tiny import randn64 as randn
 
 both = pytest.mark.parametrize("architecture", ARCHITECTURES)
 

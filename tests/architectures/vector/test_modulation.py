@@ -7,7 +7,8 @@ from stylemap.architectures.layers import same, upsample
 from stylemap.architectures.vector.modulation import Layer, ModulatedConv
 from tests.architectures.vector import reference
 from tests.architectures.vector.reference import Conv
-from tests.architectures.vector.tiny import generator, randn
+from tests.architectures.vector.tiny import generator
+from tests.tiny import randn64 as randn
 
 # Float64 sums of some hundred terms of unit size.
 EXACT = 1e-10

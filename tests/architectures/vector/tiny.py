@@ -3,7 +3,6 @@
 from dataclasses import fields
 
 import torch
-from torch import Tensor
 
 from stylemap import architectures
 from stylemap.architectures.vector.config import VectorConfig, VectorTraining
@@ -38,7 +37,3 @@ def generator(architecture: str = "stylegan2", resolution: int = 16, seed: int =
             if name.endswith(("bias", "strength")):
                 parameter += 0.3 * torch.randn_like(parameter)
     return made
-
-
-def randn(*shape: int, seed: int = 0) -> Tensor:
-    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
