@@ -8,7 +8,6 @@ from PIL import Image
 from stylemap import Box, blend, images, transplant
 from stylemap.datasets import Avatars, parts
 from stylemap.editing import composing, masks
-from stylemap.editing.blending import mirrored
 from stylemap.editing.edit import Placement
 from tests.cli.conftest import PHOTOS, SIDE, pixels
 from tests.editing import tiny
@@ -166,7 +165,7 @@ class TestMoved:
             patches = []
             for name, mask, where in moved:
                 picture = images.read(inputs / f"{name}.png", SIDE)
-                maps = mirrored(model, model.encode(picture.flip(3)), "w+") if where.flip else None
+                maps = [m.flip(3) for m in model.resize(model.encode(picture.flip(3)))] if where.flip else None
                 patches.append(tiny.patch(maps or model.resize(model.encode(picture)), mask, where))
             original = model.resize(model.encode(images.read(inputs / "ada.png", SIDE)))
             return model.render(composing.compose(original, patches, SIDE))

@@ -302,7 +302,7 @@ def make_mistakes(folder: Path) -> dict[str, tuple[list[str], str]]:
         "resolution": (["--model.resolution", "100"], "model.resolution 100"),
         "stylemap larger than image": (["--model.stylemap-size", "32"], "stylemap_size 32"),
         "norm": (["--model.norm", "spectral"], "model.norm"),
-        "negative": (["--batch", "-1"], "batch -1"),
+        "negative": (["--batch", "-1"], "batch must be a whole number from 1 to 1048576, not -1"),
         "lpips without weights": (
             ["--loss.perceptual-network", "lpips", "--loss.vgg", str(folder / "no.pth")],
             "no.pth",

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from stylemap.editing import masks
-from stylemap.editing.blending import in_space, mirrored, render
+from stylemap.editing.blending import in_space, render
 from stylemap.editing.composing import centres, compose, place, region
 from stylemap.editing.edit import Patch, Placement
 from tests.editing import tiny
@@ -230,7 +230,9 @@ class TestCompose:
         """All of it, about the middle: what is made of the mirrored image's stylemap. Mirrored maps alone are not that."""
         a, turned = stylemaps(model, 2, 1), stylemaps(model, 2, 2)
         where, full = Placement(flip=True), torch.ones(1, 1, SIDE, SIDE)
-        result = compose(in_space(model, a, space), [patch(mirrored(model, turned, space), full, where)], SIDE)
+        result = compose(
+            in_space(model, a, space), [patch([m.flip(3) for m in in_space(model, turned, space)], full, where)], SIDE
+        )
         assert_same(render(model, result, space), model.synthesize(turned))
         assert_differ(model.synthesize(turned.flip(3)).flip(3), model.synthesize(turned))
 
