@@ -109,12 +109,13 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
         InputError: as `load`, or weights of another config, named setting by setting.
     """
     path, configs, tensors = fitting(weights, model.config)
-    encoder = model.encoder is not None
-    smaller = [(architectures.build(c, encoder), architectures.build_discriminator(c)) for c in configs[:-1]]
+    smaller = [
+        (architectures.build(c, model.encoder is not None), architectures.build_discriminator(c)) for c in configs[:-1]
+    ]
     steps = [*smaller, (model, discriminator)]
     start, start_discriminator = steps[0]
     reading.fill(start.generator, tensors, "model.generator.", path, assign=False)
-    if encoder and _has(tensors, ENCODER):
+    if start.encoder is not None and _has(tensors, ENCODER):
         reading.fill(start.encoder, tensors, ENCODER, path, assign=False)
     if _has(tensors, "discriminator."):
         reading.fill(start_discriminator, tensors, "discriminator.", path, assign=False)

@@ -141,10 +141,10 @@ class Rehearsal:
             self.cycle = loop.cycle_of(self.config, self.trainee, distance)
             for optimizer in self.trainee.optimizers.all():
                 (group,) = optimizer.param_groups
-                group |= {"fused": False, "foreach": False}  # neither knows the meta device
                 for p in group["params"]:
                     p.grad = torch.empty_like(p)
-                optimizer.step()
+                    optimizer.state[p] = {name: torch.empty_like(p) for name in ("exp_avg", "exp_avg_sq")}
+                optimizer.step = lambda: None  # Adam's would open the GPU, to ask whether a graph is being captured
 
     def memory(self) -> Memory:
         """Of an iteration with all penalties, or of the scores at a tick if they take more."""

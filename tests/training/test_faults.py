@@ -285,7 +285,7 @@ def test_a_disk_that_is_full_from_some_write_on(config, whole, tmp_path, monkeyp
     assert ticks(run) == ticks(whole)
 
 
-@pytest.mark.parametrize("broken", ["__init__", "scalar", "flush"])
+@pytest.mark.parametrize("broken", ["__init__", "add", "flush"])
 def test_a_log_that_cannot_be_written_is_named(config, whole, tmp_path, monkeypatch, broken):
     """TensorBoard's, too."""
 
