@@ -15,7 +15,7 @@ endif
 endif
 PARALLEL := -q -n auto --dist worksteal
 
-.PHONY: demo test test-all test-versions lint chromium clean
+.PHONY: demo test test-all test-versions lint chromium pictures clean
 
 demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
@@ -49,6 +49,9 @@ $(READY): setup.py
 	@$(BIN)/python -m pip install -qq --upgrade pip
 	@$(BIN)/python -m pip install -qq --editable '.[dev]'
 	@touch $(READY)
+
+pictures: $(READY) chromium  ## the images of README and docs anew, from faces that no training saw
+	$(BIN)/python -m docs.pictures
 
 clean:
 	rm -rf $(VENV) demo build *.egg-info

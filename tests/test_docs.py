@@ -106,7 +106,7 @@ def test_python_runs(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     generator = torch.Generator().manual_seed(0)
     names = {
-        "stylemaps": torch.randn(20, 32, 8, 8, generator=generator),
+        "stylemaps": torch.randn(20, 64, 8, 8, generator=generator),
         "labels": torch.arange(20) < 10,
     }  # the reader's
     blocks = [

@@ -9,7 +9,7 @@ from stylemap.cli.parsing import Parser
 from stylemap.cli.values import whole
 from stylemap.errors import InputError
 
-VECTOR_WEIGHTS = "avatars32_stylegan2"  # shipped, trained on the same terms as the default ones
+WEIGHTS = ["avatars32", "avatars32_stylegan2"]  # shipped, and trained on the same terms
 NAME = "inversion"  # of its place in a document
 
 
@@ -24,7 +24,7 @@ def inversion(parser: Parser) -> None:
         parser,
         "--weights",
         nargs="+",
-        default=[flags.DEFAULT_WEIGHTS, VECTOR_WEIGHTS],
+        default=WEIGHTS,
         help="Weights of stylemaps and of a vector-latent generator, either or both.",
     )
     parser.add_argument(

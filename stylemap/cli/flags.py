@@ -10,7 +10,7 @@ from stylemap import parallel
 from stylemap.cli.parsing import Group, Parser
 from stylemap.cli.values import FILMS, PICTURES, Numbers, OutputFile, Range, Several, real, whole
 
-DEFAULT_WEIGHTS = "avatars32"
+DEFAULT_WEIGHTS = "avatars128"
 MOST_ENLARGED = 64
 MOST_IMAGES = 1_000_000
 MOST_FRAMES = 100_000

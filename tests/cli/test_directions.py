@@ -68,7 +68,7 @@ def way(tmp_path) -> directions.Direction:
 
 class TestFinding:
     def test_train_is_the_library_s(self, stylemap, shipped, faces, tmp_path):
-        line = TRAIN.replace(W, "") + " --attribute smile dark:skin>0.6 --seed 3 --strip s.png"
+        line = TRAIN.replace(W, "--weights avatars32") + " --attribute smile dark:skin>0.6 --seed 3 --strip s.png"
         ran = stylemap(line)
         assert (ran.code, ran.err) == (0, "")
         found = directions.load(tmp_path / "d.safetensors")
@@ -341,7 +341,7 @@ class TestFollowing:
             (APPLY.replace("d.safetensors", "IN/file"), "no .safetensors file"),
             (APPLY.replace("d.safetensors", "no.npy"), "no.npy: no such file"),
             (APPLY.replace("--directions d.safetensors", ""), "no directions are shipped for the weights"),
-            (APPLY.replace(W, ""), "the weights have [32, 8, 8]; find directions of these weights"),
+            (APPLY.replace(W, "--weights avatars32"), "the weights have [32, 8, 8]; find directions of these weights"),
             (APPLY.replace("edit.png", "IN/ada.png"), "would be overwritten"),
             (APPLY.replace("ada", "missing"), "missing.png: no such file"),
             (

@@ -124,7 +124,7 @@ def test_part_labels_of_a_folder(stylemap, tmp_path):
 
 
 def test_shipped_weights_are_what_their_card_says(stylemap, tmp_path):
-    ran = stylemap("evaluate --metrics mse,psnr --out report.json")
+    ran = stylemap("evaluate --weights avatars32 --metrics mse,psnr --out report.json")
     assert ran.code == 0
     found = report(tmp_path / "report.json")["metrics"]
     assert found["mse"]["value"] == pytest.approx(0.0067, abs=5e-5)

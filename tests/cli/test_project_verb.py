@@ -13,7 +13,7 @@ from tests.cli.conftest import KNOWING, SIDE, pixels
 from tests.cli.test_morph import frames_of
 from tests.inversion import tiny
 
-SHIPPED = "project --photos IN/ada.png IN/bob.png --out made"
+SHIPPED = "project --weights avatars32 --photos IN/ada.png IN/bob.png --out made"
 VECTORS = "project --photos IN/ada.png --out made --weights v.safetensors --perceptual-network none --steps 12"
 
 
@@ -254,7 +254,7 @@ def test_no_photo_is_written_over(refused, inputs, tmp_path, photo, flags):
 def test_films_and_pictures_do_not_collide(stylemap, inputs, tmp_path):
     for name in ("b.png", "b.film.png"):
         (tmp_path / name).write_bytes((inputs / "ada.png").read_bytes())
-    run = "project --method hybrid --steps 2 --photos b.png b.film.png --film png --out made"
+    run = "project --weights avatars32 --method hybrid --steps 2 --photos b.png b.film.png --film png --out made"
     assert stylemap(run).code == 0
     assert json.loads((tmp_path / "made/report.json").read_text())["images"].keys() == {"b.png", "b.film-2.png"}
     assert pixels(tmp_path / "made/b.film.png").shape == (256, 512, 3)

@@ -1,4 +1,4 @@
-"""The page in a real browser, against a real server with the shipped weights."""
+"""The page in a real browser, against a real server with shipped weights."""
 
 import base64
 import io
@@ -39,6 +39,7 @@ def server() -> Iterator[str]:
     """Its address."""
     pytest.importorskip("starlette", reason="the editor's extra is not installed: pip install 'stylemap[web]'")
     command = [sys.executable, "-m", "stylemap", "serve", "--port", "0", "--device", "cpu"]
+    command += ["--weights", "avatars32"]  # the quickest, and projects are kept that were made with them
     process = subprocess.Popen(
         command,
         stdout=subprocess.PIPE,
