@@ -142,6 +142,8 @@ QUICK = ("blend", "reconstruct", "path", "replay", "project")  # a way in code o
 def test_every_verb_tells_it_once(pictures, tmp_path, capsys, verb):
     paths = {path.stem: path for path in pictures.iterdir()}
     command = VERBS[verb].format(out=tmp_path / "out", **paths).split()
+    if verb != "replay":  # a project names its weights
+        command += ["--weights", "avatars32"]
     code = cli.main(command)
     lines = [line for line in capsys.readouterr().err.splitlines() if "cannot draw" in line]
     assert code == 0
