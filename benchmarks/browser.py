@@ -1,6 +1,11 @@
-"""A headless Chromium, the same for measurements and tests."""
+"""A headless Chromium and an editor to open in it, the same for measurements, tests and pictures."""
 
+import contextlib
+import re
 import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -16,3 +21,24 @@ ARGUMENTS = [
 def find() -> str | None:
     """The program of a Chromium, where there is one."""
     return next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+
+@contextlib.contextmanager
+def served(*flags: str, **options) -> Iterator[tuple[str, subprocess.Popen]]:
+    """`stylemap serve` with these flags on a free port: its address, and its process, which ends with the context.
+
+    Args:
+        options: of the process, such as ``env``.
+    """
+    command = [sys.executable, "-m", "stylemap", "serve", "--port", "0", *flags]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, **options)
+    try:
+        line = process.stdout.readline()
+        address = re.search(r"http://\S+", line)
+        if address is None:
+            raise SystemExit(f"error: the server did not start; it said {line!r}")
+        yield address[0], process
+    finally:
+        process.terminate()
+        process.wait(30)
+        process.stdout.close()

@@ -11,15 +11,12 @@ import argparse
 import json
 import math
 import os
-import re
 import statistics
-import subprocess
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from benchmarks.browser import ARGUMENTS, find
+from benchmarks.browser import ARGUMENTS, find, served
 from benchmarks.machine import machine
 from stylemap import files
 
@@ -116,18 +113,9 @@ def main() -> None:
     parser.add_argument("--device", default="cpu", help="of the server")
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
     arguments = parser.parse_args()
-    command = [sys.executable, "-m", "stylemap", "serve", "--port", "0"]
-    command += ["--weights", arguments.weights, "--device", arguments.device]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ)
-    try:
-        url = re.search(r"http://\S+", server.stdout.readline())
-        if url is None:
-            raise SystemExit("error: the server did not start")
+    with served("--weights", arguments.weights, "--device", arguments.device) as (address, _):
         report = {"machine": machine(), "load": os.getloadavg()[0], "weights": arguments.weights}
-        report |= measure(url[0], arguments.moves, arguments.hertz)
-    finally:
-        server.terminate()
-        server.wait()
+        report |= measure(address, arguments.moves, arguments.hertz)
     print("\n".join(table(report)))
     if arguments.json:
         files.write_text(arguments.json, json.dumps(report, indent=2) + "\n")

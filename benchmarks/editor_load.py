@@ -14,18 +14,19 @@ import base64
 import http.client
 import io
 import json
-import re
 import statistics
 import subprocess
 import sys
 import threading
 import time
+import urllib.parse
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
+from benchmarks.browser import served
 from benchmarks.machine import machine
 from stylemap import files
 
@@ -165,25 +166,11 @@ def main() -> int:
     parser.add_argument("--weights", default="avatars32")
     parser.add_argument("--json", metavar="FILE")
     arguments = parser.parse_args()
-    command = [
-        sys.executable,
-        "-m",
-        "stylemap",
-        "serve",
-        "--port",
-        "0",
-        "--device",
-        "cpu",
-        "--weights",
-        arguments.weights,
-    ]
-    process = subprocess.Popen([*command, "--sessions", str(arguments.sessions + 1)], stdout=subprocess.PIPE, text=True)
-    try:
-        host = re.search(r"http://([^/]+)/", process.stdout.readline())[1]
-        result = measure(host, process, arguments.sessions, arguments.seconds, arguments.pause)
-    finally:
-        process.terminate()
-        process.wait(30)
+    flags = ("--device", "cpu", "--weights", arguments.weights, "--sessions", str(arguments.sessions + 1))
+    with served(*flags) as (address, process):
+        result = measure(
+            urllib.parse.urlsplit(address).netloc, process, arguments.sessions, arguments.seconds, arguments.pause
+        )
     result = {"machine": machine(), **vars(arguments), **result}
     print(json.dumps({**result, "memory_mb": [result["memory_mb"][0], result["memory_mb"][-1]]}, indent=2))
     if arguments.json:

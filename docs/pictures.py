@@ -8,13 +8,9 @@ their measurements, from `stylemap benchmark`.
 """
 
 import argparse
-import contextlib
 import functools
 import io
 import math
-import re
-import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -23,7 +19,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import torch
-import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor
 
@@ -33,7 +28,7 @@ from stylemap.cli import demonstration
 from stylemap.cli.flags import DEFAULT_WEIGHTS
 from stylemap.datasets import Avatars
 from stylemap.datasets.avatars import Mouth, draw
-from stylemap.datasets.parts import part_ids
+from stylemap.datasets.parts import Part, part_ids
 from stylemap.editing import Placement, Region, blend, directions, masks, mix, morph, push, transfer, transplant
 
 FOLDER = Path(__file__).parent / "images"
@@ -60,13 +55,16 @@ class Studio:
 
     def part(self, indices: Sequence[int], names: str) -> Tensor:
         """[N, 1, R, R]: where the faces have these parts, as `stylemap local-edit --part` names them."""
-        ids = {one for name in names.split(",") for one in part_ids(name)}
-        return torch.cat([masks.from_parts(self.faces.parts(i), ids, self.side) for i in indices])
+        return torch.cat([masks.from_parts(self.faces.parts(i), _parts(names), self.side) for i in indices])
 
     def either(self, first: Sequence[int], second: Sequence[int], names: str) -> Tensor:
-        """[N, 1, R, R]: where one face of each pair has the parts, and a little around."""
-        union = masks.union(self.part(first, names), self.part(second, names))
-        return F.max_pool2d(union, 5, stride=1, padding=2)
+        """[N, 1, R, R]: where one face of each pair has the parts, and a little around, as the demo does it."""
+        pairs = zip(first, second, strict=True)
+        return torch.cat([demonstration.part_mask(self.faces, a, b, _parts(names)) for a, b in pairs])
+
+
+def _parts(names: str) -> tuple[Part, ...]:
+    return tuple(part for name in names.split(",") for part in part_ids(name))
 
 
 def front(studio: Studio) -> Tensor:
@@ -92,8 +90,8 @@ def transplants(studio: Studio) -> Tensor:
     """Parts of the reference at other places and sizes."""
     first, second = zip(*PAIRS, strict=True)
     model, original, reference = studio.model, studio.encode(first), studio.encode(second)
-    lip, eyes, face = (studio.part(second, names) for names in ("lip", "eye,eyebrow", "skin,eye,eyebrow,nose,lip"))
-    lip, eyes = (F.max_pool2d(mask, 5, stride=1, padding=2) for mask in (lip, eyes))
+    lip, eyes = (studio.either(second, second, names) for names in ("lip", "eye,eyebrow"))
+    face = studio.part(second, "skin,eye,eyebrow,nose,lip")
     r = studio.side
 
     def put(mask: Tensor | list[Tensor], placement: Placement | list[Placement]) -> Tensor:
@@ -152,7 +150,7 @@ def expressions(studio: Studio) -> Tensor:
     pair = (x.expand(len(chosen), -1, -1, -1).contiguous() for x in (neutral, smiling))
     change = functools.partial(transfer, studio.model, target, *pair)
     columns = {f"{amount:g}": change(amount) for amount in (-0.5, 0.0, 0.5, 1.0, 1.5)}
-    mouth = F.max_pool2d(studio.part(chosen, "lip"), 9, stride=1, padding=4)
+    mouth = studio.either(chosen, chosen, "lip")
     return sheets.sheet({"image": studio.photos(chosen)} | columns | {"1, mouth only": change(1.0, mouth)})
 
 
@@ -213,18 +211,6 @@ IMAGES: dict[str, tuple[str, Callable[[Studio], Tensor]]] = {
 # ---- the editor, as a person sees it
 
 
-@contextlib.contextmanager
-def served(weights: str) -> Iterator[str]:
-    """The address of an editor with these weights."""
-    command = [sys.executable, "-m", "stylemap", "serve", "--port", "0", "--weights", weights, "--device", "cpu"]
-    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        yield re.search(r"http://\S+", server.stdout.readline())[0]
-    finally:
-        server.terminate()
-        server.wait()
-
-
 class Page:
     """The editor in a window."""
 
@@ -274,10 +260,10 @@ def editor(weights: str, folder: Path) -> Iterator[Path]:
     """Shots on a wide window, on a dark one and on a phone, and a film of a stroke."""
     from playwright.sync_api import sync_playwright
 
-    from benchmarks.browser import ARGUMENTS, find
+    from benchmarks.browser import ARGUMENTS, find, served
 
     wide = {"viewport": {"width": 1280, "height": 760}}
-    with served(weights) as address, sync_playwright() as playwright:
+    with served("--weights", weights, "--device", "cpu") as (address, _), sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=find(), args=ARGUMENTS)
 
         page = Page(browser, address, **wide)

@@ -25,7 +25,7 @@ from stylemap.files import write_bytes
 from stylemap.resources import PRETRAINED
 
 FORMAT = "stylemap-weights-1"
-ENCODER = "model.encoder."
+ENCODER, DISCRIMINATOR = "model.encoder.", "discriminator."
 CONFIG_FILE = "config.yaml"  # in the folder of a run
 
 
@@ -82,15 +82,20 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
     return _filled(model, tensors, "model.", path, device)
 
 
+def holds_discriminator(weights: str | Path) -> bool:
+    """Whether a file holds a discriminator: that of converted weights may not. Raises as `load_any`."""
+    return _has(_read(find_file(weights))[1], DISCRIMINATOR)
+
+
 def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> nn.Module:
     """The discriminator, where the file holds one."""
     path = find_file(weights)
     config, tensors = _read(path)
-    if not _has(tensors, "discriminator."):
+    if not _has(tensors, DISCRIMINATOR):
         raise InputError(f"{path} holds no discriminator; take the weights of a training run")
     with torch.device("meta"):
         discriminator = architectures.build_discriminator(config)
-    return _filled(discriminator, tensors, "discriminator.", path, device)
+    return _filled(discriminator, tensors, DISCRIMINATOR, path, device)
 
 
 def _filled(
@@ -117,8 +122,8 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
     reading.fill(start.generator, tensors, "model.generator.", path, assign=False)
     if start.encoder is not None and _has(tensors, ENCODER):
         reading.fill(start.encoder, tensors, ENCODER, path, assign=False)
-    if _has(tensors, "discriminator."):
-        reading.fill(start_discriminator, tensors, "discriminator.", path, assign=False)
+    if _has(tensors, DISCRIMINATOR):
+        reading.fill(start_discriminator, tensors, DISCRIMINATOR, path, assign=False)
     for (old, old_discriminator), (new, new_discriminator) in itertools.pairwise(steps):
         new.grow_from(old)
         grow_down(old_discriminator, new_discriminator)

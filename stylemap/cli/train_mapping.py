@@ -14,7 +14,6 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylemap.architectures.stylemap.model import StylemapModel
-    from stylemap.datasets import Dataset
 
 COMPARED = 1000  # stylemaps of each kind in the distance that is printed
 LINES = 10  # of a training
@@ -48,13 +47,18 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap import checkpoint
     from stylemap.cli import heldout, loading
     from stylemap.cli.running import Stop
+    from stylemap.metrics import streams
     from stylemap.training import mapping
 
     inputs.keep_inputs([arguments.out], [checkpoint.find_file(arguments.weights)])
     model = loading.load_model(arguments)
+    holds = checkpoint.holds_discriminator(arguments.weights)
+    discriminator = checkpoint.load_discriminator(arguments.weights) if holds else None
     split = heldout.open_unseen([arguments.weights], arguments.data, model.config.resolution)
-    training = _encode(model, split.training, arguments.count, arguments)
-    unseen = _encode(model, split.heldout, COMPARED, arguments)
+    training, unseen = (
+        streams.latents_of(model, data, streams.choose(len(data), count, arguments.seed), arguments.workers)
+        for data, count in ((split.training, arguments.count), (split.heldout, COMPARED))
+    )
     before = _distance(model, unseen)
     print(f"distance between stylemaps of samples and of {len(unseen)} held-out images: {before:.3f}", flush=True)
     config = mapping.MappingTraining(
@@ -72,25 +76,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not done:
         raise InputError("stopped before the first step; nothing was written")
     info = checkpoint.read_info(arguments.weights)
-    try:
-        discriminator = checkpoint.load_discriminator(arguments.weights)
-    except InputError:  # the file has none
-        discriminator = None
     checkpoint.save(arguments.out, model, discriminator, info | {"mapping": asdict(config) | {"iterations": done}})
     print(f"{arguments.out}  ({done} steps)")
-
-
-def _encode(model: "StylemapModel", data: "Dataset", count: int, arguments: argparse.Namespace) -> "Tensor":
-    """The stylemaps of ``count`` images, or of all if there are fewer, on the CPU."""
-    import torch
-
-    from stylemap import images
-    from stylemap.metrics import streams
-
-    chosen = streams.choose(len(data), count, arguments.seed)
-    with torch.no_grad():
-        batches = streams.real(data, chosen, arguments.workers, "encoding")
-        return torch.cat([model.encode(images.from_uint8(x).to(model.device)).cpu() for x in batches])
 
 
 def _distance(model: "StylemapModel", encoded: "Tensor") -> float:
@@ -98,7 +85,8 @@ def _distance(model: "StylemapModel", encoded: "Tensor") -> float:
     import torch
 
     from stylemap.metrics import streams, swd
+    from stylemap.training.mapping import LEAST_DEVIATION
 
     mapped = torch.cat([w.cpu() for w in streams.mapped(model, streams.noise(model, len(encoded)))])
-    deviation = encoded.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-4)
+    deviation = encoded.std(dim=(0, 2, 3), keepdim=True).clamp(min=LEAST_DEVIATION)
     return swd.sliced((mapped / deviation).flatten(1), (encoded / deviation).flatten(1))

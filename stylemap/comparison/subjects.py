@@ -48,17 +48,9 @@ def load_perceptual(
     name: str, weights: list[str], vgg: str | None, device: torch.device
 ) -> tuple[networks.Perceptual, dict]:
     """One network for all methods, and where it comes from. The discriminator is that of the first weights that have one."""
-    holder = next(filter(has_discriminator, weights), None)
+    holder = next(filter(checkpoint.holds_discriminator, weights), None)
     network = networks.load(name, device, vgg, holder)
     if not isinstance(network, DiscriminatorFeatures):
         return network, network.origin
     origin = {"stand_in": f"the discriminator of {holder} instead of VGG-16"}
     return network, network.origin | origin | {"weights_sha256": provenance.sha256(checkpoint.find_file(holder))}
-
-
-def has_discriminator(weights: str) -> bool:
-    try:
-        checkpoint.load_discriminator(weights)
-    except InputError:
-        return False
-    return True

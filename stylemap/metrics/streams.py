@@ -42,9 +42,14 @@ def real(pictures: Dataset, indices: Sequence[int], workers: int = 0, label: str
         yield torch.from_numpy(np.stack(batch))
 
 
-def latents_of(model, pictures: Dataset) -> Tensor:
-    """Encoded images, on the CPU: [N, C, S, S] or [N, L, C]."""
-    batches = real(pictures, range(len(pictures)), label="encoding")
+def latents_of(model, pictures: Dataset, indices: Sequence[int] | None = None, workers: int = 0) -> Tensor:
+    """Encoded images, on the CPU: [N, C, S, S] or [N, L, C].
+
+    Args:
+        indices: of the images; None = all.
+        workers: as in `real`.
+    """
+    batches = real(pictures, range(len(pictures)) if indices is None else indices, workers, "encoding")
     with torch.no_grad():
         return torch.cat([model.encode(images.from_uint8(x).to(model.device)).cpu() for x in batches])
 

@@ -23,6 +23,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.stylemap.networks import Mapping
 from stylemap.operators.bias_act import GAIN, SLOPE
 from stylemap.randomness import Purpose
+from stylemap.training import ema
 
 LAST_SIDE = 4  # at most: larger maps are halved down to it
 LEAST_DEVIATION = 1e-4  # of a channel of the stylemaps
@@ -129,9 +130,7 @@ def train_mapping(
         _step(optimizers[1], loss)
         done += 1
         decay = min(DECAY, (done - 1) / (done + 9))  # shorter at first, to forget the beginning
-        with torch.no_grad():
-            for a, b in zip(average.parameters(), mapping.parameters(), strict=True):
-                a.lerp_(b, 1 - decay)
+        ema.update(average, mapping, decay)
         advance(done)
     return done
 

@@ -100,8 +100,7 @@ def ellipse(draws: StylemapChance, resolution: int) -> Tensor:
     line = (torch.arange(resolution, device=draws.radii.device) + 0.5) * 2 / resolution - 1
     x = (line[None, None, :] - draws.target[:, 0, None, None]) / draws.radii[:, 0, None, None]
     y = (line[None, :, None] - draws.target[:, 1, None, None]) / draws.radii[:, 1, None, None]
-    inner = (1 - torch.hypot(*torch.broadcast_tensors(x, y))) * draws.radii.amin(dim=1)[
-        :, None, None
-    ]  # about the distance
+    least = draws.radii.amin(dim=1)[:, None, None]
+    inner = (1 - torch.hypot(*torch.broadcast_tensors(x, y))) * least  # about the distance from the edge
     mask = (inner / EDGE + 0.5).clamp(0, 1) * draws.transplanted[:, None, None]
     return mask[:, None]

@@ -3,9 +3,6 @@
 import base64
 import io
 import os
-import re
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.browser import ARGUMENTS, find
+from benchmarks.browser import ARGUMENTS, find, served
 from stylemap.datasets.avatars import Avatars
 
 TIMEOUT = 20_000  # ms, for anything the page waits for; a busy machine is slow and not wrong
@@ -38,23 +35,14 @@ Point = tuple[float, float]  # (x, y) in a picture, shares of its side
 def server() -> Iterator[str]:
     """Its address."""
     pytest.importorskip("starlette", reason="the editor's extra is not installed: pip install 'stylemap[web]'")
-    command = [sys.executable, "-m", "stylemap", "serve", "--port", "0", "--device", "cpu"]
-    command += ["--weights", "avatars32"]  # the quickest, and projects are kept that were made with them
-    process = subprocess.Popen(
-        command,
-        stdout=subprocess.PIPE,
-        text=True,
-        env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"},
-    )
-    try:
-        line = process.stdout.readline()
-        found = re.search(r"http://\S+", line)
-        assert found, f"the server said {line!r}"
-        yield found[0]
-    finally:
-        process.terminate()
-        process.wait(30)
-        process.stdout.close()
+    flags = (
+        "--device",
+        "cpu",
+        "--weights",
+        "avatars32",
+    )  # the quickest, and projects are kept that were made with them
+    with served(*flags, env={**os.environ, "CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1"}) as (address, _):
+        yield address
 
 
 @pytest.fixture(scope="session")
