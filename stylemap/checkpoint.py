@@ -26,18 +26,42 @@ from stylemap.resources import PRETRAINED
 
 FORMAT = "stylemap-weights-1"
 ENCODER, DISCRIMINATOR = "model.encoder.", "discriminator."
+HALF_MAX = torch.finfo(torch.float16).max
 CONFIG_FILE = "config.yaml"  # in the folder of a run
 
 
 def save(
-    path: str | Path, model: Model, discriminator: nn.Module | None = None, info: dict[str, Any] | None = None
+    path: str | Path,
+    model: Model,
+    discriminator: nn.Module | None = None,
+    info: dict[str, Any] | None = None,
+    half: bool = False,
 ) -> None:
-    """Atomically write the weights, with ``info`` (anything JSON can hold: images seen, command, scores) in the header."""
-    tensors = {f"model.{k}": v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
-    if discriminator is not None:
-        tensors |= {f"discriminator.{k}": v.detach().cpu().contiguous() for k, v in discriminator.state_dict().items()}
+    """Atomically write the weights.
+
+    Args:
+        info: anything JSON can hold (images seen, command, scores), for the header.
+        half: write float16, which takes half the space and keeps 11 bits of each number.
+
+    Raises:
+        InputError: a number is too large for float16.
+    """
+    networks = {"model.": model} | ({} if discriminator is None else {DISCRIMINATOR: discriminator})
+    tensors = {
+        prefix + k: v.detach().cpu().contiguous() for prefix, n in networks.items() for k, v in n.state_dict().items()
+    }
+    if half:
+        tensors = {name: _in_half(name, tensor) for name, tensor in tensors.items()}
     header = {"format": FORMAT, "model": json.dumps(asdict(model.config)), "info": json.dumps(info or {})}
     write_bytes(path, _in_order(serialize(tensors, header)))
+
+
+def _in_half(name: str, tensor: torch.Tensor) -> torch.Tensor:
+    if not tensor.is_floating_point():
+        return tensor
+    if tensor.abs().max() > HALF_MAX:
+        raise InputError(f"{name} holds numbers beyond {HALF_MAX:,.0f}, the largest of float16; keep float32")
+    return tensor.half()
 
 
 def _in_order(content: bytes) -> bytes:

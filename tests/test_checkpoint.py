@@ -110,6 +110,26 @@ class TestRoundTrip:
         loaded = checkpoint.load(tmp_path / "a.safetensors").encoder.from_rgb.bias
         assert torch.equal(loaded.view(torch.int32), model.encoder.from_rgb.bias.detach().view(torch.int32))
 
+    def test_half_the_size_at_the_rounding_of_float16(self, tmp_path):
+        model, discriminator = build()
+        checkpoint.save(tmp_path / "a.safetensors", model, discriminator)
+        checkpoint.save(tmp_path / "half.safetensors", model, discriminator, half=True)
+        assert (tmp_path / "half.safetensors").stat().st_size < 0.6 * (tmp_path / "a.safetensors").stat().st_size
+        loaded = checkpoint.load(tmp_path / "half.safetensors").state_dict()
+        for name, value in model.state_dict().items():
+            assert loaded[name].dtype == value.dtype
+            torch.testing.assert_close(
+                loaded[name], value, rtol=2**-11, atol=2**-25, msg=name
+            )  # 11 bits; 2^-24 apart at 0
+
+    def test_numbers_too_large_for_float16_are_refused(self, tmp_path):
+        model, _ = build()
+        with torch.no_grad():
+            model.encoder.from_rgb.bias[0] = 1e5
+        with pytest.raises(InputError, match=r"model\.encoder\.from_rgb\.bias holds numbers beyond 65,504"):
+            checkpoint.save(tmp_path / "a.safetensors", model, half=True)
+        assert not list(tmp_path.iterdir())
+
     def test_info_needs_no_tensors(self, path):
         """Only the header is read: the file may end there."""
         path.write_bytes(path.read_bytes()[: 8 + int.from_bytes(path.read_bytes()[:8], "little")])

@@ -1,24 +1,32 @@
-"""``stylemap import``: weights of other programs -> our weights file."""
+"""``stylemap import``: weights of other programs -> our weights file; our own -> half the size."""
 
 import argparse
 import warnings
 from pathlib import Path
 
-from stylemap.cli import inputs
+from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import OutputFile
 from stylemap.errors import InputError, Note
 
 
 def import_weights(parser: Parser) -> None:
-    """Convert weights of another program. No code in the file is run. Weights from --stylegan have no encoder: use
+    """Convert weights of another program, or write ours again in half the size. No code in the file is run. Weights from --stylegan have no encoder: use
     `stylemap project` to find latents by optimisation, and `stylemap generate samples` to generate images."""
-    source = parser.add_group("what to convert", "Give one of --published or --stylegan.")
+    source = parser.add_group("what to convert", "Give one of --published, --stylegan or --weights.")
     source.add_argument("--published", metavar="FILE", help="StyleMapGAN published with the paper, .pt.")
     source.add_argument(
         "--stylegan",
         metavar="FILE",
         help="StyleGAN or StyleGAN2: a network pickle of NVIDIA's programs, .pkl, or a checkpoint of rosinality's, .pt.",
+    )
+    flags.add(
+        source, "--weights", default=None, help="Weights of this program, or the folder of a run. Use it with --half."
+    )
+    parser.add_argument(
+        "--half",
+        action="store_true",
+        help="Write float16, which halves the file. With the shipped weights images change by 0.01 of 255 levels on average.",
     )
     parser.add_argument(
         "--out", required=True, type=OutputFile(".safetensors"), metavar="FILE", help="Weights to write."
@@ -31,11 +39,17 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap.architectures.stylemap import published
     from stylemap.architectures.vector import conversion
 
-    if bool(arguments.published) == bool(arguments.stylegan):
-        raise InputError("give one of --published or --stylegan, the file to convert")
-    path = arguments.published or arguments.stylegan
+    sources = [x for x in (arguments.published, arguments.stylegan, arguments.weights) if x]
+    if len(sources) != 1:
+        raise InputError("give one of --published, --stylegan or --weights, what to convert")
+    path = checkpoint.find_file(arguments.weights) if arguments.weights else sources[0]
     inputs.keep_inputs([arguments.out], [path])
-    if arguments.published:
+    info = {"imported_from": Path(path).name}
+    if arguments.weights:
+        model, discriminator, info = checkpoint.load_any(path), None, checkpoint.read_info(path)
+        if checkpoint.holds_discriminator(path):
+            discriminator = checkpoint.load_discriminator(path)
+    elif arguments.published:
         model, discriminator = published.load(path)
     else:
         with warnings.catch_warnings(record=True) as differences:
@@ -43,5 +57,5 @@ def run(arguments: argparse.Namespace) -> None:
             model, discriminator = conversion.load(path), None
         for difference in differences:
             warnings.warn(f"{path}: {difference.message}", Note, stacklevel=1)
-    checkpoint.save(arguments.out, model, discriminator, {"imported_from": Path(path).name})
+    checkpoint.save(arguments.out, model, discriminator, info, arguments.half)
     print(f"{arguments.out}  ({model.config.resolution} px, {model.latents.words})")

@@ -6,6 +6,7 @@ import torch
 from stylemap import checkpoint, images
 from stylemap.architectures.vector import conversion
 from stylemap.cli import main
+from stylemap.datasets import Avatars
 from tests.architectures.vector.foreign import Ada, Rosinality
 
 
@@ -52,13 +53,31 @@ def test_samples_and_projects(converted, tmp_path):
     assert list((tmp_path / "latents").glob("*.npy"))
 
 
+def test_shipped_weights_in_half_precision(tmp_path):
+    """Every part is there, and images keep their levels."""
+    out = tmp_path / "half.safetensors"
+    assert main(["import", "--weights", "avatars32", "--half", "--out", str(out)]) == 0
+    shipped, half = checkpoint.load("avatars32"), checkpoint.load(out)
+    assert checkpoint.read_info(out) == checkpoint.read_info("avatars32")
+    assert checkpoint.holds_discriminator(out)
+    x = images.from_arrays(Avatars(32, split="heldout")[i] for i in range(8))
+    with torch.no_grad():
+        levels = 127.5 * (shipped.synthesize(shipped.encode(x)) - half.synthesize(half.encode(x))).abs()
+    # A layer rounds its weights by 2^-12 on average. About 20 layers add up like random steps: 20^0.5 * 2^-12 * 127.5 = 0.14.
+    assert levels.mean() < 0.14 and levels.max() < 1
+
+
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
         (["--stylegan", "gone.pkl", "--out", "a.safetensors"], "gone.pkl: no such file"),
         (["--stylegan", "other.pt", "--out", "a.safetensors"], "g_ema"),
         (["--stylegan", "list.pt", "--out", "a.safetensors"], "it holds no G_ema, Gs, g_ema or g"),
-        (["--stylegan", "a", "--published", "b", "--out", "a.safetensors"], "give one of --published or --stylegan"),
+        (
+            ["--stylegan", "a", "--published", "b", "--out", "a.safetensors"],
+            "give one of --published, --stylegan or --weights",
+        ),
+        (["--weights", "avatars32", "--stylegan", "a", "--out", "a.safetensors"], "give one of"),
         (["--stylegan", "x.safetensors", "--out", "x.safetensors"], "would be overwritten"),
         (["--out", "a.safetensors"], "--stylegan"),
     ],
