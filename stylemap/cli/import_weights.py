@@ -1,4 +1,4 @@
-"""``stylemap import``: weights of other programs -> our weights file; our own -> half the size."""
+"""``stylemap import``: weights of other programs become ours, and ours become half the size."""
 
 import argparse
 import warnings
@@ -11,8 +11,9 @@ from stylemap.errors import InputError, Note
 
 
 def import_weights(parser: Parser) -> None:
-    """Convert weights of another program, or write ours again in half the size. No code in the file is run. Weights from --stylegan have no encoder: use
-    `stylemap project` to find latents by optimisation, and `stylemap generate samples` to generate images."""
+    """Convert weights of another program, or write ours again in half the size. No code in the file is run. Weights from
+    --stylegan have no encoder: use `stylemap project` to find latents by optimisation, and `stylemap generate samples` to
+    generate images."""
     source = parser.add_group("what to convert", "Give one of --published, --stylegan or --weights.")
     source.add_argument("--published", metavar="FILE", help="StyleMapGAN published with the paper, .pt.")
     source.add_argument(
