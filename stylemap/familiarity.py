@@ -25,6 +25,7 @@ from stylemap.errors import Note
 FACTOR = 2.5
 MOST = 32  # images that are measured where the weights' file says nothing; their mean is right to a tenth
 PIXELS = 4 * 256**2  # of them together, for the time it takes
+NOTES = {"heldout_mse": "held-out images", "samples_mse": "its own samples"}  # in a weights file: what the error is of
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,14 +53,15 @@ class Familiarity:
 def measure(weights: str | Path, model: Model) -> Familiarity | None:
     """Of a model that was loaded from these weights; None if it has no encoder.
 
-    The error is the held-out one that training noted in the file. Without a note it is measured: on drawn faces for weights of
-    drawn faces, otherwise on the model's own samples.
+    The error is the held-out one that training noted in the file, or that of samples which `stylemap import` noted. Without a
+    note it is measured: on drawn faces for weights of drawn faces, otherwise on the model's own samples.
     """
     if model.encoder is None:
         return None
-    noted = checkpoint.read_info(weights).get("heldout_mse")
-    if isinstance(noted, float) and 0 < noted < math.inf:
-        return Familiarity(name_of(weights), noted, "held-out images")
+    info = checkpoint.read_info(weights)
+    for note, of in NOTES.items():
+        if isinstance(noted := info.get(note), float) and 0 < noted < math.inf:
+            return Familiarity(name_of(weights), noted, of)
     side = model.config.resolution
     count = max(4, min(MOST, PIXELS // side**2))
     seen = checkpoint.seen_by(weights)
@@ -67,7 +69,7 @@ def measure(weights: str | Path, model: Model) -> Familiarity | None:
         drawn = Avatars(side, count, "heldout")
         known, whose = images.from_arrays(drawn[i] for i in range(count)), "drawn faces"
     else:
-        known, whose = torch.cat([sample(model, seed) for seed in range(count)]), "its own samples"
+        known, whose = torch.cat([sample(model, seed) for seed in range(count)]), NOTES["samples_mse"]
     usual = max(sum(errors(model, known)) / count, torch.finfo(torch.float32).eps)
     return Familiarity(name_of(weights), usual, whose)
 

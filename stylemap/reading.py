@@ -11,15 +11,15 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
-import numpy as np
 import yaml
 from safetensors import SafetensorError, safe_open
 
 from stylemap.errors import InputError, brief, shortened
 from stylemap.files import opened
 
-if TYPE_CHECKING:
-    from torch import Tensor, nn  # not imported: the report and loading processes do without torch
+if TYPE_CHECKING:  # not imported: the report and loading processes do without torch, the help of train without NumPy
+    import numpy as np
+    from torch import Tensor, nn
 
 LARGEST_TEXT = 1 << 30  # bytes of a JSON file; FFHQ's landmarks are 270 MB
 LARGEST_SETTINGS = 1 << 16  # bytes of a YAML file; PyYAML takes 10 s for a million
@@ -229,12 +229,14 @@ def read_tensors(path: str | Path) -> dict[str, "Tensor"]:
         raise InputError(f"{path} is damaged or no .safetensors file ({brief(err)}); copy it again") from err
 
 
-def read_array(path: str | Path) -> np.ndarray:
+def read_array(path: str | Path) -> "np.ndarray":
     """Read the real numbers of a .npy file as float64. Pickles are refused.
 
     Raises:
         InputError: missing, damaged, an archive or pickled objects, other numbers, or numbers that are not finite.
     """
+    import numpy as np
+
     opened(path).close()
     try:
         array = np.lib.format.open_memmap(path, mode="r")  # takes no memory for what the file does not hold

@@ -82,10 +82,19 @@ def save(tmp_path):
     return write
 
 
-def test_what_training_noted_is_taken(save):
-    path, model = save({"data": "photos", "heldout_mse": 0.25})
+@pytest.mark.parametrize(
+    ("note", "of"), [("heldout_mse", "held-out images"), ("samples_mse", "its own samples")], ids=["training", "import"]
+)
+def test_what_a_file_notes_is_taken(save, note, of):
+    path, model = save({"data": "photos", note: 0.25})
     known = familiarity.measure(path, model)
-    assert (known.weights, known.usual, known.of) == ("my", 0.25, "held-out images")
+    assert (known.weights, known.usual, known.of) == ("my", 0.25, of)
+
+
+@pytest.mark.parametrize("name", [*SHIPPED, "avatars64", "avatars128"])
+def test_shipped_weights_note_it(name):
+    """So that no edit waits for the measurement of many images."""
+    assert checkpoint.read_info(name)["heldout_mse"] > 0
 
 
 @pytest.mark.parametrize("noted", [None, "0.25", 0.0, -1.0, float("inf"), float("nan"), [1], True])

@@ -3,15 +3,17 @@
 import argparse
 import warnings
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stylemap import decoding, files, naming
+from stylemap import files
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.preparing import Bar
-from stylemap.datasets.sources import OneFile, Source, open_source
 from stylemap.errors import InputError, Note, listed
-from stylemap.faces import Finder
-from stylemap.faces.folder import Aligner, Record
+
+if TYPE_CHECKING:
+    from stylemap.datasets.sources import Source
+    from stylemap.faces.folder import Record
 
 NAMED = 5  # photos without a face that are spelled out
 
@@ -29,6 +31,9 @@ def align(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from stylemap.faces import Finder
+    from stylemap.faces.folder import Aligner
+
     source, names = open_photos(arguments.source)
     folder = Path(arguments.source).resolve()
     if folder.is_dir() and folder in (arguments.out.resolve(), *arguments.out.resolve().parents):
@@ -45,12 +50,15 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"no face in any of {counted(len(records), 'photo')} of {arguments.source}; {first['reason']}")
 
 
-def open_photos(path: str) -> tuple[Source, list[str]]:
+def open_photos(path: str) -> "tuple[Source, list[str]]":
     """A photo, or whatever `open_source` opens, and the names of the photos in it.
 
     Raises:
         InputError: nothing of the kind, or no photo in it.
     """
+    from stylemap import decoding, naming
+    from stylemap.datasets.sources import OneFile, open_source
+
     file = Path(path)
     if file.is_file() and file.suffix.lower() in decoding.EXTENSIONS:
         source = OneFile(file)
@@ -64,7 +72,7 @@ def open_photos(path: str) -> tuple[Source, list[str]]:
     return source, names
 
 
-def summary(records: list[Record]) -> str:
+def summary(records: "list[Record]") -> str:
     """One line for a person."""
     line = f"{counted(len(records), 'photo')}: {counted(sum(len(r['faces']) for r in records), 'face')}"
     without = [r["source"] for r in records if not r["faces"] and not r.get("unreadable")]

@@ -10,16 +10,14 @@ from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylemap import datasets
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import Names, whole
-from stylemap.datasets import ImageFolder
-from stylemap.datasets.parts import GROUPS
 from stylemap.errors import InputError
 from stylemap.files import write_text
 
 if TYPE_CHECKING:
+    from stylemap.datasets import Dataset
     from stylemap.metrics.local_editing import EditedPair, Errors, Task
 
 SHEET_PAIRS = 8
@@ -35,7 +33,9 @@ def batch(parser: Parser) -> None:
         "--all", action="store_true", help="Use all images, also those that the weights were trained on."
     )
     flags.add(parser, "--part-labels")
-    parser.add_argument("--part", type=Names(GROUPS, "part"), metavar="NAMES", help="Parts to take from the reference.")
+    parser.add_argument(
+        "--part", type=Names(flags.PARTS, "part"), metavar="NAMES", help="Parts to take from the reference."
+    )
     parser.add_argument(
         "--half",
         type=Names(flags.HALVES, "half"),
@@ -106,12 +106,13 @@ def print_errors(name: str, count: str, errors: dict[str, float | None]) -> None
     print(f"{name:<12}{count}MSE_src {src}   MSE_ref {ref}")
 
 
-def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Dataset, Callable[[], None]]:
+def open_pictures(arguments: argparse.Namespace, side: int) -> "tuple[Dataset, Callable[[], None]]":
     """The images to pair, and a function that says what they are to the weights.
 
     They are two for each pair, or all if there are fewer. Of more images they are those whose names have the smallest hashes.
     """
     from stylemap.cli import heldout
+    from stylemap.datasets import ImageFolder
 
     count, weights, data = 2 * arguments.pairs, arguments.weights, arguments.data
     if not arguments.all:
@@ -124,7 +125,8 @@ def open_pictures(arguments: argparse.Namespace, side: int) -> tuple[datasets.Da
     return pictures, lambda: heldout.note_trained(pictures, every, data, weights)
 
 
-def find_tasks(arguments: argparse.Namespace, pictures: datasets.Dataset, side: int) -> "list[Task]":
+def find_tasks(arguments: argparse.Namespace, pictures: "Dataset", side: int) -> "list[Task]":
+    from stylemap import datasets
     from stylemap.metrics import local_editing, streams
 
     every = streams.undamaged(pictures)
@@ -136,7 +138,7 @@ def find_tasks(arguments: argparse.Namespace, pictures: datasets.Dataset, side: 
     return [task._replace(space=arguments.space) for task in tasks] if arguments.space else tasks
 
 
-def write_edits(task: "Task", edits: "Iterable[EditedPair]", pictures: datasets.Dataset, out: Path) -> dict:
+def write_edits(task: "Task", edits: "Iterable[EditedPair]", pictures: "Dataset", out: Path) -> dict:
     """Write the edits of a part and a sheet of the first. Returns what the report says of it."""
     from stylemap import images, sheets
     from stylemap.metrics import local_editing

@@ -3,7 +3,7 @@
 import argparse
 import sys
 
-from stylemap import datasets, files
+from stylemap import files
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import whole
@@ -42,7 +42,7 @@ def inversion(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from stylemap import checkpoint, devices, provenance
+    from stylemap import checkpoint, datasets, devices, provenance
     from stylemap.cli import heldout
     from stylemap.comparison import contenders, machine, page, subjects
     from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark

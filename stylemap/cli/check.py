@@ -7,17 +7,18 @@ import shlex
 import textwrap
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from stylemap import decoding, files, naming
+from stylemap import files
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.preparing import Bar
 from stylemap.cli.values import OutputFile
 from stylemap.config import ModelConfig
-from stylemap.datasets import inspection
-from stylemap.datasets.inspection import Report
-from stylemap.datasets.sources import open_source
 from stylemap.errors import InputError
+
+if TYPE_CHECKING:
+    from stylemap.datasets.inspection import Report
 
 WIDTH = 80  # columns
 LABEL = 13  # columns that labels take
@@ -47,6 +48,9 @@ def check(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from stylemap.datasets import inspection
+    from stylemap.datasets.sources import open_source
+
     source = open_source(arguments.source, arguments.resolution)
     with Bar("images") as bar:
         report = inspection.inspect_source(source, arguments.resolution, arguments.workers, bar)
@@ -57,7 +61,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(unusable(report))
 
 
-def report_text(report: Report) -> str:
+def report_text(report: "Report") -> str:
     """The report in lines of at most 80 columns, but for the last: a command to be copied."""
     lines = wrapped(f"{report.source}: {summary(report)}", "", "  ")
     for label, text, names in rows(report):
@@ -76,7 +80,7 @@ def wrapped(text: str, first: str, others: str) -> list[str]:
     return textwrap.wrap(text, WIDTH, initial_indent=first, subsequent_indent=others, break_on_hyphens=False)
 
 
-def advice(report: Report) -> str:
+def advice(report: "Report") -> str:
     """The command to run next."""
     troubled = report.unreadable or report.small or report.duplicates or report.leaks
     quick = not report.outside_splits and report.workers_for_gpu <= WORKERS
@@ -93,7 +97,7 @@ def advice(report: Report) -> str:
     return shlex.join(command)
 
 
-def summary(report: Report) -> str:
+def summary(report: "Report") -> str:
     if not report.pictures:
         return f"a {report.kind} without images"
     count, size = images(report.pictures), f"{report.bytes / 1e6:.1f} MB"
@@ -102,8 +106,11 @@ def summary(report: Report) -> str:
     return f"{count}; {report.readable} can be read ({size}), {len(report.unreadable)} cannot"
 
 
-def rows(report: Report) -> Iterator[tuple[str, str, list[str]]]:
+def rows(report: "Report") -> Iterator[tuple[str, str, list[str]]]:
     """What a row is about, what there is to say, and the names that belong to it."""
+    from stylemap import naming
+    from stylemap.datasets import inspection
+
     if report.readable:
         yield "formats", counted(report.formats), []
         yield "modes", counted({MODES.get(mode, mode): count for mode, count in report.modes.items()}), []
@@ -142,7 +149,7 @@ def rows(report: Report) -> Iterator[tuple[str, str, list[str]]]:
         yield from unreadable(report.unreadable)
 
 
-def splits(report: Report) -> str:
+def splits(report: "Report") -> str:
     if report.splits:
         return f"{counted(report.splits)}, by folder"
     if report.outside_splits:
@@ -165,7 +172,9 @@ def unreadable(files: dict[str, str]) -> Iterator[tuple[str, str, list[str]]]:
         yield "", f"and {rest} more; --json lists all", []
 
 
-def unusable(report: Report) -> str:
+def unusable(report: "Report") -> str:
+    from stylemap import decoding
+
     if report.readable:
         return f"{report.source} holds one readable image; two are needed, one to train on and one to measure on"
     if report.pictures:

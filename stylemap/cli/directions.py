@@ -9,23 +9,33 @@ from typing import TYPE_CHECKING
 from stylemap.cli import flags, inputs, terminal
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import PICTURES, Numbers, OutputFile, Parsed, whole
-from stylemap.datasets import Avatars, Dataset, ImageFolder, labels
-from stylemap.datasets.labels import Question, Value
 from stylemap.errors import InputError, Note
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from stylemap.architectures.stylemap.model import StylemapModel
+    from stylemap.datasets import Dataset
+    from stylemap.datasets.labels import Question, Value
     from stylemap.editing.directions import Direction
 
-Columns = Callable[[Sequence[int]], Mapping[str, Sequence[Value]]]
+    Columns = Callable[[Sequence[int]], Mapping[str, Sequence[Value]]]
+
 STEPS = [float(k) for k in range(-3, 4)]
 MOST_STEPS = 50
 STRIP_PICTURES = 2  # of a strip made while training
 METHODS = ("means", "logistic", "svm")
 DIRECTION_FILE = OutputFile(".safetensors")
-QUESTION = Parsed(Question.parse)
+
+
+def question(text: str) -> "Question":
+    """What an attribute asks; imports data sets for a question only."""
+    from stylemap.datasets.labels import Question
+
+    return Question.parse(text)
+
+
+QUESTION = Parsed(question)
 
 
 def train(parser: Parser) -> None:
@@ -180,7 +190,7 @@ def run_train(arguments: argparse.Namespace) -> None:
     stylemaps, usable = encode(model, dataset)
     columns = columns_of(usable)
 
-    def find(question: Question) -> "Direction":
+    def find(question: "Question") -> "Direction":
         answers, known = question.answer(columns)
         positive = torch.from_numpy(answers[known])
         return finding_directions.find(question.name, stylemaps[known], positive, arguments.method, seed=arguments.seed)
@@ -222,8 +232,10 @@ def check_files(arguments: argparse.Namespace) -> "list[Direction]":
     return list(replaced.values()) if arguments.add else []
 
 
-def open_data(arguments: argparse.Namespace, model: "StylemapModel") -> Dataset:
+def open_data(arguments: argparse.Namespace, model: "StylemapModel") -> "Dataset":
     """The first ``--count`` images of the data."""
+    from stylemap.datasets import Avatars, ImageFolder
+
     side = model.config.resolution
     if arguments.data == "avatars":
         return Avatars(side, count=arguments.count or flags.AVATARS)
@@ -231,15 +243,17 @@ def open_data(arguments: argparse.Namespace, model: "StylemapModel") -> Dataset:
     return everything.subset(everything.names[: arguments.count])
 
 
-def labelled(dataset: Dataset, table: str | None) -> tuple[Dataset, Columns]:
+def labelled(dataset: "Dataset", table: str | None) -> "tuple[Dataset, Columns]":
     """The images that have labels, and a function of their indices: attribute -> its value for each of them.
 
     Args:
         table: a file of labels; None: drawn faces, which know theirs.
     """
+    from stylemap.datasets import labels
+
     if table is None:
 
-        def attributes(indices: Sequence[int]) -> dict[str, list[Value]]:
+        def attributes(indices: Sequence[int]) -> "dict[str, list[Value]]":
             faces = [dataset.attributes(i) for i in indices]
             return {name: [face[name] for face in faces] for name in faces[0]}
 
@@ -252,12 +266,14 @@ def labelled(dataset: Dataset, table: str | None) -> tuple[Dataset, Columns]:
     return dataset, lambda indices: columns.select([rows[dataset.name(i)] for i in indices])
 
 
-def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
+def every_column(columns: "Mapping[str, Sequence[Value]]") -> "list[Question]":
     """A question for each column that can be asked as it is. A line tells of the others.
 
     Raises:
         InputError: there is none.
     """
+    from stylemap.datasets.labels import Question
+
     kinds = {name: {value for value in columns[name] if value is not None} for name in columns}
     words = [name for name, values in kinds.items() if any(isinstance(value, str) for value in values)]
     constant = [name for name, values in kinds.items() if name not in words and len(values) < 2]
@@ -273,7 +289,7 @@ def every_column(columns: Mapping[str, Sequence[Value]]) -> list[Question]:
     return questions
 
 
-def encode(model: "StylemapModel", dataset: Dataset) -> "tuple[Tensor, list[int]]":
+def encode(model: "StylemapModel", dataset: "Dataset") -> "tuple[Tensor, list[int]]":
     """Stylemaps [N, C, S, S] on the CPU of the images that are not damaged, and their indices."""
     from stylemap.metrics import streams
 

@@ -6,7 +6,7 @@ import platform
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from stylemap import __version__, datasets, files
+from stylemap import __version__, files
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import Names, OutputFile
@@ -46,6 +46,7 @@ def evaluate(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from stylemap import datasets
     from stylemap.cli import heldout, loading
     from stylemap.metrics.evaluation import Evaluation, Reference
 
@@ -78,7 +79,7 @@ def circumstances(arguments: argparse.Namespace, evaluation: "Evaluation", unsee
     """What all metrics depend on, for the report."""
     import torch
 
-    from stylemap import checkpoint, provenance
+    from stylemap import checkpoint, datasets, provenance
 
     file = checkpoint.find_file(arguments.weights)
     return {

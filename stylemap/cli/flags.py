@@ -19,6 +19,7 @@ FARTHEST = 4096  # pixels or cells, four times the largest image
 MOST_AMOUNT = 20
 SPACES = ("w", "w+")
 WAYS = ("none", "feather", "poisson")
+PARTS = ("background", "skin", "nose", "eye", "eyebrow", "ear", "lip", "hair", "neck", "cloth")
 HALVES = ("left", "right", "upper", "lower")
 EASES = ("linear", "smooth")
 PERCEPTUAL = ("auto", "lpips", "discriminator", "random", "none")

@@ -36,7 +36,7 @@ def import_weights(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
-    from stylemap import checkpoint
+    from stylemap import checkpoint, familiarity
     from stylemap.architectures.stylemap import published
     from stylemap.architectures.vector import conversion
 
@@ -59,4 +59,7 @@ def run(arguments: argparse.Namespace) -> None:
         for difference in differences:
             warnings.warn(f"{path}: {difference.message}", Note, stacklevel=1)
     checkpoint.save(arguments.out, model, discriminator, info, arguments.half)
+    if arguments.published:  # once, here: every edit would measure it again
+        known = familiarity.measure(arguments.out, model)
+        checkpoint.save(arguments.out, model, discriminator, info | {"samples_mse": known.usual}, arguments.half)
     print(f"{arguments.out}  ({model.config.resolution} px, {model.latents.words})")

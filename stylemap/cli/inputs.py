@@ -5,7 +5,6 @@ import warnings
 from collections.abc import Callable, Iterable
 from pathlib import Path, PurePosixPath
 
-from stylemap import decoding, naming
 from stylemap.errors import InputError, Note
 
 
@@ -22,6 +21,8 @@ def pictures(paths: list[str]) -> list[Path]:
 
 
 def _inside(folder: Path) -> list[Path]:
+    from stylemap import decoding, naming
+
     entries = sorted(entry for entry in folder.iterdir() if not naming.hidden(naming.canonical(entry.name)))
     files = [entry for entry in entries if not entry.is_dir()]
     inside = [file for file in files if naming.extension(file.name) in decoding.EXTENSIONS]
@@ -44,6 +45,8 @@ def unique_names(
     Args:
         files: all that are written under a name.
     """
+    from stylemap import naming
+
     names, used = [], set(map(naming.folded, taken))
     for path in paths:
         stem = PurePosixPath(naming.canonical(path.name)).stem

@@ -3,6 +3,7 @@
 import argparse
 import difflib
 import functools
+import gc
 import re
 import shutil
 import warnings
@@ -180,8 +181,11 @@ def without_gradients(run: Callable[[argparse.Namespace], int | None]) -> Callab
 
     @functools.wraps(run)
     def wrapped(arguments: argparse.Namespace) -> int | None:
-        import torch
-
+        gc.disable()  # of the many objects of torch none is garbage, and looking for it takes a tenth of a short edit
+        try:
+            import torch
+        finally:
+            gc.enable()
         with torch.no_grad():
             return run(arguments)
 

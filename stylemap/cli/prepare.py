@@ -5,7 +5,6 @@ import argparse
 from stylemap.cli import flags, preparing
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import whole
-from stylemap.datasets.sources import open_source
 
 
 def prepare(parser: Parser) -> None:
@@ -22,5 +21,7 @@ def prepare(parser: Parser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> None:
+    from stylemap.datasets.sources import open_source
+
     source = open_source(arguments.source, arguments.resolution)
     preparing.write_zip(source, arguments.out, None, arguments, (arguments.heldout, arguments.test))

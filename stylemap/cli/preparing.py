@@ -6,18 +6,15 @@ import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from tqdm import tqdm
-
-from stylemap import naming
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import OutputFile, whole
-from stylemap.datasets import preparing
-from stylemap.datasets.packing import unfinished
-from stylemap.datasets.sources import Source
-from stylemap.datasets.splitting import given_splits
-from stylemap.naming import SPLITS
+
+if TYPE_CHECKING:
+    from stylemap.datasets.preparing import Options
+    from stylemap.datasets.sources import Source
 
 NAMED = 5  # files left out that are spelled out
 
@@ -42,19 +39,23 @@ def add_flags(parser: Parser, resolution: int = 256) -> None:
     flags.add(parser, "--workers")
 
 
-def read_options(arguments: argparse.Namespace) -> preparing.Options:
+def read_options(arguments: argparse.Namespace) -> "Options":
     """What images become, by the flags of `add_flags`."""
-    return preparing.Options(**{field.name: getattr(arguments, field.name) for field in fields(preparing.Options)})
+    from stylemap.datasets.preparing import Options
+
+    return Options(**{field.name: getattr(arguments, field.name) for field in fields(Options)})
 
 
 def write_zip(
-    source: Source,
+    source: "Source",
     out: Path,
     places: Mapping[str, str] | None,
     arguments: argparse.Namespace,
     holdout: tuple[int, int] = (0, 0),
 ) -> None:
     """Prepare under a progress bar and print what became of the images."""
+    from stylemap.datasets import preparing
+
     with packing_bar("images", out) as bar:
         content = preparing.prepare(source, out, read_options(arguments), places, arguments.workers, bar, holdout)
     print(summary(out, content))
@@ -62,6 +63,9 @@ def write_zip(
 
 def summary(out: Path, content: dict) -> str:
     """What became of the images of a source, from the ``dataset.json``: a few lines for a person."""
+    from stylemap import naming
+    from stylemap.datasets.splitting import given_splits
+
     images, copies, left_out = content["images"], len(content["duplicates"]), content["left_out"]
     kept, enlarged = (sum(image.get(what, False) for image in images) for what in ("kept", "enlarged"))
     kinds = naming.kinds(image["source"] for image in images)
@@ -70,7 +74,9 @@ def summary(out: Path, content: dict) -> str:
     by_kind = f" ({naming.in_words(kinds)})" if len(kinds) > 1 else ""
     lines.append(f"{len(images)} images{by_kind}: {len(images) - kept} converted, {kept} kept byte for byte")
     if splits:
-        lines.append("splits: " + ", ".join(f"{split} {len(splits[split])}" for split in SPLITS if split in splits))
+        lines.append(
+            "splits: " + ", ".join(f"{split} {len(splits[split])}" for split in naming.SPLITS if split in splits)
+        )
     if content["passed_over"]:
         counts = naming.in_words(content["passed_over"])
         lines.append(f"passed over, since they are not images that this project reads: {counts}")
@@ -90,6 +96,8 @@ class Bar:
     """A progress bar that is told (done, total); plain when there is no terminal."""
 
     def __init__(self, unit: str):
+        from tqdm import tqdm
+
         self.bar = tqdm(unit=f" {unit}", disable=None, dynamic_ncols=True)
 
     def __call__(self, done: int, total: int) -> None:
@@ -106,6 +114,8 @@ class Bar:
 @contextlib.contextmanager
 def packing_bar(unit: str, out: Path) -> Iterator[Bar]:
     """A progress bar while a zip is made. Ctrl-C is answered with how to go on."""
+    from stylemap.datasets.packing import unfinished
+
     with Bar(unit) as bar:
         try:
             yield bar

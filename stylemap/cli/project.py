@@ -8,7 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from stylemap import decoding, files
+from stylemap import files
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import real, whole
@@ -99,7 +99,7 @@ def project(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import torch
 
-    from stylemap import checkpoint, familiarity, perceptual, provenance
+    from stylemap import checkpoint, decoding, familiarity, perceptual, provenance
     from stylemap.cli import heldout, loading
     from stylemap.inversion import Stopping, Subject, invert
     from stylemap.inversion.folder import STATE, Begun, PhotoFile, ResultFolder, names_of
@@ -194,6 +194,8 @@ def image_of(arguments: argparse.Namespace, flag: str) -> Path | None:
     Raises:
         InputError: naming the flag; it is missing or no image.
     """
+    from stylemap import decoding
+
     if getattr(arguments, flag) is None:
         return None
     path = Path(getattr(arguments, flag))

@@ -4,7 +4,6 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from stylemap import decoding
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import PICTURES
@@ -32,7 +31,7 @@ def replay(parser: Parser) -> None:
 
 @without_gradients
 def run(arguments: argparse.Namespace) -> None:
-    from stylemap import checkpoint, devices, project
+    from stylemap import checkpoint, decoding, devices, project
     from stylemap.cli import retouching
     from stylemap.editing.edit import ORIGINAL
 

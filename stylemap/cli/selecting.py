@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import Names, real
-from stylemap.datasets.parts import GROUPS
 from stylemap.errors import InputError
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def add_flags(parser: Parser, union: bool) -> None:
         "--part",
         action="append",
         default=[],
-        type=Names(GROUPS, "part"),
+        type=Names(flags.PARTS, "part"),
         metavar="NAMES",
         help=f"Take {whose}, by its label map.",
     )

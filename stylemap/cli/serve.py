@@ -7,12 +7,15 @@ import socket
 import sys
 import threading
 import webbrowser
+from typing import TYPE_CHECKING
 
-from stylemap import faces
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import whole
 from stylemap.errors import InputError
+
+if TYPE_CHECKING:
+    from stylemap.faces import Finder
 
 SMALL = 64  # pixels; up to here a thread that waits for another, which the browser holds up, costs more than it gains
 BACKLOG = 128  # connections that wait to be taken
@@ -97,10 +100,12 @@ def run(arguments: argparse.Namespace) -> None:
         connections.Server(connections.configured(application, bounds)).run(sockets=[listening])
 
 
-def find_finder(detector: str | None) -> faces.Finder | None:
+def find_finder(detector: str | None) -> "Finder | None":
     """What finds faces: the given model, or the one in the cache; None where there is none."""
+    from stylemap.faces import Finder
+
     try:
-        return faces.Finder(detector=detector)
+        return Finder(detector=detector)
     except InputError as err:
         if detector is not None:
             raise InputError(f"--detector: {err}, or leave --detector out") from err

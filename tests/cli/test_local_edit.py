@@ -3,6 +3,7 @@
 import hashlib
 import json
 import math
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -444,11 +445,21 @@ class TestUsage:
         assert reason in refused(arguments)
 
 
-def test_script(inputs, tmp_path):
+UNNEEDED = """
+import atexit, sys
+
+large = "torchvision lpips torch_fidelity tensorboard matplotlib scipy sklearn av fastapi sympy triton torch._dynamo"
+atexit.register(lambda: print(*set(large.split()) & sys.modules.keys(), file=sys.stderr, end=""))
+"""
+
+
+def test_script_imports_no_library_that_it_does_not_need(inputs, tmp_path):
     """The entry script, from another folder than its own."""
+    (tmp_path / "sitecustomize.py").write_text(UNNEEDED)
     command = [sys.executable, ROOT / "local_edit.py", "transplant", "--weights", inputs / "w.safetensors"]
     command += ["--original", inputs / "ada.png", "--reference", inputs / "bob.png"]
     command += ["--cells", "0,0,2,2", "--to-cell", "4,4", "--enlarge", "1", "--out", "edit.png"]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    environment = os.environ | {"PYTHONPATH": str(tmp_path)}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stdout, done.stderr) == (0, "edit.png\n", "")
     assert pixels(tmp_path / "edit.png").shape == (SIDE, SIDE, 3)

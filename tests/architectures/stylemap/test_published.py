@@ -289,7 +289,8 @@ class TestCommand:
             assert list(expected) == list(actual)
             assert all(torch.equal(expected[name], actual[name]) for name in expected)
         assert written[0].config == loaded[0].config
-        assert checkpoint.read_info(out) == {"imported_from": "good.pt"}
+        info = checkpoint.read_info(out)
+        assert info.keys() == {"imported_from", "samples_mse"} and info["imported_from"] == "good.pt"
         out.unlink()  # 200 MB, and pytest keeps the folders of three runs
 
     @pytest.mark.parametrize(
