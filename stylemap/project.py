@@ -28,6 +28,7 @@ from stylemap.editing import applying, masks, pasting
 from stylemap.editing.applying import Edited, Reference
 from stylemap.editing.directions import Direction, Origin, Scale
 from stylemap.editing.edit import ORIGINAL, SLOTS, Edit, Space
+from stylemap.editing.incremental import Cache
 from stylemap.errors import InputError, brief
 from stylemap.faces import Alignment
 from stylemap.files import write_bytes
@@ -37,6 +38,7 @@ from stylemap.schema import Most, Range, parse, refuse, to_json
 FORMAT = "stylemap-project-1"
 LARGEST_STYLEMAP = 1e4  # of a value; those of a network in order are about 1
 MOST_STEPS = Most(32)  # of a kind, as in an `Edit`
+STYLES_BYTES = 1 << 30  # of references that are kept from photo to photo
 LONGEST_NAME = 200  # characters, of weights
 OTHER_KIND = "this is not a project file; choose one that the editor saved"
 Coordinate = Annotated[float, Range(-(1 << 20), 1 << 20)]  # pixels of an upload
@@ -89,7 +91,7 @@ class Replay:
         self.model, self.edit = model, project.edit
         stylemaps = {slot: w.to(model.device) for slot, w in project.stylemaps.items()}
         self.original = stylemaps.pop(ORIGINAL, None)
-        self.references = {}
+        self.references, self.cache = {}, Cache(model, STYLES_BYTES, modulated=False)
         for slot, w in stylemaps.items():
             image = images.from_arrays([project.photos[slot].pixels]).to(model.device)
             self.references[int(slot)] = Reference(w, model.encode(image.flip(3)))
@@ -104,7 +106,7 @@ class Replay:
         stylemap = self.original if original is None else self.model.encode(original.to(self.model.device))
         if stylemap is None:
             raise InputError("the project holds no original; give one")
-        return applying.apply(self.model, self.edit, stylemap, self.references, how)
+        return applying.apply(self.model, self.edit, stylemap, self.references, how, self.cache)
 
 
 def most_bytes(config: StylemapConfig, upload_bytes: int) -> int:

@@ -121,7 +121,8 @@ class ModulatedConv(nn.Module):
     The input is normalised, multiplied by gamma(style) and shifted by beta(style) elementwise, then convolved. The weights
     are the same for all samples: there is no demodulation and no per-sample kernel.
 
-    ``forward(x [N, inputs, H, W], style [N, styles, H, W]) -> [N, outputs, H', W']``
+    ``forward(x [N, inputs, H, W], style [N, styles, H, W]) -> [N, outputs, H', W']``; with ``modulated`` the style is gamma and
+    beta already, [N, 2 inputs, H, W], which are ``self.style(style)``.
     """
 
     def __init__(
@@ -142,8 +143,8 @@ class ModulatedConv(nn.Module):
         self.batch_norm = nn.BatchNorm2d(inputs, affine=False) if self.groups is None else nn.Identity()
         self.conv = EqualConv(inputs, outputs, kernel, convolve, activate=activate)
 
-    def forward(self, x: Tensor, style: Tensor) -> Tensor:
-        return self.conv(modulate(self.batch_norm(x), self.style(style), self.groups))
+    def forward(self, x: Tensor, style: Tensor, modulated: bool = False) -> Tensor:
+        return self.conv(modulate(self.batch_norm(x), style if modulated else self.style(style), self.groups))
 
 
 class DownBlock(nn.Module):

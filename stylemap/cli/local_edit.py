@@ -202,19 +202,18 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
     photos = retouching.Photos(arguments, model, arguments.weights)
     opened = {path: photos.open(path) for path in dict.fromkeys([arguments.original, *references])}
     original, taken = opened[arguments.original], [opened[path] for path in references]
-    maps_of = blending.maps_once(model, space)
 
     @functools.cache
     def encode(photo: "Photo", flip: bool = False) -> "Tensor":
         image = photos.image(photo)
         return model.encode(image.flip(3) if flip else image)
 
-    changes = [
-        blending.patch_change(patch, encode(photo, patch.placement.flip), maps_of)
-        for patch, photo in zip(patches(photos, original, taken), taken, strict=True)
-    ]
+    placed = patches(photos, original, taken)
+    stylemaps = [encode(photo, patch.placement.flip) for patch, photo in zip(placed, taken, strict=True)]
+    known, *parts = applying.known_of(model, [encode(original), *stylemaps], space, photos.paste)
+    changes = [blending.patch_change(patch, *part) for patch, part in zip(placed, parts, strict=True)]
     if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
         raise InputError("a part lies outside of the frame after the shift; shift it less")
-    maps = maps_of(encode(original))
-    photos.write(arguments.out, original, applying.apply_changes(model, maps, changes, space, photos.paste))
+    edited = applying.apply_changes(model, known.maps, changes, space, photos.paste, known)
+    photos.write(arguments.out, original, edited)
     print(arguments.out)

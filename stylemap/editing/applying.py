@@ -1,5 +1,6 @@
 """Carries edits out: makes the image, and puts it back into the file of its photo."""
 
+import functools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import BinaryIO
@@ -11,9 +12,10 @@ from torch import Tensor
 from stylemap import decoding, images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import composing, pasting
-from stylemap.editing.blending import MapsOf, maps_once, patch_change, push_change, render
+from stylemap.editing.blending import edited, in_space, patch_change, push_change
 from stylemap.editing.composing import Change
-from stylemap.editing.edit import Edit, Patch, Push, Space
+from stylemap.editing.edit import Edit, Patch, Space
+from stylemap.editing.incremental import Cache, Known
 from stylemap.errors import InputError
 from stylemap.photos import originals
 from stylemap.photos.photo import Photo
@@ -65,7 +67,7 @@ def apply(
     stylemap: Tensor,
     references: Mapping[int, Reference],
     how: pasting.How = "none",
-    maps_of: MapsOf | None = None,
+    cache: Cache | None = None,
 ) -> Edited:
     """The image of an edit. Without steps it is the reconstruction.
 
@@ -73,28 +75,49 @@ def apply(
         stylemap: [1, C, S, S], of the original.
         references: by slot.
         how: as in `apply_changes`.
-        maps_of: a cache of maps that outlives this edit; None: there is none.
+        cache: outlives this edit; None: there is none.
 
     Raises:
         InputError: an edit of another model, or a slot that holds no reference.
     """
     edit.check(model.config)
-    maps_of = maps_of or maps_once(model, edit.space)
-    changes = []
-    for step in edit.steps:
-        if isinstance(step, Push):
-            changes.append(push_change(step, stylemap, maps_of))
-            continue
-        if step.reference not in references:
-            raise InputError(f"a patch takes from reference {step.reference + 1}, which holds no image")
-        reference = references[step.reference]
-        taken = reference.mirrored if step.placement.flip else reference.stylemap
-        changes.append(patch_change(step, taken, maps_of))
-    return apply_changes(model, maps_of(stylemap), changes, edit.space, how)
+    taken = []
+    for patch in edit.patches:
+        if patch.reference not in references:
+            raise InputError(f"a patch takes from reference {patch.reference + 1}, which holds no image")
+        reference = references[patch.reference]
+        taken.append(reference.mirrored if patch.placement.flip else reference.stylemap)
+    first, *parts = known_of(model, [stylemap, *taken], edit.space, how, cache)
+
+    def maps_of(w: Tensor) -> list[Tensor]:
+        return first.maps if w is stylemap else in_space(model, w, edit.space)
+
+    changes = [patch_change(patch, *part) for patch, part in zip(edit.patches, parts, strict=True)]
+    changes += [push_change(push, stylemap, maps_of) for push in edit.pushes]
+    return apply_changes(model, first.maps, changes, edit.space, how, first)
+
+
+def known_of(
+    model: StylemapModel, stylemaps: Sequence[Tensor], space: Space, how: pasting.How, cache: Cache | None = None
+) -> list[Known]:
+    """What an edit in the space needs of its images, the original first, and of their mirror images.
+
+    Args:
+        how: as in `apply_changes`. For one image modulations do not pay; "poisson" takes several.
+        cache: as in `apply`.
+    """
+    if space == "w":
+        return [Known([w]) for w in stylemaps]
+    return (cache or Cache(model, modulated=how == "poisson")).known(stylemaps)
 
 
 def apply_changes(
-    model: StylemapModel, maps: Sequence[Tensor], changes: Sequence[Change], space: Space, how: pasting.How = "none"
+    model: StylemapModel,
+    maps: Sequence[Tensor],
+    changes: Sequence[Change],
+    space: Space,
+    how: pasting.How = "none",
+    known: Known | None = None,
 ) -> Edited:
     """An image after some changes.
 
@@ -102,6 +125,7 @@ def apply_changes(
         maps: [1, C, s, s] each, of the original in the space, see `blending.in_space`.
         changes: in turn, see `composing.compose`.
         how: the edit will be put back into its photo; "none" makes only the image.
+        known: as in `blending.edited`.
 
     Raises:
         ValueError: as of `composing.compose`.
@@ -109,12 +133,14 @@ def apply_changes(
     """
     side, device = model.config.resolution, maps[0].device
     changes = [
-        Change(step if step.mask is None else composing.soften(replace(step, mask=step.mask.to(device))), other)
-        for step, other in changes
+        change
+        if change.step.mask is None
+        else change._replace(step=composing.soften(replace(change.step, mask=change.step.mask.to(device))))
+        for change in changes
     ]
 
     def picture(some: Sequence[Change]) -> np.ndarray:
-        return images.to_uint8(render(model, composing.compose(maps, some, side), space))[0].cpu().numpy()
+        return images.to_uint8(edited(model, maps, some, space, known))[0].cpu().numpy()
 
     pixels = picture(changes)
     if how == "none":
@@ -124,13 +150,17 @@ def apply_changes(
     if len(placed) < len(changes):
         # a change without a mask may show anywhere, but mostly shows in a few places
         region = np.maximum(region, pasting.changed(picture(placed), pixels))
+
+    @functools.cache
+    def after(count: int) -> np.ndarray:
+        return pixels if count == len(changes) else picture(changes[:count])
+
     sources = []
-    for i, (step, other) in enumerate(changes if how == "poisson" else ()):
-        if isinstance(step, Patch):
-            source = picture([Change(composing.everywhere(step, side), other)])
-            inside = _to_array(composing.region([changes[i]], side)) > pasting.SURE
-            share = pasting.share(picture(changes[:i]), picture(changes[: i + 1]), source)
-            sources.append(pasting.Source(source, inside, share))
+    for i, change in enumerate(changes if how == "poisson" else ()):
+        if isinstance(change.step, Patch):
+            source = picture([change._replace(step=composing.everywhere(change.step, side))])
+            inside = _to_array(composing.region([change], side)) > pasting.SURE
+            sources.append(pasting.Source(source, inside, pasting.share(after(i), after(i + 1), source)))
     return Edited(pixels, region, tuple(sources))
 
 

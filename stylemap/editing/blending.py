@@ -10,11 +10,12 @@ from torch import Tensor
 
 from stylemap.architectures.model import check_shape
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.composing import Change, compose
+from stylemap.editing.composing import Change, compose, lay_out
 from stylemap.editing.directions import Cells, Direction, move
 from stylemap.editing.edit import Patch, Push, Space
+from stylemap.editing.incremental import Known, modulate
 
-MapsOf = Callable[[Tensor], list[Tensor]]  # a stylemap [N, C, S, S] -> its maps in the edit's space
+MapsOf = Callable[[Tensor], Sequence[Tensor]]  # a stylemap [N, C, S, S] -> its maps in the edit's space
 
 
 def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
@@ -34,6 +35,20 @@ def maps_once(model: StylemapModel, space: Space) -> MapsOf:
 def render(model: StylemapModel, maps: list[Tensor], space: Space) -> Tensor:
     """The images of edited maps."""
     return model.synthesize(maps[0]) if space == "w" else model.render(maps)
+
+
+def edited(
+    model: StylemapModel, maps: Sequence[Tensor], changes: Sequence[Change], space: Space, known: Known | None = None
+) -> Tensor:
+    """The images of maps after some changes, see `composing.compose`.
+
+    Args:
+        known: of the image that the maps are of; with its modulations the images cost only what changes, see `incremental`.
+    """
+    if space == "w" or known is None or known.modulations is None:
+        return render(model, compose(maps, changes, model.config.resolution), space)
+    laid = lay_out(maps, changes, model.config.resolution)
+    return model.render_modulated(modulate(model, known, laid))
 
 
 def blend(
@@ -85,7 +100,7 @@ def lay(
             raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(one.shape)}")
     maps_of = maps_once(model, space)
     changes = [Change(patch, maps_of(r)) for patch, r in zip(patches, references, strict=True)]
-    return render(model, compose(maps_of(original), changes, model.config.resolution), space)
+    return edited(model, maps_of(original), changes, space)
 
 
 def push(
@@ -117,10 +132,10 @@ def push(
 
     maps_of = maps_once(model, space)
     change = push_change(Push(direction=direction, amount=amount, mask=mask, hard=hard, cells=cells), stylemap, maps_of)
-    return render(model, compose(maps_of(stylemap), [change], model.config.resolution), space)
+    return edited(model, maps_of(stylemap), [change], space)
 
 
-def patch_change(patch: Patch, stylemap: Tensor, maps_of: MapsOf) -> Change:
+def patch_change(patch: Patch, maps: Sequence[Tensor], modulations: Sequence[Tensor] | None = None) -> Change:
     """A patch with the maps that it takes from.
 
     The features of a map know left from right, so a mirrored map makes a distorted face. A part that is flipped takes the
@@ -128,10 +143,12 @@ def patch_change(patch: Patch, stylemap: Tensor, maps_of: MapsOf) -> Change:
     them back.
 
     Args:
-        stylemap: [1, C, S, S] of the reference; if the placement flips, of the mirrored one, ``model.encode(images.flip(3))``.
+        maps: of the reference; if the placement flips, of the mirrored one, ``model.encode(images.flip(3))``.
+        modulations: in w+ those of the maps, where they are known.
     """
-    maps = maps_of(stylemap)
-    return Change(patch, [m.flip(3) for m in maps] if patch.placement.flip else maps)
+    if not patch.placement.flip:
+        return Change(patch, maps, modulations)
+    return Change(patch, [m.flip(3) for m in maps], modulations and [m.flip(3) for m in modulations])
 
 
 def push_change(push: Push, stylemap: Tensor, maps_of: MapsOf) -> Change:

@@ -6,9 +6,10 @@ the same image, so a pixel of the image side R is s / R of a pixel of a map of s
 Source: StyleMapGAN (arXiv 2104.14754), 3.4 for the blend, 4.4 for parts that go elsewhere; mirroring and scaling are ours.
 """
 
+import functools
 import math
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
 import torch
@@ -19,6 +20,8 @@ from stylemap.editing import masks
 from stylemap.editing.edit import Patch, Placement, Step
 
 Edge = Literal["zeros", "replicate"]
+Window = tuple[slice, slice]  # rows and columns
+WHOLE: Window = (slice(None), slice(None))
 
 
 class Change(NamedTuple):
@@ -26,6 +29,49 @@ class Change(NamedTuple):
 
     step: Step
     maps: Sequence[Tensor]
+    modulations: Sequence[Tensor] | None = (
+        None  # in w+: `StylemapModel.modulations` of the maps; None: they are not known
+    )
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Laid:
+    """Maps that go over others or are added to them, at the place and with the share that they have at each side."""
+
+    maps: Sequence[Tensor]
+    share: Callable[[int], Tensor]  # side s -> [N or 1, 1, s, s] in [0, 1]
+    layers: range  # which of the maps
+    modulations: Sequence[Tensor] | None = None
+    adds: bool = False
+    placement: Placement = Placement()
+    about: Sequence[tuple[float, float]] = ()  # see `place`
+    resolution: int
+
+    def over(self, base: Tensor, other: Tensor, window: Window = WHOLE) -> Tensor:
+        """A window of ``base``, which is [N, C, h, w] already, with the same window of ``other`` [N or 1, C, s, s] over it."""
+        share = self.share(other.shape[-1])[(..., *window)].to(base)  # in autocast maps may be half as precise
+        other = place(other, self.placement, self.resolution, self.about, "replicate", window)
+        return base + share * other if self.adds else torch.lerp(base, other, share)
+
+    def follows(self, side: int) -> Tensor:
+        """Where a 3 x 3 convolution of the placed maps is the placed convolution of the maps, bool [s, s].
+
+        It is where the part is only shifted, and neither the window nor the place that it comes from touch the frame. A part
+        that is mirrored must bring mirrored maps, see `blending.patch_change`.
+        """
+        where = self.placement
+        if not where.moves:
+            return torch.ones(side, side, dtype=torch.bool)
+        if where.scale != 1 or len(self.about) > 1:
+            return torch.zeros(side, side, dtype=torch.bool)
+        lines = torch.arange(side, dtype=torch.float64)
+        axes = []
+        for axis in (0, 1):
+            at = _sources(lines, where, axis, self.about[0], side / self.resolution)
+            stays = torch.equal(at, lines.flip(0) if axis == 1 and where.flip else lines)
+            inside = (torch.minimum(lines, at) >= 1) & (torch.maximum(lines, at) <= side - 2)
+            axes.append(inside | stays)
+        return axes[0][:, None] & axes[1]
 
 
 def compose(maps: Sequence[Tensor], changes: Sequence[Change], resolution: int) -> list[Tensor]:
@@ -43,21 +89,33 @@ def compose(maps: Sequence[Tensor], changes: Sequence[Change], resolution: int) 
         ValueError: shapes that do not fit, masks outside [0, 1], layers that the maps do not have.
     """
     result = list(maps)
-    for step, other in changes:
-        _check_maps(result, other)
-        step = soften(step)
-        mask = _placed_mask(step, len(result[0]), resolution)
-        about = centres(step, resolution) if isinstance(step, Patch) else []
-        for i in _layers(step, len(result)):
-            side = result[i].shape[-1]
-            # in autocast maps may be half as precise
-            share = None if mask is None else masks.resize(mask, side, step.hard).to(result[i])
-            if isinstance(step, Patch):
-                moved = place(other[i], step.placement, resolution, about, "replicate")
-                result[i] = torch.lerp(result[i], moved, step.strength if share is None else step.strength * share)
-            else:
-                result[i] = result[i] + (other[i] if share is None else share * other[i])
+    for laid in lay_out(maps, changes, resolution):
+        for i in laid.layers:
+            result[i] = laid.over(result[i], laid.maps[i])
     return result
+
+
+def lay_out(maps: Sequence[Tensor], changes: Sequence[Change], resolution: int) -> list[Laid]:
+    """Changes of some maps, each where it goes. Arguments and errors as of `compose`."""
+    return [_lay_out(maps, change, resolution) for change in changes]
+
+
+def _lay_out(maps: Sequence[Tensor], change: Change, resolution: int) -> Laid:
+    _check_maps(maps, change.maps)
+    step = soften(change.step)
+    mask = _placed_mask(step, len(maps[0]), resolution)
+    is_patch = isinstance(step, Patch)
+    strength = step.strength if is_patch else 1.0
+
+    @functools.cache
+    def share(side: int) -> Tensor:
+        if mask is None:
+            return torch.full((1, 1, side, side), strength, device=maps[0].device)
+        return strength * masks.resize(mask, side, step.hard)
+
+    where = {"placement": step.placement, "about": centres(step, resolution)} if is_patch else {"adds": True}
+    known = {"maps": change.maps, "modulations": change.modulations}
+    return Laid(share=share, layers=_layers(step, len(maps)), resolution=resolution, **known, **where)
 
 
 def region(changes: Sequence[Change], resolution: int) -> Tensor:
@@ -70,7 +128,7 @@ def region(changes: Sequence[Change], resolution: int) -> Tensor:
         ValueError: as of `compose`.
     """
     result = torch.zeros(1, 1, resolution, resolution)
-    for step, maps in changes:
+    for step, maps, _ in changes:
         step = soften(step)
         mask = _placed_mask(step, max(len(m) for m in maps), resolution)
         if mask is None:
@@ -116,7 +174,14 @@ def centres(patch: Patch, resolution: int) -> list[tuple[float, float]]:
     return points
 
 
-def place(x: Tensor, placement: Placement, resolution: int, about: Sequence[tuple[float, float]], edge: Edge) -> Tensor:
+def place(
+    x: Tensor,
+    placement: Placement,
+    resolution: int,
+    about: Sequence[tuple[float, float]],
+    edge: Edge,
+    window: Window = WHOLE,
+) -> Tensor:
     """Mirror, scale and shift maps within their frame.
 
     It interpolates linearly between pixels. Shrinking averages over each pixel. Shifts by whole pixels are exact.
@@ -126,24 +191,37 @@ def place(x: Tensor, placement: Placement, resolution: int, about: Sequence[tupl
         resolution: R, the side that ``placement`` and ``about`` count in; at side s they are s / R of it.
         about: (y, x) that stays in place before the shift, for each sample or one for all.
         edge: what comes in from beyond the frame: zeros, or the nearest value.
+        window: the part of the result that is wanted.
     """
     if not placement.moves:
-        return x
+        return x if window == WHOLE else x[(..., *window)]
     if len(about) > 1:
         count = max(len(x), len(about))
         parts = zip(x.expand(count, -1, -1, -1).split(1), about, strict=True)
-        return torch.cat([place(part, placement, resolution, [point], edge) for part, point in parts])
-    for axis, shift, centre, flip in zip((2, 3), placement.shift, about[0], (False, placement.flip), strict=True):
-        unit = x.shape[axis] / resolution
+        return torch.cat([place(part, placement, resolution, [point], edge, window) for part, point in parts])
+    unit = x.shape[-1] / resolution
+    for axis in (0, 1):
         samples = math.ceil(1 / placement.scale)
-        lines = torch.arange(x.shape[axis], dtype=torch.float64)
+        lines = torch.arange(x.shape[2 + axis], dtype=torch.float64)[window[axis]]
         total = torch.zeros(())
         for k in range(samples):
-            to = lines + (k + 0.5) / samples - (shift + centre) * unit
-            at = (-to if flip else to) / placement.scale + centre * unit - 0.5
-            total = total + _lines(x, at, axis, edge)
+            at = _sources(lines, placement, axis, about[0], unit, (k + 0.5) / samples)
+            total = total + _lines(x, at, 2 + axis, edge)
         x = total / samples if samples > 1 else total
     return x
+
+
+def _sources(
+    lines: Tensor, placement: Placement, axis: int, about: tuple[float, float], unit: float, within: float = 0.5
+) -> Tensor:
+    """Where rows (axis 0) or columns (1) of a map come from, in lines of it; a pixel is ``unit`` of a line.
+
+    Args:
+        within: of each line the place that counts, 0.5 is its middle.
+    """
+    to = lines + within - (placement.shift[axis] + about[axis]) * unit
+    mirrored = axis == 1 and placement.flip
+    return (-to if mirrored else to) / placement.scale + about[axis] * unit - 0.5
 
 
 def _check_maps(maps: Sequence[Tensor], other: Sequence[Tensor]) -> None:

@@ -5,8 +5,8 @@ from torch import Tensor
 
 from stylemap.architectures.model import check_tensor
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.blending import in_space, lay, render
-from stylemap.editing.composing import Change, compose
+from stylemap.editing.blending import edited, in_space, lay
+from stylemap.editing.composing import Change
 from stylemap.editing.edit import Patch, Space, Step
 
 COARSE = 2  # the resized stylemaps at side S
@@ -91,4 +91,4 @@ def transfer(
     difference = [amounts * (b - a) for a, b in zip(without, having, strict=True)]
     start = [a.expand(len(b), -1, -1, -1) for a, b in zip(start, difference, strict=True)]
     change = Change(Step(mask=mask, hard=hard), difference)
-    return render(model, compose(start, [change], model.config.resolution), space)
+    return edited(model, start, [change], space)

@@ -156,6 +156,7 @@ class Server:
                 "pixels": self.limits.pixels,
                 "page": PAGE_BYTES,
                 "header": reading.LARGEST_HEADER,
+                "kept": self.studio.cache.most_bytes,
             },
             "parts": self.gallery.parts,
             "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],

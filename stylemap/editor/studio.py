@@ -1,6 +1,5 @@
 """The model at work for the editor. Its methods take time and run in one thread, see `workers`."""
 
-import weakref
 from collections.abc import Mapping
 
 import torch
@@ -10,16 +9,16 @@ from stylemap import images, project
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import applying, pasting
 from stylemap.editing.applying import Edited
-from stylemap.editing.blending import in_space
+from stylemap.editing.blending import edited
 from stylemap.editing.directions import Direction
 from stylemap.editing.edit import ORIGINAL, Edit
+from stylemap.editing.incremental import Cache
 from stylemap.editor.sessions import EncodedPhoto
 from stylemap.errors import InputError
 from stylemap.familiarity import Familiarity
 from stylemap.photos.photo import Photo
 from stylemap.project import Project
 
-Maps = list[Tensor]
 Photos = Mapping[str, EncodedPhoto]  # by slot
 
 
@@ -28,7 +27,7 @@ class Studio:
 
     Args:
         known: tells which photos the weights cannot draw; None = that is not known.
-        maps_bytes: of resized stylemaps that are kept between edits.
+        maps_bytes: of resized stylemaps and modulations that are kept between edits.
     """
 
     def __init__(
@@ -41,8 +40,7 @@ class Studio:
     ):
         self.model, self.weights, self.directions = model, weights, directions
         self.fingerprint = project.fingerprint(model)
-        self.maps_bytes, self.known = maps_bytes, known
-        self._maps: weakref.WeakKeyDictionary[EncodedPhoto, dict[bool, Maps]] = weakref.WeakKeyDictionary()
+        self.cache, self.known = Cache(model, maps_bytes), known
         for direction in directions.values():
             if tuple(direction.vector.shape) != model.config.stylemap_shape:
                 shape = list(model.config.stylemap_shape)
@@ -56,7 +54,8 @@ class Studio:
         image = images.from_arrays([photo.pixels]).to(self.model.device)
         stylemap = self.model.encode(image) if stylemap is None else stylemap.to(self.model.device)
         mirrored = self.model.encode(image.flip(3))
-        result = self.model.synthesize(stylemap)
+        (known,) = self.cache.known([stylemap])
+        result = edited(self.model, known.maps, [], "w+", known)
         mse = float((result.clamp(-1, 1) - image).square().mean(dtype=torch.float64))
         return EncodedPhoto(stylemap, mirrored, photo, images.to_uint8(result)[0].cpu().numpy(), mse)
 
@@ -66,15 +65,8 @@ class Studio:
         Raises:
             InputError: an edit of another model, or of slots that are empty.
         """
-        owners = {id(w): (p, w is p.mirrored) for p in photos.values() for w in (p.stylemap, p.mirrored)}
-
-        def maps_of(stylemap: Tensor) -> Maps:
-            if edit.space == "w" or id(stylemap) not in owners:
-                return in_space(self.model, stylemap, edit.space)
-            return self._kept(*owners[id(stylemap)])
-
         references = {int(slot): p for slot, p in photos.items() if slot != ORIGINAL}
-        return applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, maps_of)
+        return applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, self.cache)
 
     def project(self, edit: Edit, photos: Photos, page: dict) -> Project:
         """Everything that the edit is made of."""
@@ -103,18 +95,3 @@ class Studio:
                     "the --directions it was made with"
                 )
         return {slot: self.encode(photo, opened.stylemaps[slot]) for slot, photo in opened.photos.items()}
-
-    def _kept(self, photo: EncodedPhoto, mirrored: bool) -> Maps:
-        """The maps in w+ of a photo or its mirror image; those that were used last are kept, as long as the photo is."""
-        kept = self._maps.pop(photo, {})
-        if mirrored not in kept:
-            kept[mirrored] = in_space(self.model, photo.mirrored if mirrored else photo.stylemap, "w+")
-        self._maps[photo] = kept
-        sizes = [(key, sum(m.nbytes for maps in all_.values() for m in maps)) for key, all_ in list(self._maps.items())]
-        total = sum(size for _, size in sizes)
-        for oldest, size in sizes[:-1]:
-            if total <= self.maps_bytes:
-                break
-            self._maps.pop(oldest, None)
-            total -= size
-        return kept[mirrored]

@@ -129,7 +129,7 @@ class TestTransfer:
         mask = torch.zeros(1, 1, SIDE, SIDE)
         mask[..., 9:20, 5:13] = 1
         rendered = []
-        monkeypatch.setattr("stylemap.editing.mixing.render", lambda model, maps, space: rendered.extend(maps))
+        monkeypatch.setattr("stylemap.editing.blending.render", lambda model, maps, space: rendered.extend(maps))
         transfer(model, w1, w2, w3, 2, mask, space)
         before = [w1] if space == "w" else model.resize(w1)
         for a, b in zip(before, rendered, strict=True):

@@ -58,7 +58,7 @@ def make_studio() -> Studio:
     model = tiny.model(tiny.SMALL)
     vector = torch.randn(tiny.SMALL.stylemap_shape, generator=torch.Generator().manual_seed(0))
     smile = directions.normalised("smile", vector, 3.0, directions.Origin("means", accuracy=0.9))
-    return Studio(model, "tiny", {"smile": smile}, maps_bytes=1 << 20)
+    return Studio(model, "tiny", {"smile": smile}, maps_bytes=1 << 22)
 
 
 def detector(photo: np.ndarray) -> list[Face]:

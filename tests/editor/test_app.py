@@ -59,6 +59,7 @@ def test_info(client, studio):
         "pixels": LIMITS.pixels,
         "page": PAGE_BYTES,
         "header": reading.LARGEST_HEADER,
+        "kept": 1 << 22,  # of the tiny server
     }
     assert [part["name"] for part in info["parts"]] == list(GROUPS)
     assert info["directions"] == [{"name": "smile", "accuracy": 0.9}]

@@ -100,25 +100,25 @@ def test_pictures_go_with_their_session():
             page.put("original", 0)
             page.put(0, 1)
             assert page.render(patches=[patch()]).status_code == 200
-            assert len(studio._maps) == 2
+            assert len(studio.cache) == 2
             client.delete(page.path)
             # what the thread of the model did last may hold on to it until its next job
             page = Page(client)
             page.put("original", 0)
             page.render()
             client.delete(page.path)
-        assert len(studio._maps) <= 1
+        assert len(studio.cache) <= 1
 
 
 def test_kept_maps_are_bounded():
     studio = make_studio()
-    studio.maps_bytes = 1
+    studio.cache.most_bytes = 5 * studio.cache.styles_bytes
     with TestClient(app.create(studio), base_url=HOST) as client:
         page = Page(client)
         for slot in ("original", 0, 1, 2):
             page.put(slot, 3)
         assert page.render(patches=[patch(i) for i in range(3)]).status_code == 200
-        assert len(studio._maps) == 1
+        assert 0 < studio.cache.bytes <= studio.cache.most_bytes
 
 
 def test_people_do_not_mix(client):

@@ -1,6 +1,7 @@
 """The networks of StyleMapGAN (section 3): mapping, stylemap resizer and synthesis, which are the generator; the encoder."""
 
 import math
+from collections.abc import Iterable
 
 import torch
 from torch import Tensor, nn
@@ -66,7 +67,8 @@ class Resizer(nn.Module):
 class UpBlock(nn.Module):
     """Residual block onto twice the side; conv1 is modulated before it doubles, conv2 after.
 
-    ``forward(x [N, C, H, W], style1 [N, K, H, W], style2 [N, K', 2 H, 2 W]) -> [N, C', 2 H, 2 W]``
+    ``forward(x [N, C, H, W], style1 [N, K, H, W], style2 [N, K', 2 H, 2 W]) -> [N, C', 2 H, 2 W]``; ``modulated`` as in
+    `ModulatedConv`.
     """
 
     def __init__(self, inputs: int, outputs: int, styles1: int, styles2: int, norm: str):
@@ -75,8 +77,8 @@ class UpBlock(nn.Module):
         self.conv2 = ModulatedConv(outputs, outputs, styles2, norm=norm)
         self.skip = EqualConv(inputs, outputs, 1, upsample, bias=False, activate=False)
 
-    def forward(self, x: Tensor, style1: Tensor, style2: Tensor) -> Tensor:
-        return (self.conv2(self.conv1(x, style1), style2) + self.skip(x)) * math.sqrt(0.5)
+    def forward(self, x: Tensor, style1: Tensor, style2: Tensor, modulated: bool = False) -> Tensor:
+        return (self.conv2(self.conv1(x, style1, modulated), style2, modulated) + self.skip(x)) * math.sqrt(0.5)
 
 
 class Synthesis(nn.Module):
@@ -109,20 +111,36 @@ class Synthesis(nn.Module):
         # weights.
         self.to_rgb = ModulatedConv(c, 3, styles[-1], kernel=1, norm=norm, activate=not config.linear_rgb)
 
+    @property
+    def modulated(self) -> list[tuple[ModulatedConv, int]]:
+        """The modulated convolutions in the order in which they are computed, each with the index of its style."""
+        layers = [(self.head, 0)]
+        for i, block in enumerate(self.blocks):
+            if i in self.skipped:
+                layers.append((self.rgb_skips[i - self.skipped.start], 2 * i + 1))
+            layers += [(block.conv1, 2 * i + 1), (block.conv2, 2 * i + 2)]
+        return [*layers, (self.to_rgb, 2 * len(self.blocks) + 1)]
+
     def forward(self, styles: list[Tensor]) -> Tensor:
-        x = self.constant.expand(styles[0].shape[0], -1, -1, -1).contiguous(memory_format=torch.channels_last)
-        x = self.head(x, styles[0])
+        return self.paint([styles[i] for _, i in self.modulated])
+
+    def paint(self, maps: Iterable[Tensor], modulated: bool = False) -> Tensor:
+        """The image of what each of `modulated` gets, in turn: its style, or with ``modulated`` gamma and beta."""
+        maps = iter(maps)
+        first = next(maps)
+        x = self.constant.expand(len(first), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.head(x, first, modulated)
         images = None  # of the lower sides that make one, enlarged and summed up
         for i, block in enumerate(self.blocks):
             if i in self.skipped:
-                image = self.rgb_skips[i - self.skipped.start](x, styles[2 * i + 1])
+                image = self.rgb_skips[i - self.skipped.start](x, next(maps), modulated)
                 images = enlarge(image if images is None else images + image)
-            inputs = (x, styles[2 * i + 1], styles[2 * i + 2])
+            inputs = (x, next(maps), next(maps), modulated)
             if self.checkpointing and torch.is_grad_enabled():
                 x = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
             else:
                 x = block(*inputs)
-        image = self.to_rgb(x, styles[-1])
+        image = self.to_rgb(x, next(maps), modulated)
         return image if images is None else images + image
 
 
