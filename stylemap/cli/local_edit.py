@@ -214,6 +214,5 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
     changes = [blending.patch_change(patch, *part) for patch, part in zip(placed, parts, strict=True)]
     if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
         raise InputError("a part lies outside of the frame after the shift; shift it less")
-    edited = applying.apply_changes(model, known.maps, changes, space, photos.paste, known)
-    photos.write(arguments.out, original, edited)
+    photos.write(arguments.out, original, applying.apply_changes(model, known, changes, space, photos.paste))
     print(arguments.out)

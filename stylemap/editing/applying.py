@@ -94,7 +94,7 @@ def apply(
 
     changes = [patch_change(patch, *part) for patch, part in zip(edit.patches, parts, strict=True)]
     changes += [push_change(push, stylemap, maps_of) for push in edit.pushes]
-    return apply_changes(model, first.maps, changes, edit.space, how, first)
+    return apply_changes(model, first, changes, edit.space, how)
 
 
 def known_of(
@@ -113,25 +113,23 @@ def known_of(
 
 def apply_changes(
     model: StylemapModel,
-    maps: Sequence[Tensor],
+    original: Known,
     changes: Sequence[Change],
     space: Space,
     how: pasting.How = "none",
-    known: Known | None = None,
 ) -> Edited:
     """An image after some changes.
 
     Args:
-        maps: [1, C, s, s] each, of the original in the space, see `blending.in_space`.
+        original: its maps in the space are [1, C, s, s] each, see `blending.in_space`.
         changes: in turn, see `composing.compose`.
         how: the edit will be put back into its photo; "none" makes only the image.
-        known: as in `blending.edited`.
 
     Raises:
         ValueError: as of `composing.compose`.
         InputError: the image holds NaN.
     """
-    side, device = model.config.resolution, maps[0].device
+    side, device = model.config.resolution, original.maps[0].device
     changes = [
         change
         if change.step.mask is None
@@ -140,7 +138,7 @@ def apply_changes(
     ]
 
     def picture(some: Sequence[Change]) -> np.ndarray:
-        return images.to_uint8(edited(model, maps, some, space, known))[0].cpu().numpy()
+        return images.to_uint8(edited(model, original, some, space))[0].cpu().numpy()
 
     pixels = picture(changes)
     if how == "none":

@@ -10,7 +10,7 @@ from torch import Tensor
 
 from stylemap.architectures.model import check_shape
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.composing import Change, compose, lay_out
+from stylemap.editing.composing import Change, Laid, lay_out, lay_over
 from stylemap.editing.directions import Cells, Direction, move
 from stylemap.editing.edit import Patch, Push, Space
 from stylemap.editing.incremental import Known, modulate
@@ -37,18 +37,16 @@ def render(model: StylemapModel, maps: list[Tensor], space: Space) -> Tensor:
     return model.synthesize(maps[0]) if space == "w" else model.render(maps)
 
 
-def edited(
-    model: StylemapModel, maps: Sequence[Tensor], changes: Sequence[Change], space: Space, known: Known | None = None
-) -> Tensor:
-    """The images of maps after some changes, see `composing.compose`.
+def edited(model: StylemapModel, original: Known, changes: Sequence[Change], space: Space) -> Tensor:
+    """The images of an original after some changes, see `composing.compose`."""
+    return render_laid(model, original, lay_out(original.maps, changes, model.config.resolution), space)
 
-    Args:
-        known: of the image that the maps are of; with its modulations the images cost only what changes, see `incremental`.
-    """
-    if space == "w" or known is None or known.modulations is None:
-        return render(model, compose(maps, changes, model.config.resolution), space)
-    laid = lay_out(maps, changes, model.config.resolution)
-    return model.render_modulated(modulate(model, known, laid))
+
+def render_laid(model: StylemapModel, original: Known, laid: Sequence[Laid], space: Space) -> Tensor:
+    """The images of an original with maps laid over it. If its modulations are known, they cost only what changes."""
+    if original.modulations is None:
+        return render(model, lay_over(original.maps, laid), space)
+    return model.render_modulated(modulate(model, original, laid))
 
 
 def blend(
@@ -100,7 +98,7 @@ def lay(
             raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(one.shape)}")
     maps_of = maps_once(model, space)
     changes = [Change(patch, maps_of(r)) for patch, r in zip(patches, references, strict=True)]
-    return edited(model, maps_of(original), changes, space)
+    return edited(model, Known(maps_of(original)), changes, space)
 
 
 def push(
@@ -132,7 +130,7 @@ def push(
 
     maps_of = maps_once(model, space)
     change = push_change(Push(direction=direction, amount=amount, mask=mask, hard=hard, cells=cells), stylemap, maps_of)
-    return edited(model, maps_of(stylemap), [change], space)
+    return edited(model, Known(maps_of(stylemap)), [change], space)
 
 
 def patch_change(patch: Patch, maps: Sequence[Tensor], modulations: Sequence[Tensor] | None = None) -> Change:

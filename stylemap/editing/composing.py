@@ -34,18 +34,18 @@ class Change(NamedTuple):
     )
 
 
-@dataclass(frozen=True, eq=False, kw_only=True)
+@dataclass(frozen=True, eq=False)
 class Laid:
     """Maps that go over others or are added to them, at the place and with the share that they have at each side."""
 
     maps: Sequence[Tensor]
     share: Callable[[int], Tensor]  # side s -> [N or 1, 1, s, s] in [0, 1]
     layers: range  # which of the maps
+    resolution: int  # R
     modulations: Sequence[Tensor] | None = None
     adds: bool = False
     placement: Placement = Placement()
     about: Sequence[tuple[float, float]] = ()  # see `place`
-    resolution: int
 
     def over(self, base: Tensor, other: Tensor, window: Window = WHOLE) -> Tensor:
         """A window of ``base``, which is [N, C, h, w] already, with the same window of ``other`` [N or 1, C, s, s] over it."""
@@ -88,10 +88,15 @@ def compose(maps: Sequence[Tensor], changes: Sequence[Change], resolution: int) 
     Raises:
         ValueError: shapes that do not fit, masks outside [0, 1], layers that the maps do not have.
     """
+    return lay_over(maps, lay_out(maps, changes, resolution))
+
+
+def lay_over(maps: Sequence[Tensor], laid: Sequence[Laid]) -> list[Tensor]:
+    """The maps with others over them, in turn."""
     result = list(maps)
-    for laid in lay_out(maps, changes, resolution):
-        for i in laid.layers:
-            result[i] = laid.over(result[i], laid.maps[i])
+    for one in laid:
+        for i in one.layers:
+            result[i] = one.over(result[i], one.maps[i])
     return result
 
 
@@ -114,8 +119,7 @@ def _lay_out(maps: Sequence[Tensor], change: Change, resolution: int) -> Laid:
         return strength * masks.resize(mask, side, step.hard)
 
     where = {"placement": step.placement, "about": centres(step, resolution)} if is_patch else {"adds": True}
-    known = {"maps": change.maps, "modulations": change.modulations}
-    return Laid(share=share, layers=_layers(step, len(maps)), resolution=resolution, **known, **where)
+    return Laid(change.maps, share, _layers(step, len(maps)), resolution, change.modulations, **where)
 
 
 def region(changes: Sequence[Change], resolution: int) -> Tensor:

@@ -17,7 +17,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 
 from stylemap.architectures.layers import EqualConv
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.composing import Laid, Window
+from stylemap.editing.composing import Laid, Window, lay_over
 
 ROUNDING = 1e-6  # shares that differ by less are the same
 DENSE = 0.5  # a convolution of a whole window is faster than one of more than this share of its places
@@ -91,6 +91,12 @@ def modulate(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Iterat
         yield _layer(layer.style, known.maps[i], known.modulations[k], parts)
 
 
+def laid_over(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Known:
+    """The image with others over it, as well known as it was."""
+    modulations = None if known.modulations is None else list(modulate(model, known, laid))
+    return Known(lay_over(known.maps, laid), modulations)
+
+
 class Part(NamedTuple):
     """What comes over a style."""
 
@@ -101,15 +107,17 @@ class Part(NamedTuple):
 
 def _layer(conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[Part]) -> Tensor:
     """``conv`` of a style with parts over it, from ``modulation``, that of the style alone."""
-    side = style.shape[-1]
+    side, samples = style.shape[-1], len(style)
     reached, fresh = torch.zeros(2, side, side, dtype=torch.bool, device=style.device)
-    for laid, _, known in parts:
+    for laid, other, known in parts:
         share = laid.share(side).to(style.device)
+        samples = max(samples, len(share), len(other))
         most = F.max_pool2d(share, 3, 1, 1)
         spread = (most > 0).any(0)[0]
         uneven = (most + F.max_pool2d(-share, 3, 1, 1) > ROUNDING).any(0)[0] | ~laid.follows(side).to(style.device)
         reached |= spread
         fresh |= spread if known is None else spread & uneven
+    modulation = modulation.expand(samples, -1, -1, -1)
     if not reached.any():
         return modulation
     rows, columns = (slice(int(at.min()), int(at.max()) + 1) for at in (reached.any(d).nonzero() for d in (1, 0)))
@@ -127,7 +135,7 @@ def _layer(conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[P
             mixed.permute(0, 2, 3, 1)[:, y, x] = values.to(mixed)
     if mixed.shape[2:] == (side, side):
         return mixed
-    result = modulation.expand(len(mixed), -1, -1, -1).clone(memory_format=torch.channels_last)
+    result = modulation.clone(memory_format=torch.channels_last)
     result[..., rows, columns] = mixed
     return result
 

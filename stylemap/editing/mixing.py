@@ -8,6 +8,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.blending import edited, in_space, lay
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Patch, Space, Step
+from stylemap.editing.incremental import Known
 
 COARSE = 2  # the resized stylemaps at side S
 
@@ -91,4 +92,4 @@ def transfer(
     difference = [amounts * (b - a) for a, b in zip(without, having, strict=True)]
     start = [a.expand(len(b), -1, -1, -1) for a, b in zip(start, difference, strict=True)]
     change = Change(Step(mask=mask, hard=hard), difference)
-    return edited(model, start, [change], space)
+    return edited(model, Known(start), [change], space)

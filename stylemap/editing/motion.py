@@ -1,5 +1,6 @@
 """Films of images that turn into one another, whole or region after region, made a few frames at a time."""
 
+import functools
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,8 +12,10 @@ from torch import Tensor
 from stylemap.architectures.model import Model, check_shape
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import masks
-from stylemap.editing.blending import in_space, render
+from stylemap.editing.blending import in_space, render_laid
+from stylemap.editing.composing import Laid
 from stylemap.editing.edit import SHARE, Space
+from stylemap.editing.incremental import Known, laid_over
 from stylemap.errors import InputError
 from stylemap.schema import validate
 
@@ -114,33 +117,38 @@ def morph(
     for region in regions:
         masks.validate(region.mask, 1, config.resolution)
     times = timeline(len(stylemaps), frames, loop)
-    first = in_space(model, stylemaps[:1], space)
-    sides = {m.shape[-1] for m in first}
+    first = _known(model, stylemaps[:1], space)
+    sides = {m.shape[-1] for m in first.maps}
     selected = {side: [masks.resize(region.mask, side, hard) for region in regions] for side in sides}
     whole = {side: _covered([torch.ones(1)] * len(regions), at_side) for side, at_side in selected.items()}
 
     def share(t: Tensor) -> Callable[[int], Tensor]:
         moved = [region.share(t, ease) for region in regions]
         # of the way that a place goes at all; 0 where it stays
-        return lambda side: _covered(moved, selected[side]) / whole[side].clamp_min(torch.finfo(torch.float32).tiny)
+        return functools.cache(
+            lambda side: _covered(moved, selected[side]) / whole[side].clamp_min(torch.finfo(torch.float32).tiny)
+        )
+
+    def over(other: Known, share: Callable[[int], Tensor]) -> list[Laid]:
+        return [Laid(other.maps, share, range(len(other.maps)), config.resolution, other.modulations)]
 
     def film() -> Iterator[Tensor]:
         here = first
         for k, way in enumerate(times, start=1):
-            other = in_space(model, stylemaps[k : k + 1], space) if k < len(stylemaps) else first
+            other = _known(model, stylemaps[k : k + 1], space) if k < len(stylemaps) else first
             # laid over the first image rather than over the last frame: soft borders would drift in a loop
-            there = _blend(first, other, whole.__getitem__)
+            there = laid_over(model, first, over(other, whole.__getitem__))
             for t in way.split(frames_at_once(model)):
-                start, end = ([m.expand(len(t), -1, -1, -1) for m in maps] for maps in (here, there))
-                yield render(model, _blend(start, end, share(t)), space)
+                yield render_laid(model, here, over(there, share(t)), space)
             here = there
 
     return film()
 
 
-def _blend(base: list[Tensor], other: list[Tensor], mask_at: Callable[[int], Tensor]) -> list[Tensor]:
-    """``other`` over ``base`` [N, C, s, s] each, by the mask [N, 1, s, s] that ``mask_at`` gives for a side s."""
-    return [torch.lerp(a, b, mask_at(a.shape[-1]).to(a)) for a, b in zip(base, other, strict=True)]
+def _known(model: StylemapModel, stylemap: Tensor, space: Space) -> Known:
+    """With modulations, which pay because every frame of a way uses them."""
+    maps = in_space(model, stylemap, space)
+    return Known(maps, model.modulations(maps) if space == "w+" else None)
 
 
 def _covered(moved: Sequence[Tensor], selected: Sequence[Tensor]) -> Tensor:

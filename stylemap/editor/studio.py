@@ -55,7 +55,7 @@ class Studio:
         stylemap = self.model.encode(image) if stylemap is None else stylemap.to(self.model.device)
         mirrored = self.model.encode(image.flip(3))
         (known,) = self.cache.known([stylemap])
-        result = edited(self.model, known.maps, [], "w+", known)
+        result = edited(self.model, known, [], "w+")
         mse = float((result.clamp(-1, 1) - image).square().mean(dtype=torch.float64))
         return EncodedPhoto(stylemap, mirrored, photo, images.to_uint8(result)[0].cpu().numpy(), mse)
 

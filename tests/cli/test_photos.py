@@ -11,6 +11,7 @@ from PIL import Image
 from stylemap import faces, images, resampling
 from stylemap.datasets import Avatars
 from stylemap.editing import applying, directions, pasting
+from stylemap.editing.incremental import Known
 from tests.cli.conftest import SIDE, pixels
 from tests.editing import tiny
 
@@ -42,7 +43,7 @@ def test_is_the_library_s(stylemap, model, inputs, tmp_path, photo, how):
     original = model.resize(model.encode(images.from_uint8(torch.from_numpy(picture)[None])))
     mask = images.read_mask(tmp_path / "part.png", SIDE)
     reference = model.resize(model.encode(images.read(inputs / "bob.png", SIDE)))
-    edited = applying.apply_changes(model, original, [tiny.patch(reference, mask)], "w+", how)
+    edited = applying.apply_changes(model, Known(original), [tiny.patch(reference, mask)], "w+", how)
     np.testing.assert_array_equal(edited.region, mask[0, 0])
     alignment = faces.Alignment.central(HEIGHT, WIDTH, SIDE)
     expected = pasting.paste(photo, picture, edited.pixels, alignment, edited.region, how, edited.sources)

@@ -11,6 +11,7 @@ from stylemap.editing import applying, composing, directions, pasting
 from stylemap.editing.blending import in_space, push_change
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Placement, Push
+from stylemap.editing.incremental import Known
 from stylemap.faces import Alignment
 from stylemap.resources import PRETRAINED
 from tests.editing.tiny import SIDE, addition, box_mask, patch, stylemaps
@@ -33,7 +34,7 @@ def encode(model, picture: np.ndarray) -> torch.Tensor:
 
 def edit(model, original: torch.Tensor, steps: list, space: str = "w+", how: str = "none") -> applying.Edited:
     with torch.no_grad():
-        return applying.apply_changes(model, in_space(model, original, space), steps, space, how)
+        return applying.apply_changes(model, Known(in_space(model, original, space)), steps, space, how)
 
 
 class TestPicture:

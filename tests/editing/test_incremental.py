@@ -5,7 +5,7 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from stylemap import Placement
+from stylemap import Placement, morph
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.blending import edited, patch_change
 from stylemap.editing.composing import Change, lay_out
@@ -42,8 +42,8 @@ def flops(work) -> int:
 
 def assert_incremental(model: StylemapModel, original: Known, changes: list[Change]) -> None:
     """The image and every modulation are those of the plain way, and the edit shows."""
-    plain = edited(model, original.maps, changes, "w+")
-    assert_same(edited(model, original.maps, changes, "w+", original), plain)
+    plain = edited(model, Known(original.maps), changes, "w+")
+    assert_same(edited(model, original, changes, "w+"), plain)
     assert_differ(model.render(original.maps), plain)
 
 
@@ -132,10 +132,9 @@ def test_other_networks(changes):
 
 
 def test_in_autocast(model):
-    expected = edited(model, known(model, 1).maps, [taken(model, BOX)], "w+")
+    expected = edited(model, Known(known(model, 1).maps), [taken(model, BOX)], "w+")
     with torch.autocast("cpu", torch.bfloat16):
-        original = known(model, 1)
-        found = edited(model, original.maps, [taken(model, BOX)], "w+", original)
+        found = edited(model, known(model, 1), [taken(model, BOX)], "w+")
     # 8 bits: 0.4 % a rounding, over some 20 layers
     torch.testing.assert_close(found.float(), expected, rtol=0, atol=0.1 * float(expected.abs().max()))
 
@@ -144,7 +143,7 @@ def test_inputs_are_left_alone(model):
     original, change = known(model, 1), taken(model, BOX)
     tensors = [*original.maps, *original.modulations, *change.maps, *change.modulations]
     before = [x.clone() for x in tensors]
-    edited(model, original.maps, [change], "w+", original)
+    edited(model, original, [change], "w+")
     assert all(torch.equal(x, y) for x, y in zip(tensors, before, strict=True))
 
 
@@ -170,6 +169,20 @@ class TestCost:
         assert 2 / 32 < self.share(model, [taken(model, half)]) < 2 / 8
         moved = taken(model, half, placement=Placement((0.0, 8.0)))  # and the column at the frame that comes in
         assert 3 / 32 < self.share(model, [moved]) < 3 / 8
+
+    def test_of_films_is_that_of_their_images(self, model):
+        """One image more is one image more of modulations, and frames between them cost no convolution of a style."""
+        w = stylemaps(model, 4, 1)
+
+        def film(images: int, frames: int) -> int:
+            return flops(lambda: list(morph(model, w[:images], frames)))
+
+        styles = model.resize(w[:1])
+        image = flops(lambda: model.modulations(model.resize(w[:1])))
+        frame = flops(lambda: model.render(styles)) - flops(lambda: model.modulations(styles))
+        assert film(2, 2) == 2 * image + 2 * frame
+        assert film(2, 9) == 2 * image + 9 * frame
+        assert film(4, 9) == 4 * image + 25 * frame
 
     def test_where_nothing_is_known_of_a_reference_is_the_region(self, model):
         """12 x 12 of 32 x 32 pixels, and a cell around it at each side: 10 / 32 of the way at side 8 counts most."""

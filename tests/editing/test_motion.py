@@ -36,6 +36,9 @@ class Paper(StylemapModel):
     def resize(self, stylemap: Tensor) -> list[Tensor]:
         return [torch.nn.functional.interpolate(stylemap[:, :3], SIDE)]
 
+    def modulations(self, styles: list[Tensor]) -> None:
+        return None
+
     def render(self, styles: list[Tensor]) -> Tensor:
         return styles[0]
 
@@ -200,6 +203,14 @@ class TestRegions:
         assert_same(film(model, w, CHANNELS, regions), together)
         assert_differ(together[0], together[8])
 
+    @pytest.mark.parametrize("hard", [True, False])
+    def test_frames_are_those_of_mixed_styles(self, model, monkeypatch, hard):
+        w = stylemaps(model, 3, 1)
+        regions = [Region(random_mask(1), 0, 0.6), Region(LEFT, 0.3, 0.7), Region(ONES, 0.8, 1)]
+        found = film(model, w, 5, regions, loop=True, hard=hard)
+        monkeypatch.setattr(type(model), "modulations", lambda self, styles: None)
+        assert_same(found, film(model, w, 5, regions, loop=True, hard=hard))
+
 
 class TestLaziness:
     @pytest.mark.parametrize(("resolution", "at_once"), [(32, 16), (256, 16), (512, 4), (1024, 1)])
@@ -210,14 +221,14 @@ class TestLaziness:
     def test_batches_are_made_when_asked_for_and_not_kept(self, model, monkeypatch):
         monkeypatch.setattr(motion, "MOST_AT_ONCE", 2)
         rendered = []
-        render = motion.render
+        render = motion.render_laid
 
         def counting(*arguments):
             frames = render(*arguments)
             rendered.append(weakref.ref(frames))
             return frames
 
-        monkeypatch.setattr(motion, "render", counting)
+        monkeypatch.setattr(motion, "render_laid", counting)
         frames = morph(model, stylemaps(model, 2, 1), 1000)
         assert rendered == []
         for k in range(1, 5):

@@ -89,6 +89,7 @@ class Synthesis(nn.Module):
     """
 
     checkpointing = False
+    memory_format = torch.channels_last  # of the features
 
     def __init__(self, config: StylemapConfig, styles: list[int]):
         super().__init__()
@@ -128,7 +129,7 @@ class Synthesis(nn.Module):
         """The image of what each of `modulated` gets, in turn: its style, or with ``modulated`` gamma and beta."""
         maps = iter(maps)
         first = next(maps)
-        x = self.constant.expand(len(first), -1, -1, -1).contiguous(memory_format=torch.channels_last)
+        x = self.constant.expand(len(first), -1, -1, -1).contiguous(memory_format=self.memory_format)
         x = self.head(x, first, modulated)
         images = None  # of the lower sides that make one, enlarged and summed up
         for i, block in enumerate(self.blocks):
