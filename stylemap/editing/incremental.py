@@ -6,6 +6,7 @@ Other places that an edit reaches are computed anew, mostly a line along the edg
 because the norms look at the whole image. The result is that of the plain way but for rounding.
 """
 
+import functools
 import math
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
@@ -20,7 +21,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.composing import Laid, Window, lay_over
 
 ROUNDING = 1e-6  # shares that differ by less are the same
-DENSE = 0.5  # a convolution of a whole window is faster than one of more than this share of its places
+DENSE = 0.75  # a whole window is faster than more than this share of its places
 
 
 class Known(NamedTuple):
@@ -82,13 +83,12 @@ def modulate(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Iterat
         laid: in turn, on w+, see `composing.lay_out`.
     """
     assert known.modulations is not None
+    reach = functools.cache(lambda side, *here: _reach([laid[j] for j in here], side))
     for k, (layer, i) in enumerate(model.generator.synthesis.modulated):
-        parts = [
-            Part(one, one.maps[i], None if one.modulations is None else one.modulations[k])
-            for one in laid
-            if i in one.layers
-        ]
-        yield _layer(layer.style, known.maps[i], known.modulations[k], parts)
+        style, modulation = known.maps[i], known.modulations[k]
+        here = [j for j, one in enumerate(laid) if i in one.layers]
+        parts = [Part(one, one.maps[i], one.modulations and one.modulations[k]) for one in map(laid.__getitem__, here)]
+        yield _layer(layer.style, style, modulation, parts, reach(style.shape[-1], *here))
 
 
 def laid_over(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Known:
@@ -97,41 +97,61 @@ def laid_over(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Known
     return Known(lay_over(known.maps, laid), modulations)
 
 
+class Reach(NamedTuple):
+    """Where maps of a side change."""
+
+    samples: int
+    window: Window | None  # all of it; None: nowhere
+    fresh: Tensor  # [P, 2], the places of the window where modulations are computed anew
+
+
+def _reach(laid: Sequence[Laid], side: int) -> Reach:
+    """Of maps that are laid over others."""
+    reached, fresh = torch.zeros(2, side, side, dtype=torch.bool)
+    samples = 1
+    for one in laid:
+        share = one.share(side).float().cpu()
+        most, least = F.max_pool2d(torch.cat([share, -share]), 3, 1, 1).chunk(2)
+        spread = (most > 0).any(0)[0]
+        reached |= spread
+        if one.modulations is not None:
+            spread = spread & ((most + least > ROUNDING).any(0)[0] | ~one.follows(side))
+        fresh |= spread
+        samples = max(samples, len(share))
+    if not reached.any():
+        return Reach(samples, None, fresh)
+    rows, columns = (slice(int(at.min()), int(at.max()) + 1) for at in (reached.any(d).nonzero() for d in (1, 0)))
+    return Reach(samples, (rows, columns), fresh[rows, columns].nonzero())
+
+
 class Part(NamedTuple):
-    """What comes over a style."""
+    """What comes over a style and its modulation."""
 
     laid: Laid
     style: Tensor
     modulation: Tensor | None
 
 
-def _layer(conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[Part]) -> Tensor:
+def _layer(conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[Part], reach: Reach) -> Tensor:
     """``conv`` of a style with parts over it, from ``modulation``, that of the style alone."""
-    side, samples = style.shape[-1], len(style)
-    reached, fresh = torch.zeros(2, side, side, dtype=torch.bool, device=style.device)
-    for laid, other, known in parts:
-        share = laid.share(side).to(style.device)
-        samples = max(samples, len(share), len(other))
-        most = F.max_pool2d(share, 3, 1, 1)
-        spread = (most > 0).any(0)[0]
-        uneven = (most + F.max_pool2d(-share, 3, 1, 1) > ROUNDING).any(0)[0] | ~laid.follows(side).to(style.device)
-        reached |= spread
-        fresh |= spread if known is None else spread & uneven
+    samples = max(reach.samples, len(style), *(len(part.style) for part in parts), 1)
     modulation = modulation.expand(samples, -1, -1, -1)
-    if not reached.any():
+    if reach.window is None:
         return modulation
-    rows, columns = (slice(int(at.min()), int(at.max()) + 1) for at in (reached.any(d).nonzero() for d in (1, 0)))
-    at = fresh[rows, columns].nonzero()
-    inputs = tuple(slice(max(0, s.start - 1), min(side, s.stop + 1)) for s in (rows, columns))
-    corner = rows.start - inputs[0].start, columns.start - inputs[1].start
-    if len(at) > DENSE * (rows.stop - rows.start) * (columns.stop - columns.start):
-        whole = conv(_mix(style, parts, inputs))
-        mixed = whole[..., corner[0] :, corner[1] :][..., : rows.stop - rows.start, : columns.stop - columns.start]
+    side, (rows, columns) = style.shape[-1], reach.window
+    inputs = tuple(slice(max(0, lines.start - 1), min(side, lines.stop + 1)) for lines in reach.window)
+    top, left = rows.start - inputs[0].start, columns.start - inputs[1].start
+    height, width = rows.stop - rows.start, columns.stop - columns.start
+    if len(reach.fresh) > DENSE * height * width:
+        mixed = conv(_mix(style, [(part.laid, part.style) for part in parts], inputs))
+        mixed = mixed[..., top : top + height, left : left + width]
     else:
-        mixed = _mix(modulation, [part._replace(style=part.modulation) for part in parts], (rows, columns))
-        if len(at):
-            y, x = at.T
-            values = _at(conv, _mix(style, parts, inputs), y + corner[0], x + corner[1])
+        known = [(part.laid, part.modulation) for part in parts if part.modulation is not None]
+        mixed = _mix(modulation, known, reach.window)
+        if len(reach.fresh):
+            y, x = reach.fresh.to(style.device).T
+            values = _at(conv, _mix(style, [(part.laid, part.style) for part in parts], inputs), y + top, x + left)
+            mixed = mixed if known else mixed.clone()
             mixed.permute(0, 2, 3, 1)[:, y, x] = values.to(mixed)
     if mixed.shape[2:] == (side, side):
         return mixed
@@ -140,10 +160,10 @@ def _layer(conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[P
     return result
 
 
-def _mix(x: Tensor, parts: Sequence[Part], window: Window) -> Tensor:
-    """A window of ``x`` with parts over it."""
+def _mix(x: Tensor, others: Sequence[tuple[Laid, Tensor]], window: Window) -> Tensor:
+    """A window of ``x`` with others over it."""
     x = x[(..., *window)]
-    for laid, other, _ in parts:
+    for laid, other in others:
         x = laid.over(x, other, window)
     return x
 
@@ -152,7 +172,8 @@ def _at(conv: EqualConv, x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """``conv`` of x [N, C, h, w] at P places -> [N, P, C']."""
     x = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
     three = torch.arange(3, device=x.device)
-    y, z = (at[:, None] + offset for at, offset in ((rows, three.repeat_interleave(3)), (columns, three.repeat(3))))
-    windows = x[:, y, z].flatten(2).flatten(0, 1)  # [N P, 9 C]
-    weight = conv.weight.permute(0, 2, 3, 1).flatten(1)  # no copy in channels_last memory
-    return torch.addmm(conv.bias, windows, weight.mT, alpha=conv.scale).unflatten(0, (len(x), -1))
+    side_by_side = x[:, rows[:, None] + three[:, None, None], columns[:, None] + three]  # the windows, [N, 3, P, 3, C]
+    values = F.conv2d(
+        side_by_side.flatten(2, 3).permute(0, 3, 1, 2), conv.weight, stride=3
+    )  # twice as fast as addmm on a CPU
+    return values[:, :, 0].mT * conv.scale + conv.bias
