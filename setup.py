@@ -55,6 +55,7 @@ setup(
         "stylemap": ["py.typed", "*.pyi"],
         "stylemap.training.report": ["*.template"],
         "stylemap.editor": ["static/*"],
+        "stylemap.op": ["*.cpp"],
         "stylemap.configs": ["*.yaml"],
         "stylemap.pretrained": ["*.safetensors", "*.md", "directions/*.safetensors"],
     },
@@ -71,7 +72,6 @@ setup(
         "psutil>=5.9",
         "pyyaml>=6",
         "tensorboard>=2.16",
-        "ninja>=1.11",
         "safetensors>=0.4.5",
         # Reads the docstrings of settings, which are the help of their flags; completes flags in the shell.
         "docstring-parser>=0.16",

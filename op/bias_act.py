@@ -14,7 +14,7 @@ def bias_act(x: Tensor, bias: Tensor | None = None, slope: float = SLOPE, gain: 
 
     Args:
         x: [N, C, ...], any floating type.
-        bias: [C] or None for no bias.
+        bias: [C], of any floating type; None for no bias.
         slope: the factor for negative values; 1 makes it linear.
         gain: multiplies the result. Because leaky ReLU is positively homogeneous, a caller that can scale both ``x`` and
             ``bias`` for nothing (a convolution can: in its weights) passes ``gain=1``.
@@ -23,7 +23,8 @@ def bias_act(x: Tensor, bias: Tensor | None = None, slope: float = SLOPE, gain: 
         [N, C, ...], the type of ``x``.
     """
     if bias is not None:
-        x = x + bias.view(-1, *[1] * (x.dim() - 2))
+        # A float32 bias under autocast would make all that follows float32.
+        x = x + bias.to(x.dtype).view(-1, *[1] * (x.dim() - 2))
     if slope != 1:
         x = F.leaky_relu(x, slope)
     return x if gain == 1 else x * gain

@@ -1,10 +1,13 @@
 """Up-sample by zeros, filter, down-sample: the resampling every StyleGAN-like network is built from."""
 
+import math
 from collections.abc import Sequence
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from . import kernels
 
 
 def upfirdn2d(
@@ -27,10 +30,25 @@ def upfirdn2d(
     """
     if not sum(taps):
         raise ValueError(f"taps {tuple(taps)} sum to 0 and cannot be normalised")
-    channels, span = x.shape[1], len(taps)
+    span = len(taps)
     before, after = pad
     if not (0 <= before < span and 0 <= after < span):
         raise ValueError(f"pad {pad} must lie in 0..{span - 1} for {span} taps")
+    if gain > 0 and kernels.serve(x):
+        height, width = ((side * up + before + after - span) // down + 1 for side in x.shape[2:])
+        if height > 0 and width > 0:
+            from .registered import upfirdn2d as by_kernel
+
+            # Kernels take the filter of an axis, and turned round.
+            scale = math.sqrt(gain) / sum(taps)
+            return by_kernel(x, [tap * scale for tap in reversed(taps)], up, down, before, height, width)
+    return reference(x, taps, up, down, pad, gain)
+
+
+def reference(x: Tensor, taps: Sequence[float], up: int, down: int, pad: tuple[int, int], gain: float) -> Tensor:
+    """In PyTorch's operations."""
+    channels, span = x.shape[1], len(taps)
+    before, after = pad
     kernel = _kernel(tuple(taps), gain, x).expand(channels, 1, span, span)
     if up == 1:
         if before == after:

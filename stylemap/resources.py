@@ -1,5 +1,6 @@
 """The folders that come with the project: inside an installed package, beside the package in a checkout."""
 
+import os
 from pathlib import Path
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -14,3 +15,10 @@ def folder(name: str, package: Path = _PACKAGE) -> Path:
 PRETRAINED = folder("pretrained")  # <name>.safetensors with <name>.md, its model card
 CONFIGS = folder("configs")  # <recipe>.yaml
 OPERATORS = folder("op")  # of `operators`
+
+
+def cache_folder() -> Path:
+    """Where downloaded models and built kernels lie: $STYLEMAP_CACHE, else $XDG_CACHE_HOME/stylemap, else ~/.cache/stylemap."""
+    if folder := os.environ.get("STYLEMAP_CACHE"):
+        return Path(folder)
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylemap"

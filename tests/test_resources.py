@@ -37,6 +37,7 @@ def test_installed_beside_another_package_called_op(tmp_path):
     command = [sys.executable, "setup.py", "-q", "build", "--build-base", tmp_path / "build", "--build-lib", built]
     subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
     assert {path.name for path in built.iterdir()} == {"stylemap"}
+    assert (built / "stylemap/op/kernels.cpp").is_file()
     for name in ("op", "configs", "pretrained"):
         (built / name).mkdir()
         (built / name / "__init__.py").write_text("raise ImportError('this is not yours')")

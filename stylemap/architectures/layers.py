@@ -33,7 +33,7 @@ def upsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     else:
         x = F.conv_transpose2d(x, weight.transpose(0, 1), stride=2)  # [N, C', 2 H + 1, 2 W + 1]
         x = upfirdn2d(x, BLUR, pad=(1, 1), gain=4)
-    return x if bias is None else x + bias.view(-1, 1, 1)
+    return bias_act(x, bias, slope=1, gain=1)
 
 
 def downsample(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:

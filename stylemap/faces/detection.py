@@ -6,7 +6,6 @@ Any callable from a photo, uint8 [H, W, 3] RGB, to a list of `Face` can stand in
 import contextlib
 import hashlib
 import math
-import os
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from stylemap import resources
 from stylemap.errors import InputError
 
 FOR_OPENCV_5 = "face_detection_yunet_2026may.onnx"  # any size of input, which the ONNX Runtime engine of 5.x asks for
@@ -117,13 +117,6 @@ def _quiet() -> Iterator[None]:
         log.setLogLevel(level)
 
 
-def cache_folder() -> Path:
-    """Where downloaded models lie: $STYLEMAP_CACHE, else $XDG_CACHE_HOME/stylemap, else ~/.cache/stylemap."""
-    if folder := os.environ.get("STYLEMAP_CACHE"):
-        return Path(folder)
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylemap"
-
-
 def find_model(path: str | Path | None = None) -> Path:
     """The detector's file, checked against the published SHA-256.
 
@@ -132,7 +125,7 @@ def find_model(path: str | Path | None = None) -> Path:
     """
     if path is None:
         known = [FOR_OPENCV_4, FOR_OPENCV_5] if cv2.__version__.startswith("4.") else [FOR_OPENCV_5, FOR_OPENCV_4]
-        folder = cache_folder()
+        folder = resources.cache_folder()
         path = next((folder / name for name in known if (folder / name).is_file()), None)
         if path is None:
             raise InputError(

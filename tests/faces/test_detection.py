@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from stylemap import resources
 from stylemap.errors import InputError
 from stylemap.faces import Face, Finder, YuNet, detection
 from tests.faces import toy_yunet
@@ -47,7 +48,7 @@ class TestCacheFolder:
             monkeypatch.delenv(name, raising=False)
         for name, value in variables.items():
             monkeypatch.setenv(name, value)
-        assert detection.cache_folder().as_posix() == folder
+        assert resources.cache_folder().as_posix() == folder
 
 
 class TestFindModel:

@@ -79,3 +79,11 @@ def test_memory_formats_agree_and_input_is_left_alone():
     assert torch.equal(plain, last)  # elementwise: not a bit of difference
     assert last.is_contiguous(memory_format=torch.channels_last)
     assert torch.equal(x, before)
+
+
+def test_a_bias_of_more_bits_leaves_the_type_as_it_is():
+    """As under autocast, where weights are float32 and what passes is bfloat16."""
+    x, bias = randn(2, 3, 4, 4).bfloat16(), randn(3, seed=1).float()
+    y = bias_act(x, bias)
+    assert y.dtype == torch.bfloat16
+    assert torch.equal(y, bias_act(x, bias.bfloat16()))
