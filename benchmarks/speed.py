@@ -61,7 +61,7 @@ class Training:
         self.trainee = loop.build(config, device)
         self.trainee.networks.model.speed_up(config.speed)
         distance = perceptual.for_training(config.loss, device)
-        kind = precision.pick(config.speed, device)
+        kind = precision.pick(config.speed.precision, device)
         trainee = self.trainee
         self.cycle = loop.cycle_of(config, trainee, distance, kind=kind)
         self.samples = batching.assign_places(config.batch, passes=batching.count_passes(config, ALONE))

@@ -60,9 +60,12 @@ def serve(x: Tensor) -> bool:
     return x.numel() > 0 and x.is_contiguous(memory_format=torch.channels_last) and _built()
 
 
-@torch.compiler.assume_constant_result
 def _built() -> bool:
     return native.functions() is not None
+
+
+# What `torch.compiler.assume_constant_result` does, which would import PyTorch's compiler for it, in a second.
+_built._dynamo_marked_constant = True  # type: ignore[attr-defined]
 
 
 def _checked(choice: str) -> str:

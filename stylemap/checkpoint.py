@@ -17,11 +17,12 @@ from stylemap import architectures, reading
 from stylemap.architectures.growing import grow_down
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.config import ModelConfig
+from stylemap.config import ModelConfig, Precision
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen
 from stylemap.errors import InputError
 from stylemap.files import write_bytes
+from stylemap.precision import pick
 from stylemap.resources import PRETRAINED
 
 FORMAT = "stylemap-weights-1"
@@ -45,7 +46,10 @@ def save(
 
     Raises:
         InputError: a number is too large for float16.
+        ValueError: the weights are rounded, see `Model.compute_in`.
     """
+    if model.passes != torch.float32:
+        raise ValueError("a model in bfloat16 has lost digits of its weights; load it in float32 to save it")
     networks = {"model.": model} | ({} if discriminator is None else {DISCRIMINATOR: discriminator})
     tensors = {
         prefix + k: v.detach().cpu().contiguous() for prefix, n in networks.items() for k, v in n.state_dict().items()
@@ -73,16 +77,18 @@ def _in_order(content: bytes) -> bytes:
     return len(text).to_bytes(8, "little") + text + content[start:]
 
 
-def load(weights: str | Path, device: str | torch.device = "cpu") -> StylemapModel:
+def load(weights: str | Path, device: str | torch.device = "cpu", precision: Precision = "float32") -> StylemapModel:
     """A model of stylemaps, ready to encode, edit and synthesize: evaluation mode, no gradients for its parameters.
 
     Args:
         weights: the name of shipped weights ("avatars32"), a ``.safetensors`` file, or the folder of a training run.
+        precision: of the passes through the networks. "bfloat16" changes images by about 0.2 of 255 levels; "auto" takes it on
+            CPUs where it is faster. Such a model cannot be saved or trained.
 
     Raises:
         InputError: missing, damaged, not a weights file of this project, or of another architecture.
     """
-    model = load_any(weights, device)
+    model = load_any(weights, device, precision)
     if not isinstance(model, StylemapModel):
         raise InputError(
             f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; load_any loads it, "
@@ -91,19 +97,23 @@ def load(weights: str | Path, device: str | torch.device = "cpu") -> StylemapMod
     return model
 
 
-def load_any(weights: str | Path, device: str | torch.device = "cpu") -> Model:
+def load_any(weights: str | Path, device: str | torch.device = "cpu", precision: Precision = "float32") -> Model:
     """As `load`, a model of any architecture, which ``config.architecture`` names.
 
-    A model with vectors as latents has an encoder if the file has one.
+    A model with vectors as latents has an encoder if the file has one. Its passes are float32.
 
     Raises:
-        InputError: missing, damaged, or not a weights file of this project.
+        InputError: missing, damaged, or not a weights file of this project; bfloat16 for vectors, or on a GPU without it.
     """
     path = find_file(weights)
     config, tensors = _read(path)
     with torch.device("meta"):  # shapes without memory: every value comes from the file
         model = architectures.build(config, _has(tensors, ENCODER))
-    return _filled(model, tensors, "model.", path, device)
+    model = _filled(model, tensors, "model.", path, device)
+    kind = pick(precision, model.device, model.last_doubling())
+    if kind != torch.float32:
+        model.compute_in(kind)
+    return model
 
 
 def holds_discriminator(weights: str | Path) -> bool:

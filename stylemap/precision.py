@@ -1,32 +1,119 @@
 """How precisely a run computes: bfloat16 passes, TF32 products, and what is float32 whatever the passes are."""
 
 import contextlib
+import copy
 import functools
+import json
+import time
 from collections.abc import Callable, Iterator
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from stylemap.config import SpeedConfig
+from stylemap import reading, resources
 from stylemap.errors import InputError
+from stylemap.files import atomic
 
 AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
+OF_PROCESSORS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # torch's names of bfloat16 in x86 and ARM
+MARGIN = 1.15  # bfloat16 must be so many times as fast to be chosen
+PROBE_S, ROUNDS = 0.3, 3  # turns are taken for so long, and at least so many
+ANSWERS = "precision.json"  # in the cache folder
 
 
-def pick(config: SpeedConfig, device: torch.device) -> torch.dtype:
+# ---- the type of the passes
+
+
+def pick(precision: str, device: torch.device, part: nn.Module | None = None, learning: bool = False) -> torch.dtype:
     """The type of the networks' passes on a device.
+
+    "auto" is bfloat16 on CPUs that have it and where it is faster, by a measurement that is remembered in the cache folder: two
+    runs on one machine choose the same. While learning it is also bfloat16 on GPUs that have it.
+
+    Args:
+        precision: "auto", "float32" or "bfloat16".
+        part: of the model, what is timed, see `Model.last_doubling`; None: float32 on CPUs.
 
     Raises:
         InputError: bfloat16 on a GPU without it.
     """
-    if config.precision == "float32":
+    if precision == "float32":
         return torch.float32
-    has_it = device.type == "cuda" and torch.cuda.is_bf16_supported(including_emulation=False)
-    if config.precision == "auto":
-        return torch.bfloat16 if has_it else torch.float32
-    if device.type == "cuda" and not has_it:
-        raise InputError("this GPU has no bfloat16; give --speed.precision float32")
-    return torch.bfloat16
+    if precision == "bfloat16":
+        if device.type == "cuda" and not has_bfloat16(device):
+            raise InputError("this GPU has no bfloat16; choose the precision float32")
+        return torch.bfloat16
+    if not has_bfloat16(device):
+        return torch.float32
+    pays_here = learning if device.type == "cuda" else part is not None and remembered(part, learning)
+    return torch.bfloat16 if pays_here else torch.float32
+
+
+def has_bfloat16(device: torch.device) -> bool:
+    """Whether the hardware computes in bfloat16, rather than imitating it."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return device.type == "cpu" and any(torch.cpu.get_capabilities().get(name) for name in OF_PROCESSORS)
+
+
+def remembered(part: nn.Module, learning: bool) -> bool:
+    """`pays`, measured once for each kind of processor, torch and part. Where it cannot be noted, bfloat16 never pays."""
+    processor = torch.cpu.get_capabilities().get("cpu_name", "CPU")
+    shapes = [list(weight.shape) for weight in part.parameters() if weight.dim() == 4]
+    question = f"{processor}, torch {torch.__version__}, {'training' if learning else 'rendering'} {shapes}"
+    file = resources.cache_folder() / ANSWERS
+    try:
+        answers = reading.read_json(file)
+    except InputError:  # the first time
+        answers = {}
+    if not isinstance(answers.get(question), bool):
+        try:
+            with atomic(file) as temporary:
+                answers[question] = pays(part, learning)
+                temporary.write_text(json.dumps(answers, indent=1) + "\n")
+        except InputError:  # a folder that cannot be written
+            return False
+    return answers[question]
+
+
+def pays(part: nn.Module, learning: bool) -> bool:
+    """Whether a part of a model is faster in bfloat16, by `MARGIN`.
+
+    The two take turns in one thread, and the shortest time that the processor gave to each counts, so that other programs hardly
+    matter.
+
+    Args:
+        learning: with a backward pass and under autocast, as in training.
+    """
+    plain, low = copy.deepcopy(part), copy.deepcopy(part)
+    if not learning:
+        low.compute_in(torch.bfloat16)
+    inputs = part.inputs()
+
+    def seconds(network: nn.Module) -> float:
+        start = time.thread_time()
+        with (
+            torch.set_grad_enabled(learning),
+            torch.autocast("cpu", torch.bfloat16, enabled=learning and network is low),
+        ):
+            image = network(*inputs)
+        if learning:
+            image.sum().backward()
+        return time.thread_time() - start
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        times = [(seconds(plain), seconds(low)) for _ in range(ROUNDS)]
+        while sum(map(sum, times)) < PROBE_S:
+            times.append((seconds(plain), seconds(low)))
+    finally:
+        torch.set_num_threads(threads)
+    best, best_low = map(min, zip(*times, strict=True))
+    return best > MARGIN * best_low
+
+
+# ---- the rest of a run
 
 
 @contextlib.contextmanager

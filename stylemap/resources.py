@@ -1,4 +1,4 @@
-"""The folders that come with the project: inside an installed package, beside the package in a checkout."""
+"""The folders that come with the project, inside an installed package or beside it in a checkout; and the cache folder."""
 
 import os
 from pathlib import Path
@@ -18,7 +18,7 @@ OPERATORS = folder("op")  # of `operators`
 
 
 def cache_folder() -> Path:
-    """Where downloaded models and built kernels lie: $STYLEMAP_CACHE, else $XDG_CACHE_HOME/stylemap, else ~/.cache/stylemap."""
+    """Of downloads, measurements and built kernels: $STYLEMAP_CACHE, else $XDG_CACHE_HOME/stylemap, else ~/.cache/stylemap."""
     if folder := os.environ.get("STYLEMAP_CACHE"):
         return Path(folder)
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "stylemap"

@@ -4,6 +4,15 @@ import os
 
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
+import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from stylemap import precision  # noqa: E402
+
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def auto_is_float32(monkeypatch):
+    """Whatever the machine: no test measures it but those that are about this."""
+    monkeypatch.setattr(precision, "remembered", lambda part, learning: False)

@@ -99,7 +99,7 @@ def test_iterations_wait_for_nothing(architecture, speed):
     )
     trainee = loop.build(config, device)
     trainee.networks.model.speed_up(config.speed)
-    kind = precision.pick(config.speed, device)
+    kind = precision.pick(config.speed.precision, device)
     cycle = loop.cycle_of(config, trainee, perceptual.for_training(config.loss, device), kind=kind)
     samples = batching.assign_places(config.batch, passes=2)
     pictures = datasets.stream.first_images(datasets.Avatars(32), 8).to(device)

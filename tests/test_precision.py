@@ -1,14 +1,21 @@
-"""What is float32 whatever the passes are: it is the same in autocast as outside, and of bfloat16 as of the same numbers."""
+"""Passes in bfloat16: what they change, and who chooses them. And what is float32 whatever the passes are."""
+
+import math
+import time
 
 import numpy as np
 import pytest
 import torch
 from torch import Tensor
 
-from stylemap import inversion
+from stylemap import blend, checkpoint, inversion, precision
+from stylemap import images as pixels
 from stylemap.architectures import losses
 from stylemap.architectures.discriminator import Discriminator
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector import losses as vector_losses
+from stylemap.datasets import Avatars
+from stylemap.errors import InputError
 from stylemap.inversion import losses as inversion_losses
 from stylemap.inversion import projector
 from stylemap.metrics import classifier, heldout, latent_distance, ppl, reconstruction, swd
@@ -16,6 +23,8 @@ from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.metrics.reconstruction import mse
 from stylemap.perceptual import inception, vgg
 from stylemap.perceptual.registry import DiscriminatorFeatures
+from stylemap.precision import remembered
+from tests import tiny as models
 from tests.inversion import tiny
 from tests.metrics import toys
 
@@ -116,3 +125,117 @@ def test_autocast_does_not_reach_inside(name):
         assert torch.is_autocast_enabled("cpu")
         assert (torch.ones(1, 1) @ torch.ones(1, 1)).dtype == torch.bfloat16  # for the caller it goes on
     assert np.array_equal(found, expected)
+
+
+# ---- passes in bfloat16
+
+
+@pytest.mark.parametrize("name", ["avatars32", "avatars64", "avatars128"])
+@torch.no_grad()
+def test_images_in_bfloat16_are_those_of_float32(name):
+    """Numbers have 8 bits, half of the last is 0.25 levels of 255 of a pixel near 1; errors of layers add up to less."""
+    model, low = checkpoint.load(name), checkpoint.load(name, precision="bfloat16")
+    faces = Avatars(model.config.resolution, 4, "heldout")
+    x = pixels.from_arrays(faces[i] for i in range(4))
+    expected, found = model.encode(x), low.encode(x)
+    assert found.dtype == torch.float32
+    assert torch.linalg.vector_norm(found - expected) < 2**-6 * torch.linalg.vector_norm(expected)
+    expected, found = model.synthesize(expected).clamp(-1, 1), low.synthesize(found).clamp(-1, 1)
+    error = (found - expected) * 127.5  # levels
+    assert 0 < error.abs().mean(dim=(1, 2, 3)).max() < 0.5
+    assert error.mean(dim=(2, 3)).abs().max() < 0.3  # no tint
+    assert error.abs().max() < 6
+    psnr = [10 * math.log10(4 / (image - x).square().mean()) for image in (expected, found)]
+    assert psnr[1] == pytest.approx(psnr[0], abs=0.02)  # dB
+
+
+@pytest.fixture
+def low() -> StylemapModel:
+    model = models.model(models.SMALL)
+    model.compute_in(torch.bfloat16)
+    return model
+
+
+@torch.no_grad()
+def test_edits_take_bfloat16(low):
+    """The ways through the networks that edits go, in both spaces; the masks have soft edges."""
+    plain = models.model(models.SMALL)
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    mask = torch.linspace(-1, 2, 32).clamp(0, 1).expand(1, 1, 32, 32)
+    for space in ("w", "w+"):
+        expected, found = (blend(m, *m.encode(x).split(1), mask, space=space) for m in (plain, low))
+        assert found.dtype == torch.float32
+        assert (found - expected).abs().mean() < 2**-6 * expected.abs().mean()
+
+
+def test_rounded_weights_are_not_saved(low, tmp_path):
+    with pytest.raises(ValueError, match="load it in float32 to save it"):
+        checkpoint.save(tmp_path / "w.safetensors", low)
+
+
+def test_vectors_are_refused_and_auto_leaves_them(tmp_path):
+    checkpoint.save(tmp_path / "v.safetensors", VECTORS)
+    assert checkpoint.load_any(tmp_path / "v.safetensors", precision="auto").passes == torch.float32
+    with pytest.raises(InputError, match="give --precision float32"):
+        checkpoint.load_any(tmp_path / "v.safetensors", precision="bfloat16")
+
+
+class Slow(torch.nn.Module):
+    """Takes some times as long in float32."""
+
+    def __init__(self, times: float):
+        super().__init__()
+        self.times, self.kind = times, torch.float32
+        self.weight = torch.nn.Parameter(torch.ones(1, 1, 1, 1))
+
+    def inputs(self) -> list[Tensor]:
+        return [torch.ones(1)]
+
+    def compute_in(self, kind: torch.dtype) -> None:
+        self.kind = kind
+
+    def forward(self, x: Tensor) -> Tensor:
+        low = self.kind == torch.bfloat16 or torch.is_autocast_enabled("cpu")
+        end = time.thread_time() + 0.002 * (1 if low else self.times)
+        while time.thread_time() < end:
+            pass
+        return x * self.weight
+
+
+class TestChoice:
+    CPU = torch.device("cpu")
+
+    @pytest.mark.parametrize("learning", [False, True])
+    def test_bfloat16_must_be_faster_by_a_margin(self, learning, monkeypatch):
+        monkeypatch.setattr(precision, "PROBE_S", 0)
+        assert [precision.pays(Slow(times), learning) for times in (0.5, 1.1, 2)] == [False, False, True]
+
+    @pytest.fixture
+    def cache(self, tmp_path, monkeypatch):
+        monkeypatch.setenv("STYLEMAP_CACHE", str(tmp_path / "cache"))
+        monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
+        monkeypatch.setattr(precision, "remembered", remembered)
+        return tmp_path / "cache" / precision.ANSWERS
+
+    def test_what_was_measured_is_remembered(self, cache, monkeypatch):
+        asked = []
+        monkeypatch.setattr(precision, "pays", lambda *question: bool(asked.append(question)) or len(asked) == 1)
+        parts = [models.model(config).last_doubling() for config in (models.SMALL, models.TINY)]
+        for _ in range(2):
+            assert precision.pick("auto", self.CPU, parts[0]) == torch.bfloat16
+            assert precision.pick("auto", self.CPU, parts[1]) == torch.float32
+            assert precision.pick("auto", self.CPU, parts[0], learning=True) == torch.float32
+        assert len(asked) == 3
+        cache.write_text("damaged")
+        assert precision.pick("auto", self.CPU, parts[0]) == torch.float32  # measured anew
+
+    def test_what_cannot_be_remembered_is_not_measured(self, cache, monkeypatch):
+        cache.parent.touch()
+        monkeypatch.delattr(precision, "pays")
+        assert precision.pick("auto", self.CPU, Slow(2)) == torch.float32
+
+    @pytest.mark.parametrize("names", [(), ("avx512_bf16",), ("amx_bf16",), ("bf16",)])
+    def test_processors_say_whether_they_have_it(self, names, monkeypatch):
+        capabilities = dict.fromkeys(("avx512_f", *precision.OF_PROCESSORS), False) | dict.fromkeys(names, True)
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities)
+        assert precision.has_bfloat16(self.CPU) == bool(names)

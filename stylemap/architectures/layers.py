@@ -6,7 +6,7 @@ the same relative speed. The gain of the activation is folded into that factor, 
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 import torch
 import torch.nn.functional as F
@@ -71,6 +71,8 @@ class EqualConv(nn.Module):
         activate: leaky ReLU after it.
     """
 
+    folded = False
+
     def __init__(
         self,
         inputs: int,
@@ -89,9 +91,21 @@ class EqualConv(nn.Module):
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def forward(self, x: Tensor) -> Tensor:
-        bias = self.bias if self.bias is None or self.gain == 1 else self.bias * self.gain
-        x = self.convolve(x, self.weight * self.scale, bias)
+        if self.folded:
+            x = self.convolve(x.to(self.weight.dtype), self.weight, self.bias)
+        else:
+            bias = self.bias if self.bias is None or self.gain == 1 else self.bias * self.gain
+            x = self.convolve(x, self.weight * self.scale, bias)
         return bias_act(x, gain=1) if self.activate else x
+
+    def fold(self, kind: torch.dtype) -> None:
+        """Multiply the scale into the weight and the gain into the bias for good: faster, and it cannot be trained any more."""
+        form = torch.channels_last
+        self.weight = nn.Parameter((self.weight * self.scale).to(kind, memory_format=form), requires_grad=False)
+        if self.bias is not None:
+            self.bias = nn.Parameter((self.bias * self.gain).to(kind), requires_grad=False)
+        self.scale = self.gain = 1.0
+        self.folded = True
 
 
 class EqualLinear(nn.Module):
@@ -108,6 +122,13 @@ class EqualLinear(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = F.linear(x, self.weight * self.scale, self.bias * self.lr_mul)
         return bias_act(x) if self.activate else x
+
+
+def fold(network: nn.Module, kind: torch.dtype, exact: Collection[nn.Module] = ()) -> None:
+    """`EqualConv.fold` for all convolutions of a network; those in ``exact`` stay float32."""
+    for layer in network.modules():
+        if isinstance(layer, EqualConv):
+            layer.fold(torch.float32 if layer in exact else kind)
 
 
 def norm_groups(norm: str, channels: int) -> int | None:

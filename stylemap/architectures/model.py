@@ -33,7 +33,10 @@ class Model(nn.Module):
     Attributes:
         generator: with parts ``mapping`` and ``synthesis``.
         encoder: None where the weights have none.
+        passes: the number format of the passes through encoder, resizer and synthesis. Images and latents are float32.
     """
+
+    passes = torch.float32
 
     config: ModelConfig
     generator: nn.Module
@@ -119,6 +122,18 @@ class Model(nn.Module):
         """`moments` of ``samples`` z, which are drawn on the CPU, so that they are the same on every device."""
         rng = torch.Generator().manual_seed(seed)
         return self.moments(torch.randn(samples, self.latents.z_channels, generator=rng))
+
+    def last_doubling(self) -> nn.Module | None:
+        """The part that stands for the time of the passes, see `precision.pays`; None: float32 is taken without a measurement."""
+        return None
+
+    def compute_in(self, kind: torch.dtype) -> None:
+        """Change the number format of the passes. There is no way back: the weights are rounded, and cannot be saved or trained.
+
+        Raises:
+            InputError: models of this architecture compute in float32 alone.
+        """
+        raise InputError(f"a {self.config.architecture} model computes in float32 alone; give --precision float32")
 
     def grow_from(self, old: "Model") -> None:
         """Begin with the weights of a model of half the resolution, whose ``config.grown()`` this config is.

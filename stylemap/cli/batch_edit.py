@@ -55,6 +55,7 @@ def batch(parser: Parser) -> None:
     )
     flags.add_out_folder(parser)
     flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--precision", default="float32")
     parser.set_defaults(run=run)
 
 

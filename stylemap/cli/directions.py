@@ -101,6 +101,7 @@ def add_finding(parser: Parser) -> None:
     )
     parser.add_argument("--add", action="store_true", help="Keep the directions of other names that --out holds.")
     flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--precision", default="float32")
 
 
 def apply(parser: Parser) -> None:
@@ -119,7 +120,7 @@ def apply(parser: Parser) -> None:
     )
     flags.add(parser, "--directions")
     flags.add_out_image(parser)
-    flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(run=run_apply)
 
 
@@ -136,7 +137,7 @@ def strip(parser: Parser) -> None:
     )
     flags.add(parser, "--directions")
     flags.add_out_image(parser)
-    flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(run=run_strip)
 
 

@@ -25,6 +25,7 @@ def evaluate(parser: Parser) -> None:
     """Measure weights: reconstruction of held-out images, samples and interpolations against training images, local edits.
     Writes a report with everything a number depends on, and prints a table. docs/metrics.md defines the metrics."""
     flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--precision", default="float32")
     flags.add(parser, "--data", help=flags.DATA_OF_WEIGHTS)
     flags.add(
         parser,
@@ -88,6 +89,7 @@ def circumstances(arguments: argparse.Namespace, evaluation: "Evaluation", unsee
         "python": platform.python_version(),
         "device": str(evaluation.model.device),
         "threads": torch.get_num_threads(),
+        "precision": str(evaluation.model.passes).removeprefix("torch."),
         "weights": {
             "file": str(file),
             "sha256": provenance.sha256(file),

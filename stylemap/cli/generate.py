@@ -28,7 +28,7 @@ def samples(parser: Parser) -> None:
         help="Below 1 the images are less varied and more typical.",
     )
     flags.add_out_folder(parser, "seed0000.png and so on, and grid.png")
-    flags.add(parser, "--enlarge", "--weights", "--device")
+    flags.add(parser, "--enlarge", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_samples)
 
 
@@ -58,7 +58,7 @@ def reconstruct(parser: Parser) -> None:
     """Encode photos and render them again."""
     flags.add(parser, "--photos", required=True)
     flags.add_out_folder(parser, "NAME.png for each photo, grid.png and report.json")
-    flags.add(parser, "--enlarge", "--weights", "--device")
+    flags.add(parser, "--enlarge", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_reconstruct)
 
 
@@ -110,7 +110,7 @@ def mix(parser: Parser) -> None:
     parser.add_argument("--fine", required=True, metavar="PHOTO", help="Photo that gives the other layers.")
     flags.add(parser, "--layers", help="Layers of --coarse to take, counted from 0, the coarsest. Default: 0..1.")
     flags.add_out_image(parser)
-    flags.add(parser, "--enlarge", "--weights", "--device")
+    flags.add(parser, "--enlarge", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_mix)
 
 

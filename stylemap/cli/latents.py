@@ -56,7 +56,7 @@ def exchange(parser: Parser) -> None:
         help="Layers to exchange, counted from 0. Default: 3 and 4, as published.",
     )
     flags.add_out_folder(parser, "first and second, each as .png, .npy and .safetensors")
-    flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(run=run_exchange)
 
 
@@ -75,7 +75,7 @@ def add_film(parser: Parser, frames: int) -> None:
         metavar="FILM",
         help="Film to write, or .png for all frames on one sheet.",
     )
-    flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(enlarge=None, sheet=None)
 
 

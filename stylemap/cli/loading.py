@@ -11,6 +11,7 @@ from torch import Tensor
 from stylemap import checkpoint, decoding, devices, familiarity, images
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.config import Precision
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
 
@@ -19,11 +20,16 @@ BATCH = 16  # images per pass; bounds the memory however many files are given
 
 def load_model(arguments: argparse.Namespace) -> StylemapModel:
     """Of stylemaps, which editing takes."""
-    return checkpoint.load(arguments.weights, devices.pick(arguments.device))
+    return checkpoint.load(arguments.weights, devices.pick(arguments.device), precision_of(arguments))
 
 
 def load_any(arguments: argparse.Namespace) -> Model:
-    return checkpoint.load_any(arguments.weights, devices.pick(arguments.device))
+    return checkpoint.load_any(arguments.weights, devices.pick(arguments.device), precision_of(arguments))
+
+
+def precision_of(arguments: argparse.Namespace) -> Precision:
+    """``--precision``; float32 in verbs without it, such as those that write weights."""
+    return getattr(arguments, "precision", "float32")
 
 
 class Enlarging:

@@ -112,7 +112,7 @@ def add_blending(parser: Parser) -> None:
         parser, "--layers", help="With --space w+: the resized stylemaps to change, counted from 0. Default: all."
     )
     flags.add_out_image(parser)
-    flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--weights", "--device", "--precision")
 
 
 @without_gradients

@@ -35,7 +35,7 @@ def path(parser: Parser) -> None:
         "--rest", type=SHARE, metavar="A..B", help="When the rest of the image moves. Default: it stays as it is."
     )
     flags.add_film(parser, EASE)
-    flags.add(parser, "--space", "--hard", "--weights", "--device")
+    flags.add(parser, "--space", "--hard", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_path)
 
 
@@ -43,7 +43,7 @@ def interpolate(parser: Parser) -> None:
     """Make a film from one photo to another, on the straight line between their stylemaps. `stylemap morph path` does more."""
     parser.add_argument("photos", nargs=2, metavar="PHOTO", help="The first photo and the last.")
     flags.add_film(parser, ease="linear")
-    flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(run=run_path, mask=[], when=[], rest=None, space="w", hard=False)
 
 
@@ -85,7 +85,7 @@ def transfer(parser: Parser) -> None:
     flags.add(parser, "--mask")
     out = "Image to write. Or a film from no change to --amount: .gif or .mp4, and with --frames also .webp or .png."
     flags.add_film(parser, EASE, (*PICTURES, *ALWAYS_FILMS), out, frames=None)
-    flags.add(parser, "--space", "--hard", "--weights", "--device")
+    flags.add(parser, "--space", "--hard", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_transfer)
 
 

@@ -93,6 +93,7 @@ def project(parser: Parser) -> None:
         "--film", choices=FILM_KINDS, default="gif", help="Film to write of each photo beside its reconstruction."
     )
     flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--precision", default="float32")
     parser.set_defaults(run=run)
 
 
@@ -137,7 +138,7 @@ def run(arguments: argparse.Namespace) -> int:
         "stopping": asdict(stopping) | {"every": every} if stopping != Stopping() else None,
         "mask_sha256": arguments.mask and provenance.sha256(arguments.mask),
         "crossover_sha256": arguments.crossover and provenance.sha256(arguments.crossover),
-    }
+    } | ({"precision": "bfloat16"} if model.passes == torch.bfloat16 else {})
     settings = json.loads(json.dumps(settings))  # as they are when they are read from a file
     folder = ResultFolder(arguments.out, settings, steps, every, arguments.film, subject.device)
 

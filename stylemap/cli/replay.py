@@ -25,7 +25,7 @@ def replay(parser: Parser) -> None:
         default=None,
         help="Weights that the project was made with. Default: the shipped weights of that name.",
     )
-    flags.add(parser, "--device")
+    flags.add(parser, "--device", "--precision")
     parser.set_defaults(run=run)
 
 
@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> None:
     if not paths and ORIGINAL not in loaded.photos:
         raise InputError(f"{arguments.project} holds no original; give one with --photos")
     weights = arguments.weights or shipped_weights(loaded.weights)
-    model = checkpoint.load(weights, devices.pick(arguments.device))
+    model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
     repeat = project.Replay(model, loaded)
     photos = retouching.Photos(arguments, model, weights)
     for target, path in zip(targets, paths or [None], strict=True):

@@ -58,7 +58,7 @@ def serve(parser: Parser) -> None:
         help="Threads of the model. Default: 1 for images up to 64 pixels, else one for each core.",
     )
     parser.add_argument("--open", action="store_true", help="Open the page in the browser.")
-    flags.add(parser, "--weights", "--device")
+    flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(run=run)
 
 

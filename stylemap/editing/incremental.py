@@ -170,7 +170,7 @@ def _mix(x: Tensor, others: Sequence[tuple[Laid, Tensor]], window: Window) -> Te
 
 def _at(conv: EqualConv, x: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
     """``conv`` of x [N, C, h, w] at P places -> [N, P, C']."""
-    x = F.pad(x, (1, 1, 1, 1)).permute(0, 2, 3, 1)
+    x = F.pad(x.to(conv.weight.dtype), (1, 1, 1, 1)).permute(0, 2, 3, 1)
     three = torch.arange(3, device=x.device)
     side_by_side = x[:, rows[:, None] + three[:, None, None], columns[:, None] + three]  # the windows, [N, 3, P, 3, C]
     values = F.conv2d(

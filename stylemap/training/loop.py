@@ -79,8 +79,9 @@ def _train(
     trainee = replace(build(config, device, not past), seen=(trained_on, *(earlier[1:] if past else earlier)))
     if past:
         state.restore(content or state.load(state.path(run, seen)), config, trainee, world.first)
+    config, kind = choose_precision(config, trainee, device, world, past and past.precision)
     trainee.networks.model.speed_up(config.speed)
-    cycle = cycle_of(config, trainee, distance, world, precision.pick(config.speed, device))
+    cycle = cycle_of(config, trainee, distance, world, kind)
 
     # Records, and the stream of batches.
     meter = Meter(cycle.terms, device, world, past and past.totals)
@@ -122,6 +123,21 @@ def _train(
     if world.first:
         distributed.release(run)
     return seen
+
+
+def choose_precision(
+    config: TrainConfig, trainee: state.Trainee, device: torch.device, world: World, before: str | None = None
+) -> tuple[TrainConfig, torch.dtype]:
+    """Replace ``speed.precision`` auto by what is faster here, which all processes share, and give the type that it names.
+
+    Args:
+        before: of the run that goes on, which keeps it. Runs on CPUs that noted auto were float32.
+    """
+    asked = config.speed.precision if config.speed.precision != "auto" or before is None else before
+    part = None if before else trainee.networks.model.last_doubling()
+    kind = world.broadcast(precision.pick(asked, device, part if world.first else None, learning=True))
+    name = str(kind).removeprefix("torch.")
+    return replace(config, speed=replace(config.speed, precision=name)), kind
 
 
 def cycle_of(

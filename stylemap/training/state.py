@@ -198,12 +198,14 @@ class Past:
     images: int
     seen: tuple[Seen, ...]
     augment: str | None  # its mode
+    precision: str | None  # of its passes
     totals: Totals
 
     @classmethod
     def of(cls, content: dict) -> "Past":
         noted, config = content["data"], content["config"]
-        return cls(content["images"], unseen.from_header(noted), config["augment"]["mode"], content["totals"])
+        chosen = config["augment"]["mode"], config["speed"]["precision"]
+        return cls(content["images"], unseen.from_header(noted), *chosen, content["totals"])
 
 
 def check_data(past: Past, data: Unseen, run: Path) -> None:

@@ -7,11 +7,13 @@ import shutil
 import subprocess
 import sys
 from collections import defaultdict
+from typing import get_args
 
 import pytest
 
 from stylemap import cli, images
 from stylemap.cli import directions, flags, project, values, verbs
+from stylemap.config import Precision
 from stylemap.datasets import parts
 from stylemap.editing import edit, finding_directions, masks, motion, pasting
 from stylemap.inversion import PRESETS
@@ -107,6 +109,7 @@ def test_names_that_the_help_repeats_are_those_of_the_library():
     assert ("none", *pasting.WAYS) == flags.WAYS
     assert all(callable(getattr(motion, ease)) for ease in flags.EASES)
     assert (edit.PIXELS.most, edit.AMOUNT.most) == (flags.FARTHEST, flags.MOST_AMOUNT)
+    assert get_args(Precision) == flags.PRECISIONS
     assert flags.MOST_ENLARGED == images.MOST_TIMES
 
 

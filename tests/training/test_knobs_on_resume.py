@@ -99,6 +99,7 @@ def started(config, tmp_path_factory):
             if kind != "stylemap":
                 own = training(own, kind.split()[0], **VECTORS[kind])
                 own = replace(own, model=replace(own.model, channel_base=64))
+            own = replace(own, speed=replace(own.speed, precision="float32"))  # auto would be replaced
             made[kind] = tmp_path_factory.mktemp("started") / "run", own
             one = One()
             loop.train(own, made[kind][0], observer=one, stop=one)

@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from stylemap import architectures, checkpoint, files
+from stylemap import architectures, checkpoint, files, precision
 from stylemap.architectures import chance, losses
 from stylemap.architectures.stylemap.config import StylemapLoss, StylemapSpeed, StylemapTraining
 from stylemap.config import AugmentConfig, OptimConfig
@@ -307,9 +307,20 @@ def test_a_run_depends_on_its_seed(config, tmp_path):
     assert not torch.equal(one, other)
 
 
+def test_a_run_that_goes_on_keeps_its_precision(config, tmp_path, monkeypatch):
+    monkeypatch.setattr(precision, "has_bfloat16", lambda device: True)
+    answers = iter([True, False])
+    monkeypatch.setattr(precision, "remembered", lambda part, learning: next(answers))
+    for images in (8, 12):
+        loop.train(replace(config, images=images), tmp_path, resume=images > 8)
+        assert state.load_newest(tmp_path)["config"]["speed"]["precision"] == "bfloat16"
+    assert next(answers) is False  # it was not asked again
+
+
 def test_run_folder(config, whole):
     run = whole
-    assert architectures.train_config(yaml.safe_load((run / "config.yaml").read_text())) == config
+    took = replace(config, speed=replace(config.speed, precision="float32"))  # of auto
+    assert architectures.train_config(yaml.safe_load((run / "config.yaml").read_text())) == took
     records = read_log(run / "log.jsonl")
     assert [r["images"] for r in records] == [16, 32, 40]
     expected = {

@@ -6,9 +6,10 @@ import torch
 from torch import Tensor, nn
 
 from stylemap.architectures.growing import grow_down
+from stylemap.architectures.layers import fold
 from stylemap.architectures.model import Model, check_images, check_shape
 from stylemap.architectures.stylemap.config import StylemapConfig, StylemapSpeed
-from stylemap.architectures.stylemap.networks import Encoder, Generator
+from stylemap.architectures.stylemap.networks import Encoder, Generator, LastDoubling
 
 
 class StylemapModel(Model):
@@ -35,7 +36,7 @@ class StylemapModel(Model):
     def encode(self, images: Tensor) -> Tensor:
         """Images -> stylemaps, in one pass."""
         check_images(images, self.config.resolution, values=not self.training)
-        return self.encoder(images.contiguous(memory_format=torch.channels_last))
+        return self._given(self.encoder(images.contiguous(memory_format=torch.channels_last)))
 
     def synthesize(self, stylemap: Tensor) -> Tensor:
         """Stylemaps -> images, about [-1, 1] (not clamped)."""
@@ -44,7 +45,7 @@ class StylemapModel(Model):
     def resize(self, stylemap: Tensor) -> list[Tensor]:
         """Stylemaps -> styles: 2 log2(R / S) + 2 maps, two at each side from S to R."""
         check_shape("stylemap", stylemap, self.config.stylemap_shape)
-        return self.generator.resizer(stylemap.contiguous(memory_format=torch.channels_last))
+        return list(map(self._given, self.generator.resizer(stylemap.contiguous(memory_format=torch.channels_last))))
 
     def render(self, styles: list[Tensor]) -> Tensor:
         """Styles -> images."""
@@ -64,7 +65,7 @@ class StylemapModel(Model):
 
         They are linear in the styles but for a bias, and take three quarters of the time of `render`.
         """
-        return [layer.style(styles[i]) for layer, i in self.generator.synthesis.modulated]
+        return [self._given(layer.style(styles[i])) for layer, i in self.generator.synthesis.modulated]
 
     def render_modulated(self, modulations: Iterable[Tensor]) -> Tensor:
         """Modulations, each made no earlier than it is needed -> images."""
@@ -87,6 +88,22 @@ class StylemapModel(Model):
         for parameter in self.generator.synthesis.to_rgb.conv.parameters():
             parameter.zero_()
         grow_down(old.encoder, self.encoder)
+
+    def last_doubling(self) -> LastDoubling | None:
+        return LastDoubling(self.generator, self.config.resolution) if self.config.doublings else None
+
+    def compute_in(self, kind: torch.dtype) -> None:
+        if kind == self.passes:
+            return
+        if self.passes != torch.float32:
+            raise ValueError("the weights are rounded already; load the model anew")
+        synthesis = self.generator.synthesis
+        fold(self, kind, exact=[layer.conv for layer in (synthesis.to_rgb, *synthesis.rgb_skips)])
+        self.passes = kind
+
+    def _given(self, x: Tensor) -> Tensor:
+        """What a network made, in float32 where `compute_in` changed its passes. Training keeps what autocast makes."""
+        return x if self.passes == torch.float32 else x.float()
 
     def compilable(self) -> list[nn.Module]:
         return [*super().compilable(), self.generator.resizer, self.generator.synthesis]

@@ -13,11 +13,14 @@ from stylemap.architectures.layers import (
     ModulatedConv,
     down_blocks,
     enlarge,
+    fold,
     normal,
     pixel_norm,
     upsample,
 )
 from stylemap.architectures.stylemap.config import StylemapConfig
+
+TIMED = 64  # pixels; a whole image of 256 would take a second
 
 
 class Mapping(nn.Module):
@@ -160,6 +163,32 @@ class Generator(nn.Module):
 
     def forward(self, z: Tensor) -> Tensor:
         return self.synthesize(self.mapping(z))
+
+
+class LastDoubling(nn.Module):
+    """The layers of a generator that double the side for the last time, and make the image.
+
+    ``forward(x [N, C, H, W], style [N, K, H, W]) -> [N, 3, 2 H, 2 W]``, of a part of the image of at most `TIMED` pixels a side.
+    """
+
+    def __init__(self, generator: Generator, resolution: int):
+        super().__init__()
+        self.side = min(resolution, TIMED) // 2
+        self.resizer = generator.resizer.layers[-2:]
+        self.block, self.to_rgb = generator.synthesis.blocks[-1], generator.synthesis.to_rgb
+
+    def inputs(self) -> list[Tensor]:
+        """``x`` and ``style`` of one sample."""
+        shapes = [(1, self.side, self.side, layer.weight.shape[1]) for layer in (self.block.skip, self.resizer[0])]
+        return [torch.ones(shape).permute(0, 3, 1, 2) for shape in shapes]
+
+    def compute_in(self, kind: torch.dtype) -> None:
+        """As `StylemapModel.compute_in`."""
+        fold(self, kind, exact=[self.to_rgb.conv])
+
+    def forward(self, x: Tensor, style: Tensor) -> Tensor:
+        first = self.resizer[0](style)
+        return self.to_rgb(self.block(x, style, first), self.resizer[1](first))
 
 
 class Encoder(nn.Module):
