@@ -142,7 +142,8 @@ def _filled(
 def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
     """Fill networks with weights of the same config, or of a config that grows to it, doubling by doubling.
 
-    Encoder and discriminator are filled only if the file holds them.
+    Encoder and discriminator are filled only if the file holds them. A discriminator that is not in the file begins with the
+    layers of the encoder that is.
 
     Raises:
         InputError: as `load`, or weights of another config, named setting by setting.
@@ -154,10 +155,13 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
     steps = [*smaller, (model, discriminator)]
     start, start_discriminator = steps[0]
     reading.fill(start.generator, tensors, "model.generator.", path, assign=False)
-    if start.encoder is not None and _has(tensors, ENCODER):
+    encodes = start.encoder is not None and _has(tensors, ENCODER)
+    if encodes:
         reading.fill(start.encoder, tensors, ENCODER, path, assign=False)
     if _has(tensors, DISCRIMINATOR):
         reading.fill(start_discriminator, tensors, DISCRIMINATOR, path, assign=False)
+    elif encodes:
+        start_discriminator.begin_with(start.encoder)
     for (old, old_discriminator), (new, new_discriminator) in itertools.pairwise(steps):
         new.grow_from(old)
         grow_down(old_discriminator, new_discriminator)

@@ -149,6 +149,19 @@ class TestRoundTrip:
         assert checkpoint.read_info(tmp_path / "b.safetensors") == {}
 
 
+def test_a_discriminator_that_is_not_in_the_file_begins_with_the_layers_of_the_encoder(tmp_path):
+    model, _ = build()
+    checkpoint.save(tmp_path / "a.safetensors", model)
+    new, discriminator = build(seed=1)
+    before = {name: value.clone() for name, value in discriminator.state_dict().items()}
+    checkpoint.load_into(tmp_path / "a.safetensors", new, discriminator)
+    encoder = model.encoder.state_dict()
+    shared = [name for name in encoder if name in before]
+    assert {name.split(".")[0] for name in shared} == {"from_rgb", "blocks"}
+    for name, value in discriminator.state_dict().items():
+        assert torch.equal(value, encoder[name] if name in shared else before[name]), name
+
+
 class TestFind:
     @pytest.fixture(autouse=True)
     def shipped(self, tmp_path, monkeypatch) -> Path:

@@ -74,6 +74,11 @@ class Cycle:
         """What is random in the iteration after ``seen`` images, for the samples of all processes."""
         return chance.draw(config, seen)
 
+    @classmethod
+    def discriminates(cls, config: TrainConfig, seen: int) -> bool:
+        """Whether D learns in the iteration after ``seen`` images."""
+        return True
+
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes."""
         raise NotImplementedError

@@ -39,6 +39,16 @@ class Discriminator(nn.Module):
         self.final_conv = EqualConv(c + 1, c, 3)
         self.final_linear = nn.Sequential(EqualLinear(c * LAST_SIDE**2, c), EqualLinear(c, 1, activate=False))
 
+    @torch.no_grad()
+    def begin_with(self, encoder: nn.Module) -> None:
+        """Take over from-RGB and blocks of a trained encoder of the same config.
+
+        An untrained discriminator needs thousands of images to see what they show; this one has to learn its last layers.
+        """
+        self.from_rgb.load_state_dict(encoder.from_rgb.state_dict())
+        for mine, block in zip(self.blocks, encoder.blocks, strict=False):  # the encoder may end at another side
+            mine.load_state_dict(block.state_dict())
+
     def features(self, images: Tensor) -> list[Tensor]:
         """What from-RGB and every block see in the images, from side R down to 4: each [N, C_r, r, r]."""
         x = self.from_rgb(images)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from stylemap import checkpoint, datasets, files, reading
+from stylemap import architectures, checkpoint, datasets, files, reading
 from stylemap.architectures import chance
 from stylemap.checkpoint import CONFIG_FILE
 from stylemap.config import TrainConfig
@@ -141,7 +141,9 @@ class Records:
         info = {"images": seen, "seed": self.config.seed, **unseen.to_header(self.trainee.seen)}
         if seen in scores:
             info["heldout_mse"] = scores[seen]  # `familiarity` compares photos with it
-        checkpoint.save(newest, self.trainee.average, self.trainee.networks.discriminator, info)
+        learns = architectures.cycle_class(self.config.model).discriminates(self.config, seen - self.config.batch)
+        discriminator = self.trainee.networks.discriminator if learns else None  # random weights are of no use
+        checkpoint.save(newest, self.trainee.average, discriminator, info)
         files.copy(newest, self.run / "weights.safetensors")
         best, kept = state.prune(self.run, self.config.keep_states, scores, seen)
         for old in self.run.glob("weights-*.safetensors"):

@@ -103,10 +103,13 @@ class StylemapLoss(LossConfig):
     discriminator_reconstruction: Weight = 1.0
     """Weight of the adversarial loss by which the discriminator learns to tell reconstructions from real images."""
     autoencoder_images: Annotated[int, Range(0)] = 0
-    """For this many images at the start, train only the reconstruction of images, without the discriminator. 0 means
-    none, as published."""
+    """For this many images at the start, train only the reconstruction of images, without the discriminator. It then
+    begins with the layers of the encoder. 0 means none, as published."""
+    discriminator_images: Annotated[int, Range(0)] = 0
+    """For this many images after that, only the discriminator learns. Then generator and encoder meet one that knows
+    something. 0 means none, as published."""
     transplants: float = 0.0
-    """Share of the reconstructions in that phase that are transplants: a part of another image is laid over the
+    """Share of the reconstructions without the discriminator that are transplants: a part of another image is laid over the
     stylemaps, at any place and size, and the target is the same done to the pixels. Transplants then work at places
     where no training image has such a part. 0 means none, as published."""
 

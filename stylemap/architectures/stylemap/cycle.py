@@ -35,21 +35,31 @@ class StylemapCycle(Cycle):
     def draw(cls, config: StylemapTraining, seen: int) -> StylemapChance:
         return transplants.draw(config, seen)
 
+    @classmethod
+    def discriminates(cls, config: StylemapTraining, seen: int) -> bool:
+        return seen >= config.loss.autoencoder_images
+
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes.
 
-        While less than ``loss.autoencoder_images`` are seen, only the image cycle learns, without D.
+        While less than ``loss.autoencoder_images`` are seen, only the image cycle learns, without D. Then D begins with E's
+        layers, and for ``loss.discriminator_images`` it learns alone.
         """
-        if seen < self.config.loss.autoencoder_images:
+        if not self.discriminates(self.config, seen):
             return self.image_step(passes, adversarial=False)
-        terms, stylemaps, fakes = self.generator_step(passes)
-        terms |= self.latent_step(stylemaps, fakes)
-        del stylemaps, fakes
+        if seen and not self.discriminates(self.config, seen - self.config.batch):
+            self.networks.discriminator.begin_with(self.networks.encoder)
+        alone = seen < self.config.loss.autoencoder_images + self.config.loss.discriminator_images
+        terms = {} if alone else self._sample_steps(passes)
         more, judged = self.discriminator_step(passes)
         terms |= more
         if self._penalty_is_due(seen):
             terms |= self.penalty_step(passes, judged)
-        return terms | self.image_step(passes, judged)
+        return terms if alone else terms | self.image_step(passes, judged)
+
+    def _sample_steps(self, passes: list[Pass]) -> Terms:
+        terms, stylemaps, fakes = self.generator_step(passes)
+        return terms | self.latent_step(stylemaps, fakes)
 
     def _fakes(self, part: Pass, alone: bool) -> Fakes:
         """Samples and reconstructions.

@@ -248,6 +248,35 @@ class TestWarmups:
             assert "model.encoder" in changed(cycle.networks, before)
         assert "discriminator_fake" in cycle.iterate([part], 8)
 
+    @pytest.mark.parametrize("start", [0, 8])
+    def test_discriminator(self, config, start):
+        loss = replace(config.loss, autoencoder_images=start, discriminator_images=8)
+        cycle, part = make(replace(config, loss=loss))
+        for seen in (start, start + 4):
+            before = snapshot(cycle.networks)
+            assert "discriminator_fake" in cycle.iterate([part], seen)
+            assert changed(cycle.networks, before) == {"discriminator"}
+        assert "generator_adversarial" in cycle.iterate([part], start + 8)
+
+    def test_then_the_discriminator_begins_with_the_layers_of_the_encoder(self, config, monkeypatch):
+        cycle, part = make(replace(config, loss=replace(config.loss, autoencoder_images=4)))
+        seen = []
+        monkeypatch.setattr(cycle, "generator_step", lambda passes: seen.append(snapshot(cycle.networks)) or 1 / 0)
+        for images in (4, 8):
+            cycle.image_step([part], adversarial=False)
+            with pytest.raises(ZeroDivisionError):
+                cycle.iterate([part], images)
+        same = [
+            [
+                torch.equal(state[f"discriminator.{name}"], state[f"model.encoder.{name}"])
+                for name, _ in cycle.networks.encoder.named_parameters()
+                if f"discriminator.{name}" in state
+            ]
+            for state in seen
+        ]
+        assert len(same[0]) > 5 and all(same[0])  # when the phase is over
+        assert not any(same[1])  # and not once more
+
 
 def test_penalties_are_due_every_so_many_iterations(config):
     """With batches of 4, every 4th iteration: at 0, 16, 32 images."""
