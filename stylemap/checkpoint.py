@@ -14,6 +14,7 @@ from safetensors.torch import save as serialize
 from torch import nn
 
 from stylemap import architectures, reading
+from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.growing import grow_down
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
@@ -139,7 +140,7 @@ def _filled(
     return network.to(memory_format=torch.channels_last).eval().requires_grad_(False).to(device)
 
 
-def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> None:
+def load_into(weights: str | Path, model: Model, discriminator: Discriminator) -> None:
     """Fill networks with weights of the same config, or of a config that grows to it, doubling by doubling.
 
     Encoder and discriminator are filled only if the file holds them. A discriminator that is not in the file begins with the
@@ -155,13 +156,13 @@ def load_into(weights: str | Path, model: Model, discriminator: nn.Module) -> No
     steps = [*smaller, (model, discriminator)]
     start, start_discriminator = steps[0]
     reading.fill(start.generator, tensors, "model.generator.", path, assign=False)
-    encodes = start.encoder is not None and _has(tensors, ENCODER)
-    if encodes:
-        reading.fill(start.encoder, tensors, ENCODER, path, assign=False)
+    encoder = start.encoder if _has(tensors, ENCODER) else None
+    if encoder is not None:
+        reading.fill(encoder, tensors, ENCODER, path, assign=False)
     if _has(tensors, DISCRIMINATOR):
         reading.fill(start_discriminator, tensors, DISCRIMINATOR, path, assign=False)
-    elif encodes:
-        start_discriminator.begin_with(start.encoder)
+    elif encoder is not None:
+        start_discriminator.begin_with(encoder)
     for (old, old_discriminator), (new, new_discriminator) in itertools.pairwise(steps):
         new.grow_from(old)
         grow_down(old_discriminator, new_discriminator)

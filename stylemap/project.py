@@ -66,11 +66,12 @@ class Project:
             raise InputError(f"the project needs other weights, {self.weights!r}; these are of the same size")
 
 
+LATER = {"rgb_skips": 0, "mapping": "mlp"}  # settings younger than some projects, as they are in those
+
+
 def fingerprint(model: StylemapModel) -> str:
     """32 hex digits that differ where generator or encoder differ in anything."""
-    settings = asdict(model.config)
-    if not settings["rgb_skips"]:
-        del settings["rgb_skips"]  # so that projects fit that are older than this setting
+    settings = {name: value for name, value in asdict(model.config).items() if LATER.get(name) != value}
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(f"{name} {list(tensor.shape)}".encode())

@@ -14,9 +14,8 @@ from stylemap.errors import InputError, quoted
 from stylemap.schema import flat, names, parse, require
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from stylemap.architectures.cycle import Cycle
+    from stylemap.architectures.discriminator import Discriminator
     from stylemap.architectures.model import Model
 
 
@@ -71,7 +70,7 @@ def build(config: ModelConfig, encoder: bool = True) -> "Model":
     return pkgutil.resolve_name(of(config).model)(config, encoder=encoder)
 
 
-def build_discriminator(config: ModelConfig) -> "nn.Module":
+def build_discriminator(config: ModelConfig) -> "Discriminator":
     """The discriminator of a config, with random weights."""
     return pkgutil.resolve_name(of(config).discriminator)(config)
 

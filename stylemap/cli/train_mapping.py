@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser
-from stylemap.cli.values import OutputFile, real, whole
+from stylemap.cli.values import OutputFile, whole
 from stylemap.errors import InputError
 
 if TYPE_CHECKING:
@@ -20,18 +20,17 @@ LINES = 10  # of a training
 
 
 def train_mapping(parser: Parser) -> None:
-    """Train the mapping network alone. Samples then look like the images that the encoder knows. Use it after a training
+    """Train a mapping network alone. Samples then look like the images that the encoder knows. Use it after a training
     with --loss.autoencoder-images, which leaves the mapping network untrained. It takes minutes on a CPU, because it
     looks at stylemaps instead of images. Reconstructions and edits stay as they are. Ctrl-C stops early and keeps the result."""
     flags.add(parser, "--weights", "--device")
     flags.add(parser, "--data", help="Training images. Default: those that the weights were trained on.")
-    flags.add(parser, "--count", default=16_000, help="Number of training images to encode.")
+    flags.add(parser, "--count", default=32_000, help="Number of training images to encode.")
     parser.add_argument(
-        "--iterations", type=whole(1, 10_000_000), default=6000, metavar="N", help="Steps of the training."
+        "--iterations", type=whole(1, 10_000_000), default=8000, metavar="N", help="Steps of the training."
     )
-    parser.add_argument("--batch", type=whole(4, 4096), default=32, metavar="N", help="Number of stylemaps in a step.")
     parser.add_argument(
-        "--r1-gamma", type=real(0, 1e6), default=5.0, metavar="X", help="Weight of the gradient penalty."
+        "--batch", type=whole(4, 65536), default=512, metavar="N", help="Number of stylemaps in a step."
     )
     flags.add(parser, "--seed")
     flags.add(parser, "--workers", default=0)
@@ -61,9 +60,8 @@ def run(arguments: argparse.Namespace) -> None:
     )
     before = _distance(model, unseen)
     print(f"distance between stylemaps of samples and of {len(unseen)} held-out images: {before:.3f}", flush=True)
-    config = mapping.MappingTraining(
-        iterations=arguments.iterations, batch=arguments.batch, r1_gamma=arguments.r1_gamma, seed=arguments.seed
-    )
+    model = mapping.with_flow(model, training, arguments.seed)
+    config = mapping.MappingTraining(iterations=arguments.iterations, batch=arguments.batch, seed=arguments.seed)
     with Stop() as stop, tqdm(total=config.iterations, unit="step", disable=None, dynamic_ncols=True) as bar:
 
         def advance(done: int) -> None:
@@ -72,7 +70,7 @@ def run(arguments: argparse.Namespace) -> None:
                 tqdm.write(f"{done:>9} steps  distance {_distance(model, unseen):.3f}")
                 sys.stdout.flush()
 
-        done = mapping.train_mapping(model, training, config, advance, stop)
+        done = mapping.train_mapping(model, training, unseen, config, advance, stop)
     if not done:
         raise InputError("stopped before the first step; nothing was written")
     info = checkpoint.read_info(arguments.weights)
@@ -85,8 +83,7 @@ def _distance(model: "StylemapModel", encoded: "Tensor") -> float:
     import torch
 
     from stylemap.metrics import streams, swd
-    from stylemap.training.mapping import LEAST_DEVIATION
 
     mapped = torch.cat([w.cpu() for w in streams.mapped(model, streams.noise(model, len(encoded)))])
-    deviation = encoded.std(dim=(0, 2, 3), keepdim=True).clamp(min=LEAST_DEVIATION)
+    deviation = encoded.std(dim=(0, 2, 3), keepdim=True).clamp(min=1e-4)
     return swd.sliced((mapped / deviation).flatten(1), (encoded / deviation).flatten(1))

@@ -1,161 +1,148 @@
-"""Training of the mapping network alone, on stylemaps instead of images.
+"""Training of a mapping network alone, on stylemaps instead of images.
 
 After the image cycle alone (``loss.autoencoder_images``), the generator draws what the encoder saw, and nothing has taught the
-mapping network: samples are noise. A small discriminator then compares mapped z with the stylemaps of encoded images, as in
-latent-space GANs over an autoencoder (Achlioptas et al. 2018, arXiv 1707.02392, section 4). It looks at a few cells instead of
-an image, so a step takes a hundredth of a step on images.
+mapping network: samples are noise. A flow learns how the stylemaps of encoded images are distributed, by flow matching
+(Lipman et al. 2023, arXiv 2210.02747): a regression, so nothing can collapse, and a step takes a thousandth of a step on images.
 """
 
 import copy
+import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylemap import randomness
-from stylemap.architectures import losses
-from stylemap.architectures.cycle import frozen
-from stylemap.architectures.discriminator import minibatch_stddev
-from stylemap.architectures.layers import DownBlock, EqualConv, EqualLinear
-from stylemap.architectures.stylemap.config import StylemapConfig
+from stylemap.architectures.layers import pixel_norm
+from stylemap.architectures.stylemap.flow import FlowMapping
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.architectures.stylemap.networks import Mapping
-from stylemap.operators.bias_act import GAIN, SLOPE
 from stylemap.randomness import Purpose
 from stylemap.training import ema
 
-LAST_SIDE = 4  # at most: larger maps are halved down to it
-LEAST_DEVIATION = 1e-4  # of a channel of the stylemaps
-DECAY = 0.998  # of the running average of the weights, per iteration
-CALIBRATION = 1 << 62  # a place of random numbers that no iteration has
-MAPPED, ROUNDS = 512, 20  # z and rounds of the calibration
+LEAST_DEVIATION = 1e-4  # of a principal component, as a share of the largest; less is rounding
+DECAY = 0.999  # of the running average of the weights, per iteration
+WARMUP = 200  # iterations
+POWER_ITERATIONS = 4  # of the randomised search for principal components
+EXAMINED, EXAMINATION = 4096, 1 << 62  # points at which held-out stylemaps are tried, and a place of random numbers
 
 
 @dataclass(frozen=True)
 class MappingTraining:
-    """How the mapping network is trained alone."""
+    """How a flow is trained."""
 
-    iterations: int = 6000
-    """Steps of both networks."""
-    batch: int = 32
-    """Stylemaps of each kind in a step."""
-    lr: float = 2e-4
-    """Learning rate of the mapping network as it acts: of Adam, divided by ``model.mapping_lr_mul``."""
-    discriminator_lr: float = 2e-3
-    """Learning rate of the discriminator."""
-    r1_gamma: float = 5.0
-    """Weight of R1, the gradient penalty on stylemaps of images."""
-    r1_every: int = 8
-    """Iterations between gradient penalties; each is multiplied by this number."""
+    iterations: int = 8000
+    batch: int = 512
+    """Stylemaps in a step."""
+    lr: float = 1e-3
+    """Learning rate of AdamW at first. It falls to 0 along a cosine."""
+    examine_every: int = 500
+    """Iterations between measurements on held-out stylemaps. The best average is kept."""
     seed: int = 0
-    """Of the order of the stylemaps, of z, and of the discriminator's first weights."""
+    """Of the order of the stylemaps, of z, and of the first weights."""
 
 
-class StylemapDiscriminator(nn.Module):
-    """Stylemaps [N, C, S, S] -> logits [N, 1], positive for stylemaps of images.
+def with_flow(model: StylemapModel, stylemaps: Tensor, seed: int = 0) -> StylemapModel:
+    """The model with a flow as its mapping network, which knows mean and principal components of stylemaps, but is not trained.
 
     Args:
-        mean, deviation: [C, S, S] and [C, 1, 1] of the stylemaps of images, by which all are standardised.
+        stylemaps: [M, C, S, S].
     """
-
-    def __init__(self, config: StylemapConfig, mean: Tensor, deviation: Tensor):
-        super().__init__()
-        c, side = 2 * config.stylemap_channels, config.stylemap_size
-        self.register_buffer("mean", mean)
-        self.register_buffer("deviation", deviation)
-        layers: list[nn.Module] = [EqualConv(config.stylemap_channels, c, 3)]
-        while side > LAST_SIDE:
-            layers.append(DownBlock(c, c))
-            side //= 2
-        self.blocks = nn.Sequential(*layers)
-        self.final_conv = EqualConv(c + 1, c, 3)
-        self.final_linear = nn.Sequential(EqualLinear(c * side**2, c), EqualLinear(c, 1, activate=False))
-
-    def forward(self, stylemaps: Tensor) -> Tensor:
-        x = self.blocks((stylemaps - self.mean) / self.deviation)
-        return self.final_linear(self.final_conv(minibatch_stddev(x)).flatten(1))
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        new = StylemapModel(replace(model.config, mapping="flow")).to(model.device).eval().requires_grad_(False)
+        flow = _flow(new)
+        mean = stylemaps.mean(dim=0, keepdim=True)
+        flat = (stylemaps - mean).flatten(1)
+        rank = min(*flat.shape, len(flow.basis))
+        _, singular, axes = torch.svd_lowrank(flat, rank, niter=POWER_ITERATIONS)
+    kept = {name: x for name, x in model.state_dict().items() if not name.startswith("generator.mapping.")}
+    new.load_state_dict(kept, strict=False)
+    c = model.config.stylemap_channels
+    deviations = singular / len(flat) ** 0.5
+    known = deviations > LEAST_DEVIATION * deviations[0]
+    deviations[c:] = deviations[c:].square().mean().sqrt()  # one scale, so that the larger of the others count more
+    flow.mean.copy_(mean)
+    flow.basis.zero_()
+    flow.basis[:rank] = (axes * deviations * known).T
+    return new
 
 
 def train_mapping(
     model: StylemapModel,
     stylemaps: Tensor,
+    heldout: Tensor,
     config: MappingTraining,
     advance: Callable[[int], None] = lambda done: None,
     stop: Callable[[], bool] = lambda: False,
 ) -> int:
-    """Train the mapping network of a model until mapped z are like the stylemaps of images; nothing else changes.
+    """Train the flow of a model `with_flow` until it carries z to where stylemaps of images are; nothing else changes.
 
-    The network gets the running average of its weights.
+    The flow gets a running average of its weights, as it was when held-out stylemaps fitted best.
 
     Args:
         stylemaps: [M, C, S, S], of encoded training images.
-        advance: called after each iteration, with the number of those done. The model has the average by then.
+        heldout: [M', C, S, S], of other images.
+        advance: called after each iteration, with the number of those done.
         stop: asked before each iteration whether to stop there.
 
     Returns:
         The number of iterations done.
     """
-    device = model.device
-    deviation, mean = (x.to(device) for x in torch.std_mean(stylemaps, dim=0))
-    deviation = deviation.clamp(min=LEAST_DEVIATION)
-    scale = deviation.square().mean(dim=(1, 2), keepdim=True).sqrt()
-    with torch.random.fork_rng(devices=[]):
-        torch.manual_seed(config.seed)
-        discriminator = StylemapDiscriminator(model.config, mean, scale).to(device)
-    mapping = copy.deepcopy(model.generator.mapping)
-    _calibrate(mapping, mean, deviation, config.seed)
-    mapping.requires_grad_(True)
-    average = model.generator.mapping
-    lr = config.lr / model.config.mapping_lr_mul
-    optimizers = [
-        torch.optim.Adam(network.parameters(), lr=rate, betas=(0.0, 0.99), fused=True)
-        for network, rate in ((mapping, lr), (discriminator, config.discriminator_lr))
-    ]
-    done = 0
+    best = _flow(model)
+    flow, average = copy.deepcopy(best).requires_grad_(True), copy.deepcopy(best)
+    points, unseen = (_components(best, x) for x in (stylemaps, heldout))
+    optimizer = torch.optim.AdamW(flow.parameters(), lr=config.lr, fused=True)
+    rng = randomness.generator(Purpose.MAPPING, config.seed, EXAMINATION)
+    examination = unseen[torch.from_numpy(rng.integers(len(unseen), size=EXAMINED))]
+    least, done = math.inf, 0
     while done < config.iterations and not stop():
+        rate = min(1.0, (done + 1) / WARMUP) * (1 + math.cos(math.pi * done / config.iterations)) / 2
+        optimizer.param_groups[0]["lr"] = config.lr * rate
         rng = randomness.generator(Purpose.MAPPING, config.seed, done)
-        real = stylemaps[torch.from_numpy(rng.integers(len(stylemaps), size=config.batch))].to(device)
-        z = torch.from_numpy(rng.standard_normal((config.batch, model.latents.z_channels), "float32")).to(device)
-        # Mapped z fool the discriminator.
-        with frozen(discriminator):
-            fake = mapping(z)
-            _step(optimizers[0], losses.fools(discriminator(fake)).mean())
-        # The discriminator tells them from stylemaps of images.
-        loss = losses.is_real(discriminator(real)).mean() + losses.is_fake(discriminator(fake.detach())).mean()
-        if done % config.r1_every == 0:
-            real.requires_grad_(True)
-            penalty = losses.gradient_penalty(real, discriminator(real)).mean()
-            loss = loss + config.r1_gamma / 2 * config.r1_every * penalty
-        _step(optimizers[1], loss)
+        batch = points[torch.from_numpy(rng.integers(len(points), size=config.batch))]
+        loss = _loss(flow, batch, rng)
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        optimizer.step()
         done += 1
-        decay = min(DECAY, (done - 1) / (done + 9))  # shorter at first, to forget the beginning
-        ema.update(average, mapping, decay)
+        ema.update(average, flow, min(DECAY, done / (done + 10)))  # shorter at first, to forget the beginning
+        if done % config.examine_every == 0 or done == config.iterations:
+            with torch.no_grad():
+                error = float(
+                    _loss(average, examination, randomness.generator(Purpose.MAPPING, config.seed, EXAMINATION + 1))
+                )
+            if error < least:
+                least = error
+                best.load_state_dict(average.state_dict())
         advance(done)
+    if done and least == math.inf:  # stopped before the first examination
+        best.load_state_dict(average.state_dict())
     return done
 
 
-@torch.no_grad()
-def _calibrate(mapping: Mapping, mean: Tensor, deviation: Tensor, seed: int) -> None:
-    """Scale and shift the outputs so that mapped z have the mean and the deviation of stylemaps, both [C, S, S].
-
-    A start that depends on the data (Salimans and Kingma 2016): the last biases would take thousands of steps to get there.
-    The output scales with the last layer. To shift it through the leaky ReLU takes Newton steps, hence the rounds.
-    """
-    last = mapping.layers[-1]
-    rng = randomness.generator(Purpose.MAPPING, seed, CALIBRATION)
-    z = torch.from_numpy(rng.standard_normal((MAPPED, mapping.layers[0].weight.shape[1]), "float32")).to(mean.device)
-    for _ in range(ROUNDS):
-        w = mapping(z)
-        scale = (deviation / w.std(dim=0).clamp(min=LEAST_DEVIATION)).flatten()
-        last.weight *= scale[:, None]
-        last.bias *= scale
-        w = mapping(z)
-        slope = GAIN * torch.where(w > 0, 1.0, SLOPE).mean(dim=0)
-        last.bias += ((mean - w.mean(dim=0)) / slope).flatten() / last.lr_mul
+def _flow(model: StylemapModel) -> FlowMapping:
+    mapping = model.generator.mapping
+    if not isinstance(mapping, FlowMapping):
+        raise ValueError("the mapping network is no flow; `with_flow` gives the model one")
+    return mapping
 
 
-def _step(optimizer: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()
-    optimizer.step()
+def _components(flow: FlowMapping, stylemaps: Tensor) -> Tensor:
+    """[M, Q]: the shares of the rows of the basis in stylemaps."""
+    squares = flow.basis.square().sum(dim=1)
+    inverse = torch.where(squares > 0, flow.basis.T / squares, 0.0)
+    return torch.cat([(x.to(flow.mean.device) - flow.mean).flatten(1) @ inverse for x in stylemaps.split(1000)])
+
+
+def _loss(flow: FlowMapping, components: Tensor, rng: np.random.Generator) -> Tensor:
+    """Mean squared errors of the velocity, on straight ways from z to components [N, Q], and of the other components."""
+    c = flow.shape[0]
+    target, others = components[:, :c], components[:, c:]
+    z = pixel_norm(torch.from_numpy(rng.standard_normal(target.shape, "float32")).to(target))
+    time = torch.from_numpy(rng.random(len(target), "float32")).to(target)
+    error = (flow.velocity(torch.lerp(z, target, time[:, None]), time) - (target - z)).square().mean()
+    if flow.others is not None:
+        error = error + (flow.others(target) - others).square().mean()
+    return error

@@ -27,6 +27,9 @@ class StylemapConfig(ModelConfig):
     """Side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32. A larger map reconstructs better, but edits show more."""
     stylemap_channels: Channels = 64
     """Number of channels of the stylemap, and the length of z."""
+    mapping: Literal["mlp", "flow"] = "mlp"
+    """Mapping network, which makes a stylemap of z. mlp is the published one, which learns with the generator. flow is what
+    `stylemap train-mapping` trains alone."""
     norm: Literal["layer", "instance", "batch", "group"] = "layer"
     """Normalisation before modulation. layer is the published one. The others are ablations of the paper."""
     linear_rgb: bool = False
@@ -134,3 +137,10 @@ class StylemapTraining(TrainConfig):
     model: StylemapConfig = field(default_factory=StylemapConfig)
     loss: StylemapLoss = field(default_factory=StylemapLoss)
     speed: StylemapSpeed = field(default_factory=StylemapSpeed)
+
+    def __post_init__(self):
+        super().__post_init__()
+        require(
+            self.model.mapping == "mlp" or self.init_from is not None,
+            "model.mapping flow is not trained here: `stylemap train-mapping` makes one, and init_from starts from it",
+        )

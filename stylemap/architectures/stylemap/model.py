@@ -9,6 +9,7 @@ from stylemap.architectures.growing import grow_down
 from stylemap.architectures.layers import fold
 from stylemap.architectures.model import Model, check_images, check_shape
 from stylemap.architectures.stylemap.config import StylemapConfig, StylemapSpeed
+from stylemap.architectures.stylemap.flow import FlowMapping
 from stylemap.architectures.stylemap.networks import Encoder, Generator, LastDoubling
 
 
@@ -77,7 +78,9 @@ class StylemapModel(Model):
         return self.generator.mapping(z)
 
     def mean_latent(self) -> Tensor:
-        """[1, C, S, S]: the mean over 4096 fixed z."""
+        """[1, C, S, S]: the mean of encoded images that a flow has kept, or the mean over 4096 fixed z."""
+        if isinstance(self.generator.mapping, FlowMapping):
+            return self.generator.mapping.mean
         return self.mean_mapped(torch.randn(4096, self.latents.z_channels, generator=torch.Generator().manual_seed(0)))
 
     @torch.no_grad()

@@ -19,6 +19,7 @@ from stylemap.architectures.layers import (
     upsample,
 )
 from stylemap.architectures.stylemap.config import StylemapConfig
+from stylemap.architectures.stylemap.flow import FlowMapping
 
 TIMED = 64  # pixels; a whole image of 256 would take a second
 
@@ -153,7 +154,7 @@ class Generator(nn.Module):
 
     def __init__(self, config: StylemapConfig):
         super().__init__()
-        self.mapping = Mapping(config)
+        self.mapping = FlowMapping(config) if config.mapping == "flow" else Mapping(config)
         self.resizer = Resizer(config)
         self.synthesis = Synthesis(config, self.resizer.channels)
 

@@ -6,14 +6,16 @@ import pytest
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from stylemap import perceptual
+from stylemap import checkpoint, perceptual
 from stylemap.architectures import losses
 from stylemap.architectures.chance import Chance
 from stylemap.architectures.cycle import Pass, frozen
 from stylemap.architectures.stylemap import transplants
 from stylemap.architectures.stylemap.config import StylemapLoss
 from stylemap.architectures.stylemap.cycle import StylemapCycle
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import OptimConfig
+from stylemap.errors import InputError
 from stylemap.training import loop
 from stylemap.training.batching import assign_places
 from stylemap.training.monitor import Meter
@@ -411,3 +413,20 @@ def test_a_run_in_float32_is_so_in_a_callers_autocast(config):
             terms.update(cycle.iterate([part], 0))
     assert "r1_penalty" in found
     assert found == expected
+
+
+def test_a_flow_gives_samples_but_does_not_learn_from_them(config, tmp_path):
+    """It was trained alone; gradients would go through all its steps."""
+    flow = replace(config.model, mapping="flow")
+    checkpoint.save(tmp_path / "w.safetensors", StylemapModel(flow))
+    config = replace(config, model=flow, init_from=str(tmp_path / "w.safetensors"))
+    cycle, part = make(config)
+    before = snapshot(cycle.networks)
+    assert "generator_adversarial" in cycle.iterate([part], 0)
+    after = changed(cycle.networks, before)
+    assert "discriminator" in after and "model.generator.mapping" not in after
+
+
+def test_a_flow_has_to_come_from_weights(config):
+    with pytest.raises(InputError, match="train-mapping"):
+        replace(config, model=replace(config.model, mapping="flow"))
