@@ -65,7 +65,7 @@ def measure(name: str, device: torch.device, rounds: int) -> dict:
             start, end = styles if resized else map(plain_styles, (a, b))
             return render(composing.compose(start, [composing.Change(patch, end)], side))
 
-        return plainly, lambda: edited(model, original, [patch_change(patch, *reference)], "w+")
+        return plainly, lambda: edited(model, original, [patch_change(patch, reference)], "w+")
 
     def plain_styles(stylemap: Tensor) -> list[Tensor]:
         return [x.contiguous() for x in resize(stylemap.contiguous())]

@@ -115,7 +115,7 @@ class PlainModulatedConv(nn.Module):
         self.conv = ours.conv if choices.shared_weights else PlainConv(ours.conv, self.order)
         self.fused = choices.fused_modulation
 
-    def forward(self, x: Tensor, style: Tensor, modulated: bool = False) -> Tensor:
+    def forward(self, x: Tensor, style: Tensor, *how: bool) -> Tensor:
         if hasattr(self, "style"):
             gamma, beta = self.style(style).chunk(2, dim=1)
         else:

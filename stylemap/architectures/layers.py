@@ -143,7 +143,7 @@ class ModulatedConv(nn.Module):
     are the same for all samples: there is no demodulation and no per-sample kernel.
 
     ``forward(x [N, inputs, H, W], style [N, styles, H, W]) -> [N, outputs, H', W']``; with ``modulated`` the style is gamma and
-    beta already, [N, 2 inputs, H, W], which are ``self.style(style)``.
+    beta already, [N, 2 inputs, H, W], which are ``self.style(style)``. Without ``normalise`` the norm is in gamma and beta.
     """
 
     def __init__(
@@ -164,8 +164,11 @@ class ModulatedConv(nn.Module):
         self.batch_norm = nn.BatchNorm2d(inputs, affine=False) if self.groups is None else nn.Identity()
         self.conv = EqualConv(inputs, outputs, kernel, convolve, activate=activate)
 
-    def forward(self, x: Tensor, style: Tensor, modulated: bool = False) -> Tensor:
-        return self.conv(modulate(self.batch_norm(x), style if modulated else self.style(style), self.groups))
+    def forward(self, x: Tensor, style: Tensor, modulated: bool = False, normalise: bool = True) -> Tensor:
+        modulation = style if modulated else self.style(style)
+        if not normalise:
+            return self.conv(modulate(x, modulation, None))
+        return self.conv(modulate(self.batch_norm(x), modulation, self.groups))
 
 
 class DownBlock(nn.Module):

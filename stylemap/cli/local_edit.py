@@ -211,7 +211,7 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
     placed = patches(photos, original, taken)
     stylemaps = [encode(photo, patch.placement.flip) for patch, photo in zip(placed, taken, strict=True)]
     known, *parts = applying.known_of(model, [encode(original), *stylemaps], space, photos.paste)
-    changes = [blending.patch_change(patch, *part) for patch, part in zip(placed, parts, strict=True)]
+    changes = [blending.patch_change(patch, part) for patch, part in zip(placed, parts, strict=True)]
     if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
         raise InputError("a part lies outside of the frame after the shift; shift it less")
     photos.write(arguments.out, original, applying.apply_changes(model, known, changes, space, photos.paste))

@@ -68,6 +68,7 @@ def apply(
     references: Mapping[int, Reference],
     how: pasting.How = "none",
     cache: Cache | None = None,
+    rough: bool = False,
 ) -> Edited:
     """The image of an edit. Without steps it is the reconstruction.
 
@@ -76,6 +77,7 @@ def apply(
         references: by slot.
         how: as in `apply_changes`.
         cache: outlives this edit; None: there is none.
+        rough: in w+ an `incremental.preview` will do, if the cache has room for it.
 
     Raises:
         InputError: an edit of another model, or a slot that holds no reference.
@@ -88,11 +90,13 @@ def apply(
         reference = references[patch.reference]
         taken.append(reference.mirrored if patch.placement.flip else reference.stylemap)
     first, *parts = known_of(model, [stylemap, *taken], edit.space, how, cache)
+    if rough and edit.space == "w+" and cache is not None:
+        first = cache.drawn(stylemap)
 
     def maps_of(w: Tensor) -> list[Tensor]:
         return first.maps if w is stylemap else in_space(model, w, edit.space)
 
-    changes = [patch_change(patch, *part) for patch, part in zip(edit.patches, parts, strict=True)]
+    changes = [patch_change(patch, part) for patch, part in zip(edit.patches, parts, strict=True)]
     changes += [push_change(push, stylemap, maps_of) for push in edit.pushes]
     return apply_changes(model, first, changes, edit.space, how)
 

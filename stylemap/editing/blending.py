@@ -13,7 +13,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.composing import Change, Laid, lay_out, lay_over
 from stylemap.editing.directions import Cells, Direction, move
 from stylemap.editing.edit import Patch, Push, Space
-from stylemap.editing.incremental import Known, modulate
+from stylemap.editing.incremental import Known, modulate, preview
 
 MapsOf = Callable[[Tensor], Sequence[Tensor]]  # a stylemap [N, C, S, S] -> its maps in the edit's space
 
@@ -43,7 +43,12 @@ def edited(model: StylemapModel, original: Known, changes: Sequence[Change], spa
 
 
 def render_laid(model: StylemapModel, original: Known, laid: Sequence[Laid], space: Space) -> Tensor:
-    """The images of an original with maps laid over it. If its modulations are known, they cost only what changes."""
+    """The images of an original with maps laid over it. If its modulations are known, they cost only what changes.
+
+    With its drawn image it is a `preview`.
+    """
+    if original.drawn is not None:
+        return preview(model, original, laid)
     if original.modulations is None:
         return render(model, lay_over(original.maps, laid), space)
     return model.render_modulated(modulate(model, original, laid))
@@ -133,7 +138,7 @@ def push(
     return edited(model, Known(maps_of(stylemap)), [change], space)
 
 
-def patch_change(patch: Patch, maps: Sequence[Tensor], modulations: Sequence[Tensor] | None = None) -> Change:
+def patch_change(patch: Patch, reference: Known) -> Change:
     """A patch with the maps that it takes from.
 
     The features of a map know left from right, so a mirrored map makes a distorted face. A part that is flipped takes the
@@ -141,9 +146,9 @@ def patch_change(patch: Patch, maps: Sequence[Tensor], modulations: Sequence[Ten
     them back.
 
     Args:
-        maps: of the reference; if the placement flips, of the mirrored one, ``model.encode(images.flip(3))``.
-        modulations: in w+ those of the maps, where they are known.
+        reference: if the placement flips, it is the mirrored one, ``model.encode(images.flip(3))``.
     """
+    maps, modulations, _ = reference
     if not patch.placement.flip:
         return Change(patch, maps, modulations)
     return Change(patch, [m.flip(3) for m in maps], modulations and [m.flip(3) for m in modulations])

@@ -8,7 +8,7 @@ because the norms look at the whole image. The result is that of the plain way b
 
 import functools
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
 import torch
@@ -16,19 +16,31 @@ import torch.nn.functional as F
 from torch import Tensor
 from torch.utils.weak import WeakIdKeyDictionary
 
-from stylemap.architectures.layers import EqualConv
+from stylemap.architectures.layers import EqualConv, ModulatedConv
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing.composing import Laid, Window, lay_over
+from stylemap.editing.composing import WHOLE, Laid, Window, lay_over
+from stylemap.operators.modulate import EPS
 
 ROUNDING = 1e-6  # shares that differ by less are the same
+WINDOWED = 3  # doublings of a preview that are computed in a window
 DENSE = 0.75  # a whole window is faster than more than this share of its places
+
+
+class Drawn(NamedTuple):
+    """An image as the network drew it, which a `preview` draws over."""
+
+    image: Tensor  # [1, 3, R, R]
+    norms: list[
+        tuple[Tensor, Tensor]
+    ]  # of each modulated layer [1, C, 1, 1]: the mean of its input, and 1 / its deviation
 
 
 class Known(NamedTuple):
     """What is known of an image."""
 
-    maps: list[Tensor]  # in the space of an edit, see `blending.in_space`
-    modulations: list[Tensor] | None = None  # with the maps of w+: see `StylemapModel.modulations`
+    maps: Sequence[Tensor]  # in the space of an edit, see `blending.in_space`
+    modulations: Sequence[Tensor] | None = None  # with the maps of w+: see `StylemapModel.modulations`
+    drawn: Drawn | None = None  # for previews
 
 
 class Cache:
@@ -65,7 +77,17 @@ class Cache:
             if self.bytes <= self.most_bytes:
                 break
             self._kept.pop(w, None)
-        return [found[id(w)] for w in stylemaps]
+        return [found[id(w)]._replace(drawn=None) for w in stylemaps]  # an edit is exact if nobody asks for a preview
+
+    def drawn(self, stylemap: Tensor) -> Known:
+        """With the image, if its modulations have room."""
+        (known,) = self.known([stylemap])
+        known = self._kept.get(stylemap, known)
+        if known.drawn is None and known.modulations is not None:
+            known = known._replace(drawn=draw(self.model, known.modulations))
+            if stylemap in self._kept:
+                self._kept[stylemap] = known
+        return known
 
     def __len__(self) -> int:
         return len(self._kept)
@@ -73,14 +95,17 @@ class Cache:
     @property
     def bytes(self) -> int:
         """What the cache takes."""
-        return sum(x.nbytes for known in list(self._kept.values()) for maps in known for x in maps or ())
+        return sum(x.nbytes for known in list(self._kept.values()) for maps in known[:2] for x in maps or ())
 
 
-def modulate(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Iterator[Tensor]:
+def modulate(
+    model: StylemapModel, known: Known, laid: Sequence[Laid], within: Callable[[int], Window] = lambda layer: WHOLE
+) -> Iterator[Tensor]:
     """The modulations of an edited image, for `StylemapModel.render_modulated`.
 
     Args:
         laid: in turn, on w+, see `composing.lay_out`.
+        within: the window of each style that is wanted; all that changes is in it.
     """
     assert known.modulations is not None
     reach = functools.cache(lambda side, *here: _reach([laid[j] for j in here], side))
@@ -88,13 +113,80 @@ def modulate(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Iterat
         style, modulation = known.maps[i], known.modulations[k]
         here = [j for j, one in enumerate(laid) if i in one.layers]
         parts = [Part(one, one.maps[i], one.modulations and one.modulations[k]) for one in map(laid.__getitem__, here)]
-        yield _layer(layer.style, style, modulation, parts, reach(style.shape[-1], *here))
+        yield _layer(layer.style, style, modulation, parts, reach(style.shape[-1], *here), within(i))
 
 
 def laid_over(model: StylemapModel, known: Known, laid: Sequence[Laid]) -> Known:
     """The image with others over it, as well known as it was."""
     modulations = None if known.modulations is None else list(modulate(model, known, laid))
     return Known(lay_over(known.maps, laid), modulations)
+
+
+def draw(model: StylemapModel, modulations: Sequence[Tensor]) -> Drawn:
+    """The image of modulations, and what its norms saw."""
+    norms = []
+
+    def note(layer: ModulatedConv, arguments: tuple[Tensor, ...]) -> None:
+        x, groups = arguments[0], layer.groups
+        if groups is None:
+            mean, var = layer.batch_norm.running_mean, layer.batch_norm.running_var
+        else:
+            var, mean = torch.var_mean(x.float().unflatten(1, (groups, -1)), (0, 2, 3, 4), correction=0)
+            mean, var = (s.repeat_interleave(x.shape[1] // groups) for s in (mean, var))
+        norms.append((mean.view(1, -1, 1, 1), (var + EPS).rsqrt().view(1, -1, 1, 1)))
+
+    handles = [layer.register_forward_pre_hook(note) for layer, _ in model.generator.synthesis.modulated]
+    try:
+        return Drawn(model.render_modulated(modulations), norms)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+def preview(model: StylemapModel, original: Known, laid: Sequence[Laid]) -> Tensor:
+    """Nearly the image of an original with others over it [1, 3, R, R], for much less.
+
+    The norms keep the mean and deviation that they have for the original. Then an edit reaches no further than convolutions do,
+    and the last `WINDOWED` doublings are computed in a window around the masks. At its rim the image fades into the original's.
+    """
+    assert original.drawn is not None
+    (image, norms), config = original.drawn, model.config
+    box = _reach(laid, config.resolution).window
+    if box is None:
+        return image
+    block = max(0, config.doublings - WINDOWED)
+    unit = 2 ** (config.doublings - block)  # pixels of a cell of the block's input
+    rim = 2 * unit  # masks reach as far there: into the cell that they touch, and a convolution sees it from the next
+    wrong = 3 * (unit - 1)  # pixels beside what is not computed: a doubling makes 2 w + 3 of w
+    most = config.resolution // unit
+    cells = [
+        (max(0, (lines.start - rim - wrong) // unit), min(most, -(-(lines.stop + rim + wrong) // unit)))
+        for lines in box
+    ]
+
+    if cells == [(0, most)] * 2:
+        return model.render_modulated(modulate(model, original, laid))
+
+    def window(unit: int) -> Window:
+        rows, columns = (slice(start * unit, stop * unit) for start, stop in cells)
+        return rows, columns
+
+    def within(layer: int) -> Window:
+        return WHOLE if layer <= 2 * block else window(2 ** (layer // 2 - block))
+
+    def folded() -> Iterator[Tensor]:
+        for modulation, (mean, scale) in zip(modulate(model, original, laid, within), norms, strict=True):
+            gamma, beta = modulation.chunk(2, 1)
+            gamma = gamma * scale
+            yield torch.cat([gamma, beta - gamma * mean], 1)
+
+    drawn = model.generator.synthesis.paint(folded(), True, False, (block, window(1)))
+    line = torch.arange(config.resolution, device=image.device)
+    near = [(1 - torch.maximum(lines.start - line, line - lines.stop + 1) / rim).clamp(0, 1) for lines in box]
+    at = (..., *window(unit))
+    result = image.clone()
+    result[at] = torch.lerp(image[at], drawn.to(image), (near[0][:, None] * near[1])[at].to(image))
+    return result
 
 
 class Reach(NamedTuple):
@@ -132,12 +224,14 @@ class Part(NamedTuple):
     modulation: Tensor | None
 
 
-def _layer(conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[Part], reach: Reach) -> Tensor:
-    """``conv`` of a style with parts over it, from ``modulation``, that of the style alone."""
+def _layer(
+    conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[Part], reach: Reach, within: Window
+) -> Tensor:
+    """``conv`` of a style with parts over it, in a window, from ``modulation``, that of the style alone."""
     samples = max(reach.samples, len(style), *(len(part.style) for part in parts), 1)
     modulation = modulation.expand(samples, -1, -1, -1)
     if reach.window is None:
-        return modulation
+        return modulation[(..., *within)]
     side, (rows, columns) = style.shape[-1], reach.window
     inputs = tuple(slice(max(0, lines.start - 1), min(side, lines.stop + 1)) for lines in reach.window)
     top, left = rows.start - inputs[0].start, columns.start - inputs[1].start
@@ -153,10 +247,12 @@ def _layer(conv: EqualConv, style: Tensor, modulation: Tensor, parts: Sequence[P
             values = _at(conv, _mix(style, [(part.laid, part.style) for part in parts], inputs), y + top, x + left)
             mixed = mixed if known else mixed.clone()
             mixed.permute(0, 2, 3, 1)[:, y, x] = values.to(mixed)
-    if mixed.shape[2:] == (side, side):
+    result = modulation[(..., *within)]
+    if mixed.shape == result.shape:
         return mixed
-    result = modulation.clone(memory_format=torch.channels_last)
-    result[..., rows, columns] = mixed
+    result = result.clone(memory_format=torch.channels_last)
+    y, x = rows.start - (within[0].start or 0), columns.start - (within[1].start or 0)
+    result[..., y : y + height, x : x + width] = mixed
     return result
 
 

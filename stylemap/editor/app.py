@@ -223,7 +223,7 @@ class Server:
     async def render(self, request: Request, session: Session) -> Response:
         body, photos = await self._edit_and_photos(request, session)
         began = time.perf_counter()
-        _, edited = await self.model.run(request, self._render, Edit, body, photos)
+        _, edited = await self.model.run(request, self._render, requests.RenderRequest, body, photos)
         answer = exchange.png(edited.pixels)
         answer.headers["x-milliseconds"] = f"{(time.perf_counter() - began) * 1000:.1f}"
         return answer
@@ -274,7 +274,9 @@ class Server:
 
     def _render(self, kind: type[requests.T], body: bytes, photos: Photos) -> tuple[requests.T, Edited]:
         edit = self._read(kind, body, photos)
-        return edit, self.studio.render(edit, photos, getattr(edit, "paste_back", "none"))
+        return edit, self.studio.render(
+            edit, photos, getattr(edit, "paste_back", "none"), getattr(edit, "rough", False)
+        )
 
     def _project(self, body: bytes, photos: Photos) -> bytes:
         edit = self._read(requests.ProjectRequest, body, photos)

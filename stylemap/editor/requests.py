@@ -38,6 +38,13 @@ def _is_small(page: dict) -> bool:
 
 
 @dataclass(frozen=True, eq=False)
+class RenderRequest(Edit):
+    """An edit to look at."""
+
+    rough: bool = False  # as in `applying.apply`: the hand still moves
+
+
+@dataclass(frozen=True, eq=False)
 class SaveRequest(Edit):
     """An edit to save: put back into the photo, or the picture alone, enlarged."""
 

@@ -1,5 +1,6 @@
 """The model at work for the editor. Its methods take time and run in one thread, see `workers`."""
 
+import time
 from collections.abc import Mapping
 
 import torch
@@ -9,7 +10,6 @@ from stylemap import images, project
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import applying, pasting
 from stylemap.editing.applying import Edited
-from stylemap.editing.blending import edited
 from stylemap.editing.directions import Direction
 from stylemap.editing.edit import ORIGINAL, Edit
 from stylemap.editing.incremental import Cache
@@ -19,6 +19,7 @@ from stylemap.familiarity import Familiarity
 from stylemap.photos.photo import Photo
 from stylemap.project import Project
 
+QUICK_S = 0.05  # images that take no longer are exact while the hand moves too
 Photos = Mapping[str, EncodedPhoto]  # by slot
 
 
@@ -41,6 +42,7 @@ class Studio:
         self.model, self.weights, self.directions = model, weights, directions
         self.fingerprint = project.fingerprint(model)
         self.cache, self.known = Cache(model, maps_bytes), known
+        self.exact_s = 0.0  # the time of the last exact image
         for direction in directions.values():
             if tuple(direction.vector.shape) != model.config.stylemap_shape:
                 shape = list(model.config.stylemap_shape)
@@ -54,19 +56,25 @@ class Studio:
         image = images.from_arrays([photo.pixels]).to(self.model.device)
         stylemap = self.model.encode(image) if stylemap is None else stylemap.to(self.model.device)
         mirrored = self.model.encode(image.flip(3))
-        (known,) = self.cache.known([stylemap])
-        result = edited(self.model, known, [], "w+")
+        known = self.cache.drawn(stylemap)
+        result = self.model.render(known.maps) if known.drawn is None else known.drawn.image
         mse = float((result.clamp(-1, 1) - image).square().mean(dtype=torch.float64))
         return EncodedPhoto(stylemap, mirrored, photo, images.to_uint8(result)[0].cpu().numpy(), mse)
 
-    def render(self, edit: Edit, photos: Photos, how: pasting.How = "none") -> Edited:
-        """The edited picture, and what putting it back into its photo needs; ``how`` as in `applying.apply_changes`.
+    def render(self, edit: Edit, photos: Photos, how: pasting.How = "none", rough: bool = False) -> Edited:
+        """The edited picture, and what putting it back into its photo needs; ``how`` and ``rough`` as in `applying.apply`.
+
+        Where exact images take less than `QUICK_S`, all are exact.
 
         Raises:
             InputError: an edit of another model, or of slots that are empty.
         """
         references = {int(slot): p for slot, p in photos.items() if slot != ORIGINAL}
-        return applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, self.cache)
+        rough, began = rough and self.exact_s > QUICK_S, time.perf_counter()
+        edited = applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, self.cache, rough)
+        if not rough:
+            self.exact_s = time.perf_counter() - began
+        return edited
 
     def project(self, edit: Edit, photos: Photos, page: dict) -> Project:
         """Everything that the edit is made of."""

@@ -15,6 +15,7 @@ from stylemap.editing import directions, masks
 from stylemap.editing.blending import in_space, render
 from stylemap.editing.composing import compose
 from stylemap.editing.edit import Placement
+from stylemap.editing.incremental import preview
 from stylemap.editor import requests
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.faces import Alignment, quad
@@ -139,6 +140,18 @@ def test_blend_is_the_librarys(ready, studio, space, hard):
         )
     assert np.array_equal(seen, shown(expected))
     assert not np.array_equal(seen, pixels(ready.render().content))
+
+
+def test_a_preview_is_made_where_exact_images_take_long(ready, studio, monkeypatch):
+    made = []
+    monkeypatch.setattr("stylemap.editing.blending.preview", lambda *arguments: made.append(1) or preview(*arguments))
+    for exact_s, rough, expected in ((10, False, 0), (0, True, 0), (10, True, 1)):
+        studio.exact_s = exact_s
+        assert ready.render(patches=[patch()], rough=rough).status_code == 200
+        assert len(made) == expected
+    assert studio.exact_s == 10, "the time of a preview is not that of an exact image"
+    ready.render(patches=[patch()])
+    assert studio.exact_s < 10
 
 
 def test_everything_at_once_is_the_librarys(ready, studio):

@@ -196,11 +196,11 @@ def test_who_went_away_is_not_rendered_for(studio, monkeypatch):
     began, go_on, rendered = threading.Event(), threading.Event(), []
     render = studio.render
 
-    def slow(edit, given, how):
+    def slow(edit, *given):
         rendered.append(len(edit.patches))
         began.set()
         go_on.wait(5)
-        return render(edit, given, how)
+        return render(edit, *given)
 
     application = app.create(studio)
     with TestClient(application, base_url=HOST) as client:

@@ -22,6 +22,7 @@ from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.flow import FlowMapping
 
 TIMED = 64  # pixels; a whole image of 256 would take a second
+Cut = tuple[int, tuple[slice, slice]]
 
 
 class Mapping(nn.Module):
@@ -71,8 +72,8 @@ class Resizer(nn.Module):
 class UpBlock(nn.Module):
     """Residual block onto twice the side; conv1 is modulated before it doubles, conv2 after.
 
-    ``forward(x [N, C, H, W], style1 [N, K, H, W], style2 [N, K', 2 H, 2 W]) -> [N, C', 2 H, 2 W]``; ``modulated`` as in
-    `ModulatedConv`.
+    ``forward(x [N, C, H, W], style1 [N, K, H, W], style2 [N, K', 2 H, 2 W], *how) -> [N, C', 2 H, 2 W]``; how: ``modulated`` and
+    ``normalise`` of `ModulatedConv`.
     """
 
     def __init__(self, inputs: int, outputs: int, styles1: int, styles2: int, norm: str):
@@ -81,8 +82,8 @@ class UpBlock(nn.Module):
         self.conv2 = ModulatedConv(outputs, outputs, styles2, norm=norm)
         self.skip = EqualConv(inputs, outputs, 1, upsample, bias=False, activate=False)
 
-    def forward(self, x: Tensor, style1: Tensor, style2: Tensor, modulated: bool = False) -> Tensor:
-        return (self.conv2(self.conv1(x, style1, modulated), style2, modulated) + self.skip(x)) * math.sqrt(0.5)
+    def forward(self, x: Tensor, style1: Tensor, style2: Tensor, *how: bool) -> Tensor:
+        return (self.conv2(self.conv1(x, style1, *how), style2, *how) + self.skip(x)) * math.sqrt(0.5)
 
 
 class Synthesis(nn.Module):
@@ -129,23 +130,33 @@ class Synthesis(nn.Module):
     def forward(self, styles: list[Tensor]) -> Tensor:
         return self.paint([styles[i] for _, i in self.modulated])
 
-    def paint(self, maps: Iterable[Tensor], modulated: bool = False) -> Tensor:
-        """The image of what each of `modulated` gets, in turn: its style, or with ``modulated`` gamma and beta."""
+    def paint(
+        self, maps: Iterable[Tensor], modulated: bool = False, normalise: bool = True, cut: Cut | None = None
+    ) -> Tensor:
+        """The image of what each of `modulated` gets, in turn: its style, or with ``modulated`` gamma and beta.
+
+        Args:
+            normalise: as in `ModulatedConv`.
+            cut: a block, and the window of its input that goes on from there; the maps of further layers are cut already.
+        """
         maps = iter(maps)
         first = next(maps)
         x = self.constant.expand(len(first), -1, -1, -1).contiguous(memory_format=self.memory_format)
-        x = self.head(x, first, modulated)
+        how = modulated, normalise
+        x = self.head(x, first, *how)
         images = None  # of the lower sides that make one, enlarged and summed up
         for i, block in enumerate(self.blocks):
+            if cut is not None and i == cut[0]:
+                x, images = (y if y is None else y[(..., *cut[1])] for y in (x, images))
             if i in self.skipped:
-                image = self.rgb_skips[i - self.skipped.start](x, next(maps), modulated)
+                image = self.rgb_skips[i - self.skipped.start](x, next(maps), *how)
                 images = enlarge(image if images is None else images + image)
-            inputs = (x, next(maps), next(maps), modulated)
+            inputs = (x, next(maps), next(maps), *how)
             if self.checkpointing and torch.is_grad_enabled():
                 x = checkpoint(block, *inputs, use_reentrant=False, preserve_rng_state=False)
             else:
                 x = block(*inputs)
-        image = self.to_rgb(x, next(maps), modulated)
+        image = self.to_rgb(x, next(maps), *how)
         return image if images is None else images + image
 
 

@@ -30,6 +30,11 @@ export class History {
     this.now = this.#settled;
   }
 
+  /** Whether what is shown is a step, and not the middle of a drag. */
+  get isSettled() {
+    return this.now === this.#settled;
+  }
+
   get canUndo() {
     return this.#past.length > 0;
   }

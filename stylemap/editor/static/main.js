@@ -42,11 +42,12 @@ const saving = new Saving(editor, session);
 
 // ---- the picture
 
-function render(edit) {
-  return withSign(find("#result-stage"), () => session.render(forServer(edit, info.resolution), edit.pictures));
+function render(edit, rough) {
+  const asJson = { ...forServer(edit, info.resolution), rough };
+  return withSign(find("#result-stage"), () => session.render(asJson, edit.pictures));
 }
 
-let asked = null; // the edit whose picture was asked for last
+let asked = {}; // the edit whose picture was asked for last, and whether a rough one was
 let failing = false;
 let retry = null;
 
@@ -58,8 +59,8 @@ function show(picture) {
 
 function refresh(since) {
   if (!editor.pictures.has("original")) return;
-  asked = editor.edit;
-  preview.ask(asked, since);
+  asked = { edit: editor.edit, rough: !editor.history.isSettled };
+  preview.ask(asked.edit, asked.rough, since);
 }
 
 preview.onchange = () => find("#result-stage").setAttribute("aria-busy", preview.busy);
@@ -219,7 +220,7 @@ for (const dialog of document.querySelectorAll("dialog")) {
 editor.addEventListener("edit", ({ since }) => {
   find("#undo").disabled = !editor.history.canUndo;
   find("#redo").disabled = !editor.history.canRedo;
-  if (editor.edit !== asked) refresh(since); // the end of a drag changes nothing any more
+  if (editor.edit !== asked.edit || asked.rough) refresh(since); // the end of a drag may change nothing any more
 });
 editor.addEventListener("edit", () => editor.isUnsaved && keeping.keep(editor.edit));
 window.addEventListener("beforeunload", (event) => {

@@ -1,11 +1,17 @@
-/** Pictures of the newest edit: at most one request at a time, and what was asked for meanwhile is skipped. */
+/**
+ * Pictures of the newest edit: at most one request at a time, and what was asked for meanwhile is skipped. While the hand moves
+ * they are rough, which is faster; when it rests, the exact one follows.
+ */
+
+const REST_MS = 200; // a hand that holds still for so long rests
 
 export class Preview {
   #wanted = null;
   #running = false;
+  #rest = null;
 
   /**
-   * @param {(edit: object) => Promise<Blob>} render
+   * @param {(edit: object, rough: boolean) => Promise<Blob>} render
    * @param {(picture: ImageBitmap) => void} show
    * @param {(error: Error) => void} fail
    */
@@ -19,8 +25,10 @@ export class Preview {
     return this.#running;
   }
 
-  ask(edit, since = performance.now()) {
-    this.#wanted = { edit, since: this.#wanted?.since ?? since };
+  ask(edit, rough = false, since = performance.now()) {
+    clearTimeout(this.#rest);
+    if (rough) this.#rest = setTimeout(() => this.ask(edit), REST_MS);
+    this.#wanted = { edit, rough, since: this.#wanted?.since ?? since };
     if (!this.#running) this.#run();
   }
 
@@ -28,10 +36,10 @@ export class Preview {
     this.#running = true;
     this.onchange();
     while (this.#wanted) {
-      const { edit, since } = this.#wanted;
+      const { edit, rough, since } = this.#wanted;
       this.#wanted = null;
       try {
-        this.show(await createImageBitmap(await this.render(edit)));
+        this.show(await createImageBitmap(await this.render(edit, rough)));
         // On the screen after the frame: measured apart, so that the next request need not wait for it.
         afterFrame(() => this.onpainted(performance.now() - since));
       } catch (error) {

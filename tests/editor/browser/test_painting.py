@@ -1,5 +1,7 @@
 """Brush, box, parts and what comes of them; strength, flip, scale, undo."""
 
+import json
+
 import numpy as np
 
 from tests.editor.browser.conftest import PHONE, change, patch
@@ -30,7 +32,8 @@ def test_no_more_than_one_request_is_on_its_way_and_the_last_picture_is_of_the_l
     editor.page.on("requestfinished", lambda request: open_now.discard(request))
     dragged = editor.drag("reference", [(0.3, 0.2), (0.7, 0.2), (0.3, 0.4)], steps=12).result()
     assert most == 1
-    assert len(editor.renders) > 2, "a preview while it is dragged"
+    rough = [json.loads(response.request.post_data)["rough"] for response in editor.renders[-3:]]
+    assert rough == [True, True, False], "previews while it is dragged, the exact image in the end"
     editor.click("#undo").settle()
     assert np.array_equal(editor.click("#redo").result(), dragged)
 
