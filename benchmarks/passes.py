@@ -8,18 +8,17 @@ which is about their time on an idle machine, and by their peak of resident memo
 
 import argparse
 import json
-import os
 import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from benchmarks import timing
 from benchmarks.machine import machine
 from benchmarks.memory import ROOT
 from stylemap import checkpoint, files, images
@@ -30,7 +29,13 @@ from stylemap.datasets import Avatars
 PUBLISHED = "published, 256 px"  # its size, with random weights
 MODELS = ("avatars32", "avatars64", "avatars128", PUBLISHED)
 COMPARED = 64  # faces
-CPU = torch.device("cpu")
+# In a small process, for Linux counts the memory of the process that starts another as that other's.
+USAGE = """
+import json, resource, subprocess, sys
+subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, check=True)
+used = resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"seconds": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss / 1024}))
+"""
 
 
 def models(name: str) -> tuple[StylemapModel, StylemapModel]:
@@ -47,6 +52,14 @@ def models(name: str) -> tuple[StylemapModel, StylemapModel]:
     return made[0], made[1]
 
 
+def seconds(call: Callable[[StylemapModel], object], model: StylemapModel) -> float:
+    """Of one thread what the processor gave to it, which other programs hardly change; of several what a clock shows."""
+    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
+    start = clock()
+    call(model)
+    return clock() - start
+
+
 def passes(name: str, rounds: int) -> dict:
     """Milliseconds of each network in float32, and how many times as fast bfloat16 is."""
     plain, low = models(name)
@@ -61,7 +74,7 @@ def passes(name: str, rounds: int) -> dict:
     work["reconstruct"] = lambda m: m.synthesize(m.encode(x))
     row = {}
     for stage, call in work.items():
-        pairs = timing.alternating(lambda c=call: c(plain), lambda c=call: c(low), CPU, 1, rounds, f"{name}, {stage}")
+        pairs = [(seconds(call, plain), seconds(call, low)) for _ in range(rounds + 1)][1:]
         ratios = [a / b for a, b in pairs]
         row[stage] = {"ms": 1000 * min(a for a, _ in pairs), "ratio": statistics.median(ratios), "ratios": ratios}
     return row
@@ -94,10 +107,9 @@ def errors(name: str) -> dict[str, float]:
 
 def command(*words: str) -> dict[str, float]:
     """The processor time in seconds and the peak memory in MiB of ``stylemap WORDS``."""
-    process = subprocess.Popen([sys.executable, "-m", "stylemap", *words], cwd=ROOT, stdout=subprocess.DEVNULL)
-    _, status, used = os.wait4(process.pid, 0)
-    assert status == 0, words
-    return {"seconds": used.ru_utime + used.ru_stime, "memory": used.ru_maxrss / 1024}
+    line = [sys.executable, "-c", USAGE, sys.executable, "-m", "stylemap", *words]
+    done = subprocess.run(line, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout)
 
 
 def commands(rounds: int) -> dict[str, dict[str, float]]:
