@@ -6,23 +6,31 @@ from collections.abc import Callable
 import torch
 from tqdm import trange
 
+Clock = Callable[[], float]
 
-def seconds(work: Callable[[], object], device: torch.device | None = None) -> float:
+
+def seconds(work: Callable[[], object], device: torch.device | None = None, clock: Clock = time.perf_counter) -> float:
     """Of the work, with all that it asked of the device."""
-    start = time.perf_counter()
+    start = clock()
     work()
     if device is not None and device.type == "cuda":
         torch.cuda.synchronize(device)
-    return time.perf_counter() - start
+    return clock() - start
 
 
 def alternating(
-    first: Callable[[], object], second: Callable[[], object], device: torch.device, count: int, rounds: int, label: str
+    first: Callable[[], object],
+    second: Callable[[], object],
+    device: torch.device,
+    count: int,
+    rounds: int,
+    label: str,
+    clock: Clock = time.perf_counter,
 ) -> list[tuple[float, float]]:
     """Seconds of each for ``count`` calls, in turns call by call, in every round; one round before them warms up."""
     times = []
     for _ in trange(rounds + 1, desc=label, disable=None, leave=False):
-        pairs = [(seconds(first, device), seconds(second, device)) for _ in range(count)]
+        pairs = [(seconds(first, device, clock), seconds(second, device, clock)) for _ in range(count)]
         times.append(tuple(sum(column) for column in zip(*pairs, strict=True)))
     return times[1:]
 
