@@ -16,10 +16,13 @@ status=0
 timeout 140 python3 -m pytest -q tests/test_cuda.py tests/training/test_augment.py tests/parity tests/op 2>&1 |
     tee "$OUT/tests.log" || status=1
 # The published model, 256 px, batch 16; LPIPS's weights are a download, so the discriminator's features stand in for it.
-timeout 240 python3 -m benchmarks.speed --config configs/ffhq256.yaml --device cuda --rounds 2 \
+timeout 200 python3 -m benchmarks.speed --config configs/ffhq256.yaml --device cuda --rounds 2 \
     --json "$OUT/speed-ffhq256.json" 2>&1 | tee "$OUT/speed-ffhq256.md" || status=1
-timeout 100 python3 -m benchmarks.training --config configs/avatars64.yaml --device cuda --rounds 2 \
+timeout 80 python3 -m benchmarks.training --config configs/avatars64.yaml --device cuda --rounds 2 \
     --json "$OUT/training-avatars64.json" 2>&1 | tee "$OUT/training-avatars64.md" || status=1
+# Each kernel in Triton against its reference and against the floor of its bytes.
+timeout 60 python3 -m benchmarks.kernels --device cuda --rounds 5 --json "$OUT/kernels.json" 2>&1 |
+    tee "$OUT/kernels.md" || status=1
 # The shipped weights: the encoder against optimisation.
 timeout 55 python3 -m stylemap benchmark inversion --weights avatars32 avatars32_stylegan2 --device cuda --batch-gpu 16 \
     --methods encoder hybrid:steps=50 w:steps=100 w+:steps=100,1000 --out "$OUT/inversion" 2>&1 |

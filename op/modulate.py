@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from . import kernels
+
 EPS = 1e-5
 
 
@@ -20,6 +22,15 @@ def modulate(x: Tensor, style: Tensor, groups: int | None = 1, eps: float = EPS)
     Returns:
         [N, C, H, W].
     """
+    if groups is not None and kernels.serve("modulate", x, style):
+        from .registered import modulate as by_kernel
+
+        return by_kernel(x, style, groups, eps)
+    return reference(x, style, groups, eps)
+
+
+def reference(x: Tensor, style: Tensor, groups: int | None, eps: float) -> Tensor:
+    """In PyTorch's operations."""
     gamma, beta = style.chunk(2, dim=1)
     normalised = x if groups is None else F.group_norm(x, groups, eps=eps)
     return torch.addcmul(beta, normalised, gamma)

@@ -22,6 +22,7 @@ from torch import Tensor
 from stylemap import files, resources
 from stylemap.errors import Note, brief
 
+OPERATORS = ("upfirdn2d",)
 TYPES = (torch.float32, torch.bfloat16, torch.float64)
 SOURCE = Path(__file__).with_name("kernels.cpp")
 FLAGS = ("-std=c++17", "-O3", "-march=native", "-fopenmp", "-shared", "-fPIC")

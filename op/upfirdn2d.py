@@ -34,7 +34,8 @@ def upfirdn2d(
     before, after = pad
     if not (0 <= before < span and 0 <= after < span):
         raise ValueError(f"pad {pad} must lie in 0..{span - 1} for {span} taps")
-    if gain > 0 and kernels.serve(x):
+    usual = span == 4 and (up, down) in ((1, 1), (1, 2), (2, 1))  # all that Triton's kernel can
+    if gain > 0 and (usual or kernels.chosen() != "triton") and kernels.serve("upfirdn2d", x):
         height, width = ((side * up + before + after - span) // down + 1 for side in x.shape[2:])
         if height > 0 and width > 0:
             from .registered import upfirdn2d as by_kernel
