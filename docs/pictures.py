@@ -23,7 +23,7 @@ from PIL import Image
 from torch import Tensor
 
 from stylemap import checkpoint, cli, images, sheets, video
-from stylemap.architectures.model import noise_of, truncate
+from stylemap.architectures.model import noise_of
 from stylemap.cli import demonstration
 from stylemap.cli.flags import DEFAULT_WEIGHTS
 from stylemap.datasets import Avatars
@@ -166,9 +166,9 @@ def strip(studio: Studio) -> Tensor:
 
 
 def samples(studio: Studio) -> Tensor:
-    """New faces from seeds, at truncation 0.7."""
+    """New faces from seeds."""
     model = studio.model
-    w = truncate(model.map(noise_of(range(24), model.latents.z_channels)), model.mean_latent(), 0.7)
+    w = model.map(noise_of(range(24), model.latents.z_channels))
     return images.grid(images.enlarge(model.synthesize(w), sheets.TILE), columns=8)
 
 
