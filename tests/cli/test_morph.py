@@ -180,7 +180,7 @@ class TestPath:
         assert "cannot write" in refused(PATH, "--out IN/file/film.gif")
 
     def test_diverged_weights_leave_nothing(self, refused, monkeypatch):
-        monkeypatch.setattr(motion, "render", lambda *_: torch.full((1, 3, SIDE, SIDE), float("nan")))
+        monkeypatch.setattr(motion, "render_laid", lambda *_: torch.full((1, 3, SIDE, SIDE), float("nan")))
         assert "NaN" in refused(PATH, "--out f.gif --sheet s.png")
 
 
@@ -200,7 +200,8 @@ class TestTransfer:
         assert (ran.code, ran.out, ran.err) == (0, f"{Path(f'made/face{suffix}')}\n", "")
         chosen = {"mask": masks[settings["mask"]]} if "mask" in settings else {}
         expected = images.to_uint8(transfer(model, *encoded.values(), **(settings | chosen)))[0].numpy()
-        np.testing.assert_array_equal(pixels(tmp_path / f"made/face{suffix}"), expected)
+        # Encoded one by one or together, stylemaps differ in rounding, and so may a pixel between two levels.
+        np.testing.assert_allclose(pixels(tmp_path / f"made/face{suffix}").astype(int), expected, rtol=0, atol=1)
 
     @pytest.mark.parametrize("suffix", [".png", ".webp"])
     @pytest.mark.parametrize("loop", [False, True])
