@@ -67,6 +67,8 @@ def serve(operator: str, *tensors: Tensor) -> bool:
     # own operators.
     if torch._C._are_functorch_transforms_active() or torch.compiler.is_exporting() or torch.jit.is_tracing():
         return False
+    if torch.autograd.forward_ad._current_level >= 0:  # the kernels have no tangents
+        return False
     return (
         possible
         and x.numel() > 0
@@ -74,6 +76,11 @@ def serve(operator: str, *tensors: Tensor) -> bool:
         and all(y.is_contiguous(memory_format=torch.channels_last) for y in tensors)
         and _built(choice)
     )
+
+
+def on_cpu() -> str:
+    """The kernels that serve there: cpp or reference."""
+    return "cpp" if chosen() in ("auto", "cpp") and _built("cpp") else "reference"
 
 
 def interpreted() -> bool:

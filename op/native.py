@@ -32,12 +32,16 @@ _SIGNATURE = [c_void_p, c_void_p, ctypes.POINTER(c_double), c_int, *[c_int64] * 
 _lock = threading.Lock()  # of threads that need the kernels at once, one builds them
 
 
-@functools.cache
 def functions() -> dict | None:
     """The kernel of upfirdn2d for each type; None, after one warning, where they cannot be built, kept or loaded."""
+    with _lock:
+        return _functions()
+
+
+@functools.cache
+def _functions() -> dict | None:
     try:
-        with _lock:
-            library = ctypes.CDLL(str(_build()))
+        library = ctypes.CDLL(str(_build()))
     # RuntimeError: there is no home folder
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as err:
         said = err.stderr if isinstance(err, subprocess.CalledProcessError) else err

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from stylemap import reading, resources
 from stylemap.errors import InputError
 from stylemap.files import atomic
+from stylemap.operators import kernels
 
 AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 OF_PROCESSORS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # torch's names of bfloat16 in x86 and ARM
@@ -58,10 +59,14 @@ def has_bfloat16(device: torch.device) -> bool:
 
 def remembered(part: nn.Module, learning: bool) -> bool:
     """`pays`, measured once for each kind of processor, torch and part. Where it cannot be noted, bfloat16 never pays."""
-    processor = torch.cpu.get_capabilities().get("cpu_name", "CPU")
+    processor = json.dumps(torch.cpu.get_capabilities(), sort_keys=True, default=str)
     shapes = [list(weight.shape) for weight in part.parameters() if weight.dim() == 4]
-    question = f"{processor}, torch {torch.__version__}, {'training' if learning else 'rendering'} {shapes}"
-    file = resources.cache_folder() / ANSWERS
+    work, inputs = "training" if learning else "rendering", [list(x.shape) for x in part.inputs()]
+    question = f"{processor}, torch {torch.__version__}, kernels {kernels.on_cpu()}, {work} {shapes} of {inputs}"
+    try:
+        file = resources.cache_folder() / ANSWERS
+    except RuntimeError:  # there is no home folder
+        return False
     try:
         answers = reading.read_json(file)
     except InputError:  # the first time

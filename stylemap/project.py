@@ -4,7 +4,6 @@ The header holds JSON, the tensors hold stylemaps, photos and masks. A file may 
 every type, shape and range is checked before it is used.
 """
 
-import hashlib
 import io
 import json
 import math
@@ -50,7 +49,7 @@ class Project:
     """An edit and its photos."""
 
     weights: str  # their name, for people; it is never opened
-    fingerprint: str  # of them, see `fingerprint`
+    fingerprint: str  # of them, see `StylemapModel.fingerprint`
     config: StylemapConfig
     photos: Mapping[str, Photo]  # by slot
     stylemaps: Mapping[str, Tensor]  # by slot, [1, C, S, S] on the CPU
@@ -62,21 +61,8 @@ class Project:
         given, needed = asdict(model.config), asdict(self.config)
         if different := [f"{name} {needed[name]}, not {given[name]}" for name in needed if needed[name] != given[name]]:
             raise InputError(f"the project needs other weights, {self.weights!r}: {', '.join(different)}")
-        if (its_fingerprint or fingerprint(model)) != self.fingerprint:
+        if (its_fingerprint or model.fingerprint()) != self.fingerprint:
             raise InputError(f"the project needs other weights, {self.weights!r}; these are of the same size")
-
-
-LATER = {"rgb_skips": 0, "mapping": "mlp"}  # settings younger than some projects, as they are in those
-
-
-def fingerprint(model: StylemapModel) -> str:
-    """32 hex digits that differ where generator or encoder differ in anything."""
-    settings = {name: value for name, value in asdict(model.config).items() if LATER.get(name) != value}
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for name, tensor in sorted(model.state_dict().items()):
-        digest.update(f"{name} {list(tensor.shape)}".encode())
-        digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
-    return digest.hexdigest()[:32]
 
 
 class Replay:

@@ -79,7 +79,7 @@ def made(model) -> Project:
     )
     edit = Edit("w+", patches, pushes)
     page = {"zoom": 1.5, "name": "ü☺", "list": [1, None]}
-    return Project("tiny", project.fingerprint(model), model.config, photos, stylemaps, edit, page)
+    return Project("tiny", model.fingerprint(), model.config, photos, stylemaps, edit, page)
 
 
 def as_image(pixels: np.ndarray) -> torch.Tensor:
@@ -148,9 +148,9 @@ def test_replay_is_the_librarys(made, model):
 
 def test_what_is_the_same_for_every_photo_is_done_once(made, model, monkeypatch):
     encoded, checked = [], []
-    encode, fingerprint = model.encode, project.fingerprint
+    encode, fingerprint = model.encode, model.fingerprint
     monkeypatch.setattr(type(model), "encode", lambda self, x: encoded.append(len(x)) or encode(x))
-    monkeypatch.setattr(project, "fingerprint", lambda m: checked.append(m) or fingerprint(m))
+    monkeypatch.setattr(type(model), "fingerprint", lambda self: checked.append(self) or fingerprint())
     replay = project.Replay(model, made)
     for _ in range(3):
         replay(as_image(picture()), "poisson")
@@ -191,9 +191,16 @@ def test_other_weights_are_refused(made, model):
 
 def test_fingerprint_sees_every_value(model):
     other = tiny.model()
-    assert project.fingerprint(other) == project.fingerprint(model)
+    assert other.fingerprint() == model.fingerprint()
     other.encoder.state_dict()[next(iter(other.encoder.state_dict()))].view(-1)[-1] += 1e-3
-    assert project.fingerprint(other) != project.fingerprint(model)
+    assert other.fingerprint() != model.fingerprint()
+
+
+def test_fingerprint_is_the_same_in_every_precision():
+    """A project of a server that rounds opens where nothing is rounded."""
+    plain, rounded = tiny.model(), tiny.model()
+    rounded.compute_in(torch.bfloat16)
+    assert rounded.fingerprint() == plain.fingerprint()
 
 
 def test_no_original(made, model):

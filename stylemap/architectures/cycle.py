@@ -74,10 +74,10 @@ class Cycle:
         """What is random in the iteration after ``seen`` images, for the samples of all processes."""
         return chance.draw(config, seen)
 
-    @classmethod
-    def discriminates(cls, config: TrainConfig, seen: int) -> bool:
-        """Whether D learns in the iteration after ``seen`` images."""
-        return True
+    @staticmethod
+    def knows_images(config: TrainConfig, optimizers: Any) -> bool:
+        """Whether D has learned anything, here or before `init_from`: its optimiser has moments from the first step on."""
+        return config.init_from is not None or bool(optimizers.discriminator.state)
 
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes."""

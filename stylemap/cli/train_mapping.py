@@ -61,7 +61,12 @@ def run(arguments: argparse.Namespace) -> None:
     before = _distance(model, unseen)
     print(f"distance between stylemaps of samples and of {len(unseen)} held-out images: {before:.3f}", flush=True)
     model = mapping.with_flow(model, training, arguments.seed)
-    config = mapping.MappingTraining(iterations=arguments.iterations, batch=arguments.batch, seed=arguments.seed)
+    config = mapping.MappingTraining(
+        iterations=arguments.iterations,
+        batch=arguments.batch,
+        examine_every=min(500, max(1, arguments.iterations // LINES)),  # a line shows what was examined last
+        seed=arguments.seed,
+    )
     with Stop() as stop, tqdm(total=config.iterations, unit="step", disable=None, dynamic_ncols=True) as bar:
 
         def advance(done: int) -> None:

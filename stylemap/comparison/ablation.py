@@ -85,7 +85,11 @@ class Run:
             known = self.known_config
         except InputError as err:
             raise InputError(f"{self.folder} holds no run that can be continued ({err}); give another --out") from err
-        changed = {n: values for n, values in differences(known, self.config).items() if n not in BOOKKEEPING}
+        changed = {
+            n: (old, new)
+            for n, (old, new) in differences(known, self.config).items()
+            if n not in BOOKKEEPING and new != "auto"  # a run notes what it chose
+        }
         if changed:
             settings = ", ".join(f"{name} {old} instead of {new}" for name, (old, new) in changed.items())
             raise InputError(f"{self.folder} holds another run: {settings}; give another --out or the same settings")

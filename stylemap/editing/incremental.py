@@ -146,14 +146,17 @@ def draw(model: StylemapModel, modulations: Sequence[Tensor]) -> Drawn:
 def preview(model: StylemapModel, original: Known, laid: Sequence[Laid]) -> Tensor:
     """Nearly the image of an original with others over it [1, 3, R, R], for much less.
 
-    The norms keep the mean and deviation that they have for the original. Then an edit reaches no further than convolutions do,
-    and the last `WINDOWED` doublings are computed in a window around the masks. At its rim the image fades into the original's.
+    The norms keep the mean and deviation that they have for the original, and the last `WINDOWED` doublings are computed in a
+    window around the masks. At its rim the image fades into the original's, so what an edit changes farther away is left out.
+    That is much of a small edit with a hard mask, which takes whole cells of the smaller sides.
     """
     assert original.drawn is not None
     (image, norms), config = original.drawn, model.config
     box = _reach(laid, config.resolution).window
     if box is None:
         return image
+    if not config.doublings:
+        return model.render_modulated(modulate(model, original, laid))
     block = max(0, config.doublings - WINDOWED)
     unit = 2 ** (config.doublings - block)  # pixels of a cell of the block's input
     rim = 2 * unit  # masks reach as far there: into the cell that they touch, and a convolution sees it from the next

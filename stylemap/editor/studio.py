@@ -6,7 +6,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor
 
-from stylemap import images, project
+from stylemap import images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing import applying, pasting
 from stylemap.editing.applying import Edited
@@ -40,7 +40,7 @@ class Studio:
         known: Familiarity | None = None,
     ):
         self.model, self.weights, self.directions = model, weights, directions
-        self.fingerprint = project.fingerprint(model)
+        self.fingerprint = model.fingerprint()
         self.cache, self.known = Cache(model, maps_bytes), known
         self.exact_s = 0.0  # the time of the last exact image
         for direction in directions.values():
@@ -72,7 +72,7 @@ class Studio:
         references = {int(slot): p for slot, p in photos.items() if slot != ORIGINAL}
         rough, began = rough and self.exact_s > QUICK_S, time.perf_counter()
         edited = applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, self.cache, rough)
-        if not rough:
+        if not rough and how == "none":
             self.exact_s = time.perf_counter() - began
         return edited
 

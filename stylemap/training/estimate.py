@@ -4,12 +4,13 @@ Tensors of the meta device have shapes and types but no numbers. The cycle of an
 optimisers, while a `Ledger` counts bytes and arithmetic. So everything is counted that happens, such as
 passes, checkpointing, and what is kept for the backward pass. No device is touched.
 
-Measured against the peak of the CPU allocator (float32): within 5 % (`tests/training/test_estimate.py`). What kernels take while
-they run is not seen. Not measured: a GPU. Its allocator rounds and fragments, cuDNN takes workspaces and CUDA itself some
-memory, for which `on_card` adds a tenth and 1 GiB by convention.
+Measured against the peak of the CPU allocator (float32, PyTorch's operations; those in C++ take a tenth less): within 5 %
+(`tests/training/test_estimate.py`). What kernels take while they run is not seen. Not measured: a GPU. Its allocator rounds and
+fragments, cuDNN takes workspaces and CUDA itself some memory, for which `on_card` adds a tenth and 1 GiB by convention.
 
 The estimate of time leaves out the compiler, the held-out scores, waiting for data, and that the first
-``loss.autoencoder_images`` are cheaper. In bfloat16 it counts all arithmetic as bfloat16, also that of the gradient penalties.
+``loss.autoencoder_images`` and the next ``loss.discriminator_images`` are cheaper. In bfloat16 it counts all arithmetic as
+bfloat16, also that of the gradient penalties.
 """
 
 import functools

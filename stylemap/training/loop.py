@@ -13,6 +13,7 @@ from stylemap import architectures, checkpoint, devices, files, perceptual, prec
 from stylemap.architectures.cycle import Cycle
 from stylemap.config import TrainConfig
 from stylemap.datasets import stream, unseen
+from stylemap.errors import Note
 from stylemap.training import augment, batching, distributed, ema, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter
@@ -133,6 +134,9 @@ def choose_precision(
     Args:
         before: of the run that goes on, which keeps it. Runs on CPUs that noted auto were float32.
     """
+    if before == "bfloat16" and not precision.has_bfloat16(device):
+        warnings.warn("the run goes on in float32, because there is no bfloat16 here", Note, stacklevel=3)
+        before = "float32"
     asked = config.speed.precision if config.speed.precision != "auto" or before is None else before
     part = None if before else trainee.networks.model.last_doubling()
     kind = world.broadcast(precision.pick(asked, device, part if world.first else None, learning=True))

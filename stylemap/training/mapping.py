@@ -97,6 +97,15 @@ def train_mapping(
     rng = randomness.generator(Purpose.MAPPING, config.seed, EXAMINATION)
     examination = unseen[torch.from_numpy(rng.integers(len(unseen), size=EXAMINED))]
     least, done = math.inf, 0
+
+    @torch.no_grad()
+    def examine() -> None:
+        nonlocal least
+        same = randomness.generator(Purpose.MAPPING, config.seed, EXAMINATION + 1)
+        if (error := float(_loss(average, examination, same))) < least:
+            least = error
+            best.load_state_dict(average.state_dict())
+
     while done < config.iterations and not stop():
         rate = min(1.0, (done + 1) / WARMUP) * (1 + math.cos(math.pi * done / config.iterations)) / 2
         optimizer.param_groups[0]["lr"] = config.lr * rate
@@ -108,17 +117,11 @@ def train_mapping(
         optimizer.step()
         done += 1
         ema.update(average, flow, min(DECAY, done / (done + 10)))  # shorter at first, to forget the beginning
-        if done % config.examine_every == 0 or done == config.iterations:
-            with torch.no_grad():
-                error = float(
-                    _loss(average, examination, randomness.generator(Purpose.MAPPING, config.seed, EXAMINATION + 1))
-                )
-            if error < least:
-                least = error
-                best.load_state_dict(average.state_dict())
+        if done % config.examine_every == 0:
+            examine()
         advance(done)
-    if done and least == math.inf:  # stopped before the first examination
-        best.load_state_dict(average.state_dict())
+    if done % config.examine_every:
+        examine()
     return done
 
 

@@ -9,8 +9,9 @@ from pathlib import Path
 
 from torch import Tensor, nn
 
-from stylemap import architectures, checkpoint, datasets, files, reading
+from stylemap import checkpoint, datasets, files, reading
 from stylemap.architectures import chance
+from stylemap.architectures.cycle import Cycle
 from stylemap.checkpoint import CONFIG_FILE
 from stylemap.config import TrainConfig
 from stylemap.datasets import Dataset, stream, unseen
@@ -141,8 +142,8 @@ class Records:
         info = {"images": seen, "seed": self.config.seed, **unseen.to_header(self.trainee.seen)}
         if seen in scores:
             info["heldout_mse"] = scores[seen]  # `familiarity` compares photos with it
-        learns = architectures.cycle_class(self.config.model).discriminates(self.config, seen - self.config.batch)
-        discriminator = self.trainee.networks.discriminator if learns else None  # random weights are of no use
+        of_use = Cycle.knows_images(self.config, self.trainee.optimizers)
+        discriminator = self.trainee.networks.discriminator if of_use else None  # random weights are not
         checkpoint.save(newest, self.trainee.average, discriminator, info)
         files.copy(newest, self.run / "weights.safetensors")
         best, kept = state.prune(self.run, self.config.keep_states, scores, seen)

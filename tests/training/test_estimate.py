@@ -12,6 +12,7 @@ from stylemap.architectures.stylemap.config import StylemapConfig, StylemapLoss,
 from stylemap.architectures.vector.config import StyleGAN2Config, StyleGAN2Training
 from stylemap.config import AugmentConfig, EmaConfig, OptimConfig, TrainConfig
 from stylemap.metrics import heldout
+from stylemap.operators import kernels
 from stylemap.training import batching, ema, estimate, loop
 from stylemap.training.distributed import ALONE
 from stylemap.training.estimate import META, Device, FittingSettings, Ledger, Memory, Rehearsal
@@ -29,6 +30,11 @@ MARGIN = 0.05
 def train(config: TrainConfig, tick: bool = False) -> None:
     """Two iterations with the penalties (in the second, all gradients and moments are there), or one and a tick."""
     device = torch.device("cpu")
+    with kernels.using("reference"):  # those in C++ keep less
+        _train(config, device, tick)
+
+
+def _train(config: TrainConfig, device: torch.device, tick: bool) -> None:
     term = perceptual.for_training(config.loss, device)
     trainee = loop.build(config, device)
     trainee.networks.model.speed_up(config.speed)

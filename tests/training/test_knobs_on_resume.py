@@ -24,6 +24,7 @@ OTHER = {  # where no rule of `another` gives a value that the config allows
     "model.resolution": 32, "model.channel_base": 256, "model.stylemap_size": 8, "model.architecture": "stylegan2",
     "loss.adversarial": "relativistic", "loss.perceptual_network": "none", "optim.r1_gamma": None, "speed.precision": "bfloat16",
     "augment.mode": "adaptive", "optim.beta1": 0.5, "ema.ramp": None, "model.norm": "instance",
+    "model.mapping": "flow",
 }  # fmt: skip
 REFUSED = {"data", "heldout", "mirror", "seed", "init_from", "optim.freeze_d", "vector.encoder"}
 SLOW = {"workers", "speed.compile"}  # seconds each

@@ -35,19 +35,15 @@ class StylemapCycle(Cycle):
     def draw(cls, config: StylemapTraining, seen: int) -> StylemapChance:
         return transplants.draw(config, seen)
 
-    @classmethod
-    def discriminates(cls, config: StylemapTraining, seen: int) -> bool:
-        return seen >= config.loss.autoencoder_images
-
     def iterate(self, passes: list[Pass], seen: int) -> Terms:
         """All phases that are due after ``seen`` images, in their order, each over all passes.
 
         While less than ``loss.autoencoder_images`` are seen, only the image cycle learns, without D. Then D begins with E's
         layers, and for ``loss.discriminator_images`` it learns alone.
         """
-        if not self.discriminates(self.config, seen):
+        if seen < self.config.loss.autoencoder_images:
             return self.image_step(passes, adversarial=False)
-        if seen and not self.discriminates(self.config, seen - self.config.batch):
+        if seen and not self.knows_images(self.config, self.optimizers):
             self.networks.discriminator.begin_with(self.networks.encoder)
         alone = seen < self.config.loss.autoencoder_images + self.config.loss.discriminator_images
         terms = {} if alone else self._sample_steps(passes)

@@ -1,6 +1,9 @@
 """The model of StyleMapGAN: generator and encoder with their config."""
 
+import hashlib
+import json
 from collections.abc import Iterable
+from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +14,8 @@ from stylemap.architectures.model import Model, check_images, check_shape
 from stylemap.architectures.stylemap.config import StylemapConfig, StylemapSpeed
 from stylemap.architectures.stylemap.flow import FlowMapping
 from stylemap.architectures.stylemap.networks import Encoder, Generator, LastDoubling
+
+LATER = {"rgb_skips": 0, "mapping": "mlp"}  # settings younger than some fingerprints, as they were before
 
 
 class StylemapModel(Model):
@@ -24,6 +29,7 @@ class StylemapModel(Model):
     config: StylemapConfig
     generator: Generator
     encoder: Encoder
+    _fingerprint: str | None = None  # of the weights before they were rounded
 
     def __init__(self, config: StylemapConfig, encoder: bool = True):
         super().__init__()
@@ -80,7 +86,7 @@ class StylemapModel(Model):
     def mean_latent(self) -> Tensor:
         """[1, C, S, S]: the mean of encoded images that a flow has kept, or the mean over 4096 fixed z."""
         if isinstance(self.generator.mapping, FlowMapping):
-            return self.generator.mapping.mean
+            return self.generator.mapping.mean.clone()
         return self.mean_mapped(torch.randn(4096, self.latents.z_channels, generator=torch.Generator().manual_seed(0)))
 
     @torch.no_grad()
@@ -95,11 +101,23 @@ class StylemapModel(Model):
     def last_doubling(self) -> LastDoubling | None:
         return LastDoubling(self.generator, self.config.resolution) if self.config.doublings else None
 
+    def fingerprint(self) -> str:
+        """32 hex digits that differ where generator or encoder differ in anything, but not by `compute_in`."""
+        if self._fingerprint is not None:
+            return self._fingerprint
+        settings = {name: value for name, value in asdict(self.config).items() if LATER.get(name) != value}
+        digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(f"{name} {list(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().float().numpy().tobytes())
+        return digest.hexdigest()[:32]
+
     def compute_in(self, kind: torch.dtype) -> None:
         if kind == self.passes:
             return
         if self.passes != torch.float32:
             raise ValueError("the weights are rounded already; load the model anew")
+        self._fingerprint = self.fingerprint()
         synthesis = self.generator.synthesis
         fold(self, kind, exact=[layer.conv for layer in (synthesis.to_rgb, *synthesis.rgb_skips)])
         self.passes = kind
