@@ -193,7 +193,7 @@ def test_a_server_that_is_busy_is_asked_again(editor):
     editor.expected.append("Failed to load resource")
     refusal = {"status": 503, "json": {"error": "too much to do at the moment; try again in a few seconds"}}
     before = editor.result()
-    page.route("**/render", lambda route: route.fulfill(**refusal), times=1)
+    page.route("**/render", lambda route: route.fulfill(**refusal), times=2)  # when the hand comes and when it goes
     editor.page.mouse.move(*editor.place("reference", (0.5, 0.15)))
     page.mouse.down()
     page.mouse.up()
