@@ -5,6 +5,7 @@ import copy
 import functools
 import json
 import time
+import zlib
 from collections.abc import Callable, Iterator
 
 import torch
@@ -59,10 +60,11 @@ def has_bfloat16(device: torch.device) -> bool:
 
 def remembered(part: nn.Module, learning: bool) -> bool:
     """`pays`, measured once for each kind of processor, torch and part. Where it cannot be noted, bfloat16 never pays."""
-    processor = json.dumps(torch.cpu.get_capabilities(), sort_keys=True, default=str)
+    abilities = dict(torch.cpu.get_capabilities())
+    name, found = abilities.get("cpu_name", "CPU"), zlib.crc32(repr(sorted(abilities.items())).encode())
     shapes = [list(weight.shape) for weight in part.parameters() if weight.dim() == 4]
     work, inputs = "training" if learning else "rendering", [list(x.shape) for x in part.inputs()]
-    question = f"{processor}, torch {torch.__version__}, kernels {kernels.on_cpu()}, {work} {shapes} of {inputs}"
+    question = f"{name} {found:08x}, torch {torch.__version__}, kernels {kernels.on_cpu()}, {work} {shapes} of {inputs}"
     try:
         file = resources.cache_folder() / ANSWERS
     except RuntimeError:  # there is no home folder

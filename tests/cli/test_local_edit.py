@@ -14,12 +14,13 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import Box, blend, faces, images, transplant
+from stylemap import Box, blend, checkpoint, faces, images, transplant
 from stylemap.datasets import Avatars
 from stylemap.editing.composing import place
 from stylemap.editing.edit import Placement
 from stylemap.faces import detection
 from stylemap.photos import mask_files
+from stylemap.training.mapping import with_flow
 from tests.cli.conftest import SIDE, pixels
 from tests.faces import toy_yunet
 
@@ -453,10 +454,17 @@ atexit.register(lambda: print(*set(large.split()) & sys.modules.keys(), file=sys
 """
 
 
-def test_script_imports_no_library_that_it_does_not_need(inputs, tmp_path):
+@pytest.mark.parametrize("mapping", ["mlp", "flow"])
+def test_script_imports_no_library_that_it_does_not_need(inputs, tmp_path, mapping):
     """The entry script, from another folder than its own."""
     (tmp_path / "sitecustomize.py").write_text(UNNEEDED)
-    command = [sys.executable, ROOT / "local_edit.py", "transplant", "--weights", inputs / "w.safetensors"]
+    weights = inputs / "w.safetensors"
+    if mapping == "flow":
+        old = checkpoint.load(weights)
+        new = with_flow(old, torch.randn(4, *old.config.stylemap_shape))
+        weights = tmp_path / "flow.safetensors"
+        checkpoint.save(weights, new, info=checkpoint.read_info(inputs / "w.safetensors"))
+    command = [sys.executable, ROOT / "local_edit.py", "transplant", "--weights", weights]
     command += ["--original", inputs / "ada.png", "--reference", inputs / "bob.png"]
     command += ["--cells", "0,0,2,2", "--to-cell", "4,4", "--enlarge", "1", "--out", "edit.png"]
     environment = os.environ | {"PYTHONPATH": str(tmp_path)}

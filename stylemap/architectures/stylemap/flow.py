@@ -9,7 +9,7 @@ import itertools
 import torch
 from torch import Tensor, nn
 
-from stylemap.architectures.layers import pixel_norm
+from stylemap.architectures.layers import normal, pixel_norm
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.precision import float32
 
@@ -66,7 +66,7 @@ class FlowMapping(nn.Module):
             hidden = [layer for pair in itertools.pairwise(widths) for layer in (nn.Linear(*pair), nn.SiLU())]
             self.others = nn.Sequential(*hidden, nn.Linear(WIDTH, components - c))
         self.register_buffer("mean", torch.zeros(1, *self.shape))
-        self.register_buffer("basis", torch.randn(components, size) / components**0.5)
+        self.register_buffer("basis", normal(components, size, divisor=components**0.5))
         self.requires_grad_(False)
 
     def forward(self, z: Tensor) -> Tensor:
