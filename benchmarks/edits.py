@@ -15,7 +15,6 @@ import copy
 import json
 import os
 import statistics
-import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -58,7 +57,6 @@ def measure(name: str, device: torch.device, rounds: int, kind: torch.dtype) -> 
     plain = copy.deepcopy(model)
     make_plain(plain, PLAIN)
     model.compute_in(kind)
-    clock = time.thread_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
     side = model.config.resolution
     a, b = model.map(torch.randn(2, model.config.stylemap_channels, device=device)).split(1)
     cache = incremental.Cache(model)
@@ -92,7 +90,7 @@ def measure(name: str, device: torch.device, rounds: int, kind: torch.dtype) -> 
         error = float((found - expected).abs().max() / expected.abs().max())
         if not error < TOLERANCE and label != PREVIEW and kind == torch.float32:
             raise SystemExit(f"error: {name}, {label}: the images differ by {error:.1e}")
-        times = timing.alternating(plainly, ours, device, 1, rounds, f"{name}, {label}", clock)
+        times = timing.alternating(plainly, ours, device, 1, rounds, f"{name}, {label}", timing.clock(device))
         ratios = [p / o for p, o in times]
         report[label] = {
             "plain_s": statistics.median(p for p, _ in times),

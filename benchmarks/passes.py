@@ -12,13 +12,14 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from benchmarks import timing
 from benchmarks.machine import machine
 from benchmarks.memory import ROOT
 from stylemap import checkpoint, files, images
@@ -29,6 +30,7 @@ from stylemap.datasets import Avatars
 PUBLISHED = "published, 256 px"  # its size, with random weights
 MODELS = ("avatars32", "avatars64", "avatars128", PUBLISHED)
 COMPARED = 64  # faces
+CPU = torch.device("cpu")
 # In a small process, for Linux counts the memory of the process that starts another as that other's.
 USAGE = """
 import json, resource, subprocess, sys
@@ -52,14 +54,6 @@ def models(name: str) -> tuple[StylemapModel, StylemapModel]:
     return made[0], made[1]
 
 
-def seconds(call: Callable[[StylemapModel], object], model: StylemapModel) -> float:
-    """Of one thread what the processor gave to it, which other programs hardly change; of several what a clock shows."""
-    clock = time.thread_time if torch.get_num_threads() == 1 else time.perf_counter
-    start = clock()
-    call(model)
-    return clock() - start
-
-
 def passes(name: str, rounds: int) -> dict:
     """Milliseconds of each network in float32, and how many times as fast bfloat16 is."""
     plain, low = models(name)
@@ -74,7 +68,8 @@ def passes(name: str, rounds: int) -> dict:
     work["reconstruct"] = lambda m: m.synthesize(m.encode(x))
     row = {}
     for stage, call in work.items():
-        pairs = [(seconds(call, plain), seconds(call, low)) for _ in range(rounds + 1)][1:]
+        times = [partial(call, model) for model in (plain, low)]
+        pairs = timing.alternating(*times, CPU, 1, rounds, f"{name}, {stage}", timing.clock(CPU))
         ratios = [a / b for a, b in pairs]
         row[stage] = {"ms": 1000 * min(a for a, _ in pairs), "ratio": statistics.median(ratios), "ratios": ratios}
     return row

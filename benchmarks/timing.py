@@ -18,6 +18,11 @@ def seconds(work: Callable[[], object], device: torch.device | None = None, cloc
     return clock() - start
 
 
+def clock(device: torch.device) -> Clock:
+    """Of one thread of a CPU what the processor gave to it, which other programs hardly change; else what a clock shows."""
+    return time.thread_time if device.type == "cpu" and torch.get_num_threads() == 1 else time.perf_counter
+
+
 def alternating(
     first: Callable[[], object],
     second: Callable[[], object],

@@ -133,6 +133,11 @@ def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") 
     return _filled(discriminator, tensors, DISCRIMINATOR, path, device)
 
 
+def find_discriminator(weights: str | Path) -> nn.Module | None:
+    """As `load_discriminator`; None where the file holds none."""
+    return load_discriminator(weights) if holds_discriminator(weights) else None
+
+
 def _filled(
     network: nn.Module, tensors: dict[str, torch.Tensor], prefix: str, path: Path, device: str | torch.device
 ) -> Any:

@@ -62,16 +62,27 @@ def measure(weights: str | Path, model: Model) -> Familiarity | None:
     for note, of in NOTES.items():
         if isinstance(noted := info.get(note), float) and 0 < noted < math.inf:
             return Familiarity(name_of(weights), noted, of)
-    side = model.config.resolution
-    count = max(4, min(MOST, PIXELS // side**2))
-    seen = checkpoint.seen_by(weights)
+    side, seen = model.config.resolution, checkpoint.seen_by(weights)
     if seen and seen[0].data == unseen.AVATARS and side <= MAX_SIDE:
+        count = _count(side)
         drawn = Avatars(side, count, "heldout")
-        known, whose = images.from_arrays(drawn[i] for i in range(count)), "drawn faces"
-    else:
-        known, whose = torch.cat([sample(model, seed) for seed in range(count)]), NOTES["samples_mse"]
-    usual = max(sum(errors(model, known)) / count, torch.finfo(torch.float32).eps)
-    return Familiarity(name_of(weights), usual, whose)
+        return Familiarity(
+            name_of(weights), _usual(model, images.from_arrays(map(drawn.__getitem__, range(count)))), "drawn faces"
+        )
+    return Familiarity(name_of(weights), usual_of_samples(model), NOTES["samples_mse"])
+
+
+def usual_of_samples(model: Model) -> float:
+    """The mean squared error of reconstructions of the model's own samples."""
+    return _usual(model, torch.cat([sample(model, seed) for seed in range(_count(model.config.resolution))]))
+
+
+def _count(side: int) -> int:
+    return max(4, min(MOST, PIXELS // side**2))
+
+
+def _usual(model: Model, known: Tensor) -> float:
+    return max(sum(errors(model, known)) / len(known), torch.finfo(torch.float32).eps)
 
 
 @torch.no_grad()

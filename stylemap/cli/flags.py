@@ -5,10 +5,12 @@ that know them import torch; a test compares them.
 """
 
 from pathlib import Path
+from typing import get_args
 
 from stylemap import parallel
 from stylemap.cli.parsing import Group, Parser
 from stylemap.cli.values import FILMS, PICTURES, Numbers, OutputFile, Range, Several, real, whole
+from stylemap.config import Precision
 
 DEFAULT_WEIGHTS = "avatars128"
 MOST_ENLARGED = 64
@@ -20,9 +22,9 @@ MOST_AMOUNT = 20
 SPACES = ("w", "w+")
 WAYS = ("none", "feather", "poisson")
 PARTS = ("background", "skin", "nose", "eye", "eyebrow", "ear", "lip", "hair", "neck", "cloth")
+PRECISIONS = get_args(Precision)
 HALVES = ("left", "right", "upper", "lower")
 EASES = ("linear", "smooth")
-PRECISIONS = ("auto", "float32", "bfloat16")
 PERCEPTUAL = ("auto", "lpips", "discriminator", "random", "none")
 FPS = 12.5
 DATA_OF_WEIGHTS = (

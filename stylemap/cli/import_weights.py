@@ -47,11 +47,11 @@ def run(arguments: argparse.Namespace) -> None:
     inputs.keep_inputs([arguments.out], [path])
     info = {"imported_from": Path(path).name}
     if arguments.weights:
-        model, discriminator, info = checkpoint.load_any(path), None, checkpoint.read_info(path)
-        if checkpoint.holds_discriminator(path):
-            discriminator = checkpoint.load_discriminator(path)
+        model, info = checkpoint.load_any(path), checkpoint.read_info(path)
+        discriminator = checkpoint.find_discriminator(path)
     elif arguments.published:
         model, discriminator = published.load(path)
+        info["samples_mse"] = familiarity.usual_of_samples(model)  # once, here: every edit would measure it again
     else:
         with warnings.catch_warnings(record=True) as differences:
             warnings.simplefilter("always", UserWarning)
@@ -59,7 +59,4 @@ def run(arguments: argparse.Namespace) -> None:
         for difference in differences:
             warnings.warn(f"{path}: {difference.message}", Note, stacklevel=1)
     checkpoint.save(arguments.out, model, discriminator, info, arguments.half)
-    if arguments.published:  # once, here: every edit would measure it again
-        known = familiarity.measure(arguments.out, model)
-        checkpoint.save(arguments.out, model, discriminator, info | {"samples_mse": known.usual}, arguments.half)
     print(f"{arguments.out}  ({model.config.resolution} px, {model.latents.words})")

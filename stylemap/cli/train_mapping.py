@@ -51,8 +51,7 @@ def run(arguments: argparse.Namespace) -> None:
 
     inputs.keep_inputs([arguments.out], [checkpoint.find_file(arguments.weights)])
     model = loading.load_model(arguments)
-    holds = checkpoint.holds_discriminator(arguments.weights)
-    discriminator = checkpoint.load_discriminator(arguments.weights) if holds else None
+    discriminator = checkpoint.find_discriminator(arguments.weights)
     split = heldout.open_unseen([arguments.weights], arguments.data, model.config.resolution)
     training, unseen = (
         streams.latents_of(model, data, streams.choose(len(data), count, arguments.seed), arguments.workers)
