@@ -122,6 +122,9 @@ class OptimConfig:
 
     lr: Positive = 0.002
     """Learning rate of Adam, for all networks."""
+    discriminator_lr_mul: Positive = 1.0
+    """Learning rate of the discriminator, as a multiple of optim.lr. 1 is the published value. Try 2 if the generator
+    can already draw when the discriminator begins."""
     beta1: Decay = 0.0
     """Beta 1 of Adam: decay of the running mean of gradients. 0 means no running mean."""
     beta2: Decay = 0.99

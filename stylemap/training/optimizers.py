@@ -48,19 +48,19 @@ class Optimizers:
 
         optim = config.optim
 
-        def adam(module: nn.Module, every: int | None = None) -> torch.optim.Adam:
+        def adam(module: nn.Module, every: int | None = None, lr_mul: float = 1.0) -> torch.optim.Adam:
             # A penalty every few iterations is one step more, so steps are smaller by as much (StyleGAN2, section 3.1).
             lazy = every / (every + 1) if every else 1.0
             parameters = [p for p in module.parameters() if p.requires_grad]
             betas = (optim.beta1**lazy, optim.beta2**lazy)
-            return torch.optim.Adam(parameters, lr=optim.lr * lazy, betas=betas, fused=True)
+            return torch.optim.Adam(parameters, lr=optim.lr * lr_mul * lazy, betas=betas, fused=True)
 
         freeze(networks.discriminator, optim.freeze_d)
         penalised = optim.r1_gamma != 0 or optim.r2_gamma > 0
         return cls(
             adam(networks.generator, config.generator_penalty_every),
             adam(networks.encoder) if networks.encoder is not None else None,
-            adam(networks.discriminator, optim.r1_every if penalised else None),
+            adam(networks.discriminator, optim.r1_every if penalised else None, optim.discriminator_lr_mul),
         )
 
     def named(self) -> dict[str, torch.optim.Adam]:

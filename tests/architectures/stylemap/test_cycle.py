@@ -212,6 +212,17 @@ def test_discriminator_optimizer_is_lazy(config):
     assert optimizers.generator.param_groups[0]["lr"] == 0.002
 
 
+def test_discriminator_has_its_own_learning_rate(config):
+    rates = []
+    for multiple in (1.0, 2.5):
+        optim = replace(config.optim, discriminator_lr_mul=multiple)
+        optimizers = loop.build(replace(config, optim=optim), torch.device("cpu")).optimizers
+        optimizers.scale_lr(0.5)  # warming up
+        rates.append({name: optimizer.param_groups[0]["lr"] for name, optimizer in optimizers.named().items()})
+    once, more = rates
+    assert more == once | {"discriminator": pytest.approx(2.5 * once["discriminator"])}
+
+
 def test_frozen_layers_of_the_discriminator_keep_their_weights(config):
     cycle, part = make(replace(config, optim=replace(config.optim, freeze_d=2)))
     before = snapshot(cycle.networks)
