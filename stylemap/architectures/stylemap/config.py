@@ -113,7 +113,7 @@ class StylemapLoss(LossConfig):
     something. 0 means none, as published."""
     transplants: float = 0.0
     """Share of the reconstructions without the discriminator that are transplants: a part of another image is laid over the
-    stylemaps, at any place and size, and the target is the same done to the pixels. Transplants then work at places
+    stylemaps, in w+ or w, at any place and size, and the target is the same done to the pixels. Transplants then work at places
     where no training image has such a part. 0 means none, as published."""
 
     def __post_init__(self):

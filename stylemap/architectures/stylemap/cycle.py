@@ -75,11 +75,9 @@ class StylemapCycle(Cycle):
 
     def _transplant(self, part: Pass) -> tuple[Pass, Tensor]:
         """The pass with transplants in its images, and what G makes of the same transplants in the stylemaps."""
-        resolution = part.real.shape[-1]
-        styles = self.networks.model.resize(self.networks.model.encode(part.real))
-        image = self.networks.model.render([transplants.lay(x, part.chance, resolution) for x in styles])
+        image = self.networks.model.render(transplants.styles(self.networks.model, part.real, part.chance))
         with float32():
-            return replace(part, real=transplants.lay(part.real, part.chance, resolution)), full(image)
+            return replace(part, real=transplants.lay(part.real, part.chance, part.real.shape[-1])), full(image)
 
     def _discriminator_loss(
         self, part: Pass, fakes: Fakes, real: Tensor, fake: Tensor, reconstruction: Tensor

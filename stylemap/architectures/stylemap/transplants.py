@@ -1,8 +1,9 @@
 """Transplants as a training task: a part of one image laid over another, at any place and size, in the stylemaps.
 
 Training images have their parts where aligned faces have them. So the networks never learn to draw an eye elsewhere, and
-transplants (StyleMapGAN, section 4.4) are smudged. Here the generator is asked for one: its resized stylemaps are those of
-an image with an ellipse of another image's laid over them, and the target is the same done to the pixels.
+transplants (StyleMapGAN, section 4.4) are smudged. Here the generator is asked for one: its stylemaps are those of
+an image with an ellipse of another image's laid over them, and the target is the same done to the pixels. As in editing, it is
+laid over the resized stylemaps (w+), or over the stylemap before them (w).
 """
 
 from collections.abc import Sequence
@@ -16,12 +17,16 @@ from torch import Tensor
 from stylemap import randomness
 from stylemap.architectures import chance
 from stylemap.architectures.stylemap.config import StylemapTraining
+from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.randomness import Purpose
 
 RADII = 0.12, 0.5  # of the ellipses in the image that they are laid over; 1 is half a side
 CENTRES = 0.75  # the farthest from the middle, likewise
 SCALES = 0.6, 1.7
 IN_PLACE = 0.5  # share of the ellipses that stay where they are, as in local editing
+IN_W = (
+    0.25  # share of the ellipses that are laid over the stylemap itself; w+ draws sharper parts, and is what edits use
+)
 EDGE = 0.08  # width of the soft edge, likewise
 
 
@@ -31,6 +36,8 @@ class StylemapChance(chance.Chance):
 
     transplanted: Tensor
     """bool [N]: which reconstructions are of a transplant."""
+    in_w: Tensor
+    """bool [N]: those laid over the stylemap before it is resized."""
     source: Tensor
     """[N, 2]: (x, y), the centre of the ellipse in the image that it comes from, in -1..1."""
     target: Tensor
@@ -48,7 +55,7 @@ class StylemapChance(chance.Chance):
         return StylemapChance(*(x.to(device, non_blocking=True) for x in (self.z, *self._ellipses())))
 
     def _ellipses(self) -> tuple[Tensor, ...]:
-        return self.transplanted, self.source, self.target, self.scale, self.radii
+        return self.transplanted, self.in_w, self.source, self.target, self.scale, self.radii
 
 
 def draw(config: StylemapTraining, seen: int) -> StylemapChance:
@@ -61,18 +68,29 @@ def draw(config: StylemapTraining, seen: int) -> StylemapChance:
     target = np.where(stays[:, None], source, rng.uniform(-CENTRES, CENTRES, (n, 2)))
     scale = np.where(stays, 1.0, np.exp(rng.uniform(*np.log(SCALES), n)))
     radii = rng.uniform(*RADII, (n, 2))
+    in_w = transplanted & (rng.random(n) < IN_W)
     ellipses = (torch.from_numpy(x.astype(np.float32)) for x in (source, target, scale, radii))
-    return StylemapChance(chance.draw(config, seen).z, torch.from_numpy(transplanted), *ellipses)
+    return StylemapChance(
+        chance.draw(config, seen).z, torch.from_numpy(transplanted), torch.from_numpy(in_w), *ellipses
+    )
 
 
-def lay(maps: Tensor, draws: StylemapChance, resolution: int) -> Tensor:
-    """Lay an ellipse of the next sample's maps over the maps of each sample that `StylemapChance.transplanted` selects.
+def styles(model: StylemapModel, images: Tensor, draws: StylemapChance) -> list[Tensor]:
+    """The resized stylemaps of images [N, 3, R, R] with their transplants, each in its space."""
+    resolution = model.config.resolution
+    stylemaps = lay(model.encode(images), draws, resolution, draws.in_w)
+    return [lay(maps, draws, resolution, draws.transplanted & ~draws.in_w) for maps in model.resize(stylemaps)]
+
+
+def lay(maps: Tensor, draws: StylemapChance, resolution: int, which: Tensor | None = None) -> Tensor:
+    """Lay an ellipse of the next sample's maps over the maps of some samples.
 
     Args:
-        maps: [N, C, s, s]: images, or resized stylemaps of any side. The next sample of the last one is the first.
+        maps: [N, C, s, s]: images, or stylemaps of any side. The next sample of the last one is the first.
         resolution: R. A cell of a map takes as much of the other as the ellipse covers of its pixels.
+        which: bool [N]; None = `StylemapChance.transplanted`.
     """
-    at = draws.transplanted.nonzero()[:, 0]
+    at = (draws.transplanted if which is None else which).nonzero()[:, 0]
     if not len(at):
         return maps
     draws, side = draws.take(at), maps.shape[-1]

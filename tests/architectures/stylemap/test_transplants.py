@@ -19,6 +19,7 @@ def draws(n=2, source=(0.0, 0.0), target=(0.0, 0.0), scale=1.0, radii=(0.3, 0.3)
     return transplants.StylemapChance(
         torch.zeros(2, n, 1),
         torch.full((n,), transplanted),
+        torch.zeros(n, dtype=torch.bool),
         row * torch.tensor(source),
         row * torch.tensor(target),
         torch.full((n,), scale),
@@ -72,10 +73,23 @@ def test_maps_of_every_side_take_the_same_share(side):
 def test_draws_are_the_same_for_any_division_of_the_batch():
     config = StylemapTraining(batch=8, loss=StylemapLoss(transplants=0.5))
     whole = transplants.draw(config, 40)
-    for name in ("source", "target", "scale", "radii", "transplanted"):
+    for name in ("source", "target", "scale", "radii", "transplanted", "in_w"):
         assert torch.equal(getattr(whole.take([5, 2]), name), getattr(whole, name)[[5, 2]])
         assert torch.equal(getattr(transplants.draw(config, 40), name), getattr(whole, name))
     assert torch.equal(whole.take([5, 2]).z, whole.z[:, [5, 2]])
+
+
+def test_each_transplant_is_laid_over_one_of_the_spaces():
+    """Over w, the stylemap changes before the resizer; over w+, the resized stylemaps do; elsewhere, nothing."""
+    model, images = tiny.model(tiny.TINY), tiny.randn(3, 3, 16, 16)
+    chance = replace(draws(3), transplanted=torch.tensor([True, True, False]), in_w=torch.tensor([True, False, False]))
+    stylemaps = model.encode(images)
+    plain = model.resize(stylemaps)
+    over_w = model.resize(transplants.lay(stylemaps, chance, 16))
+    over_w_plus = [transplants.lay(maps, chance, 16) for maps in plain]
+    for laid, *expected in zip(transplants.styles(model, images, chance), over_w, over_w_plus, plain, strict=True):
+        torch.testing.assert_close(laid, torch.stack([maps[i] for i, maps in enumerate(expected)]))
+    assert not torch.allclose(over_w[-1][0], over_w_plus[-1][0], atol=1e-3)
 
 
 @pytest.mark.parametrize("share", [0.0, 0.3, 1.0])
