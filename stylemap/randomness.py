@@ -16,6 +16,7 @@ class Purpose(IntEnum):
     AUGMENTATION = 3
     CHANCE = 4  # `architectures.vector.chance`
     MAPPING = 5  # `training.mapping`
+    ENCODER = 6  # `training.encoder`
 
 
 def generator(purpose: Purpose, seed: int, place: int) -> np.random.Generator:

@@ -56,6 +56,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     "Train and measure": {
         "train": Verb("train:train", "train generator, discriminator and encoder"),
         "train-mapping": Verb("train_mapping:train_mapping", "teach the mapping network alone, for better samples"),
+        "train-encoder": Verb("train_encoder:train_encoder", "train an encoder for a StyleGAN, for edits or errors"),
         "report": Verb("report:report", "write one page about a run: scores, images, curves"),
         "evaluate": Verb("evaluate:evaluate", "measure reconstruction, samples, interpolations, edits"),
         "benchmark inversion": Verb("benchmark:inversion", "compare ways to find latents: time, error, quality"),

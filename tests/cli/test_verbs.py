@@ -79,7 +79,14 @@ def test_list_of_verbs_fits_a_terminal():
 
 def test_a_flag_of_several_verbs_is_declared_once():
     """So that it means the same everywhere. What differs is named here, with what it has in common."""
-    differing = {"--out", "--config", "--method", "--images", "--amounts"}  # a path, a recipe, a way, a number, numbers
+    differing = {
+        "--out",
+        "--config",
+        "--method",
+        "--images",
+        "--batch",
+        "--amounts",
+    }  # a path, a recipe, a way, numbers
     declared = defaultdict(list)
     for name in verbs.VERBS:
         for action in actions(name):
