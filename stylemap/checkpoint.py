@@ -93,7 +93,7 @@ def load(weights: str | Path, device: str | torch.device = "cpu", precision: Pre
     if not isinstance(model, StylemapModel):
         raise InputError(
             f"{weights} holds a {model.config.architecture} generator, whose latents have no places to edit; load_any loads it, "
-            "and it goes with stylemap project, evaluate, generate samples, generate reconstruct and train --init-from"
+            f"and it goes with {model.goes_with}"
         )
     return model
 

@@ -75,7 +75,7 @@ class ModelConfig:
     """What the networks look like; stored in every weights file. Each architecture has a subclass."""
 
     architecture: str = ""
-    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2, stylegan and sean serve for comparison."""
     resolution: int = 256
     """Side R of the images in pixels. It must be a power of two, at most 1024."""
     channel_base: Annotated[int, Range(1, MOST_CHANNELS * 1024)] = 32768
@@ -89,6 +89,8 @@ class ModelConfig:
     """Learning rate of the mapping network, as a multiple of optim.lr."""
 
     least_resolution: ClassVar[int] = 8
+    labelled: ClassVar[bool] = False
+    """Whether the networks see images with their part labels."""
 
     def __post_init__(self):
         validate(self, "model")
@@ -308,6 +310,11 @@ class TrainConfig:
     def has_encoder(self) -> bool:
         """Whether an encoder is trained."""
         return True
+
+    @property
+    def label_path(self) -> str | None:
+        """Folder or zip with the part labels of the images; None = there are none, or the images come with them."""
+        return None
 
     @property
     def generator_penalty_every(self) -> int | None:

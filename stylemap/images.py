@@ -37,6 +37,14 @@ def from_uint8(x: Tensor | np.ndarray) -> Tensor:
     return x.permute(0, 3, 1, 2).float().div_(127.5).sub_(1)  # [N, 3, H, W]
 
 
+def from_labelled(x: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Images as `from_uint8` gives them, and what `datasets.Labelled` has put behind their colours.
+
+    uint8 [N, H, W, 3] -> (images, None); uint8 [N, H, W, 4] -> (images, part labels uint8 [N, H, W]).
+    """
+    return from_uint8(x[..., :3]), x[..., 3] if x.shape[-1] == 4 else None
+
+
 def from_arrays(pictures: Iterable[np.ndarray]) -> Tensor:
     """uint8 [H, W, 3] each -> float32 [N, 3, H, W] in [-1, 1]; see `from_uint8`."""
     return from_uint8(torch.from_numpy(np.stack(list(pictures))))

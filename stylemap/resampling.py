@@ -40,6 +40,14 @@ def fit_mask(mask: np.ndarray, side: int) -> np.ndarray:
     return mask.clip(0, 1)  # sums may round beyond the range
 
 
+def fit_labels(labels: np.ndarray, side: int) -> np.ndarray:
+    """The central square of uint8 [H, W], of which each pixel of uint8 [side, side] takes the value at its centre."""
+    top, left, length = square(*labels.shape)
+    return cv2.resize(
+        labels[top : top + length, left : left + length], (side, side), interpolation=cv2.INTER_NEAREST_EXACT
+    )
+
+
 def cut(picture: np.ndarray, top: int, left: int, side: int) -> np.ndarray:
     """A square of uint8 [H, W, 3] -> [side, side, 3], white where it lies outside."""
     height, width = picture.shape[:2]

@@ -38,6 +38,7 @@ ARCHITECTURES = {
     "stylemap": "stylemap.architectures.stylemap:ARCHITECTURE",
     "stylegan2": "stylemap.architectures.vector:STYLEGAN2",
     "stylegan": "stylemap.architectures.vector:STYLEGAN",
+    "sean": "stylemap.architectures.sean:ARCHITECTURE",
 }
 DEFAULT = "stylemap"
 

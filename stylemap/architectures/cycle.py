@@ -6,8 +6,8 @@ unweighted and detached. The cycle of an architecture says which phases there ar
 """
 
 import contextlib
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -29,6 +29,7 @@ class Pass:
     real: Tensor  # [n, 3, R, R]
     chance: Chance  # what is random about the samples
     draws: Tensor | None = None  # how D's view of them is augmented
+    extras: Mapping[str, Tensor] = field(default_factory=dict)  # what else makes the images, see `Model.extras_of`
 
 
 class Cycle:
@@ -168,7 +169,7 @@ class Cycle:
     def _pair(self, part: Pass, fakes: Fakes | None, adversarial: bool) -> tuple[Pass, Tensor]:
         """What `image_step` compares: a pass, and the reconstruction of its images."""
         shared = fakes is not None and fakes[-1].requires_grad
-        return part, fakes[-1] if shared else self._reconstruct(part.real)
+        return part, fakes[-1] if shared else self._reconstruct(part)
 
     def _fakes(self, part: Pass, alone: bool) -> Fakes:
         """What D judges besides real images. ``alone``: there is no other pass."""
@@ -222,8 +223,8 @@ class Cycle:
         images = images.detach().requires_grad_(True)
         return losses.gradient_penalty(images, self._judge(images, part))
 
-    def _reconstruct(self, real: Tensor) -> Tensor:
-        return full(self.networks.model.synthesize(self.networks.model.encode(real)))
+    def _reconstruct(self, part: Pass) -> Tensor:
+        return full(self.networks.model.synthesize(self.networks.model.encode(part.real)))
 
     def _seen(self, images: Tensor, part: Pass) -> Tensor:
         """The images as D sees them: augmented."""

@@ -39,6 +39,11 @@ class Discriminator(nn.Module):
         self.final_conv = EqualConv(c + 1, c, 3)
         self.final_linear = nn.Sequential(EqualLinear(c * LAST_SIDE**2, c), EqualLinear(c, 1, activate=False))
 
+    @property
+    def freezable(self) -> list[nn.Module]:
+        """The layers that `optim.freeze_d` counts."""
+        return [self.from_rgb, *self.blocks]
+
     @torch.no_grad()
     def begin_with(self, encoder: nn.Module) -> None:
         """Take over from-RGB and blocks of a trained encoder of the same config.

@@ -33,10 +33,12 @@ class Model(nn.Module):
     Attributes:
         generator: with parts ``mapping`` and ``synthesis``.
         encoder: None where the weights have none.
+        goes_with: verbs for weights of vectors or codes, which have no places to edit.
         passes: the number format of the passes through encoder, resizer and synthesis. Images and latents are float32.
     """
 
     passes = torch.float32
+    goes_with = "stylemap project, evaluate, generate samples, generate reconstruct and train --init-from"
 
     config: ModelConfig
     generator: nn.Module
@@ -74,6 +76,14 @@ class Model(nn.Module):
     def mean_latent(self) -> Tensor:
         """[1, *shape]: what truncation pulls towards; no gradient."""
         raise NotImplementedError
+
+    def extras_of(self, labels: Tensor | None) -> dict[str, Tensor]:
+        """What `encode` and `render_with` take besides images and latents, by name, of the part labels uint8 [N, R, R] of images.
+
+        Raises:
+            InputError: a model that needs labels gets none.
+        """
+        return {}
 
     def render_with(self, latent: Tensor, extras: Mapping[str, Tensor]) -> Tensor:
         """Latents and what else makes their images -> images.

@@ -162,7 +162,7 @@ class Measuring:
         edited: dict[str, Tensor] = {}
         for side, run in sorted(by_side.items()):
             evaluation = self.evaluation(run)
-            pictures = streams.reconstructions(evaluation.model, evaluation.latents[: len(originals)])
+            pictures = streams.reconstructions(evaluation.model, {"latent": evaluation.latents[: len(originals)]})
             reconstructions[f"side {side}"] = images.from_uint8(torch.cat(list(pictures)))
             columns = local_editing.columns(self.sheet_edits(evaluation))
             edit = columns.pop("edit")

@@ -1,5 +1,6 @@
 """Data sets: uint8 RGB images by index, and the resumable order in which training sees them."""
 
+import functools
 import hashlib
 import json
 import os
@@ -12,13 +13,14 @@ import numpy as np
 from stylemap import naming
 from stylemap.datasets.avatars import Avatars
 from stylemap.datasets.image_folder import ImageFolder, open_whole
+from stylemap.datasets.labelled import Labelled, mirrored
 from stylemap.datasets.parts import PartLabels
 from stylemap.datasets.splitting import given_splits
-from stylemap.errors import InputError, brief
+from stylemap.errors import InputError, brief, listed
 
 __all__ = [
-    "Avatars", "Dataset", "Draw", "ImageFolder", "absolute", "fingerprint", "open_part_labels", "open_split", "read_batch",
-    "summarize",
+    "Avatars", "Dataset", "Draw", "ImageFolder", "Labelled", "absolute", "fingerprint", "labelled", "open_part_labels",
+    "open_split", "read_batch", "summarize",
 ]  # fmt: skip
 
 
@@ -40,13 +42,14 @@ Draw = tuple[int, bool]  # (index of the image, mirrored)
 
 
 def read_batch(images: Dataset, draws: Sequence[Draw]) -> np.ndarray:
-    """Images as uint8 [len(draws), R, R, 3]. This is what loading processes do: no torch, so that they start fast.
+    """Images as uint8 [len(draws), R, R, 3], or 4 with labels. This is what loading processes do: no torch, so that they
+    start fast.
 
     Raises:
         InputError: anything failed; one line says what.
     """
     try:
-        return np.stack([images[index][:, ::-1] if mirrored else images[index] for index, mirrored in draws])
+        return np.stack([mirrored(images[index]) if flip else images[index] for index, flip in draws])
     except InputError:
         raise
     except MemoryError as err:
@@ -97,8 +100,27 @@ def open_part_labels(pictures: Dataset, path: str | None) -> Callable[[int], np.
         return pictures.parts
     if path is None:
         return None
-    labels = PartLabels(path)
-    return lambda i: labels.read(pictures.name(i))
+    return functools.partial(_read_labels, PartLabels(path), pictures)
+
+
+def _read_labels(labels: PartLabels, pictures: Dataset, i: int) -> np.ndarray:
+    return labels.read(pictures.name(i))
+
+
+def labelled(images: Dataset, path: str | None) -> Labelled:
+    """Images with their part labels, which are found as in `open_part_labels`.
+
+    Raises:
+        InputError: there are no labels, or not of all images.
+    """
+    labels = open_part_labels(images, path)
+    if labels is None:
+        raise InputError("the images need part labels, a folder or zip of them; drawn faces come with their own")
+    if isinstance(images, ImageFolder):
+        known = PartLabels(path)
+        if missing := [name for name in images.names if name not in known]:
+            raise InputError(f"{path} holds no part labels of {listed(missing, 3)}; add them, or leave the images out")
+    return Labelled(images, labels)
 
 
 def fingerprint(training: Dataset, heldout: Dataset) -> str:

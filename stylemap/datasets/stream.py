@@ -49,7 +49,7 @@ def batches(
     samples: Sequence[int] | None = None,
     stop: Callable[[], bool] | None = None,
 ) -> Iterator[Tensor]:
-    """uint8 batches [len(samples), R, R, 3], continued after ``start`` images; see `batch_draws`.
+    """uint8 batches [len(samples), R, R, 3], or [..., 4] with labels, continued after ``start`` images; see `batch_draws`.
 
     Args:
         workers: loading processes; 0 = this one.
@@ -67,5 +67,5 @@ def batches(
 
 
 def first_images(images: Dataset, count: int) -> Tensor:
-    """The first images as one uint8 tensor [count, R, R, 3]."""
+    """The first images as one uint8 tensor [count, R, R, 3], or [..., 4] with labels."""
     return torch.from_numpy(np.stack([images[i] for i in range(min(count, len(images)))]))

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from stylemap import images, perceptual
 from stylemap.architectures.model import Model
-from stylemap.datasets import Dataset
+from stylemap.datasets import Dataset, Labelled
 from stylemap.errors import InputError
 from stylemap.metrics import streams
 from stylemap.metrics.suite import METRICS
@@ -123,9 +123,21 @@ class Evaluation(Shared):
         return self.reference.count
 
     @functools.cached_property
+    def encoded(self) -> dict[str, Tensor]:
+        """What the reconstructions of the held-out images are rendered from, in their order, by name: [N, ...] each."""
+        pictures: Dataset = self.heldout
+        if self.model.config.labelled:
+            if self.labels is None:
+                raise InputError(
+                    f"{self.model.config.architecture} needs the part labels of the images; give --part-labels"
+                )
+            pictures = Labelled(pictures, self.labels)
+        return streams.encoded(self.model, pictures)
+
+    @functools.cached_property
     def latents(self) -> Tensor:
         """The latents of the held-out images, in their order."""
-        return streams.latents_of(self.model, self.heldout)
+        return self.encoded["latent"]
 
     @functools.cached_property
     def kept(self) -> list[int]:
@@ -135,16 +147,16 @@ class Evaluation(Shared):
     @property
     def tensors(self) -> dict[str, Tensor]:
         """What the reconstructions are rendered from, by name: [N, ...] each, for the images that are kept."""
-        return {"latent": self.latents[self.kept]}
+        return {name: x[self.kept] for name, x in self.encoded.items()}
 
     def render(self, tensors: dict[str, Tensor]) -> Tensor:
         """Some of `tensors`, or what lies between them -> uint8 [n, R, R, 3] on the CPU."""
-        return streams.rendered(self.model, tensors["latent"].to(self.model.device))
+        return streams.rendered(self.model, tensors)
 
     def reconstructed(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Batches of (held-out image, its reconstruction): [n, 3, R, R] in [-1, 1], on the CPU."""
         left = iter(self.kept)
-        for reconstruction in streams.reconstructions(self.model, self.latents[self.kept]):
+        for reconstruction in streams.reconstructions(self.model, self.tensors):
             originals = [self.heldout[i] for i in itertools.islice(left, len(reconstruction))]
             yield images.from_arrays(originals), images.from_uint8(reconstruction)
 

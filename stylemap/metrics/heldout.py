@@ -31,19 +31,36 @@ def per_pass(side: int) -> int:
     return max(1, CHUNK_PIXELS // side**2)
 
 
+def encoded(model, pictures: Tensor) -> dict[str, Tensor]:
+    """What reconstructions are rendered from, by name: "latent" and the extras, on the model's device.
+
+    Args:
+        pictures: uint8 [N, R, R, 3], or 4 with labels.
+    """
+    originals, labels = images.from_labelled(pictures.to(model.device))
+    extras = model.extras_of(labels)
+    return {"latent": model.encode(originals, **extras), **extras}
+
+
+def rendered(model, tensors: dict[str, Tensor]) -> Tensor:
+    """`encoded` -> images [N, 3, R, R], about [-1, 1]."""
+    return model.render_with(tensors["latent"], tensors)
+
+
 @in_float32
 @torch.no_grad()
 def score(model, pictures: Tensor) -> Scores:
-    """Reconstruct uint8 [N, R, R, 3] and compare."""
+    """Reconstruct uint8 [N, R, R, 3], or 4 with labels, and compare."""
     chunks = pictures.split(per_pass(pictures.shape[1]))
-    mean = sum(images.from_uint8(x).double().sum(dim=0) for x in chunks) / len(pictures)
+    mean = sum(images.from_labelled(x)[0].double().sum(dim=0) for x in chunks) / len(pictures)
     error = spread = 0.0
     for chunk in chunks:
-        originals = images.from_uint8(chunk)
-        reconstructions = model.synthesize(model.encode(originals.to(model.device))).cpu().clamp(-1, 1)
+        originals, _ = images.from_labelled(chunk)
+        reconstructions = rendered(model, encoded(model, chunk)).cpu().clamp(-1, 1)
         error += (reconstructions - originals).square().sum(dtype=torch.float64).item()
         spread += (originals - mean).square().sum().item()
-    mse, variance = error / pictures.numel(), spread / pictures.numel()
+    count = len(pictures) * mean.numel()
+    mse, variance = error / count, spread / count
     psnr = 10 * math.log10(4 / mse) if mse > 0 else math.inf
     return Scores(mse, psnr, 1 - mse / variance if variance > 0 else math.nan)
 
@@ -65,10 +82,10 @@ def diversity(model, pictures: Tensor, z: Tensor) -> float:
 @in_float32
 @torch.no_grad()
 def latent_statistics(model, pictures: Tensor) -> dict[str, Tensor]:
-    """Standard deviations of the latents of images: of all values [], by channel [C], and by cell [S * S] or layer [L]."""
+    """Standard deviations of the latents of images: of all values [], by channel [C], and by place [P]."""
     latents = model.latents
-    w = _in_parts(model, model.encode, images.from_uint8(pictures[:MOST_COMPARED]))
-    rows = latents.vectors(w)  # [N, S * S or L, C]
+    w = _encoded_in_parts(model, pictures[:MOST_COMPARED])["latent"]
+    rows = latents.vectors(w)  # [N, P, C]
     return {
         f"{latents.name}_std": w.std(),
         f"{latents.name}_std_of_channels": rows.flatten(0, 1).std(dim=0),
@@ -81,27 +98,40 @@ def picture_grid(model, pictures: Tensor, z: Tensor) -> Tensor:
     """A sheet [3, H, W] with a row per image: original | reconstruction | combination | sample.
 
     The combination has its lower half, or with a vector for each layer the finer half of the layers, from the image of the
-    next row. What needs an encoder is grey where there is none. images: uint8 [N, R, R, 3]; z: [N, C].
+    next row. What needs an encoder is grey where there is none, and so are samples of a model without z. images: uint8
+    [N, R, R, 3], or 4 with labels; z: [N, C].
     """
-    originals = images.from_uint8(pictures)
-    reconstructions = combinations = torch.zeros_like(originals)
+    originals, _ = images.from_labelled(pictures)
+    reconstructions = combinations = samples = torch.zeros_like(originals)
     if model.encoder is not None:
-        w = _in_parts(model, model.encode, originals)
-        reconstructions = _in_parts(model, model.synthesize, w)
-        combinations = _in_parts(model, _combiner(model), w, w.roll(-1, dims=0))
-    samples = _in_parts(model, lambda x: model.synthesize(model.map(x)), z)
+        tensors = _encoded_in_parts(model, pictures)
+        combined = tensors | {"other": tensors["latent"].roll(-1, dims=0)}
+        reconstructions = _in_parts(
+            model, lambda *x: rendered(model, dict(zip(tensors, x, strict=True))), *tensors.values()
+        )
+        combine = _combiner(model)
+        combinations = _in_parts(model, lambda *x: combine(dict(zip(combined, x, strict=True))), *combined.values())
+    if z.shape[1]:
+        samples = _in_parts(model, lambda x: model.synthesize(model.map(x)), z)
     tiles = torch.stack([originals, reconstructions, combinations, samples], dim=1).flatten(0, 1)  # [4 N, 3, R, R]
     return images.grid(images.enlarge(tiles, LEAST_TILE), columns=4)
 
 
-def _combiner(model) -> Callable[[Tensor, Tensor], Tensor]:
-    """Two latents -> images of both."""
+def _combiner(model) -> Callable[[dict[str, Tensor]], Tensor]:
+    """`encoded`, with the latents "other" -> images of both."""
     if not model.latents.spatial:
-        return lambda w, other: model.synthesize(style_mixing(w, other, model.latents.count // 2))
+        first = model.latents.count // 2
+        return lambda x: rendered(model, x | {"latent": style_mixing(x["latent"], x["other"], first)})
     side = model.config.resolution
     mask = torch.zeros(1, 1, side, side, device=model.device)
     mask[:, :, side // 2 :] = 1
-    return lambda w, other: blend(model, w, other, mask)
+    return lambda x: blend(model, x["latent"], x["other"], mask)
+
+
+def _encoded_in_parts(model, pictures: Tensor) -> dict[str, Tensor]:
+    """`encoded`, of as many images as go at once; the result is on the CPU."""
+    parts = [encoded(model, part) for part in pictures.split(per_pass(model.config.resolution))]
+    return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}
 
 
 def _in_parts(model, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:

@@ -49,9 +49,19 @@ def latents_of(model, pictures: Dataset, indices: Sequence[int] | None = None, w
         indices: of the images; None = all.
         workers: as in `real`.
     """
+    return encoded(model, pictures, indices, workers)["latent"]
+
+
+@torch.no_grad()
+def encoded(model, pictures: Dataset, indices: Sequence[int] | None = None, workers: int = 0) -> dict[str, Tensor]:
+    """What the reconstructions of images are rendered from, as `heldout.encoded` has it, on the CPU: [N, ...] each.
+
+    Args:
+        indices, workers: as in `latents_of`.
+    """
     batches = real(pictures, range(len(pictures)) if indices is None else indices, workers, "encoding")
-    with torch.no_grad():
-        return torch.cat([model.encode(images.from_uint8(x).to(model.device)).cpu() for x in batches])
+    parts = [{name: x.cpu() for name, x in heldout.encoded(model, batch).items()} for batch in batches]
+    return {name: torch.cat([part[name] for part in parts]) for name in parts[0]}
 
 
 def undamaged(pictures: Dataset) -> list[int]:
@@ -98,10 +108,11 @@ def samples(model, count: int, seed: int = 0) -> Iterator[Tensor]:
 
 
 @torch.no_grad()
-def reconstructions(model, latents: Tensor) -> Iterator[Tensor]:
-    """Rendered latents, as 8 bits hold them."""
-    for part in progress(latents.split(per_pass(model.config.resolution)), None, "reconstructions"):
-        yield rendered(model, part.to(model.device))
+def reconstructions(model, tensors: dict[str, Tensor]) -> Iterator[Tensor]:
+    """Latents and what else `encoded` gives, rendered, as 8 bits hold them."""
+    parts = zip(*(x.split(per_pass(model.config.resolution)) for x in tensors.values()), strict=True)
+    for part in progress(list(parts), None, "reconstructions"):
+        yield rendered(model, dict(zip(tensors, part, strict=True)))
 
 
 def draw_pairs(size: int, count: int, seed: int = 0) -> tuple[Tensor, Tensor, Tensor]:
@@ -136,9 +147,9 @@ def interpolations(
         yield render({name: interpolate(x[second], x[first], amount) for name, x in tensors.items()})
 
 
-def rendered(model, latents: Tensor) -> Tensor:
-    """Latents on the model's device -> uint8 [N, R, R, 3] on the CPU."""
-    return images.to_uint8(model.synthesize(latents)).cpu()
+def rendered(model, tensors: dict[str, Tensor]) -> Tensor:
+    """Latents and what else `encoded` gives -> uint8 [N, R, R, 3] on the CPU."""
+    return images.to_uint8(heldout.rendered(model, {name: x.to(model.device) for name, x in tensors.items()})).cpu()
 
 
 def batched(items: Iterable, size: int) -> Iterator[list]:

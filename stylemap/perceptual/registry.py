@@ -106,7 +106,10 @@ def _first_available(device: Device, vgg: str | None, *others: Any) -> Perceptua
 def _discriminator(device: Device, vgg: str | None, weights: str | Path | None, largest: int | None) -> Perceptual:
     if weights is None:
         raise InputError("perceptual network discriminator: give the weights that hold one")
-    return DiscriminatorFeatures(checkpoint.load_discriminator(weights, device))
+    discriminator = checkpoint.load_discriminator(weights, device)
+    if not isinstance(discriminator, Discriminator):
+        raise InputError(f"the discriminator of {weights} judges images under part masks; take one of other weights")
+    return DiscriminatorFeatures(discriminator)
 
 
 # Of the arguments of `load` beside the name.

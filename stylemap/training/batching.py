@@ -74,12 +74,14 @@ def small_groups_warning(config: TrainConfig, world: World) -> str | None:
 
 
 def split(real: Tensor, config: TrainConfig, seen: int, places: list[list[int]], trainee: Trainee) -> list[Pass]:
-    """Pair the images of this process, uint8 [N, R, R, 3], with the noise of their places, pass by pass."""
-    real = images.from_uint8(real)
+    """Pair the images of this process, see `datasets.labelled`, with the noise of their places, pass by pass."""
+    real, labels = images.from_labelled(real)
+    model = trainee.networks.model
     chance = architectures.cycle_class(config.model).draw(config, seen)
     draws = trainee.augment and augment.draw(config.seed, seen, config.batch)
     passes = []
-    for part, taken in zip(real.chunk(len(places)), places, strict=True):
+    for i, (part, taken) in enumerate(zip(real.chunk(len(places)), places, strict=True)):
         seen_by_d = None if draws is None else draws[taken].to(real.device, non_blocking=True)
-        passes.append(Pass(part, chance.take(taken).to(real.device), seen_by_d))
+        extras = model.extras_of(None if labels is None else labels.chunk(len(places))[i])
+        passes.append(Pass(part, chance.take(taken).to(real.device), seen_by_d, extras))
     return passes

@@ -155,7 +155,10 @@ class Rehearsal:
             with torch.no_grad():
                 average, side = self.trainee.average, self.config.model.resolution
                 n = min(self.config.heldout, heldout.per_pass(side))
-                average.synthesize(average.map(torch.empty(n, self.config.model.latents.z_channels, device=META)))
+                if channels := self.config.model.latents.z_channels:
+                    average.synthesize(average.map(torch.empty(n, channels, device=META)))
+                else:
+                    heldout.rendered(average, heldout.encoded(average, self._pictures(n)))
         others = 3 * (self.share - self.config.batch)  # images, samples and reconstructions of the other passes
         return Memory(lasting, self.ledger.most - lasting + others * 4 * 3 * side**2)
 
@@ -179,11 +182,14 @@ class Rehearsal:
 
     def _iterate(self, k: int) -> None:
         """The k-th iteration since one with all penalties, late in the run."""
-        config, side = self.config, self.config.model.resolution
+        config = self.config
         period = config.batch * math.lcm(*self._every)
         seen = math.ceil(config.images / period) * period + k * config.batch
-        pixels = torch.empty(config.batch, side, side, 3, dtype=torch.uint8, device=META)
-        self.cycle.iterate(batching.split(pixels, config, seen, self.places, self.trainee), seen)
+        self.cycle.iterate(batching.split(self._pictures(config.batch), config, seen, self.places, self.trainee), seen)
+
+    def _pictures(self, count: int) -> Tensor:
+        side = self.config.model.resolution
+        return torch.empty(count, side, side, 3 + self.config.model.labelled, dtype=torch.uint8, device=META)
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ import torch
 from stylemap import architectures, checkpoint, devices, files, perceptual, precision
 from stylemap.architectures.cycle import Cycle
 from stylemap.config import TrainConfig
-from stylemap.datasets import stream, unseen
+from stylemap.datasets import labelled, stream, unseen
 from stylemap.errors import Note
 from stylemap.training import augment, batching, distributed, ema, state
 from stylemap.training.distributed import World
@@ -69,6 +69,10 @@ def _train(
     split = unseen.open_for_training(config.data, config.model.resolution, config.heldout, earlier)
     if past:
         state.check_data(past, split, run)
+    pictures, held_out = (
+        labelled(images, config.label_path) if config.model.labelled else images
+        for images in (split.training, split.heldout)
+    )
     config = augment.choose_mode(config, len(split.training), past and past.augment)
     observer.opened(split.training, split.heldout)
     if world.first and (text := batching.small_groups_warning(config, world)):
@@ -86,10 +90,10 @@ def _train(
 
     # Records, and the stream of batches.
     meter = Meter(cycle.terms, device, world, past and past.totals)
-    records = Records(config, run, seen, split.heldout, trainee, world, observer, metrics)
+    records = Records(config, run, seen, held_out, trainee, world, observer, metrics)
     places = batching.assign_places(config.batch, world.rank, world.size, batching.count_passes(config, world))
     batches = stream.batches(
-        split.training, config.batch, config.seed, seen, config.mirror, config.workers, sum(places, []), stop
+        pictures, config.batch, config.seed, seen, config.mirror, config.workers, sum(places, []), stop
     )
     threads = Threads(device, world)
     observer.start(seen, config.images)

@@ -103,7 +103,7 @@ def freeze(discriminator: Discriminator, layers: int) -> None:
     Raises:
         InputError: there are fewer.
     """
-    freezable = [discriminator.from_rgb, *discriminator.blocks]
+    freezable = discriminator.freezable
     if layers > len(freezable):
         raise InputError(f"optim.freeze_d {layers}: this discriminator has {len(freezable)} layers to freeze")
     for module in freezable[:layers]:

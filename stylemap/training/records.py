@@ -21,7 +21,9 @@ from stylemap.training import distributed, report, state
 from stylemap.training.distributed import World
 from stylemap.training.monitor import Meter, Monitor
 
-Metric = Callable[[nn.Module, Tensor], float]  # of the averaged model on held-out images uint8 [N, R, R, 3]
+Metric = Callable[
+    [nn.Module, Tensor], float
+]  # of the averaged model on held-out images uint8 [N, R, R, 3], or 4 with labels
 GRID_ROWS = 8  # held-out images in the grid of a tick
 MOST_SAMPLES = 16  # samples whose spread is looked at
 
@@ -68,11 +70,12 @@ class Records:
             return
         distributed.claim(run)
         # With absolute paths the run goes on from any working directory.
-        placed = replace(config, data=datasets.absolute(config.data))
+        paths = {"data": config.data} | ({"part_labels": config.label_path} if config.label_path else {})
+        placed = replace(config, **{name: datasets.absolute(path) for name, path in paths.items()})
         files.write_text(run / CONFIG_FILE, reading.to_yaml(asdict(placed)))
         if not state.paths(run):
             state.save(run, 0, config, trainee)  # from here on, every kill leaves something to resume
-        self.images = stream.first_images(heldout, config.heldout)  # uint8 [N, R, R, 3]
+        self.images = stream.first_images(heldout, config.heldout)  # uint8 [N, R, R, 3], or 4 with labels
         self.rows = min(GRID_ROWS, len(self.images))
         self.z = chance.of_grid(config, max(self.rows, MOST_SAMPLES))
         self.monitor = Monitor(run, seen)
@@ -125,7 +128,9 @@ class Records:
             statistics = _attempt("latent statistics", heldout.latent_statistics, average, self.images, {})
         if self.trainee.augment:
             values["augment_p"] = self.trainee.augment.strength()
-        metrics = {"sample_diversity": lambda *given: heldout.diversity(*given, self.z), **self.metrics}
+        metrics = dict(self.metrics)
+        if self.config.model.latents.z_channels:  # else there are no samples
+            metrics = {"sample_diversity": lambda *given: heldout.diversity(*given, self.z)} | metrics
         for name, metric in metrics.items():
             values[name] = _attempt(name, metric, average, self.images, math.nan)
         values |= {name: float(numbers.mean()) for name, numbers in statistics.items()}

@@ -39,7 +39,7 @@ def test_settings():
         architectures.model_config({"architecture": "regions", "norm": "batch"})
     with pytest.raises(InputError, match=r"loss\.balance is a setting of model\.architecture regions, not of stylemap"):
         architectures.train_config({"loss": {"balance": 1}})
-    with pytest.raises(InputError, match="'region' is not one of stylemap, stylegan2, stylegan, regions"):
+    with pytest.raises(InputError, match="'region' is not one of stylemap, stylegan2, stylegan, sean, regions"):
         architectures.model_config({"architecture": "region"})
 
 

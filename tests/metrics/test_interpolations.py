@@ -9,7 +9,7 @@ from tests.metrics import toys
 
 def interpolations(model, latents: torch.Tensor, count: int, seed: int = 0):
     def render(tensors):
-        return streams.rendered(model, tensors["latent"])
+        return streams.rendered(model, tensors)
 
     return streams.interpolations({"latent": latents}, render, count, toys.SIDE, seed)
 

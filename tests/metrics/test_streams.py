@@ -56,5 +56,5 @@ def test_reconstructions():
     pictures = toys.Set(toys.noise(3, tiny.SIDE).numpy())
     latents = streams.latents_of(model, pictures)
     assert latents.shape == (3, tiny.CHANNELS, tiny.CELLS, tiny.CELLS)
-    (made,) = streams.reconstructions(model, latents)
+    (made,) = streams.reconstructions(model, {"latent": latents})
     assert made.shape == (3, tiny.SIDE, tiny.SIDE, 3)

@@ -108,10 +108,13 @@ def test_a_perfect_model():
     class Identity:
         config, device = tiny.model().config, torch.device("cpu")
 
+        def extras_of(self, labels):
+            return {}
+
         def encode(self, images):
             return images
 
-        def synthesize(self, latents):
+        def render_with(self, latents, extras):
             return latents
 
     perfect = evaluation()
@@ -166,7 +169,7 @@ def test_one_picture():
 class Curved(toys.Flat):
     """Neither mapping nor synthesis is straight, so that z and w, and places on a path, are told apart."""
 
-    config = SimpleNamespace(resolution=16, latents=toys.Flat.config.latents)
+    config = SimpleNamespace(resolution=16, labelled=False, latents=toys.Flat.config.latents)
 
     def map(self, z):
         return super().map(z * z.roll(1, dims=1))

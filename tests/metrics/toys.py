@@ -19,7 +19,9 @@ class Flat(Model):
     """z of 6 numbers maps to a latent [N, 2, 6], the same twice; the image is one colour, the first three numbers."""
 
     config = SimpleNamespace(
-        resolution=SIDE, latents=Latents("two vectors", "latent", "layers", (2, CHANNELS), CHANNELS, spatial=False)
+        resolution=SIDE,
+        labelled=False,
+        latents=Latents("two vectors", "latent", "layers", (2, CHANNELS), CHANNELS, spatial=False),
     )
     device, dtype = torch.device("cpu"), torch.float32
 

@@ -22,7 +22,7 @@ class StylemapConfig(ModelConfig):
     """Generator, encoder and discriminator of a StyleMapGAN."""
 
     architecture: Literal["stylemap"] = "stylemap"
-    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2, stylegan and sean serve for comparison."""
     stylemap_size: int = 8
     """Side S of the stylemap in cells: 1, 2, 4, 8, 16 or 32. A larger map reconstructs better, but edits show more."""
     stylemap_channels: Channels = 64

@@ -65,7 +65,7 @@ class StylemapCycle(Cycle):
         """
         samples = super()._fakes(part, alone)
         with torch.set_grad_enabled(self.shares_reconstruction and alone):
-            return *samples, self._reconstruct(part.real)
+            return *samples, self._reconstruct(part)
 
     def _pair(self, part: Pass, fakes: Fakes | None, adversarial: bool) -> tuple[Pass, Tensor]:
         """Without D, some of the images are transplants."""

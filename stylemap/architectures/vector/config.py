@@ -45,7 +45,7 @@ class VectorConfig(ModelConfig):
 @dataclass(frozen=True, kw_only=True)
 class StyleGAN2Config(VectorConfig):
     architecture: Literal["stylegan2"] = "stylegan2"
-    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2, stylegan and sean serve for comparison."""
 
     @property
     def noise_sides(self) -> list[int]:
@@ -56,7 +56,7 @@ class StyleGAN2Config(VectorConfig):
 @dataclass(frozen=True, kw_only=True)
 class StyleGANConfig(VectorConfig):
     architecture: Literal["stylegan"] = "stylegan"
-    """Networks to train, with their latents and training cycle. stylegan2 and stylegan serve for comparison."""
+    """Networks to train, with their latents and training cycle. stylegan2, stylegan and sean serve for comparison."""
 
 
 @dataclass(frozen=True)

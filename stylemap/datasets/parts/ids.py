@@ -3,6 +3,8 @@
 from collections.abc import Iterable
 from enum import IntEnum
 
+import numpy as np
+
 from stylemap.errors import InputError
 
 
@@ -42,6 +44,11 @@ GROUPS = {  # the parts of the published local editing; its measures are average
     "neck": (Part.NECKLACE, Part.NECK),
     "cloth": (Part.CLOTH,),
 }
+
+
+_SWAPPED = {Part.LEFT_EYE: Part.RIGHT_EYE, Part.LEFT_BROW: Part.RIGHT_BROW, Part.LEFT_EAR: Part.RIGHT_EAR}
+_SWAPPED |= {right: left for left, right in _SWAPPED.items()}
+MIRRORED = np.array([_SWAPPED.get(part, part) for part in Part], np.uint8)  # id -> id in the mirrored image
 
 
 def part_ids(parts: str | Iterable[int]) -> tuple[Part, ...]:
