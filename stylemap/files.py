@@ -6,7 +6,7 @@ import shutil
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import BinaryIO
+from typing import IO, BinaryIO
 
 from stylemap.errors import InputError
 
@@ -17,6 +17,13 @@ except ImportError:  # Windows
 
 TEMPORARY_SUFFIX = ".part"  # only a kill leaves such files; they are never read and may be deleted
 LOCK = ".lock"  # in a folder that one process owns
+LOST = (  # what some files hold in place of their content
+    (b"<!doctype", "a web page"),
+    (b"<html", "a web page"),
+    (b"version http", "a Git LFS pointer"),
+    (bytes(12), "nothing but zeros"),
+)
+MARK = 12  # bytes at its start that tell
 
 
 def opened(path: str | Path, name: str | Path | None = None) -> BinaryIO:
@@ -35,6 +42,11 @@ def opened(path: str | Path, name: str | Path | None = None) -> BinaryIO:
     except (OSError, ValueError) as err:  # ValueError: a zero byte in the path
         reason = getattr(err, "strerror", None) or err
         raise InputError(f"{name or path} cannot be read: {reason}; check the path") from err
+
+
+def substitute(start: bytes) -> str | None:
+    """What a file with these first bytes holds in place of its content, which was lost on the way; None: nothing of that kind."""
+    return next((what for mark, what in LOST if start.lower().startswith(mark)), None)
 
 
 @contextlib.contextmanager
@@ -88,22 +100,26 @@ def owned(folder: Path) -> Iterator[None]:
     except OSError as err:
         raise InputError(f"cannot write into {folder}: {err.strerror}; choose another folder") from err
     with handle:
-        if fcntl is not None:
-            try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError as err:
-                raise InputError(
-                    f"{folder} is in use by another process; wait for it or choose another folder"
-                ) from err
-            # the lock may be removed between opening and locking it
-            if not lock.exists() or os.fstat(handle.fileno()).st_ino != lock.stat().st_ino:
-                raise InputError(f"{folder} was in use by another process until now; try again")
+        if not locked(handle):
+            raise InputError(f"{folder} is in use by another process; wait for it or choose another folder")
         try:
             remove_temporary(folder)
             yield
         finally:
             lock.unlink(missing_ok=True)
             remove_empty(made)
+
+
+def locked(file: IO) -> bool:
+    """Lock an open file against other processes until it is closed. False: another has it, or has removed or renamed it since
+    it was opened. Windows has no such locks."""
+    if fcntl is None:
+        return True
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return os.path.samestat(os.fstat(file.fileno()), os.stat(file.name))
+    except (BlockingIOError, FileNotFoundError):
+        return False
 
 
 def remove_temporary(folder: Path) -> None:

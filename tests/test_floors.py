@@ -15,10 +15,10 @@ from stylemap.cli.verbs import VERBS
 FLOORS = """
     errors randomness
     files
-    devices parallel pickles reading resampling resources schema
-    config decoding operators
-    naming
-    datasets precision provenance
+    devices parallel pickles provenance reading resampling resources schema
+    config decoding operators published
+    fetching naming
+    datasets precision
     architectures faces
     photos
     images

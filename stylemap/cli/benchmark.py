@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
     from stylemap.datasets import stream
     from stylemap.metrics import swd
     from stylemap.metrics.evaluation import Reference
-    from stylemap.perceptual.published import INCEPTION, VGG
+    from stylemap.published import INCEPTION, VGG
 
     if arguments.docs:
         page.validate(arguments.docs, NAME)

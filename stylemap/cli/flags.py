@@ -67,10 +67,13 @@ SHARED: dict[str, dict] = {
         "metavar": "FILE",
         "help": ".safetensors file of directions, or InterFaceGAN's .npy. Default: the directions shipped with the weights.",
     },
-    "--vgg": {"metavar": "FILE", "help": "Weights vgg16-397923af.pth. Default: torch's cache."},
+    "--vgg": {
+        "metavar": "FILE",
+        "help": "Weights vgg16-397923af.pth. Default: where `stylemap weights pull vgg16` puts them.",
+    },
     "--inception": {
         "metavar": "FILE",
-        "help": "Weights weights-inception-2015-12-05-6726825d.pth. Default: torch's cache.",
+        "help": "Weights weights-inception-2015-12-05-6726825d.pth. Default: where `stylemap weights pull inception` puts them.",
     },
     "--landmarks": {
         "metavar": "JSON",
@@ -78,7 +81,8 @@ SHARED: dict[str, dict] = {
     },
     "--detector": {
         "metavar": "ONNX",
-        "help": "File of YuNet, the face detector of OpenCV's model zoo. Default: the one in ~/.cache/stylemap.",
+        "help": "File of YuNet, the face detector of OpenCV's model zoo. Default: the one that `stylemap weights pull yunet` "
+        "gets.",
     },
     # how many
     "--count": {"type": whole(1), "metavar": "N", "help": "Take the first N images of the data. Default: all."},

@@ -13,7 +13,7 @@ from stylemap.cli import terminal
 from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.errors import InputError
-from stylemap.perceptual.published import VGG
+from stylemap.published import VGG
 from stylemap.training import batching, distributed, estimate
 from stylemap.training.estimate import Estimate, FittingSettings
 from stylemap.training.optimizers import Networks
@@ -96,7 +96,7 @@ def _missing(config: TrainConfig, out: Path | None, resume: bool) -> Iterator[st
     if out is not None and not resume and (out / checkpoint.CONFIG_FILE).exists():
         yield f"--out {out} holds another run; add --resume to go on with it, or give another"
     if config.loss.perceptual_network == "lpips" and not (vgg := VGG.path(config.loss.vgg)).is_file():
-        yield f"LPIPS needs VGG-16 weights, not found at {vgg}: download {VGG.url} to that place"
+        yield f"LPIPS needs VGG-16 weights, not found at {vgg}: {VGG.command} gets them"
 
 
 def _pictures(config: TrainConfig, weights: str | None) -> str:

@@ -95,10 +95,10 @@ def summary(out: Path, content: dict) -> str:
 class Bar:
     """A progress bar that is told (done, total); plain when there is no terminal."""
 
-    def __init__(self, unit: str):
+    def __init__(self, unit: str, unit_scale: bool = False):
         from tqdm import tqdm
 
-        self.bar = tqdm(unit=f" {unit}", disable=None, dynamic_ncols=True)
+        self.bar = tqdm(unit=f" {unit}", unit_scale=unit_scale, disable=None, dynamic_ncols=True)
 
     def __call__(self, done: int, total: int) -> None:
         self.bar.total = total

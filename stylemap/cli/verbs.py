@@ -63,7 +63,10 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "benchmark ablation": Verb("benchmark_ablation:ablation", "train stylemaps of several sizes, and compare them"),
         "import": Verb("import_weights:import_weights", "convert weights of other programs"),
     },
-    "Set up the shell": {
+    "Set up": {
+        "weights list": Verb("weights:listing", "show published files that some verbs need"),
+        "weights verify": Verb("weights:verify", "compare those that are here with their SHA-256"),
+        "weights pull": Verb("weights:pull", "fetch one of them"),
         "completion": Verb("completion:completion", "print the script that completes verbs and flags on Tab"),
     },
 }

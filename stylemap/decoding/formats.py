@@ -12,6 +12,7 @@ from PIL.PngImagePlugin import PngImageFile
 from PIL.TiffImagePlugin import TiffImageFile
 from PIL.WebPImagePlugin import WebPImageFile
 
+from stylemap import files
 from stylemap.decoding import png
 from stylemap.errors import InputError
 
@@ -59,12 +60,6 @@ FOREIGN = (  # other files with an image's name: offset of the mark, the mark, w
     (0, b"%PDF", "a PDF"),
     (0, b"<svg", "an SVG"),
 )
-LOST = (  # what some files hold in place of an image
-    (b"<!doctype", "a web page"),
-    (b"<html", "a web page"),
-    (b"version http", "a Git LFS pointer"),
-    (bytes(12), "nothing but zeros"),
-)
 
 
 def reader(start: bytes, name: str) -> Reader:
@@ -96,9 +91,8 @@ def _brands(start: bytes) -> set[bytes]:
 
 def _no_picture(start: bytes) -> str:
     """Why a file with these first bytes cannot be read, and the repair."""
-    for mark, what in LOST:
-        if start.lower().startswith(mark):
-            return f"is really {what}: the image was lost on the way; download or copy it again"
+    if what := files.substitute(start):
+        return f"is really {what}: the image was lost on the way; download or copy it again"
     for at, mark, what in FOREIGN:
         if start.startswith(mark, at):
             return f"is really {what}: it holds another format; convert it first"

@@ -1,10 +1,9 @@
-"""Finding faces with YuNet, a small network of OpenCV's model zoo (MIT licence), which the user fetches once.
+"""Finding faces with YuNet, a small network of OpenCV's model zoo (MIT licence), which the user fetches once (see `published`).
 
 Any callable from a photo, uint8 [H, W, 3] RGB, to a list of `Face` can stand in for it.
 """
 
 import contextlib
-import hashlib
 import math
 import warnings
 from collections.abc import Iterator
@@ -14,16 +13,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from stylemap import resources
+from stylemap import provenance, published
 from stylemap.errors import InputError
-
-FOR_OPENCV_5 = "face_detection_yunet_2026may.onnx"  # any size of input, which the ONNX Runtime engine of 5.x asks for
-FOR_OPENCV_4 = "face_detection_yunet_2023mar.onnx"
-SHA256 = {  # the identities of both files in the model zoo's Git LFS
-    FOR_OPENCV_5: "ebafce4e3c118d6554634be5c27ab333b4c047a9a8c3faf1d7cf93101c22f0f0",
-    FOR_OPENCV_4: "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-}
-URL = "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/"
+from stylemap.published import YUNET, YUNET_4, PublishedFile
 
 SIDES = (1024, 384)  # pixels, the longest side as it is searched: YuNet was trained on faces of 10 to 300 pixels
 LARGEST_SIDE = 4096  # if there is no face at these sides
@@ -99,8 +91,8 @@ class YuNet:
             rows = self._network.detect(bgr)[1]
         except cv2.error as err:
             raise InputError(
-                f"OpenCV {cv2.__version__} cannot run {self.model} as a face detector: OpenCV 5 runs {FOR_OPENCV_5}, "
-                f"4.9 and later {FOR_OPENCV_4}, both from {URL}"
+                f"OpenCV {cv2.__version__} cannot run {self.model} as a face detector; {_suited()[0].command} gets one "
+                "that it runs"
             ) from err
         return np.empty((0, 15), np.float32) if rows is None else rows
 
@@ -123,28 +115,29 @@ def find_model(path: str | Path | None = None) -> Path:
     Raises:
         InputError: it is missing, or has a known name and other content.
     """
+    suited = _suited()
     if path is None:
-        known = [FOR_OPENCV_4, FOR_OPENCV_5] if cv2.__version__.startswith("4.") else [FOR_OPENCV_5, FOR_OPENCV_4]
-        folder = resources.cache_folder()
-        path = next((folder / name for name in known if (folder / name).is_file()), None)
+        path = next((file.path() for file in suited if file.path().is_file()), None)
         if path is None:
             raise InputError(
-                f"no face detector in {folder}: download {URL}{known[0]} into it, or name a detector with --detector, "
-                "or give the points of the faces with --landmarks"
+                f"no face detector in {suited[0].folder()}: {suited[0].command} gets it; or name one with --detector, or give "
+                "the points of the faces with --landmarks"
             )
     path = Path(path)
-    try:
-        data = path.read_bytes()
-    except OSError as err:
-        raise InputError(f"the face detector {path} cannot be read: {err.strerror}; download it from {URL}") from err
-    digest = hashlib.sha256(data).hexdigest()
-    expected = SHA256.get(path.name)
-    if expected not in (None, digest):
-        pointer = ", only its Git LFS pointer" if data.startswith(b"version https://git-lfs") else ""
-        raise InputError(f"{path} is damaged or not this file{pointer}; download {URL}{path.name} again")
-    if expected is None and digest not in SHA256.values():
+    if not path.is_file():
+        raise InputError(f"there is no face detector {path}; {suited[0].command} gets one")
+    known = next((file for file in published.FILES.values() if file.file == path.name), None)
+    if known is not None and (what := known.fault(path)):
+        raise InputError(f"{path} is damaged: it is {what}; {known.command} gets it again")
+    digest = provenance.sha256(path)
+    if digest not in [file.sha256 for file in published.FILES.values()]:
         warnings.warn(f"{path} is a face detector unknown to this program (SHA-256 {digest})", stacklevel=2)
     return path
+
+
+def _suited() -> tuple[PublishedFile, PublishedFile]:
+    """YuNet's files, the one that suits this OpenCV first: 5.x and its ONNX Runtime engine want inputs of any size."""
+    return (YUNET_4, YUNET) if cv2.__version__.startswith("4.") else (YUNET, YUNET_4)
 
 
 def _face(row: np.ndarray, factor: np.ndarray) -> Face:

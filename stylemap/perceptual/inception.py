@@ -8,8 +8,8 @@ from torch import Tensor
 
 from stylemap import provenance
 from stylemap.errors import InputError
-from stylemap.perceptual.published import INCEPTION
 from stylemap.precision import in_float32
+from stylemap.published import INCEPTION
 
 
 class Extractor(NamedTuple):
@@ -31,13 +31,15 @@ def load(path: str | None, device: torch.device) -> Extractor:
     fidelity = provenance.library("torch_fidelity")
     file = INCEPTION.path(path)
     if not file.is_file():
-        raise InputError(f"needs Inception weights, not found at {file}: download {INCEPTION.url} and give --inception")
+        raise InputError(f"needs Inception weights, not found at {file}: {INCEPTION.command} gets them")
     try:
         # torch-fidelity would run whatever code a pickle holds; a file that passes here holds tensors alone.
         torch.load(file, map_location="cpu", weights_only=True)
         network = fidelity.FeatureExtractorInceptionV3("inception", ["2048"], feature_extractor_weights_path=file)
     except Exception as err:  # torch.load and load_state_dict raise many kinds
-        raise InputError(f"{file} does not hold torch-fidelity's Inception weights ({type(err).__name__})") from err
+        raise InputError(
+            f"{file} does not hold torch-fidelity's Inception weights ({type(err).__name__}); {INCEPTION.command} gets them"
+        ) from err
     network.to(device)
     origin = {
         "network": "InceptionV3 2015-12-05, 2048 pooled features",

@@ -12,8 +12,8 @@ from torch import Tensor
 from stylemap import pickles
 from stylemap.errors import InputError
 from stylemap.perceptual.network import Perceptual, shrink, unit
-from stylemap.perceptual.published import VGG
 from stylemap.precision import in_float32
+from stylemap.published import VGG
 
 CONVOLUTIONS = (2, 2, 3, 3, 3)  # in its five blocks: table 1, column D
 WIDTHS = (64, 128, 256, 512, 512)
@@ -98,13 +98,13 @@ def read_weights(path: str | None) -> dict[str, Tensor]:
     """torchvision's VGG-16 weights from a file or torch's cache.
 
     Raises:
-        InputError: the file is missing, or holds other weights; the message says where to put them.
+        InputError: the file is missing, or holds other weights; the message says how to get them.
     """
     file = VGG.path(path)
     if not file.is_file():
         raise InputError(
-            f"LPIPS needs VGG-16 weights, and {file} is missing: download {VGG.url} and give the path with --vgg (train: "
-            "--loss.vgg), or take another perceptual network, such as discriminator"
+            f"LPIPS needs VGG-16 weights, and {file} is missing: {VGG.command} gets them, --vgg (train: --loss.vgg) names a "
+            "file; or take another perceptual network, such as discriminator"
         )
     try:
         weights = pickles.content(file)
@@ -112,7 +112,7 @@ def read_weights(path: str | None) -> dict[str, Tensor]:
             raise ValueError("the first layer has another shape")
     except Exception as err:  # damage comes out as nearly any type
         raise InputError(
-            f"{file} does not hold torchvision's VGG-16 weights ({type(err).__name__}); copy it again"
+            f"{file} does not hold torchvision's VGG-16 weights ({type(err).__name__}); {VGG.command} gets them"
         ) from err
     return weights
 

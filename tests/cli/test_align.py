@@ -1,6 +1,5 @@
 """`stylemap data align`: every face to its file and its line, whatever holds the photos, whenever it was killed."""
 
-import hashlib
 import json
 import os
 import shutil
@@ -15,12 +14,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap import decoding, files, parallel
+from stylemap import decoding, files, parallel, published
 from stylemap.cli import align as verb
-from stylemap.faces import align, detection, quad
+from stylemap.faces import align, quad
 from tests.cli.conftest import half, pixels, tree
 from tests.decoding.files import encoded
 from tests.faces import toy_yunet
+from tests.test_fetching import known
 
 FACE = np.array([[38.5, 47], [61.5, 47], [50, 58], [42, 71], [58, 71]])
 SMALL, LARGE = FACE * 0.4 + 3, FACE * 0.7 + (70, 40)
@@ -140,7 +140,7 @@ class TestDetector:
     @pytest.fixture
     def toy(self, tmp_path, monkeypatch):
         (tmp_path / "toy.onnx").write_bytes(toy_yunet.model())
-        monkeypatch.setitem(detection.SHA256, "toy.onnx", hashlib.sha256(toy_yunet.model()).hexdigest())
+        monkeypatch.setitem(published.FILES, "toy", known(toy_yunet.model(), tmp_path))
 
     @pytest.mark.parametrize("workers", [0, 2])
     def test_finds_the_faces(self, toy, stylemap, tmp_path, workers):
@@ -313,7 +313,10 @@ class TestOptions:
             ("data align IN/nothing --out out --landmarks l.json", "holds no photo (JPEG, PNG, "),
             ("data align photos --out out --landmarks missing.json", "missing.json: no such file"),
             ("data align photos --out out --landmarks photos/notes.txt", "is not JSON"),
-            ("data align photos --out out --detector missing.onnx", "face detector missing.onnx cannot be read"),
+            (
+                "data align photos --out out --detector missing.onnx",
+                "there is no face detector missing.onnx; `stylemap weights pull yunet",
+            ),
             (
                 "data align photos --out out --landmarks l.json --resolution 7",
                 "'7' is not a whole number from 8 to 4096",

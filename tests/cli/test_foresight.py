@@ -9,7 +9,7 @@ import yaml
 
 from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import foresight, main
-from stylemap.perceptual.published import VGG
+from stylemap.published import VGG
 from stylemap.training import batching, distributed, estimate
 from stylemap.training.estimate import Estimate, FittingSettings
 from tests.archives import fill, picture
@@ -85,7 +85,7 @@ def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys)
     warnings = [line for line in capsys.readouterr().err.splitlines() if line.startswith("warning: ")]
     found = " ".join(warnings)
     assert len(warnings) == 4
-    for word in ("multiple of 3", "nowhere", VGG.name, "24 GiB: too small", "40 GiB: enough"):
+    for word in ("multiple of 3", "nowhere", VGG.command, "24 GiB: too small", "40 GiB: enough"):
         assert word in found
 
 

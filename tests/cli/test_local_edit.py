@@ -1,6 +1,5 @@
 """`stylemap local-edit`: the library's pixels in the promised file; mistakes cost one line and leave nothing behind."""
 
-import hashlib
 import json
 import math
 import os
@@ -14,15 +13,15 @@ import pytest
 import torch
 from PIL import Image
 
-from stylemap import Box, blend, checkpoint, faces, images, transplant
+from stylemap import Box, blend, checkpoint, faces, images, published, transplant
 from stylemap.datasets import Avatars
 from stylemap.editing.composing import place
 from stylemap.editing.edit import Placement
-from stylemap.faces import detection
 from stylemap.photos import mask_files
 from stylemap.training.mapping import with_flow
 from tests.cli.conftest import SIDE, pixels
 from tests.faces import toy_yunet
+from tests.test_fetching import known
 
 ROOT = Path(__file__).parents[2]
 WEIGHTS = "--weights IN/w.safetensors"
@@ -360,7 +359,7 @@ class TestAlign:
 
     def test_the_detector_s_largest_face(self, stylemap, tmp_path, monkeypatch):
         (tmp_path / "toy.onnx").write_bytes(toy_yunet.model())
-        monkeypatch.setitem(detection.SHA256, "toy.onnx", hashlib.sha256(toy_yunet.model()).hexdigest())
+        monkeypatch.setitem(published.FILES, "toy", known(toy_yunet.model(), tmp_path))
         photo = toy_yunet.photo(256, 320, y=96, x=128)
         for name in ("ada.png", "bob.png"):
             Image.fromarray(photo).save(tmp_path / name)

@@ -214,6 +214,7 @@ class TestCompletion:
             ("stylemap generate ", ["samples", "reconstruct", "interpolate", "mix"]),
             ("stylemap generate samples --tr", ["--truncation"]),
             ("stylemap local-edit blend --half le", ["left"]),
+            ("stylemap weights pull yu", ["yunet", "yunet-opencv4"]),
             ("stylemap train --optim.r1", ["--optim.r1-gamma", "--optim.r1-every"]),
         ],
     )

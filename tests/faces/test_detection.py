@@ -7,10 +7,12 @@ import cv2
 import numpy as np
 import pytest
 
-from stylemap import resources
+from stylemap import published, resources
 from stylemap.errors import InputError
 from stylemap.faces import Face, Finder, YuNet, detection
+from stylemap.published import YUNET, YUNET_4
 from tests.faces import toy_yunet
+from tests.test_fetching import known
 
 CELL = toy_yunet.CELL
 POINTS = np.array(toy_yunet.POINTS)
@@ -29,7 +31,7 @@ def toy(tmp_path, monkeypatch):
     """The stand-in network as a known model."""
     path = tmp_path / "toy.onnx"
     path.write_bytes(toy_yunet.model())
-    monkeypatch.setitem(detection.SHA256, "toy.onnx", hashlib.sha256(path.read_bytes()).hexdigest())
+    monkeypatch.setitem(published.FILES, "toy", known(toy_yunet.model(), tmp_path))
     return path
 
 
@@ -52,43 +54,36 @@ class TestCacheFolder:
 
 
 class TestFindModel:
-    def test_missing(self, cache):
+    @pytest.mark.parametrize(("version", "first", "other"), [("4.9.0", YUNET_4, YUNET), ("5.0.0", YUNET, YUNET_4)])
+    def test_the_one_that_suits_this_opencv(self, cache, monkeypatch, version, first, other):
+        monkeypatch.setattr(cv2, "__version__", version)
         with pytest.raises(InputError) as caught:
             YuNet()
         line = str(caught.value)
-        assert f"no face detector in {cache}" in line and "\n" not in line
-        assert (
-            "https://github.com/opencv/opencv_zoo/raw/main/models/face_detection_yunet/face_detection_yunet_2" in line
-        )
+        assert f"no face detector in {cache}: `stylemap weights pull {first.name}` gets it" in line and "\n" not in line
+        monkeypatch.setattr(published.PublishedFile, "fault", lambda *_: None)
+        for file in (other, first):  # the other alone will do
+            file.path().write_bytes(b"")
+            with pytest.warns(UserWarning, match="unknown"):
+                assert detection.find_model() == cache / file.file
 
+    @pytest.mark.parametrize("file", [YUNET, YUNET_4])
     @pytest.mark.parametrize(
-        ("version", "first"), [("4.9.0", detection.FOR_OPENCV_4), ("5.0.0", detection.FOR_OPENCV_5)]
+        ("content", "said"),
+        [
+            (b"half of it", "a file of 10 bytes instead of 2"),
+            (b"version https://git-lfs.github.com/spec/v1\noid sha256:8f23\nsize 232589\n", "a Git LFS pointer"),
+        ],
     )
-    def test_the_one_that_suits_this_opencv(self, cache, monkeypatch, version, first):
-        monkeypatch.setattr(cv2, "__version__", version)
-        with pytest.raises(InputError, match=first):
-            detection.find_model()
-        other = next(name for name in detection.SHA256 if name != first)
-        for name in (other, first):  # the other alone will do
-            (cache / name).write_bytes(name.encode())
-            monkeypatch.setitem(detection.SHA256, name, hashlib.sha256(name.encode()).hexdigest())
-            assert detection.find_model() == cache / name
-
-    @pytest.mark.parametrize("name", list(detection.SHA256))
-    def test_damaged(self, cache, tmp_path, name):
-        for path in (cache / name, tmp_path / name):
-            path.write_bytes(b"half of it")
-            with pytest.raises(InputError, match=rf"{name} is damaged or not this file; download https.*{name} again"):
+    def test_damaged(self, cache, tmp_path, file, content, said):
+        for path in (cache / file.file, tmp_path / file.file):
+            path.write_bytes(content)
+            with pytest.raises(
+                InputError, match=f"{file.file} is damaged: it is {said}.*`stylemap weights pull {file.name}` gets"
+            ):
                 detection.find_model(path)
-        if name == detection.FOR_OPENCV_5:
-            with pytest.raises(InputError, match="damaged"):
-                detection.find_model()
-
-    def test_pointer_of_git_lfs(self, tmp_path):
-        path = tmp_path / detection.FOR_OPENCV_4
-        path.write_bytes(b"version https://git-lfs.github.com/spec/v1\noid sha256:8f23\nsize 232589\n")
-        with pytest.raises(InputError, match="only its Git LFS pointer"):
-            detection.find_model(path)
+        with pytest.raises(InputError, match="damaged"):
+            detection.find_model()
 
     def test_unknown_file_is_named_with_its_hash(self, tmp_path):
         path = tmp_path / "mine.onnx"
@@ -96,14 +91,13 @@ class TestFindModel:
         with pytest.warns(UserWarning, match=f"mine.onnx.*{hashlib.sha256(b'x').hexdigest()}"):
             assert detection.find_model(path) == path
 
-    def test_known_file_under_another_name(self, tmp_path, monkeypatch):
-        monkeypatch.setitem(detection.SHA256, "known.onnx", hashlib.sha256(b"x").hexdigest())
-        (tmp_path / "renamed.onnx").write_bytes(b"x")
+    def test_known_file_under_another_name(self, toy, tmp_path):
+        toy.rename(tmp_path / "renamed.onnx")
         assert detection.find_model(tmp_path / "renamed.onnx") == tmp_path / "renamed.onnx"
 
     @pytest.mark.parametrize("name", ["missing.onnx", "."])
     def test_unreadable(self, tmp_path, name):
-        with pytest.raises(InputError, match=r"face detector .* cannot be read: .*; download it from https"):
+        with pytest.raises(InputError, match=r"there is no face detector .*; `stylemap weights pull yunet.*` gets one"):
             detection.find_model(tmp_path / name)
 
 
@@ -175,12 +169,12 @@ class TestYuNet:
     def test_a_file_that_opencv_cannot_run(self, tmp_path, monkeypatch):
         path = tmp_path / "broken.onnx"
         path.write_bytes(b"not a network")
-        monkeypatch.setitem(detection.SHA256, "broken.onnx", hashlib.sha256(b"not a network").hexdigest())
+        monkeypatch.setitem(published.FILES, "broken", known(b"not a network", tmp_path))
         with pytest.raises(InputError) as caught:
             YuNet(path)(np.zeros((64, 64, 3), np.uint8))
         line = str(caught.value)
         assert f"OpenCV {cv2.__version__} cannot run {path}" in line and "\n" not in line
-        assert detection.FOR_OPENCV_4 in line and detection.FOR_OPENCV_5 in line
+        assert "`stylemap weights pull yunet" in line
 
 
 class TestDistinct:

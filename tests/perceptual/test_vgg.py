@@ -1,5 +1,6 @@
 """VGG-16 and LPIPS: the published numbers from a file of the published form, and clear lines where it is missing."""
 
+import dataclasses
 import hashlib
 import warnings
 
@@ -10,7 +11,7 @@ from stylemap import perceptual
 from stylemap.architectures.stylemap.config import StylemapLoss
 from stylemap.errors import InputError
 from stylemap.perceptual import vgg
-from stylemap.perceptual.published import VGG
+from stylemap.published import VGG
 from tests.metrics import toys
 
 
@@ -27,7 +28,7 @@ def weights() -> dict[str, torch.Tensor]:
 
 @pytest.fixture(scope="module")
 def file(weights, tmp_path_factory):
-    path = tmp_path_factory.mktemp("vgg") / VGG.name
+    path = tmp_path_factory.mktemp("vgg") / VGG.file
     torch.save(weights, path)
     return path
 
@@ -88,13 +89,13 @@ def test_term_of_training_is_the_metric(file, monkeypatch):
 
 
 def test_published_weights_are_known_by_their_hash(file):
-    published = VGG._replace(sha256=hashlib.sha256(file.read_bytes()).hexdigest()[:8])
+    published = dataclasses.replace(VGG, sha256=hashlib.sha256(file.read_bytes()).hexdigest())
     assert published.origin(file, "lpips")["comparable"] is True
 
 
 def test_missing_vgg_says_where_to_put_it(tmp_path):
     config = StylemapLoss(perceptual_network="lpips", vgg=str(tmp_path / "nowhere.pth"))
-    with pytest.raises(InputError, match="nowhere.pth.*download.*vgg16-397923af.pth") as info:
+    with pytest.raises(InputError, match="nowhere.pth is missing: `stylemap weights pull vgg16` gets them") as info:
         perceptual.for_training(config, torch.device("cpu"))
     assert "\n" not in str(info.value)
 
@@ -103,5 +104,5 @@ def test_missing_vgg_says_where_to_put_it(tmp_path):
 def test_wrong_vgg(tmp_path, content):
     file = tmp_path / "vgg.pth"
     torch.save({"weight": torch.zeros(1)}, file) if content is None else file.write_bytes(content)
-    with pytest.raises(InputError, match="does not hold torchvision's VGG-16"):
+    with pytest.raises(InputError, match="does not hold torchvision's VGG-16.*`stylemap weights pull vgg16`"):
         vgg.read_weights(str(file))
