@@ -154,7 +154,7 @@ class Cycle:
         ):
             for part, fakes in zip(passes, judged or [None] * len(passes), strict=True):
                 with self._autocast():
-                    compared, reconstruction = self._pair(part, fakes, adversarial)
+                    compared, reconstruction = self._pair(part, fakes)
                     terms = self._image_terms(reconstruction, compared, adversarial)
                 descent.add(self._weighted(terms), terms)
         return descent.terms
@@ -166,7 +166,7 @@ class Cycle:
         latent = self.networks.model.map(part.chance.z[step])
         return latent, full(self.networks.model.synthesize(latent))
 
-    def _pair(self, part: Pass, fakes: Fakes | None, adversarial: bool) -> tuple[Pass, Tensor]:
+    def _pair(self, part: Pass, fakes: Fakes | None) -> tuple[Pass, Tensor]:
         """What `image_step` compares: a pass, and the reconstruction of its images."""
         shared = fakes is not None and fakes[-1].requires_grad
         return part, fakes[-1] if shared else self._reconstruct(part)

@@ -112,9 +112,9 @@ class StylemapLoss(LossConfig):
     """For this many images after that, only the discriminator learns. Then generator and encoder meet one that knows
     something. 0 means none, as published."""
     transplants: float = 0.0
-    """Share of the reconstructions without the discriminator that are transplants: a part of another image is laid over the
-    stylemaps, in w+ or w, at any place and size, and the target is the same done to the pixels. Transplants then work at places
-    where no training image has such a part. 0 means none, as published."""
+    """Share of the reconstructions that are transplants: a part of another image is laid over the stylemaps, in w+ or w,
+    at any place and size, and the target is the same done to the pixels. Transplants then work at places where no
+    training image has such a part. 0 means none, as published."""
 
     def __post_init__(self):
         super().__post_init__()

@@ -61,17 +61,15 @@ class StylemapCycle(Cycle):
         """Samples and reconstructions.
 
         Of a pass alone, the reconstruction keeps its graph for `image_step`, because neither G nor E changes before it. With
-        several passes, their graphs would take the memory that the passes save.
+        several passes, their graphs would take the memory that the passes save. With transplants `image_step` has its own.
         """
         samples = super()._fakes(part, alone)
-        with torch.set_grad_enabled(self.shares_reconstruction and alone):
+        with torch.set_grad_enabled(self.shares_reconstruction and alone and not self.config.loss.transplants):
             return *samples, self._reconstruct(part)
 
-    def _pair(self, part: Pass, fakes: Fakes | None, adversarial: bool) -> tuple[Pass, Tensor]:
-        """Without D, some of the images are transplants."""
-        if self.config.loss.transplants and not adversarial:
-            return self._transplant(part)
-        return super()._pair(part, fakes, adversarial)
+    def _pair(self, part: Pass, fakes: Fakes | None) -> tuple[Pass, Tensor]:
+        """Some of the images are transplants, if the config says so."""
+        return self._transplant(part) if self.config.loss.transplants else super()._pair(part, fakes)
 
     def _transplant(self, part: Pass) -> tuple[Pass, Tensor]:
         """The pass with transplants in its images, and what G makes of the same transplants in the stylemaps."""

@@ -187,8 +187,17 @@ def test_a_transplant_in_the_stylemaps_is_compared_with_the_same_in_the_images(c
         expected = losses.squared_error(model.render(transplants.styles(model, real, part.chance)), target).mean()
     assert not torch.equal(target, real)
     torch.testing.assert_close(cycle.image_step([part], None, adversarial=False)["image_reconstruction"], expected)
-    plain = losses.squared_error(model.synthesize(model.encode(real)), real).mean()
-    torch.testing.assert_close(cycle.image_step([part], None)["image_reconstruction"], plain.detach())
+
+
+def test_transplants_are_drawn_in_the_whole_cycle_too_and_the_discriminator_sees_plain_reconstructions(config):
+    cycle, part = make(replace(config, loss=StylemapLoss(transplants=1.0)))
+    model = cycle.networks.model
+    _, (fakes,) = cycle.discriminator_step([part])
+    with torch.no_grad():
+        torch.testing.assert_close(fakes[-1], model.synthesize(model.encode(part.real)))
+        target = transplants.lay(part.real, part.chance, 16)
+        expected = losses.squared_error(model.render(transplants.styles(model, part.real, part.chance)), target).mean()
+    torch.testing.assert_close(cycle.image_step([part], [fakes])["image_reconstruction"], expected)
 
 
 def test_transplants_work_in_bfloat16(config):
