@@ -36,15 +36,16 @@ METHODS = (
     "in-domain",
     "hybrid",
     "structured-noise",
+    "pivotal",
 )
 FILM_KINDS = ("gif", "webp", "png", "mp4", "none")
 
 
 def project(parser: Parser) -> None:
     """Find the latents of photos by the encoder, by optimisation, or by both. For each photo it writes NAME.png, the
-    reconstruction; NAME.npy, the latent; NAME.safetensors, the latent with its noise maps; NAME.json, the history; and a film.
-    report.json has the errors of all photos. Run the same command again to continue after a stop. Results of other settings
-    are never overwritten. docs/inversion.md describes the methods and their settings."""
+    reconstruction; NAME.npy, the latent; NAME.safetensors, the latent with its noise maps or tuned weights; NAME.json, the
+    history; and a film. report.json has the errors of all photos. Run the same command again to continue after a stop. Results
+    of other settings are never overwritten. docs/inversion.md describes the methods and their settings."""
     parser.add_argument(
         "--method", choices=METHODS, required=True, metavar="NAME", help=f"One of {', '.join(METHODS)}."
     )
@@ -125,7 +126,7 @@ def run(arguments: argparse.Namespace) -> int:
     model = loading.load_any(arguments)
     network = perceptual.load(arguments.perceptual_network, model.device, arguments.vgg, arguments.weights)
     subject = Subject(model)
-    method.validate_for(subject.latents)
+    method = method.for_latents(subject.latents)
     steps, every = sum(method.counts.values()), arguments.every
     known = familiarity.measure(arguments.weights, model)
     targets_of = masked_targets(arguments, model, paths)
@@ -244,7 +245,7 @@ def next_step(begun: "Begun") -> int:
 
 def summary(note: dict | None) -> dict | None:
     """What the report says of a photo: the histories of thousands of them would fill the memory."""
-    return note and {key: note[key] for key in ("error", "steps", "seconds_per_step", "batch")}
+    return note and {key: note.get(key) for key in ("error", "steps", "seconds_per_step", "batch", "rounding")}
 
 
 def write_report(path: Path, settings: dict, notes: dict[str, dict], stand_in: str | None) -> None:
@@ -264,3 +265,8 @@ def write_report(path: Path, settings: dict, notes: dict[str, dict], stand_in: s
         f"a {'step' if first['steps'] else 'pass'} for {first['batch']} images"
         + (f"; perceptual network: {stand_in}" if stand_in else "")
     )
+    if first["rounding"] is not None:
+        change = sum(note["rounding"] for note in notes.values()) / len(notes)
+        print(
+            f"the tuned weights are stored in 5 bits, which changed the images by {change:.1g} (mean squared), counted above"
+        )

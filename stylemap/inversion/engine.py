@@ -32,10 +32,12 @@ class Phase:
     """Factor of the full rate."""
     latent_noise: Callable[[float], float] = lambda t: 0.0
     """Standard deviation of the noise that is added to the latent before it is rendered."""
-    regulariser: Callable[[Tensors], Tensor] | None = None
-    """[N], added to the loss. It does not tell how good the images are."""
+    regulariser: Callable[[Tensors, int], Tensor] | None = None
+    """The tensors and the step of the phase -> [N], added to the loss. It does not tell how good the images are."""
     standardise: bool = False
     """Bring the noise maps that are optimised back to mean 0 and variance 1 after every step."""
+    begin: Callable[[Tensors], Tensors] | None = None
+    """The tensors -> others that join them before the first step."""
 
 
 @dataclass(frozen=True)
@@ -152,6 +154,8 @@ def _run(
     problem: Problem, state: State, before: int, stopping: Stopping, every: int, tick: Tick | None, bar: tqdm
 ) -> None:
     phase = problem.phases[state.phase]
+    if phase.begin and state.step == 0:
+        state.tensors = state.tensors | phase.begin(state.tensors)
     leaves = {name: state.tensors[name].detach().requires_grad_() for name in phase.rates}
     adam = _adam(phase, leaves, state.adam)
     first = state.step
@@ -166,7 +170,7 @@ def _run(
         noisy = tensors | {"latent": _noisy(tensors["latent"], phase.latent_noise(t), seeds)}
         images = problem.render(noisy)
         losses = phase.loss(noisy, images)
-        regulariser = phase.regulariser(noisy) if phase.regulariser else torch.zeros_like(losses)
+        regulariser = phase.regulariser(noisy, state.step) if phase.regulariser else torch.zeros_like(losses)
         _step(adam, leaves, losses + regulariser, state.done, phase.standardise)
         state.step, state.ran = state.step + 1, state.ran + 1
         begins = state.step == first + 1

@@ -176,6 +176,7 @@ class ResultFolder:
             "seconds": inversion.seconds,
             "seconds_per_step": inversion.seconds_per_step,
             "seconds_statistics": inversion.seconds_statistics,
+            "rounding": None if inversion.rounding is None else inversion.rounding[i].item(),
             "batch": len(inversion.error),
             "device": str(self.device),
             "film": self.film_file(photo),

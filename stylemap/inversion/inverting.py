@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from stylemap.architectures.model import Model
-from stylemap.inversion import engine, losses
+from stylemap.inversion import engine, losses, tuning
 from stylemap.inversion.engine import HistoryRow, Problem, State, Stopping, Tick
 from stylemap.inversion.losses import Target
 from stylemap.inversion.methods import Inputs, Method
@@ -27,7 +27,8 @@ class Inversion:
     image: Tensor
     """[N, 3, R, R], about [-1, 1], of the latent and everything in ``extras``."""
     extras: Tensors
-    """What else the image is rendered from, by name: noise maps "noise.0" ... [N, 1, s, s], "input" [N, C', 8, 8]."""
+    """What else the image is rendered from, by name: noise maps "noise.0" ... [N, 1, s, s], "input" [N, C', 8, 8], differences of
+    weights "weights.*" [N, ...], rounded as files hold them."""
     error: Tensor
     """[N], mean squared error of the image, clamped, to the targets where their masks are; pixels in [-1, 1]."""
     history: list[HistoryRow]
@@ -39,6 +40,8 @@ class Inversion:
     """Of the whole batch, when warm; for an encoder, of one pass."""
     seconds_statistics: float
     """Of computing mean and spread of w; 0 if they were known or are not needed."""
+    rounding: Tensor | None
+    """[N], mean squared change of the image by rounding differences of weights; None where there are none."""
     origin: dict[str, Any]
     """The method, its knobs, its source, the perceptual network, and the size of each tensor that an image is rendered from."""
 
@@ -74,7 +77,7 @@ def invert(
     """
     subject = model if isinstance(model, Subject) else Subject(model)
     targets = [Target(images)] if isinstance(images, Tensor) else list(images)
-    method.validate_for(subject.latents)
+    method = method.for_latents(subject.latents)
     _validate_targets(subject, targets)
     inputs = Inputs(subject, targets, perceptual)
     known = len(subject.known)
@@ -97,7 +100,11 @@ def invert(
     if not method.render_noise:
         tensors = {"latent": tensors["latent"]}
     with torch.no_grad():
-        image = subject.render(tensors)
+        image, rounding = subject.render(tensors), None
+        if tuning.of(tensors):
+            exact, tensors = image, tensors | tuning.rounded(tensors)
+            image = subject.render(tensors)
+            rounding = losses.squared_error(image, exact)
     sizes = {name: tensors[name][0].numel() for name in subject.rendered(tensors)}
     return Inversion(
         subject.model.spread_out(tensors.pop("latent")).contiguous(),
@@ -109,6 +116,7 @@ def invert(
         seconds,
         per_step,
         seconds_statistics,
+        rounding,
         method.origin(perceptual) | {"numbers": sizes},
     )
 

@@ -19,6 +19,7 @@ from stylemap.architectures.model import Model, interpolate
 from stylemap.editing.motion import frames_at_once
 from stylemap.errors import InputError, quoted
 from stylemap.files import write_bytes
+from stylemap.inversion import tuning
 from stylemap.inversion.inverting import render
 from stylemap.inversion.subject import Tensors
 
@@ -29,7 +30,7 @@ EXCHANGED = (3, 4)  # layers, of the features of a face: Yang and Lim 2019, as S
 
 @dataclass(frozen=True)
 class SavedLatent:
-    """The latent of one image, and what else the image is rendered from."""
+    """The latent of one image, and what else the image is rendered from: noise maps, differences of weights (`tuning`)."""
 
     latent: Tensor  # [1, L, C] or [1, C, S, S]
     extras: Tensors  # see `Inversion.extras`; [1, ...] each
@@ -52,10 +53,10 @@ def write(path: str | Path, saved: SavedLatent) -> None:
         np.save(buffer, latent[0].numpy())
         write_bytes(path, buffer.getvalue())
         return
-    tensors = {name: x.detach().float().cpu().contiguous() for name, x in saved.extras.items()}
+    extras = {name: x.detach().float().cpu().contiguous() for name, x in saved.extras.items()}
     # one entry: safetensors writes several in an order that changes from run to run
     header = {FORMAT: json.dumps(saved.info)}
-    write_bytes(path, serialize({"latent": latent.contiguous(), **tensors}, header))
+    write_bytes(path, serialize({"latent": latent.contiguous(), **tuning.pack(extras)}, header))
 
 
 def read(path: str | Path, model: Model, weights_sha256: str | None = None) -> SavedLatent:
@@ -75,10 +76,18 @@ def read(path: str | Path, model: Model, weights_sha256: str | None = None) -> S
     tensors = reading.read_tensors(path)
     if not isinstance(info, dict) or "latent" not in tensors:
         raise InputError(f"{path} holds no latent; `stylemap project` makes such files")
-    if any(not x.is_floating_point() or not x.float().isfinite().all() for x in tensors.values()):
+    if any(
+        not x.is_floating_point() or not x.float().isfinite().all()
+        for name, x in tensors.items()
+        if name != tuning.CODES
+    ):
         raise InputError(f"{path} holds values that are not finite numbers; make it again")
-    tensors = {name: x.float() for name, x in tensors.items()}
+    tensors = {name: x if name == tuning.CODES else x.float() for name, x in tensors.items()}
     latent = _fit(tensors.pop("latent"), model, path)
+    try:
+        tensors = tuning.unpack(tensors, model)
+    except InputError as err:
+        raise InputError(f"{path}: {err}") from err
     _check_extras(tensors, model, path)
     if weights_sha256 and (info.get("weights_sha256") or weights_sha256) != weights_sha256:
         warnings.warn(f"{path} was found with other weights; these may make a different image of it", stacklevel=2)
@@ -89,7 +98,10 @@ def _check_extras(extras: Tensors, model: Model, path: str | Path) -> None:
     """InputError unless they are what an `Inversion` of this model may have."""
     shapes = model.latents.extras
     noise = {name for name in shapes if name.startswith("noise.")}
+    differences = tuning.of(extras)  # checked where they were unpacked
     for name, x in extras.items():
+        if name in differences:
+            continue
         if tuple(x.shape) != shapes.get(name):
             raise InputError(f"{path} holds {quoted(name)} {list(x.shape)}, which these weights do not use")
     if 0 < len(noise & extras.keys()) < len(noise):
@@ -187,6 +199,7 @@ def morph(model: Model, first: SavedLatent, second: SavedLatent, shares: Tensor)
         Batches [k, 3, R, R].
     """
     common = first.extras if first.extras.keys() == second.extras.keys() else {}
-    for part in shares.to(model.device).split(frames_at_once(model)):
+    size = 1 if tuning.of(common) else frames_at_once(model)  # each frame has weights of its own
+    for part in shares.to(model.device).split(size):
         extras = {name: interpolate(x, second.extras[name], part) for name, x in common.items()}
         yield render(model, interpolate(first.latent, second.latent, part), extras)

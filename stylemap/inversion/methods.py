@@ -8,19 +8,21 @@ from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Literal, get_args, get_origin, get_type_hints
 
+import numpy as np
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap.config import Latents
 from stylemap.errors import InputError
-from stylemap.inversion import projector
+from stylemap.inversion import projector, tuning
 from stylemap.inversion.engine import Phase
 from stylemap.inversion.losses import FOUR_LAYERS, Comparison, Target, Weights
 from stylemap.inversion.subject import Subject, Tensors
 from stylemap.perceptual import Perceptual
 from stylemap.perceptual.vgg import VGG_LAYERS
 
-COUNTS = ("steps", "noise_steps")  # knobs that count steps
+COUNTS = ("steps", "noise_steps", "pivot_steps")  # knobs that count steps
 PROJECTOR = "StyleGAN2, appendix D (arXiv 1912.04958)"
 Kind = Literal["any", "vectors", "stylemaps"]  # of latents
 STATISTICS_SEED = 123  # of the z that the mean and spread of w come from
@@ -66,12 +68,12 @@ class Inputs:
         return self.subject.model.encode(total / covered.clamp(min=1) + (1 - covered).clamp(min=0) * mean).clone()
 
 
-def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors], Tensor] | None:
+def noise_regulariser(weight: float, names: Iterable[str]) -> Callable[[Tensors, int], Tensor] | None:
     """Of the noise maps among these tensors; None where there is nothing to hold."""
     maps = [name for name in names if name.startswith("noise.")]
     if not (weight and maps):
         return None
-    return lambda tensors: weight * projector.correlation([tensors[name] for name in maps])
+    return lambda tensors, step: weight * projector.correlation([tensors[name] for name in maps])
 
 
 @dataclass(frozen=True)
@@ -135,6 +137,11 @@ class Method:
             raise InputError(
                 "it needs stylemaps, and these weights have one vector per layer; take w or w+, or other weights"
             )
+
+    def for_latents(self, latents: Latents) -> "Method":
+        """The method with what its knobs leave to the latents; raises as `validate_for`."""
+        self.validate_for(latents)
+        return self
 
     def origin(self, network: Perceptual) -> dict[str, Any]:
         """The method, its source, its knobs and the perceptual network, for the record."""
@@ -373,6 +380,94 @@ class Hybrid(InDomain):
     rampdown: float = 0.5
 
 
+@dataclass(frozen=True)
+class Pivotal(Method):
+    """The latent of another method, and then the generator's weights, held where other latents are near it."""
+
+    source: ClassVar[str] = "Pivotal tuning, sections 3.1 to 3.3 (arXiv 2106.05744)"
+    terms: ClassVar[tuple[str, ...]] = ("pixels", "distance")
+
+    pivot: Literal["auto", "w", "encoder"] = "auto"
+    """The latent: that of `w`, or the encoder's; auto: the encoder's stylemap, and `w` for vectors, as published."""
+    pivot_steps: int = 450
+    """Of `w`."""
+    steps: int = 350
+    """Of the weights."""
+    rate: float = 3e-4
+    pixels: float = 1.0
+    """Weight of the mean squared error of pixels, for the image and for the samples that are held."""
+    distance: float = 1.0
+    """Weight of the perceptual distance, likewise."""
+    locality: float = 0.1
+    """Weight of how much the images of samples near the pivot change."""
+    reach: float = 1.0
+    """How far these samples lie from the pivot, in typical distances of two mapped latents. The published 30 belongs to the W of
+    one generator."""
+    statistics_samples: int = MEAN_SAMPLES
+
+    def for_latents(self, latents: Latents) -> "Pivotal":
+        pivot = ("encoder" if latents.spatial else "w") if self.pivot == "auto" else self.pivot
+        chosen = replace(self, pivot=pivot)
+        chosen.validate_for(latents)
+        return chosen
+
+    @property
+    def latents(self) -> Kind:
+        return "vectors" if self.pivot == "w" else "any"
+
+    @property
+    def begins_at_encoder(self) -> bool:
+        return self.pivot == "encoder"
+
+    @property
+    def counts(self) -> dict[str, int]:
+        return ({} if self.begins_at_encoder else {"pivot_steps": self.pivot_steps}) | {"steps": self.steps}
+
+    @property
+    def _first(self) -> Method:
+        if self.begins_at_encoder:
+            return Encoder(self.seed)
+        return Projection(self.seed, steps=self.pivot_steps, statistics_samples=self.statistics_samples)
+
+    def start(self, inputs: Inputs) -> Tensors:
+        tuning.tunable(inputs.subject.model)  # refuses rounded weights
+        return self._first.start(inputs)
+
+    def phases(self, inputs: Inputs, start: Tensors) -> list[Phase]:
+        weights = Weights(self.distance, self.pixels)
+        compare = Comparison(inputs.targets, inputs.perceptual, weights)
+        parameters = tuning.tunable(inputs.subject.model)
+        tune = Phase(
+            "weights",
+            self.steps,
+            dict.fromkeys(parameters, self.rate),
+            lambda _, images: compare(images),
+            regulariser=self._locality(inputs, weights) if self.locality else None,
+            begin=lambda _: {name: inputs.repeated(torch.zeros_like(x)[None]) for name, x in parameters.items()},
+        )
+        return [*self._first.phases(inputs, start), tune]
+
+    def _locality(self, inputs: Inputs, weights: Weights) -> Callable[[Tensors, int], Tensor]:
+        """Of a new sample at each step, the same for all images (section 3.3)."""
+        subject = inputs.subject
+        spread = subject.statistics(self.statistics_samples, STATISTICS_SEED).spread
+        away = self.reach * spread * (2 * subject.latents.count) ** 0.5
+
+        def change(tensors: Tensors, step: int) -> Tensor:
+            with torch.no_grad():
+                z = np.random.default_rng((self.seed, step)).standard_normal(
+                    (1, subject.latents.z_channels), np.float32
+                )
+                sample = subject.model.map(torch.from_numpy(z).to(subject.device))
+                pivot = subject.model.spread_out(tensors["latent"])
+                way = F.normalize((sample - pivot).flatten(1)).view_as(pivot)
+                near = tensors | {"latent": pivot + away * way}
+                before = subject.render({name: x for name, x in near.items() if not name.startswith(tuning.PREFIX)})
+            return self.locality * Comparison([Target(before)], inputs.perceptual, weights)(subject.render(near))
+
+        return change
+
+
 # as published programs set them
 PRESETS: dict[str, Method] = {
     "encoder": Encoder(),
@@ -388,6 +483,7 @@ PRESETS: dict[str, Method] = {
     "in-domain": InDomain(),
     "hybrid": Hybrid(),
     "structured-noise": StructuredNoise(),
+    "pivotal": Pivotal(),
 }
 
 

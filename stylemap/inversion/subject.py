@@ -8,9 +8,11 @@ import torch
 from torch import Tensor
 
 from stylemap.architectures.model import Model
+from stylemap.inversion import tuning
 
 # The tensors that may be optimised, by name. "latent": [N, L, C], [N, 1, C] (one w for all layers) or [N, C, S, S]; "noise.0",
-# "noise.1" ...: [N, 1, s, s]; "input": [N, C', 8, 8], the features that enter the first layer at side 8.
+# "noise.1" ...: [N, 1, s, s]; "input": [N, C', 8, 8], the features that enter the first layer at side 8; "weights.*": [N, ...],
+# what is added to the weights of the generator (`tuning`).
 Tensors = dict[str, Tensor]
 
 
@@ -53,7 +55,12 @@ class Subject:
 
     def render(self, tensors: Tensors) -> Tensor:
         """[N, 3, R, R], about [-1, 1]."""
-        return self.model.render_with(self.model.spread_out(tensors["latent"]), tensors)
+        latent = self.model.spread_out(tensors["latent"])
+        return (
+            tuning.render(self.model, latent, tensors)
+            if tuning.of(tensors)
+            else self.model.render_with(latent, tensors)
+        )
 
     @torch.enable_grad()
     def rendered(self, tensors: Tensors) -> list[str]:

@@ -163,7 +163,7 @@ def test_patience_does_not_look_at_the_regulariser(by_step):
     """It may rise while the image gets better, or fall while the image does not."""
     drawn = []
 
-    def regulariser(tensors):
+    def regulariser(tensors, step):
         drawn.append(None)
         return torch.full((2,), 1000.0 + (1 if by_step else -10) * len(drawn))
 
@@ -180,7 +180,7 @@ def test_patience_does_not_look_at_the_regulariser(by_step):
 
 
 def test_regulariser_is_made_small_too():
-    held = phase(steps=200, regulariser=lambda tensors: 1e6 * tensors["latent"].square().sum(dim=1))
+    held = phase(steps=200, regulariser=lambda tensors, _: 1e6 * tensors["latent"].square().sum(dim=1))
     state = engine.optimise(problem(held), start())
     assert state.tensors["latent"].abs().max() < 0.1
     assert engine.optimise(problem(phase(steps=1)), start()).history[0].regulariser == [0, 0]

@@ -6,6 +6,7 @@ import torch
 from stylemap import checkpoint
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Stopping, Subject, Target, invert, preset, projector, render
+from stylemap.inversion.methods import COUNTS
 from stylemap.perceptual import vgg
 from stylemap.perceptual.registry import Pixels
 from tests.inversion import tiny
@@ -22,6 +23,7 @@ RUNS = {
     "in-domain": {"steps": 60, "rate": 0.1, "domain": 0.1},
     "hybrid": {"steps": 60},
     "structured-noise": {"steps": 60},
+    "pivotal": {"pivot_steps": 30, "steps": 60, "rate": 3e-3},
 }
 # With pixels alone to compare, the loss is the error, and the generator can make the image: four fifths of the error go. What is
 # left was 2 to 15 % when this was written.
@@ -50,7 +52,7 @@ def test_error_falls(model, name):
     assert (found.error < LEFT * torch.tensor(found.history[0].error)).all()
     assert found.latent.shape == (2, 6, 12)
     assert found.image.shape == (2, 3, tiny.SIDE, tiny.SIDE)
-    assert found.steps == knobs["steps"] + knobs.get("noise_steps", 0)
+    assert found.steps == sum(knobs.get(count, 0) for count in COUNTS)
     torch.testing.assert_close(render(model, found.latent, found.extras), found.image)
 
 

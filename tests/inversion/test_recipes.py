@@ -145,7 +145,7 @@ def test_projections_regularise_noise_by_1e5(network, name, levels):
     start = method.start(inputs)
     (phase,) = method.phases(inputs, start)
     ones = {key: torch.ones_like(x) for key, x in start.items()}
-    torch.testing.assert_close(phase.regulariser(ones), torch.full((2,), 1e5 * 2 * levels))
+    torch.testing.assert_close(phase.regulariser(ones, 0), torch.full((2,), 1e5 * 2 * levels))
 
 
 @pytest.mark.parametrize(("name", "index"), PLAIN)
