@@ -32,7 +32,7 @@ def inversion(parser: Parser) -> None:
         nargs="+",
         metavar="METHOD",
         help="NAME[@stylemap|@vectors][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is a row. "
-        "Default: all that the weights allow.",
+        "all: those of the table in docs/comparison.md that the weights allow. Default: all.",
     )
     flags.add_out_folder(parser)
     flags.add(parser, "--batch-gpu", "--seed", "--perceptual-network", "--vgg", "--inception")
@@ -56,7 +56,8 @@ def run(arguments: argparse.Namespace) -> int:
     inputs.check_networks(arguments)
     if arguments.methods:
         for spec in arguments.methods:  # mistakes before weights are read
-            contenders.parse(spec)
+            if spec != contenders.ALL:
+                contenders.parse(spec)
     device = devices.pick(arguments.device)
     generators, weights = subjects.open_subjects(arguments.weights, device)
     chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed)

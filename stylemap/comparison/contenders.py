@@ -10,7 +10,13 @@ from stylemap.inversion.methods import COUNTS, parse_setting
 
 STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
 KINDS = (STYLEMAP, VECTORS)
-ON_STYLEMAPS = ("encoder", "hybrid", "stylemap")  # methods that run on stylemaps unless their text names other weights
+ALL = "all"  # stands for every method of DEFAULT that the weights allow
+ON_STYLEMAPS = (
+    "encoder",
+    "hybrid",
+    "stylemap",
+    "pivotal",
+)  # methods that run on stylemaps unless their text names other weights
 
 # Each number of steps is a run of its own: step 100 of 1000 is another point of a schedule than step 100 of 100.
 DEFAULT = (
@@ -24,6 +30,8 @@ DEFAULT = (
     "image2stylegan:steps=1000,5000",
     "image2stylegan++",
     "structured-noise",
+    "pivotal",
+    "pivotal@vectors",
 )
 
 
@@ -99,19 +107,21 @@ def choose(
     """The contenders that run on the given weights, and why others of the default ones were left out.
 
     Args:
-        specs: see `parse`; None = those of DEFAULT that the weights allow.
+        specs: see `parse`, and ALL; None is ALL.
 
     Raises:
         InputError: a method that was asked for and cannot run on the weights, or is given twice.
     """
     chosen: list[Contender] = []
     left_out: list[str] = []
-    for spec in DEFAULT if specs is None else specs:
+    asked = [(each, spec == ALL) for spec in specs or [ALL] for each in (DEFAULT if spec == ALL else [spec])]
+    for spec, optional in asked:
         contenders = parse(spec, seed)
         reason = next(filter(None, (unfit(contender, subjects) for contender in contenders)), None)
         if reason is None:
-            chosen += contenders
-        elif specs is None:
+            latents = subjects[contenders[0].kind].latents
+            chosen += [replace(each, method=each.method.for_latents(latents)) for each in contenders]
+        elif optional:
             left_out.append(reason)
         else:
             raise InputError(reason)
@@ -131,10 +141,10 @@ def unfit(contender: Contender, subjects: Mapping[str, Subject]) -> str | None:
         return f"method {contender.name} needs {what[contender.kind]}; add them to --weights"
     subject = subjects[contender.kind]
     try:
-        contender.method.validate_for(subject.latents)
+        method = contender.method.for_latents(subject.latents)
     except InputError as err:
         return f"method {contender.name}: {err}"
-    if contender.method.begins_at_encoder and subject.model.encoder is None:
+    if method.begins_at_encoder and subject.model.encoder is None:
         return (
             f"method {contender.name} begins at the encoder, and the {contender.kind} weights have none; leave it out"
         )

@@ -1,6 +1,7 @@
 """Results of a comparison: Markdown tables, files, and finished parts that need no second run."""
 
 import json
+import statistics
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -26,6 +27,11 @@ def number(value: float | None, digits: int = 3) -> str:
         return text
     exponent = int(text.partition("e")[2])
     return f"{value:.{max(0, digits - 1 - exponent)}f}" if exponent < 0 else f"{float(text):,.0f}"
+
+
+def standard_error(values: Sequence[float]) -> float | None:
+    """Of the mean of independent values; None for fewer than two."""
+    return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
 
 
 def read_finished(path: Path, name: str, key: object) -> dict | None:

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 
 from stylemap import charts
 from stylemap.charts import Axis, Series
-from stylemap.comparison.results import NONE, markdown, number
+from stylemap.comparison.results import NONE, markdown, number, standard_error
 
 PLOT_SIZE = (1100, 560)  # pixels
 MOST = 1e6  # from here on a number has an exponent
+MSE = "MSE ↓"
 COLUMNS = {  # metric -> name, which way is better, decimals
     "mse": ("MSE", " ↓", 4),
     "psnr": ("PSNR, dB", " ↑", 1),
@@ -37,6 +38,7 @@ def table(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seque
         line.append(_numbers(row))
         line += [number(row["seconds"]), number(step and 1000 * step), number(row["speedup"]), number(row["encoders"])]
         line += [_fixed(row[name], decimals) for name, (*_, decimals) in columns.items()]
+        line[header.index(MSE)] += f" ± {number(standard_error(row['errors']), 2)}"
         lines.append(line + [_fixed(row["memory_mib"], 0)] * memory)
     return markdown(header, lines, remarks(rows, about, batch, pictures, notes))
 
@@ -55,6 +57,7 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
             for note in about["weights"].values()
             if note["doubt"]
         ),
+        "±: standard error of the mean over the images.",
         "Numbers: size of the latent, plus that of noise maps and of the input tensor where a method finds them too.",
         "Time is for one image, from the image to its latent and its reconstruction; speed-up is over the slowest method.",
     ]

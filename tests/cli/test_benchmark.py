@@ -73,6 +73,7 @@ def test_default_methods_are_those_that_the_weights_allow(stylemap, monkeypatch)
         "hybrid, 10 steps",
         "hybrid, 50 steps",
         *(f"stylemap, {n} steps" for n in (100, 300, 1000)),
+        "pivotal, 350 steps",
     ]
     assert ran.code == 2 and ran.err.splitlines()[-1] == "error: no method succeeded: enough"
     assert "left out: method w needs weights of a vector-latent generator" in ran.err

@@ -5,7 +5,7 @@ import pytest
 from stylemap.comparison import contenders
 from stylemap.comparison.contenders import STYLEMAP, VECTORS, choose, parse
 from stylemap.errors import InputError
-from stylemap.inversion import Subject
+from stylemap.inversion import PRESETS, Subject
 from tests.inversion import tiny
 
 
@@ -70,8 +70,24 @@ def test_defaults_that_do_not_fit_are_told(subjects):
     assert len(left_out) == len(contenders.DEFAULT) - len(contenders.ON_STYLEMAPS)
     bare = Subject(tiny.vectors(encoder=False))
     found, left_out = choose(None, {VECTORS: bare})
-    assert {c.name for c in found} == {"w", "w+", "image2stylegan", "image2stylegan++", "structured-noise"}
+    assert {c.name for c in found} == {
+        *("w", "w+", "image2stylegan", "image2stylegan++", "structured-noise", "pivotal (vectors)")
+    }
     assert any("begins at the encoder" in text for text in left_out)
+
+
+def test_all_stands_for_the_defaults_and_leaves_no_method_out(subjects):
+    """But variants of `w` and `w+` that differ in what they store or start with, and halves of an exchange of faces."""
+    variants = {"w-ada", "w+rolux", "exchange-content", "exchange-style"}
+    assert {parse(spec)[0].name.partition(" ")[0] for spec in contenders.DEFAULT} == set(PRESETS) - variants
+    assert choose(["all"], subjects) == choose(None, subjects)
+    found, left_out = choose(["w-ada", "all"], {VECTORS: subjects[VECTORS]})
+    assert found[0].name == "w-ada" and len(found) > 9 and len(left_out) == len(contenders.ON_STYLEMAPS)
+
+
+def test_a_pivot_follows_the_weights(subjects):
+    found, _ = choose(["pivotal", "pivotal@vectors"], subjects)
+    assert [c.title for c in found] == ["pivotal, 350 steps", "pivotal (vectors), 450 + 350 steps"]
 
 
 @pytest.mark.parametrize(

@@ -3,7 +3,7 @@
 import pytest
 
 from stylemap.comparison import page
-from stylemap.comparison.results import markdown, number
+from stylemap.comparison.results import markdown, number, standard_error
 from stylemap.errors import InputError
 
 
@@ -20,6 +20,12 @@ from stylemap.errors import InputError
 )
 def test_numbers(value, text):
     assert number(value) == text
+
+
+def test_standard_error():
+    """Of 1, 2, 3: deviation 1, over the root of 3."""
+    assert standard_error([1.0, 2.0, 3.0]) == pytest.approx(3**-0.5)
+    assert standard_error([1.0]) is None
 
 
 def test_markdown():
