@@ -22,17 +22,22 @@ def inversion(parser: Parser) -> None:
     flags.add(parser, "--heldout")
     flags.add(
         parser,
+        "--part-labels",
+        help="Folder or zip of the images' label maps, for weights of a sean. Avatars have their own.",
+    )
+    flags.add(
+        parser,
         "--weights",
         nargs="+",
         default=WEIGHTS,
-        help="Weights of stylemaps and of a vector-latent generator, either or both.",
+        help="Weights of stylemaps, of a vector-latent generator, and of a sean: one of each kind at most.",
     )
     parser.add_argument(
         "--methods",
         nargs="+",
         metavar="METHOD",
-        help="NAME[@stylemap|@vectors][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is a row. "
-        "all: those of the table in docs/comparison.md that the weights allow. Default: all.",
+        help="NAME[@stylemap|@vectors|@sean][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is a "
+        "row. all: those of the table in docs/comparison.md that the weights allow. Default: all.",
     )
     flags.add_out_folder(parser)
     flags.add(parser, "--batch-gpu", "--seed", "--perceptual-network", "--vgg", "--inception")
@@ -46,7 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     from stylemap.cli import heldout
     from stylemap.comparison import contenders, machine, page, subjects
     from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
-    from stylemap.datasets import stream
+    from stylemap.datasets import Labelled, stream
     from stylemap.metrics import swd
     from stylemap.metrics.evaluation import Reference
     from stylemap.published import INCEPTION, VGG
@@ -60,12 +65,16 @@ def run(arguments: argparse.Namespace) -> int:
                 contenders.parse(spec)
     device = devices.pick(arguments.device)
     generators, weights = subjects.open_subjects(arguments.weights, device)
-    chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed)
     network, origin = subjects.load_perceptual(arguments.perceptual_network, arguments.weights, arguments.vgg, device)
     side = next(iter(generators.values())).model.config.resolution
     unseen = heldout.open_unseen(arguments.weights, arguments.data, side, arguments.heldout)
     training, held_out = unseen.training, unseen.heldout
-    originals = stream.first_images(held_out, arguments.count)
+    labels = None
+    if contenders.SEAN in generators:
+        labels = datasets.open_part_labels(held_out, arguments.part_labels)
+    chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed, labels is not None)
+    pictures = stream.first_images(Labelled(held_out, labels) if labels else held_out, arguments.count)
+    originals, parts = pictures[..., :3].contiguous(), pictures[..., 3].contiguous() if labels else None
     count = min(arguments.samples, len(training), swd.MOST_PICTURES)
     reference = Reference(training, count, arguments.seed, arguments.vgg, arguments.inception, device=device)
     data = {"name": unseen.data, "resolution": side, "training": len(training), "heldout": len(held_out)}
@@ -82,7 +91,9 @@ def run(arguments: argparse.Namespace) -> int:
         "files": {path.name: provenance.sha256(path) for path in known_files if path.is_file()},
     }
     with files.owned(arguments.out):
-        benchmark = Benchmark(originals, generators, network, reference, arguments.batch_gpu, about, arguments.out)
+        benchmark = Benchmark(
+            originals, generators, network, reference, arguments.batch_gpu, about, arguments.out, parts
+        )
         rows = benchmark.compare(chosen, lambda row: print(row_text(row), flush=True))
         notes = [
             *(f"Left out: {text}." for text in left_out),

@@ -6,10 +6,10 @@ from dataclasses import asdict, dataclass, replace
 
 from stylemap.errors import InputError
 from stylemap.inversion import Method, Subject, preset
-from stylemap.inversion.methods import COUNTS, parse_setting
+from stylemap.inversion.methods import COUNTS, Encoder, parse_setting
 
-STYLEMAP, VECTORS = "stylemap", "vectors"  # kinds of weights
-KINDS = (STYLEMAP, VECTORS)
+STYLEMAP, VECTORS, SEAN = "stylemap", "vectors", "sean"  # kinds of weights
+KINDS = (STYLEMAP, VECTORS, SEAN)
 ALL = "all"  # stands for every method of DEFAULT that the weights allow
 ON_STYLEMAPS = (
     "encoder",
@@ -32,6 +32,7 @@ DEFAULT = (
     "structured-noise",
     "pivotal",
     "pivotal@vectors",
+    "encoder@sean",
 )
 
 
@@ -42,7 +43,7 @@ class Contender:
     name: str
     """Equal for runs that differ in their steps alone."""
     kind: str
-    """Of the weights: STYLEMAP or VECTORS."""
+    """Of the weights, one of KINDS."""
     method: Method
 
     @property
@@ -83,7 +84,7 @@ def parse(text: str, seed: int = 0) -> list[Contender]:
     home = STYLEMAP if name in ON_STYLEMAPS else VECTORS
     kind = kind if at else home
     if kind not in KINDS:
-        raise InputError(f"method {text}: weights are of kind {' or '.join(KINDS)}, not {kind!r}")
+        raise InputError(f"method {text}: weights are of kind {', '.join(KINDS[:-1])} or {KINDS[-1]}, not {kind!r}")
     knobs = dict(_setting(name, setting) for setting in settings)
     steps = [{"steps": n} for n in knobs.pop("steps", ())] or [{}]
     words = [f"{k}={v:g}" if isinstance(v, float) else f"{k}={v}" for k, v in knobs.items() if k not in COUNTS]
@@ -102,12 +103,13 @@ def _setting(method: str, text: str) -> tuple[str, object]:
 
 
 def choose(
-    specs: Sequence[str] | None, subjects: Mapping[str, Subject], seed: int = 0
+    specs: Sequence[str] | None, subjects: Mapping[str, Subject], seed: int = 0, labelled: bool = True
 ) -> tuple[list[Contender], list[str]]:
     """The contenders that run on the given weights, and why others of the default ones were left out.
 
     Args:
         specs: see `parse`, and ALL; None is ALL.
+        labelled: whether the part labels of the images are known.
 
     Raises:
         InputError: a method that was asked for and cannot run on the weights, or is given twice.
@@ -117,7 +119,7 @@ def choose(
     asked = [(each, spec == ALL) for spec in specs or [ALL] for each in (DEFAULT if spec == ALL else [spec])]
     for spec, optional in asked:
         contenders = parse(spec, seed)
-        reason = next(filter(None, (unfit(contender, subjects) for contender in contenders)), None)
+        reason = next(filter(None, (unfit(contender, subjects, labelled) for contender in contenders)), None)
         if reason is None:
             latents = subjects[contenders[0].kind].latents
             chosen += [replace(each, method=each.method.for_latents(latents)) for each in contenders]
@@ -134,12 +136,20 @@ def choose(
     return chosen, left_out
 
 
-def unfit(contender: Contender, subjects: Mapping[str, Subject]) -> str | None:
+def unfit(contender: Contender, subjects: Mapping[str, Subject], labelled: bool = True) -> str | None:
     """Why a contender cannot run, in one line; None if it can."""
     if contender.kind not in subjects:
-        what = {STYLEMAP: "stylemap weights", VECTORS: "weights of a vector-latent generator (stylegan2 or stylegan)"}
+        what = {
+            STYLEMAP: "stylemap weights",
+            VECTORS: "weights of a vector-latent generator (stylegan2 or stylegan)",
+            SEAN: "weights of a sean",
+        }
         return f"method {contender.name} needs {what[contender.kind]}; add them to --weights"
     subject = subjects[contender.kind]
+    if contender.kind == SEAN and not isinstance(contender.method, Encoder):
+        return f"method {contender.name}: of a sean only the encoder finds codes; take encoder@sean"
+    if contender.kind == SEAN and not labelled:
+        return f"method {contender.name} needs the part labels of the images; give --part-labels"
     try:
         method = contender.method.for_latents(subject.latents)
     except InputError as err:

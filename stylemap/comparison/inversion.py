@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from stylemap import files, images, sheets
 from stylemap.comparison import machine, quality, results, showing, timing
-from stylemap.comparison.contenders import Contender
+from stylemap.comparison.contenders import SEAN, Contender
 from stylemap.comparison.quality import Inverted
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
@@ -38,6 +38,7 @@ class Benchmark:
     batch: int  # images at once
     about: dict  # everything else the rows depend on, for JSON: weights, data, machine
     out: Path
+    labels: Tensor | None = None  # uint8 [N, R, R], the parts of the images, if they are known
 
     def compare(self, chosen: Sequence[Contender], report: Callable[[dict], None] = lambda row: None) -> list[dict]:
         """Run what is not done yet, in the given order; ``report`` gets every row. The row of a method that fails says
@@ -59,7 +60,8 @@ class Benchmark:
         subject = self.subjects[contender.kind]
         try:
             photos = images.from_uint8(self.originals)
-            outcome = timing.time_method(contender, subject, photos, self.batch, self.perceptual)
+            extras = subject.model.extras_of(self.labels)
+            outcome = timing.time_method(contender, subject, photos, self.batch, self.perceptual, extras)
             evaluation = Inverted(subject.model, self.reference, self.originals, outcome=outcome)
             measures = quality.measure(evaluation)
         except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too
@@ -88,6 +90,8 @@ class Benchmark:
         weights = {kind: {**note, "given": None, "doubt": None} for kind, note in self.about["weights"].items()}
         originals = hashlib.sha256(self.originals.numpy().tobytes()).hexdigest()
         content = [contender.settings, self.batch, self.about | {"weights": weights}, originals]
+        if contender.kind == SEAN:
+            content.append(hashlib.sha256(self.labels.numpy().tobytes()).hexdigest())
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def note(self, contender: Contender) -> Path:

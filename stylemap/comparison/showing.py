@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from stylemap import charts
 from stylemap.charts import Axis, Series
+from stylemap.comparison.contenders import SEAN
 from stylemap.comparison.results import NONE, markdown, number, standard_error
 
 PLOT_SIZE = (1100, 560)  # pixels
@@ -61,6 +62,10 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
         "Numbers: size of the latent, plus that of noise maps and of the input tensor where a method finds them too.",
         "Time is for one image, from the image to its latent and its reconstruction; speed-up is over the slowest method.",
     ]
+    if given := [row["title"] for row in done if row["weights"] == SEAN]:
+        lines.append(
+            f"{', '.join(given)} is given the part mask of each image, its second number, which no other method has."
+        )
     if statistics := {row["weights"]: row["seconds_statistics"] for row in done if row["seconds_statistics"]}:
         text = ", ".join(f"{number(value)} s ({kind})" for kind, value in statistics.items())
         lines.append(
@@ -71,7 +76,9 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
     lines.append(f"The perceptual network of the methods is {network}.")
     for name, text in {name: text for row in done for name, text in row["reasons"].items()}.items():
         brief = text.partition(", not found")[0].partition(":")[0]  # without the remedy, which the result has
-        lines.append(f"{COLUMNS[name][0]} was not measured: {brief}.")
+        lacking = [row["title"] for row in done if name in row["reasons"]]
+        whose = "" if len(lacking) == len(done) else f" for {', '.join(lacking)}"
+        lines.append(f"{COLUMNS[name][0]} was not measured{whose}: {brief}.")
     loads = [load[0] for row in done for load in (row["load_before"], row["load_after"]) if load]
     if dates := sorted(row["date"] for row in done):
         lines.append(f"Rows were begun from {_date(dates[0])} to {_date(dates[-1])}.")

@@ -1,4 +1,4 @@
-"""What a comparison opens: weights of both kinds, and one perceptual network for all methods."""
+"""What a comparison opens: weights of all kinds, and one perceptual network for all methods."""
 
 from dataclasses import asdict
 
@@ -6,7 +6,7 @@ import torch
 
 from stylemap import checkpoint, provenance
 from stylemap import perceptual as networks
-from stylemap.comparison.contenders import STYLEMAP, VECTORS
+from stylemap.comparison.contenders import SEAN, STYLEMAP, VECTORS
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.perceptual.registry import DiscriminatorFeatures
@@ -22,7 +22,7 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
     notes: dict[str, dict] = {}
     for path in paths:
         model = checkpoint.load_any(path, device)
-        kind = STYLEMAP if model.latents.spatial else VECTORS
+        kind = STYLEMAP if model.latents.spatial else SEAN if model.config.labelled else VECTORS
         if kind in subjects:
             raise InputError(
                 f"--weights {notes[kind]['given']} and {path} are both of kind {kind}; give one of each kind"

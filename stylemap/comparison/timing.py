@@ -6,8 +6,9 @@ computes mean and spread of w. Their time is reported apart, since it belongs to
 """
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import torch
 from torch import Tensor
@@ -40,29 +41,39 @@ class Outcome:
     origin: dict  # see `Inversion.origin`
 
 
-def time_method(contender: Contender, subject: Subject, photos: Tensor, batch: int, perceptual: Perceptual) -> Outcome:
+def time_method(
+    contender: Contender,
+    subject: Subject,
+    photos: Tensor,
+    batch: int,
+    perceptual: Perceptual,
+    extras: Mapping[str, Tensor] = MappingProxyType({}),
+) -> Outcome:
     """Invert images, ``batch`` at once.
 
     Args:
         photos: [N, 3, R, R] in [-1, 1], on the CPU.
+        extras: what comes with them, see `Model.extras_of`: [N, ...] each.
 
     Raises:
         InputError: it diverged.
     """
-    parts = [part.to(subject.device) for part in photos.split(batch)]
-    for part in {len(part): part for part in parts}.values():  # other sizes choose other kernels
+    given = zip(photos.split(batch), *(x.split(batch) for x in extras.values()), strict=True)
+    batches = [[x.to(subject.device) for x in tensors] for tensors in given]
+    parts = [Target(part, extras=dict(zip(extras, others, strict=True))) for part, *others in batches]
+    for part in {len(part.images): part for part in parts}.values():  # other sizes choose other kernels
         _timed(contender, contender.shortened(WARM_STEPS), subject, part, perceptual)
     with machine.peak(subject.device) as memory:
         done = [_timed(contender, contender.method, subject, part, perceptual) for part in parts]
-    inversions, batches = zip(*done, strict=True)
+    inversions, seconds = zip(*done, strict=True)
     if not all(inversion.image.isfinite().all() for inversion in inversions):
         raise InputError("it diverged: an image is not finite; lower the rate")
     known = subject.known.get((contender.method.statistics_samples, STATISTICS_SEED))
     return Outcome(
         torch.cat([images.to_uint8(inversion.image).cpu() for inversion in inversions]),
         {name: torch.cat([x.tensors[name].cpu() for x in inversions]) for name in inversions[0].tensors},
-        sum(batches) / len(photos),
-        list(batches),
+        sum(seconds) / len(photos),
+        list(seconds),
         sum(inversion.seconds_per_step for inversion in inversions) / len(photos) if contender.steps else None,
         known.seconds if known else None,
         memory,
@@ -71,10 +82,10 @@ def time_method(contender: Contender, subject: Subject, photos: Tensor, batch: i
     )
 
 
-def _timed(contender: Contender, method, subject: Subject, part: Tensor, perceptual: Perceptual):
+def _timed(contender: Contender, method, subject: Subject, part: Target, perceptual: Perceptual):
     """-> (inversion, seconds of the batch)."""
     start = machine.seconds(subject.device)
-    inversion = invert(method, subject, part, perceptual, every=max(1, contender.steps // POINTS))
+    inversion = invert(method, subject, [part], perceptual, every=max(1, contender.steps // POINTS))
     seconds = machine.seconds(subject.device) - start
     if contender.steps:
         return inversion, seconds
@@ -83,9 +94,9 @@ def _timed(contender: Contender, method, subject: Subject, part: Tensor, percept
 
 
 @torch.no_grad()
-def _pass(method, subject: Subject, part: Tensor, perceptual: Perceptual) -> float:
+def _pass(method, subject: Subject, part: Target, perceptual: Perceptual) -> float:
     start = machine.seconds(subject.device)
-    subject.render(method.start(Inputs(subject, [Target(part)], perceptual)))
+    subject.render(method.start(Inputs(subject, [part], perceptual)))
     return machine.seconds(subject.device) - start
 
 

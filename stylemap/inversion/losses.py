@@ -1,7 +1,8 @@
 """What optimisation minimises: distances to targets where their masks are, one value for each image."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import NamedTuple
 
 import torch
@@ -20,6 +21,7 @@ class Target(NamedTuple):
 
     images: Tensor  # [N, 3, R, R] in [-1, 1]
     mask: Tensor | None = None  # [N or 1, 1, R, R] in [0, 1]; None: everywhere
+    extras: Mapping[str, Tensor] = MappingProxyType({})  # what comes with the images, see `Model.extras_of`
 
 
 @dataclass(frozen=True)

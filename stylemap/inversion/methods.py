@@ -60,7 +60,7 @@ class Inputs:
         """
         first = self.targets[0]
         if len(self.targets) == 1 and first.mask is None:
-            return self.subject.model.encode(first.images).clone()
+            return self.subject.model.encode(first.images, **first.extras).clone()
         masks = [torch.ones_like(t.images[:, :1]) if t.mask is None else t.mask for t in self.targets]
         total = sum((m * t.images for m, t in zip(masks, self.targets, strict=True)), torch.zeros(()))
         covered = sum(masks, torch.zeros(()))
@@ -166,7 +166,7 @@ class Encoder(Method):
     begins_at_encoder: ClassVar[bool] = True
 
     def start(self, inputs: Inputs) -> Tensors:
-        return {"latent": inputs.encoded()}
+        return {"latent": inputs.encoded(), **inputs.targets[0].extras}
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,16 @@
 import pytest
 
 from stylemap.comparison import contenders
-from stylemap.comparison.contenders import STYLEMAP, VECTORS, choose, parse
+from stylemap.comparison.contenders import SEAN, STYLEMAP, VECTORS, choose, parse
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Subject
+from tests.architectures.sean import tiny as sean
 from tests.inversion import tiny
 
 
 @pytest.fixture(scope="module")
 def subjects():
-    return {STYLEMAP: Subject(tiny.stylemaps()), VECTORS: Subject(tiny.vectors())}
+    return {STYLEMAP: Subject(tiny.stylemaps()), VECTORS: Subject(tiny.vectors()), SEAN: Subject(sean.model())}
 
 
 def test_each_number_of_steps_is_a_run():
@@ -48,7 +49,7 @@ def test_home(text, kind):
         ("w:rate=-1", "rate=-1 must be 0 or more"),
         ("w:render_noise=maybe", "render_noise=maybe must be bool"),
         ("w:space=z", "must be one of w, w\\+"),
-        ("w@pixels", "weights are of kind stylemap or vectors"),
+        ("w@pixels", "weights are of kind stylemap, vectors or sean"),
     ],
 )
 def test_mistakes(text, says):
@@ -56,10 +57,10 @@ def test_mistakes(text, says):
         parse(text)
 
 
-def test_defaults_fit_both_kinds_of_weights(subjects):
+def test_defaults_fit_all_kinds_of_weights(subjects):
     found, left_out = choose(None, subjects)
     assert left_out == []
-    assert {c.kind for c in found} == {STYLEMAP, VECTORS}
+    assert {c.kind for c in found} == {STYLEMAP, VECTORS, SEAN}
     assert {(c.name, c.steps) for c in found} >= {(n, k) for n in ("w", "w+") for k in (100, 300, 1000)}
     assert ("encoder", 0) in {(c.name, c.steps) for c in found}
 
@@ -76,13 +77,22 @@ def test_defaults_that_do_not_fit_are_told(subjects):
     assert any("begins at the encoder" in text for text in left_out)
 
 
+def test_a_sean_needs_masks_and_its_encoder(subjects):
+    found, left_out = choose(None, subjects, labelled=False)
+    assert left_out == ["method encoder (sean) needs the part labels of the images; give --part-labels"]
+    assert SEAN not in {c.kind for c in found}
+    with pytest.raises(InputError, match=r"method w \(sean\): of a sean only the encoder finds codes"):
+        choose(["w@sean"], subjects)
+
+
 def test_all_stands_for_the_defaults_and_leaves_no_method_out(subjects):
     """But variants of `w` and `w+` that differ in what they store or start with, and halves of an exchange of faces."""
     variants = {"w-ada", "w+rolux", "exchange-content", "exchange-style"}
     assert {parse(spec)[0].name.partition(" ")[0] for spec in contenders.DEFAULT} == set(PRESETS) - variants
     assert choose(["all"], subjects) == choose(None, subjects)
     found, left_out = choose(["w-ada", "all"], {VECTORS: subjects[VECTORS]})
-    assert found[0].name == "w-ada" and len(found) > 9 and len(left_out) == len(contenders.ON_STYLEMAPS)
+    assert found[0].name == "w-ada" and len(found) > 9
+    assert len(left_out) == len(contenders.ON_STYLEMAPS) + 1  # and the encoder of a sean
 
 
 def test_a_pivot_follows_the_weights(subjects):

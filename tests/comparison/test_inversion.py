@@ -8,11 +8,12 @@ from PIL import Image
 
 from stylemap import images, perceptual
 from stylemap.comparison import inversion, timing
-from stylemap.comparison.contenders import STYLEMAP, VECTORS, parse
+from stylemap.comparison.contenders import SEAN, STYLEMAP, VECTORS, parse
 from stylemap.comparison.inversion import Benchmark, compared
 from stylemap.inversion import Subject
-from stylemap.metrics import latent_distance
+from stylemap.metrics import heldout, latent_distance
 from stylemap.metrics.evaluation import Reference
+from tests.architectures.sean import tiny as sean
 from tests.inversion import tiny
 from tests.metrics.toys import Set
 
@@ -61,9 +62,9 @@ def calls(monkeypatch) -> list:
     """What was really run, and on which images."""
     seen, run = [], timing.time_method
 
-    def spy(contender, subject, photos, batch, network):
+    def spy(contender, subject, photos, batch, network, extras):
         seen.append((contender.title, photos, batch, network))
-        return run(contender, subject, photos, batch, network)
+        return run(contender, subject, photos, batch, network, extras)
 
     monkeypatch.setattr(timing, "time_method", spy)
     return seen
@@ -77,6 +78,29 @@ def test_all_methods_get_the_same(subjects, tmp_path, calls):
         assert torch.equal(photos, images.from_uint8(one.originals))
         assert batch == 2 and network is one.perceptual
     assert all(len(row["errors"]) == 3 for row in rows)
+
+
+def test_a_sean_gets_the_masks(tmp_path, calls):
+    """Its row is that of its own reconstructions, its numbers are codes and masks, and the table says so."""
+    model, pictures = sean.model(), sean.faces(3)
+    about = ABOUT | {"weights": {SEAN: {"given": "abc", "info": {}, "doubt": None, "parameters": {}}}}
+
+    def of(labels) -> Benchmark:
+        reference, originals = Reference(Set(pictures[..., :3].numpy()), 3), pictures[..., :3].contiguous()
+        return Benchmark(
+            originals, {SEAN: Subject(model)}, perceptual.load("none"), reference, 2, about, tmp_path, labels
+        )
+
+    one = of(pictures[..., 3].contiguous())
+    (row,) = one.compare(chosen("encoder@sean"))
+    assert row["mse"] == pytest.approx(heldout.score(model, pictures).mse, abs=1e-4)  # of images of 8 bits
+    assert row["origin"]["numbers"] == {"latent": 19 * 5, "masks": 19 * 16**2}
+    text = one.write(chosen("encoder@sean"), [row], [])
+    assert "encoder (sean) is given the part mask of each image" in text and "95 + 4,864" in text
+    one.compare(chosen("encoder@sean"))
+    assert len(calls) == 1
+    of(pictures[..., 3].flip(2).contiguous()).compare(chosen("encoder@sean"))
+    assert len(calls) == 2
 
 
 def test_goes_on(subjects, tmp_path, calls):
