@@ -8,9 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from stylemap import images, sheets
+from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.config import TrainConfig
-from stylemap.datasets import Avatars, stream
+from stylemap.datasets import Avatars, labelled, stream
 from stylemap.datasets.avatars import Part
 from stylemap.editing import Box, blend, transplant
 
@@ -20,9 +21,10 @@ ROWS = 6
 FACES = 64  # held-out faces among which those of the images are chosen
 
 
-def heldout_of(model: StylemapModel) -> Tensor:
-    """The held-out faces a run with the default `heldout` measures itself on, uint8 [N, R, R, 3]."""
-    return stream.first_images(Avatars(model.config.resolution, split="heldout"), TrainConfig.heldout)
+def heldout_of(model: Model) -> Tensor:
+    """The held-out faces a run with the default `heldout` measures itself on, uint8 [N, R, R, 3], or 4 with labels."""
+    faces = Avatars(model.config.resolution, split="heldout")
+    return stream.first_images(labelled(faces, None) if model.config.labelled else faces, TrainConfig.heldout)
 
 
 @torch.no_grad()

@@ -106,6 +106,9 @@ def _pictures(config: TrainConfig, weights: str | None) -> str:
     except InputError:  # there are none, which is told elsewhere
         before = ()
     split = unseen.open_for_training(config.data, config.model.resolution, config.heldout, before)
+    if config.model.labelled:
+        for images in (split.training, split.heldout):
+            datasets.labelled(images, config.label_path)
     return datasets.summarize(split.training, split.heldout)
 
 

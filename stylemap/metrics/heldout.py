@@ -74,7 +74,8 @@ def diversity(model, pictures: Tensor, z: Tensor) -> float:
     """
     if len(pictures) < 2:
         return math.nan
-    samples = _in_parts(model, model.synthesize, model.map(z.to(model.device))).clamp(-1, 1)
+    latents = {"latent": model.map(z.to(model.device))}
+    samples = _in_parts(model, lambda x: model.synthesize(x["latent"]), latents).clamp(-1, 1)
     variance = images.from_uint8(pictures[:MOST_COMPARED]).var(dim=0, correction=1).mean()
     return float(samples.var(dim=0, correction=1).mean() / variance.clamp_min(1e-12))
 
@@ -105,14 +106,10 @@ def picture_grid(model, pictures: Tensor, z: Tensor) -> Tensor:
     reconstructions = combinations = samples = torch.zeros_like(originals)
     if model.encoder is not None:
         tensors = _encoded_in_parts(model, pictures)
-        combined = tensors | {"other": tensors["latent"].roll(-1, dims=0)}
-        reconstructions = _in_parts(
-            model, lambda *x: rendered(model, dict(zip(tensors, x, strict=True))), *tensors.values()
-        )
-        combine = _combiner(model)
-        combinations = _in_parts(model, lambda *x: combine(dict(zip(combined, x, strict=True))), *combined.values())
+        reconstructions = _in_parts(model, lambda x: rendered(model, x), tensors)
+        combinations = _in_parts(model, _combiner(model), tensors | {"other": tensors["latent"].roll(-1, dims=0)})
     if z.shape[1]:
-        samples = _in_parts(model, lambda x: model.synthesize(model.map(x)), z)
+        samples = _in_parts(model, lambda x: model.synthesize(model.map(x["z"])), {"z": z})
     tiles = torch.stack([originals, reconstructions, combinations, samples], dim=1).flatten(0, 1)  # [4 N, 3, R, R]
     return images.grid(images.enlarge(tiles, LEAST_TILE), columns=4)
 
@@ -134,7 +131,8 @@ def _encoded_in_parts(model, pictures: Tensor) -> dict[str, Tensor]:
     return {name: torch.cat([part[name].float().cpu() for part in parts]) for name in parts[0]}
 
 
-def _in_parts(model, function: Callable[..., Tensor], *inputs: Tensor) -> Tensor:
+def _in_parts(model, function: Callable[[dict[str, Tensor]], Tensor], tensors: dict[str, Tensor]) -> Tensor:
     """``function`` on the model's device over as many samples as go at once; the result is on the CPU."""
-    parts = zip(*(x.split(per_pass(model.config.resolution)) for x in inputs), strict=True)
-    return torch.cat([function(*(x.to(model.device) for x in part)).float().cpu() for part in parts])
+    parts = zip(*(x.split(per_pass(model.config.resolution)) for x in tensors.values()), strict=True)
+    named = ({name: x.to(model.device) for name, x in zip(tensors, part, strict=True)} for part in parts)
+    return torch.cat([function(part).float().cpu() for part in named])
