@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from stylemap.architectures.layers import normal
 from stylemap.architectures.sean.config import PARTS
 from stylemap.operators import modulate
+from stylemap.precision import in_float32
 
 SLOPE = 0.2  # of the leaky ReLU below 0
 SPECTRAL_EPS = 1e-12
@@ -34,9 +35,12 @@ class SpectralConv(nn.Module):
         self.register_buffer("u", normal(outputs))
 
     def forward(self, x: Tensor) -> Tensor:
+        return F.conv2d(x, self._normalised(), self.bias, self.stride, self.padding)
+
+    @in_float32
+    def _normalised(self) -> Tensor:
         u, v = self._vectors()
-        largest = u @ self.weight.flatten(1) @ v
-        return F.conv2d(x, self.weight / largest, self.bias, self.stride, self.padding)
+        return self.weight / (u @ self.weight.flatten(1) @ v)
 
     @torch.no_grad()
     def iterate(self) -> None:

@@ -63,7 +63,7 @@ def test_a_few_iterations_lower_the_error():
     cycle, parts = make()
     pictures = tiny.faces(TRAINING.batch)
     before = heldout.score(cycle.networks.model, pictures).mse
-    for i in range(30):
+    for i in range(20):
         cycle.iterate(parts(i * TRAINING.batch), i * TRAINING.batch)
     assert heldout.score(cycle.networks.model, pictures).mse < 0.7 * before
 
@@ -76,7 +76,7 @@ def run(tmp_path_factory):
 
 
 def test_resume_is_exact(run, tmp_path):
-    loop.train(TRAINING, tmp_path, stop=stop_after(2))
+    loop.train(TRAINING, tmp_path, stop=stop_after(3))
     loop.train(TRAINING, tmp_path, resume=True)
     whole = state.load_newest(run)
     assert_same(whole, state.load_newest(tmp_path))

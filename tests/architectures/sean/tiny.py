@@ -11,10 +11,10 @@ CONFIG = SeanConfig(
 )
 TRAINING = SeanTraining(
     heldout=4,
-    images=24,
+    images=16,
     batch=4,
-    tick=12,
-    save_every=12,
+    tick=8,
+    save_every=8,
     workers=0,
     device="cpu",
     model=CONFIG,
