@@ -8,8 +8,15 @@ import pytest  # noqa: E402
 import torch  # noqa: E402
 
 from stylemap import precision  # noqa: E402
+from stylemap.training.report import curves  # noqa: E402
 
 torch.set_num_threads(1)
+
+
+@pytest.fixture(autouse=True)
+def charts(monkeypatch):
+    """Hundreds of short runs write their page; the tests of the page draw its charts."""
+    monkeypatch.setattr(curves, "curves", lambda log: "")
 
 
 @pytest.fixture(autouse=True)

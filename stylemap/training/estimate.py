@@ -132,6 +132,7 @@ class Rehearsal:
         config = replace(config, batch=len(self.places) * self.at_once, speed=replace(config.speed, compile=False))
         self.config = augment.choose_mode(config, images=0)
         self.ledger = Ledger()
+        self._counts: dict[int, int] = {}  # arithmetic of the iterations that were rehearsed
         with self.ledger:
             with META:
                 self.trainee = loop.build(self.config, META, new=False)
@@ -151,7 +152,7 @@ class Rehearsal:
         """Of an iteration with all penalties, or of the scores at a tick if they take more."""
         with self.ledger:
             self.ledger.most = lasting = self.ledger.now
-            self._iterate(0)
+            self._count(0)
             with torch.no_grad():
                 average, side = self.trainee.average, self.config.model.resolution
                 n = min(self.config.heldout, heldout.per_pass(side))
@@ -175,10 +176,12 @@ class Rehearsal:
         return self.config.optim.r1_every, self.config.generator_penalty_every or 1
 
     def _count(self, k: int) -> int:
-        before = self.ledger.operations
-        with self.ledger:
-            self._iterate(k)
-        return self.ledger.operations - before
+        if k not in self._counts:
+            before = self.ledger.operations
+            with self.ledger:
+                self._iterate(k)
+            self._counts[k] = self.ledger.operations - before
+        return self._counts[k]
 
     def _iterate(self, k: int) -> None:
         """The k-th iteration since one with all penalties, late in the run."""
@@ -228,7 +231,7 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
     Raises:
         InputError: ``optim.freeze_d`` is more than the discriminator has.
     """
-    rehearsal = Rehearsal(config, processes)
+    _, rehearsal = _rehearsed(config, processes)
     precision = "float32" if config.speed.precision == "float32" else "bfloat16"
     return Estimate(
         images=config.images,
@@ -243,12 +246,13 @@ def estimate(config: TrainConfig, processes: int = 1) -> Estimate:
 
 
 @functools.lru_cache(maxsize=16)
-def _rehearsed(config: TrainConfig, processes: int) -> Memory:
-    return Rehearsal(config, processes).memory()
+def _rehearsed(config: TrainConfig, processes: int) -> tuple[Memory, Rehearsal]:
+    rehearsal = Rehearsal(config, processes)
+    return rehearsal.memory(), rehearsal
 
 
 def _memory(config: TrainConfig, processes: int, precision: str) -> Memory:
-    memory = _rehearsed(config, processes)
+    memory, _ = _rehearsed(config, processes)
     if precision == "float32":
         return memory
     share = BFLOAT16_R2 if config.optim.r2_gamma > 0 else BFLOAT16

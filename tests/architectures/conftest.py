@@ -1,5 +1,5 @@
 """The small runs of `tests.training`, whose cycles are here."""
 
-from tests.training.conftest import begun, charts, config, pictures, run, whole
+from tests.training.conftest import begun, config, pictures, run, whole
 
 __all__ = ["begun", "charts", "config", "pictures", "run", "whole"]

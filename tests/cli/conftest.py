@@ -15,6 +15,8 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector.config import StyleGAN2Config
 from stylemap.architectures.vector.model import VectorModel
 from stylemap.datasets import Avatars
+from stylemap.training import estimate
+from stylemap.training.estimate import Memory
 from tests import tiny
 from tests.decoding.files import encoded
 
@@ -101,6 +103,19 @@ def recipe(tmp_path):
     path = tmp_path / "tiny.yaml"
     path.write_text(TINY.format(data="avatars"))
     return path
+
+
+@pytest.fixture
+def unrehearsed(monkeypatch):
+    """Dry runs say their lines without a rehearsal, which takes seconds."""
+    monkeypatch.setattr(estimate, "_rehearsed", lambda config, processes: (Memory(1 << 20, 1 << 20), Unrehearsed()))
+
+
+class Unrehearsed:
+    share = at_once = 4
+
+    def operations(self) -> float:
+        return 1e9
 
 
 def half(data: bytes) -> bytes:

@@ -35,7 +35,7 @@ def test_dry_run_says_what_it_takes_and_touches_no_gpu(recipe, tmp_path, monkeyp
 
 
 @pytest.mark.filterwarnings("always:.*passed over")
-def test_dry_run_says_how_many_pictures(recipe, tmp_path, capsys):
+def test_dry_run_says_how_many_pictures(recipe, tmp_path, capsys, unrehearsed):
     files = {f"{i}.png": picture(i) for i in range(24)} | {f"{i}.svg": b"<svg>" for i in range(6)} | {"notes.txt": b""}
     assert main(["train", "--config", str(recipe), "--data", str(fill(tmp_path / "set", files)), "--dry-run"]) == 0
     said = capsys.readouterr().err
@@ -70,12 +70,12 @@ def test_dry_run_says_what_would_stop_the_run(recipe, tmp_path, monkeypatch, cap
     assert all("\n" not in text for text in found)
 
 
-def test_dry_run_times_this_cpu(recipe, capsys):
+def test_dry_run_times_this_cpu(recipe, capsys, unrehearsed):
     assert main(["train", "--config", str(recipe), "--dry-run"]) == 0
     assert "this CPU" in capsys.readouterr().err
 
 
-def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys):
+def test_dry_run_warns_of_what_is_missing(recipe, tmp_path, monkeypatch, capsys, unrehearsed):
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "3")
     monkeypatch.setattr(estimate, "CONTEXT", 30 * estimate.GIB)

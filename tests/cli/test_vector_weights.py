@@ -66,7 +66,7 @@ def test_dry_run_foresees_them_too(recipe, capsys):
     assert "warning: nowhere: no such folder" in err
 
 
-def test_a_flag_takes_the_values_of_every_architecture(recipe, capsys):
+def test_a_flag_takes_the_values_of_every_architecture(recipe, capsys, unrehearsed):
     """wgan-gp belongs to the vector-latent generators only; its flag is shared with the stylemap's."""
     text = recipe.read_text()
     recipe.write_text(text.replace("stylemap_size: 4, stylemap_channels", "latent_channels"))

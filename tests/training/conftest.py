@@ -10,14 +10,7 @@ from PIL import Image
 from stylemap.architectures.stylemap.config import StylemapLoss, StylemapTraining
 from stylemap.config import AugmentConfig, OptimConfig
 from stylemap.training import loop
-from stylemap.training.report import curves
 from tests.tiny import TINY
-
-
-@pytest.fixture(autouse=True)
-def charts(monkeypatch):
-    """Hundreds of short runs write their page; the tests of the page draw its charts."""
-    monkeypatch.setattr(curves, "curves", lambda log: "")
 
 
 @pytest.fixture(scope="session")

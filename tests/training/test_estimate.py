@@ -56,7 +56,7 @@ VARIANTS = {
     "plain": PLAIN,
     "checkpointing": replace(PLAIN, speed=StylemapSpeed(checkpointing=True)),
     "two passes": replace(PLAIN, batch_gpu=2),
-    "four passes, checkpointing": replace(PLAIN, batch_gpu=1, speed=StylemapSpeed(checkpointing=True)),
+    "passes of one image, checkpointing": replace(PLAIN, batch=2, batch_gpu=1, speed=StylemapSpeed(checkpointing=True)),
     "augmented": replace(PLAIN, augment=AugmentConfig(mode="fixed", p=0.5)),
     "frozen layers, no perceptual term": replace(
         PLAIN, optim=OptimConfig(freeze_d=2), loss=StylemapLoss(perceptual_network="none")
@@ -77,18 +77,18 @@ VARIANTS = {
 
 @functools.cache
 def expected(config: TrainConfig) -> Memory:
-    return Rehearsal(config).memory()
+    return estimate._rehearsed(config, 1)[0]
 
 
 @functools.cache
 def operations(config: TrainConfig) -> float:
-    return Rehearsal(config).operations()
+    return estimate._rehearsed(config, 1)[1].operations()
 
 
 # ---- memory
 
 
-# what each of these adds to the plain one is in "four passes, checkpointing", too
+# what each of these adds to the plain one is in "passes of one image, checkpointing", too
 SLOW = {"checkpointing", "two passes"}
 
 
