@@ -37,7 +37,6 @@ from stylemap.schema import Most, Range, parse, refuse, to_json
 FORMAT = "stylemap-project-1"
 LARGEST_STYLEMAP = 1e4  # of a value; those of a network in order are about 1
 MOST_STEPS = Most(32)  # of a kind, as in an `Edit`
-STYLES_BYTES = 1 << 30  # of references that are kept from photo to photo
 LONGEST_NAME = 200  # characters, of weights
 OTHER_KIND = "this is not a project file; choose one that the editor saved"
 Coordinate = Annotated[float, Range(-(1 << 20), 1 << 20)]  # pixels of an upload
@@ -78,7 +77,7 @@ class Replay:
         self.model, self.edit = model, project.edit
         stylemaps = {slot: w.to(model.device) for slot, w in project.stylemaps.items()}
         self.original = stylemaps.pop(ORIGINAL, None)
-        self.references, self.cache = {}, Cache(model, STYLES_BYTES, modulated=False)
+        self.references, self.cache = {}, Cache(model, modulated=False)
         for slot, w in stylemaps.items():
             image = images.from_arrays([project.photos[slot].pixels]).to(model.device)
             self.references[int(slot)] = Reference(w, model.encode(image.flip(3)))

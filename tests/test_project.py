@@ -151,11 +151,16 @@ def test_what_is_the_same_for_every_photo_is_done_once(made, model, monkeypatch)
     encode, fingerprint = model.encode, model.fingerprint
     monkeypatch.setattr(type(model), "encode", lambda self, x: encoded.append(len(x)) or encode(x))
     monkeypatch.setattr(type(model), "fingerprint", lambda self: checked.append(self) or fingerprint())
+    resized, resize = [], model.resize
+    monkeypatch.setattr(type(model), "resize", lambda self, w: resized.append(w) or resize(w))
     replay = project.Replay(model, made)
     for _ in range(3):
         replay(as_image(picture()), "poisson")
     # two references, and three photos
     assert len(encoded) == 5 and len(checked) == 1
+    references = [w for reference in replay.references.values() for w in (reference.stylemap, reference.mirrored)]
+    assert [sum(w is one for w in resized) for one in references].count(1) == 2
+    assert all(sum(w is one for w in resized) <= 1 for one in references)
 
 
 def test_region_follows_the_masks(made, model):

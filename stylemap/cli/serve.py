@@ -82,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * limits.MEGA)
     name, known = familiarity.name_of(arguments.weights), familiarity.measure(arguments.weights, model)
     application = app.create(
-        studio.Studio(model, name, directions, bounds.maps_bytes, known),
+        studio.Studio(model, name, directions, known),
         bounds,
         find_finder(arguments.detector),
         [arguments.host, *arguments.allow_host],

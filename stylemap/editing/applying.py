@@ -11,8 +11,8 @@ from torch import Tensor
 
 from stylemap import decoding, images
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.editing import composing, pasting
-from stylemap.editing.blending import edited, in_space, patch_change, push_change
+from stylemap.editing import blending, composing, pasting
+from stylemap.editing.blending import edited, patch_change, push_change
 from stylemap.editing.composing import Change
 from stylemap.editing.edit import Edit, Patch, Space
 from stylemap.editing.incremental import Cache, Known
@@ -68,7 +68,7 @@ def apply(
     references: Mapping[int, Reference],
     how: pasting.How = "none",
     cache: Cache | None = None,
-    rough: bool = False,
+    preview: bool = False,
 ) -> Edited:
     """The image of an edit. Without steps it is the reconstruction.
 
@@ -77,7 +77,7 @@ def apply(
         references: by slot.
         how: as in `apply_changes`.
         cache: outlives this edit; None: there is none.
-        rough: in w+ an `incremental.preview` will do, if the cache has room for it.
+        preview: in w+ an `incremental.preview` will do, if the cache has room for it.
 
     Raises:
         InputError: an edit of another model, or a slot that holds no reference.
@@ -90,29 +90,25 @@ def apply(
         reference = references[patch.reference]
         taken.append(reference.mirrored if patch.placement.flip else reference.stylemap)
     first, *parts = known_of(model, [stylemap, *taken], edit.space, how, cache)
-    if rough and edit.space == "w+" and cache is not None:
+    if preview and edit.space == "w+" and cache is not None:
         first = cache.drawn(stylemap)
 
-    def maps_of(w: Tensor) -> list[Tensor]:
-        return first.maps if w is stylemap else in_space(model, w, edit.space)
-
     changes = [patch_change(patch, part) for patch, part in zip(edit.patches, parts, strict=True)]
-    changes += [push_change(push, stylemap, maps_of) for push in edit.pushes]
+    changes += [push_change(model, push, stylemap, first, edit.space) for push in edit.pushes]
     return apply_changes(model, first, changes, edit.space, how)
 
 
 def known_of(
     model: StylemapModel, stylemaps: Sequence[Tensor], space: Space, how: pasting.How, cache: Cache | None = None
 ) -> list[Known]:
-    """What an edit in the space needs of its images, the original first, and of their mirror images.
+    """As `blending.known_of`.
 
     Args:
-        how: as in `apply_changes`. For one image modulations do not pay; "poisson" takes several.
+        how: as in `apply_changes`; "poisson" makes several images, for which modulations pay.
         cache: as in `apply`.
     """
-    if space == "w":
-        return [Known([w]) for w in stylemaps]
-    return (cache or Cache(model, modulated=how == "poisson")).known(stylemaps)
+    cache = Cache(model, modulated=how == "poisson") if cache is None else cache
+    return blending.known_of(model, stylemaps, space, cache)
 
 
 def apply_changes(

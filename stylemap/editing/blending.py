@@ -3,8 +3,7 @@
 Also the two spaces that edits work in: "w" is the stylemap itself, "w+" its resized versions, one for every layer.
 """
 
-import functools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from torch import Tensor
 
@@ -13,9 +12,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.composing import Change, Laid, lay_out, lay_over
 from stylemap.editing.directions import Cells, Direction, move
 from stylemap.editing.edit import Patch, Push, Space
-from stylemap.editing.incremental import Known, modulate, preview
-
-MapsOf = Callable[[Tensor], Sequence[Tensor]]  # a stylemap [N, C, S, S] -> its maps in the edit's space
+from stylemap.editing.incremental import Cache, Known, modulate, preview
 
 
 def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tensor]:
@@ -25,11 +22,18 @@ def in_space(model: StylemapModel, stylemap: Tensor, space: Space) -> list[Tenso
     return [stylemap] if space == "w" else model.resize(stylemap)
 
 
-def maps_once(model: StylemapModel, space: Space) -> MapsOf:
-    """`in_space`, computed once for each stylemap: an edit may take several parts from one reference."""
-    return functools.cache(
-        lambda stylemap: in_space(model, stylemap, space)
-    )  # tensors are equal keys if they are the same
+def known_of(
+    model: StylemapModel, stylemaps: Sequence[Tensor], space: Space, cache: Cache | None = None
+) -> list[Known]:
+    """What an edit in the space needs of its images, the original first, and of their mirror images.
+
+    Args:
+        cache: outlives this edit; None: there is none, and no modulations, which do not pay for one image.
+    """
+    if space != "w+":
+        return [Known(in_space(model, w, space)) for w in stylemaps]
+    cache = Cache(model, modulated=False) if cache is None else cache
+    return cache.known(stylemaps)
 
 
 def render(model: StylemapModel, maps: list[Tensor], space: Space) -> Tensor:
@@ -101,9 +105,9 @@ def lay(
     for one in references:
         if one.shape != original.shape:
             raise ValueError(f"reference must be {list(original.shape)} like the original, not {list(one.shape)}")
-    maps_of = maps_once(model, space)
-    changes = [Change(patch, maps_of(r)) for patch, r in zip(patches, references, strict=True)]
-    return edited(model, Known(maps_of(original)), changes, space)
+    first, *parts = known_of(model, [original, *references], space)
+    changes = [Change(patch, part.maps) for patch, part in zip(patches, parts, strict=True)]
+    return edited(model, first, changes, space)
 
 
 def push(
@@ -132,10 +136,9 @@ def push(
     """
     if mask is None:
         return model.synthesize(move(stylemap, direction, amount, cells))
-
-    maps_of = maps_once(model, space)
-    change = push_change(Push(direction=direction, amount=amount, mask=mask, hard=hard, cells=cells), stylemap, maps_of)
-    return edited(model, Known(maps_of(stylemap)), [change], space)
+    step = Push(direction=direction, amount=amount, mask=mask, hard=hard, cells=cells)
+    start = Known(in_space(model, stylemap, space))
+    return edited(model, start, [push_change(model, step, stylemap, start, space)], space)
 
 
 def patch_change(patch: Patch, reference: Known) -> Change:
@@ -154,11 +157,14 @@ def patch_change(patch: Patch, reference: Known) -> Change:
     return Change(patch, [m.flip(3) for m in maps], modulations and [m.flip(3) for m in modulations])
 
 
-def push_change(push: Push, stylemap: Tensor, maps_of: MapsOf) -> Change:
+def push_change(model: StylemapModel, push: Push, stylemap: Tensor, start: Known, space: Space) -> Change:
     """What a push adds to the maps of a stylemap [N, C, S, S].
+
+    Args:
+        start: what is known of the stylemap.
 
     Raises:
         ValueError: a direction for other stylemaps, or cells outside the map.
     """
-    moved = maps_of(move(stylemap, push.direction, push.amount, push.cells))
-    return Change(push, [a - b for a, b in zip(moved, maps_of(stylemap), strict=True)])
+    moved = in_space(model, move(stylemap, push.direction, push.amount, push.cells), space)
+    return Change(push, [a - b for a, b in zip(moved, start.maps, strict=True)])

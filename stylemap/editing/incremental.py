@@ -7,7 +7,6 @@ because the norms look at the whole image. The result is that of the plain way b
 """
 
 import functools
-import math
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.editing.composing import WHOLE, Laid, Window, lay_over
 from stylemap.operators.modulate import EPS
 
+MOST_BYTES = 2 << 30  # six images of the published size; a film keeps four
 ROUNDING = 1e-6  # shares that differ by less are the same
 WINDOWED = 3  # doublings of a preview that are computed in a window
 DENSE = 0.75  # a whole window is faster than more than this share of its places
@@ -48,10 +48,10 @@ class Cache:
 
     Args:
         most_bytes: the room.
-        modulated: keep modulations where all images of an edit have room. They pay where an image is used for several edits.
+        modulated: keep modulations of as many images of an edit as have room. They pay where an image is used for several edits.
     """
 
-    def __init__(self, model: StylemapModel, most_bytes: float = math.inf, modulated: bool = True):
+    def __init__(self, model: StylemapModel, most_bytes: int = MOST_BYTES, modulated: bool = True):
         self.model, self.most_bytes, self.modulated = model, most_bytes, modulated
         self._kept = WeakIdKeyDictionary()  # stylemap -> Known; what was used last is last
         generator, first = model.generator, model.config.stylemap_size
@@ -63,21 +63,31 @@ class Cache:
     def known(self, stylemaps: Sequence[Tensor]) -> list[Known]:
         """Of all images of an edit, the original first: without room for all modulations it gets its own."""
         used = {id(w): w for w in stylemaps}
-        room = self.most_bytes - len(used) * self.styles_bytes
+        before = {key: self._kept.pop(w, None) for key, w in used.items()}
+        modulated = self.fits(len(used)) if self.modulated else 0
+        self._shrink(self.most_bytes - len(used) * self.styles_bytes - modulated * self.modulations_bytes)
         found = {}
-        for key, w in used.items():
-            known = self._kept.pop(w, None) or Known(self.model.resize(w))
-            room -= self.modulations_bytes
-            if self.modulated and known.modulations is None and room >= 0:
+        for i, (key, w) in enumerate(used.items()):
+            known = before[key] or Known(self.model.resize(w))
+            if known.modulations is None and i < modulated:
                 known = known._replace(modulations=self.model.modulations(known.maps))
             found[key] = known
         for key, w in reversed(used.items()):
             self._kept[w] = found[key]
+        self._shrink(self.most_bytes)
+        return [found[id(w)]._replace(drawn=None) for w in stylemaps]  # an edit is exact if nobody asks for a preview
+
+    def fits(self, count: int) -> int:
+        """Of so many images, how many have room for their modulations beside the resized stylemaps of all."""
+        room = self.most_bytes - count * self.styles_bytes
+        return max(0, min(count, room // self.modulations_bytes))
+
+    def _shrink(self, most_bytes: int) -> None:
+        """Keep what was used last."""
         for w in list(self._kept):
-            if self.bytes <= self.most_bytes:
+            if self.bytes <= most_bytes:
                 break
             self._kept.pop(w, None)
-        return [found[id(w)]._replace(drawn=None) for w in stylemaps]  # an edit is exact if nobody asks for a preview
 
     def drawn(self, stylemap: Tensor) -> Known:
         """With the image, if its modulations have room."""

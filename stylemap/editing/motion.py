@@ -15,12 +15,13 @@ from stylemap.editing import masks
 from stylemap.editing.blending import in_space, render_laid
 from stylemap.editing.composing import Laid
 from stylemap.editing.edit import SHARE, Space
-from stylemap.editing.incremental import Known, laid_over
+from stylemap.editing.incremental import Cache, Known, laid_over
 from stylemap.errors import InputError
 from stylemap.schema import validate
 
 Ease = Callable[[Tensor], Tensor]  # time in [0, 1] -> share of the way in [0, 1], rising from 0 to 1
 MOST_AT_ONCE = 16  # frames
+KNOWN = 4  # images of a film at a time: the first one, the next one, and both ends of a way
 PIXELS_AT_ONCE = 16 * 256**2  # of all frames rendered together; bounds the memory at any resolution
 
 
@@ -146,9 +147,10 @@ def morph(
 
 
 def _known(model: StylemapModel, stylemap: Tensor, space: Space) -> Known:
-    """With modulations, which pay because every frame of a way uses them."""
+    """With modulations where they have room: they pay because every frame of a way uses them."""
     maps = in_space(model, stylemap, space)
-    return Known(maps, model.modulations(maps) if space == "w+" else None)
+    modulated = space == "w+" and Cache(model).fits(KNOWN) == KNOWN
+    return Known(maps, model.modulations(maps) if modulated else None)
 
 
 def _covered(moved: Sequence[Tensor], selected: Sequence[Tensor]) -> Tensor:

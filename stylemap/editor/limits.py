@@ -23,7 +23,6 @@ class Limits:
     connections: int = 240  # open at a time; macOS gives a process 256 files
     head_s: float = 20.0  # for the headers of a request to arrive
     body_s: float = 60.0  # for a body to arrive
-    maps_bytes: int = 2 << 30  # of resized stylemaps and modulations that are kept, over all sessions
 
     @property
     def requests(self) -> int:

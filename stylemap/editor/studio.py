@@ -12,7 +12,7 @@ from stylemap.editing import applying, pasting
 from stylemap.editing.applying import Edited
 from stylemap.editing.directions import Direction
 from stylemap.editing.edit import ORIGINAL, Edit
-from stylemap.editing.incremental import Cache
+from stylemap.editing.incremental import MOST_BYTES, Cache
 from stylemap.editor.sessions import EncodedPhoto
 from stylemap.errors import InputError
 from stylemap.familiarity import Familiarity
@@ -28,7 +28,7 @@ class Studio:
 
     Args:
         known: tells which photos the weights cannot draw; None = that is not known.
-        maps_bytes: of resized stylemaps and modulations that are kept between edits.
+        maps_bytes: of resized stylemaps and modulations that are kept between edits, over all sessions.
     """
 
     def __init__(
@@ -36,8 +36,8 @@ class Studio:
         model: StylemapModel,
         weights: str,
         directions: Mapping[str, Direction],
-        maps_bytes: int,
         known: Familiarity | None = None,
+        maps_bytes: int = MOST_BYTES,
     ):
         self.model, self.weights, self.directions = model, weights, directions
         self.fingerprint = model.fingerprint()
@@ -61,8 +61,8 @@ class Studio:
         mse = float((result.clamp(-1, 1) - image).square().mean(dtype=torch.float64))
         return EncodedPhoto(stylemap, mirrored, photo, images.to_uint8(result)[0].cpu().numpy(), mse)
 
-    def render(self, edit: Edit, photos: Photos, how: pasting.How = "none", rough: bool = False) -> Edited:
-        """The edited picture, and what putting it back into its photo needs; ``how`` and ``rough`` as in `applying.apply`.
+    def render(self, edit: Edit, photos: Photos, how: pasting.How = "none", preview: bool = False) -> Edited:
+        """The edited picture, and what putting it back into its photo needs; ``how`` and ``preview`` as in `applying.apply`.
 
         Where exact images take less than `QUICK_S`, all are exact.
 
@@ -70,9 +70,9 @@ class Studio:
             InputError: an edit of another model, or of slots that are empty.
         """
         references = {int(slot): p for slot, p in photos.items() if slot != ORIGINAL}
-        rough, began = rough and self.exact_s > QUICK_S, time.perf_counter()
-        edited = applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, self.cache, rough)
-        if not rough and how == "none":
+        preview, began = preview and self.exact_s > QUICK_S, time.perf_counter()
+        edited = applying.apply(self.model, edit, photos[ORIGINAL].stylemap, references, how, self.cache, preview)
+        if not preview and how == "none":
             self.exact_s = time.perf_counter() - began
         return edited
 

@@ -75,7 +75,7 @@ class TestRegion:
         direction = directions.load(PRETRAINED / "directions/avatars32.safetensors")[name]
         for i in range(4):
             w = encode(shipped, faces[i])
-            step = push_change(Push(direction=direction, amount=2.0), w, shipped.resize)
+            step = push_change(shipped, Push(direction=direction, amount=2.0), w, Known(shipped.resize(w)), "w+")
             region = edit(shipped, w, [step], how="feather").region
             assert 0.01 < region.mean() < 0.45
             half = region[14:] if name != "glasses" else region[:22]

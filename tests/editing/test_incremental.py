@@ -1,5 +1,8 @@
 """Edits from known modulations are the edits of the plain way, and cost what changes; what is known is kept within bounds."""
 
+import functools
+import weakref
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -8,6 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from stylemap import Placement, morph
 from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.editing import motion
 from stylemap.editing.blending import edited, patch_change
 from stylemap.editing.composing import Change, lay_out, region
 from stylemap.editing.edit import Patch
@@ -208,13 +212,14 @@ class TestPreview:
 
     @pytest.mark.parametrize("box", [(0, 0, 20, 20), (50, 60, 20, 9), (100, 30, 28, 20), (0, 120, 128, 8)])
     @pytest.mark.parametrize("placement", [Placement(), Placement((-4.0, 3.0), scale=0.8)])
-    def test_differs_from_the_exact_image_by_the_statistics_alone(self, made, box, placement):
-        """Those of batch norm are fixed: inside the box it is exact. Far away it is the original, whatever the norm."""
+    @pytest.mark.parametrize("hard", [False, True])
+    def test_differs_from_the_exact_image_by_the_statistics_alone(self, made, box, placement, hard):
+        """Those of batch norm are fixed: inside the mask it is exact. Far away it is the original, whatever the norm."""
         model, cache, a, b = made
-        original, change = cache.drawn(a), self.change(cache, b, box, placement=placement)
+        original, change = cache.drawn(a), self.change(cache, b, box, placement=placement, hard=hard)
         found, exact = (edited(model, known, [change], "w+") for known in (original, original._replace(drawn=None)))
-        inside = region([change], LARGE) > 0
-        far = F.max_pool2d(inside.float(), 2 * 40 + 1, 1, 40) == 0
+        inside = lay_out(original.maps, [change], LARGE)[0].share(LARGE) > 0
+        far = F.max_pool2d((region([change], LARGE) > 0).float(), 2 * 40 + 1, 1, 40) == 0
         assert far.any() and torch.equal(found[far.expand_as(found)], original.drawn.image[far.expand_as(found)])
         assert_differ(found, original.drawn.image)
         if model.config.norm == "batch":
@@ -287,6 +292,35 @@ class TestCache:
         found = cache.known(images)
         assert [known.modulations is not None for known in found] == modulated
         assert cache.bytes == cache.most_bytes and flops(lambda: cache.known(images)) == 0
+
+    @pytest.mark.parametrize(("room", "images"), [(4, 3), (3, 0)])
+    def test_a_film_knows_modulations_where_four_images_have_room(self, model, room, images, monkeypatch):
+        w, cache, asked = stylemaps(model, 3, 1), Cache(model), []
+        expected = torch.cat(list(morph(model, w, 3)))
+        most = room * (cache.styles_bytes + cache.modulations_bytes)
+        monkeypatch.setattr(motion, "Cache", functools.partial(Cache, most_bytes=most))
+        modulations = StylemapModel.modulations
+        monkeypatch.setattr(StylemapModel, "modulations", lambda *args: asked.append(1) or modulations(*args))
+        assert_same(torch.cat(list(morph(model, w, 3))), expected)
+        assert len(asked) == images
+
+    def test_a_film_knows_four_images_at_a_time(self, model, monkeypatch):
+        known, alive = [], []
+
+        def noting(make):
+            def noted(*args) -> Known:
+                made = make(*args)
+                known.append(weakref.ref(made.modulations[-1]))
+                alive.append(sum(one() is not None for one in known))
+                return made
+
+            return noted
+
+        for name in ("_known", "laid_over"):
+            monkeypatch.setattr(motion, name, noting(getattr(motion, name)))
+        for _ in morph(model, stylemaps(model, 4, 1), 2, [motion.Region(BOX)], loop=True):
+            pass
+        assert max(alive) == motion.KNOWN
 
     def test_images_without_room_are_not_kept(self, model):
         cache = Cache(model, 1)
