@@ -275,7 +275,7 @@ class Server:
     def _render(self, kind: type[requests.T], body: bytes, photos: Photos) -> tuple[requests.T, Edited]:
         edit = self._read(kind, body, photos)
         return edit, self.studio.render(
-            edit, photos, getattr(edit, "paste_back", "none"), getattr(edit, "rough", False)
+            edit, photos, getattr(edit, "paste_back", "none"), getattr(edit, "preview", False)
         )
 
     def _project(self, body: bytes, photos: Photos) -> bytes:

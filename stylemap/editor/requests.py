@@ -41,7 +41,7 @@ def _is_small(page: dict) -> bool:
 class RenderRequest(Edit):
     """An edit to look at."""
 
-    rough: bool = False  # as in `applying.apply`: the hand still moves
+    preview: bool = False  # as in `applying.apply`: the hand still moves
 
 
 @dataclass(frozen=True, eq=False)

@@ -145,9 +145,9 @@ def test_blend_is_the_librarys(ready, studio, space, hard):
 def test_a_preview_is_made_where_exact_images_take_long(ready, studio, monkeypatch):
     made = []
     monkeypatch.setattr("stylemap.editing.blending.preview", lambda *arguments: made.append(1) or preview(*arguments))
-    for exact_s, rough, expected in ((10, False, 0), (0, True, 0), (10, True, 1)):
+    for exact_s, asked, expected in ((10, False, 0), (0, True, 0), (10, True, 1)):
         studio.exact_s = exact_s
-        assert ready.render(patches=[patch()], rough=rough).status_code == 200
+        assert ready.render(patches=[patch()], preview=asked).status_code == 200
         assert len(made) == expected
     assert studio.exact_s == 10, "the time of a preview is not that of an exact image"
     ready.render(patches=[patch()])

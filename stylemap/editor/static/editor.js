@@ -69,7 +69,7 @@ export class Editor extends EventTarget {
   /** @param {{commit?: boolean, since?: number}} how commit: a step of undo; since: when the person began it */
   change(changes, { commit = true, since } = {}) {
     const edit = { ...this.edit, ...changes };
-    this.#step(() => (commit ? this.history.commit(edit) : this.history.preview(edit)), since);
+    this.#step(() => (commit ? this.history.commit(edit) : this.history.show(edit)), since);
   }
 
   changePatch(changes, how = {}) {

@@ -12,7 +12,7 @@ export class History {
   }
 
   /** Shows a value that is not to be remembered yet: in the middle of a drag. */
-  preview(value) {
+  show(value) {
     this.now = value;
   }
 

@@ -9,8 +9,8 @@ import { Keeping } from "./keeping.js";
 import { Mover } from "./mover.js";
 import { clearNotice, say, showNotice } from "./notices.js";
 import { Panels } from "./panels.js";
-import { Preview } from "./preview.js";
 import { ReferencePane } from "./reference_pane.js";
+import { Rendering } from "./rendering.js";
 import { ResultPane } from "./result_pane.js";
 import { Saving } from "./saving.js";
 import { Session } from "./session.js";
@@ -31,7 +31,7 @@ useSchema(info.edit);
 const editor = new Editor(info);
 const session = new Session(info);
 const keeping = new Keeping(info.model);
-const preview = new Preview(render, show, previewFailed);
+const rendering = new Rendering(render, show, renderingFailed);
 const mover = new Mover(editor);
 const chooser = new Chooser(editor, (slot, source) => attempt(() => putPicture(slot, source)), openProject);
 const choose = (slot) => chooser.open(slot);
@@ -42,12 +42,12 @@ const saving = new Saving(editor, session);
 
 // ---- the picture
 
-function render(edit, rough) {
-  const asJson = { ...forServer(edit, info.resolution), rough };
+function render(edit, preview) {
+  const asJson = { ...forServer(edit, info.resolution), preview };
   return withSign(find("#result-stage"), () => session.render(asJson, edit.pictures));
 }
 
-let asked = {}; // the edit whose picture was asked for last, and whether a rough one was
+let asked = {}; // the edit whose picture was asked for last, and whether a preview would do
 let failing = false;
 let retry = null;
 
@@ -59,17 +59,17 @@ function show(picture) {
 
 function refresh(since) {
   if (!editor.pictures.has("original")) return;
-  asked = { edit: editor.edit, rough: !editor.history.isSettled };
-  preview.ask(asked.edit, asked.rough, since);
+  asked = { edit: editor.edit, preview: !editor.history.isSettled };
+  rendering.ask(asked.edit, asked.preview, since);
 }
 
-preview.onchange = () => find("#result-stage").setAttribute("aria-busy", preview.busy);
-preview.onpainted = (latency) => {
-  find("#result-stage").dataset.latency = latency; // benchmarks/editor.py reads it
+rendering.onchange = () => find("#result-stage").setAttribute("aria-busy", rendering.busy);
+rendering.onpainted = (latency, preview) => {
+  Object.assign(find("#result-stage").dataset, { preview, latency }); // benchmarks/editor.py reads them
   find("#live").textContent = `Live: ${Math.round(latency)} ms`;
 };
 
-function previewFailed(error) {
+function renderingFailed(error) {
   if (error instanceof Cancelled) return refresh(); // it was something else that the person did not wait for
   failed(error);
   failing = true;
@@ -220,7 +220,7 @@ for (const dialog of document.querySelectorAll("dialog")) {
 editor.addEventListener("edit", ({ since }) => {
   find("#undo").disabled = !editor.history.canUndo;
   find("#redo").disabled = !editor.history.canRedo;
-  if (editor.edit !== asked.edit || asked.rough) refresh(since); // the end of a drag may change nothing any more
+  if (editor.edit !== asked.edit || asked.preview) refresh(since); // the end of a drag may change nothing any more
 });
 editor.addEventListener("edit", () => editor.isUnsaved && keeping.keep(editor.edit));
 window.addEventListener("beforeunload", (event) => {

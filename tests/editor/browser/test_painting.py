@@ -32,8 +32,8 @@ def test_no_more_than_one_request_is_on_its_way_and_the_last_picture_is_of_the_l
     editor.page.on("requestfinished", lambda request: open_now.discard(request))
     dragged = editor.drag("reference", [(0.3, 0.2), (0.7, 0.2), (0.3, 0.4)], steps=12).result()
     assert most == 1
-    rough = [json.loads(response.request.post_data)["rough"] for response in editor.renders[-3:]]
-    assert rough == [True, True, False], "previews while it is dragged, the exact image in the end"
+    previews = [json.loads(response.request.post_data)["preview"] for response in editor.renders[-3:]]
+    assert previews == [True, True, False], "previews while it is dragged, the exact image in the end"
     editor.click("#undo").settle()
     assert np.array_equal(editor.click("#redo").result(), dragged)
 

@@ -1,34 +1,35 @@
 /**
  * Pictures of the newest edit: at most one request at a time, and what was asked for meanwhile is skipped. While the hand moves
- * they are rough, which is faster; when it rests, the exact one follows.
+ * they are previews, which are faster; when it rests, the exact one follows.
  */
 
 const REST_MS = 200; // a hand that holds still for so long rests
 
-export class Preview {
+export class Rendering {
   #wanted = null;
   #running = false;
   #rest = null;
 
   /**
-   * @param {(edit: object, rough: boolean) => Promise<Blob>} render
+   * @param {(edit: object, preview: boolean) => Promise<Blob>} render
    * @param {(picture: ImageBitmap) => void} show
    * @param {(error: Error) => void} fail
    */
   constructor(render, show, fail) {
     Object.assign(this, { render, show, fail });
     this.onchange = () => {}; // called when it begins and ends to work
-    this.onpainted = () => {}; // called with the ms from the first change that a picture shows to the picture on the screen
+    // called with the ms from the first change that a picture shows to the picture on the screen, and whether a preview would do
+    this.onpainted = () => {};
   }
 
   get busy() {
     return this.#running;
   }
 
-  ask(edit, rough = false, since = performance.now()) {
+  ask(edit, preview = false, since = performance.now()) {
     clearTimeout(this.#rest);
-    if (rough) this.#rest = setTimeout(() => this.ask(edit), REST_MS);
-    this.#wanted = { edit, rough, since: this.#wanted?.since ?? since };
+    if (preview) this.#rest = setTimeout(() => this.ask(edit), REST_MS);
+    this.#wanted = { edit, preview, since: this.#wanted?.since ?? since };
     if (!this.#running) this.#run();
   }
 
@@ -36,12 +37,12 @@ export class Preview {
     this.#running = true;
     this.onchange();
     while (this.#wanted) {
-      const { edit, rough, since } = this.#wanted;
+      const { edit, preview, since } = this.#wanted;
       this.#wanted = null;
       try {
-        this.show(await createImageBitmap(await this.render(edit, rough)));
+        this.show(await createImageBitmap(await this.render(edit, preview)));
         // On the screen after the frame: measured apart, so that the next request need not wait for it.
-        afterFrame(() => this.onpainted(performance.now() - since));
+        afterFrame(() => this.onpainted(performance.now() - since, preview));
       } catch (error) {
         this.fail(error);
       }
