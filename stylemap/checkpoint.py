@@ -5,6 +5,7 @@ Training state (optimisers, position in the data) lives elsewhere: `stylemap.tra
 
 import itertools
 import json
+from collections.abc import Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
@@ -119,7 +120,9 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu", precision:
 
 def holds_discriminator(weights: str | Path) -> bool:
     """Whether a file holds a discriminator: that of converted weights may not. Raises as `load_any`."""
-    return _has(_read(find_file(weights))[1], DISCRIMINATOR)
+    path = find_file(weights)
+    _header(path)
+    return _has(reading.read_names(path), DISCRIMINATOR)
 
 
 def load_discriminator(weights: str | Path, device: str | torch.device = "cpu") -> nn.Module:
@@ -252,5 +255,5 @@ def _read(path: Path) -> tuple[ModelConfig, dict[str, torch.Tensor]]:
     return config, reading.read_tensors(path)
 
 
-def _has(tensors: dict[str, torch.Tensor], prefix: str) -> bool:
-    return any(name.startswith(prefix) for name in tensors)
+def _has(names: Iterable[str], prefix: str) -> bool:
+    return any(name.startswith(prefix) for name in names)

@@ -4,10 +4,11 @@ A reader returns what the file holds, or raises an `InputError` of one short lin
 The caller checks types, shapes and ranges.
 """
 
+import contextlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -221,10 +222,22 @@ def read_tensors(path: str | Path) -> dict[str, "Tensor"]:
     Raises:
         InputError: missing, damaged, or another kind of file.
     """
+    with _open_tensors(path) as f:
+        return {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+
+
+def read_names(path: str | Path) -> list[str]:
+    """The names of the tensors of a .safetensors file, from its header. Errors as of `read_tensors`."""
+    with _open_tensors(path) as f:
+        return list(f.keys())
+
+
+@contextlib.contextmanager
+def _open_tensors(path: str | Path) -> Iterator[safe_open]:
     opened(path).close()
     try:
         with safe_open(path, "pt") as f:
-            return {name: f.get_tensor(name) for name in f.keys()}  # noqa: SIM118 (not a dict)
+            yield f
     except (SafetensorError, OSError, ValueError, TypeError, AttributeError) as err:  # the last: a type torch lacks
         raise InputError(f"{path} is damaged or no .safetensors file ({brief(err)}); copy it again") from err
 

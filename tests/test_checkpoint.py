@@ -11,7 +11,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from stylemap import checkpoint
+from stylemap import checkpoint, reading
 from stylemap.architectures.discriminator import Discriminator
 from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
@@ -139,6 +139,13 @@ class TestRoundTrip:
         checkpoint.save(tmp_path / "a.safetensors", build()[0])
         assert same(checkpoint.load(tmp_path / "a.safetensors"), build()[0])
         assert "no discriminator" in refuse(tmp_path / "a.safetensors", checkpoint.load_discriminator)
+
+    def test_whether_there_is_one_is_read_from_the_header(self, tmp_path, monkeypatch):
+        model, discriminator = build()
+        checkpoint.save(tmp_path / "a.safetensors", model)
+        checkpoint.save(tmp_path / "b.safetensors", model, discriminator)
+        monkeypatch.delattr(reading, "read_tensors")
+        assert [checkpoint.holds_discriminator(tmp_path / f"{name}.safetensors") for name in "ab"] == [False, True]
 
     def test_info(self, path, tmp_path):
         assert checkpoint.read_info(path) == {"images": 12}

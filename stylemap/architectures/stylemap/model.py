@@ -2,18 +2,17 @@
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 
 import torch
 from torch import Tensor, nn
 
 from stylemap.architectures.growing import grow_down
-from stylemap.architectures.layers import fold
 from stylemap.architectures.model import Model, check_images, check_shape
 from stylemap.architectures.stylemap.config import StylemapConfig, StylemapSpeed
 from stylemap.architectures.stylemap.flow import FlowMapping
-from stylemap.architectures.stylemap.networks import Encoder, Generator, LastDoubling
+from stylemap.architectures.stylemap.networks import Encoder, Generator, LastDoubling, round_passes
 
 LATER = {"rgb_skips": 0, "mapping": "mlp"}  # settings younger than some fingerprints, as they were before
 
@@ -76,7 +75,23 @@ class StylemapModel(Model):
 
     def render_modulated(self, modulations: Iterable[Tensor]) -> Tensor:
         """Modulations, each made no earlier than it is needed -> images."""
-        return self.generator.synthesis.paint(modulations, modulated=True)
+        rest = iter(modulations)
+        image = self.generator.synthesis.paint(self._checked(rest), modulated=True)
+        if next(rest, None) is not None:
+            raise ValueError(f"modulations must be {len(self.generator.synthesis.modulated)} maps, not more")
+        return image
+
+    def _checked(self, modulations: Iterator[Tensor]) -> Iterator[Tensor]:
+        layers, samples = self.generator.synthesis.modulated, None
+        for k, (layer, i) in enumerate(layers):
+            modulation, side = next(modulations, None), self.config.stylemap_size << (i // 2)
+            if modulation is None:
+                raise ValueError(f"modulations must be {len(layers)} maps, not {k}")
+            check_shape(f"modulations[{k}]", modulation, (len(layer.style.weight), side, side))
+            samples = samples or len(modulation)
+            if len(modulation) != samples:
+                raise ValueError(f"modulations must be of as many samples each, not {samples} and {len(modulation)}")
+            yield modulation
 
     def map(self, z: Tensor) -> Tensor:
         """z -> stylemaps."""
@@ -118,8 +133,7 @@ class StylemapModel(Model):
         if self.passes != torch.float32:
             raise ValueError("the weights are rounded already; load the model anew")
         self._fingerprint = self.fingerprint()
-        synthesis = self.generator.synthesis
-        fold(self, kind, exact=[layer.conv for layer in (synthesis.to_rgb, *synthesis.rgb_skips)])
+        round_passes(self, kind)
         self.passes = kind
 
     def _given(self, x: Tensor) -> Tensor:

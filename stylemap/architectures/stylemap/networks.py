@@ -86,6 +86,21 @@ class UpBlock(nn.Module):
         return (self.conv2(self.conv1(x, style1, *how), style2, *how) + self.skip(x)) * math.sqrt(0.5)
 
 
+class ToRGB(ModulatedConv):
+    """Features -> image. Its convolution stays float32, see `round_passes`.
+
+    Modulated, normalised and (but for linear_rgb) activated like any other layer: unusual, but so are the published weights.
+    """
+
+    def __init__(self, inputs: int, styles: int, config: StylemapConfig):
+        super().__init__(inputs, 3, styles, 1, norm=config.norm, activate=not config.linear_rgb)
+
+
+def round_passes(network: nn.Module, kind: torch.dtype) -> None:
+    """Fold the weights of a network, see `layers.fold`. Rounding the image itself would cost more than all else."""
+    fold(network, kind, exact=[layer.conv for layer in network.modules() if isinstance(layer, ToRGB)])
+
+
 class Synthesis(nn.Module):
     """Resized stylemaps -> image [N, 3, R, R] in about [-1, 1] (not clamped).
 
@@ -109,13 +124,10 @@ class Synthesis(nn.Module):
             c = width
         self.blocks = nn.ModuleList(blocks)
         self.rgb_skips = nn.ModuleList(
-            ModulatedConv(config.channels(s << i), 3, styles[2 * i + 1], 1, norm=norm, activate=not config.linear_rgb)
-            for i in config.skipped
+            ToRGB(config.channels(s << i), styles[2 * i + 1], config) for i in config.skipped
         )
         self.skipped = config.skipped
-        # Modulated, normalised and (but for linear_rgb) activated like any other layer: unusual, but so are the published
-        # weights.
-        self.to_rgb = ModulatedConv(c, 3, styles[-1], kernel=1, norm=norm, activate=not config.linear_rgb)
+        self.to_rgb = ToRGB(c, styles[-1], config)
 
     @property
     def modulated(self) -> list[tuple[ModulatedConv, int]]:
@@ -196,7 +208,7 @@ class LastDoubling(nn.Module):
 
     def compute_in(self, kind: torch.dtype) -> None:
         """As `StylemapModel.compute_in`."""
-        fold(self, kind, exact=[self.to_rgb.conv])
+        round_passes(self, kind)
 
     def forward(self, x: Tensor, style: Tensor) -> Tensor:
         first = self.resizer[0](style)

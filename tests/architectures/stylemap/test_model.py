@@ -76,6 +76,21 @@ class TestShapes:
         with pytest.raises(ValueError, match="styles"):
             model.render(change(styles))
 
+    @pytest.mark.parametrize(
+        "change",
+        [
+            lambda maps: maps[:-1],
+            lambda maps: [*maps, maps[-1]],
+            lambda maps: maps[::-1],
+            lambda maps: [m[:, 1:] for m in maps],
+            lambda maps: [torch.cat([maps[0]] * 2), *maps[1:]],
+        ],
+    )
+    def test_modulations(self, model, change):
+        maps = model.modulations(model.resize(randn(1, 3, 4, 4)))
+        with pytest.raises(ValueError, match="modulations"):
+            model.render_modulated(iter(change(maps)))
+
 
 class TestMeanStylemap:
     def test_fixed_whatever_the_global_seed(self, model):
