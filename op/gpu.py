@@ -9,6 +9,7 @@ import triton
 import triton.language as tl
 from torch import Tensor
 
+SUMS = torch.float32  # what is kept of moments and sums, as `tl.float32` in the kernels
 TAPS = 4  # of the filter; the networks have (1, 3, 3, 1)
 TILE = 1024  # elements that a program holds in registers at once
 ROWS = 8  # that a program of upfirdn2d makes, one below the other
@@ -141,7 +142,7 @@ def bias_act_backward(g: Tensor, y: Tensor, slope: float, gain: float) -> Tensor
 
 
 # ---- modulate. A group is [pixels, C / groups]; programs of sums take the blocks of a group, `per` tiles each. Only where a
-# sample begins, `before`, may be beyond 32 bits.
+# sample begins, `before`, may be beyond 32 bits. Grids have one dimension: the others end at 65,535, which large images exceed.
 
 
 @triton.jit
@@ -155,7 +156,7 @@ def _places(owner, tile, pixels, C, groups, BP: tl.constexpr, BC: tl.constexpr):
 @triton.jit
 def moments_kernel(x, partial, pixels, C, groups, per, blocks, BP: tl.constexpr, BC: tl.constexpr):
     """Of each block: its number of elements, their mean, and the sum of squares about it (Chan's update). Reads E."""
-    owner, block = tl.program_id(0), tl.program_id(1)
+    owner, block = tl.program_id(0) // blocks, tl.program_id(0) % blocks
     before = (owner // groups).to(tl.int64) * pixels * C
     x += before
     count, mean, squares = 0.0, 0.0, 0.0
@@ -177,11 +178,11 @@ def moments_kernel(x, partial, pixels, C, groups, per, blocks, BP: tl.constexpr,
 
 @triton.jit
 def modulate_kernel(
-    x, style, partial, y, means, scales, pixels, C, groups, blocks, eps,
+    x, style, partial, y, means, scales, pixels, C, groups, tiles, blocks, eps,
     BLOCKS: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """``(x - mean) * scale * gamma + beta``. Reads x and style, writes y: 4 E, with the moments 5 E, or 4 if x stays in L2."""
-    owner, tile = tl.program_id(0), tl.program_id(1)
+    owner, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
     before = (owner // groups).to(tl.int64) * pixels * C
     x, y, style = x + before, y + before, style + 2 * before
     b = tl.arange(0, BLOCKS)
@@ -208,7 +209,7 @@ def modulate_style_kernel(
     g, x, style, means, scales, grad_style, partial, pixels, C, groups, per, blocks, BP: tl.constexpr, BC: tl.constexpr
 ):
     """Gradients of gamma (g x^) and beta (g), and the sums of g gamma and g gamma x^ of each block. Reads 3 E, writes 2 E."""
-    owner, block = tl.program_id(0), tl.program_id(1)
+    owner, block = tl.program_id(0) // blocks, tl.program_id(0) % blocks
     before = (owner // groups).to(tl.int64) * pixels * C
     g, x, style, grad_style = g + before, x + before, style + 2 * before, grad_style + 2 * before
     mean, scale = tl.load(means + owner), tl.load(scales + owner)
@@ -230,11 +231,11 @@ def modulate_style_kernel(
 
 @triton.jit
 def modulate_image_kernel(
-    g, x, style, means, scales, partial, grad, pixels, C, groups, blocks,
+    g, x, style, means, scales, partial, grad, pixels, C, groups, tiles, blocks,
     BLOCKS: tl.constexpr, BP: tl.constexpr, BC: tl.constexpr,
 ):  # fmt: skip
     """``scale * (g gamma - mean(g gamma) - x^ mean(g gamma x^))``, the gradient of x. Reads 3 E, writes E."""
-    owner, tile = tl.program_id(0), tl.program_id(1)
+    owner, tile = tl.program_id(0) // tiles, tl.program_id(0) % tiles
     before = (owner // groups).to(tl.int64) * pixels * C
     g, x, style, grad = g + before, x + before, style + 2 * before, grad + before
     mean, scale = tl.load(means + owner), tl.load(scales + owner)
@@ -254,14 +255,15 @@ def modulate(x: Tensor, style: Tensor, groups: int, eps: float) -> tuple[Tensor,
     """See `registered`."""
     x, style = _channels_last(x), _channels_last(style)
     tiling, owners, tiles, per, blocks = _tiling(x, groups)
-    partial = x.new_empty((owners, blocks, 3), dtype=torch.float32)
-    means, scales = (x.new_empty((x.shape[0], groups), dtype=torch.float32) for _ in range(2))
+    partial = x.new_empty((owners, blocks, 3), dtype=SUMS)
+    means, scales = (x.new_empty((x.shape[0], groups), dtype=SUMS) for _ in range(2))
     y = torch.empty_like(x)
     sizes = (x.shape[2] * x.shape[3], x.shape[1], groups)
-    moments_kernel[(owners, blocks)](x, partial, *sizes, per, blocks, **tiling)
-    modulate_kernel[(owners, tiles)](
-        x, style, partial, y, means, scales, *sizes, blocks, eps, BLOCKS=triton.next_power_of_2(blocks), **tiling
-    )
+    moments_kernel[(owners * blocks,)](x, partial, *sizes, per, blocks, **tiling)
+    modulate_kernel[(owners * tiles,)](
+        x, style, partial, y, means, scales, *sizes, tiles, blocks, eps,
+        BLOCKS=triton.next_power_of_2(blocks), **tiling,
+    )  # fmt: skip
     return y, means, scales
 
 
@@ -270,15 +272,16 @@ def modulate_backward(
 ) -> tuple[Tensor, Tensor]:
     g, x, style = _channels_last(g), _channels_last(x), _channels_last(style)
     tiling, owners, tiles, per, blocks = _tiling(x, groups)
-    partial = x.new_empty((owners, blocks, 2), dtype=torch.float32)
+    partial = x.new_empty((owners, blocks, 2), dtype=SUMS)
     grad, grad_style = torch.empty_like(x), torch.empty_like(style)
     sizes = (x.shape[2] * x.shape[3], x.shape[1], groups)
-    modulate_style_kernel[(owners, blocks)](
+    modulate_style_kernel[(owners * blocks,)](
         g, x, style, mean, scale, grad_style, partial, *sizes, per, blocks, **tiling
     )
-    modulate_image_kernel[(owners, tiles)](
-        g, x, style, mean, scale, partial, grad, *sizes, blocks, BLOCKS=triton.next_power_of_2(blocks), **tiling
-    )
+    modulate_image_kernel[(owners * tiles,)](
+        g, x, style, mean, scale, partial, grad, *sizes, tiles, blocks,
+        BLOCKS=triton.next_power_of_2(blocks), **tiling,
+    )  # fmt: skip
     return grad, grad_style
 
 

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor
 
 from stylemap import files, resources
-from stylemap.errors import Note, brief
+from stylemap.errors import InputError, Note, brief
 
 OPERATORS = ("upfirdn2d",)
 TYPES = (torch.float32, torch.bfloat16, torch.float64)
@@ -33,7 +33,7 @@ _lock = threading.Lock()  # of threads that need the kernels at once, one builds
 
 
 def functions() -> dict | None:
-    """The kernel of upfirdn2d for each type; None, after one warning, where they cannot be built, kept or loaded."""
+    """The kernel of upfirdn2d for each type; None where they cannot be built, kept or loaded, after a warning the first time."""
     with _lock:
         return _functions()
 
@@ -44,8 +44,9 @@ def _functions() -> dict | None:
         library = ctypes.CDLL(str(_build()))
     # RuntimeError: there is no home folder
     except (OSError, RuntimeError, ValueError, subprocess.SubprocessError) as err:
-        said = err.stderr if isinstance(err, subprocess.CalledProcessError) else err
-        warnings.warn(f"no kernels for this CPU, so PyTorch's operations serve: {brief(said)}", Note, stacklevel=2)
+        said = brief(err.stderr if isinstance(err, subprocess.CalledProcessError) else err)
+        if _is_news(f"{type(err).__name__} {_compiler()}", said):
+            warnings.warn(f"no kernels for this CPU, so PyTorch's operations serve: {said}", Note, stacklevel=2)
         return None
     found = {dtype: getattr(library, f"upfirdn2d_{str(dtype).removeprefix('torch.')}") for dtype in TYPES}
     for function in found.values():
@@ -55,7 +56,7 @@ def _functions() -> dict | None:
 
 def _build() -> Path:
     """The library's file in the cache folder. Processes that build at once each write their own, and put it in place whole."""
-    compiler = [*shlex.split(os.environ.get("CXX") or "c++"), *FLAGS]
+    compiler = [*_compiler(), *FLAGS]
     # The macros tell the compiler's version, and every instruction that -march=native stands for.
     macros = _run([*compiler, "-dM", "-E", "-x", "c++", os.devnull])
     key = hashlib.sha256(b"\0".join([SOURCE.read_bytes(), shlex.join(compiler).encode(), macros.encode()])).hexdigest()
@@ -64,6 +65,24 @@ def _build() -> Path:
         with files.atomic(path) as temporary:
             _run([*compiler, "-o", str(temporary), str(SOURCE)])
     return path
+
+
+def _compiler() -> list[str]:
+    return shlex.split(os.environ.get("CXX") or "c++")
+
+
+def _is_news(cause: str, said: str) -> bool:
+    """Whether nobody was told of the cause yet, which the cache folder remembers. All is news where it cannot."""
+    try:
+        folder = resources.cache_folder()
+        files.make_folder(folder, exist_ok=True)
+        with open(folder / f"no-kernels-{hashlib.sha256(cause.encode()).hexdigest()[:16]}.txt", "x") as file:
+            file.write(f"{said}\n")
+    except FileExistsError:
+        return False
+    except (OSError, RuntimeError, InputError):
+        pass
+    return True
 
 
 def _run(command: list[str]) -> str:

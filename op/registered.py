@@ -104,7 +104,10 @@ def _bias_act_setup(ctx, inputs, output):
 
 def _bias_act_backward(ctx, g):
     grad = _apply("bias_act_backward", _BiasActBackward, g, *ctx.saved_tensors, ctx.slope, ctx.gain)
-    return grad, None if ctx.bias is None else grad.sum((0, 2, 3), dtype=torch.float32).to(ctx.bias), None, None
+    if ctx.bias is None:
+        return grad, None, None, None
+    sums = grad.sum((0, 2, 3), dtype=torch.promote_types(grad.dtype, torch.float32))
+    return grad, sums.to(ctx.bias), None, None
 
 
 def _bias_act_backward_setup(ctx, inputs, output):

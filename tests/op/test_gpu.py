@@ -17,23 +17,53 @@ KERNELS = {
     "bias_act_kernel": ("*+* iiff", {"BIASED": True, "BLOCK": 1024}),
     "bias_act_backward_kernel": ("*** iff", {"BLOCK": 1024}),
     "moments_kernel": ("*+ iiiii", {"BP": 16, "BC": 64}),
-    "modulate_kernel": ("**+*++ iiiif", {"BLOCKS": 256, "BP": 16, "BC": 64}),
+    "modulate_kernel": ("**+*++ iiiiif", {"BLOCKS": 256, "BP": 16, "BC": 64}),
     "modulate_style_kernel": ("***++*+ iiiii", {"BP": 16, "BC": 64}),
-    "modulate_image_kernel": ("***+++* iiii", {"BLOCKS": 256, "BP": 16, "BC": 64}),
+    "modulate_image_kernel": ("***+++* iiiii", {"BLOCKS": 256, "BP": 16, "BC": 64}),
 }
 RESAMPLINGS = {"blur": {"UP": 1, "DOWN": 1}, "down": {"UP": 1, "DOWN": 2}, "up": {"UP": 2, "DOWN": 1}}
 CASES = [("upfirdn2d_kernel", by) for by in RESAMPLINGS] + [(name, None) for name in list(KERNELS)[1:]]
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.mark.parametrize("which", ["not slow", pytest.param("slow", marks=pytest.mark.slow)])
 @pytest.mark.parametrize("where", ["interpreter", "GPU"])
-def test_right(where):
+def test_right(where, which):
     if where == "GPU" and not torch.cuda.is_available():
         pytest.skip("no CUDA device here")
     environment = os.environ | {"TRITON_INTERPRET": str(int(where == "interpreter"))}
-    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests/op/triton_cases.py"]
+    command = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-m", which, "tests/op/triton_cases.py"]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout[-3000:] + done.stderr[-1000:]
+
+
+@pytest.mark.parametrize(
+    ("shape", "groups"),
+    [((1, 64, 1024, 1024), 1), ((1, 512, 1024, 1024), 512), ((256, 512, 8, 8), 512), ((2, 3, 4, 1 << 20), 3)],
+)
+def test_grids_of_large_images_are_within_cuda_s_limits(shape, groups, monkeypatch):
+    """65,535 programs along y and z, 2^31 - 1 along x. Nothing is computed: tensors are on the meta device."""
+    from stylemap.operators import gpu
+
+    grids = []
+
+    class Launched:
+        def __getitem__(self, grid):
+            grids.append(grid)
+            return lambda *arguments, **constants: None
+
+    for name in KERNELS:
+        monkeypatch.setattr(gpu, name, Launched())
+    n, c, h, w = shape
+    x, style = torch.empty(shape, device="meta"), torch.empty(n, 2 * c, h, w, device="meta")
+    statistics = torch.empty(n, groups, device="meta")
+    gpu.modulate(x, style, groups, 1e-5)
+    gpu.modulate_backward(x, x, style, statistics, statistics, groups, 1e-5)
+    gpu.bias_act_backward(gpu.bias_act(x, None, 0.2, 1.0), x, 0.2, 1.0)
+    gpu.upfirdn2d(x, [0.125, 0.375, 0.375, 0.125], 2, 1, 2, 2 * h, 2 * w)
+    assert len(grids) == 7
+    for first, *others in grids:
+        assert first < 2**31 and all(programs <= 65_535 for programs in others)
 
 
 @pytest.mark.parametrize(

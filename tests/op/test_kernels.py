@@ -5,6 +5,7 @@ import os
 import shutil
 import stat
 import threading
+import warnings
 
 import pytest
 import torch
@@ -183,6 +184,16 @@ class TestBuilding:
                 y = upfirdn2d(x, (1, 2, 1))
         assert len(caught) == 1
         assert (y - literal(x, (1, 2, 1), 1, 1, (0, 0), 1.0)).abs().max() <= bound(x, (1, 2, 1), 1.0, EPS[x.dtype])
+
+    def test_a_cause_is_told_once_and_another_anew(self, unbuilt, tmp_path, monkeypatch):
+        for script, told in (("exit 1", 1), ("exit 1", 0), (None, 1), (None, 0)):
+            native._functions.cache_clear()  # as in the next process
+            failing = tmp_path / "missing" if script is None else compiler(tmp_path / "cxx", script)
+            monkeypatch.setenv("CXX", str(failing))
+            with warnings.catch_warnings(record=True) as caught:
+                warnings.simplefilter("always")
+                assert native.functions() is None
+            assert len(caught) == told
 
     def test_builds_at_once_do_not_meet(self, unbuilt, tmp_path, monkeypatch):
         """Each writes its file slowly and in two parts; nobody sees one of another, or a half."""

@@ -75,6 +75,29 @@ def test_second_derivatives():
         assert (y - expected).abs().max() <= 1e-5 * expected.abs().max()  # some 50 roundings in a row
 
 
+@pytest.mark.slow  # thousands of launches in the interpreter
+@pytest.mark.skipif(not kernels.interpreted(), reason="compiled kernels compute in float32")
+@pytest.mark.parametrize("name", ["blur", "down", "up", "bias_act", "modulate"])
+def test_gradients_in_float64(name, monkeypatch):
+    """The interpreter runs the kernels as Python, so that their float32 can be float64."""
+    from stylemap.operators import registered
+
+    monkeypatch.setattr(gpu.tl, "float32", gpu.tl.float64)
+    monkeypatch.setattr(gpu, "SUMS", torch.float64)
+    up, down = {"down": (1, 2), "up": (2, 1)}.get(name, (1, 1))
+    side = {"down": 1, "up": 4}.get(name, 2)
+    functions = {
+        "bias_act": lambda x, bias: registered.bias_act(x, bias, 0.2, 1.4),
+        "modulate": lambda x, style: registered.modulate(x, style, 1, 1e-5),
+    }
+    function = functions.get(name, lambda x: registered.upfirdn2d(x, [0.1, 0.2, 0.4, 0.3], up, down, 2, side, side))
+    others = {"bias_act": [torch.tensor([0.3, -0.2])], "modulate": [on_the_cpu(1, 4, 2, 2)]}.get(name, [])
+    inputs = [x.double().requires_grad_() for x in (on_the_cpu(1, 2, 2, 2), *others)]
+    with kernels.using("triton"):
+        assert torch.autograd.gradcheck(function, inputs, fast_mode=True)
+        assert torch.autograd.gradgradcheck(function, inputs, fast_mode=True)
+
+
 def test_other_filters_take_the_reference():
     x = image(1, 3, 6, 6)
     with kernels.using("triton"):
