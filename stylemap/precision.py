@@ -7,20 +7,21 @@ import json
 import time
 import zlib
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from stylemap import reading, resources
 from stylemap.errors import InputError
-from stylemap.files import atomic
+from stylemap.files import append, make_folder
 from stylemap.operators import kernels
 
 AUTOCAST_DEVICES = ("cpu", "cuda", "mps")
 OF_PROCESSORS = ("avx512_bf16", "amx_bf16", "bf16", "sve_bf16")  # torch's names of bfloat16 in x86 and ARM
 MARGIN = 1.15  # bfloat16 must be so many times as fast to be chosen
 PROBE_S, ROUNDS = 0.3, 3  # turns are taken for so long, and at least so many
-ANSWERS = "precision.json"  # in the cache folder
+ANSWERS = "precision.jsonl"  # in the cache folder; of two answers to a question the first counts
 
 
 # ---- the type of the passes
@@ -69,18 +70,31 @@ def remembered(part: nn.Module, learning: bool) -> bool:
         file = resources.cache_folder() / ANSWERS
     except RuntimeError:  # there is no home folder
         return False
-    try:
-        answers = reading.read_json(file)
-    except InputError:  # the first time
-        answers = {}
-    if not isinstance(answers.get(question), bool):
+    answers = _answers(file)
+    if question not in answers:
         try:
-            with atomic(file) as temporary:
-                answers[question] = pays(part, learning)
-                temporary.write_text(json.dumps(answers, indent=1) + "\n")
+            make_folder(file.parent, exist_ok=True)
+            append(file, "\n")  # before the work; and a line that a kill cut short ends here
+            append(file, json.dumps({question: pays(part, learning)}) + "\n")
         except InputError:  # a folder that cannot be written
             return False
-    return answers[question]
+        answers = _answers(file)  # another process may have answered first
+    return answers.get(question, False)
+
+
+def _answers(file: Path) -> dict[str, bool]:
+    """By question; lines that hold none are passed over."""
+    try:
+        lines = reading.decode_text(reading.read_bytes(file), file).splitlines()
+    except InputError:  # the first time
+        return {}
+    answers: dict[str, bool] = {}
+    for line in filter(None, lines):
+        with contextlib.suppress(InputError):
+            answer = reading.parse_json(line, file)
+            if isinstance(answer, dict) and all(isinstance(value, bool) for value in answer.values()):
+                answers = answer | answers
+    return answers
 
 
 def pays(part: nn.Module, learning: bool) -> bool:

@@ -1,7 +1,9 @@
 """Passes in bfloat16: what they change, and who chooses them. And what is float32 whatever the passes are."""
 
 import math
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pytest
@@ -226,8 +228,24 @@ class TestChoice:
             assert precision.pick("auto", self.CPU, parts[1]) == torch.float32
             assert precision.pick("auto", self.CPU, parts[0], learning=True) == torch.float32
         assert len(asked) == 3
-        cache.write_text("damaged")
-        assert precision.pick("auto", self.CPU, parts[0]) == torch.float32  # measured anew
+        cache.write_text('damaged {"')
+        for _ in range(2):
+            assert precision.pick("auto", self.CPU, parts[0]) == torch.float32  # measured anew, once
+        assert len(asked) == 4
+
+    def test_two_first_runs_at_once_choose_the_same(self, cache, monkeypatch):
+        """Though each measured, and found another answer."""
+        both, found = threading.Barrier(2), iter([True, False])
+
+        def pays(*question) -> bool:
+            both.wait(30)
+            return next(found)
+
+        monkeypatch.setattr(precision, "pays", pays)
+        with ThreadPoolExecutor(2) as threads:
+            kinds = list(threads.map(lambda part: precision.pick("auto", self.CPU, part), [Slow(2), Slow(2)]))
+        assert kinds[0] == kinds[1] == precision.pick("auto", self.CPU, Slow(2))
+        assert len(cache.read_text().split()) > 0
 
     def test_what_cannot_be_remembered_is_not_measured(self, cache, monkeypatch):
         cache.parent.touch()
