@@ -1,6 +1,6 @@
 """Our training step against the same step done plainly: images per second and peak memory, in one run.
 
-    python -m benchmarks.training [--config configs/avatars32.yaml] [--rounds 5] [--device cpu] [--threads 2] [--json FILE]
+    python -m benchmarks.training [--config configs/avatars32.yaml] [--rounds 5] [--threads 2] [--undo NAME ...] [--json FILE]
 
 *Plainly* means as StyleGAN2-like code does it: NCHW memory, gamma and beta as two convolutions, a weight per sample in
 grouped convolutions, layer norm and modulation as separate operations, G(E(x)) computed for D and again for the image
@@ -10,7 +10,8 @@ every phase of one iteration are compared. This is at learning rate 0, so that a
 one before, which Adam's first step would blow up to the size of the learning rate; and it is float64 that must agree. In
 float32 the losses do to a few 1e-7, but where rounding turns the sign of a value before a leaky ReLU, its gradient jumps.
 
-Each of our choices is also switched off alone. A variant runs in turns with ours, iteration by iteration, in the same
+Our version is timed with the passes that a run takes here of itself (``speed.precision`` auto), and in float32. Each of our
+choices is also switched off alone, in float32. A variant runs in turns with ours, iteration by iteration, in the same
 process and with as many threads, so that a machine that slows down slows both. A round is one period of R1 (16 iterations
 of each, so that R1 has its share); ratios are taken per round, and the table shows their median and range. Peak memory is
 of a fresh process for each version. The images are noise, made beforehand: loading data is not measured.
@@ -41,6 +42,7 @@ from stylemap.architectures.stylemap.networks import Generator, Synthesis
 from stylemap.config import TrainConfig
 from stylemap.operators import upfirdn2d
 from stylemap.training import ema, loop
+from stylemap.training.distributed import ALONE
 from stylemap.training.optimizers import Optimizers
 
 TOLERANCE = 1e-9  # of float64 losses and gradients, relative to the largest of a tensor
@@ -171,7 +173,14 @@ def make_plain(model: StylemapModel, choices: Choices) -> None:
 class Version:
     """Networks, optimisers and a batch, for one set of choices; every version starts from the same weights."""
 
-    def __init__(self, config: TrainConfig, choices: Choices, device: torch.device, dtype: torch.dtype = torch.float32):
+    def __init__(
+        self,
+        config: TrainConfig,
+        choices: Choices,
+        device: torch.device,
+        dtype: torch.dtype = torch.float32,
+        passes: torch.dtype = torch.float32,
+    ):
         self.config, self.choices = config, choices
         config = replace(config, augment=replace(config.augment, mode="none"))
         trainee = loop.build(config, device)
@@ -185,7 +194,7 @@ class Version:
         if not choices.fused_adam:
             self.optimizers = Optimizers(**{n: _not_fused(o) for n, o in vars(self.optimizers).items()})
         distance = perceptual.for_training(config.loss, device)
-        self.cycle = stylemap_cycle.StylemapCycle(self.networks, self.optimizers, config, distance)
+        self.cycle = stylemap_cycle.StylemapCycle(self.networks, self.optimizers, config, distance, precision=passes)
         self.cycle.shares_reconstruction = choices.shared_reconstruction
         noise = torch.Generator().manual_seed(1)
         side = config.model.resolution
@@ -263,9 +272,16 @@ def _difference(a: Tensor, b: Tensor) -> float:
 # ---- the measurement
 
 
-def compare(config: TrainConfig, choices: Choices, device: torch.device, rounds: int, description: str) -> dict:
-    """Ours and the choices in turns: images per second of both, and the ratio of their times in every round."""
-    ours, other = Version(config, OURS, device), Version(config, choices, device)
+def compare(
+    config: TrainConfig,
+    choices: Choices,
+    device: torch.device,
+    rounds: int,
+    description: str,
+    passes: torch.dtype = torch.float32,
+) -> dict:
+    """Ours, in these passes, and the choices in turns: images per second of both, and the ratio of their times in every round."""
+    ours, other = Version(config, OURS, device, passes=passes), Version(config, choices, device)
     iterations = config.optim.r1_every
     seconds = timing.alternating(ours.iterate, other.iterate, device, iterations, rounds, description)
     images = iterations * config.batch
@@ -298,8 +314,14 @@ def table(report: dict) -> Iterator[str]:
     for name, speed in (("ours", plain["ours_images_per_second"]), ("plain", plain["images_per_second"])):
         peak, idle = peaks[name]["peak_mib"], peaks[name]["idle_mib"]
         yield f"| {name} | {speed:.1f} | {peak:.0f} | {peak - idle:.0f} |"
-    yield f"| ratio | {timing.ratio(plain)} | | |\n"
-    yield "| one choice undone | images/s | ours beside it | time, ours = 1 |\n|---|---:|---:|---:|"
+    yield f"| ratio | {timing.ratio(plain)} | | |"
+    for kind, row in report["auto"].items():
+        yield f"| ours in {kind}, which auto takes | {row['ours_images_per_second']:.1f} | | |"
+        yield f"| plain beside it | {row['images_per_second']:.1f} | | |"
+        yield f"| ratio | {timing.ratio(row)} | | |"
+    if not report["undone"]:
+        return
+    yield "\n| one choice undone | images/s | ours beside it | time, ours = 1 |\n|---|---:|---:|---:|"
     for name, row in report["undone"].items():
         speeds = f"{row['images_per_second']:.1f} | {row['ours_images_per_second']:.1f}"
         yield f"| {LABELS[name]} | {speeds} | {timing.ratio(row)} |"
@@ -309,6 +331,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--config", default=recipes.DEFAULT, help="recipe, a YAML file")
     parser.add_argument("--rounds", type=int, default=5, help="periods of R1 of each version in a comparison")
+    parser.add_argument(
+        "--undo", nargs="*", choices=LABELS, default=list(LABELS), help="our choices, each undone alone"
+    )
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
@@ -326,8 +351,14 @@ def main() -> None:
     report["memory"] = {name: memory.elsewhere("benchmarks.training", arguments, name) for name in ("ours", "plain")}
     report["check"] = check(config, PLAIN, device)
     report["plain"] = compare(config, PLAIN, device, arguments.rounds, "plain")
+    _, auto = loop.choose_precision(config, loop.build(config, device), device, ALONE)
+    kinds = {str(auto).removeprefix("torch."): auto} if auto != torch.float32 else {}
+    report["auto"] = {
+        name: compare(config, PLAIN, device, arguments.rounds, f"plain beside {name}", kind)
+        for name, kind in kinds.items()
+    }
     report["undone"] = {
-        name: compare(config, replace(OURS, **{name: False}), device, arguments.rounds, name) for name in LABELS
+        name: compare(config, replace(OURS, **{name: False}), device, arguments.rounds, name) for name in arguments.undo
     }
     print("\n".join(table(report)))
     if arguments.json:
