@@ -17,7 +17,12 @@ def test_the_default_is_shipped():
     assert DEFAULT_WEIGHTS in [path.stem for path in SHIPPED]
 
 
-@pytest.mark.parametrize("path", SHIPPED, ids=lambda p: p.stem)
+SLOW = "avatars128"  # takes as long as all others together
+
+
+@pytest.mark.parametrize(
+    "path", [pytest.param(p, id=p.stem, marks=[pytest.mark.slow] * (p.stem == SLOW)) for p in SHIPPED]
+)
 def test_card(path):
     """Images seen, held-out error and its PSNR are those on the card, to the digits given there."""
     card = path.with_suffix(".md").read_text()

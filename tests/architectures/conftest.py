@@ -2,4 +2,4 @@
 
 from tests.training.conftest import begun, config, pictures, run, whole
 
-__all__ = ["begun", "charts", "config", "pictures", "run", "whole"]
+__all__ = ["begun", "config", "pictures", "run", "whole"]

@@ -59,9 +59,10 @@ def logged(run: Path) -> list[dict]:
     ]
 
 
-@pytest.mark.parametrize("stops", [[5], [1, 2], [4, 3], [9]], ids=str)
+@pytest.mark.parametrize("stops", [[5, 4], [1, 3, 3]], ids=str)
 def test_resume_is_exact(config, whole, tmp_path, stops):
-    # 10 iterations of 4 over 11 images: epochs end inside batches, and R1 (every 4th) is before and after each stop.
+    # 10 iterations of 4 over 11 images: epochs end inside batches, and R1 (every 4th) is before and after each stop. Stops are
+    # before the first state (after 4 iterations), at it, between states, and before the last iteration.
     for i, iterations in enumerate(stops):
         loop.train(config, tmp_path / "parts", resume=i > 0, stop=stop_after(iterations))
     assert loop.train(config, tmp_path / "parts", resume=True) == 40
@@ -551,7 +552,6 @@ def wait_for(run: Path, process: subprocess.Popen | Command, ticks: int, seconds
     [
         # the only one whose interpreter is shut down in the end; starting it takes as long as all else here
         (signal.SIGINT, 130, 1, start),
-        (signal.SIGINT, 130, 0, start_forked),
         (signal.SIGTERM, 143, 0, start_forked),
         (signal.SIGTERM, 143, 1, start_forked),
     ],
