@@ -150,16 +150,15 @@ class Rehearsal:
 
     def memory(self) -> Memory:
         """Of an iteration with all penalties, or of the scores at a tick if they take more."""
-        with self.ledger:
-            self.ledger.most = lasting = self.ledger.now
-            self._count(0)
-            with torch.no_grad():
-                average, side = self.trainee.average, self.config.model.resolution
-                n = min(self.config.heldout, heldout.per_pass(side))
-                if channels := self.config.model.latents.z_channels:
-                    average.synthesize(average.map(torch.empty(n, channels, device=META)))
-                else:
-                    heldout.rendered(average, heldout.encoded(average, self._pictures(n)))
+        self.ledger.most = lasting = self.ledger.now
+        self._count(0)
+        with self.ledger, torch.no_grad():
+            average, side = self.trainee.average, self.config.model.resolution
+            n = min(self.config.heldout, heldout.per_pass(side))
+            if channels := self.config.model.latents.z_channels:
+                average.synthesize(average.map(torch.empty(n, channels, device=META)))
+            else:
+                heldout.rendered(average, heldout.encoded(average, self._pictures(n)))
         others = 3 * (self.share - self.config.batch)  # images, samples and reconstructions of the other passes
         return Memory(lasting, self.ledger.most - lasting + others * 4 * 3 * side**2)
 

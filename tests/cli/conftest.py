@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -108,14 +109,12 @@ def recipe(tmp_path):
 @pytest.fixture
 def unrehearsed(monkeypatch):
     """Dry runs say their lines without a rehearsal, which takes seconds."""
-    monkeypatch.setattr(estimate, "_rehearsed", lambda config, processes: (Memory(1 << 20, 1 << 20), Unrehearsed()))
 
+    def rehearsed(config, processes):
+        share = config.batch // processes
+        return Memory(1 << 20, 1 << 20), SimpleNamespace(share=share, at_once=share, operations=lambda: 1e9)
 
-class Unrehearsed:
-    share = at_once = 4
-
-    def operations(self) -> float:
-        return 1e9
+    monkeypatch.setattr(estimate, "_rehearsed", rehearsed)
 
 
 def half(data: bytes) -> bytes:
