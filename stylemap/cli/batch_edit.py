@@ -78,13 +78,13 @@ def run(arguments: argparse.Namespace) -> None:
     model = loading.load_model(arguments)
     side = model.config.resolution
     pictures, tell = open_pictures(arguments, side)
-    latents = streams.latents_of(model, pictures)
+    encoded = streams.encoded(model, pictures)
     if (count := len(streams.undamaged(pictures))) < 2:
         raise InputError(f"{arguments.data} has {count} image to pair, and a pair needs two; add images or use --all")
     tasks = find_tasks(arguments, pictures, side)
     parts = {}
     for task in tasks:
-        edits = local_editing.edits(model, pictures, latents, task, hard=not arguments.soft)
+        edits = local_editing.edits(model, pictures, encoded, task, hard=not arguments.soft)
         parts[task.name] = write_edits(task, edits, pictures, arguments.out)
         print_errors(task.name, f"{len(task.pairs)} pairs   ", parts[task.name])
     report = {

@@ -176,7 +176,7 @@ class Measuring:
         tasks = [task for task in tasks if task.name in SHEET_PARTS] or tasks
         middle = [task._replace(pairs=[task.pairs[len(task.pairs) // 2]]) for task in tasks[:SHOWN]]
         return [
-            e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, evaluation.latents, task)
+            e for task in middle for e in local_editing.edits(evaluation.model, self.heldout, evaluation.encoded, task)
         ]
 
 

@@ -93,7 +93,7 @@ def _real_and_edited(e: Evaluation, subset: list[int]) -> tuple[Tensor, Tensor]:
     tasks = local_editing.tasks(e, subset, e.pairs)
     most = max(1, e.pairs // len(tasks))
     tasks = [task._replace(pairs=task.pairs[:most]) for task in tasks]
-    edits = (edit for task in tasks for edit in local_editing.edits(e.model, e.heldout, e.latents, task))
+    edits = (edit for task in tasks for edit in local_editing.edits(e.model, e.heldout, e.encoded, task))
     sources, edited = zip(*((_reduced(edit.source), _reduced(edit.picture)) for edit in edits), strict=True)
     return torch.cat(sources), torch.cat(edited)
 

@@ -16,7 +16,7 @@ from stylemap.datasets import Dataset
 from stylemap.datasets.parts import GROUPS
 from stylemap.editing import blend, masks
 from stylemap.errors import InputError
-from stylemap.metrics import pairing, streams
+from stylemap.metrics import heldout, pairing, streams
 from stylemap.metrics.evaluation import RANGE, Evaluation
 
 COMPARED_SIDE = 256  # pixels, of the masks whose overlap is measured
@@ -123,18 +123,25 @@ def check_stylemaps(model) -> None:
 
 
 @torch.no_grad()
-def edits(model, pictures: Dataset, latents: Tensor, task: Task, hard: bool = True) -> Iterator[EditedPair]:
+def edits(model, pictures: Dataset, encoded: dict[str, Tensor], task: Task, hard: bool = True) -> Iterator[EditedPair]:
     """Of every pair, as 8 bits hold them.
 
     Args:
-        latents: stylemaps of all images, [N, C, S, S].
+        encoded: of all images, see `streams.encoded`: stylemaps [N, C, S, S], or codes and masks of a sean.
         hard: every cell that the mask touches is taken whole, as published; see `masks.resize`.
     """
     size = streams.per_pass(model.config.resolution)
     for pairs in streams.batched(streams.progress(task.pairs, None, f"edits, {task.name}"), size):
         selected = torch.cat([task.mask(*pair) for pair in pairs])
-        source, reference = (latents[[pair[k] for pair in pairs]].to(model.device) for k in (0, 1))
-        edited = blend(model, source, reference, selected.to(model.device), task.space, hard)
+        source, reference = (
+            {name: x[[pair[k] for pair in pairs]].to(model.device) for name, x in encoded.items()} for k in (0, 1)
+        )
+        if model.config.labelled:
+            taken = model.take(source, reference, selected.to(model.device), GROUPS[task.name])
+            edited = heldout.rendered(model, taken)
+        else:
+            stylemaps = source["latent"], reference["latent"]
+            edited = blend(model, *stylemaps, selected.to(model.device), task.space, hard)
         edited = images.to_uint8(edited).cpu().numpy()
         for (a, b), picture, mask in zip(pairs, edited, selected[:, 0].numpy() > 0.5, strict=True):
             yield EditedPair(pictures[a], pictures[b], picture, mask)
@@ -186,7 +193,8 @@ def tasks(e: Evaluation, subset: Sequence[int], pairs: int) -> list[Task]:
     Raises:
         InputError: a model whose latents have no places, or fewer than two images.
     """
-    check_stylemaps(e.model)
+    if not e.model.config.labelled:
+        check_stylemaps(e.model)
     if len(subset) < 2:
         raise InputError("needs two held-out images or more; raise --heldout")
     side = e.model.config.resolution
@@ -198,8 +206,9 @@ def tasks(e: Evaluation, subset: Sequence[int], pairs: int) -> list[Task]:
 def _edit_errors(e: Evaluation) -> tuple[dict[str, Errors], dict]:
     """By part or half, and what they depend on."""
     all_tasks = tasks(e, e.kept, e.pairs)
-    errors = {task.name: edit_errors(edits(e.model, e.heldout, e.latents, task)) for task in all_tasks}
-    return errors, {"pairs": len(all_tasks[0].pairs), "space": all_tasks[0].space, "masks": masks_of(e)}
+    errors = {task.name: edit_errors(edits(e.model, e.heldout, e.encoded, task)) for task in all_tasks}
+    space = "codes and masks" if e.model.config.labelled else all_tasks[0].space
+    return errors, {"pairs": len(all_tasks[0].pairs), "space": space, "masks": masks_of(e)}
 
 
 def _error(e: Evaluation, which: str) -> tuple[float | None, dict]:

@@ -71,7 +71,7 @@ def test_edits_are_the_published_blend(pictures, monkeypatch):
     model = tiny.model()
     latents = streams.latents_of(model, pictures)
     task = next(t for t in local_editing.part_tasks(label, range(8), 250, SIDE) if t.name == "nose")
-    found = list(local_editing.edits(model, pictures, latents, task))
+    found = list(local_editing.edits(model, pictures, {"latent": latents}, task))
     assert len(found) == 4
     for (a, b), edit in zip(task.pairs, found, strict=True):
         assert (edit.source == pictures[a]).all() and (edit.reference == pictures[b]).all()

@@ -293,7 +293,8 @@ class TestEachMeasureIsItsOwn:
         latents = streams.latents_of(shared.model, shared.heldout)
         tasks = local_editing.half_tasks(range(HELDOUT), 20, tiny.SIDE, 3)
         errors = [
-            local_editing.edit_errors(local_editing.edits(shared.model, shared.heldout, latents, t)) for t in tasks
+            local_editing.edit_errors(local_editing.edits(shared.model, shared.heldout, {"latent": latents}, t))
+            for t in tasks
         ]
         src, ref = (np.mean([getattr(e, which) for e in errors]) for which in ("src", "ref"))
         assert src != pytest.approx(ref, rel=1e-3)

@@ -82,7 +82,7 @@ class SeanModel(Model):
     share of each pixel that belongs to each part, see `masks_of`; codes (the latents) [N, P, C], 0 for a part that the image does
     not have. Wrong shapes raise ValueError.
 
-    Two edits change one thing each: `swap` the codes of some parts, or give `generate` another mask.
+    Two edits change one thing each: `swap` the codes of some parts, or give `generate` another mask. `take` does both.
     """
 
     config: SeanConfig
@@ -132,6 +132,22 @@ class SeanModel(Model):
         chosen = torch.zeros(PARTS, 1, dtype=torch.bool, device=codes.device)
         chosen[list(parts)] = True
         return torch.where(chosen & (reference != 0).any(dim=2, keepdim=True), reference, codes)
+
+    @classmethod
+    def take(
+        cls, original: Mapping[str, Tensor], reference: Mapping[str, Tensor], where: Tensor, parts: Sequence[int]
+    ) -> dict[str, Tensor]:
+        """The local edit that takes some parts from a reference: their codes, and under ``where`` [N, 1, R, R] its mask.
+
+        A part that comes with the mask and that the original does not have brings its code.
+
+        Args:
+            original, reference: "latent" (codes) and "masks", as is the result.
+        """
+        codes = original["latent"]
+        own = torch.where((codes == 0).all(dim=2, keepdim=True), reference["latent"], codes)
+        masks = torch.lerp(original["masks"], reference["masks"], where)
+        return {"latent": cls.swap(own, reference["latent"], parts), "masks": masks}
 
     def extras_of(self, labels: Tensor | None) -> dict[str, Tensor]:
         if labels is None:

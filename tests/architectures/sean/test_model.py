@@ -64,6 +64,24 @@ def test_a_swap_takes_the_code_of_a_part(seen):
     assert torch.equal(model.swap(codes, torch.zeros_like(codes[:1]), [Part.SKIN]), codes)  # it has no such part
 
 
+def test_a_part_is_taken_with_its_mask_and_code(seen):
+    """Outside of the place the mask stays; what comes with the mask and was not there brings its code."""
+    model, _, masks, codes = seen
+    where = masks[:, [Part.HAIR]].maximum(masks.roll(1, dims=0)[:, [Part.HAIR]])
+    original = {"latent": codes, "masks": masks}
+    reference = {name: x.roll(1, dims=0) for name, x in original.items()}
+    taken = model.take(original, reference, where, [Part.HAIR])
+    inside = (where == 1).expand_as(masks)
+    assert torch.equal(taken["masks"], torch.where(inside, reference["masks"], masks))
+    assert torch.equal(taken["latent"][:, Part.HAIR], reference["latent"][:, Part.HAIR])
+    absent = (codes == 0).all(dim=2)
+    assert torch.equal(taken["latent"][absent], reference["latent"][absent])
+    kept = ~absent & (torch.arange(PARTS) != Part.HAIR)
+    assert torch.equal(taken["latent"][kept], codes[kept])
+    nothing = model.take(original, reference, torch.zeros_like(where), [])
+    assert torch.equal(model.generate(*nothing.values()), model.generate(codes, masks))
+
+
 def test_codes_of_parts_that_are_not_there_have_no_effect(seen):
     model, _, masks, codes = seen
     absent = (masks.sum(dim=(2, 3)) == 0)[:, :, None]
