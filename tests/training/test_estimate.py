@@ -64,6 +64,7 @@ VARIANTS = {
     "R2, relativistic": replace(
         PLAIN, optim=OptimConfig(r2_gamma=1, r1_every=1), loss=StylemapLoss(adversarial="relativistic")
     ),
+    "transplants": replace(PLAIN, loss=StylemapLoss(transplants=1.0)),
     "batch norm, light": replace(PLAIN, model=replace(SMALL, norm="batch", light=True)),
     "stylegan2": StyleGAN2Training(
         model=StyleGAN2Config(resolution=32, latent_channels=16, channel_base=1024, channel_max=32, mapping_layers=2),

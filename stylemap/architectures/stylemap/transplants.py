@@ -24,15 +24,13 @@ RADII = 0.12, 0.5  # of the ellipses in the image that they are laid over; 1 is 
 CENTRES = 0.75  # the farthest from the middle, likewise
 SCALES = 0.6, 1.7
 IN_PLACE = 0.5  # share of the ellipses that stay where they are, as in local editing
-IN_W = (
-    0.25  # share of the ellipses that are laid over the stylemap itself; w+ draws sharper parts, and is what edits use
-)
+IN_W = 0.25  # share of the ellipses laid over the stylemap itself; w+ is what edits use
 EDGE = 0.08  # width of the soft edge, likewise
 
 
 @dataclass(frozen=True)
 class StylemapChance(chance.Chance):
-    """The draws for N samples."""
+    """The draws for N samples. Which samples are meant is known on the CPU, so that nothing waits for another device."""
 
     transplanted: Tensor
     """bool [N]: which reconstructions are of a transplant."""
@@ -49,13 +47,14 @@ class StylemapChance(chance.Chance):
 
     def take(self, places: Sequence[int] | Tensor) -> "StylemapChance":
         at = torch.as_tensor(places, dtype=torch.long)
-        return StylemapChance(self.z[:, at], *(x[at] for x in self._ellipses()))
+        return StylemapChance(self.z[:, at], *(x[at] for x in (self.transplanted, self.in_w, *self._places())))
 
     def to(self, device: torch.device) -> "StylemapChance":
-        return StylemapChance(*(x.to(device, non_blocking=True) for x in (self.z, *self._ellipses())))
+        z, *places = (x.to(device, non_blocking=True) for x in (self.z, *self._places()))
+        return StylemapChance(z, self.transplanted, self.in_w, *places)
 
-    def _ellipses(self) -> tuple[Tensor, ...]:
-        return self.transplanted, self.in_w, self.source, self.target, self.scale, self.radii
+    def _places(self) -> tuple[Tensor, ...]:
+        return self.source, self.target, self.scale, self.radii
 
 
 def draw(config: StylemapTraining, seen: int) -> StylemapChance:
@@ -69,10 +68,8 @@ def draw(config: StylemapTraining, seen: int) -> StylemapChance:
     scale = np.where(stays, 1.0, np.exp(rng.uniform(*np.log(SCALES), n)))
     radii = rng.uniform(*RADII, (n, 2))
     in_w = transplanted & (rng.random(n) < IN_W)
-    ellipses = (torch.from_numpy(x.astype(np.float32)) for x in (source, target, scale, radii))
-    return StylemapChance(
-        chance.draw(config, seen).z, torch.from_numpy(transplanted), torch.from_numpy(in_w), *ellipses
-    )
+    places = (torch.from_numpy(x.astype(np.float32)) for x in (source, target, scale, radii))
+    return StylemapChance(chance.draw(config, seen).z, torch.from_numpy(transplanted), torch.from_numpy(in_w), *places)
 
 
 def styles(model: StylemapModel, images: Tensor, draws: StylemapChance) -> list[Tensor]:
@@ -98,7 +95,7 @@ def lay(maps: Tensor, draws: StylemapChance, resolution: int, which: Tensor | No
     columns, rows = (_interpolation(draws, axis, side).to(maps.dtype) for axis in (0, 1))
     moved = (rows @ other @ columns.mT).to(maps.dtype)  # autocast multiplies matrices in bfloat16
     share = F.adaptive_avg_pool2d(ellipse(draws, resolution), side).to(maps.dtype)
-    return maps.index_copy(0, at, torch.lerp(maps[at], moved, share))
+    return maps.index_copy(0, at.to(maps.device), torch.lerp(maps[at], moved, share))
 
 
 def _interpolation(draws: StylemapChance, axis: int, side: int) -> Tensor:
@@ -120,5 +117,5 @@ def ellipse(draws: StylemapChance, resolution: int) -> Tensor:
     y = (line[None, :, None] - draws.target[:, 1, None, None]) / draws.radii[:, 1, None, None]
     least = draws.radii.amin(dim=1)[:, None, None]
     inner = (1 - torch.hypot(*torch.broadcast_tensors(x, y))) * least  # about the distance from the edge
-    mask = (inner / EDGE + 0.5).clamp(0, 1) * draws.transplanted[:, None, None]
+    mask = (inner / EDGE + 0.5).clamp(0, 1) * draws.transplanted.to(inner.device)[:, None, None]
     return mask[:, None]
