@@ -137,11 +137,11 @@ def _receive(file: PublishedFile, url: str, out: BinaryIO, progress: Progress) -
             raise _Cut("sends another range than was asked for")
         expected = answer.length  # None: the server does not say
         if expected is not None and here + expected != file.size:
-            start = b"" if here else _read(answer, files.MARK)
+            start = b"" if here else _read(answer.read, files.MARK)
             raise _other(
                 file, url, files.substitute(start) or f"a file of {here + expected:,} bytes instead of {file.size:,}"
             )
-        while out.tell() <= file.size and (block := _read(answer, BLOCK)):
+        while out.tell() <= file.size and (block := _read(answer.read1, BLOCK)):
             out.write(block)
             progress(out.tell(), file.size)
     if expected is not None and out.tell() < file.size:
@@ -172,9 +172,9 @@ def _answer(url: str, here: int) -> http.client.HTTPResponse:
         raise _Cut(f"does not answer: {_reason(err)}") from err
 
 
-def _read(answer: http.client.HTTPResponse, most: int) -> bytes:
+def _read(read: Callable[[int], bytes], most: int) -> bytes:
     try:
-        return answer.read(most)
+        return read(most)
     except (http.client.HTTPException, OSError) as err:
         raise _Cut(f"cut the connection: {_reason(err)}") from err
 
