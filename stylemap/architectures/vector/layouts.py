@@ -31,6 +31,7 @@ FUSED_FROM = 128
 MOST_PARTS = 1000  # of a network; those of 1024 px have 100
 MOST_DOUBLINGS = 8  # of the side, from 4 to 1024
 MOST_ENTRIES = 10_000  # those of 1024 px have 200
+STYLEGAN3_LAYER = r"synthesis\.L\d+_\d+_\d+"  # number, side, channels, as StyleGAN3 names the parts of its pickles
 STYLEGAN2_SETTINGS = {
     "architecture": "skip",
     "nonlinearity": "lrelu",
@@ -143,6 +144,8 @@ def ada(network: Holder) -> Converted:
     activations, at 256 as published, which ours does not: a warning says so.
     """
     modules = _modules(network)
+    if any(re.fullmatch(STYLEGAN3_LAYER, name) for name in modules):
+        raise InputError("it is a StyleGAN3, which has other layers; StyleGAN and StyleGAN2 can be imported")
     for name, state in modules.items():
         for key, allowed in {"activation": ("lrelu", "linear"), "architecture": ("skip",)}.items():
             if state.get(key, allowed[0]) not in allowed:

@@ -205,6 +205,13 @@ class TestRefusals:
     def test_other_architectures(self, layout, setting, tmp_path):
         assert next(iter(setting)) in refuse(write(layout, layout.entries(), tmp_path / "net", **setting))
 
+    def test_stylegan3_has_a_line(self, tmp_path):
+        """By the names of its parts: a Fourier input, and layers L0_36_1024 to L14_256_3."""
+        shapes = {"mapping.fc0.weight": (4, 4), "mapping.w_avg": (4,), "synthesis.input.weight": (4, 4)}
+        shapes |= {"synthesis.L0_36_1024.weight": (4, 4, 3, 3), "synthesis.L14_256_3.weight": (3, 4, 1, 1)}
+        said = refuse(Ada.dump(foreign.fill(shapes), tmp_path / "net.pkl", conv_clamp=256))
+        assert "it is a StyleGAN3" in said and "StyleGAN2 can be imported" in said and "\n" not in said
+
     def test_settings_like_ours(self, tmp_path):
         settings = {"architecture": "skip", "resample_kernel": (1, 3, 3, 1), "truncation_psi": 0.5}
         conversion.load(dump_tensorflow(TensorFlow2.entries(), tmp_path / "net.pkl", **settings))
