@@ -128,6 +128,13 @@ SHARED: dict[str, dict] = {
         "help": "How far to go, in standard deviations or as a multiple. Below 0 goes the other way.",
     },
     "--direction": {"metavar": "NAME", "help": "Name of the direction. `stylemap directions list` shows all names."},
+    "--methods": {
+        "nargs": "+",
+        "default": ["all"],
+        "metavar": "METHOD",
+        "help": "NAME[@stylemap|@vectors|@sean][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of steps is "
+        "a row. all: those of docs/comparison.md that the weights allow. Default: all.",
+    },
     "--perceptual-network": {
         "choices": PERCEPTUAL,
         "default": "auto",

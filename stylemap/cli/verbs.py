@@ -60,6 +60,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "report": Verb("report:report", "write one page about a run: scores, images, curves"),
         "evaluate": Verb("evaluate:evaluate", "measure reconstruction, samples, interpolations, edits"),
         "benchmark inversion": Verb("benchmark:inversion", "compare ways to find latents: time, error, quality"),
+        "benchmark editing": Verb("benchmark_editing:editing", "compare local edits: errors, and how visible they are"),
         "benchmark ablation": Verb("benchmark_ablation:ablation", "train stylemaps of several sizes, and compare them"),
         "import": Verb("import_weights:import_weights", "convert weights of other programs"),
     },

@@ -10,7 +10,7 @@ from stylemap.inversion.methods import COUNTS, Encoder, parse_setting
 
 STYLEMAP, VECTORS, SEAN = "stylemap", "vectors", "sean"  # kinds of weights
 KINDS = (STYLEMAP, VECTORS, SEAN)
-ALL = "all"  # stands for every method of DEFAULT that the weights allow
+ALL = "all"  # stands for every default method that the weights allow
 ON_STYLEMAPS = (
     "encoder",
     "hybrid",
@@ -103,20 +103,25 @@ def _setting(method: str, text: str) -> tuple[str, object]:
 
 
 def choose(
-    specs: Sequence[str] | None, subjects: Mapping[str, Subject], seed: int = 0, labelled: bool = True
+    specs: Sequence[str] | None,
+    subjects: Mapping[str, Subject],
+    seed: int = 0,
+    labelled: bool = True,
+    default: Sequence[str] = DEFAULT,
 ) -> tuple[list[Contender], list[str]]:
     """The contenders that run on the given weights, and why others of the default ones were left out.
 
     Args:
         specs: see `parse`, and ALL; None is ALL.
         labelled: whether the part labels of the images are known.
+        default: what ALL stands for.
 
     Raises:
         InputError: a method that was asked for and cannot run on the weights, or is given twice.
     """
     chosen: list[Contender] = []
     left_out: list[str] = []
-    asked = [(each, spec == ALL) for spec in specs or [ALL] for each in (DEFAULT if spec == ALL else [spec])]
+    asked = [(each, spec == ALL) for spec in specs or [ALL] for each in (default if spec == ALL else [spec])]
     for spec, optional in asked:
         contenders = parse(spec, seed)
         reason = next(filter(None, (unfit(contender, subjects, labelled) for contender in contenders)), None)

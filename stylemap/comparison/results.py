@@ -2,8 +2,11 @@
 
 import json
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+
+from safetensors.torch import save
+from torch import Tensor
 
 from stylemap import files, reading
 from stylemap.errors import InputError
@@ -45,6 +48,28 @@ def read_finished(path: Path, name: str, key: object) -> dict | None:
     except InputError:
         return None
     return result if result.get(name) == key else None
+
+
+def kept(
+    path: Path, about: object, compute: Callable[[], tuple[dict[str, Tensor], float]]
+) -> tuple[dict[str, Tensor], float]:
+    """Tensors and seconds of this call or of an earlier one, in a file.
+
+    Args:
+        about: everything that they depend on, for JSON.
+    """
+    key = json.dumps(about, sort_keys=True)
+    try:
+        header = reading.read_metadata(path)
+        if header.get("about") == key:
+            return reading.read_tensors(path), float(header["seconds"])
+    except InputError:  # there is none, or it is damaged
+        pass
+    tensors, seconds = compute()
+    files.write_bytes(
+        path, save({n: x.contiguous() for n, x in tensors.items()}, {"about": key, "seconds": str(seconds)})
+    )
+    return tensors, seconds
 
 
 def write_json(path: Path, result: dict, indent: int | None = 1) -> None:

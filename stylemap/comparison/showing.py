@@ -47,17 +47,8 @@ def table(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seque
 def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Sequence[str]) -> list[str]:
     """One line each: what the numbers mean here."""
     done = [row for row in rows if "seconds" in row]
-    hardware, data = about["machine"], about["data"]
-    where = hardware["gpu"] or f"{hardware['processor']}, {hardware['threads']} of {hardware['cores']} cores"
     lines = [
-        f"{pictures} held-out images of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
-        f"{hardware['libraries'][0]}.",
-        f"Weights: {'; '.join(_of_weights(kind, note) for kind, note in about['weights'].items())}.",
-        *(
-            f"It is not certain that {note['given']} never saw these images: {note['doubt']}."
-            for note in about["weights"].values()
-            if note["doubt"]
-        ),
+        *setting(about, batch, pictures),
         "±: standard error of the mean over the images.",
         "Numbers: size of the latent, plus that of noise maps and of the input tensor where a method finds them too.",
         "Time is for one image, from the image to its latent and its reconstruction; speed-up is over the slowest method.",
@@ -71,23 +62,46 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
         lines.append(
             f"The time does not include the mean and spread of w, which are computed once for the weights: {text}."
         )
-    stand_in = about["perceptual"].get("stand_in")
-    network = f"a stand-in, {stand_in}" if stand_in else about["perceptual"]["network"]
-    lines.append(f"The perceptual network of the methods is {network}.")
     for name, text in {name: text for row in done for name, text in row["reasons"].items()}.items():
         brief = text.partition(", not found")[0].partition(":")[0]  # without the remedy, which the result has
         lacking = [row["title"] for row in done if name in row["reasons"]]
         whose = "" if len(lacking) == len(done) else f" for {', '.join(lacking)}"
         lines.append(f"{COLUMNS[name][0]} was not measured{whose}: {brief}.")
+    lines += circumstances(done, about["machine"])
+    if done:
+        lines.append(f"Peak memory: {', '.join(sorted({row['memory'] for row in done}))}.")
+    return [*lines, *notes]
+
+
+def setting(about: dict, batch: int, pictures: int) -> list[str]:
+    """What all methods got."""
+    hardware, data = about["machine"], about["data"]
+    where = hardware["gpu"] or f"{hardware['processor']}, {hardware['threads']} of {hardware['cores']} cores"
+    stand_in = about["perceptual"].get("stand_in")
+    network = f"a stand-in, {stand_in}" if stand_in else about["perceptual"]["network"]
+    return [
+        f"{pictures} held-out images of {data['name']}, {data['resolution']} px, {batch} at once, the same for all; {where}; "
+        f"{hardware['libraries'][0]}.",
+        f"Weights: {'; '.join(_of_weights(kind, note) for kind, note in about['weights'].items())}.",
+        *(
+            f"It is not certain that {note['given']} never saw these images: {note['doubt']}."
+            for note in about["weights"].values()
+            if note["doubt"]
+        ),
+        f"The perceptual network of the methods is {network}.",
+    ]
+
+
+def circumstances(done: list[dict], hardware: dict) -> list[str]:
+    """When rows were begun, and what else ran."""
+    lines = []
     loads = [load[0] for row in done for load in (row["load_before"], row["load_after"]) if load]
     if dates := sorted(row["date"] for row in done):
         lines.append(f"Rows were begun from {_date(dates[0])} to {_date(dates[-1])}.")
     if loads:
         limits = f"{min(loads):.1f} to {max(loads):.1f} on {hardware['cores']} cores"
         lines.append(f"Load of the machine meanwhile: {limits}; this command alone makes {hardware['threads']}.")
-    if done:
-        lines.append(f"Peak memory: {', '.join(sorted({row['memory'] for row in done}))}.")
-    return [*lines, *notes]
+    return lines
 
 
 def plot(rows: list[dict]) -> bytes:

@@ -9,13 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from stylemap.errors import InputError
 from stylemap.metrics import classifier, local_editing, streams
 from stylemap.metrics.evaluation import Evaluation
 
 LEAST = 4  # pairs in each half
+RESAMPLED = 200  # draws for its standard error
 
 
 class Detectability(NamedTuple):
@@ -23,6 +24,7 @@ class Detectability(NamedTuple):
 
     judged: float  # on images that the classifier was not trained on: the measure
     fitted: float  # on its training images; near chance it has learned nothing, and the measure says nothing about the edits
+    error: float  # standard error of `judged`, by resampling the judged images; the classifier is one
 
 
 def average_precision(scores: np.ndarray, positive: np.ndarray) -> float:
@@ -60,12 +62,21 @@ def detectability(
     if min(len(x) for pair in (fitted, judged) for x in pair) < LEAST:
         raise InputError(f"detectability needs {2 * LEAST} edits or more; raise --pairs or --heldout")
     network = classifier.fit(torch.cat(fitted), _answers(*fitted)[:, None], seed, device)
-    return Detectability(*(_judge(network, *pair) for pair in (judged, fitted)))
+    scores, fitted_scores = (classifier.logits(network, torch.cat(pair))[:, 0].numpy() for pair in (judged, fitted))
+    edited, fitted_edited = (_answers(*pair).numpy() > 0 for pair in (judged, fitted))
+    return Detectability(
+        average_precision(scores, edited),
+        average_precision(fitted_scores, fitted_edited),
+        resampled_error(scores, edited, seed),
+    )
 
 
-def _judge(network: nn.Module, real: Tensor, edited: Tensor) -> float:
-    scores = classifier.logits(network, torch.cat([real, edited]))[:, 0]
-    return average_precision(scores.numpy(), _answers(real, edited).numpy() > 0)
+def resampled_error(scores: np.ndarray, positive: np.ndarray, seed: int = 0) -> float:
+    """The standard error of `average_precision`: its deviation over draws, with replacement, from either kind (the bootstrap)."""
+    rng = np.random.default_rng(seed)
+    kinds = [np.flatnonzero(positive == kind) for kind in (True, False)]
+    drawn = (np.concatenate([rng.choice(kind, len(kind)) for kind in kinds if len(kind)]) for _ in range(RESAMPLED))
+    return float(np.std([average_precision(scores[each], positive[each]) for each in drawn], ddof=1))
 
 
 def _answers(real: Tensor, edited: Tensor) -> Tensor:
@@ -79,6 +90,7 @@ def _detectability(e: Evaluation) -> tuple[float, dict]:
     result = detectability(fitted, judged, e.seed, e.model.device)
     return result.judged, {
         "chance": 0.5,
+        "standard_error": result.error,
         "on_those_trained_on": result.fitted,
         "masks": local_editing.masks_of(e),
         "edits_trained_on": len(fitted[0]),

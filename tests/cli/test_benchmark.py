@@ -6,9 +6,9 @@ import pytest
 
 from stylemap import checkpoint
 from stylemap.cli import running
-from stylemap.comparison import page, timing
+from stylemap.comparison import editors, page, timing
 from stylemap.errors import InputError
-from stylemap.metrics import latent_distance
+from stylemap.metrics import classifier, latent_distance
 from tests.cli.conftest import SIDE, tree
 
 WEIGHTS = "--weights IN/w.safetensors v.safetensors"
@@ -109,8 +109,9 @@ def test_mistakes_cost_nothing(refused, vectors, tmp_path, monkeypatch, flags, s
 
 
 def test_names(refused, stylemap):
-    assert "unknown verb benchmark 'speed'; known are benchmark inversion, benchmark ablation" in refused(
-        "benchmark speed"
+    assert (
+        "unknown verb benchmark 'speed'; known are benchmark inversion, benchmark editing, benchmark ablation"
+        in refused("benchmark speed")
     )
     for words in ("benchmark", "benchmark --help", "benchmark inversion --help", "benchmark ablation --help"):
         assert stylemap(words).code == 0
@@ -208,3 +209,46 @@ def test_a_training_that_fails_does_not_end_the_others(stylemap, recipe, monkeyp
 def test_ablation_mistakes_cost_nothing(refused, recipe, monkeypatch, flags, says):
     monkeypatch.setattr(running, "train", lambda *_: pytest.fail("was trained"))
     assert says in refused("benchmark ablation --out made", flags)
+
+
+EDITING = "--count 16 --edits 16 --batch-gpu 4 --perceptual-network none --device cpu --out made"
+
+
+def test_editing(stylemap, vectors, tmp_path, monkeypatch):
+    monkeypatch.setattr(classifier, "STEPS", 2)
+    before, end = page.markers("editing")
+    (tmp_path / "page.md").write_text(f"{before}\n{end}\n")
+    command = ("benchmark editing", WEIGHTS, EDITING, "--docs page.md --methods encoder in-domain:steps=1")
+    ran = stylemap(*command)
+    assert ran.code == 0 and "s an edit" in ran.out
+    found = json.loads((tmp_path / "made" / "result.json").read_text())
+    assert [row["title"] for row in found["rows"]] == ["encoder", "in-domain, 1 steps"]
+    assert {f.name for f in (tmp_path / "made").iterdir()} == {
+        "result.json",
+        "table.md",
+        "plot.png",
+        "sheet.webp",
+        "edits",
+    }
+    assert (tmp_path / "made" / "table.md").read_text() in (tmp_path / "page.md").read_text()
+    written = tree(tmp_path)
+    monkeypatch.setattr(editors, "invert", lambda *_: pytest.fail("was run again"))
+    assert stylemap(*command).code == 0
+    assert tree(tmp_path) == written
+
+
+def test_default_editors_are_those_that_the_weights_allow(stylemap, monkeypatch):
+    def stop(*_):
+        raise InputError("enough")
+
+    monkeypatch.setattr(editors, "invert", stop)
+    ran = stylemap("benchmark editing --weights IN/w.safetensors", EDITING, "--methods all")
+    assert ran.code == 2 and ran.err.splitlines()[-1] == "error: no method succeeded: enough"
+    assert "left out: method structured-noise needs weights of a vector-latent generator" in ran.err
+    ours = ["encoder", "hybrid, 50 steps", "stylemap, 1000 steps", "pivotal, 350 steps"]
+    assert [line.partition("  ")[0] for line in ran.out.splitlines()] == ours
+
+
+def test_mistakes_of_editing(stylemap):
+    ran = stylemap("benchmark editing --weights IN/w.safetensors --count 2 --out made")
+    assert (ran.code, ran.err.count("\n")) == (2, 1) and "raise --count or --edits" in ran.err

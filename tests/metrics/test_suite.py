@@ -315,7 +315,7 @@ def test_detectability_is_judged_on_pictures_that_were_not_trained_on(monkeypatc
 
     def spy(fitted, judged, *_):
         seen.extend((fitted, judged))
-        return detectability.Detectability(judged=0.25, fitted=0.75)
+        return detectability.Detectability(judged=0.25, fitted=0.75, error=0.1)
 
     monkeypatch.setattr(local_editing, "edits", recorded)
     monkeypatch.setattr(detectability, "detectability", spy)
