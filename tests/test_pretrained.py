@@ -41,7 +41,14 @@ def test_card(path):
 
 @pytest.mark.parametrize(
     ("name", "trained"),
-    [("avatars32", True), ("avatars32_stylegan2", True), ("avatars64", False), ("avatars128", False)],
+    [
+        ("avatars32", True),
+        ("avatars32_stylegan2", True),
+        ("avatars32_e4e", False),
+        ("avatars32_psp", False),
+        ("avatars64", False),
+        ("avatars128", False),
+    ],
 )
 def test_a_discriminator_is_there_if_it_was_trained(name, trained):
     """A random one would keep `--init-from` from a better start."""

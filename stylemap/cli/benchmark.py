@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from stylemap.inversion import Subject
     from stylemap.perceptual import Perceptual
 
-WEIGHTS = ["avatars32", "avatars32_stylegan2"]  # shipped, and trained on the same terms
-NAME = "inversion"  # of its place in a document
+WEIGHTS = ["avatars32", "avatars32_stylegan2", "avatars32_e4e", "avatars32_psp"]  # shipped, of the same images
+NAME, TRADEOFF_NAME = "inversion", "tradeoff"  # of its places in a document
 
 
 def inversion(parser: Parser) -> None:
@@ -51,7 +51,8 @@ def add_methods(parser: Parser) -> None:
         "--weights",
         nargs="+",
         default=WEIGHTS,
-        help="Weights of stylemaps, of a vector-latent generator, and of a sean: one of each kind at most.",
+        help="Weights of stylemaps, of a vector-latent generator, of the same with encoders by train-encoder, and of a sean: one "
+        "of each kind at most.",
     )
     flags.add(parser, "--methods")
 
@@ -69,12 +70,11 @@ class Opened(NamedTuple):
     about: dict  # for the record
 
 
-def opened(arguments: argparse.Namespace, default: "Sequence[str]", labelled: bool = False) -> Opened:
+def opened(arguments: argparse.Namespace, default: "Sequence[str]") -> Opened:
     """Weights, the methods that run on them, and the images that they have not seen.
 
     Args:
         default: the methods that "all" stands for.
-        labelled: read the labels of parts, if there are any; otherwise only if a method needs them.
     """
     from stylemap import checkpoint, datasets, devices, provenance
     from stylemap.cli import heldout
@@ -91,9 +91,7 @@ def opened(arguments: argparse.Namespace, default: "Sequence[str]", labelled: bo
     network, origin = subjects.load_perceptual(arguments.perceptual_network, arguments.weights, arguments.vgg, device)
     side = next(iter(generators.values())).model.config.resolution
     unseen = heldout.open_unseen(arguments.weights, arguments.data, side, arguments.heldout)
-    labels = None
-    if labelled or contenders.SEAN in generators:
-        labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
+    labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
     chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed, labels is not None, default)
     pictures = stream.first_images(Labelled(unseen.heldout, labels) if labels else unseen.heldout, arguments.count)
     originals, parts = pictures[..., :3].contiguous(), pictures[..., 3].contiguous() if labels else None
@@ -147,12 +145,13 @@ def notes(name: str, arguments: argparse.Namespace, opened: Opened) -> list[str]
 
 def run(arguments: argparse.Namespace) -> int:
     from stylemap.comparison import contenders, page
-    from stylemap.comparison.inversion import PLOT, SHEET, TABLE, Benchmark
+    from stylemap.comparison.inversion import PLOT, SHEET, TABLE, TRADEOFF, TRADEOFF_PLOT, Benchmark
     from stylemap.metrics import swd
     from stylemap.metrics.evaluation import Reference
 
     if arguments.docs:
         page.validate(arguments.docs, NAME)
+        page.validate(arguments.docs, TRADEOFF_NAME)
     found = opened(arguments, contenders.DEFAULT)
     training, device = found.unseen.training, next(iter(found.subjects.values())).device
     count = min(arguments.samples, len(training), swd.MOST_PICTURES)
@@ -168,6 +167,8 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.docs:
         pictures = {PLOT: "Time against error of every method", SHEET: "Reconstructions: original, then every method"}
         page.embed(arguments.docs, NAME, text, {arguments.out / file: words for file, words in pictures.items()})
+        words = {arguments.out / TRADEOFF_PLOT: "Error against latent distance, and against editability"}
+        page.embed(arguments.docs, TRADEOFF_NAME, (arguments.out / TRADEOFF).read_text(), words)
     return finish(arguments, found, rows, TABLE)
 
 

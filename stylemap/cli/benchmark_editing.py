@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.docs:
         page.validate(arguments.docs, NAME)
-    found = benchmark.opened(arguments, editing.DEFAULT, labelled=True)
+    found = benchmark.opened(arguments, editing.DEFAULT)
     side = found.originals.shape[1]
     step = editing.step_of(found.subjects.values(), side)
     planned = editing.plan(found.parts, len(found.originals), side, step, arguments.edits, arguments.seed)

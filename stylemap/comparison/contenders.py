@@ -8,8 +8,9 @@ from stylemap.errors import InputError
 from stylemap.inversion import Method, Subject, preset
 from stylemap.inversion.methods import COUNTS, Encoder, parse_setting
 
-STYLEMAP, VECTORS, SEAN = "stylemap", "vectors", "sean"  # kinds of weights
-KINDS = (STYLEMAP, VECTORS, SEAN)
+# Kinds of weights. Those of E4E and PSP have vectors as well, with an encoder of `stylemap train-encoder`.
+STYLEMAP, VECTORS, E4E, PSP, SEAN = "stylemap", "vectors", "e4e", "psp", "sean"
+KINDS = (STYLEMAP, VECTORS, E4E, PSP, SEAN)
 ALL = "all"  # stands for every default method that the weights allow
 ON_STYLEMAPS = (
     "encoder",
@@ -24,6 +25,8 @@ DEFAULT = (
     "hybrid:steps=10,50",
     "stylemap:steps=100,300,1000",
     "encoder@vectors",
+    "encoder@e4e",
+    "encoder@psp",
     "in-domain",
     "w:steps=100,300,1000",
     "w+:steps=100,300,1000",
@@ -144,12 +147,13 @@ def choose(
 def unfit(contender: Contender, subjects: Mapping[str, Subject], labelled: bool = True) -> str | None:
     """Why a contender cannot run, in one line; None if it can."""
     if contender.kind not in subjects:
+        trained = f"weights of `stylemap train-encoder --style {contender.kind}`"
         what = {
             STYLEMAP: "stylemap weights",
             VECTORS: "weights of a vector-latent generator (stylegan2 or stylegan)",
             SEAN: "weights of a sean",
         }
-        return f"method {contender.name} needs {what[contender.kind]}; add them to --weights"
+        return f"method {contender.name} needs {what.get(contender.kind, trained)}; add them to --weights"
     subject = subjects[contender.kind]
     if contender.kind == SEAN and not isinstance(contender.method, Encoder):
         return f"method {contender.name}: of a sean only the encoder finds codes; take encoder@sean"

@@ -15,7 +15,7 @@ from tqdm import tqdm
 
 from stylemap import files, images, sheets
 from stylemap.comparison import machine, quality, results, showing, timing
-from stylemap.comparison.contenders import SEAN, Contender
+from stylemap.comparison.contenders import Contender
 from stylemap.comparison.quality import Inverted
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
@@ -24,6 +24,7 @@ from stylemap.metrics.evaluation import Reference
 from stylemap.perceptual import Perceptual
 
 RESULT, TABLE, PLOT, SHEET, ROWS = "result.json", "table.md", "plot.png", "sheet.webp", "rows"
+TRADEOFF, TRADEOFF_PLOT = "tradeoff.md", "tradeoff.png"
 SHOWN = 8  # images in the sheet
 
 
@@ -62,7 +63,8 @@ class Benchmark:
             photos = images.from_uint8(self.originals)
             extras = subject.model.extras_of(self.labels)
             outcome = timing.time_method(contender, subject, photos, self.batch, self.perceptual, extras)
-            evaluation = Inverted(subject.model, self.reference, self.originals, outcome=outcome)
+            labels = None if self.labels is None else self.labels.numpy().__getitem__
+            evaluation = Inverted(subject.model, self.reference, self.originals, labels=labels, outcome=outcome)
             measures = quality.measure(evaluation)
         except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too
             return about | {"failed": next(iter(str(err).splitlines()), type(err).__name__)}
@@ -89,8 +91,8 @@ class Benchmark:
         """Hash of everything that the row depends on. It does not depend on where the weights lie."""
         weights = {kind: {**note, "given": None, "doubt": None} for kind, note in self.about["weights"].items()}
         originals = hashlib.sha256(self.originals.numpy().tobytes()).hexdigest()
-        content = [contender.settings, self.batch, self.about | {"weights": weights}, originals]
-        if contender.kind == SEAN:
+        content = [contender.settings, self.batch, self.about | {"weights": weights}, originals, quality.METRICS]
+        if self.labels is not None:
             content.append(hashlib.sha256(self.labels.numpy().tobytes()).hexdigest())
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
@@ -113,6 +115,8 @@ class Benchmark:
         results.write_json(self.out / RESULT, {**self.about, **sizes, "rows": rows, "notes": list(notes)})
         files.write_text(self.out / TABLE, text)
         files.write_bytes(self.out / PLOT, showing.plot(rows))
+        files.write_text(self.out / TRADEOFF, showing.tradeoff(rows, notes))
+        files.write_bytes(self.out / TRADEOFF_PLOT, showing.tradeoff_plot(rows))
         columns = {"original": self.originals[:SHOWN]}
         for contender in longest(chosen):
             if self.finished(contender):

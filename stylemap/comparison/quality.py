@@ -12,7 +12,7 @@ from stylemap.comparison.timing import Outcome
 from stylemap.metrics import streams
 from stylemap.metrics.evaluation import Evaluation
 
-METRICS = tuple(COLUMNS)
+METRICS = (*COLUMNS, "editability")
 
 
 @dataclass
@@ -44,4 +44,5 @@ def measure(evaluation: Inverted) -> dict:
     """name -> value, of METRICS; "reasons" says why one is None."""
     results = {name: evaluation.measure(name) for name in METRICS}
     reasons = {name: result.details["reason"] for name, result in results.items() if result.value is None}
-    return {name: result.value for name, result in results.items()} | {"reasons": reasons}
+    attributes = {"of_attributes": results["editability"].details.get("of_attributes")}
+    return {name: result.value for name, result in results.items()} | attributes | {"reasons": reasons}

@@ -62,7 +62,7 @@ def remarks(rows: list[dict], about: dict, batch: int, pictures: int, notes: Seq
         lines.append(
             f"The time does not include the mean and spread of w, which are computed once for the weights: {text}."
         )
-    for name, text in {name: text for row in done for name, text in row["reasons"].items()}.items():
+    for name, text in {name: text for row in done for name, text in row["reasons"].items() if name in COLUMNS}.items():
         brief = text.partition(", not found")[0].partition(":")[0]  # without the remedy, which the result has
         lacking = [row["title"] for row in done if name in row["reasons"]]
         whose = "" if len(lacking) == len(done) else f" for {', '.join(lacking)}"
@@ -117,6 +117,36 @@ def plot(rows: list[dict]) -> bytes:
     up = Axis("mean squared error, pixels in [-1, 1]; marks: results, line: the longest run over time", True)
     figure, (axes,) = charts.new_figure(*PLOT_SIZE)
     charts.plot(axes, "Time and error of inversion", across, up, series)
+    return charts.png(figure)
+
+
+def tradeoff(rows: list[dict], notes: Sequence[str]) -> str:
+    """Markdown: of every row the error, how far its latents lie from mapped ones, and how they answer to directions."""
+    done = [row for row in rows if "seconds" in row]
+    names = list(next((row["of_attributes"] for row in done if row["of_attributes"]), ()))
+    lines = []
+    for row in done:
+        columns = [_fixed(row["mse"], 4), _fixed(row["latent_distance"], 2), _fixed(row["editability"], 2)]
+        lines.append(
+            [row["title"], row["weights"], *columns, *(number((row["of_attributes"] or {}).get(n)) for n in names)]
+        )
+    header = ["method", "weights", "MSE ↓", "latent distance", "editability ↑", *names]
+    reasons = {row["reasons"]["editability"] for row in done if "editability" in row["reasons"]}
+    return markdown(header, lines, [*(f"Editability was not measured: {text}." for text in sorted(reasons)), *notes])
+
+
+def tradeoff_plot(rows: list[dict]) -> bytes:
+    """A PNG file: the error against the latent distance, and against editability; the rows of a method are joined."""
+    done = [row for row in rows if "seconds" in row]
+    figure, panels = charts.new_figure(*PLOT_SIZE, 1, 2)
+    for axes, (name, title) in zip(
+        panels, {"latent_distance": "Latent distance", "editability": "Editability"}.items(), strict=True
+    ):
+        series = []
+        for method in dict.fromkeys(row["name"] for row in done):
+            points = [(row["mse"], row[name]) for row in done if row["name"] == method and row[name] is not None]
+            series.append(Series(method, points, points))
+        charts.plot(axes, title, Axis("mean squared error", True), Axis(""), series, legend=name == "editability")
     return charts.png(figure)
 
 

@@ -6,7 +6,7 @@ import torch
 
 from stylemap import checkpoint, provenance
 from stylemap import perceptual as networks
-from stylemap.comparison.contenders import SEAN, STYLEMAP, VECTORS
+from stylemap.comparison.contenders import E4E, PSP, SEAN, STYLEMAP, VECTORS
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.perceptual.registry import DiscriminatorFeatures
@@ -22,7 +22,9 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
     notes: dict[str, dict] = {}
     for path in paths:
         model = checkpoint.load_any(path, device)
-        kind = STYLEMAP if model.latents.spatial else SEAN if model.config.labelled else VECTORS
+        file = checkpoint.find_file(path)
+        info = checkpoint.read_info(file)
+        kind = STYLEMAP if model.latents.spatial else SEAN if model.config.labelled else _style(info)
         if kind in subjects:
             raise InputError(
                 f"--weights {notes[kind]['given']} and {path} are both of kind {kind}; give one of each kind"
@@ -32,16 +34,22 @@ def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Sub
             raise InputError(
                 f"--weights are for images of {' and '.join(map(str, sorted(sides)))} pixels; give weights of one"
             )
-        file = checkpoint.find_file(path)
         subjects[kind] = Subject(model)
         notes[kind] = {
             "given": path,
             "sha256": provenance.sha256(file),
-            "info": checkpoint.read_info(file),
+            "info": info,
             "parameters": {name: sum(x.numel() for x in part.parameters()) for name, part in model.named_children()},
             "model": asdict(model.config),
         }
     return subjects, notes
+
+
+def _style(info: dict) -> str:
+    """The kind of weights of vectors: by the encoder, if `stylemap train-encoder` made it."""
+    encoder = info.get("encoder")
+    style = encoder.get("style") if isinstance(encoder, dict) else None
+    return style if style in (E4E, PSP) else VECTORS
 
 
 def load_perceptual(

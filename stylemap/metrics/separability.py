@@ -9,7 +9,8 @@ on samples it was not fitted to, since any labels of fewer samples than a stylem
 
 import math
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,7 +22,8 @@ from stylemap.errors import InputError
 from stylemap.metrics import classifier, streams
 from stylemap.metrics.evaluation import Evaluation
 
-QUESTIONS = {  # of drawn faces
+Question = Callable[[Mapping[str, Any]], bool]  # the attributes of a drawn face -> the answer
+QUESTIONS: dict[str, Question] = {
     "glasses": lambda a: a["glasses"],
     "hat": lambda a: a["hat"],
     "beard": lambda a: a["beard"] != "none",
@@ -81,11 +83,11 @@ def _entropy(latents: np.ndarray, logits: np.ndarray) -> float:
     return conditional_entropy(labels[judged], plane.predict(x[judged]).astype(bool))
 
 
-def _labelled(faces: Avatars, most: int, workers: int) -> tuple[Tensor, Tensor]:
+def labelled(faces: Avatars, most: int, workers: int, questions: Mapping[str, Question]) -> tuple[Tensor, Tensor]:
     """The first faces, see `classifier.reduced`, with their answers, bool [N, K]."""
     indices = range(min(most, len(faces)))
     rows = [faces.attributes(i) for i in indices]
-    answers = np.stack([[ask(row) for ask in QUESTIONS.values()] for row in rows])
+    answers = np.stack([[ask(row) for ask in questions.values()] for row in rows])
     drawn = streams.real(faces, indices, workers, "labelled faces")
     return torch.cat([classifier.reduced(x) for x in drawn]), torch.from_numpy(answers)
 
@@ -95,12 +97,12 @@ def attribute_network(e: Evaluation) -> nn.Module:
     training = e.reference.training
     if not isinstance(training, Avatars):
         raise InputError("needs images with known attributes: --data avatars")
-    return classifier.fit(*_labelled(training, LABELLED, e.reference.workers), e.seed, e.model.device)
+    return classifier.fit(*labelled(training, LABELLED, e.reference.workers, QUESTIONS), e.seed, e.model.device)
 
 
 def attribute_accuracy(e: Evaluation) -> list[float]:
     """Of the network on held-out faces, for each question."""
-    faces, answers = _labelled(e.heldout, len(e.heldout), e.reference.workers)
+    faces, answers = labelled(e.heldout, len(e.heldout), e.reference.workers, QUESTIONS)
     return ((classifier.logits(e.once(attribute_network), faces) > 0) == answers).double().mean(dim=0).tolist()
 
 

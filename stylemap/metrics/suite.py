@@ -37,6 +37,7 @@ METRICS: dict[str, Metric] = {
     "ppl_zend": Metric("ppl", "lower", VGG),
     "ppl_wend": Metric("ppl", "lower", VGG),
     "latent_distance": Metric("latent_distance", "lower"),
+    "editability": Metric("editability", "higher", "avatars"),
     "separability_z": Metric("separability", "lower", FACES),
     "separability_w": Metric("separability", "lower", FACES),
     "detectability": Metric("detectability", "lower"),

@@ -8,7 +8,7 @@ from stylemap import checkpoint
 from stylemap.cli import running
 from stylemap.comparison import editors, page, timing
 from stylemap.errors import InputError
-from stylemap.metrics import classifier, latent_distance
+from stylemap.metrics import classifier, latent_distance, separability
 from tests.cli.conftest import SIDE, tree
 
 WEIGHTS = "--weights IN/w.safetensors v.safetensors"
@@ -20,11 +20,13 @@ METHODS = "--methods encoder hybrid:steps=2 w:steps=2"
 def small(monkeypatch):
     monkeypatch.setattr(latent_distance, "DRAWS", 50)
     monkeypatch.setattr(timing, "PASSES", 1)
+    monkeypatch.setattr(classifier, "STEPS", 2)
+    monkeypatch.setattr(separability, "LABELLED", 10)
 
 
 def test_inversion(stylemap, vectors, tmp_path, monkeypatch):
-    before, end = page.markers("inversion")
-    (tmp_path / "page.md").write_text(f"# Words\n{before}\n{end}\nmore\n")
+    places = ["\n".join(page.markers(name)) for name in ("inversion", "tradeoff")]
+    (tmp_path / "page.md").write_text("\n".join(["# Words", *places, "more\n"]))
     command = ("benchmark inversion", WEIGHTS, QUICK, METHODS, "--out made --docs page.md")
     ran = stylemap(*command)
     assert ran.code == 0
@@ -37,12 +39,20 @@ def test_inversion(stylemap, vectors, tmp_path, monkeypatch):
         "table.md",
         "plot.png",
         "sheet.webp",
+        "tradeoff.md",
+        "tradeoff.png",
         "rows",
     }
+    assert [row["reasons"].get("editability") for row in found["rows"]] == [None] * 3
+    assert "| w, 2 steps | vectors |" in (tmp_path / "made" / "tradeoff.md").read_text()
     table = (tmp_path / "made" / "table.md").read_text()
     assert table in (tmp_path / "page.md").read_text() and "stylemap benchmark inversion --weights" in table
     pictures = {f.name for f in (tmp_path / "images").iterdir()}
-    assert pictures == {"comparison_inversion_plot.png", "comparison_inversion_sheet.webp"}
+    assert pictures == {
+        "comparison_inversion_plot.png",
+        "comparison_inversion_sheet.webp",
+        "comparison_tradeoff_tradeoff.png",
+    }
     # nothing is run again, and everything is the same
     monkeypatch.setattr(timing, "time_method", lambda *_: pytest.fail("was run again"))
     written = tree(tmp_path)

@@ -3,7 +3,7 @@
 import pytest
 
 from stylemap.comparison import contenders
-from stylemap.comparison.contenders import SEAN, STYLEMAP, VECTORS, choose, parse
+from stylemap.comparison.contenders import E4E, PSP, SEAN, STYLEMAP, VECTORS, choose, parse
 from stylemap.errors import InputError
 from stylemap.inversion import PRESETS, Subject
 from tests.architectures.sean import tiny as sean
@@ -12,7 +12,14 @@ from tests.inversion import tiny
 
 @pytest.fixture(scope="module")
 def subjects():
-    return {STYLEMAP: Subject(tiny.stylemaps()), VECTORS: Subject(tiny.vectors()), SEAN: Subject(sean.model())}
+    vectors = Subject(tiny.vectors())
+    return {
+        STYLEMAP: Subject(tiny.stylemaps()),
+        VECTORS: vectors,
+        E4E: vectors,
+        PSP: vectors,
+        SEAN: Subject(sean.model()),
+    }
 
 
 def test_each_number_of_steps_is_a_run():
@@ -49,7 +56,7 @@ def test_home(text, kind):
         ("w:rate=-1", "rate=-1 must be 0 or more"),
         ("w:render_noise=maybe", "render_noise=maybe must be bool"),
         ("w:space=z", "must be one of w, w\\+"),
-        ("w@pixels", "weights are of kind stylemap, vectors or sean"),
+        ("w@pixels", "weights are of kind stylemap, vectors, e4e, psp or sean"),
     ],
 )
 def test_mistakes(text, says):
@@ -60,7 +67,7 @@ def test_mistakes(text, says):
 def test_defaults_fit_all_kinds_of_weights(subjects):
     found, left_out = choose(None, subjects)
     assert left_out == []
-    assert {c.kind for c in found} == {STYLEMAP, VECTORS, SEAN}
+    assert {c.kind for c in found} == set(contenders.KINDS)
     assert {(c.name, c.steps) for c in found} >= {(n, k) for n in ("w", "w+") for k in (100, 300, 1000)}
     assert ("encoder", 0) in {(c.name, c.steps) for c in found}
 
@@ -92,7 +99,7 @@ def test_all_stands_for_the_defaults_and_leaves_no_method_out(subjects):
     assert choose(["all"], subjects) == choose(None, subjects)
     found, left_out = choose(["w-ada", "all"], {VECTORS: subjects[VECTORS]})
     assert found[0].name == "w-ada" and len(found) > 9
-    assert len(left_out) == len(contenders.ON_STYLEMAPS) + 1  # and the encoder of a sean
+    assert len(left_out) == len(contenders.ON_STYLEMAPS) + 3  # and the encoders of e4e, psp and a sean
 
 
 def test_a_pivot_follows_the_weights(subjects):
@@ -105,6 +112,7 @@ def test_a_pivot_follows_the_weights(subjects):
     [
         (["w"], [STYLEMAP], "method w needs weights of a vector-latent generator"),
         (["encoder"], [VECTORS], "method encoder needs stylemap weights"),
+        (["encoder@e4e"], [VECTORS], r"method encoder \(e4e\) needs weights of `stylemap train-encoder --style e4e`"),
         (["image2stylegan@stylemap"], [STYLEMAP], "one vector per layer"),
         (["w:steps=5", "w:steps=9,5"], [VECTORS], "w, 5 steps is given twice"),
         (["w:rate=0.1", "w"], [VECTORS], "w rate=0.1, 1000 steps and w, 1000 steps are one and the same"),

@@ -7,7 +7,7 @@ import torch
 from PIL import Image
 
 from stylemap import images, perceptual
-from stylemap.comparison import inversion, timing
+from stylemap.comparison import inversion, showing, timing
 from stylemap.comparison.contenders import SEAN, STYLEMAP, VECTORS, parse
 from stylemap.comparison.inversion import Benchmark, compared
 from stylemap.inversion import Subject
@@ -186,3 +186,21 @@ def test_the_sheet_shows_what_was_found(subjects, tmp_path):
     (contender,) = some
     found = timing.time_method(contender, subjects[STYLEMAP], images.from_uint8(one.originals), 2, one.perceptual)
     assert torch.equal(inversion._cut(one.strip(contender), tiny.SIDE), found.pictures)
+
+
+def test_the_trade_off():
+    """A row that has no number says why, and is not in the plot."""
+    measured = {"mse": 0.0123, "latent_distance": 1.5, "editability": 0.871, "reasons": {}}
+    attributes = {"smile": 0.5, "beard": 1.242}
+    rows = [
+        {"title": "w, 3 steps", "name": "w", "weights": "vectors", "seconds": 1.0, "of_attributes": attributes} | measured,
+        {"title": "x", "name": "x", "weights": "e4e", "seconds": 1.0, "of_attributes": None}
+        | measured | {"editability": None, "reasons": {"editability": "no attributes"}},
+        {"title": "y", "name": "y", "weights": "e4e", "failed": "diverged"},
+    ]  # fmt: skip
+    text = showing.tradeoff(rows, ["`the command`"])
+    assert text.splitlines()[0] == "| method | weights | MSE ↓ | latent distance | editability ↑ | smile | beard |"
+    assert "| w, 3 steps | vectors | 0.0123 | 1.50 | 0.87 | 0.5 | 1.24 |" in text
+    assert "| x | e4e | 0.0123 | 1.50 | – | – | – |" in text and "| y |" not in text
+    assert "- Editability was not measured: no attributes.\n- `the command`\n" in text
+    assert showing.tradeoff_plot(rows) == showing.tradeoff_plot(rows)

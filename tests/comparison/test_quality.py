@@ -53,8 +53,12 @@ def inverted(subject, result=None, originals=None, against=None) -> Inverted:
 
 def test_what_cannot_be_had_is_left_out_with_a_reason(subject):
     found = measure(inverted(subject, outcome(subject, 3)))
-    assert found.keys() == {*METRICS, "reasons"}
-    assert {name for name in METRICS if found[name] is None} == {"lpips", "fid_lerp"} == found["reasons"].keys()
+    assert found.keys() == {*METRICS, "of_attributes", "reasons"}
+    assert (
+        {name for name in METRICS if found[name] is None}
+        == {"lpips", "fid_lerp", "editability"}
+        == found["reasons"].keys()
+    )
     assert "VGG-16" in found["reasons"]["lpips"] and "Inception" in found["reasons"]["fid_lerp"]
 
 

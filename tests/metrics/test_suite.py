@@ -285,7 +285,7 @@ class TestEachMeasureIsItsOwn:
         assert (np.diff(values) > 1e-4 * np.abs(values[1:])).all()
 
     def test_all_but_edits(self):
-        assert suite.METRICS.keys() - DIRECTLY.keys() == {"mse_src", "mse_ref", "detectability"}
+        assert suite.METRICS.keys() - DIRECTLY.keys() == {"mse_src", "mse_ref", "detectability", "editability"}
 
     def test_edits(self):
         """Outside the mask it is the source and inside the reference, averaged over the halves."""
