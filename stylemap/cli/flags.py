@@ -132,8 +132,8 @@ SHARED: dict[str, dict] = {
         "nargs": "+",
         "default": ["all"],
         "metavar": "METHOD",
-        "help": "NAME[@stylemap|@vectors|@e4e|@psp|@sean][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number of "
-        "steps is a row. all: those of docs/comparison.md that the weights allow. Default: all.",
+        "help": "NAME[@stylemap|@vectors|@e4e|@psp|@sean][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number "
+        "of steps is a row. all: those of docs/comparison.md that the weights allow. Default: all.",
     },
     "--perceptual-network": {
         "choices": PERCEPTUAL,
