@@ -281,6 +281,7 @@ def test_history_has_the_regulariser(stylemap, vectors, tmp_path):
 
 def test_masks_and_crossover(stylemap, tmp_path):
     run = "project --method hybrid --steps 3 --photos IN/ada.png --mask IN/mask.png --film none"
+    run += " --weights IN/w.safetensors --perceptual-network none"
     assert stylemap(run, "--out hole").code == 0
     assert stylemap(run, "--out both --crossover IN/bob.png").code == 0
     assert not np.array_equal(pixels(tmp_path / "hole/ada.png"), pixels(tmp_path / "both/ada.png"))
