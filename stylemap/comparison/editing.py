@@ -273,8 +273,11 @@ def table(rows: list[dict], notes: Sequence[str]) -> str:
         line.append(number(row["seconds"]))
         for found in (row["kinds"][kind] for kind in KINDS):
             for name in MEASURES:
-                fitted = f" ({found['detectability_fitted']:.2f})" if name == "detectability" else ""
-                line.append(f"{number(found[name])} ± {number(found[f'{name}_error'], 2)}{fitted}")
+                value, error = found[name], found[f"{name}_error"]
+                if name == "detectability":
+                    line.append(f"{value:.3f} ± {error:.3f} ({found['detectability_fitted']:.2f})")
+                else:
+                    line.append(f"{number(value)} ± {number(error, 2)}")
         lines.append(line)
     return markdown(header, lines, notes)
 

@@ -162,7 +162,7 @@ def editor_of(contender: Contender, subject: Subject) -> Editor:
         return Editor("inputs exchanged", True, exchanged)
     if type(contender.method) is InDomain:
         return Editor("pasted part, diffused", False, diffused)
-    return Editor("pasted picture, fitted", False, fitted)
+    return Editor(f"pasted picture, {'fitted' if contender.steps else 'encoded'}", False, fitted)
 
 
 @torch.no_grad()
