@@ -399,3 +399,13 @@ def test_latents_of_other_weights_are_told(stylemap, vectors, tmp_path, pair, ve
 def test_latents_refusals(refused, pair, tmp_path, arguments, says):
     np.save(tmp_path / "pickled.npy", np.array([{"direction": 1}], dtype=object))
     assert says in refused("latents", arguments, "--weights v.safetensors")
+
+
+def test_pivotal_tells_what_storing_its_weights_changed(stylemap, vectors, tmp_path):
+    """The reconstruction is that of the file, and so is its error."""
+    ran = stylemap(VECTORS, "--method pivotal --set pivot_steps=2 --set statistics_samples=50")
+    assert ran.code == 0 and "the tuned weights are stored in 5 bits" in ran.out
+    note = json.loads((tmp_path / "made/ada.json").read_text())
+    assert 0 < note["rounding"] < 1e-5 and note["steps"] == 14
+    kept = latents.read(tmp_path / "made/ada.safetensors", vectors)
+    np.testing.assert_array_equal(pixels(tmp_path / "made/ada.png"), images.to_uint8(kept.image(vectors))[0].numpy())
