@@ -47,7 +47,7 @@ def test_card(path):
         ("avatars32_e4e", False),
         ("avatars32_psp", False),
         ("avatars64", False),
-        ("avatars128", False),
+        ("avatars128", True),
     ],
 )
 def test_a_discriminator_is_there_if_it_was_trained(name, trained):
