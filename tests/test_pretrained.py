@@ -46,6 +46,7 @@ def test_card(path):
         ("avatars32_stylegan2", True),
         ("avatars32_e4e", False),
         ("avatars32_psp", False),
+        ("avatars32_sean", False),
         ("avatars64", False),
         ("avatars128", True),
     ],

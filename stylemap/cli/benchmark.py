@@ -20,7 +20,13 @@ if TYPE_CHECKING:
     from stylemap.inversion import Subject
     from stylemap.perceptual import Perceptual
 
-WEIGHTS = ["avatars32", "avatars32_stylegan2", "avatars32_e4e", "avatars32_psp"]  # shipped, of the same images
+WEIGHTS = [
+    "avatars32",
+    "avatars32_stylegan2",
+    "avatars32_e4e",
+    "avatars32_psp",
+    "avatars32_sean",
+]  # shipped; the table has the images seen
 NAME, TRADEOFF_NAME = "inversion", "tradeoff"  # of its places in a document
 
 
