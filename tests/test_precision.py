@@ -146,7 +146,7 @@ def test_images_in_bfloat16_are_those_of_float32(name):
     error = (found - expected) * 127.5  # levels
     assert 0 < error.abs().mean(dim=(1, 2, 3)).max() < 0.5
     assert error.mean(dim=(2, 3)).abs().max() < 0.3  # no tint
-    assert error.abs().max() < 6
+    assert error.abs().max() < 8  # along sharp edges
     psnr = [10 * math.log10(4 / (image - x).square().mean()) for image in (expected, found)]
     assert psnr[1] == pytest.approx(psnr[0], abs=0.02)  # dB
 
