@@ -80,9 +80,8 @@ class Page:
             self.page.mouse.move(*place)
         self.page.mouse.up()
         self.settle()
-        self.page.wait_for_function(
-            "window.painted.length && !window.painted.at(-1)[0]"
-        )  # the exact one is on the screen
+        # the exact one is on the screen; a function, because the page forbids to evaluate text
+        self.page.wait_for_function("() => window.painted.length && !window.painted.at(-1)[0]")
         return self.page.evaluate("window.painted")
 
     def undo(self) -> None:

@@ -198,10 +198,13 @@ def relabelled(job: Job, edits: Sequence[Edit]) -> Tensor:
     """The reference's labels under the mask, and its code of the part (SEAN, arXiv 1911.12861, section 5)."""
     made, model = [], job.subject.model
     for edit in edits:
-        source, reference = (job.labels[i][None, None].float() for i in (edit.source, edit.reference))
-        labels = torch.where(edit.mask > 0.5, placed(reference, edit.shift, job.side), source)[:, 0].to(torch.uint8)
-        codes = [job.known[i]["latent"].to(model.device) for i in (edit.source, edit.reference)]
-        made.append(model.render_with(model.swap(*codes, GROUPS[edit.part]), model.extras_of(labels)))
+        source, reference = (
+            {"latent": job.known[i]["latent"].to(model.device), **job.extras([i])}
+            for i in (edit.source, edit.reference)
+        )
+        reference["masks"] = placed(reference["masks"], edit.shift, job.side)
+        taken = model.take(source, reference, edit.mask.to(model.device), GROUPS[edit.part])
+        made.append(model.render_with(taken["latent"], taken))
     return torch.cat(made)
 
 
