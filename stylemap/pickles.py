@@ -29,6 +29,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from stylemap import files
 from stylemap.errors import InputError, out_of_memory, quoted
 
 MOST_STEPS = 1 << 20  # of a program; the largest network pickles have some 100,000
@@ -90,6 +91,20 @@ def load(path: str | Path) -> Any:
         if out_of_memory(err):
             raise  # nothing is wrong with the file
         raise InputError(f"{path} is damaged or not a checkpoint ({type(err).__name__}); copy it again") from err
+
+
+def save(path: Path, content: Any) -> None:
+    """Write a file of torch.save, whole or not at all.
+
+    Raises:
+        InputError: the disk cannot take it.
+    """
+    with files.atomic(path) as temporary:
+        try:
+            with open(temporary, "wb") as file:  # given a path, torch writes its name into the file
+                torch.save(content, file)
+        except RuntimeError as err:  # torch's zip writer reports a full disk in its own way
+            raise OSError(0, f"writing failed, is the disk full? ({str(err).splitlines()[0]})") from err
 
 
 def content(path: str | Path) -> Any:

@@ -56,6 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from stylemap.datasets import stream, unseen
     from stylemap.metrics.heldout import score
     from stylemap.training import encoder
+    from stylemap.training.loop import due
 
     file = checkpoint.find_file(arguments.weights)
     inputs.keep_inputs([arguments.out], [file])
@@ -91,7 +92,7 @@ def run(arguments: argparse.Namespace) -> int:
             bar.update(trainer.seen - bar.n)
             sums.update(terms)
             sums["steps"] += 1
-            if trainer.seen // every > (trainer.seen - config.batch) // every:
+            if due(trainer.seen, config.batch, every):
                 steps = sums.pop("steps")
                 means = "  ".join(f"{name} {float(total) / steps:.4f}" for name, total in sums.items())
                 error = score(trainer.finished(), pictures).mse

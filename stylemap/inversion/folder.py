@@ -101,8 +101,7 @@ class ResultFolder:
         """Write the state from which these photos go on."""
         keys = [photo.key for photo in photos]
         whole = {"settings": self.state_settings, "photos": keys, "state": state.plain(), "frames": film.frames}
-        with files.atomic(self.path / STATE) as temporary:
-            torch.save(whole, temporary)
+        pickles.save(self.path / STATE, whole)
 
     def drop_state(self) -> None:
         (self.path / STATE).unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from stylemap import files, images, pickles, randomness
+from stylemap import images, pickles, randomness
 from stylemap.architectures import losses
 from stylemap.architectures.layers import EqualLinear
 from stylemap.architectures.vector.config import VectorConfig
@@ -30,6 +30,7 @@ from stylemap.errors import InputError
 from stylemap.perceptual import Perceptual
 from stylemap.randomness import Purpose
 from stylemap.training import ema
+from stylemap.training.loop import due
 
 STATES = 20  # that a training writes, about
 BETAS = (0.9, 0.99)  # of Adam
@@ -235,7 +236,7 @@ def train_encoder(
             if batch is None:
                 break
             advance(trainer.step(images.from_uint8(batch).to(trainer.model.device)))
-            if trainer.seen // every > (trainer.seen - config.batch) // every:
+            if due(trainer.seen, config.batch, every):
                 _save(trainer, file, about or {})
     _save(trainer, file, about or {})
 
@@ -244,11 +245,7 @@ def _save(trainer: EncoderTrainer, file: Path | None, about: dict) -> None:
     if not all(value.isfinite().all() for value in trainer.networks.state_dict().values()):
         raise InputError("the training has diverged: weights are not finite; lower the learning rate")
     if file is not None:
-        with (
-            files.atomic(file) as temporary,
-            open(temporary, "wb") as out,
-        ):  # given a path, torch writes its name into it
-            torch.save({"about": about, "trainer": trainer.state_dict()}, out)
+        pickles.save(file, {"about": about, "trainer": trainer.state_dict()})
 
 
 def _restore(trainer: EncoderTrainer, file: Path, about: dict) -> None:

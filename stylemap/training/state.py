@@ -20,7 +20,6 @@ from stylemap.config import TrainConfig
 from stylemap.datasets import unseen
 from stylemap.datasets.unseen import Seen, Unseen
 from stylemap.errors import InputError, out_of_memory, shortened
-from stylemap.files import atomic
 from stylemap.schema import UnknownSettings, differences
 from stylemap.training.augment import Augment
 from stylemap.training.optimizers import Networks, Optimizers
@@ -73,12 +72,7 @@ def save(run: Path, images: int, config: TrainConfig, trainee: Trainee, totals: 
         "data": unseen.to_header(trainee.seen) if trainee.seen else {},
         "totals": dict(totals or {}),
     }
-    with atomic(path(run, images)) as temporary:
-        try:
-            with open(temporary, "wb") as file:  # given a path, torch writes its name into the file
-                torch.save(content, file)
-        except RuntimeError as err:  # torch's zip writer reports a full disk in its own way
-            raise OSError(0, f"writing failed, is the disk full? ({str(err).splitlines()[0]})") from err
+    pickles.save(path(run, images), content)
 
 
 def prune(run: Path, keep: int, scores: Mapping[int, float], seen: int) -> tuple[int, set[int]]:
