@@ -7,6 +7,7 @@ import { History } from "./history.js";
 import { newEdit, withPatch, withoutPatches } from "./edit.js";
 import { isEmpty } from "./mask.js";
 import { settledCentre } from "./placement.js";
+import { nameOfStep } from "./steps.js";
 
 export const BRUSH = { least: 0.02, most: 0.4 }; // radius, in sides of the picture
 
@@ -66,10 +67,14 @@ export class Editor extends EventTarget {
     return Boolean(pictures.get(view.active)?.labels || (edit.limited && pictures.get("original")?.labels));
   }
 
-  /** @param {{commit?: boolean, since?: number}} how commit: a step of undo; since: when the person began it */
-  change(changes, { commit = true, since } = {}) {
+  /**
+   * @param {{commit?: boolean, since?: number, what?: string}} how commit: a step of undo; since: when the person began it; what:
+   *   as in `commit`
+   */
+  change(changes, { commit = true, since, what } = {}) {
     const edit = { ...this.edit, ...changes };
-    this.#step(() => (commit ? this.history.commit(edit) : this.history.show(edit)), since);
+    if (commit) this.#commit(edit, what, since);
+    else this.#step(() => this.history.show(edit), since);
   }
 
   changePatch(changes, how = {}) {
@@ -78,21 +83,26 @@ export class Editor extends EventTarget {
     this.change({ patches: withPatch(this.edit, this.view.active, { ...changes, centre }).patches }, how);
   }
 
-  /** Makes what was shown a step of undo. */
-  commit() {
-    this.#step(() => this.history.commit());
+  /** Makes what was shown a step of undo. @param {string} [what] the hand did to a mask */
+  commit(what) {
+    this.#commit(this.edit, what);
   }
 
   cancel() {
     this.#step(() => this.history.cancel());
   }
 
+  /** Answers what was undone, or null. */
   undo() {
+    const name = this.history.undoName;
     this.#step(() => this.history.undo());
+    return name;
   }
 
   redo() {
+    const name = this.history.redoName;
     this.#step(() => this.history.redo());
+    return name;
   }
 
   look(changes) {
@@ -133,6 +143,11 @@ export class Editor extends EventTarget {
 
   markSaved(edit) {
     this.saved = edit;
+  }
+
+  #commit(edit, what, since) {
+    const name = nameOfStep(this.history.settled, edit, what);
+    this.#step(() => this.history.commit(edit, name), since);
   }
 
   #step(move, since) {

@@ -3,12 +3,11 @@
 const DEPTH = 100; // a step shares all masks but one with its neighbour
 
 export class History {
-  #past = [];
-  #future = [];
-  #settled;
+  #past = []; // {value, name} before each step, and what the step is called
+  #future = []; // the same after steps that were undone
 
   constructor(value) {
-    this.#settled = this.now = value;
+    this.settled = this.now = value;
   }
 
   /** Shows a value that is not to be remembered yet: in the middle of a drag. */
@@ -16,42 +15,46 @@ export class History {
     this.now = value;
   }
 
-  /** Makes a value, by default the one shown, a step that undo comes back to. */
-  commit(value = this.now) {
+  /** Makes a value a step that undo comes back to. */
+  commit(value, name) {
     this.now = value;
-    if (value === this.#settled) return;
-    this.#past = [...this.#past, this.#settled].slice(-DEPTH);
-    this.#settled = value;
+    if (value === this.settled) return;
+    this.#past = [...this.#past, { value: this.settled, name }].slice(-DEPTH);
+    this.settled = value;
     this.#future = [];
   }
 
   /** Drops what was only shown. */
   cancel() {
-    this.now = this.#settled;
+    this.now = this.settled;
   }
 
   /** Whether what is shown is a step, and not the middle of a drag. */
   get isSettled() {
-    return this.now === this.#settled;
+    return this.now === this.settled;
   }
 
-  get canUndo() {
-    return this.#past.length > 0;
+  /** The name of the step that undo takes back, or null. */
+  get undoName() {
+    return this.#past.at(-1)?.name ?? null;
   }
 
-  get canRedo() {
-    return this.#future.length > 0;
+  get redoName() {
+    return this.#future.at(-1)?.name ?? null;
   }
 
   undo() {
-    if (!this.canUndo) return;
-    this.#future.push(this.#settled);
-    this.#settled = this.now = this.#past.pop();
+    this.#go(this.#past, this.#future);
   }
 
   redo() {
-    if (!this.canRedo) return;
-    this.#past.push(this.#settled);
-    this.#settled = this.now = this.#future.pop();
+    this.#go(this.#future, this.#past);
+  }
+
+  #go(from, to) {
+    if (from.length === 0) return;
+    const { value, name } = from.pop();
+    to.push({ value: this.settled, name });
+    this.settled = this.now = value;
   }
 }

@@ -7,7 +7,7 @@ import { forServer, newEdit, useSchema } from "./edit.js";
 import { Editor } from "./editor.js";
 import { Keeping } from "./keeping.js";
 import { Mover } from "./mover.js";
-import { clearNotice, say, showNotice } from "./notices.js";
+import { clearNotice, flash, say, showNotice } from "./notices.js";
 import { Panels } from "./panels.js";
 import { ReferencePane } from "./reference_pane.js";
 import { Rendering } from "./rendering.js";
@@ -166,6 +166,24 @@ async function saveProject() {
   });
 }
 
+function undo() {
+  const name = editor.undo();
+  if (name) flash(`Undone: ${name}`);
+}
+
+function redo() {
+  const name = editor.redo();
+  if (name) flash(`Done again: ${name}`);
+}
+
+/** A button of the history, named by the step that it would take. */
+function label(button, verb, name, keys) {
+  button.disabled = name === null;
+  const text = name?.includes("→") ? `${verb}: ${name}` : [verb, name].filter(Boolean).join(" ");
+  button.setAttribute("aria-label", text);
+  button.title = `${text} (${keys})`;
+}
+
 const compare = () => editor.look({ before: editor.view.before > 0 ? 0 : 1 });
 const soften = (step) => editor.look({ softness: Math.min(1, Math.max(0, editor.view.softness + step)) });
 const take = (tool) => (tool !== "part" || editor.knowsParts) && editor.look({ tool });
@@ -183,8 +201,8 @@ listen([
   { keys: ["0"], text: "Move the region back to its place", run: () => panels.home() },
   { keys: ["Delete", "Backspace"], text: "Clear the region", run: () => panels.clear() },
   { keys: ["x"], shown: "X", text: "Before and after", run: compare },
-  { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: () => editor.undo() },
-  { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", text: "Redo", run: () => editor.redo() },
+  { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: undo },
+  { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", text: "Redo", run: redo },
   { keys: ["s", "Ctrl+s"], shown: "S", text: "Save the result as a PNG", run: save },
   { keys: ["Shift+s", "Ctrl+Shift+s"], shown: "Shift S", text: "Save a project file", run: saveProject },
   { keys: ["?"], text: "This list", run: () => find("#help").showModal() },
@@ -206,8 +224,8 @@ find("#project-file").addEventListener("change", ({ target }) => {
   target.value = "";
   if (file) openProject(file);
 });
-find("#undo").addEventListener("click", () => editor.undo());
-find("#redo").addEventListener("click", () => editor.redo());
+find("#undo").addEventListener("click", undo);
+find("#redo").addEventListener("click", redo);
 find("#help-button").addEventListener("click", () => find("#help").showModal());
 for (const dialog of document.querySelectorAll("dialog")) {
   dialog.addEventListener("click", ({ target }) => {
@@ -218,8 +236,8 @@ for (const dialog of document.querySelectorAll("dialog")) {
 }
 
 editor.addEventListener("edit", ({ since }) => {
-  find("#undo").disabled = !editor.history.canUndo;
-  find("#redo").disabled = !editor.history.canRedo;
+  label(find("#undo"), "Undo", editor.history.undoName, "Ctrl+Z");
+  label(find("#redo"), "Redo", editor.history.redoName, "Ctrl+Shift+Z");
   if (editor.edit !== asked.edit || asked.preview) refresh(since); // the end of a drag may change nothing any more
 });
 editor.addEventListener("edit", () => editor.isUnsaved && keeping.keep(editor.edit));

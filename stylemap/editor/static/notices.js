@@ -1,8 +1,11 @@
-/** One line at the top for what went wrong or what one should know, and one for screen readers. */
+/** One line at the top for what went wrong or what one should know, one for screen readers, and one that shows for a moment. */
 
 const STAYS_MS = 12_000;
+const FLASH_MS = 2500;
 const notice = document.querySelector("#notice");
+const flashed = document.querySelector("#flash");
 let leaving;
+let fading;
 
 notice.querySelector("button").addEventListener("click", clearNotice);
 
@@ -31,4 +34,13 @@ function leaveLater() {
 
 export function say(text) {
   document.querySelector("#status").textContent = text;
+}
+
+/** Tells what was done, where it may be out of sight. */
+export function flash(text) {
+  say(text);
+  clearTimeout(fading);
+  flashed.textContent = text;
+  flashed.hidden = false;
+  fading = setTimeout(() => (flashed.hidden = true), FLASH_MS);
 }

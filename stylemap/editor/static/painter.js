@@ -4,6 +4,7 @@ import { emptyMask, paintBox, paintStroke, togglePart } from "./mask.js";
 import { drawRing } from "./stage.js";
 
 const BUTTONS = { left: 0, right: 2 };
+const STEPS = { brush: "brush stroke", eraser: "eraser stroke", box: "box", part: "part" }; // for undo
 
 export class Painter {
   /**
@@ -136,8 +137,9 @@ export class Painter {
 
   #end() {
     if (!this.stroke) return;
+    const { tool, erase } = this.stroke;
     this.stroke = null;
-    this.editor.commit();
+    this.editor.commit(erase && tool === "brush" ? STEPS.eraser : STEPS[tool]);
   }
 
   #abandon() {

@@ -4,7 +4,7 @@ import { rangeOf, withoutPushes } from "./edit.js";
 import { BRUSH } from "./editor.js";
 import { isEmpty } from "./mask.js";
 import { nextScale } from "./placement.js";
-import { find, onSlide, radioGroup } from "./widgets.js";
+import { find, onSlide, percent, pixels, radioGroup, signed } from "./widgets.js";
 
 const MOST = 3; // standard deviations, at the ends of a direction's slider
 const PART = "Part: click an eye, the hair … (P)";
@@ -55,10 +55,10 @@ export class Panels {
 
   #wireBlending() {
     const { editor } = this;
-    const feather = find("#feather");
+    const slider = find("#feather");
     const [least, most] = rangeOf("patches", "feather");
-    [feather.min, feather.max, feather.step] = [least, Math.min(editor.side / 4, most), editor.side / 64];
-    onSlide(feather, editor, (pixels, how) => editor.changePatch({ feather: pixels }, how));
+    [slider.min, slider.max, slider.step] = [least, Math.min(editor.side / 4, most), editor.side / 64];
+    onSlide(slider, editor, (feather, how) => editor.changePatch({ feather }, how));
     find("#hard").addEventListener("change", ({ target }) => editor.changePatch({ hard: target.checked }));
     this.#wireLayers();
     const space = find("#blending [role=radiogroup]");
@@ -119,10 +119,10 @@ export class Panels {
   #refresh() {
     const { edit, patch, view, isPainted } = this.editor;
     find("#region").disabled = !isPainted;
-    setSlider(find("#strength"), patch.strength, `${Math.round(100 * patch.strength)} %`);
-    find("#scale").textContent = `${Math.round(100 * patch.scale)} %`;
+    setSlider(find("#strength"), patch.strength, percent(patch.strength));
+    find("#scale").textContent = percent(patch.scale);
     find("#flip").setAttribute("aria-pressed", patch.flip);
-    setSlider(find("#feather"), patch.feather, `${Number(patch.feather.toFixed(1))} px`);
+    setSlider(find("#feather"), patch.feather, pixels(patch.feather));
     find("#feather").disabled = find("#hard").disabled = !isPainted;
     find("#hard").checked = patch.hard;
     const [from, end] = patch.layers ?? [0, this.editor.info.layers];
@@ -147,7 +147,7 @@ export class Panels {
         input.min = -input.max;
       }
       input.value = amount;
-      value.textContent = `${amount > 0 ? "+" : ""}${Number(amount.toFixed(1))}`;
+      value.textContent = signed(amount);
     }
     this.markLimited(({ dataset }) => (dataset.limited === "true") === limited);
     find("#selection-hint").hidden = !limited || !isEmpty(selection);

@@ -96,7 +96,7 @@ export class ReferencePane {
       button.textContent = PLAIN[name] ?? name;
       button.addEventListener("click", () => {
         const mask = this.editor.patch.mask ?? emptyMask(this.editor.side);
-        this.editor.changePatch({ mask: togglePart(mask, this.picture.labels, ids) });
+        this.editor.changePatch({ mask: togglePart(mask, this.picture.labels, ids) }, { what: PLAIN[name] ?? name });
       });
       return { button, ids };
     });

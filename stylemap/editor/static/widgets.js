@@ -2,6 +2,10 @@
 
 export const find = (selector) => document.querySelector(selector);
 
+export const percent = (share) => `${Math.round(100 * share)} %`;
+export const pixels = (count) => `${Number(count.toFixed(1))} px`;
+export const signed = (amount) => `${amount > 0 ? "+" : ""}${Number(amount.toFixed(1))}`;
+
 export function iconButton(icon, label) {
   const button = document.createElement("button");
   button.className = "icon";
