@@ -33,7 +33,7 @@ NAME, TRADEOFF_NAME = "inversion", "tradeoff"  # of its places in a document
 def inversion(parser: Parser) -> None:
     """Invert the same held-out images by every method, and compare time, error and quality. Writes result.json, a table, a plot
     and a sheet. If you run the same command again, it runs only what is missing. Exit code 1 if a method failed.
-    docs/comparison.md says more."""
+    docs/comparing.md says more."""
     flags.add(parser, "--count", default=16, help="Number of held-out images to invert, or all if there are fewer.")
     add_methods(parser)
     flags.add_out_folder(parser)

@@ -13,7 +13,7 @@ NAME = "editing"  # of its place in a document
 def editing(parser: Parser) -> None:
     """Put the same parts of the same held-out images into others by every method, in place and moved, and compare errors inside
     and outside the mask, and how well a classifier tells the edits from real images. Writes result.json, a table, a plot and a
-    sheet. If you run the same command again, it runs only what is missing. Exit code 1 if a method failed. docs/comparison.md
+    sheet. If you run the same command again, it runs only what is missing. Exit code 1 if a method failed. docs/comparing.md
     says more."""
     flags.add(parser, "--count", default=64, help="Number of held-out images to edit, or all if there are fewer.")
     parser.add_argument(
