@@ -37,10 +37,22 @@ def inversion(parser: Parser) -> None:
     flags.add(parser, "--count", default=16, help="Number of held-out images to invert, or all if there are fewer.")
     add_methods(parser)
     flags.add_out_folder(parser)
-    flags.add(parser, "--batch-gpu", "--seed", "--perceptual-network", "--vgg", "--inception")
+    add_perceptual(parser)
+    flags.add(parser, "--batch-gpu", "--seed", "--vgg", "--inception")
     flags.add(parser, "--samples", type=whole(1, flags.MOST_IMAGES), default=500)
     flags.add(parser, "--device", "--docs")
     parser.set_defaults(run=run)
+
+
+def add_perceptual(parser: Parser) -> None:
+    """The network of all methods, which should not have trained with a generator of one of them."""
+    flags.add(
+        parser,
+        "--perceptual-network",
+        choices=(*flags.PERCEPTUAL, "classifier"),
+        help="Network that compares images. classifier learns the attributes of drawn faces first. auto takes lpips if VGG-16 is "
+        "found, then classifier for drawn faces; else the discriminator if the weights have one, else random weights.",
+    )
 
 
 def add_methods(parser: Parser) -> None:
@@ -94,9 +106,11 @@ def opened(arguments: argparse.Namespace, default: "Sequence[str]") -> Opened:
             contenders.parse(spec)
     device = devices.pick(arguments.device)
     generators, weights = subjects.open_subjects(arguments.weights, device)
-    network, origin = subjects.load_perceptual(arguments.perceptual_network, arguments.weights, arguments.vgg, device)
     side = next(iter(generators.values())).model.config.resolution
     unseen = heldout.open_unseen(arguments.weights, arguments.data, side, arguments.heldout)
+    network, origin = subjects.load_perceptual(
+        arguments.perceptual_network, arguments.weights, arguments.vgg, device, unseen.training, arguments.seed
+    )
     labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
     chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed, labels is not None, default)
     pictures = stream.first_images(Labelled(unseen.heldout, labels) if labels else unseen.heldout, arguments.count)

@@ -25,7 +25,8 @@ def editing(parser: Parser) -> None:
     )
     benchmark.add_methods(parser)
     flags.add_out_folder(parser)
-    flags.add(parser, "--batch-gpu", "--seed", "--perceptual-network", "--vgg", "--device", "--docs")
+    benchmark.add_perceptual(parser)
+    flags.add(parser, "--batch-gpu", "--seed", "--vgg", "--device", "--docs")
     parser.set_defaults(run=run, inception=None)
 
 

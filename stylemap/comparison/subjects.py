@@ -6,10 +6,13 @@ import torch
 
 from stylemap import checkpoint, provenance
 from stylemap import perceptual as networks
+from stylemap.comparison import judge
 from stylemap.comparison.contenders import E4E, PSP, SEAN, STYLEMAP, VECTORS
+from stylemap.datasets import Avatars, Dataset
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.perceptual.registry import DiscriminatorFeatures
+from stylemap.published import VGG
 
 
 def open_subjects(paths: list[str], device: torch.device) -> tuple[dict[str, Subject], dict[str, dict]]:
@@ -53,9 +56,26 @@ def _style(info: dict) -> str:
 
 
 def load_perceptual(
-    name: str, weights: list[str], vgg: str | None, device: torch.device
+    name: str, weights: list[str], vgg: str | None, device: torch.device, faces: Dataset, seed: int = 0
 ) -> tuple[networks.Perceptual, dict]:
-    """One network for all methods, and where it comes from. The discriminator is that of the first weights that have one."""
+    """One network for all methods, and where it comes from.
+
+    Args:
+        name: of `perceptual.NAMES`, or `judge.NAME`. "auto" is VGG-16 if its weights are found, then the classifier for drawn
+            faces, then what it is elsewhere. The discriminator is that of the first weights that have one.
+        faces: training images.
+        seed: of the classifier.
+
+    Raises:
+        InputError: as of `perceptual.load`; a classifier of images that are not drawn faces.
+    """
+    if name == "auto" and isinstance(faces, Avatars) and not vgg and not VGG.path(None).is_file():
+        name = judge.NAME
+    if name == judge.NAME:
+        if not isinstance(faces, Avatars):
+            raise InputError(f"perceptual network {name}: it learns from drawn faces; take another for other images")
+        network = judge.of_drawn_faces(faces, seed, device)
+        return network, network.origin
     holder = next(filter(checkpoint.holds_discriminator, weights), None)
     network = networks.load(name, device, vgg, holder)
     if not isinstance(network, DiscriminatorFeatures):

@@ -1,5 +1,6 @@
 """What every perceptual network can do."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
@@ -34,6 +35,26 @@ class Perceptual(ABC):
         """How different two images look. [N, 3, H, W] twice -> [N]; 0 for equal images."""
         pairs = zip(self.maps(a), self.maps(b), strict=True)
         return torch.stack([(x - y).square().sum(dim=1).mean(dim=(1, 2)) for x, y in pairs]).sum(dim=0)
+
+
+class BlockFeatures(Perceptual):
+    """The features of the blocks of a network that is not VGG-16."""
+
+    @abstractmethod
+    def blocks(self, images: Tensor) -> list[Tensor]:
+        """[N, C, h, w] after each block, finest first."""
+
+    @in_float32
+    def maps(self, images: Tensor) -> list[Tensor]:
+        blocks = self.blocks(images)
+        return [unit(x) / math.sqrt(len(blocks)) for x in blocks]
+
+    @in_float32
+    def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
+        """In place of a layer of VGG-16, the block that sees the image at the same side, or the last block."""
+        blocks = self.blocks(images)
+        numbers = [int(layer.removeprefix("conv").partition("_")[0]) for layer in layers]
+        return [blocks[min(number, len(blocks)) - 1] for number in numbers]
 
 
 def unit(x: Tensor) -> Tensor:

@@ -18,15 +18,14 @@ from stylemap.architectures.discriminator import Discriminator
 from stylemap.config import LossConfig
 from stylemap.errors import InputError
 from stylemap.perceptual import vgg as vgg16
-from stylemap.perceptual.network import Perceptual, unit
+from stylemap.perceptual.network import BlockFeatures, Perceptual
 from stylemap.perceptual.vgg import PROJECTED_SIDE
-from stylemap.precision import in_float32
 
 Device = str | torch.device
 Distance = Callable[[Tensor, Tensor], Tensor]  # images [N, 3, H, W] in [-1, 1], twice -> [N]
 
 
-class DiscriminatorFeatures(Perceptual):
+class DiscriminatorFeatures(BlockFeatures):
     """The features of a discriminator's blocks: feature matching, without a download (Larsen et al., arXiv 1512.09300)."""
 
     origin = {"network": "discriminator", "stand_in": "discriminator instead of VGG-16"}
@@ -34,17 +33,8 @@ class DiscriminatorFeatures(Perceptual):
     def __init__(self, discriminator: Discriminator):
         self.discriminator = discriminator
 
-    @in_float32
-    def maps(self, images: Tensor) -> list[Tensor]:
-        blocks = self.discriminator.features(images)
-        return [unit(x) / math.sqrt(len(blocks)) for x in blocks]
-
-    @in_float32
-    def activations(self, images: Tensor, layers: Sequence[str]) -> list[Tensor]:
-        """In place of a layer of VGG-16, the block that sees the image at the same side, or the last block."""
-        blocks = self.discriminator.features(images)
-        numbers = [int(layer.removeprefix("conv").partition("_")[0]) for layer in layers]
-        return [blocks[min(number, len(blocks)) - 1] for number in numbers]
+    def blocks(self, images: Tensor) -> list[Tensor]:
+        return self.discriminator.features(images)
 
 
 class Pixels(Perceptual):
