@@ -35,11 +35,19 @@ _lock = threading.Lock()  # of threads that need the kernels at once, one builds
 def functions() -> dict | None:
     """The kernel of upfirdn2d for each type; None where they cannot be built, kept or loaded, after a warning the first time."""
     with _lock:
-        return _functions()
+        found = _functions()
+    return found if isinstance(found, dict) else None
+
+
+def fault() -> str | None:
+    """Why there are no kernels, as the compiler or the system says it; None: there are."""
+    with _lock:
+        found = _functions()
+    return found if isinstance(found, str) else None
 
 
 @functools.cache
-def _functions() -> dict | None:
+def _functions() -> dict | str:
     try:
         library = ctypes.CDLL(str(_build()))
     # RuntimeError: there is no home folder
@@ -47,7 +55,7 @@ def _functions() -> dict | None:
         said = brief(err.stderr if isinstance(err, subprocess.CalledProcessError) else err)
         if _is_news(f"{type(err).__name__} {_compiler()}", said):
             warnings.warn(f"no kernels for this CPU, so PyTorch's operations serve: {said}", Note, stacklevel=2)
-        return None
+        return said
     found = {dtype: getattr(library, f"upfirdn2d_{str(dtype).removeprefix('torch.')}") for dtype in TYPES}
     for function in found.values():
         function.argtypes, function.restype = _SIGNATURE, None

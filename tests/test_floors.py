@@ -28,6 +28,7 @@ FLOORS = """
     familiarity inversion metrics project
     editor training
     comparison
+    diagnosis
     cli
     __main__
 """

@@ -13,7 +13,6 @@ from stylemap import files
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.preparing import Bar
-from stylemap.cli.values import OutputFile
 from stylemap.config import ModelConfig
 from stylemap.errors import InputError
 
@@ -40,10 +39,7 @@ def check(parser: Parser) -> None:
     else 2."""
     parser.add_argument("source", metavar="SOURCE", help="Folder, zip or LMDB of images.")
     flags.add(parser, "--resolution", help="Side in pixels to train at.")
-    parser.add_argument(
-        "--json", type=OutputFile(".json"), metavar="FILE", help="Also write the whole report to this file, as JSON."
-    )
-    flags.add(parser, "--workers")
+    flags.add(parser, "--json", "--workers")
     parser.set_defaults(run=run)
 
 

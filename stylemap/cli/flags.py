@@ -142,6 +142,11 @@ SHARED: dict[str, dict] = {
         "one, else random weights.",
     },
     # what is written
+    "--json": {
+        "type": OutputFile(".json"),
+        "metavar": "FILE",
+        "help": "Also write the whole report to this file, as JSON.",
+    },
     "--enlarge": {
         "type": whole(1, MOST_ENLARGED),
         "metavar": "TIMES",

@@ -65,6 +65,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "import": Verb("import_weights:import_weights", "convert weights of other programs"),
     },
     "Set up": {
+        "doctor": Verb("doctor:doctor", "check this installation, for you and for bug reports"),
         "weights list": Verb("weights:listing", "show published files that some verbs need"),
         "weights verify": Verb("weights:verify", "compare those that are here with their SHA-256"),
         "weights pull": Verb("weights:pull", "fetch one of them"),
