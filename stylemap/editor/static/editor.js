@@ -10,6 +10,7 @@ import { settledCentre } from "./placement.js";
 import { nameOfStep } from "./steps.js";
 
 export const BRUSH = { least: 0.02, most: 0.4 }; // radius, in sides of the picture
+export const TOLERANCE = { least: 1, most: 60 }; // of the wand, in CIELAB
 
 export class Editor extends EventTarget {
   constructor(info) {
@@ -23,6 +24,7 @@ export class Editor extends EventTarget {
       tool: "brush",
       radius: 0.1, // of the brush, in sides of the picture
       softness: 0.5,
+      tolerance: 12, // of the wand
       before: 0, // share of the result that is covered by the original
       beforeIs: "photo",
     };
@@ -110,8 +112,10 @@ export class Editor extends EventTarget {
     this.#fire("view");
   }
 
+  /** Of the brush its radius, of the wand its tolerance. */
   resizeBrush(factor) {
-    this.look({ radius: Math.min(BRUSH.most, Math.max(BRUSH.least, this.view.radius * factor)) });
+    const [name, { least, most }] = this.view.tool === "wand" ? ["tolerance", TOLERANCE] : ["radius", BRUSH];
+    this.look({ [name]: Math.min(most, Math.max(least, this.view[name] * factor)) });
   }
 
   setPicture(slot, picture) {

@@ -124,7 +124,7 @@ export function channelOf(picture, side, channel) {
 }
 
 /** Of a canvas off the page. Unlike an OffscreenCanvas it encodes at once, without a promise. */
-function blank(side) {
+export function blank(side) {
   const canvas = document.createElement("canvas");
   canvas.width = canvas.height = side;
   return canvas.getContext("2d", { willReadFrequently: true });

@@ -1,10 +1,14 @@
 /** Painting a mask on a stage with the chosen tool: by mouse, finger, pen or keyboard. */
 
-import { emptyMask, paintBox, paintStroke, togglePart } from "./mask.js";
+import { Lasso } from "./lasso.js";
+import { emptyMask, isEmpty, paintBox, paintStroke, togglePart } from "./mask.js";
+import { flash } from "./notices.js";
+import { lay, polygon, similar, soften } from "./selecting.js";
 import { drawRing } from "./stage.js";
 
 const BUTTONS = { left: 0, right: 2 };
-const STEPS = { brush: "brush stroke", eraser: "eraser stroke", box: "box", part: "part" }; // for undo
+// Tools that paint, and what undo calls what they do.
+export const STEPS = { brush: "brush stroke", eraser: "eraser stroke", box: "box", lasso: "lasso", wand: "wand", part: "part" };
 
 export class Painter {
   /**
@@ -15,19 +19,23 @@ export class Painter {
     Object.assign(this, { editor, stage, target });
     this.cursor = null; // {x, y, visible by} where the brush is
     this.stroke = null; // what is being painted: {from, base, erase, tool}
+    this.lasso = null; // the polygon that is not closed yet
     const { overlay } = stage;
     overlay.addEventListener("pointermove", (event) => event.isPrimary && this.#point(event)); // first: a stroke begins there
     stage.listen({
       down: (event) => this.#down(event),
       move: (event) => this.#draw(event),
-      up: () => this.#end(),
-      cancel: () => this.#abandon(),
+      up: () => (this.lasso ? this.#release() : this.#end()),
+      cancel: () => (this.lasso ? this.#keepLasso(this.lasso.cancel()) : this.#abandon()),
     });
     overlay.addEventListener("pointerleave", () => this.#leave());
     overlay.addEventListener("contextmenu", (event) => event.preventDefault());
     overlay.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
     overlay.addEventListener("keydown", (event) => this.#key(event));
     overlay.addEventListener("blur", () => this.#leave());
+    overlay.addEventListener("dblclick", () => this.lasso && this.#close());
+    const isOver = () => this.lasso && (editor.view.tool !== "lasso" || this.lasso.picture !== target.picture());
+    for (const name of ["view", "pictures"]) editor.addEventListener(name, () => isOver() && this.#keepLasso(false));
   }
 
   get painting() {
@@ -36,6 +44,7 @@ export class Painter {
 
   draw(context, scale) {
     const { tool } = this.editor.view;
+    if (this.lasso) this.lasso.draw(context, scale, this.cursor);
     if (!this.target.enabled() || !this.cursor) return;
     const [x, y] = [this.cursor.x * scale, this.cursor.y * scale];
     if (tool === "brush" || tool === "eraser") drawRing(context, x, y, this.editor.brush.radius * scale);
@@ -45,7 +54,9 @@ export class Painter {
   #down(event) {
     if (!this.target.enabled() || !Object.values(BUTTONS).includes(event.button) || this.stroke) return false;
     this.cursor = this.stage.pointOf(event);
-    this.#begin(this.cursor, event.altKey || event.button === BUTTONS.right, event.timeStamp);
+    const erase = event.altKey || event.button === BUTTONS.right;
+    if (this.editor.view.tool === "lasso") this.#press(erase);
+    else this.#begin(this.cursor, erase, event.timeStamp);
     return true;
   }
 
@@ -55,10 +66,11 @@ export class Painter {
   }
 
   #draw(event) {
-    if (!this.stroke) return;
     // A fast hand moves several times in a frame: all of the way is painted, the picture asked for once.
     const way = event.getCoalescedEvents?.() ?? [];
-    this.#to(way.length > 1 ? way.map((e) => this.stage.pointOf(e)) : [this.cursor], event.timeStamp);
+    const points = way.length > 1 ? way.map((e) => this.stage.pointOf(e)) : [this.cursor];
+    if (this.lasso) this.lasso.drag(points, this.#pixel);
+    else if (this.stroke) this.#to(points, event.timeStamp);
   }
 
   #leave() {
@@ -85,12 +97,12 @@ export class Painter {
       if (this.stroke) this.#to([this.cursor], event.timeStamp);
     } else if (event.key === " ") {
       this.cursor ??= { x: side / 2, y: side / 2, byKeyboard: true };
-      // A box has two corners: the first space sets one, the second the other.
-      if (this.stroke) this.#end();
-      else this.#begin(this.cursor, event.altKey, event.timeStamp);
-      if (this.stroke && this.stroke.tool !== "box") this.#end();
+      this.#space(event);
     } else if (event.key === "Escape" && this.stroke) {
       this.#abandon();
+    } else if (this.lasso && ["Enter", "Escape", "Backspace"].includes(event.key)) {
+      if (event.key === "Enter") this.#close();
+      else this.#keepLasso(event.key === "Backspace" && this.lasso.back());
     } else {
       return;
     }
@@ -99,10 +111,22 @@ export class Painter {
     this.stage.redraw();
   }
 
+  /** A box has two corners: the first space sets one, the second the other. A lasso has many. */
+  #space({ altKey, timeStamp }) {
+    if (this.editor.view.tool === "lasso") {
+      this.#press(altKey);
+      this.#release();
+      return;
+    }
+    if (this.stroke) this.#end();
+    else this.#begin(this.cursor, altKey, timeStamp);
+    if (this.stroke && this.stroke.tool !== "box") this.#end();
+  }
+
   #begin(from, eraseInstead, since) {
     const { tool } = this.editor.view;
     const base = this.target.mask() ?? emptyMask(this.editor.side);
-    this.stroke = { from, base, tool, erase: eraseInstead || tool === "eraser" };
+    this.stroke = { from, base, tool, erase: eraseInstead || tool === "eraser", region: emptyMask(this.editor.side) };
     if (tool === "part") this.#takePart(from, since);
     else this.#to([from], since);
   }
@@ -112,7 +136,9 @@ export class Painter {
     const { side, brush } = this.editor;
     if (tool === "part") return;
     let mask = base;
-    if (tool === "box") {
+    if (tool === "wand") {
+      mask = this.#similar(points);
+    } else if (tool === "box") {
       mask = paintBox(base, side, from, points.at(-1), erase);
     } else {
       let last = from;
@@ -123,6 +149,49 @@ export class Painter {
       Object.assign(this.stroke, { base: mask, from: last });
     }
     this.target.set(mask, { commit: false, since });
+  }
+
+  /** What has the colours that the wand has touched, over what there was. */
+  #similar(points) {
+    const { stroke } = this;
+    const { side, view } = this.editor;
+    const row = (y) => Math.min(side - 1, Math.max(0, Math.floor(y)));
+    for (const { x, y } of points) {
+      const i = row(y) * side + row(x);
+      if (!stroke.region[i]) stroke.region = lay(stroke.region, similar(this.target.picture().photo, side, i, view.tolerance));
+    }
+    return lay(stroke.base, soften(stroke.region, side, view.softness), stroke.erase);
+  }
+
+  /** CSS pixels of a pixel of the picture. */
+  get #pixel() {
+    return this.stage.element.clientWidth / this.editor.side;
+  }
+
+  #press(erase) {
+    this.lasso ??= new Lasso(erase, this.target.picture());
+    this.lasso.press(this.cursor, this.#pixel);
+  }
+
+  #release() {
+    if (this.lasso.release()) this.#close();
+    else if (this.lasso.points.length === 1) flash("Click around it. Enter or the first corner closes the lasso.");
+    this.stage.redraw();
+  }
+
+  #close() {
+    const { points, erase } = this.lasso;
+    const { side, view } = this.editor;
+    this.#keepLasso(false);
+    const region = polygon(points, side);
+    if (isEmpty(region)) return;
+    const mask = lay(this.target.mask() ?? emptyMask(side), soften(region, side, view.softness), erase);
+    this.target.set(mask, { what: STEPS.lasso });
+  }
+
+  #keepLasso(isKept) {
+    if (!isKept) this.lasso = null;
+    this.stage.redraw();
   }
 
   #takePart({ x, y }, since) {

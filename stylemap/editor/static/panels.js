@@ -1,7 +1,7 @@
 /** The panel and the tool bar: strength, scale, flip, directions, blending, tools. */
 
 import { rangeOf, withoutPushes } from "./edit.js";
-import { BRUSH } from "./editor.js";
+import { BRUSH, TOLERANCE } from "./editor.js";
 import { isEmpty } from "./mask.js";
 import { nextScale } from "./placement.js";
 import { find, onSlide, percent, pixels, radioGroup, signed } from "./widgets.js";
@@ -84,6 +84,8 @@ export class Panels {
     const { editor } = this;
     this.markTool = radioGroup(find("#tools"), ({ dataset }) => editor.look({ tool: dataset.tool }));
     [find("#size").min, find("#size").max] = [100 * BRUSH.least, 100 * BRUSH.most];
+    [find("#tolerance").min, find("#tolerance").max] = [TOLERANCE.least, TOLERANCE.most];
+    find("#tolerance").addEventListener("input", ({ target }) => editor.look({ tolerance: +target.value }));
     find("#size").addEventListener("input", ({ target }) => editor.look({ radius: target.value / 100 }));
     find("#softness").addEventListener("input", ({ target }) => editor.look({ softness: target.value / 100 }));
     find("#adjust").addEventListener("click", () => this.toggleSheet());
@@ -135,6 +137,9 @@ export class Panels {
     part.disabled = !this.editor.knowsParts;
     part.title = part.disabled ? "The parts of this image are not known. Take the brush." : PART;
     find("#size").value = Math.round(100 * view.radius);
+    find("#tolerance").value = Math.round(view.tolerance);
+    find("#tolerance").parentElement.hidden = view.tool !== "wand";
+    find("#size").parentElement.hidden = view.tool === "wand";
     find("#softness").value = Math.round(100 * view.softness);
     this.#refreshDirections(edit);
   }

@@ -10,6 +10,8 @@ const HINTS = {
   brush: "Paint here what the result should get.",
   eraser: "Nothing painted yet: take the brush.",
   box: "Draw a box around what the result should get.",
+  lasso: "Draw around what the result should get.",
+  wand: "Click a colour that the result should get.",
   part: "Click a part: an eye, the hair …",
   partless: "No part labels for this image: take the brush.",
   move: "Paint a region first, then drag it.",

@@ -2,11 +2,10 @@
 
 import { Comparison } from "./compare.js";
 import { isEmpty } from "./mask.js";
-import { Painter } from "./painter.js";
+import { Painter, STEPS } from "./painter.js";
 import { matrixOf, nextScale } from "./placement.js";
 import { AMBER, Stage, drawOutline, drawVeil } from "./stage.js";
 
-const PAINTING = ["brush", "eraser", "box", "part"];
 const ARROWS = { ArrowLeft: [0, -1], ArrowRight: [0, 1], ArrowUp: [-1, 0], ArrowDown: [1, 0] }; // down, right
 
 export class ResultPane {
@@ -35,7 +34,7 @@ export class ResultPane {
 
   /** Whether the pointer paints where sliders work, rather than moves regions. */
   #selects() {
-    return this.editor.edit.limited && PAINTING.includes(this.editor.view.tool);
+    return this.editor.edit.limited && this.editor.view.tool in STEPS;
   }
 
   /** Whether a press takes hold of a region; the one under the pointer becomes the active one. */

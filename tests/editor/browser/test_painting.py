@@ -184,7 +184,7 @@ def test_part_is_off_where_no_parts_are_known(editor, photo):
     editor.press("p")
     assert brush.get_attribute("aria-checked") == "true"
     brush.focus()
-    for _ in range(3):
+    for _ in range(5):
         editor.press("ArrowRight")
     assert editor.page.get_attribute("#tools [data-tool=move]", "aria-checked") == "true", "the arrows pass it by"
     editor.click("[data-slot='0']")
