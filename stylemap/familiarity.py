@@ -1,9 +1,8 @@
-"""Whether weights can draw a photo. One of another kind than the training images is reconstructed as something else.
+"""Whether weights can draw a photo, and where not. A photo of another kind than the training images is drawn as something else.
 
-The measure is the mean squared error of the reconstruction G(E(x)), pixels in [-1, 1], compared with that of images like the
-training images that the weights did not see. A remark says when it is `FACTOR` times as large. With three weights of drawn faces
-(`avatars32`, `avatars32_stylegan2`, 64 px after 16,000 images) the error of 1 in 100 held-out faces is 2.0 to 2.3 times the
-mean, and that of 9 in 10 photos more than 2.7 times, of noise more than 16 times.
+The measure is the mean squared error of the reconstruction G(E(x)), pixels in [-1, 1], over that of images like the training
+images that the weights did not see. `WELL` and `FACTOR` split it into three `WORDS`. `LOCAL` does it for places, with the squared
+error around each pixel. docs/local_editing.md has what the thresholds were measured on.
 """
 
 import math
@@ -12,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -22,7 +23,10 @@ from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.editing import motion
 from stylemap.errors import Note
 
-FACTOR = 2.5
+WORDS = ("well drawn", "roughly drawn", "not known to these weights")
+WELL, FACTOR = 1.5, 2.5  # times the usual error: the first word up to here, the second up to here
+LOCAL = 8.0  # times the usual error: a place is drawn badly from here on
+AROUND = 1 / 32  # of the side: sigma of the blur of squared errors
 MOST = 32  # images that are measured where the weights' file says nothing; their mean is right to a tenth
 PIXELS = 4 * 256**2  # of them together, for the time it takes
 NOTES = {"heldout_mse": "held-out images", "samples_mse": "its own samples"}  # in a weights file: what the error is of
@@ -40,14 +44,33 @@ class Familiarity:
         """Whether a reconstruction with this mean squared error is of an image of that kind."""
         return not error > FACTOR * self.usual  # NaN is not: diverged weights make it of every image
 
-    def remark(self, name: str, error: float) -> str | None:
-        """A line for the user if the weights cannot draw the image of that name."""
-        if self.knows(error):
-            return None
-        return (
-            f"{self.weights} cannot draw {name} well: the error of its reconstruction is {error / self.usual:.1f} times that of "
-            f"{self.of} ({error:.2g}, not {self.usual:.2g}); results will not look like it"
+    def word(self, error: float) -> str:
+        """One of `WORDS` for a reconstruction with this mean squared error."""
+        return next(
+            (word for word, most in zip(WORDS, (WELL, FACTOR), strict=False) if error <= most * self.usual), WORDS[2]
         )
+
+    def remark(self, name: str, error: float) -> str | None:
+        """A line for the user if the weights cannot draw the image of that name well."""
+        times = (
+            f"the error of its reconstruction is {error / self.usual:.1f} times that of {self.of} "
+            f"({error:.2g}, not {self.usual:.2g})"
+        )
+        if not self.knows(error):
+            return f"{self.weights} cannot draw {name} well: {times}; results will not look like it"
+        return f"{self.weights} draws {name} roughly: {times}" if error > WELL * self.usual else None
+
+    def local(self, image: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
+        """Where the weights draw an image badly: the squared error around each pixel, over the usual error of a pixel.
+
+        Args:
+            image, reconstruction: uint8 [R, R, 3].
+
+        Returns:
+            float32 [R, R]; from `LOCAL` on a place is drawn badly.
+        """
+        square = ((image.astype(np.float32) - reconstruction) / 127.5) ** 2
+        return cv2.GaussianBlur(square.mean(2), (0, 0), AROUND * len(image)) / self.usual
 
 
 def measure(weights: str | Path, model: Model) -> Familiarity | None:
@@ -108,7 +131,7 @@ def name_of(weights: str | Path) -> str:
 
 
 def tell(known: Familiarity | None, paths: Sequence[str | Path], errors: Sequence[float]) -> None:
-    """A `Note` for each image that the weights cannot draw, by the errors of their reconstructions."""
+    """A `Note` for each image that the weights do not draw well, by the errors of their reconstructions."""
     for path, error in dict(zip(map(str, paths), errors, strict=True)).items():
         if known and (line := known.remark(path, error)):
             warnings.warn(line, Note, stacklevel=2)

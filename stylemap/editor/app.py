@@ -11,6 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
@@ -30,6 +31,7 @@ from stylemap.editor.sessions import EncodedPhoto, Session, Sessions
 from stylemap.editor.studio import Photos, Studio
 from stylemap.editor.workers import Worker
 from stylemap.errors import InputError
+from stylemap.familiarity import LOCAL
 from stylemap.photos.photo import Photo, open_face, open_square
 from stylemap.schema import parse, refuse
 
@@ -207,8 +209,10 @@ class Server:
         return Response(status_code=204)
 
     async def show(self, request: Request, id: str, slot: str) -> Response:
-        view = parse(Literal["photo", "reconstruction"], request.query_params.get("view", "photo"), "view")
+        view = parse(Literal["photo", "reconstruction", "errors"], request.query_params.get("view", "photo"), "view")
         encoded = self._photo(id, slot)
+        if view == "errors":
+            return exchange.png(self._errors(encoded))
         return exchange.png(encoded.photo.pixels if view == "photo" else encoded.reconstruction)
 
     async def parts(self, request: Request, id: str, slot: str) -> Response:
@@ -299,6 +303,13 @@ class Server:
             raise HTTPException(404, "this slot has no image yet")
         return encoded
 
+    def _errors(self, encoded: EncodedPhoto) -> np.ndarray:
+        """uint8 [R, R]: from 128 on the weights draw a place badly. 0 where nothing is known of that."""
+        if self.studio.known is None:
+            return np.zeros(encoded.reconstruction.shape[:2], np.uint8)
+        local = self.studio.known.local(encoded.photo.pixels, encoded.reconstruction)
+        return (128 / LOCAL * local).clip(0, 255).astype(np.uint8)
+
     async def _edit_and_photos(self, request: Request, session: Session) -> tuple[bytes, Photos]:
         """The body of an edit, and the session's photos as they are when it has arrived."""
         body = await exchange.read_body(request, self.limits.edit_bytes, self.limits.body_s, exchange.JSON)
@@ -317,7 +328,8 @@ class Server:
             "psnr": _decibels(encoded.mse),
             "parts": photo.labels is not None,
             "aligned": photo.aligned,
-            "remark": known and known.remark("this image", encoded.mse),
+            "word": known and known.word(encoded.mse),
+            "remark": None if known is None or known.knows(encoded.mse) else known.remark("this image", encoded.mse),
         }
 
 

@@ -19,6 +19,7 @@ from stylemap.editing.incremental import preview
 from stylemap.editor import requests
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.faces import Alignment, quad
+from stylemap.familiarity import LOCAL, Familiarity
 from tests.editing import tiny
 from tests.editor.conftest import LIMITS, POINTS, SIDE, Page, avatars, box, patch, photo, pixels, png, text
 
@@ -94,6 +95,20 @@ def test_avatar(page, studio):
     assert about["psnr"] == pytest.approx(10 * np.log10(4 / about["mse"]))
     reconstruction = pixels(page.ask("GET", "/pictures/original.png?view=reconstruction").content)
     assert np.array_equal(reconstruction, shown(expected))
+
+
+def test_errors_are_told_by_a_word_and_by_place(page, studio, monkeypatch):
+    monkeypatch.setattr(studio, "known", None)
+    assert page.put("original", 5).json()["word"] is None
+    assert not pixels(page.ask("GET", "/pictures/original.png?view=errors").content).any()
+    known = Familiarity("tiny", 0.05, "samples")
+    monkeypatch.setattr(studio, "known", known)
+    about = page.put("original", 5).json()
+    assert about["word"] == known.word(about["mse"])
+    map_ = pixels(page.ask("GET", "/pictures/original.png?view=errors").content)
+    drawn = pixels(page.ask("GET", "/pictures/original.png?view=reconstruction").content)
+    assert map_.shape == (SIDE, SIDE) and 0 < (map_ >= 128).mean() < 1
+    assert np.array_equal(map_ >= 128, known.local(avatars[5], drawn) >= LOCAL)
 
 
 def test_upload_is_cut_to_its_central_square(page, refused):

@@ -11,6 +11,7 @@ export class Comparison {
     this.dragging = false;
     this.#listenToLine();
     find("#compare").addEventListener("input", ({ target }) => editor.look({ before: target.value / 100 }));
+    find("#show-errors").addEventListener("click", () => editor.look({ errors: !editor.view.errors }));
     for (const name of ["photo", "reconstruction"]) {
       find(`#before-${name}`).addEventListener("click", () => this.#compareWith(name));
     }
@@ -53,6 +54,7 @@ export class Comparison {
     find("#result-stage .divider").hidden = before === 0 || before === 1;
     find("#before-tag").hidden = before === 0;
     find("#before-tag").textContent = beforeIs === "photo" ? "Original" : "Reconstruction";
+    find("#show-errors").setAttribute("aria-pressed", this.editor.view.errors);
     find("#compare").value = Math.round(100 * before);
     for (const name of ["photo", "reconstruction"]) {
       const button = find(`#before-${name}`);
@@ -64,6 +66,7 @@ export class Comparison {
     if (!original) return;
     const figures = find("#error-of-original");
     figures.classList.toggle("unfamiliar", Boolean(original.remark));
+    find("#word").textContent = original.word ?? "Reconstruction";
     figures.title = original.remark ?? FIGURES;
     find("#psnr").textContent = `${original.psnr.toFixed(1)} dB`;
     find("#mse").textContent = `error ${original.mse.toPrecision(2)}`;

@@ -27,6 +27,7 @@ export class Editor extends EventTarget {
       tolerance: 12, // of the wand
       before: 0, // share of the result that is covered by the original
       beforeIs: "photo",
+      errors: false, // shows where the weights draw pictures badly
     };
   }
 

@@ -202,6 +202,7 @@ listen([
   { keys: ["+", "="], shown: "+ -", text: "Larger or smaller region", run: () => panels.scale(1) },
   { keys: ["0"], text: "Move the region back to its place", run: () => panels.home() },
   { keys: ["Delete", "Backspace"], text: "Clear the region", run: () => panels.clear() },
+  { keys: ["h"], shown: "H", text: "Hatch what these weights draw badly", run: () => editor.look({ errors: !editor.view.errors }) },
   { keys: ["x"], shown: "X", text: "Before and after", run: compare },
   { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: undo },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", text: "Redo", run: redo },

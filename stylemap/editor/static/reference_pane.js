@@ -1,5 +1,6 @@
 /** The picture that parts are taken from, and the strip of all references. */
 
+import { drawErrors, isBad } from "./errors.js";
 import { countLabels, emptyMask, isEmpty, togglePart } from "./mask.js";
 import { Painter } from "./painter.js";
 import { GREEN, Stage, drawOutline, drawVeil } from "./stage.js";
@@ -13,6 +14,7 @@ const HINTS = {
   lasso: "Draw around what the result should get.",
   wand: "Click a colour that the result should get.",
   part: "Click a part: an eye, the hair …",
+  bad: "These weights draw this place badly. The result will not look like it.",
   partless: "No part labels for this image: take the brush.",
   move: "Paint a region first, then drag it.",
 };
@@ -44,6 +46,7 @@ export class ReferencePane {
 
   #draw(context, scale) {
     const { mask } = this.editor.patch;
+    if (this.editor.view.errors && this.picture) drawErrors(context, this.picture.errors, this.editor.side, scale);
     if (!isEmpty(mask) && this.picture) {
       drawVeil(context, mask, this.editor.side, scale, GREEN);
       drawOutline(context, mask, this.editor.side, new DOMMatrix([scale, 0, 0, scale, 0, 0]), "strong");
@@ -55,7 +58,8 @@ export class ReferencePane {
     const { view, isPainted } = this.editor;
     this.stage.overlay.dataset.tool = view.tool;
     const what = view.tool === "part" && !this.picture?.labels ? "partless" : view.tool;
-    document.querySelector("#hint").textContent = isPainted && this.picture ? "" : HINTS[this.picture ? what : "none"];
+    const hint = !this.picture ? "none" : !isPainted ? what : isBad(this.editor.patch.mask, this.picture.errors) ? "bad" : "";
+    document.querySelector("#hint").textContent = HINTS[hint] ?? "";
     for (const button of document.querySelectorAll("#references .thumb[data-slot]")) {
       const slot = Number(button.dataset.slot);
       button.setAttribute("aria-pressed", slot === view.active);

@@ -1,6 +1,7 @@
 /** The edited picture: dragging regions in it, painting where sliders work. */
 
 import { Comparison } from "./compare.js";
+import { drawErrors, isBad } from "./errors.js";
 import { isEmpty } from "./mask.js";
 import { Painter, STEPS } from "./painter.js";
 import { matrixOf, nextScale } from "./placement.js";
@@ -83,6 +84,7 @@ export class ResultPane {
 
   #draw(context, scale) {
     const { edit, side, view, pictures } = this.editor;
+    if (view.errors && pictures.has("original")) drawErrors(context, pictures.get("original").errors, side, scale);
     const enlarge = new DOMMatrix([scale, 0, 0, scale, 0, 0]);
     if (edit.limited && !isEmpty(edit.selection)) {
       // The veil would hide what the sliders do: it is there while one paints.
@@ -99,8 +101,12 @@ export class ResultPane {
   }
 
   #refresh() {
-    const tip = this.editor.isPainted ? "Drag the outlined part to another place." : "";
+    const { isPainted, edit, pictures, view } = this.editor;
+    const original = pictures.get("original");
+    const tip = view.errors ? "Hatched: these weights draw it badly." : isPainted ? "Drag the outlined part to another place." : "";
     document.querySelector("#tip").textContent = tip;
+    const warns = edit.limited && !isEmpty(edit.selection) && original && isBad(edit.selection, original.errors);
+    document.querySelector("#result-hint").textContent = warns ? "These weights draw this place badly. Sliders will redraw it." : "";
     this.stage.redraw();
   }
 }

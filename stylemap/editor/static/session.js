@@ -131,11 +131,12 @@ export class Session {
     const view = async (name) =>
       createImageBitmap(await (await this.#ask("GET", this.#path(`pictures/${slot}.png?view=${name}`))).blob());
     const [photo, reconstruction] = await Promise.all([view("photo"), view("reconstruction")]);
-    return { photo, reconstruction, labels: facts.parts ? await this.#fetchLabels(slot) : null };
+    const errors = await this.#fetchGrey(`pictures/${slot}.png?view=errors`);
+    return { photo, reconstruction, errors, labels: facts.parts ? await this.#fetchGrey(`pictures/${slot}/parts.png`) : null };
   }
 
-  async #fetchLabels(slot) {
-    const answer = await this.#ask("GET", this.#path(`pictures/${slot}/parts.png`));
+  async #fetchGrey(path) {
+    const answer = await this.#ask("GET", this.#path(path));
     return decodeGrey(await answer.blob(), this.info.resolution);
   }
 

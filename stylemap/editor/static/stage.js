@@ -128,7 +128,8 @@ export function drawRing(context, x, y, radius) {
   context.stroke();
 }
 
-function veilOf(mask, side) {
+/** A mask as the opacity of a canvas. */
+export function veilOf(mask, side) {
   if (!veils.has(mask)) {
     const canvas = document.createElement("canvas");
     canvas.width = canvas.height = side;

@@ -3,7 +3,9 @@
 import json
 
 import numpy as np
+from PIL import Image
 
+from stylemap.datasets.avatars import Avatars
 from tests.editor.browser.conftest import PHONE, change, patch
 
 HAIR, MOUTH, CORNER = (0.5, 0.15), (0.5, 0.72), (0.08, 0.92)
@@ -203,3 +205,23 @@ def test_a_brushed_region_begins_with_the_brush(editor):
     page.get_by_role("radio", name="Brushed region").click()
     empty = editor.result()
     assert np.abs(editor.drag("result", [(0.3, 0.15), (0.4, 0.15)]).result() - empty).mean() > 0.5
+
+
+def test_what_the_weights_draw_badly_is_hatched_and_told(editor, tmp_path):
+    """Stripes on a face: painting them warns, painting the face does not, and both are hatched or not likewise."""
+    face = Avatars(64, split="heldout")[1000].copy()
+    face[24:40, 16:32] = np.where(np.arange(16) % 8 < 4, 255, 0)[:, None]
+    Image.fromarray(face).save(tmp_path / "striped.png")
+    editor.click("#add-reference")
+    editor.page.set_input_files("#file", tmp_path / "striped.png")
+    editor.page.wait_for_function("() => document.querySelectorAll('#references .thumb[data-slot]').length === 2")
+    stripes, hair = (0.37, 0.5), (0.6, 0.12)
+    before = editor.settle().canvas("reference", "overlay")
+    editor.press("h").page.locator("#show-errors[aria-pressed=true]").wait_for()
+    editor.page.evaluate("() => new Promise(requestAnimationFrame)")
+    hatched = editor.canvas("reference", "overlay")
+    assert change(before, hatched, stripes) > 10 > 1 > change(before, hatched, hair)
+    editor.press("h").drag("reference", [hair, (0.65, 0.12)])
+    assert "badly" not in editor.page.inner_text("#hint")
+    editor.press("Control+z").drag("reference", [stripes, (0.38, 0.55)])
+    assert "draw this place badly" in editor.page.inner_text("#hint")
