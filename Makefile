@@ -15,7 +15,7 @@ endif
 endif
 PARALLEL := -q -n auto --dist worksteal
 
-.PHONY: demo test test-all test-versions lint chromium pictures clean
+.PHONY: demo test test-all test-versions lint chromium pictures site clean
 
 demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
@@ -53,5 +53,8 @@ $(READY): setup.py
 pictures: $(READY) chromium  ## the images of README and docs anew, from faces that no training saw
 	$(BIN)/python -m docs.pictures
 
+site: $(READY)            ## the documentation as a site: open site/index.html
+	$(BIN)/python -m docs.site --out site
+
 clean:
-	rm -rf $(VENV) demo build *.egg-info
+	rm -rf $(VENV) demo site build *.egg-info

@@ -17,6 +17,7 @@ EXTRAS = {
     "onnx": ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.20"],
     "metrics": ["torch-fidelity>=0.4"],
     "attributes": ["scikit-learn>=1.5"],
+    "docs": ["zensical>=0.0.50", "mkdocstrings-python>=2"],
     "dev": [
         "pytest>=8",
         "pytest-xdist>=3.6",
@@ -36,6 +37,8 @@ EXTRAS = {
         "scikit-learn>=1.5",
         "torch-fidelity>=0.4",
         "torchmetrics>=1.4",
+        "zensical>=0.0.50",
+        "mkdocstrings-python>=2",
     ],
 }
 
