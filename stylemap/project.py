@@ -92,6 +92,10 @@ class Replay:
         stylemap = self.original if original is None else self.model.encode(original.to(self.model.device))
         if stylemap is None:
             raise InputError("the project holds no original; give one")
+        return self.of(stylemap, how)
+
+    def of(self, stylemap: Tensor, how: pasting.How = "none") -> Edited:
+        """The edit of the image that a stylemap [1, C, S, S] draws."""
         return applying.apply(self.model, self.edit, stylemap, self.references, how, self.cache)
 
 

@@ -19,6 +19,7 @@ MOST_LISTED = 100_000
 FORMS = {int: r"[-+]?[0-9]+", float: r"[-+]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][-+]?[0-9]+)?"}
 PICTURES = tuple(output_formats.FORMATS)
 FILMS = (".gif", ".webp", ".png", ".mp4")
+CLIPS = (".mp4", ".mov", ".mkv", ".webm")
 
 
 class Described:
@@ -130,7 +131,7 @@ class Several(Described):
         return numbers
 
     def __str__(self) -> str:
-        count = {2: "two", 4: "four"}[self.example.count(",") + 1]
+        count = {2: "two", 3: "three", 4: "four"}[self.example.count(",") + 1]
         return f"{count} whole numbers like {self.example}, each {self.number}"
 
 

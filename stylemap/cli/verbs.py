@@ -26,6 +26,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "local-edit blend": Verb("local_edit:blend", "take what a mask selects from a reference"),
         "local-edit transplant": Verb("local_edit:transplant", "put a part of a reference at another place"),
         "local-edit replay": Verb("replay:replay", "repeat an edit that the editor saved, on any photos"),
+        "local-edit video": Verb("edit_video:video", "carry an edit through every frame of a video"),
         "local-edit batch": Verb("batch_edit:batch", "edit many pairs of images, and measure the edits"),
         "directions apply": Verb("directions:apply", "move a photo along a direction such as a smile"),
         "directions strip": Verb("directions:strip", "show photos at several amounts of a direction"),

@@ -1,6 +1,6 @@
 """Faces in photos: found, cut out aligned like FFHQ, and put back after an edit. No torch."""
 
-from stylemap.faces.alignment import Aligned, align, align_mask
+from stylemap.faces.alignment import Aligned, align, align_mask, along
 from stylemap.faces.detection import Face, YuNet
 from stylemap.faces.finding import Finder, cut
 from stylemap.faces.geometry import Alignment, quad
@@ -15,6 +15,7 @@ __all__ = [
     "YuNet",
     "align",
     "align_mask",
+    "along",
     "cut",
     "paste_back",
     "quad",

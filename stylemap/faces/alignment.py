@@ -44,8 +44,14 @@ def align(photo: np.ndarray, landmarks: np.ndarray, side: int) -> Aligned:
     if half > LARGEST * max(height, width) or beyond > half:
         raise InputError(f"these landmarks do not fit a photo of {width} x {height} pixels; correct them")
     alignment = Alignment.of(corners, side)
+    return Aligned(along(photo, alignment), alignment)
+
+
+def along(photo: np.ndarray, alignment: Alignment) -> np.ndarray:
+    """What a photo uint8 [H, W, 3] shows in a square -> uint8 [side, side, 3], beyond its border as `align` goes on."""
+    side = alignment.side
     picture = resampling.warp(photo, alignment.to_photo, side, side, cv2.INTER_LANCZOS4)
-    return Aligned(_surrounded(picture, alignment, height, width), alignment)
+    return _surrounded(picture, alignment, *photo.shape[:2])
 
 
 def align_mask(mask: np.ndarray, alignment: Alignment) -> np.ndarray:

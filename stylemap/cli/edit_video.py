@@ -1,0 +1,208 @@
+"""``stylemap local-edit video``: one edit carried through every frame of a clip, with its sound."""
+
+import argparse
+import contextlib
+import sys
+import warnings
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from stylemap import files, provenance
+from stylemap.cli import flags, inputs
+from stylemap.cli.parsing import Parser, without_gradients
+from stylemap.cli.preparing import Bar
+from stylemap.cli.replay import shipped_weights
+from stylemap.cli.values import CLIPS, OutputFile, Several, real
+from stylemap.errors import InputError, Note
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from stylemap.architectures.stylemap.model import StylemapModel
+    from stylemap.clips import Clip
+    from stylemap.editing.clip_edit import Find, Seen
+    from stylemap.faces import Alignment
+    from stylemap.faces.tracking import Place
+
+SECONDS = real(0, 1e6)
+SMOOTH_FACE, SMOOTH_MAPS = 0.12, 0.04  # docs/local_editing.md has the measurements
+CUT_SHORT = 0.5  # seconds: sound may last so much longer than the frames
+
+
+def video(parser: Parser) -> None:
+    """Carry the edit of a project through every frame of a video, and put it back at full size. The largest face is found in
+    each frame, followed and steadied. The sound is copied as it is. If it is stopped, run the same command again to
+    continue."""
+    parser.add_argument("clip", metavar="VIDEO", help="Video with a face.")
+    parser.add_argument(
+        "--project",
+        required=True,
+        metavar="FILE",
+        help="Project file that the editor saved: its edit is carried through.",
+    )
+    parser.add_argument("--out", type=OutputFile(*CLIPS), required=True, metavar="VIDEO", help="Video to write.")
+    parser.add_argument(
+        "--paste-back",
+        choices=("feather", "poisson"),
+        default="feather",
+        help="How the edit goes back into the frames. poisson also fits parts of references to their light and tint.",
+    )
+    parser.add_argument(
+        "--start", type=SECONDS, default=0.0, metavar="S", help="Begin so many seconds after the start."
+    )
+    parser.add_argument(
+        "--end", type=SECONDS, metavar="S", help="End so many seconds after the start. Default: the end."
+    )
+    group = parser.add_group("where the face is", "By default a face detector looks for it in every frame.")
+    flags.add(
+        group,
+        "--landmarks",
+        help='Points of the face in each frame, instead of a detector: {"0": [[x, y], ...], "1": ...}, with frames counted '
+        "from --start.",
+    )
+    flags.add(group, "--detector")
+    group.add_argument(
+        "--crop",
+        type=Several(real(-1e6), "420,80,640"),
+        metavar="LEFT,TOP,SIDE",
+        help="A square in pixels where the face stays, instead of a detector.",
+    )
+    group.add_argument(
+        "--smooth-face",
+        type=real(0, 10),
+        default=SMOOTH_FACE,
+        metavar="S",
+        help="Steady the place of the face over so many seconds (standard deviation). 0 takes it as it is found.",
+    )
+    group.add_argument(
+        "--smooth-maps",
+        type=real(0, 10),
+        default=SMOOTH_MAPS,
+        metavar="S",
+        help="Steady the stylemaps over so many seconds (standard deviation). 0 takes each frame for itself.",
+    )
+    flags.add(
+        parser,
+        "--weights",
+        default=None,
+        help="Weights that the project was made with. Default: the shipped weights of that name.",
+    )
+    flags.add(parser, "--device", "--precision")
+    parser.set_defaults(run=run)
+
+
+@without_gradients
+def run(arguments: argparse.Namespace) -> None:
+    from stylemap import checkpoint, devices, project
+    from stylemap.clips import Clip
+    from stylemap.editing.carrying import Carrier
+    from stylemap.editing.clip_edit import ClipEdit
+    from stylemap.faces import tracking
+
+    read = [path for path in (arguments.clip, arguments.project, arguments.landmarks) if path]
+    inputs.keep_inputs([arguments.out], read)
+    if arguments.end is not None and arguments.end <= arguments.start:
+        raise InputError(f"--end {arguments.end:g} is not after --start {arguments.start:g}; give a later one")
+    clip = Clip(arguments.clip)
+    loaded = project.read(arguments.project)
+    if not loaded.edit.steps:
+        raise InputError(f"{arguments.project} holds no edit; make one in the editor and save it again")
+    weights = arguments.weights or shipped_weights(loaded.weights)
+    model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
+    carrier = Carrier(model, project.Replay(model, loaded).of, arguments.paste_back, arguments.smooth_maps)
+    find, by = finding(arguments)
+    job = ClipEdit(clip, arguments.out, arguments.start, arguments.end)
+    with files.owned(job.folder), going_on():
+        with Bar("frames searched") as bar:
+            seen = job.look(find, by, bar)
+        sightings, side = [one.sighting for one in seen], model.config.resolution
+        if arguments.crop:
+            places = tracking.stay(sightings, square(arguments.crop, clip, side))
+        else:
+            places = tracking.track(sightings, side, arguments.smooth_face)
+        count = sum(place.alignment is not None for place in places)
+        if not count:
+            raise InputError(
+                f"no face was found in {clip.path}; give its points with --landmarks, or a square with --crop"
+            )
+        tell_if_strange(clip, seen, places, model, weights)
+        how = [arguments.crop, arguments.smooth_face, arguments.smooth_maps, arguments.paste_back]
+        edit = [provenance.sha256(Path(arguments.project)), loaded.fingerprint, str(model.dtype)]
+        with Bar("frames edited") as bar:
+            job.make(carrier, places, seen, [by, *how, *edit], bar)
+        job.clear()
+    print(arguments.out)
+    missing = len(places) - count
+    rest = f"; {missing} show{'s' * (missing == 1)} no face and stay{'s' * (missing == 1)} as before" if missing else ""
+    print(f"{len(places)} frame{'s' * (len(places) > 1)}, {count} edited{rest}")
+    if seen[-1].sighting.time < min(clip.seconds, arguments.end or clip.seconds) - CUT_SHORT:
+        text = f"{clip.path} lasts {clip.seconds:.1f} s by its header, but no frame after {seen[-1].sighting.time:.1f} s can be "
+        warnings.warn(f"{text}read: its file is damaged or cut short", Note, stacklevel=2)
+
+
+def finding(arguments: argparse.Namespace) -> "tuple[Find | None, object]":
+    """What finds the faces of a frame, and what names it; nothing with ``--crop``.
+
+    Raises:
+        InputError: two ways at once, or no detector where one is needed.
+    """
+    from stylemap.faces import Finder, landmarks
+
+    if arguments.crop:
+        for name in ("landmarks", "detector"):
+            if getattr(arguments, name):
+                raise InputError(f"--crop and --{name} both say where the face is; give one of the two")
+        return None, None
+    try:
+        finder = Finder(arguments.landmarks, arguments.detector)
+    except InputError as err:
+        raise InputError(f"{err}; or give a square with --crop") from err
+
+    def find(number: int, pixels: "np.ndarray") -> "list[np.ndarray]":
+        name = str(number)
+        if finder.lookup is not None and finder.lookup(name) is None:
+            return []
+        found = [face.landmarks for face in finder.faces(name, pixels)]
+        return [points for points in found if landmarks.fault(points) is None]
+
+    return find, provenance.sha256(Path(arguments.landmarks or finder.detector.model))
+
+
+def square(crop: tuple[float, float, float], clip: "Clip", side: int) -> "Alignment":
+    """The square of ``--crop``.
+
+    Raises:
+        InputError: it is empty, or lies outside of the frames.
+    """
+    from stylemap.faces import Alignment
+
+    left, top, edge = crop
+    width, height = clip.size
+    if edge < 1 or left >= width or top >= height or left + edge <= 0 or top + edge <= 0:
+        raise InputError(
+            f"--crop {left:g},{top:g},{edge:g} does not touch the frames, which are {width} x {height} pixels"
+        )
+    return Alignment((left - 0.5, top - 0.5), (edge, 0.0), side)
+
+
+def tell_if_strange(
+    clip: "Clip", seen: "list[Seen]", places: "list[Place]", model: "StylemapModel", weights: str
+) -> None:
+    """A `Note` if the weights cannot draw the face of the clip, by the first frame that shows it."""
+    from stylemap import faces, familiarity, images
+
+    first = next(k for k, place in enumerate(places) if place.alignment is not None)
+    pixels = next(clip.frames(seen[first].sighting.time)).pixels()
+    picture = images.from_arrays([faces.along(pixels, places[first].alignment)])
+    familiarity.tell(familiarity.measure(weights, model), [clip.path], familiarity.errors(model, picture))
+
+
+@contextlib.contextmanager
+def going_on() -> "Iterator[None]":
+    """Ctrl-C is answered with how to go on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        print("stopped; run the same command again to continue", file=sys.stderr)
+        raise
