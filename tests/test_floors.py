@@ -22,7 +22,7 @@ FLOORS = """
     architectures faces
     photos
     images
-    charts sheets video
+    charts clips sheets video
     checkpoint
     editing perceptual
     familiarity inversion metrics project

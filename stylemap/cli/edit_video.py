@@ -112,17 +112,20 @@ def run(arguments: argparse.Namespace) -> None:
     model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
     carrier = Carrier(model, project.Replay(model, loaded).of, arguments.paste_back, arguments.smooth_maps)
     find, by = finding(arguments)
+    side = model.config.resolution
+    fixed = square(arguments.crop, clip, side) if arguments.crop else None
     job = ClipEdit(clip, arguments.out, arguments.start, arguments.end)
     with files.owned(job.folder), going_on():
         with Bar("frames searched") as bar:
             seen = job.look(find, by, bar)
-        sightings, side = [one.sighting for one in seen], model.config.resolution
-        if arguments.crop:
-            places = tracking.stay(sightings, square(arguments.crop, clip, side))
+        sightings = [one.sighting for one in seen]
+        if fixed is not None:
+            places = tracking.stay(sightings, fixed)
         else:
             places = tracking.track(sightings, side, arguments.smooth_face)
         count = sum(place.alignment is not None for place in places)
         if not count:
+            job.clear()
             raise InputError(
                 f"no face was found in {clip.path}; give its points with --landmarks, or a square with --crop"
             )
@@ -132,6 +135,7 @@ def run(arguments: argparse.Namespace) -> None:
         with Bar("frames edited") as bar:
             job.make(carrier, places, seen, [by, *how, *edit], bar)
         job.clear()
+    files.remove_empty([job.folder])
     print(arguments.out)
     missing = len(places) - count
     rest = f"; {missing} show{'s' * (missing == 1)} no face and stay{'s' * (missing == 1)} as before" if missing else ""

@@ -42,6 +42,7 @@ QUALITY = {
     "libvpx-vp9": {"crf": "20", "b": "0", "deadline": "good", "cpu-used": "4", "row-mt": "1", "lag-in-frames": "0"},
 }
 H264 = ("libx264", "mpeg4")
+FINE = 10_000  # of a second
 FAST_START = (("movflags", "+faststart"),)  # the index in front, so that a browser can begin before it has all
 FORMATS = {
     ".mp4": ClipFormat("mp4", H264, FAST_START),
@@ -114,6 +115,12 @@ def join(path: Path, parts: Sequence[Path], clip: Clip, times: Sequence[int], en
         try:
             with clip.open() as source, av.open(str(parts[0])) as first:
                 options = dict(kind.options)
+                if (
+                    "movflags" in options
+                ):  # in units of this the streams begin; FFmpeg's own is a thousandth of a second
+                    options["movie_timescale"] = str(
+                        clip.time_base.denominator * -(-FINE // clip.time_base.denominator)
+                    )
                 with av.open(str(temporary), "w", format=kind.container, options=options) as container:
                     container.metadata.update({k: v for k, v in clip.metadata.items() if k not in OF_THE_FILE})
                     video = container.add_stream_from_template(first.streams.video[0])

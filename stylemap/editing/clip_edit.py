@@ -72,7 +72,7 @@ class ClipEdit:
             image = tracking.small(frame.luma)
             if not done or frame.pts > done[-1].pts:
                 change = 0.0 if before is None else tracking.change(before, image)
-                found = () if find is None else tuple(find(len(done), frame.pixels()))
+                found = () if find is None else tuple(np.round(face, 3) for face in find(len(done), frame.pixels()))
                 done.append(Seen(frame.pts, Sighting(frame.time, change, found)))
                 files.append(path, _line(done[-1]))
             before = image
@@ -105,7 +105,7 @@ class ClipEdit:
         writing.join(self.out, [*parts.values()], self.clip, [one.pts for one in seen], self.end)
 
     def clear(self) -> None:
-        """Remove the folder with what this program wrote there."""
+        """Remove what this program wrote into the folder."""
         for pattern in ("faces-*.jsonl", f"*-???????{self.out.suffix}"):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
@@ -150,7 +150,7 @@ def _digest(*what: object) -> str:
 
 def _line(seen: Seen) -> str:
     one = seen.sighting
-    faces = [np.round(face, 3).tolist() for face in one.faces]
+    faces = [face.tolist() for face in one.faces]
     return json.dumps({"pts": seen.pts, "time": one.time, "change": one.change, "faces": faces}) + "\n"
 
 
