@@ -15,10 +15,13 @@ endif
 endif
 PARALLEL := -q -n auto --dist worksteal
 
-.PHONY: demo test test-all test-versions lint chromium pictures site clean
+.PHONY: demo check release test test-all test-versions lint chromium pictures site clean
 
 demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
+
+check: lint               ## lint, and the tests beside what changed since main
+	$(BIN)/python -m pytest $(PARALLEL) -m "not slow" $$(.ci/affected)
 
 test: lint chromium       ## lint and the quick tests
 	$(BIN)/python -m pytest $(PARALLEL) -m "not slow"
@@ -53,8 +56,11 @@ $(READY): setup.py
 pictures: $(READY) chromium  ## the images of README and docs anew, from faces that no training saw
 	$(BIN)/python -m docs.pictures
 
+release:                  ## build wheel and source archive of what is committed, check them, try them in an empty environment
+	.ci/release
+
 site: $(READY)            ## the documentation as a site: open site/index.html
 	$(BIN)/python -m docs.site --out site
 
 clean:
-	rm -rf $(VENV) demo site build *.egg-info
+	rm -rf $(VENV) demo site build dist *.egg-info

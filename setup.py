@@ -9,6 +9,20 @@ ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "stylemap/__init__.py").read_text())[1]
 
 INSIDE = ("op", "configs", "pretrained")
+URL = ""  # of the repository's files, such as https://github.com/OWNER/NAME/blob/main, when there is one
+
+
+def description() -> str:
+    """The README for the package index, which has no files beside it: links lead to `URL`, or are plain text without one."""
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    picture, link = r"!\[([^\]]*)\]\((?!https?:)([^)\s]+)\)", r"\[([^\]]*)\]\((?!https?:)([^)\s]+)\)"
+    if URL:
+        raw = URL.replace("/blob/", "/raw/")
+        return re.sub(link, rf"[\1]({URL}/\2)", re.sub(picture, rf"![\1]({raw}/\2)", text))
+    captions = r"\n\*[^*\n][^*]*\*\n"  # of pictures
+    return re.sub(link, r"\1", re.sub(rf"{picture}\n(?:{captions})?", "", text))
+
+
 EXTRAS = {
     # What later parts use; the core below trains, generates and edits without them.
     "fast": ["simplejpeg>=1.7"],
@@ -46,7 +60,7 @@ setup(
     name="stylemap",
     version=VERSION,
     description="StyleMapGAN: train, reconstruct and edit photos locally in real time",
-    long_description=(ROOT / "README.md").read_text(),
+    long_description=description(),
     long_description_content_type="text/markdown",
     license="Apache-2.0",
     license_files=["LICENSE"],
@@ -83,8 +97,19 @@ setup(
     ],
     extras_require={**EXTRAS, "all": sorted({need for needs in EXTRAS.values() for need in needs})},
     entry_points={"console_scripts": ["stylemap = stylemap.cli:run"]},
+    keywords=["GAN", "StyleMapGAN", "StyleGAN", "image editing", "GAN inversion", "faces", "PyTorch"],
+    project_urls={"Paper": "https://arxiv.org/abs/2104.14754"}
+    | ({"Source": URL.partition("/blob/")[0]} if URL else {}),
     classifiers=[
-        "Programming Language :: Python :: 3",
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Environment :: Web Environment",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: OS Independent",
+        *(f"Programming Language :: Python :: 3.{minor}" for minor in range(10, 14)),
+        "Topic :: Multimedia :: Graphics :: Editors",
         "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Typing :: Typed",
     ],
 )
