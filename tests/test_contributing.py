@@ -1,7 +1,9 @@
 """The worked examples of CONTRIBUTING.md, run as they stand there."""
 
+import pickle
 import re
 import sys
+import tarfile
 import types
 from dataclasses import asdict
 from pathlib import Path
@@ -10,10 +12,13 @@ import numpy as np
 import pytest
 import torch
 import yaml
+from PIL import Image
 
 import stylemap
-from stylemap import architectures, images
+from stylemap import architectures, images, perceptual
+from stylemap.datasets import image_folder
 from stylemap.datasets.avatars import Avatars
+from stylemap.inversion import invert
 from stylemap.metrics import suite
 from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.training import loop
@@ -68,6 +73,33 @@ def test_a_metric(model, monkeypatch):
     difference = photos - images.from_uint8(images.to_uint8(model.synthesize(model.encode(photos))))
     assert value == pytest.approx(float(difference.abs().max()), abs=1e-6)
     assert details["pictures"] == 3
+
+
+def test_a_data_set(tmp_path, monkeypatch):
+    tar = example("A data set")["Tar"]
+    faces = [Avatars(32, 4)[i] for i in range(4)]
+    for i, face in enumerate(faces):
+        Image.fromarray(face).save(tmp_path / f"{i}.png")
+    with tarfile.open(tmp_path / "faces.tar", "w") as archive:
+        for i in range(4):
+            archive.add(tmp_path / f"{i}.png", f"{i}.png")
+    monkeypatch.setattr(image_folder, "open_source", lambda path, side: tar(path))
+    read = image_folder.ImageFolder(tmp_path / "faces.tar", 32)
+    assert read.names == [f"{i}.png" for i in range(4)]
+    again = pickle.loads(pickle.dumps(read._source))  # as loading processes get it
+    assert again.read("2.png") == (tmp_path / "2.png").read_bytes()
+    assert all((read[i] == faces[i]).all() for i in range(4))
+
+
+def test_an_inversion(model):
+    smooth = example("An inversion")["Smooth"]
+    photos = images.from_arrays([Avatars(32, 1, "heldout")[0]])
+
+    def roughness(weight: float) -> float:
+        found = invert(smooth(steps=10, smoothness=weight), model, photos, perceptual.load("none"))
+        return sum(float(found.latent.diff(dim=axis).square().mean()) for axis in (2, 3))
+
+    assert roughness(1.0) < roughness(0.0)
 
 
 def test_an_edit(model):
