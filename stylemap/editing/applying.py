@@ -40,7 +40,15 @@ class Edited:
     def put_back(
         self, stream: BinaryIO, photo: Photo, how: pasting.How, suffix: str, max_pixels: int = decoding.MAX_PIXELS
     ) -> list[str]:
-        """Write the photo at its full size with the edit in it. What is outside of the region stays what it was, bit for bit.
+        """Write what `in_photo` makes, and answer its lines."""
+        original, colour, lines = self.in_photo(photo, how, suffix, max_pixels)
+        original.write(stream, colour)
+        return lines
+
+    def in_photo(
+        self, photo: Photo, how: pasting.How, suffix: str, max_pixels: int = decoding.MAX_PIXELS
+    ) -> tuple[originals.Original, np.ndarray, list[str]]:
+        """The photo at its full size with the edit in it. What is outside of the region stays what it was, bit for bit.
 
         Args:
             photo: the one that was edited.
@@ -48,7 +56,7 @@ class Edited:
             suffix: of the kind of file to write.
 
         Returns:
-            A line for everything that this kind of file cannot hold.
+            The photo, its new colours [H, W, C], and a line for everything that this kind of file cannot hold.
 
         Raises:
             InputError: the file of the photo cannot be read any more.
@@ -56,8 +64,8 @@ class Edited:
         source = photo.pixels if photo.source is None else photo.source
         original = originals.read(source, suffix, photo.name, max_pixels)
         where = photo.alignment, self.region, how, self.sources
-        original.write(stream, pasting.paste(original.colour, photo.pixels, self.pixels, *where, original.encode))
-        return [*original.lost, *original.hidden(photo.alignment, self.region)]
+        colour = pasting.paste(original.colour, photo.pixels, self.pixels, *where, original.encode)
+        return original, colour, [*original.lost, *original.hidden(photo.alignment, self.region)]
 
 
 @torch.inference_mode()

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import math
 import mimetypes
 import time
@@ -23,7 +22,7 @@ from starlette.types import ASGIApp
 from stylemap import faces, images, project, reading
 from stylemap.editing.applying import Edited
 from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit
-from stylemap.editor import exchange, requests
+from stylemap.editor import exchange, exporting, requests
 from stylemap.editor.gallery import Gallery, drawn
 from stylemap.editor.limits import PAGE_BYTES, SMALL_BODY, Limits
 from stylemap.editor.security import Guard
@@ -159,6 +158,7 @@ class Server:
                 "page": PAGE_BYTES,
                 "header": reading.LARGEST_HEADER,
                 "kept": self.studio.cache.most_bytes,
+                "enlarge": images.MOST_TIMES,
             },
             "parts": self.gallery.parts,
             "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],
@@ -236,8 +236,9 @@ class Server:
     async def save(self, request: Request, session: Session) -> Response:
         body, photos = await self._edit_and_photos(request, session)
         edit, edited = await self.model.run(request, self._render, requests.SaveRequest, body, photos)
-        data, notes = await self.files.run(request, self._file_of, photos[ORIGINAL], edited, edit)
-        return exchange.download(data, "edit.png", "image/png", notes)
+        photo = photos[ORIGINAL].photo
+        data, notes = await self.files.run(request, exporting.to_file, photo, edited, edit, self.limits.pixels)
+        return exchange.download(data, f"edit.{edit.format}", exporting.MEDIA_TYPES[edit.format], notes)
 
     @_sending
     async def save_project(self, request: Request, session: Session) -> Response:
@@ -285,14 +286,6 @@ class Server:
     def _project(self, body: bytes, photos: Photos) -> bytes:
         edit = self._read(requests.ProjectRequest, body, photos)
         return project.to_bytes(self.studio.project(Edit(edit.space, edit.patches, edit.pushes), photos, edit.page))
-
-    def _file_of(self, original: EncodedPhoto, edited: Edited, edit: requests.SaveRequest) -> tuple[bytes, list[str]]:
-        if edit.paste_back == "none":
-            times = edit.enlarge or images.times(len(edited.pixels))
-            return exchange.to_png(edited.pixels.repeat(times, 0).repeat(times, 1)), []
-        stream = io.BytesIO()
-        notes = edited.put_back(stream, original.photo, edit.paste_back, ".png", self.limits.pixels)
-        return stream.getvalue(), notes
 
     # ---- what requests name
 

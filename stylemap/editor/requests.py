@@ -5,7 +5,7 @@ import binascii
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -46,10 +46,14 @@ class RenderRequest(Edit):
 
 @dataclass(frozen=True, eq=False)
 class SaveRequest(Edit):
-    """An edit to save: put back into the photo, or the picture alone, enlarged."""
+    """An edit to save: put back into the photo, or the picture alone, enlarged. `editor.exporting` makes the file."""
 
     paste_back: pasting.How = "none"
     enlarge: Annotated[int, Range(1, MOST_TIMES)] | None = None  # None: large enough to be seen
+    before_after: Literal["none", "beside", "split"] = "none"
+    labels: bool = False  # "Before" and "After" in the picture
+    format: Literal["png", "jpg", "webp"] = "png"
+    quality: Annotated[int, Range(1, 100)] | None = None  # of a JPEG
 
 
 @dataclass(frozen=True, eq=False)

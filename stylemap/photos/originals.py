@@ -83,13 +83,18 @@ class Original:
             lines.append("the photo is grey, and so is the edit in it")
         return lines
 
-    def write(self, stream: BinaryIO, colour: np.ndarray) -> None:
+    def write(self, stream: BinaryIO, colour: np.ndarray, quality: int | None = None) -> None:
         """Write the photo with other colours, in the shape of ``colour``.
+
+        Args:
+            quality: of a JPEG, 1 to 100; None: that of its format.
 
         Raises:
             OSError: the disk is full, or the image too large for its kind of file.
         """
         options = self.kind.options | self.metadata.options()
+        if quality is not None:
+            options["quality"] = quality
         if self.profile is not None:
             options["icc_profile"] = self.profile
         if self.kind is PNG:

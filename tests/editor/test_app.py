@@ -62,6 +62,7 @@ def test_info(client, studio):
         "page": PAGE_BYTES,
         "header": reading.LARGEST_HEADER,
         "kept": 1 << 22,  # of the tiny server
+        "enlarge": images.MOST_TIMES,
     }
     assert [part["name"] for part in info["parts"]] == list(GROUPS)
     assert info["directions"] == [{"name": "smile", "accuracy": 0.9}]
@@ -280,6 +281,61 @@ def test_save_keeps_what_a_png_can_hold_and_says_what_it_cannot(page, kind, bits
     read = decoding.decode if kind == "CMYK" else lambda data: cv2.imdecode(np.frombuffer(data, np.uint8), -1)
     changed = (read(answer.content) != read(data)).any(2)
     assert changed[30:40, 40:50].any() and not changed[:10].any() and not changed[-10:].any()
+
+
+@pytest.mark.parametrize(("format", "kind"), [("png", "PNG"), ("jpg", "JPEG"), ("webp", "WEBP")])
+@pytest.mark.parametrize("paste_back", ["none", "feather"])
+def test_save_in_another_format(page, format, kind, paste_back):
+    page.put("original", png(photo(120, 100)))
+    page.put(0, 1)
+    edit = {"patches": [patch()], "paste_back": paste_back, "enlarge": 2}
+    answer = page.ask("POST", "/save", json={**edit, "format": format})
+    assert answer.headers["content-disposition"] == f'attachment; filename="edit.{format}"'
+    picture = Image.open(io.BytesIO(answer.content))
+    assert picture.format == kind
+    assert answer.headers["content-type"] == Image.MIME[kind]
+    assert picture.size == ((2 * SIDE, 2 * SIDE) if paste_back == "none" else (120, 100))
+    exact = pixels(page.ask("POST", "/save", json=edit).content)
+    error = np.abs(np.array(picture).astype(int) - exact).mean()
+    assert 0 < error < 2 if kind == "JPEG" else error == 0, "PNG and WebP keep every pixel"
+    assert "x-notes" not in answer.headers
+
+
+def test_the_quality_of_a_jpeg(ready, refused):
+    small, large = (
+        ready.ask("POST", "/save", json={"format": "jpg", "quality": quality}).content for quality in (30, 100)
+    )
+    assert len(small) < len(large)
+    refused(ready.ask("POST", "/save", json={"format": "webp", "quality": 30}), 422, "WebP", "no quality")
+
+
+@pytest.mark.parametrize("layout", ["beside", "split"])
+@pytest.mark.parametrize("paste_back", ["none", "feather"])
+def test_save_before_and_after(page, layout, paste_back):
+    whole = photo(120, 100)
+    page.put("original", png(whole))
+    page.put(0, 1)
+    edit = {"patches": [patch()], "paste_back": paste_back, "enlarge": 1}
+    after = pixels(page.ask("POST", "/save", json=edit).content)
+    before = whole if paste_back == "feather" else pixels(page.ask("GET", "/pictures/original.png").content)
+    both = pixels(page.ask("POST", "/save", json={**edit, "before_after": layout}).content)
+    width = after.shape[1]
+    if layout == "beside":
+        assert both.shape == (len(after), 2 * width + 2, 3)
+        assert np.array_equal(both[:, :width], before) and np.array_equal(both[:, -width:], after)
+    else:
+        assert both.shape == after.shape
+        assert np.array_equal(both[:, : width // 2 - 2], before[:, : width // 2 - 2])
+        assert np.array_equal(both[:, width // 2 + 2 :], after[:, width // 2 + 2 :])
+    labelled = page.ask("POST", "/save", json={**edit, "before_after": layout, "labels": True})
+    assert (pixels(labelled.content) != both).any()
+
+
+def test_a_picture_that_is_too_large_for_its_format_is_refused(page, refused):
+    page.put("original", png(np.zeros((2, 8200, 3), np.uint8)))
+    edit = {"paste_back": "feather", "before_after": "beside"}
+    assert page.ask("POST", "/save", json=edit).status_code == 200
+    refused(page.ask("POST", "/save", json={**edit, "format": "webp"}), 422, "16528 x 2", "WebP", "choose PNG")
 
 
 # ---- projects

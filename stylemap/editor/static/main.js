@@ -5,6 +5,7 @@ import { withSign } from "./busy.js";
 import { Chooser } from "./chooser.js";
 import { forServer, newEdit, useSchema } from "./edit.js";
 import { Editor } from "./editor.js";
+import { Exporting } from "./exporting.js";
 import { Keeping } from "./keeping.js";
 import { Mover } from "./mover.js";
 import { clearNotice, flash, say, showNotice } from "./notices.js";
@@ -39,6 +40,7 @@ const result = new ResultPane(editor, { mover, choose });
 new ReferencePane(editor, { choose, remove: (slot) => editor.removeReference(slot), mover });
 const panels = new Panels(editor);
 const saving = new Saving(editor, session);
+const exporting = new Exporting(editor, session, attempt);
 
 // ---- the picture
 
@@ -154,11 +156,6 @@ function failed(error) {
 
 // ---- the frame
 
-async function save() {
-  const how = await saving.askHow();
-  if (how) await attempt(() => saving.savePicture(how));
-}
-
 async function saveProject() {
   await attempt(async () => {
     await saving.saveProject();
@@ -206,7 +203,7 @@ listen([
   { keys: ["x"], shown: "X", text: "Before and after", run: compare },
   { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: undo },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", text: "Redo", run: redo },
-  { keys: ["s", "Ctrl+s"], shown: "S", text: "Save the result as a PNG", run: save },
+  { keys: ["s", "Ctrl+s"], shown: "S", text: "Save or copy the picture", run: () => exporting.open() },
   { keys: ["Shift+s", "Ctrl+Shift+s"], shown: "Shift S", text: "Save a project file", run: saveProject },
   { keys: ["?"], text: "This list", run: () => find("#help").showModal() },
   { keys: [], shown: "← ↑ → ↓ Space", text: "On the reference: move the brush, paint", run: () => {} },
@@ -219,7 +216,7 @@ listen([
 ]);
 
 find("#facts").textContent = `${info.weights} · ${info.resolution} px`;
-find("#save").addEventListener("click", save);
+find("#save").addEventListener("click", () => exporting.open());
 find("#save-project").addEventListener("click", saveProject);
 find("#open-project").addEventListener("click", () => find("#project-file").click());
 find("#project-file").addEventListener("change", ({ target }) => {

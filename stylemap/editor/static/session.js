@@ -57,8 +57,8 @@ export class Session {
   }
 
   /** Answers the picture, and lines on what of the photo it could not keep. */
-  async save(edit, pictures, pasteBack) {
-    const response = await this.#answer("save", { ...edit, paste_back: pasteBack }, pictures);
+  async save(edit, pictures) {
+    const response = await this.#answer("save", edit, pictures);
     return { picture: await response.blob(), notes: JSON.parse(response.headers.get("x-notes") ?? "[]") };
   }
 
@@ -175,13 +175,13 @@ export class Session {
 
 /** A file may be moved or written over before it is sent again. */
 async function inMemory(file, most) {
-  const name = file.name ?? "The file";
+  const name = file.name || "The file";
   if (file.size > most) {
     const [size, limit] = [file.size, most].map((bytes) => (bytes / 1e6).toPrecision(3));
     throw new Error(`${name} has ${size} MB. This server takes ${limit} MB at most.`);
   }
   try {
-    return new Blob([await file.arrayBuffer()], { type: file.type });
+    return new File([await file.arrayBuffer()], file.name ?? "", { type: file.type });
   } catch {
     throw new Error(`${name} cannot be read. Choose a file that still exists, not a folder.`);
   }

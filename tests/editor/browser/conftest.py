@@ -182,10 +182,13 @@ class Editor:
 
     def save_in_photo(self) -> np.ndarray:
         """What "in the photo at full size" gives."""
-        self.click("#save")
+        return pixels(self.click("#save").save_as_asked().path().read_bytes())
+
+    def save_as_asked(self):
+        """What the dialog's button gives."""
         with self.page.expect_download() as download:
-            self.page.get_by_text("soft edge").click()
-        return pixels(download.value.path().read_bytes())
+            self.page.get_by_role("button", name="Save", exact=True).last.click()
+        return download.value
 
     @property
     def session(self) -> str:

@@ -82,8 +82,8 @@ def test_a_wrong_file_is_told_and_changes_nothing(editor, tmp_path):
 def test_the_saved_picture_is_the_one_that_is_shown(editor):
     shown = editor.paint_hair().result()
     with editor.page.expect_download() as download:
-        editor.press("s")
-    assert download.value.suggested_filename.endswith(".png")
+        editor.press("s").press("Enter")
+    assert download.value.suggested_filename == "picture-edited-256x256.png"
     saved = pixels(download.value.path().read_bytes())
     assert saved.shape == (256, 256, 3), "each pixel is there 8 times, to be seen"
     own = saved[::8, ::8]

@@ -12,8 +12,7 @@ import pytest
 
 from tests.editor.browser.conftest import PHONE, WIDE, Editor
 
-# all but a dialog that is written when it opens
-CONTROLS = ":is(button, input, canvas[tabindex], label.button):not(#save-as *, [aria-hidden])"
+CONTROLS = ":is(button, input, canvas[tabindex], label.button):not([aria-hidden])"
 
 
 def test_the_first_sight_is_an_original_a_reference_and_what_to_do(editor):
