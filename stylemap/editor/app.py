@@ -5,7 +5,7 @@ import contextlib
 import math
 import mimetypes
 import time
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -25,7 +25,7 @@ from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit
 from stylemap.editor import exchange, exporting, requests
 from stylemap.editor.gallery import Gallery, drawn
 from stylemap.editor.limits import PAGE_BYTES, SMALL_BODY, Limits
-from stylemap.editor.security import Guard
+from stylemap.editor.security import Access, Guard
 from stylemap.editor.sessions import EncodedPhoto, Session, Sessions
 from stylemap.editor.studio import Photos, Studio
 from stylemap.editor.workers import Worker
@@ -48,7 +48,7 @@ def create(
     studio: Studio,
     limits: Limits = Limits(),  # noqa: B008 (frozen)
     finder: faces.Finder | None = None,
-    hosts: Iterable[str] = (),
+    access: Access = Access(),  # noqa: B008 (frozen)
     gallery: Gallery | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> ASGIApp:
@@ -56,7 +56,7 @@ def create(
 
     Args:
         finder: finds faces; None = photos are cut to their central square.
-        hosts: further names that the server answers to, besides those of its own machine.
+        access: who may ask for the page, and where.
         gallery: the pictures that the page offers; None = drawn faces.
         clock: in seconds; sessions expire by it.
     """
@@ -69,7 +69,7 @@ def create(
     }
     app = Starlette(routes=server.routes(), exception_handlers=errors, lifespan=server.lifespan)
     app.router.redirect_slashes = False
-    return Guard(app, hosts, limits.requests)
+    return Guard(app, access, limits.requests)
 
 
 def _sending(answer: Callable) -> Callable:

@@ -1,24 +1,54 @@
 """Keeps the web pages of strangers away from a server that listens on somebody's own machine."""
 
 import ipaddress
-from collections.abc import Iterable
+import re
+from dataclasses import dataclass
 from urllib.parse import urlsplit
 
-from starlette.responses import JSONResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stylemap.editor import exchange
+from stylemap.errors import InputError
 
 LOOPBACK = ("127.0.0.1", "localhost", "::1")
 SAFE_METHODS = ("GET", "HEAD", "OPTIONS")
 HEADERS = {
     "content-security-policy": "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'",
+    "form-action 'none'; frame-ancestors {frames}",
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
     "cross-origin-resource-policy": "same-origin",
     "cross-origin-opener-policy": "same-origin",
 }
+
+
+ORIGIN = re.compile(r"https?://(\*\.)?[a-z0-9.-]+(:\d+|:\*)?", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class Access:
+    """Who may ask for the page, and where.
+
+    Raises:
+        InputError: an origin or a root that is none.
+    """
+
+    hosts: tuple[str, ...] = ()
+    """Further names that the server answers to, besides those of its own machine."""
+    frames: tuple[str, ...] = ()
+    """Origins whose pages may show this one in a frame, such as http://localhost:8888 for Jupyter."""
+    root: str = ""
+    """The path under which a proxy asks, if it passes it on: /editor. Without it the paths are taken as well."""
+
+    def __post_init__(self) -> None:
+        for origin in self.frames:
+            if not ORIGIN.fullmatch(origin):
+                raise InputError(f"{origin} is not the origin of a page; give one such as http://localhost:8888")
+        if self.root and not re.fullmatch(r"(/[\w.~-]+)+", self.root):
+            raise InputError(
+                f"{self.root} is not a path that begins with / and does not end with it; give one such as /editor"
+            )
 
 
 class Guard:
@@ -29,9 +59,11 @@ class Guard:
     such an address is not a name.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Iterable[str], most: int):
-        self.app, self.most, self.running = app, most, 0
-        self.hosts = {bare(host) for host in (*LOOPBACK, *hosts)}
+    def __init__(self, app: ASGIApp, access: Access, most: int):
+        self.app, self.root, self.most, self.running = app, access.root, most, 0
+        self.hosts = {bare(host) for host in (*LOOPBACK, *access.hosts)}
+        frames = " ".join(access.frames) or "'none'"
+        self.headers = {name: value.replace("{frames}", frames) for name, value in HEADERS.items()}
         self.any_address = bool(self.hosts & {"0.0.0.0", "::"})
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -40,16 +72,22 @@ class Guard:
             return
         if scope["type"] != "http":
             return
+        if self.root and scope["path"].startswith(f"{self.root}/"):
+            scope = {**scope, "path": scope["path"].removeprefix(self.root)}
 
         async def send_with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
                 given = {name.lower() for name, _ in message["headers"]}
                 cached = "no-store" if scope["path"].startswith("/api/") else "no-cache"
-                added = {name.encode(): value.encode() for name, value in (HEADERS | {"cache-control": cached}).items()}
+                added = {
+                    name.encode(): value.encode() for name, value in (self.headers | {"cache-control": cached}).items()
+                }
                 message["headers"] = [*message["headers"], *(pair for pair in added.items() if pair[0] not in given)]
             await send(message)
 
         refusal = self.refusal(scope)
+        if not refusal and self.root and scope["path"] == self.root:
+            refusal = RedirectResponse(f"{self.root}/")  # the addresses in the page are relative to it
         if refusal:
             await refusal(scope, receive, send_with_headers)
             return
@@ -59,7 +97,7 @@ class Guard:
         finally:
             self.running -= 1
 
-    def refusal(self, scope: Scope) -> JSONResponse | None:
+    def refusal(self, scope: Scope) -> Response | None:
         """The answer to a request that is refused, or None."""
         headers = {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in scope["headers"]}
         host = headers.get("host", "")

@@ -14,6 +14,7 @@ from stylemap.datasets.avatars import Avatars
 from stylemap.editing import directions
 from stylemap.editor import app
 from stylemap.editor.limits import Limits
+from stylemap.editor.security import Access
 from stylemap.editor.studio import Studio
 from stylemap.faces import Face, Finder
 from tests import tiny
@@ -76,7 +77,7 @@ def studio() -> Studio:
 
 @pytest.fixture(scope="session")
 def application(studio):
-    return app.create(studio, LIMITS, Finder(detector=detector), hosts=["editor.example"])
+    return app.create(studio, LIMITS, Finder(detector=detector), access=Access(("editor.example",)))
 
 
 @pytest.fixture(scope="session")

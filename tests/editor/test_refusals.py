@@ -14,7 +14,7 @@ from safetensors.torch import load, save
 
 from stylemap.editing import applying
 from stylemap.editor import app
-from stylemap.editor.security import Guard, bare, origin_host
+from stylemap.editor.security import Access, Guard, bare, origin_host
 from tests.editor.conftest import HOST, LIMITS, Page, box, patch, photo, png, text
 
 # ---- paths, sessions and slots
@@ -291,7 +291,7 @@ def test_messages_of_addresses(client, ready, refused):
     assert refused(client.get("/api/gallery/x.png"), 422) == "index must be a whole number"
     assert (
         refused(ready.ask("GET", "/pictures/original.png?view=x"), 422)
-        == "view must be one of photo, reconstruction, not 'x'"
+        == "view must be one of photo, reconstruction, errors, not 'x'"
     )
     assert (
         refused(ready.put("original", b"", "?align=perhaps"), 422)
@@ -389,7 +389,7 @@ def test_rebound_names(client, refused, host):
 
 
 def test_all_addresses_let_in_addresses_and_no_names():
-    guard = Guard(None, ["0.0.0.0"], 1)
+    guard = Guard(None, Access(("0.0.0.0",)), 1)
     assert guard.knows("192.168.1.7:8000") and guard.knows("[fe80::1]:8000") and guard.knows("localhost")
     assert not guard.knows("evil.example") and not guard.knows("")
 
