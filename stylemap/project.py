@@ -31,6 +31,8 @@ from stylemap.editing.incremental import Cache
 from stylemap.errors import InputError, brief
 from stylemap.faces import Alignment
 from stylemap.files import write_bytes
+from stylemap.inversion import fitting
+from stylemap.inversion.fitting import Fit
 from stylemap.photos.photo import Photo
 from stylemap.schema import Most, Range, parse, refuse, to_json
 
@@ -38,6 +40,7 @@ FORMAT = "stylemap-project-1"
 LARGEST_STYLEMAP = 1e4  # of a value; those of a network in order are about 1
 MOST_STEPS = Most(32)  # of a kind, as in an `Edit`
 LONGEST_NAME = 200  # characters, of weights
+FIT = "fit."  # what the tensors of a fit begin with; its stylemap is that of the original
 OTHER_KIND = "this is not a project file; choose one that the editor saved"
 Coordinate = Annotated[float, Range(-(1 << 20), 1 << 20)]  # pixels of an upload
 Name = Annotated[str, Most(100)]  # of a direction
@@ -54,6 +57,7 @@ class Project:
     stylemaps: Mapping[str, Tensor]  # by slot, [1, C, S, S] on the CPU
     edit: Edit
     page: dict[str, Any] = field(default_factory=dict)  # what the editor's page keeps for itself
+    fit: Fit | None = None  # of the weights to the original
 
     def check_model(self, model: StylemapModel, its_fingerprint: str | None = None) -> None:
         """InputError unless the stylemaps and directions in here mean the same to this model."""
@@ -74,7 +78,7 @@ class Replay:
     @torch.inference_mode()
     def __init__(self, model: StylemapModel, project: Project):
         project.check_model(model)
-        self.model, self.edit = model, project.edit
+        self.model, self.edit, self.fit = model, project.edit, project.fit
         stylemaps = {slot: w.to(model.device) for slot, w in project.stylemaps.items()}
         self.original = stylemaps.pop(ORIGINAL, None)
         self.references, self.cache = {}, Cache(model, modulated=False)
@@ -87,16 +91,24 @@ class Replay:
         """The edit of the project's own original, or of another image [1, 3, R, R]; ``how`` as in `applying.apply_changes`.
 
         Raises:
-            InputError: a project without an original, where none is given.
+            InputError: a project without an original, where none is given; a fit, and a model that is rounded.
         """
-        stylemap = self.original if original is None else self.model.encode(original.to(self.model.device))
-        if stylemap is None:
+        if original is not None:
+            return self.of(self.model.encode(original.to(self.model.device)), how)
+        if self.original is None:
             raise InputError("the project holds no original; give one")
-        return self.of(stylemap, how)
+        model, cache = (self.model, self.cache) if self.fit is None else self._fitted()
+        return applying.apply(model, self.edit, self.original, self.references, how, cache)
 
     def of(self, stylemap: Tensor, how: pasting.How = "none") -> Edited:
         """The edit of the image that a stylemap [1, C, S, S] draws."""
         return applying.apply(self.model, self.edit, stylemap, self.references, how, self.cache)
+
+    def _fitted(self) -> tuple[StylemapModel, Cache]:
+        assert self.fit is not None
+        with torch.inference_mode(False):
+            model = self.fit.model(self.model)
+        return model, self.cache.of(model)
 
 
 def most_bytes(config: StylemapConfig, upload_bytes: int) -> int:
@@ -104,6 +116,7 @@ def most_bytes(config: StylemapConfig, upload_bytes: int) -> int:
     pixels = config.resolution**2
     stylemap = 4 * math.prod(config.stylemap_shape)
     photos = len(SLOTS) * (4 * pixels + stylemap)
+    photos += fitting.most_bytes(config)
     return reading.LARGEST_HEADER + upload_bytes + photos + MOST_STEPS.count * (pixels + pixels + stylemap)
 
 
@@ -123,6 +136,8 @@ def to_bytes(project: Project) -> bytes:
         tensors[f"pictures.{slot}.stylemap"] = project.stylemaps[slot].float()
         if photo.labels is not None:
             tensors[f"pictures.{slot}.labels"] = torch.from_numpy(photo.labels)
+    if project.fit is not None:
+        tensors |= {FIT + name: x for name, x in project.fit.weights.items()}
     original, upload = project.photos.get(ORIGINAL), None
     if original is not None and original.source is not None:
         data = original.source if isinstance(original.source, bytes) else original.source.read_bytes()
@@ -252,9 +267,12 @@ def _project(header: _Header, tensors: _Tensors, most_pixels: int) -> Project:
     if header.upload is not None and ORIGINAL not in photos:
         raise InputError("there is an upload, but no original")
     edit = _edit(header, tensors, config)
+    fit, weights = None, {name.removeprefix(FIT): tensors.pop(name) for name in list(tensors) if name.startswith(FIT)}
+    if weights and ORIGINAL in stylemaps:
+        fit = fitting.of_tensors(weights | {fitting.STYLEMAP: stylemaps[ORIGINAL]})
     if tensors:
         raise InputError(f"{min(tensors)[:60]!r} does not belong to a project")
-    return Project(header.weights, header.fingerprint, config, photos, stylemaps, edit, header.page)
+    return Project(header.weights, header.fingerprint, config, photos, stylemaps, edit, header.page, fit)
 
 
 def _original(

@@ -25,7 +25,8 @@ FLOORS = """
     charts clips sheets video
     checkpoint
     editing perceptual
-    familiarity inversion metrics project
+    familiarity inversion metrics
+    project
     editor training
     comparison
     diagnosis

@@ -22,6 +22,7 @@ from stylemap.editing.directions import Origin, normalised
 from stylemap.editing.edit import Edit, Patch, Placement, Push
 from stylemap.errors import InputError
 from stylemap.faces import Alignment
+from stylemap.inversion import fitting
 from stylemap.photos.photo import Photo
 from stylemap.project import FORMAT, Project
 from tests.decoding.files import encoded
@@ -123,6 +124,22 @@ def test_replay_repeats(made, model):
     again = project.read(project.to_bytes(made))
     first, second = (project.Replay(model, p)(how="poisson") for p in (again, made))
     assert np.array_equal(first.pixels, second.pixels) and np.array_equal(first.region, second.region)
+
+
+def test_a_fit_goes_with_the_original(made, model):
+    """Into the file and out of it; replay draws the original with it, and other photos without."""
+    original = as_image(made.photos["original"].pixels)
+    fit = fitting.fit(model, original, 8)
+    fitted = replace(made, fit=fit, stylemaps={**made.stylemaps, "original": fit.stylemap})
+    data = project.to_bytes(fitted)
+    assert len(data) <= project.most_bytes(model.config, 20_000)
+    read = project.read(data)
+    assert equal(read.fit.weights, dict(fit.weights)) and torch.equal(read.fit.stylemap, fit.stylemap)
+    again, tuned = project.Replay(model, read), fit.model(model)
+    plain = project.Replay(tuned, replace(fitted, fit=None, fingerprint=tuned.fingerprint()))
+    assert np.array_equal(again().pixels, plain().pixels)
+    assert not np.array_equal(again().pixels, project.Replay(model, made)().pixels)
+    assert np.array_equal(again(original).pixels, project.Replay(model, made)(original).pixels)
 
 
 def test_replay_is_the_librarys(made, model):

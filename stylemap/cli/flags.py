@@ -16,6 +16,7 @@ DEFAULT_WEIGHTS = "avatars128"
 MOST_ENLARGED = 64
 MOST_IMAGES = 1_000_000
 MOST_FRAMES = 100_000
+MOST_STEPS = 1000  # of a fit
 AVATARS = 2000  # of the drawn faces, which have no end, to find directions in
 FARTHEST = 4096  # pixels or cells, four times the largest image
 MOST_AMOUNT = 20
@@ -116,6 +117,11 @@ SHARED: dict[str, dict] = {
         "help": "Space to blend in. w blends whole cells of the stylemap, w+ follows the mask to the pixel. Default: w+.",
     },
     "--hard": {"action": "store_true", "help": "Take every cell that the mask touches whole, instead of blending it."},
+    "--fit": {
+        "type": whole(1, MOST_STEPS),
+        "metavar": "N",
+        "help": "First fit the weights to the original, in N steps, so that they draw it better. 50 are a good number.",
+    },
     "--layers": {
         "type": Range(whole(0, 63)),
         "metavar": "A..B",

@@ -23,6 +23,11 @@ def load_model(arguments: argparse.Namespace) -> StylemapModel:
     return checkpoint.load(arguments.weights, devices.pick(arguments.device), precision_of(arguments))
 
 
+def load_exact(arguments: argparse.Namespace) -> StylemapModel:
+    """As `load_model`, in float32 whatever ``--precision`` says."""
+    return checkpoint.load(arguments.weights, devices.pick(arguments.device))
+
+
 def load_any(arguments: argparse.Namespace) -> Model:
     return checkpoint.load_any(arguments.weights, devices.pick(arguments.device), precision_of(arguments))
 

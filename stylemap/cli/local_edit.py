@@ -108,6 +108,7 @@ def add_blending(parser: Parser) -> None:
     parser.add_argument(
         "--strength", type=flags.FRACTION, default=1.0, metavar="X", help="Share of the reference in the edit."
     )
+    flags.add(parser, "--fit")
     flags.add(
         parser, "--layers", help="With --space w+: the resized stylemaps to change, counted from 0. Default: all."
     )
@@ -198,7 +199,7 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
     from stylemap.editing import applying, blending, composing
 
     inputs.keep_inputs([arguments.out], [arguments.original, *references, *selecting.files(arguments)])
-    model = loading.load_model(arguments)
+    model = loading.load_exact(arguments) if arguments.fit else loading.load_model(arguments)
     photos = retouching.Photos(arguments, model, arguments.weights)
     opened = {path: photos.open(path) for path in dict.fromkeys([arguments.original, *references])}
     original, taken = opened[arguments.original], [opened[path] for path in references]
@@ -208,11 +209,13 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
         image = photos.image(photo)
         return model.encode(image.flip(3) if flip else image)
 
-    placed = patches(photos, original, taken)
+    placed, start, drawing = patches(photos, original, taken), encode(original), model
+    if arguments.fit:
+        drawing, start = photos.fit(original, arguments.fit)
     stylemaps = [encode(photo, patch.placement.flip) for patch, photo in zip(placed, taken, strict=True)]
-    known, *parts = applying.known_of(model, [encode(original), *stylemaps], space, photos.paste)
+    known, *parts = applying.known_of(drawing, [start, *stylemaps], space, photos.paste)
     changes = [blending.patch_change(patch, part) for patch, part in zip(placed, parts, strict=True)]
     if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
         raise InputError("a part lies outside of the frame after the shift; shift it less")
-    photos.write(arguments.out, original, applying.apply_changes(model, known, changes, space, photos.paste))
+    photos.write(arguments.out, original, applying.apply_changes(drawing, known, changes, space, photos.paste))
     print(arguments.out)

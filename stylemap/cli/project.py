@@ -37,6 +37,7 @@ METHODS = (
     "hybrid",
     "structured-noise",
     "pivotal",
+    "fit",
 )
 FILM_KINDS = ("gif", "webp", "png", "mp4", "none")
 

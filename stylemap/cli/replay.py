@@ -47,7 +47,8 @@ def run(arguments: argparse.Namespace) -> None:
     if not paths and ORIGINAL not in loaded.photos:
         raise InputError(f"{arguments.project} holds no original; give one with --photos")
     weights = arguments.weights or shipped_weights(loaded.weights)
-    model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
+    precision = "float32" if loaded.fit and not paths else arguments.precision
+    model = checkpoint.load(weights, devices.pick(arguments.device), precision)
     repeat = project.Replay(model, loaded)
     photos = retouching.Photos(arguments, model, weights)
     for target, path in zip(targets, paths or [None], strict=True):

@@ -14,6 +14,7 @@ from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.cli import inputs, loading
 from stylemap.editing.applying import Edited
 from stylemap.errors import InputError, Note
+from stylemap.inversion import fitting
 from stylemap.photos import mask_files
 from stylemap.photos.photo import Photo, open_face, open_square
 
@@ -49,6 +50,20 @@ class Photos:
             photo = open_square(Path(path), self.side, str(path))
         familiarity.tell(self._familiarity, [path], familiarity.errors(self.model, self.image(photo)))
         return photo
+
+    def fit(self, photo: Photo, steps: int) -> tuple[StylemapModel, Tensor]:
+        """The model fitted to a photo, and the photo's stylemap. Prints what that did to the error."""
+        image = self.image(photo)
+        with torch.inference_mode(False), torch.enable_grad():
+            found = fitting.fit(self.model, image.clone(), steps)
+        model = found.model(self.model)
+        stylemap = found.stylemap.to(image)
+        (before,) = familiarity.errors(self.model, image)
+        after = (model.synthesize(stylemap).clamp(-1, 1) - image).square().mean().item()
+        print(
+            f"{photo.name}: fitted in {steps} steps; the error of its reconstruction is {after:.2g}, and was {before:.2g}"
+        )
+        return model, stylemap
 
     def image(self, photo: Photo) -> Tensor:
         """[1, 3, R, R] on the model's device."""

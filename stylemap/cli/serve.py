@@ -96,8 +96,9 @@ def run(arguments: argparse.Namespace) -> None:
         torch.set_num_threads(arguments.threads or 1)
     bounds = limits.Limits(sessions=arguments.sessions, upload_bytes=arguments.upload_megabytes * limits.MEGA)
     name, known = familiarity.name_of(arguments.weights), familiarity.measure(arguments.weights, model)
+    load = None if model.passes == torch.float32 else lambda: loading.load_exact(arguments)
     application = app.create(
-        studio.Studio(model, name, directions, known),
+        studio.Studio(model, name, directions, known, load=load),
         bounds,
         find_finder(arguments.detector),
         access,

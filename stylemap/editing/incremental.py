@@ -6,6 +6,7 @@ Other places that an edit reaches are computed anew, mostly a line along the edg
 because the norms look at the whole image. The result is that of the plain way but for rounding.
 """
 
+import copy
 import functools
 from collections.abc import Callable, Iterator, Sequence
 from typing import NamedTuple
@@ -54,14 +55,29 @@ class Cache:
     def __init__(self, model: StylemapModel, most_bytes: int = MOST_BYTES, modulated: bool = True):
         self.model, self.most_bytes, self.modulated = model, most_bytes, modulated
         self._kept = WeakIdKeyDictionary()  # stylemap -> Known; what was used last is last
+        self._names: WeakIdKeyDictionary | None = None  # stylemap -> what it is called in `_kept`; None: as it is
         generator, first = model.generator, model.config.stylemap_size
         numbers = sum(c * (first << i // 2) ** 2 for i, c in enumerate(generator.resizer.channels))
         self.styles_bytes = numbers * model.dtype.itemsize  # of an image
         numbers = sum(len(m.style.weight) * (first << i // 2) ** 2 for m, i in generator.synthesis.modulated)
         self.modulations_bytes = numbers * model.dtype.itemsize
 
+    def of(self, model: StylemapModel) -> "Cache":
+        """For another model of the same config, to which the same stylemaps are other images. Both share the room."""
+        other = copy.copy(self)
+        other.model, other._names = model, WeakIdKeyDictionary()
+        return other
+
+    def _named(self, stylemap: Tensor) -> Tensor:
+        if self._names is None:
+            return stylemap
+        if stylemap not in self._names:
+            self._names[stylemap] = stylemap.detach()  # the same numbers, another object
+        return self._names[stylemap]
+
     def known(self, stylemaps: Sequence[Tensor]) -> list[Known]:
         """Of all images of an edit, the original first: without room for all modulations it gets its own."""
+        stylemaps = list(map(self._named, stylemaps))
         used = {id(w): w for w in stylemaps}
         before = {key: self._kept.pop(w, None) for key, w in used.items()}
         modulated = self.fits(len(used)) if self.modulated else 0
@@ -92,6 +108,7 @@ class Cache:
     def drawn(self, stylemap: Tensor) -> Known:
         """With the image, if its modulations have room."""
         (known,) = self.known([stylemap])
+        stylemap = self._named(stylemap)
         known = self._kept.get(stylemap, known)
         if known.drawn is None and known.modulations is not None:
             known = known._replace(drawn=draw(self.model, known.modulations))

@@ -2,8 +2,10 @@
 
 import asyncio
 import contextlib
+import json
 import math
 import mimetypes
+import threading
 import time
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -14,7 +16,7 @@ import numpy as np
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import FileResponse, JSONResponse, Response, StreamingResponse
 from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
@@ -31,6 +33,7 @@ from stylemap.editor.studio import Photos, Studio
 from stylemap.editor.workers import Worker
 from stylemap.errors import InputError
 from stylemap.familiarity import LOCAL
+from stylemap.inversion import fitting
 from stylemap.photos.photo import Photo, open_face, open_square
 from stylemap.schema import parse, refuse
 
@@ -38,6 +41,8 @@ STATIC = Path(__file__).parent / "static"
 SWEEP = 60.0  # seconds between looks for sessions that have expired
 SESSION = "/api/sessions/{id}"
 SLOT = SESSION + "/pictures/{slot}"
+FIT = SESSION + "/pictures/original/fit"
+GIVE_WAY = 1.0  # seconds that a step of a fit waits for edits at most
 
 # systems differ in the types of these files, and browsers run scripts of this type only
 mimetypes.add_type("text/javascript", ".js")
@@ -69,6 +74,7 @@ def create(
     }
     app = Starlette(routes=server.routes(), exception_handlers=errors, lifespan=server.lifespan)
     app.router.redirect_slashes = False
+    app.state.server = server
     return Guard(app, access, limits.requests)
 
 
@@ -84,7 +90,7 @@ def _sending(answer: Callable) -> Callable:
 
 
 class Server:
-    """The answers to requests. Two threads do the long work: one with the model, one with files."""
+    """The answers to requests. Threads do the long work: one with the model, one with files, one fits weights."""
 
     def __init__(
         self,
@@ -99,6 +105,8 @@ class Server:
         self.most_bytes = project.most_bytes(studio.model.config, limits.upload_bytes)
         self.model = Worker("model", limits.waiting)
         self.files = Worker("files", limits.waiting)
+        self.fits = Worker("fits", limits.fits)
+        self.fit_bytes = fitting.most_bytes(studio.model.config)
 
     def routes(self) -> list[Route | Mount]:
         answers = [
@@ -112,6 +120,9 @@ class Server:
             ("DELETE", SLOT, self.delete_photo),
             ("GET", SLOT + ".png", self.show),
             ("GET", SLOT + "/parts.png", self.parts),
+            ("POST", SESSION + "/fit", self.fit),
+            ("GET", FIT, self.show_fit),
+            ("PUT", FIT, self.put_fit),
             ("POST", SESSION + "/render", self.render),
             ("POST", SESSION + "/save", self.save),
             ("POST", SESSION + "/project", self.save_project),
@@ -132,8 +143,8 @@ class Server:
             yield
         finally:
             sweeping.cancel()
-            self.model.close()
-            self.files.close()
+            for worker in (self.fits, self.model, self.files):
+                worker.close()
 
     # ---- the page
 
@@ -221,6 +232,57 @@ class Server:
             raise HTTPException(404, "the parts of this image are not known")
         return exchange.png(labels)
 
+    # ---- fits
+
+    @_sending
+    async def fit(self, request: Request, session: Session) -> Response:
+        body = await exchange.read_body(request, SMALL_BODY, self.limits.body_s, exchange.JSON)
+        steps = requests.read(requests.FitRequest, body).steps
+        original = self._original(session)
+        await self.model.run(request, self.studio.exact_model)
+        return StreamingResponse(self._fit(session, original, steps), media_type="application/x-ndjson")
+
+    async def _fit(self, session: Session, original: EncodedPhoto, steps: int) -> AsyncIterator[str]:
+        """Lines of JSON: again and again the share that is done, at last the picture or an error. It ends with its reader."""
+        loop, told = asyncio.get_running_loop(), asyncio.Queue[float | None]()
+        ended, turn = threading.Event(), session.begin()
+
+        def tick(done: float) -> None:
+            if ended.is_set():
+                raise InputError("the fit was cancelled")
+            loop.call_soon_threadsafe(told.put_nowait, done)
+            self.model.idle.wait(GIVE_WAY)  # edits go first
+
+        try:
+            job = self.fits.submit(lambda: self.studio.fit(original, steps, tick))
+            job.add_done_callback(lambda _: loop.call_soon_threadsafe(told.put_nowait, None))
+            while (done := await told.get()) is not None:
+                session.used = self.sessions.clock()
+                yield json.dumps({"done": done}) + "\n"
+            found = await asyncio.wrap_future(job)
+            encoded = await asyncio.wrap_future(self.model.submit(lambda: self.studio.fitted(original, found)))
+            session.change(turn, {ORIGINAL: encoded})
+            yield json.dumps({"picture": self._facts(ORIGINAL, encoded)}) + "\n"
+        except (InputError, HTTPException) as err:
+            yield json.dumps({"error": getattr(err, "detail", str(err))}) + "\n"
+        finally:
+            ended.set()
+
+    async def show_fit(self, request: Request, id: str) -> Response:
+        fit = self._photo(id, ORIGINAL).fit
+        if fit is None:
+            raise HTTPException(404, "the weights are not fitted to this image")
+        return Response(await self.files.run(request, fitting.to_bytes, fit), media_type="application/octet-stream")
+
+    @_sending
+    async def put_fit(self, request: Request, session: Session) -> dict:
+        data = await exchange.read_body(request, self.fit_bytes, self.limits.body_s)
+        original, turn = self._original(session), session.begin()
+        fit = await self.files.run(request, fitting.from_bytes, data)
+        encoded = await self.model.run(request, self.studio.fitted, original, fit)
+        session.change(turn, {ORIGINAL: encoded})
+        return self._facts(ORIGINAL, encoded)
+
     # ---- edits
 
     @_sending
@@ -296,6 +358,11 @@ class Server:
             raise HTTPException(404, "this slot has no image yet")
         return encoded
 
+    def _original(self, session: Session) -> EncodedPhoto:
+        if ORIGINAL not in session.photos:
+            raise HTTPException(409, "choose an image to edit first")
+        return session.photos[ORIGINAL]
+
     def _errors(self, encoded: EncodedPhoto) -> np.ndarray:
         """uint8 [R, R]: from 128 on the weights draw a place badly. 0 where nothing is known of that."""
         if self.studio.known is None:
@@ -321,6 +388,7 @@ class Server:
             "psnr": _decibels(encoded.mse),
             "parts": photo.labels is not None,
             "aligned": photo.aligned,
+            "fitted": encoded.fit is not None,
             "word": known and known.word(encoded.mse),
             "remark": None if known is None or known.knows(encoded.mse) else known.remark("this image", encoded.mse),
         }

@@ -18,6 +18,7 @@ class Limits:
     idle_s: float = 1800.0  # a session ends after this time without use
     evict_s: float = 300.0  # a session gives way to a new one after this time without use, if all are taken
     waiting: int = 64  # jobs in the queue of the model, and in that of the files
+    fits: int = 4  # of weights to photos, one at a time and the others in the queue
     at_once: int = 4  # requests of a session that send something
     spare: int = 32  # further requests, for pages that load
     connections: int = 240  # open at a time; macOS gives a process 256 files

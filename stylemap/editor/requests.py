@@ -19,6 +19,7 @@ from stylemap.editor.exchange import to_png
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.errors import InputError
 from stylemap.images import MOST_TIMES
+from stylemap.inversion import fitting
 from stylemap.schema import Most, Range, Rule, json_schema, parse, refuse, to_json
 
 MaskText = Annotated[str, Most(3_000_000)]  # base64 of 2 MB, more than a mask of 1024 px takes
@@ -61,6 +62,13 @@ class ProjectRequest(Edit):
     """An edit, and what the page keeps for itself in the project file."""
 
     page: Annotated[dict, Rule(_is_small, f"JSON of {PAGE_BYTES >> 10} KB at most")] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class FitRequest:
+    """The original, to fit the weights to."""
+
+    steps: Annotated[int, Range(1, fitting.MOST_STEPS)] = fitting.STEPS
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from starlette.exceptions import HTTPException
 
 from stylemap.editing.applying import Reference
 from stylemap.editor.limits import Limits
+from stylemap.inversion.fitting import Fit
 from stylemap.photos.photo import Photo
 
 ID_BYTES = 16
@@ -23,6 +24,7 @@ class EncodedPhoto(Reference):
     photo: Photo
     reconstruction: np.ndarray  # uint8 [R, R, 3]
     mse: float  # of pixels in [-1, 1]
+    fit: Fit | None = None  # what the weights are changed by for all edits of this photo
 
 
 @dataclass(eq=False)

@@ -387,10 +387,10 @@ class Pivotal(Method):
     source: ClassVar[str] = "Pivotal tuning, sections 3.1 to 3.3 (arXiv 2106.05744)"
     terms: ClassVar[tuple[str, ...]] = ("pixels", "distance")
 
-    pivot: Literal["auto", "w", "encoder"] = "auto"
-    """The latent: that of `w`, or the encoder's; auto: the encoder's stylemap, and `w` for vectors, as published."""
+    pivot: Literal["auto", "w", "encoder", "hybrid"] = "auto"
+    """The latent: of `w`, of the encoder, or of `hybrid`; auto: the encoder's stylemap, and `w` for vectors, as published."""
     pivot_steps: int = 450
-    """Of `w`."""
+    """Of `w` or `hybrid`."""
     steps: int = 350
     """Of the weights."""
     rate: float = 3e-4
@@ -417,16 +417,18 @@ class Pivotal(Method):
 
     @property
     def begins_at_encoder(self) -> bool:
-        return self.pivot == "encoder"
+        return self.pivot in ("encoder", "hybrid")
 
     @property
     def counts(self) -> dict[str, int]:
-        return ({} if self.begins_at_encoder else {"pivot_steps": self.pivot_steps}) | {"steps": self.steps}
+        return ({} if self.pivot == "encoder" else {"pivot_steps": self.pivot_steps}) | {"steps": self.steps}
 
     @property
     def _first(self) -> Method:
-        if self.begins_at_encoder:
+        if self.pivot == "encoder":
             return Encoder(self.seed)
+        if self.pivot == "hybrid":
+            return Hybrid(self.seed, steps=self.pivot_steps, pixels=self.pixels, distance=self.distance)
         return Projection(self.seed, steps=self.pivot_steps, statistics_samples=self.statistics_samples)
 
     def start(self, inputs: Inputs) -> Tensors:
@@ -484,6 +486,7 @@ PRESETS: dict[str, Method] = {
     "hybrid": Hybrid(),
     "structured-noise": StructuredNoise(),
     "pivotal": Pivotal(),
+    "fit": Pivotal(pivot="hybrid", pivot_steps=20, steps=30, rate=1e-3, distance=0.0, locality=0.0),
 }
 
 

@@ -17,6 +17,7 @@ from stylemap import Box, blend, checkpoint, faces, images, published, transplan
 from stylemap.datasets import Avatars
 from stylemap.editing.composing import place
 from stylemap.editing.edit import Placement
+from stylemap.inversion import fitting
 from stylemap.photos import mask_files
 from stylemap.training.mapping import with_flow
 from tests.cli.conftest import SIDE, pixels
@@ -69,6 +70,14 @@ class TestBlend:
         assert [p.name for p in (tmp_path / "made").iterdir()] == ["edit.png"]
         expected = blend(model, encoded["ada"], encoded["bob"], masks["mask"], **settings)
         assert_written(tmp_path / "made/edit.png", expected)
+
+    def test_the_weights_can_be_fitted_first(self, stylemap, model, inputs, tmp_path):
+        ran = stylemap(f"{BLEND} --reference IN/bob.png --mask IN/mask.png --fit 6 --enlarge 1 --out e.png")
+        assert "fitted in 6 steps; the error of its reconstruction is" in ran.out
+        fit = fitting.fit(model, images.read(inputs / "ada.png", SIDE), 6)
+        reference = model.encode(images.read(inputs / "bob.png", SIDE))
+        expected = blend(fit.model(model), fit.stylemap, reference, images.read_mask(inputs / "mask.png", SIDE))
+        assert_written(tmp_path / "e.png", expected)
 
     def test_settings_matter(self, stylemap, tmp_path):
         for i, (flags, _) in enumerate(SETTINGS):

@@ -93,8 +93,8 @@ def test_a_sean_needs_masks_and_its_encoder(subjects):
 
 
 def test_all_stands_for_the_defaults_and_leaves_no_method_out(subjects):
-    """But variants of `w` and `w+` that differ in what they store or start with, and halves of an exchange of faces."""
-    variants = {"w-ada", "w+rolux", "exchange-content", "exchange-style"}
+    """But variants of `w`, `w+` and `pivotal`, and halves of an exchange of faces."""
+    variants = {"w-ada", "w+rolux", "exchange-content", "exchange-style", "fit"}
     assert {parse(spec)[0].name.partition(" ")[0] for spec in contenders.DEFAULT} == set(PRESETS) - variants
     assert choose(["all"], subjects) == choose(None, subjects)
     found, left_out = choose(["w-ada", "all"], {VECTORS: subjects[VECTORS]})

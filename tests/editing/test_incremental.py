@@ -267,6 +267,23 @@ class TestCache:
             assert all(torch.equal(x, y) for x, y in zip(found.modulations, model.modulations(found.maps), strict=True))
         assert cache.bytes == 2 * (cache.styles_bytes + cache.modulations_bytes)
 
+    def test_another_model_knows_the_same_stylemap_otherwise_in_the_same_room(self, model):
+        a, other = stylemaps(model, 1, 1), tiny.model(seed=1)
+        cache = Cache(model)
+        its = cache.of(other)
+        for _ in range(2):
+            for each, of in ((cache, model), (its, other)):
+                (known,) = each.known([a])
+                assert all(torch.equal(x, y) for x, y in zip(known.maps, of.resize(a), strict=True))
+                assert torch.equal(each.drawn(a).drawn.image, of.render_modulated(of.modulations(of.resize(a))))
+        assert len(cache) == len(its) == 2
+        cache.most_bytes = its.most_bytes = cache.styles_bytes + cache.modulations_bytes
+        its.known([a])
+        assert len(cache) == 1 and flops(lambda: its.known([a])) == 0 < flops(lambda: cache.known([a]))
+        its.known([a])
+        its = each = None
+        assert len(cache) == 0
+
     def test_it_is_known_as_long_as_the_stylemap_lives(self, model):
         cache, a = Cache(model), stylemaps(model, 1, 1)
         cache.known([a, stylemaps(model, 1, 2)])

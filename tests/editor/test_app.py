@@ -2,6 +2,7 @@
 
 import io
 import json
+import threading
 
 import cv2
 import numpy as np
@@ -18,8 +19,10 @@ from stylemap.editing.edit import Placement
 from stylemap.editing.incremental import preview
 from stylemap.editor import requests
 from stylemap.editor.limits import PAGE_BYTES
+from stylemap.errors import InputError
 from stylemap.faces import Alignment, quad
 from stylemap.familiarity import LOCAL, Familiarity
+from stylemap.inversion import fitting
 from tests.editing import tiny
 from tests.editor.conftest import LIMITS, POINTS, SIDE, Page, avatars, box, patch, photo, pixels, png, text
 
@@ -110,6 +113,66 @@ def test_errors_are_told_by_a_word_and_by_place(page, studio, monkeypatch):
     drawn = pixels(page.ask("GET", "/pictures/original.png?view=reconstruction").content)
     assert map_.shape == (SIDE, SIDE) and 0 < (map_ >= 128).mean() < 1
     assert np.array_equal(map_ >= 128, known.local(avatars[5], drawn) >= LOCAL)
+
+
+def lines(answer) -> list[dict]:
+    return [json.loads(line) for line in answer.text.splitlines()]
+
+
+def test_weights_are_fitted_to_the_original(ready, studio, client):
+    """It is told step by step; all edits of the photo are drawn by the fitted weights, those of others are not."""
+    before, edit = ready.put("original", 0).json(), {"patches": [patch(0), patch(3)], "pushes": []}
+    plain = ready.render(**edit).content
+    *told, last = lines(ready.ask("POST", "/fit", json={"steps": 10}))
+    assert [line["done"] for line in told] == pytest.approx([k / 10 for k in range(1, 11)])
+    assert last["picture"]["fitted"] and not before["fitted"] and last["picture"]["mse"] < before["mse"]
+    assert ready.render().content == ready.ask("GET", "/pictures/original.png?view=reconstruction").content
+
+    data = ready.ask("GET", "/pictures/original/fit").content
+    fit = fitting.from_bytes(data)
+    model, (_, *references) = fit.model(studio.model), encoded(studio, avatars[0], avatars[1], avatars[2])
+    with torch.inference_mode():
+        expected = editing.blend(model, fit.stylemap, references, [as_mask(box(0, SIDE // 2, 0, SIDE))] * 2)
+    drawn = ready.render(patches=[patch(i, box(0, SIDE // 2, 0, SIDE)) for i in (0, 3)])
+    assert np.abs(pixels(drawn.content).astype(int) - shown(expected)).max() <= 1
+    fitted = ready.render(**edit).content
+    saved = ready.ask("POST", "/project", json=edit).content
+
+    other = Page(client)
+    for slot, avatar in (("original", 0), (0, 1), (3, 2)):
+        other.put(slot, avatar)
+    assert other.render(**edit).content == plain != fitted
+    assert other.ask("PUT", "/pictures/original/fit", content=data).json() == last["picture"]
+    assert other.render(**edit).content == fitted
+    assert other.ask("PUT", "/project", content=saved).json()["pictures"]["original"]["fitted"]
+    assert other.render(**edit).content == fitted
+    ready.put("original", 0)
+    assert ready.render(**edit).content == plain
+
+
+def test_fits_that_cannot_be(page, refused):
+    refused(page.ask("POST", "/fit", json={}), 409)
+    page.put("original", 0)
+    refused(page.ask("POST", "/fit", json={"steps": 0}), 422)
+    refused(page.ask("GET", "/pictures/original/fit"), 404)
+    refused(page.ask("PUT", "/pictures/original/fit", content=b"something"), 422)
+
+
+def test_edits_go_before_the_steps_of_a_fit(ready, studio, application, monkeypatch):
+    """A step waits while the model has work; a fit whose reader is gone ends."""
+    steps, worker = [], application.app.state.server.model
+
+    def fit(encoded, count, tick):
+        worker.idle.clear()
+        steps.append("begun")
+        threading.Timer(0.2, lambda: (steps.append("edited"), worker.idle.set())).start()
+        tick(0.5)
+        steps.append("done")
+        raise InputError("enough")
+
+    monkeypatch.setattr(studio, "fit", fit)
+    assert lines(ready.ask("POST", "/fit", json={})) == [{"done": 0.5}, {"error": "enough"}]
+    assert steps == ["begun", "edited", "done"]
 
 
 def test_upload_is_cut_to_its_central_square(page, refused):

@@ -87,8 +87,8 @@ def term(name: str, inputs: Inputs, latent: torch.Tensor, images: torch.Tensor) 
 
 
 def test_every_preset_that_optimises_is_here():
-    """But for pivotal tuning, which optimises weights: `test_tuning`."""
-    optimising = set(PRESETS) - {"encoder", "pivotal"}
+    """But for methods that optimise weights: `test_tuning`, `test_fitting`."""
+    optimising = set(PRESETS) - {"encoder", "pivotal", "fit"}
     assert {name for name, _ in TERMS} == optimising
     assert {name for name, _ in PLAIN} | set(PROJECTIONS) == optimising
 

@@ -33,6 +33,22 @@ export async function request(method, path, body, type, signal) {
   return response;
 }
 
+/** The lines of JSON of an answer, as they come. */
+export async function* linesOf(response, signal) {
+  const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "";
+  try {
+    for (let { value, done } = await reader.read(); !done; { value, done } = await reader.read()) {
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      yield* lines.map((line) => JSON.parse(line));
+    }
+  } catch (error) {
+    if (signal?.aborted) throw new Cancelled("Cancelled. Nothing has changed.");
+    throw new Silence(`The server ended its answer: ${error.message}.`);
+  }
+}
+
 async function reason(response) {
   const { error } = await response.json().catch(() => ({}));
   if (!error) return `The server answered ${response.status} ${response.statusText}.`;

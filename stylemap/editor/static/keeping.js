@@ -66,9 +66,10 @@ export class Keeping {
       }
       return this.#files.get(file);
     };
-    const pictures = [...edit.pictures].map(([slot, { source: { gallery, file, align, project } }]) => {
-      if (gallery !== undefined) return [slot, { gallery }];
-      return [slot, project ? { project: keyOf(project.file) } : { file: keyOf(file), align }];
+    const pictures = [...edit.pictures].map(([slot, { source: { gallery, file, align, project, fit } }]) => {
+      const fitted = fit ? { fit: keyOf(fit) } : {};
+      if (gallery !== undefined) return [slot, { gallery, ...fitted }];
+      return [slot, project ? { project: keyOf(project.file), ...fitted } : { file: keyOf(file), align, ...fitted }];
     });
     const one = { page: this.#page, at: Date.now(), model: this.model, edit: { ...edit, pictures } };
     try {
@@ -94,9 +95,9 @@ export class Keeping {
       return read.get(name);
     };
     const sources = new Map();
-    for (const [slot, { file, project, ...source }] of edit.pictures) {
-      if (project) sources.set(slot, { project: await fileOf(project) });
-      else sources.set(slot, file ? { ...source, file: await fileOf(file) } : source);
+    for (const [slot, { file, project, fit, ...source }] of edit.pictures) {
+      for (const [name, key] of Object.entries({ file, project, fit })) if (key) source[name] = await fileOf(key);
+      sources.set(slot, source);
     }
     return { ...edit, pictures: sources };
   }

@@ -6,6 +6,7 @@ import { Chooser } from "./chooser.js";
 import { forServer, newEdit, useSchema } from "./edit.js";
 import { Editor } from "./editor.js";
 import { Exporting } from "./exporting.js";
+import { Fitting } from "./fitting.js";
 import { Keeping } from "./keeping.js";
 import { Mover } from "./mover.js";
 import { clearNotice, flash, say, showNotice } from "./notices.js";
@@ -41,6 +42,7 @@ new ReferencePane(editor, { choose, remove: (slot) => editor.removeReference(slo
 const panels = new Panels(editor);
 const saving = new Saving(editor, session);
 const exporting = new Exporting(editor, session, attempt);
+new Fitting(editor, session);
 
 // ---- the picture
 

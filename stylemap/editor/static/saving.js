@@ -33,7 +33,9 @@ export class Saving {
     const opened = project ? (await this.session.openProject(project)).pictures : new Map();
     const pictures = new Map();
     for (const [slot, source] of sources) {
-      pictures.set(slot, source.project ? opened.get(slot) : await this.session.putPicture(slot, source));
+      const known = opened.get(slot);
+      if (source.project && !source.fit) pictures.set(slot, known);
+      else pictures.set(slot, await this.session.putPicture(slot, known ? { ...known.source, fit: source.fit } : source));
     }
     return pictures;
   }

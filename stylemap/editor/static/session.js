@@ -1,12 +1,13 @@
 /** The page's session on the server: its pictures, kept as the edit has them, also when the server has forgotten all. */
 
-import { Refusal, request } from "./api.js";
+import { Refusal, linesOf, request } from "./api.js";
 import { decodeGrey } from "./mask.js";
 
 const FORGOTTEN = [404, 410];
+const FIT = "pictures/original/fit";
 
 /**
- * A picture knows its source, enough to send it again: {gallery}, {file, align}, or {project} where it came out of a project
+ * A picture knows its source, enough to send it again, with the fit of the weights to it if there is one: {gallery}, {file, align}, or {project} where it came out of a project
  * file. That is sent whole, for it holds the photo at full size and its stylemap.
  */
 export class Session {
@@ -47,6 +48,30 @@ export class Session {
       const facts = await this.#send(slot, kept);
       const picture = { ...facts, ...(await this.#fetchViews(slot, facts)), source: kept };
       this.#held.set(slot, picture);
+      return picture;
+    });
+  }
+
+  /**
+   * Fits the weights to the original; answers the picture that they then draw.
+   * @param {(done: number) => void} tell the share that is done
+   */
+  fit(pictures, signal, tell) {
+    return this.#inTurn(async () => {
+      await this.#hold(pictures);
+      this.#held.set("original", null);
+      const response = await request("POST", this.#path("fit"), "{}", "application/json", signal);
+      let facts = null;
+      for await (const { done, picture, error } of linesOf(response, signal)) {
+        if (error) throw new Error(error.charAt(0).toUpperCase() + error.slice(1));
+        if (done) tell(done);
+        facts = picture ?? facts;
+      }
+      if (!facts) throw new Error("The server ended the fit. Nothing has changed.");
+      const fit = await (await this.#ask("GET", this.#path(FIT))).blob();
+      const source = { ...pictures.get("original").source, fit };
+      const picture = { ...facts, ...(await this.#fetchViews("original", facts)), source };
+      this.#held.set("original", picture);
       return picture;
     });
   }
@@ -114,9 +139,15 @@ export class Session {
     }
   }
 
-  async #send(slot, { gallery, file, align }) {
-    const path = this.#path(`pictures/${slot}`);
+  async #send(slot, source) {
     this.#held.set(slot, null);
+    const facts = source.project ? null : await this.#sendPhoto(slot, source); // a project was sent whole
+    if (!source.fit) return facts;
+    return (await this.#ask("PUT", this.#path(FIT), source.fit, "application/octet-stream")).json();
+  }
+
+  async #sendPhoto(slot, { gallery, file, align }) {
+    const path = this.#path(`pictures/${slot}`);
     if (gallery !== undefined) return (await this.#askJson("PUT", path, { gallery })).json();
     const type = file.type && !file.type.includes("json") ? file.type : "application/octet-stream";
     return (await this.#ask("PUT", path + (align ? "?align=1" : ""), file, type)).json();
