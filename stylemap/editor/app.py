@@ -21,7 +21,7 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from stylemap import faces, images, project, reading
+from stylemap import decoding, faces, images, project, reading
 from stylemap.editing.applying import Edited
 from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit
 from stylemap.editor import exchange, exporting, requests
@@ -34,7 +34,7 @@ from stylemap.editor.workers import Worker
 from stylemap.errors import InputError
 from stylemap.familiarity import LOCAL
 from stylemap.inversion import fitting
-from stylemap.photos.photo import Photo, open_face, open_square
+from stylemap.photos.photo import Frame, Photo, open_photo, squares_of_faces
 from stylemap.schema import parse, refuse
 
 STATIC = Path(__file__).parent / "static"
@@ -60,7 +60,7 @@ def create(
     """The application.
 
     Args:
-        finder: finds faces; None = photos are cut to their central square.
+        finder: finds faces; None = photos are cut to their central square, unless a page chooses another.
         access: who may ask for the page, and where.
         gallery: the pictures that the page offers; None = drawn faces.
         clock: in seconds; sessions expire by it.
@@ -123,6 +123,8 @@ class Server:
             ("POST", SESSION + "/fit", self.fit),
             ("GET", FIT, self.show_fit),
             ("PUT", FIT, self.put_fit),
+            ("GET", SLOT + "/file", self.file),
+            ("POST", SESSION + "/look", self.look),
             ("POST", SESSION + "/render", self.render),
             ("POST", SESSION + "/save", self.save),
             ("POST", SESSION + "/project", self.save_project),
@@ -174,7 +176,7 @@ class Server:
             "parts": self.gallery.parts,
             "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],
             "gallery": {"count": len(self.gallery), "about": self.gallery.about},
-            "align": self.finder is not None,
+            "detector": self.finder is not None,
         }
 
     async def thumbnail(self, request: Request, index: str) -> Response:
@@ -198,7 +200,7 @@ class Server:
     @_sending
     async def put_photo(self, request: Request, session: Session, slot: str) -> dict:
         _check_slot(slot)
-        align = parse(Literal["0", "1", "false", "true"], request.query_params.get("align", "0"), "align")
+        frame = requests.frame(request.query_params, self.studio.model.config.resolution)
         turn = session.begin()
         if exchange.media_type(request) == exchange.JSON:
             body = await exchange.read_body(request, SMALL_BODY, self.limits.body_s, exchange.JSON)
@@ -206,7 +208,7 @@ class Server:
             photo = await self.model.run(request, self.gallery.photo, index)
         else:
             data = await exchange.read_body(request, self.limits.upload_bytes, self.limits.body_s)
-            photo = await self.files.run(request, self._open, data, align in ("1", "true"))
+            photo = await self.files.run(request, self._open, data, frame)
         if slot != ORIGINAL:
             photo = replace(photo, source=None)  # an edit goes back into the original alone
         encoded = await self.model.run(request, self.studio.encode, photo)
@@ -231,6 +233,18 @@ class Server:
         if labels is None:
             raise HTTPException(404, "the parts of this image are not known")
         return exchange.png(labels)
+
+    async def file(self, request: Request, id: str, slot: str) -> Response:
+        source = self._photo(id, slot).photo.source
+        if source is None:
+            raise HTTPException(404, "this image has no file of its own")
+        return Response(source, media_type="application/octet-stream")
+
+    @_sending
+    async def look(self, request: Request, session: Session) -> dict:
+        picture = parse(Literal["0", "1"], request.query_params.get("picture", "0"), "picture")
+        data = await exchange.read_body(request, self.limits.upload_bytes, self.limits.body_s)
+        return await self.files.run(request, self._look, data, picture == "1")
 
     # ---- fits
 
@@ -321,13 +335,18 @@ class Server:
 
     # ---- in the threads
 
-    def _open(self, data: bytes, align: bool) -> Photo:
-        side, most = self.studio.model.config.resolution, self.limits.pixels
-        if not align:
-            return open_square(data, side, max_pixels=most)
-        if self.finder is None:
+    def _open(self, data: bytes, frame: Frame | faces.Alignment) -> Photo:
+        if frame == "face" and self.finder is None:
             raise InputError("this server has no face detector: start it with --detector, or use the central square")
-        return open_face(data, side, self.finder, max_pixels=most, repair="use its central square")
+        side, most = self.studio.model.config.resolution, self.limits.pixels
+        return open_photo(data, side, frame, self.finder, max_pixels=most, repair="use its central square")
+
+    def _look(self, data: bytes, picture: bool) -> dict:
+        """What is in a photo to choose a square by: its size, its faces, and a small JPEG of it for pages that cannot read it."""
+        photo = decoding.decode(data, max_pixels=self.limits.pixels)
+        squares = squares_of_faces(photo, 1, self.finder) if self.finder else []
+        found = {"width": photo.shape[1], "height": photo.shape[0], "faces": [square.as_crop for square in squares]}
+        return found | ({"picture": exchange.preview(photo)} if picture else {})
 
     def _read(self, kind: type[requests.T], body: bytes, photos: Photos) -> requests.T:
         edit = requests.read(kind, body, self.studio.model.config.resolution, self.studio.directions)
@@ -389,6 +408,8 @@ class Server:
             "parts": photo.labels is not None,
             "aligned": photo.aligned,
             "fitted": encoded.fit is not None,
+            "crop": photo.alignment.as_crop,
+            "faces": photo.faces,
             "word": known and known.word(encoded.mse),
             "remark": None if known is None or known.knows(encoded.mse) else known.remark("this image", encoded.mse),
         }

@@ -1,6 +1,7 @@
 """Bodies of requests within their limits, and answers: files, pictures, and one line for each error."""
 
 import asyncio
+import base64
 import json
 from collections.abc import Sequence
 from typing import Literal
@@ -14,6 +15,7 @@ from starlette.responses import JSONResponse, Response
 from stylemap.editor.limits import MEGA
 
 JSON = "application/json"
+PREVIEW = 1600  # pixels
 
 
 async def read_body(
@@ -59,6 +61,15 @@ def to_png(pixels: np.ndarray) -> bytes:
     """uint8 [H, W, 3] RGB or [H, W] grey, quickly rather than small."""
     stored = pixels if pixels.ndim == 2 else cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR)
     return cv2.imencode(".png", stored, [cv2.IMWRITE_PNG_COMPRESSION, 1])[1].tobytes()
+
+
+def preview(photo: np.ndarray) -> str:
+    """uint8 [H, W, 3] RGB -> a JPEG of at most ``PREVIEW`` pixels a side, as an address."""
+    small, scale = cv2.cvtColor(photo, cv2.COLOR_RGB2BGR), PREVIEW / max(photo.shape)
+    if scale < 1:
+        size = [max(1, round(length * scale)) for length in photo.shape[1::-1]]
+        small = cv2.resize(small, size, interpolation=cv2.INTER_AREA)
+    return "data:image/jpeg;base64," + base64.b64encode(cv2.imencode(".jpg", small)[1]).decode()
 
 
 def png(pixels: np.ndarray) -> Response:

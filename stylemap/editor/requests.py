@@ -18,8 +18,10 @@ from stylemap.editing.edit import Edit
 from stylemap.editor.exchange import to_png
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.errors import InputError
+from stylemap.faces import Alignment
 from stylemap.images import MOST_TIMES
 from stylemap.inversion import fitting
+from stylemap.photos.photo import Frame, read_crop
 from stylemap.schema import Most, Range, Rule, json_schema, parse, refuse, to_json
 
 MaskText = Annotated[str, Most(3_000_000)]  # base64 of 2 MB, more than a mask of 1024 px takes
@@ -29,6 +31,7 @@ SCHEMA_OF = {
     Direction: json_schema(Name, {}),
 }
 T = TypeVar("T")
+OLD_FRAMES = {"1": "face", "true": "face", "0": "centre", "false": "centre"}  # of ``?align=``
 
 
 def _is_small(page: dict) -> bool:
@@ -103,6 +106,21 @@ def read(kind: type[T], body: bytes, side: int = 0, directions: Mapping[str, Dir
     except InputError as err:
         raise InputError("the request is not JSON") from err
     return parse(kind, value, "", {Direction: direction, Tensor: mask})
+
+
+def frame(query: Mapping[str, str], side: int) -> Frame | Alignment:
+    """Which square of an upload a request asks for: ``?frame=auto``, or ``?crop=X,Y,SIDE,DEGREES`` in pixels of the photo.
+
+    Args:
+        side: R.
+
+    Raises:
+        InputError: anything else.
+    """
+    if "crop" in query:
+        return Alignment.crop(*read_crop(query["crop"]), side)
+    given = OLD_FRAMES.get(query["align"], query["align"]) if "align" in query else query.get("frame", "auto")
+    return parse(Frame, given, "frame")
 
 
 def as_json(edit: Edit) -> dict:

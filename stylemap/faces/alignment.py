@@ -8,7 +8,7 @@ import numpy as np
 
 from stylemap import resampling
 from stylemap.errors import InputError
-from stylemap.faces.geometry import Alignment, half_size, quad
+from stylemap.faces.geometry import SMALLEST, Alignment, quad
 
 LARGEST = 10  # half the square in longest sides of the photo: more is a mistake, and slow
 FADE = 0.3  # of the quad's side: so far outside of the photo there is nothing but its median colour
@@ -37,14 +37,27 @@ def align(photo: np.ndarray, landmarks: np.ndarray, side: int) -> Aligned:
         raise ValueError(
             f"needs a photo uint8 [H, W, 3] and a side of 1 or more, got {photo.dtype} {photo.shape}, {side}"
         )
-    corners = quad(landmarks)
+    alignment = Alignment.of(quad(landmarks), side)
+    return Aligned(crop(photo, alignment, "these landmarks do", "correct them"), alignment)
+
+
+def crop(
+    photo: np.ndarray, alignment: Alignment, what: str = "this square does", repair: str = "choose another"
+) -> np.ndarray:
+    """Cut a square out of a photo uint8 [H, W, 3], as `align` does -> uint8 [side, side, 3].
+
+    Args:
+        what, repair: the beginning and the end of the error.
+
+    Raises:
+        InputError: the square is too small or too large for this photo, or lies beside it.
+    """
     height, width = photo.shape[:2]
-    half, centre = half_size(landmarks), corners.mean(0)
+    half, centre = math.hypot(*alignment.edge) / 2, alignment.quad.mean(0)
     beyond = np.maximum(-centre, centre - (width, height)).max()  # of the photo, pixels
-    if half > LARGEST * max(height, width) or beyond > half:
-        raise InputError(f"these landmarks do not fit a photo of {width} x {height} pixels; correct them")
-    alignment = Alignment.of(corners, side)
-    return Aligned(along(photo, alignment), alignment)
+    if not SMALLEST <= half <= LARGEST * max(height, width) or not beyond <= half:  # NaN is neither
+        raise InputError(f"{what} not fit a photo of {width} x {height} pixels; {repair}")
+    return along(photo, alignment)
 
 
 def along(photo: np.ndarray, alignment: Alignment) -> np.ndarray:

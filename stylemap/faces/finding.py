@@ -65,7 +65,13 @@ class Finder:
 
 
 def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
-    """`alignment.align` after a check that the face can be one of this photo.
+    """`alignment.align` of a face. Raises as `square`."""
+    place = square(photo, face, side)
+    return alignment.Aligned(alignment.crop(photo, place), place)
+
+
+def square(photo: np.ndarray, face: Face, side: int) -> geometry.Alignment:
+    """FFHQ's square of a face in a photo uint8 [H, W, 3].
 
     Raises:
         InputError: its points are in another order, are not in pixels, or belong to another photo.
@@ -73,14 +79,14 @@ def cut(photo: np.ndarray, face: Face, side: int) -> alignment.Aligned:
     points, (height, width) = face.landmarks, photo.shape[:2]
     if what := landmarks.fault(points):
         raise InputError(f"a face {what}")
-    geometry.quad(points)  # refuses equal ones
+    quad = geometry.quad(points)
     inside = ((points > -0.5) & (points < (width - 0.5, height - 0.5))).all(1).sum()
     if inside < INSIDE or geometry.half_size(points) < SMALLEST:
         low, high = (f"({point[0]:.4g}, {point[1]:.4g})" for point in (points.min(0), points.max(0)))
         raise InputError(
             f"these landmarks do not fit a photo of {width} x {height} pixels: they reach from {low} to {high}; correct them"
         )
-    return alignment.align(photo, points, side)
+    return geometry.Alignment.of(quad, side)
 
 
 def _by_size(faces: list[Face]) -> list[Face]:
