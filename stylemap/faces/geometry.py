@@ -89,7 +89,10 @@ class Alignment:
 
     @classmethod
     def crop(cls, x: float, y: float, length: float, degrees: float, side: int) -> "Alignment":
-        """Of a square of ``length`` pixels around (x, y), turned clockwise. Here alone (0, 0) is the photo's upper left corner."""
+        """Of a square of ``length`` pixels around (x, y), turned clockwise.
+
+        Here alone (0, 0) is the photo's upper left corner.
+        """
         right, down = (length * f(math.radians(degrees)) for f in (math.cos, math.sin))
         return cls((x - (right - down) / 2 - 0.5, y - (right + down) / 2 - 0.5), (right, down), side)
 

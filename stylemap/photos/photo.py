@@ -118,6 +118,7 @@ def open_face(
         raise InputError(f"{name}: {err}") from err
     return Photo(aligned.picture, source, photo.shape[1::-1], aligned.alignment, aligned=True, name=name)
 
+
 def open_crop(
     source: bytes | Path, alignment: faces.Alignment, name: str = "the file", max_pixels: int = decoding.MAX_PIXELS
 ) -> Photo:

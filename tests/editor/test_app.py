@@ -1,5 +1,6 @@
 """Every row of the interface, and that an edit is the library's to the byte."""
 
+import base64
 import io
 import json
 import threading
@@ -69,7 +70,7 @@ def test_info(client, studio):
     }
     assert [part["name"] for part in info["parts"]] == list(GROUPS)
     assert info["directions"] == [{"name": "smile", "accuracy": 0.9}]
-    assert info["align"] is True
+    assert info["detector"] is True
 
 
 def test_gallery(client, refused):
@@ -177,17 +178,55 @@ def test_edits_go_before_the_steps_of_a_fit(ready, studio, application, monkeypa
 
 def test_upload_is_cut_to_its_central_square(page, refused):
     whole = photo(100, 60)
-    about = page.put(2, png(whole)).json()
+    about = page.put(2, png(whole), "?frame=centre").json()
     assert (about["slot"], about["width"], about["height"]) == ("2", 100, 60)
     assert about["parts"] is False and about["aligned"] is False
     assert np.array_equal(pixels(page.ask("GET", "/pictures/2.png").content), resampling.fit(whole, SIDE))
     refused(page.ask("GET", "/pictures/2/parts.png"), 404)
 
 
-def test_upload_is_aligned(page, refused):
-    about = page.put("original", png(photo()), "?align=1").json()
-    assert about["aligned"] is True and (about["width"], about["height"]) == (120, 100)
-    refused(page.put("original", png(photo(80, 100)), "?align=1"), 422, "no face")
+def test_the_face_of_an_upload_is_found(page, refused):
+    about = page.put("original", png(photo())).json()
+    assert about["aligned"] is True and (about["width"], about["height"], about["faces"]) == (120, 100, 1)
+    for query in ("?frame=face", "?align=1"):  # its earlier name
+        assert page.put("original", png(photo()), query).json()["crop"] == about["crop"]
+    about = page.put("original", png(photo(80, 100))).json()
+    assert (about["aligned"], about["faces"], about["crop"]) == (False, 0, [40, 50, 80, 0]), "the central square"
+    refused(page.put("original", png(photo(80, 100)), "?frame=face"), 422, "no face")
+
+
+@pytest.mark.parametrize("slot", ["original", 2])
+def test_a_square_that_is_chosen(page, slot):
+    """What an answer calls its crop gives the same pixels again; a turned one is another."""
+    found = page.put(slot, png(photo()))
+    seen = page.ask("GET", f"/pictures/{slot}.png").content
+    crop = found.json()["crop"]
+    again = page.put(slot, png(photo()), f"?crop={','.join(map(repr, crop))}").json()
+    assert again["crop"] == pytest.approx(crop) and page.ask("GET", f"/pictures/{slot}.png").content == seen
+    page.put(slot, png(photo()), "?crop=50,50,40,90")
+    turned = pixels(page.ask("GET", f"/pictures/{slot}.png").content)
+    page.put(slot, png(photo()), "?crop=50,50,40")
+    upright = pixels(page.ask("GET", f"/pictures/{slot}.png").content).astype(int)
+    # Lanczos sums in another order
+    assert np.abs(np.rot90(upright) - turned).max() <= 1
+
+
+def test_looking_at_a_photo(page, refused):
+    found = page.ask("POST", "/look", content=png(photo())).json()
+    crop = page.put("original", png(photo())).json()["crop"]
+    assert found == {"width": 120, "height": 100, "faces": [pytest.approx(crop)]}
+    whole = np.zeros((50, 1700, 3), np.uint8) + 200
+    answer = page.ask("POST", "/look?picture=1", content=png(whole.transpose(1, 0, 2))).json()
+    kind, _, data = answer["picture"].partition(",")
+    assert kind == "data:image/jpeg;base64" and pixels(base64.b64decode(data)).shape == (1600, 47, 3)
+    refused(page.ask("POST", "/look", content=b"nothing"), 422)
+
+
+def test_the_file_of_an_upload(page, refused):
+    page.put("original", png(photo()))
+    page.put(0, png(photo()))
+    assert page.ask("GET", "/pictures/original/file").content == png(photo())
+    refused(page.ask("GET", "/pictures/0/file"), 404, "no file")
 
 
 def test_delete(ready, refused):
@@ -293,7 +332,7 @@ def test_save(ready):
 
 
 @pytest.mark.parametrize("how", ["feather", "poisson"])
-@pytest.mark.parametrize("query", ["", "?align=1"])
+@pytest.mark.parametrize("query", ["?frame=centre", "?frame=face", "?crop=110,70,90,30"])
 def test_save_in_the_photo(page, how, query):
     whole = photo(240, 160)
     page.put("original", png(whole), query)
@@ -304,15 +343,18 @@ def test_save_in_the_photo(page, how, query):
     changed = (saved != whole).any(2)
     assert changed.any()
     place = page_alignment(page, query)
-    low, high = place @ (6, 6, 1), place @ (22, 22, 1)
+    corners = np.array([place @ (x, y, 1) for x in (6, 22) for y in (6, 22)])
+    low, high = corners.min(0), corners.max(0)
     assert not changed[: max(0, int(low[1]))].any() and not changed[int(np.ceil(high[1])) + 1 :].any()
     assert not changed[:, : max(0, int(low[0]))].any() and not changed[:, int(np.ceil(high[0])) + 1 :].any()
 
 
 def page_alignment(page, query):
     """From pixels of the model's picture to those of the photo of 240 x 160."""
-    if query:
+    if query == "?frame=face":
         return Alignment.of(quad(POINTS), SIDE).to_photo
+    if "crop" in query:
+        return Alignment.crop(110, 70, 90, 30, SIDE).to_photo
     return Alignment.central(160, 240, SIDE).to_photo
 
 
@@ -404,8 +446,9 @@ def test_a_picture_that_is_too_large_for_its_format_is_refused(page, refused):
 # ---- projects
 
 
-def test_project_comes_back(ready, client):
-    ready.put("original", png(photo(100, 80)), "?align=1")
+@pytest.mark.parametrize(("query", "aligned"), [("?frame=face", True), ("?crop=40,30,50,-20", False)])
+def test_project_comes_back(ready, client, query, aligned):
+    ready.put("original", png(photo(100, 80)), query)
     edit = {
         "space": "w+",
         "patches": [patch(0, shift=[1.5, -2.0], feather=1.0, layers=[0, 3]), patch(3, strength=0.5)],
@@ -425,7 +468,7 @@ def test_project_comes_back(ready, client):
     assert opened["page"] == page
     assert set(opened["pictures"]) == {"original", "0", "3"}
     about = opened["pictures"]["original"]
-    assert (about["width"], about["height"], about["aligned"]) == (100, 80, True)
+    assert (about["width"], about["height"], about["aligned"]) == (100, 80, aligned)
     assert opened["pictures"]["0"]["parts"] is True
     assert other.ask("GET", "/pictures/5.png").status_code == 404
     assert np.array_equal(pixels(other.ask("GET", "/pictures/0/parts.png").content), avatars.parts(1))

@@ -98,7 +98,8 @@ def header_of(width: int, height: int) -> bytes:
 )
 def test_what_is_not_an_image(page, refused, data):
     refused(page.put("original", data), 422, "the file")
-    refused(page.put("original", data, "?align=1"), 422, "the file")
+    refused(page.put("original", data, "?frame=face"), 422, "the file")
+    refused(page.ask("POST", "/look", content=data), 422, "the file")
     refused(page.ask("GET", "/pictures/original.png"), 404)
 
 
@@ -107,7 +108,7 @@ def test_bombs_are_refused_by_their_header(page, refused, monkeypatch):
         raise AssertionError("decoded")
 
     monkeypatch.setattr("stylemap.decoding.colours.rgb", decoded)
-    for query in ("", "?align=1"):
+    for query in ("", "?frame=face", "?crop=9,9,9"):
         refused(page.put("original", header_of(60_000, 60_000), query), 422, "million pixels")
     # one row more than is allowed
     refused(page.put("original", header_of(300, 301)), 422, "million pixels")
@@ -294,8 +295,8 @@ def test_messages_of_addresses(client, ready, refused):
         == "view must be one of photo, reconstruction, errors, not 'x'"
     )
     assert (
-        refused(ready.put("original", b"", "?align=perhaps"), 422)
-        == "align must be one of 0, 1, false, true, not 'perhaps'"
+        refused(ready.put("original", b"", "?frame=perhaps"), 422)
+        == "frame must be one of auto, face, centre, not 'perhaps'"
     )
     broken = {"content": b"{", "headers": {"content-type": "application/json"}}
     assert refused(ready.ask("POST", "/render", **broken), 422) == "the request is not JSON"
@@ -432,3 +433,20 @@ def test_no_other_site_reads_answers(client):
 def test_names_and_origins():
     assert bare("[::1]:8000") == bare("::1") == "::1"
     assert origin_host("https://A.b:1") == "a.b:1" and origin_host("a") is None
+
+
+@pytest.mark.parametrize(
+    ("crop", "why"),
+    [
+        ("", "is not a square like"),
+        ("1,2", "is not a square like"),
+        ("1,2,3,4,5", "is not a square like"),
+        ("nan,2,3", "is not a square like"),
+        ("1,2,0", "does not fit a photo of 120 x 100"),
+        ("1e99,2,3", "does not fit a photo of 120 x 100"),
+        ("60,50,1e9", "does not fit a photo of 120 x 100"),
+        ("200,50,40", "does not fit a photo of 120 x 100"),
+    ],
+)
+def test_squares_that_are_none(page, refused, crop, why):
+    refused(page.put("original", png(photo()), f"?crop={crop}"), 422, why)

@@ -77,11 +77,11 @@ def test_over_http(studio, refused, clock):
     application = app.create(studio, limits, clock=clock)
     with TestClient(application, base_url=HOST) as client:
         info = client.get("/api/info").json()
-        assert info["align"] is False
+        assert info["detector"] is False
         first, second = Page(client), Page(client)
         first.put("original", 1)
         refused(client.post("/api/sessions"), 503, "minutes")
-        refused(first.put("original", png(photo()), "?align=1"), 422, "--detector")
+        refused(first.put("original", png(photo()), "?frame=face"), 422, "--detector")
         clock.now = 99
         assert second.put("original", 1).status_code == 200
         clock.now = 101

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from stylemap import InputError, decoding, faces
-from stylemap.photos.photo import from_pixels, open_face, open_square
+from stylemap.photos.photo import from_pixels, open_crop, open_face, open_framed, open_photo, open_square, read_crop
 
 SIDE = 16
 POINTS = np.array([(40, 40), (60, 40), (50, 50), (43, 62), (57, 62)], np.float32)
@@ -41,6 +41,70 @@ def test_the_largest_face(file):
     photo = open_face(file, SIDE, finder, "wide.png")
     cut = faces.cut(decoding.decode(file), faces.Face(POINTS, (30, 30, 40, 40)), SIDE)
     assert np.array_equal(photo.pixels, cut.picture) and photo.aligned and photo.size == (100, 80)
+
+
+def finder(*found: np.ndarray) -> faces.Finder:
+    return faces.Finder(detector=lambda photo: [faces.Face(points, (0, 0, 9, 9)) for points in found])
+
+
+def test_framed_by_itself(file):
+    larger = POINTS @ (1.2 * np.eye(2)) - 10
+    photo = open_framed(file, SIDE, finder(POINTS, larger, POINTS * np.nan, POINTS[[0] * 5]))
+    assert photo.aligned and photo.faces == 2, "what is no face does not count"
+    assert np.array_equal(photo.pixels, open_face(file, SIDE, finder(larger)).pixels)
+    assert np.array_equal(
+        open_photo(file, SIDE, "auto", finder(POINTS)).pixels, open_face(file, SIDE, finder(POINTS)).pixels
+    )
+
+
+@pytest.mark.parametrize("found", [None, finder()])
+def test_without_a_face_it_is_the_central_square(file, found):
+    photo = open_framed(file, SIDE, found)
+    assert np.array_equal(photo.pixels, open_square(file, SIDE).pixels)
+    assert photo.is_central and not photo.aligned and photo.faces == (None if found is None else 0)
+
+
+@pytest.mark.parametrize(
+    ("length", "degrees", "kept"), [(100, 0, True), (115, 8, True), (85, -8, True), (70, 0, False), (100, 15, False)]
+)
+def test_squares_of_faces_stay_as_they_are(tmp_path, length, degrees, kept):
+    """A face whose square is nearly the photo was cut out before; so are data sets of faces."""
+    pixels = np.random.default_rng(0).integers(0, 256, (100, 100, 3), np.uint8)
+    Image.fromarray(pixels).save(tmp_path / "square.png")
+    in_square = np.array([(0.385, 0.47), (0.615, 0.47), (0.5, 0.58), (0.42, 0.71), (0.58, 0.71)]) * 100 - 0.5
+    corners = faces.Alignment.of(faces.quad(in_square), 100).from_photo
+    to_photo = faces.Alignment.crop(50, 50, length, degrees, 100).to_photo
+    points = np.c_[np.c_[in_square, np.ones(5)] @ corners.T, np.ones(5)] @ to_photo.T
+    photo = open_framed(tmp_path / "square.png", SIDE, finder(points))
+    assert photo.faces == 1 and photo.aligned is not kept and photo.is_central is kept
+
+
+def test_squares_of_the_model_are_not_searched(tmp_path):
+    Image.fromarray(np.zeros((SIDE, SIDE, 3), np.uint8)).save(tmp_path / "small.png")
+    assert open_framed(tmp_path / "small.png", SIDE, faces.Finder(detector=lambda photo: 1 / 0)).is_central
+
+
+def test_a_square_that_is_chosen(file):
+    """As FFHQ's: what lies beyond the photo is mirrored, and inside nothing changes."""
+    inside = open_crop(file, faces.Alignment.crop(50, 40, 16, 0, 16))
+    assert np.array_equal(inside.pixels, decoding.decode(file)[32:48, 42:58]) and not inside.is_central
+    whole = open_crop(file, faces.Alignment.crop(50, 40, 80, 0, SIDE))
+    assert whole.is_central and np.array_equal(whole.pixels, open_square(file, SIDE).pixels)
+    beyond = open_crop(file, faces.Alignment.crop(50, 40, 160, 0, 160))
+    assert np.array_equal(beyond.pixels[40:120, 30:130], decoding.decode(file))
+
+
+@pytest.mark.parametrize("square", [(50.0, 40.0, 30.0, 0.0), (10.5, 70.25, 200.0, 179.0), (3.0, 4.0, 5.0, -91.5)])
+def test_crops_are_similarities(square):
+    alignment = faces.Alignment.crop(*square, 64)
+    assert alignment.as_crop == pytest.approx(square)
+    (right, down), length = alignment.edge, np.hypot(*alignment.edge)
+    assert length == pytest.approx(square[2]) and np.degrees(np.arctan2(down, right)) == pytest.approx(square[3])
+    assert alignment.quad.mean(0) + 0.5 == pytest.approx(square[:2])
+
+
+def test_crops_are_read():
+    assert read_crop("1,2.5,3") == (1, 2.5, 3, 0) and read_crop("-1,+2,.5,1e1") == (-1, 2, 0.5, 10)
 
 
 def test_no_face(file):

@@ -11,8 +11,6 @@ export class Chooser {
     Object.assign(this, { editor, take, openProject });
     this.slot = "original";
     this.dialog = document.querySelector("#chooser");
-    this.align = document.querySelector("#align");
-    document.querySelector("#align-line").hidden = !editor.info.align;
     document.querySelector("#gallery-title").textContent = editor.info.gallery.about;
     const file = document.querySelector("#file");
     file.addEventListener("change", () => {
@@ -64,7 +62,7 @@ export class Chooser {
       this.openProject(file);
       return;
     }
-    files.slice(0, slots.length).forEach((file, i) => this.#done(slots[i], { file, align: this.align.checked }));
+    files.slice(0, slots.length).forEach((file, i) => this.#done(slots[i], { file }));
   }
 
   #listenToDrops() {

@@ -66,10 +66,10 @@ export class Keeping {
       }
       return this.#files.get(file);
     };
-    const pictures = [...edit.pictures].map(([slot, { source: { gallery, file, align, project, fit } }]) => {
+    const pictures = [...edit.pictures].map(([slot, { source: { gallery, file, crop, project, fit } }]) => {
       const fitted = fit ? { fit: keyOf(fit) } : {};
       if (gallery !== undefined) return [slot, { gallery, ...fitted }];
-      return [slot, project ? { project: keyOf(project.file), ...fitted } : { file: keyOf(file), align, ...fitted }];
+      return [slot, project ? { project: keyOf(project.file), ...fitted } : { file: keyOf(file), crop, ...fitted }];
     });
     const one = { page: this.#page, at: Date.now(), model: this.model, edit: { ...edit, pictures } };
     try {

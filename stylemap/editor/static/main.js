@@ -7,11 +7,13 @@ import { forServer, newEdit, useSchema } from "./edit.js";
 import { Editor } from "./editor.js";
 import { Exporting } from "./exporting.js";
 import { Fitting } from "./fitting.js";
+import { Framing, readPhoto } from "./framing.js";
 import { Keeping } from "./keeping.js";
 import { Mover } from "./mover.js";
 import { clearNotice, flash, say, showNotice } from "./notices.js";
 import { Panels } from "./panels.js";
 import { ReferencePane } from "./reference_pane.js";
+import { isAnythingPainted, reframed } from "./reframing.js";
 import { Rendering } from "./rendering.js";
 import { ResultPane } from "./result_pane.js";
 import { Saving } from "./saving.js";
@@ -37,6 +39,7 @@ const rendering = new Rendering(render, show, renderingFailed);
 const mover = new Mover(editor);
 const chooser = new Chooser(editor, (slot, source) => attempt(() => putPicture(slot, source)), openProject);
 const choose = (slot) => chooser.open(slot);
+const framing = new Framing();
 const result = new ResultPane(editor, { mover, choose });
 new ReferencePane(editor, { choose, remove: (slot) => editor.removeReference(slot), mover });
 const panels = new Panels(editor);
@@ -90,7 +93,49 @@ async function putPicture(slot, source) {
   const picture = await session.putPicture(slot, source);
   editor.setPicture(slot, picture);
   say(slot === "original" ? "The original is loaded." : `Reference ${slot + 1} is loaded.`);
-  return picture.remark;
+  return [picture.shrunk, framed(picture), picture.remark].filter(Boolean).join(" ");
+}
+
+/** A line on the square that the server chose, where one may want another. */
+function framed({ faces, aligned }) {
+  if (faces === 0) return "No face was found, so this is the middle of the photo. Crop chooses another square.";
+  return aligned && faces > 1 ? `The largest of ${faces} faces was taken. Crop chooses another.` : null;
+}
+
+/** Lets the person choose the square of a photo; what is painted stays where it is on the photo. */
+async function crop(slot) {
+  const picture = editor.pictures.get(slot);
+  let opened = null;
+  await attempt(async () => {
+    const file = await session.fileOf(slot, picture, editor.pictures);
+    const photo = await readPhoto(file, picture, async () => (await session.look(file, { picture: true })).picture);
+    opened = { file, photo };
+  });
+  if (!opened) return;
+  const { file, photo } = opened;
+  const faces = info.detector ? session.look(file).then((found) => found.faces) : Promise.resolve([]);
+  const title = slot === "original" ? "Crop the original" : `Crop reference ${slot + 1}`;
+  const square = await framing.choose({ ...picture, title, photo, faces });
+  if (square) await attempt(() => recrop(slot, file, square));
+}
+
+async function recrop(slot, file, square) {
+  const picture = await session.putPicture(slot, { file, crop: square });
+  const { edit } = editor;
+  editor.change(reframed(edit, slot, picture, info.resolution), { what: "crop" });
+  say("The photo is cropped anew.");
+  const kept = isAnythingPainted(edit) && "What you painted stays where it is on the photo.";
+  return [kept, picture.remark].filter(Boolean).join(" ");
+}
+
+for (const [button, slotOf] of [["original", () => "original"], ["reference", () => editor.view.active]]) {
+  const crops = find(`#crop-${button}`);
+  crops.addEventListener("click", () => crop(slotOf()));
+  for (const name of ["pictures", "view"]) {
+    editor.addEventListener(name, () => {
+      crops.hidden = !session.hasFile(slotOf(), editor.pictures.get(slotOf()));
+    });
+  }
 }
 
 async function openProject(file) {
@@ -202,6 +247,7 @@ listen([
   { keys: ["0"], text: "Move the region back to its place", run: () => panels.home() },
   { keys: ["Delete", "Backspace"], text: "Clear the region", run: () => panels.clear() },
   { keys: ["h"], shown: "H", text: "Hatch what these weights draw badly", run: () => editor.look({ errors: !editor.view.errors }) },
+  { keys: ["c"], shown: "C Shift C", text: "Crop the original, the reference", run: () => find("#crop-original").click() },
   { keys: ["x"], shown: "X", text: "Before and after", run: compare },
   { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: undo },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", text: "Redo", run: redo },
@@ -212,6 +258,7 @@ listen([
   { keys: [], shown: "← ↑ → ↓", text: "On the result: move the region", run: () => {} },
   { keys: ["Escape"], text: "Close the panel (on a phone)", run: () => panels.toggleSheet(false) },
 ], [
+  ["Shift+c", () => find("#crop-reference").click()],
   ["]", () => editor.resizeBrush(1.2)],
   ["Shift+]", () => soften(0.1)],
   ["-", () => panels.scale(-1)],

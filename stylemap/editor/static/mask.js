@@ -89,6 +89,28 @@ export function boundsOf(mask, side) {
   return right > left ? { left, top, right, bottom } : null;
 }
 
+/**
+ * A mask over another square of the same photo; what lies outside of the old one is empty.
+ * @param {DOMMatrix} matrix from pixels of this mask to those of the result
+ */
+export function warped(mask, side, matrix) {
+  const { a, b, c, d, e, f } = matrix.inverse();
+  const at = (x, y) => (x < 0 || y < 0 || x >= side || y >= side ? 0 : mask[y * side + x]);
+  const result = emptyMask(side);
+  for (let row = 0; row < side; row += 1) {
+    for (let column = 0; column < side; column += 1) {
+      const x = a * (column + 0.5) + c * (row + 0.5) + e - 0.5;
+      const y = b * (column + 0.5) + d * (row + 0.5) + f - 0.5;
+      const [left, top] = [Math.floor(x), Math.floor(y)];
+      const [right, down] = [x - left, y - top];
+      const above = at(left, top) * (1 - right) + at(left + 1, top) * right;
+      const below = at(left, top + 1) * (1 - right) + at(left + 1, top + 1) * right;
+      result[row * side + column] = Math.round(above * (1 - down) + below * down);
+    }
+  }
+  return result;
+}
+
 /** The mask as a base64 PNG, grey. */
 export function encodeMask(mask, side) {
   if (!encoded.has(mask)) {

@@ -2,12 +2,13 @@
 
 import { Refusal, linesOf, request } from "./api.js";
 import { decodeGrey } from "./mask.js";
+import { fitted, inMemory } from "./shrinking.js";
 
 const FORGOTTEN = [404, 410];
 const FIT = "pictures/original/fit";
 
 /**
- * A picture knows its source, enough to send it again, with the fit of the weights to it if there is one: {gallery}, {file, align}, or {project} where it came out of a project
+ * A picture knows its source, enough to send it again, with the fit of the weights to it if there is one: {gallery}, {file, crop}, or {project} where it came out of a project
  * file. That is sent whole, for it holds the photo at full size and its stylemap.
  */
 export class Session {
@@ -41,12 +42,16 @@ export class Session {
     this.#leave = new AbortController();
   }
 
-  /** Puts a picture into a slot and answers all that the page shows of it. */
+  /**
+   * Puts a picture into a slot and answers all that the page shows of it. A file without a crop is framed by the server; its
+   * source has the crop then, so that it stays the same wherever it is sent again.
+   */
   putPicture(slot, source) {
     return this.#inTurn(async () => {
-      const kept = source.file ? { ...source, file: await inMemory(source.file, this.info.limits.bytes) } : source;
-      const facts = await this.#send(slot, kept);
-      const picture = { ...facts, ...(await this.#fetchViews(slot, facts)), source: kept };
+      const { file, remark } = source.file && !source.crop ? await fitted(source.file, this.info.limits) : source;
+      const facts = await this.#send(slot, { ...source, file });
+      const kept = file ? { file, crop: facts.crop } : source;
+      const picture = { ...facts, ...(await this.#fetchViews(slot, facts)), source: kept, shrunk: remark };
       this.#held.set(slot, picture);
       return picture;
     });
@@ -73,6 +78,30 @@ export class Session {
       const picture = { ...facts, ...(await this.#fetchViews("original", facts)), source };
       this.#held.set("original", picture);
       return picture;
+    });
+  }
+
+  /** Whether a picture has a file: those of the gallery have none, and of a project's pictures only the original. */
+  hasFile(slot, { source = {}, width, height } = {}) {
+    const { resolution } = this.info;
+    return Boolean(source.file || (source.project && slot === "original" && (width > resolution || height > resolution)));
+  }
+
+  /** The file of a picture that has one. */
+  async fileOf(slot, { source }, pictures) {
+    if (source.file) return source.file;
+    return this.#inTurn(async () => {
+      await this.#hold(pictures);
+      const answer = await this.#ask("GET", this.#path(`pictures/${slot}/file`));
+      return answer.blob();
+    });
+  }
+
+  /** The faces of a photo, and a picture of it where the browser cannot show it. */
+  look(file, { picture = false } = {}) {
+    return this.#inTurn(async () => {
+      const path = this.#path(`look?picture=${Number(picture)}`);
+      return (await this.#ask("POST", path, file, typeOf(file))).json();
     });
   }
 
@@ -146,11 +175,10 @@ export class Session {
     return (await this.#ask("PUT", this.#path(FIT), source.fit, "application/octet-stream")).json();
   }
 
-  async #sendPhoto(slot, { gallery, file, align }) {
+  async #sendPhoto(slot, { gallery, file, crop }) {
     const path = this.#path(`pictures/${slot}`);
     if (gallery !== undefined) return (await this.#askJson("PUT", path, { gallery })).json();
-    const type = file.type && !file.type.includes("json") ? file.type : "application/octet-stream";
-    return (await this.#ask("PUT", path + (align ? "?align=1" : ""), file, type)).json();
+    return (await this.#ask("PUT", `${path}?${crop ? `crop=${crop}` : "frame=auto"}`, file, typeOf(file))).json();
   }
 
   async #sendProject({ file }) {
@@ -204,16 +232,4 @@ export class Session {
   }
 }
 
-/** A file may be moved or written over before it is sent again. */
-async function inMemory(file, most) {
-  const name = file.name || "The file";
-  if (file.size > most) {
-    const [size, limit] = [file.size, most].map((bytes) => (bytes / 1e6).toPrecision(3));
-    throw new Error(`${name} has ${size} MB. This server takes ${limit} MB at most.`);
-  }
-  try {
-    return new File([await file.arrayBuffer()], file.name ?? "", { type: file.type });
-  } catch {
-    throw new Error(`${name} cannot be read. Choose a file that still exists, not a folder.`);
-  }
-}
+const typeOf = ({ type }) => (type && !type.includes("json") ? type : "application/octet-stream");

@@ -22,6 +22,7 @@ const OF_PATCH = {
  * @param {string} painted what a hand did to a mask, where only the hand knows: "brush stroke"
  */
 export function nameOfStep(before, after, painted = "change of the region") {
+  if (before.pictures !== after.pictures && painted === "crop") return painted; // masks go with it
   if (before.pictures !== after.pictures) return nameOfPictures(before.pictures, after.pictures);
   if (before.space !== after.space) return fromTo("space", String)(before.space, after.space);
   if (before.limited !== after.limited) return `sliders on the ${after.limited ? "brushed region" : "whole face"}`;

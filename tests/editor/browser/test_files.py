@@ -149,7 +149,7 @@ def test_a_file_that_is_too_large_is_told_before_it_is_sent(editor):
         }"""
     )
     assert "a.jpg has 20.1 MB" in editor.notice()
-    assert len(editor.requests) == asked
+    assert [url for url in editor.requests[asked:] if not url.startswith("blob:")] == []
 
 
 def test_a_photo_that_the_weights_cannot_draw_is_told(editor, photo, tmp_path):
@@ -178,11 +178,11 @@ def test_what_takes_long_shows_a_sign_and_can_be_cancelled(editor, photo):
     page.locator("#result-stage:not(.slow)").wait_for()
     painted = editor.result()
     assert not np.array_equal(painted, before)
-    page.route("**/pictures/original", lambda route: held.append(route))
+    page.route("**/pictures/original?*", lambda route: held.append(route))
     page.set_input_files("#file", photo)
     page.click("#cancel")
     assert "Cancelled" in editor.notice()
-    page.unroute("**/pictures/original")
+    page.unroute("**/pictures/original?*")
     assert page.locator("#busy").is_hidden()
     assert np.array_equal(editor.result(), painted)
     assert np.array_equal(editor.press("Control+z").result(), before), "and all goes on"
