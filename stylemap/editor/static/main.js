@@ -125,7 +125,8 @@ async function recrop(slot, file, square) {
   editor.change(reframed(edit, slot, picture, info.resolution), { what: "crop" });
   say("The photo is cropped anew.");
   const kept = isAnythingPainted(edit) && "What you painted stays where it is on the photo.";
-  return [kept, picture.remark].filter(Boolean).join(" ");
+  const unfitted = edit.pictures.get(slot).source.fit && "The weights were fitted to the other square: fit them again.";
+  return [kept, unfitted, picture.remark].filter(Boolean).join(" ");
 }
 
 for (const [button, slotOf] of [["original", () => "original"], ["reference", () => editor.view.active]]) {

@@ -50,7 +50,7 @@ export class Session {
     return this.#inTurn(async () => {
       const { file, remark } = source.file && !source.crop ? await fitted(source.file, this.info.limits) : source;
       const facts = await this.#send(slot, { ...source, file });
-      const kept = file ? { file, crop: facts.crop } : source;
+      const kept = file ? { ...source, file, crop: facts.crop } : source;
       const picture = { ...facts, ...(await this.#fetchViews(slot, facts)), source: kept, shrunk: remark };
       this.#held.set(slot, picture);
       return picture;
