@@ -21,6 +21,12 @@ export class Chooser {
     document.addEventListener("paste", (event) => this.#paste(event));
   }
 
+  /** The file picker at once, without the gallery. */
+  browse(slot) {
+    this.slot = slot;
+    document.querySelector("#file").click();
+  }
+
   open(slot) {
     this.slot = slot;
     document.querySelector("#chooser-title").textContent =

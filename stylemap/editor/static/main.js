@@ -252,6 +252,7 @@ listen([
   { keys: ["x"], shown: "X", text: "Before and after", run: compare },
   { keys: ["Ctrl+z"], shown: "Ctrl Z", text: "Undo", run: undo },
   { keys: ["Ctrl+Shift+z", "Ctrl+y"], shown: "Ctrl Shift Z", text: "Redo", run: redo },
+  { keys: ["o"], shown: "O", text: "Open a photo of yours", run: () => chooser.browse("original") },
   { keys: ["s", "Ctrl+s"], shown: "S", text: "Save or copy the picture", run: () => exporting.open() },
   { keys: ["Shift+s", "Ctrl+Shift+s"], shown: "Shift S", text: "Save a project file", run: saveProject },
   { keys: ["?"], text: "This list", run: () => find("#help").showModal() },
@@ -266,6 +267,7 @@ listen([
 ]);
 
 find("#facts").textContent = `${info.weights} · ${info.resolution} px`;
+find("#open-photo").addEventListener("click", () => chooser.browse("original"));
 find("#save").addEventListener("click", () => exporting.open());
 find("#save-project").addEventListener("click", saveProject);
 find("#open-project").addEventListener("click", () => find("#project-file").click());

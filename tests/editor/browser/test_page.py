@@ -44,29 +44,46 @@ def test_before_and_after(editor):
     assert editor.page.input_value("#compare") == "100"
 
 
-def test_a_phone_has_all_tools_in_reach_and_nothing_to_scroll_sideways(open_editor):
-    editor = open_editor(viewport=PHONE, has_touch=True)
+PHONES = [(400, 800), (320, 568), (844, 390), (667, 375), (568, 320)]
+SMALL = """() => [...document.querySelectorAll("button, input, select, label.button, label.choice")].filter(element => {
+    const { width, height } = element.getBoundingClientRect();
+    const isSeen = element.checkVisibility({ visibilityProperty: true }) && !element.closest(".unseen");
+    const target = element.closest("label") ?? element; // all of a label is pressed
+    const box = target.getBoundingClientRect();
+    return isSeen && width > 0 && (Math.max(width, box.width) < 44 || Math.max(height, box.height) < 44);
+}).map(element => element.outerHTML)"""
+
+
+@pytest.mark.parametrize("size", PHONES)
+def test_a_phone_has_pictures_and_tools_in_reach_and_large_enough_for_a_finger(open_editor, size):
+    width, height = size
+    editor = open_editor(viewport={"width": width, "height": height}, has_touch=True, is_mobile=True)
     page = editor.page
-    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
-    assert page.evaluate("document.documentElement.scrollHeight") <= PHONE["height"]
-    for pane in ("result", "reference"):
-        box = page.locator(f"#{pane}-stage").bounding_box()
-        assert box["width"] >= 240
-        assert box["y"] + box["height"] <= PHONE["height"] - 100, "both pictures lie above the tools"
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    assert page.evaluate("document.documentElement.scrollHeight") <= height
+    stages = [page.locator(f"#{pane}-stage").bounding_box() for pane in ("result", "reference")]
+    bar = page.locator(".tools").bounding_box()
+    for box in stages:
+        assert box["width"] >= min(240, 0.4 * min(size)) and box["width"] == pytest.approx(box["height"])
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+        assert box["y"] + box["height"] <= bar["y"] or box["x"] >= bar["x"] + bar["width"], "the tools lie beside it"
+    assert page.evaluate(SMALL) == []
     for tool in page.locator("#tools button").all():
         box = tool.bounding_box()
-        assert min(box["width"], box["height"]) >= 44
-        assert box["x"] >= 0 and box["x"] + box["width"] <= PHONE["width"]
-        assert box["y"] + box["height"] <= PHONE["height"]
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width and box["y"] + box["height"] <= height
         tool.tap()
         assert tool.get_attribute("aria-checked") == "true"
     page.get_by_role("button", name="hair", exact=True).tap()
+    assert page.evaluate(SMALL) == []
     page.locator("#adjust").tap()
     page.locator("#strength").wait_for()
+    assert page.evaluate(SMALL) == []
     page.locator("#hard").scroll_into_view_if_needed()
     assert page.locator("#hard").is_visible()
     page.locator("#adjust").tap()
     page.locator("#strength").wait_for(state="hidden")
+    page.locator("#save").tap()
+    assert page.evaluate(SMALL) == []
     editor.settle()
 
 
