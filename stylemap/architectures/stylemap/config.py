@@ -74,6 +74,11 @@ class StylemapConfig(ModelConfig):
         """2 n + 2: how many resized stylemaps w+ has."""
         return 2 * self.doublings + 2
 
+    def sides(self, most: int) -> list[int]:
+        """S, 2 S, 4 S ... up to R or ``most``; at least S."""
+        sides = [self.stylemap_size << i for i in range(self.doublings + 1)]
+        return [side for side in sides if side <= max(most, self.stylemap_size)]
+
     @property
     def skipped(self) -> range:
         """Which sides S << i below R make an image that is added: the last ``rgb_skips`` of i = 0..n - 1."""

@@ -66,6 +66,13 @@ class StylemapModel(Model):
                 raise ValueError(f"styles must be of as many samples each, not {[len(s) for s in styles]}")
         return self.generator.synthesis(styles)
 
+    def features(self, stylemap: Tensor, most: int) -> list[Tensor]:
+        """Stylemaps -> what the synthesis network computes at each side from S to R or ``most``, [N, ch(s), s, s] each."""
+        check_shape("stylemap", stylemap, self.config.stylemap_shape)
+        stylemap = stylemap.contiguous(memory_format=torch.channels_last)
+        styles = self.generator.resizer(stylemap, 2 * len(self.config.sides(most)) - 1)
+        return list(map(self._given, self.generator.synthesis.features(styles)))
+
     def modulations(self, styles: list[Tensor]) -> list[Tensor]:
         """Styles -> gamma and beta of every modulated layer, [N, 2 K, s, s] each, as `Synthesis.modulated` lists the layers.
 

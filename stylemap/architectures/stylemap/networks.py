@@ -1,7 +1,7 @@
 """The networks of StyleMapGAN (section 3): mapping, stylemap resizer and synthesis, which are the generator; the encoder."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -61,9 +61,10 @@ class Resizer(nn.Module):
     def width(config: StylemapConfig, side: int) -> int:
         return config.stylemap_channels if config.light else config.channels(side)
 
-    def forward(self, stylemap: Tensor) -> list[Tensor]:
+    def forward(self, stylemap: Tensor, count: int | None = None) -> list[Tensor]:
+        """The first ``count`` versions; None = all."""
         styles = []
-        for layer in self.layers:
+        for layer in self.layers[:count]:
             stylemap = layer(stylemap)
             styles.append(stylemap)
         return styles
@@ -141,6 +142,15 @@ class Synthesis(nn.Module):
 
     def forward(self, styles: list[Tensor]) -> Tensor:
         return self.paint([styles[i] for _, i in self.modulated])
+
+    def features(self, styles: Sequence[Tensor]) -> list[Tensor]:
+        """What is computed at each side before the image is made, [N, ch(s), s, s], from the first 1, 3, 5 ... styles."""
+        first, *rest = styles
+        constant = self.constant.expand(len(first), -1, -1, -1)
+        features = [self.head(constant.contiguous(memory_format=self.memory_format), first)]
+        for block, *pair in zip(self.blocks, rest[::2], rest[1::2], strict=False):
+            features.append(block(features[-1], *pair))
+        return features
 
     def paint(
         self, maps: Iterable[Tensor], modulated: bool = False, normalise: bool = True, cut: Cut | None = None
