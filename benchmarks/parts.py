@@ -1,7 +1,7 @@
 """Segmenters of parts: mIoU by the number of labelled faces, against the same network without the generator's features.
 
-``python -m benchmarks.parts --weights avatars128 --counts 1 5 10 50 1000`` prints a table row for each number. Faces to learn from
-are of the training split, faces to measure on are held out, so neither the weights nor the segmenter saw these.
+``python -m benchmarks.parts --weights avatars128 --counts 1 5 10 50 1000`` prints a table row for each number. Faces to learn
+from are of the training split, faces to measure on are held out, so neither the weights nor the segmenter saw these.
 """
 
 import argparse
@@ -20,8 +20,6 @@ from stylemap.datasets.labelled import mirrored
 from stylemap.editing import blend, masks
 from stylemap.segmentation import Origin, Segmenter, learn, save, scoring
 
-Pairs = Iterator[tuple[np.ndarray, np.ndarray]]
-
 
 class Blind:
     """A model whose generator computes nothing: what is left are colours and position."""
@@ -38,13 +36,8 @@ def tensor(picture: np.ndarray) -> torch.Tensor:
     return images.from_arrays([picture[..., :3]])
 
 
-def photos(segmenter: Segmenter, model, faces: Labelled) -> Pairs:
-    for i in range(len(faces)):
-        yield faces[i][..., 3], segmenter.labels(model, tensor(faces[i]))[0]
-
-
-def halves(segmenter: Segmenter, model, faces: Labelled) -> Pairs:
-    """Edits whose truth is known: the right half of the next face, blended in w. The middle eighth, which mixes, does not count."""
+def halves(segmenter: Segmenter, model, faces: Labelled) -> Iterator[scoring.Pair]:
+    """Edits whose truth is known: the right half of the next face, blended in w. The middle eighth mixes and does not count."""
     side = faces.side
     seam = slice(side // 2 - side // 16, side // 2 + side // 16)
     right = masks.half("right", side)
@@ -72,7 +65,10 @@ def milliseconds(segmenter: Segmenter, model, faces: Labelled) -> tuple[float, f
     torch.set_num_threads(1)
     x = tensor(faces[0])
     w = model.encode(x)
-    features, small = model.features(w, 128), torch.nn.functional.adaptive_avg_pool2d(x, segmenter.sides[-1])
+    features, small = (
+        segmenter.standardised(model.features(w, 128)),
+        torch.nn.functional.adaptive_avg_pool2d(x, segmenter.sides[-1]),
+    )
     both = []
     for _ in range(15):
         began = time.perf_counter()
@@ -101,7 +97,7 @@ def main() -> None:
         origin = Origin(model.fingerprint(), "avatars", count)
         segmenter = learn(used, labelled(Avatars(side, count), None), origin)  # type: ignore[arg-type]
         took = time.perf_counter() - began
-        counts = scoring.confusion(photos(segmenter, used, faces))
+        counts = scoring.confusion(scoring.compared(segmenter, used, faces))
         row = [arguments.weights, "baseline" if arguments.baseline else "features", count]
         row += [f"{scoring.miou(counts):.3f}", f"{np.diag(counts).sum() / counts.sum():.3f}", f"{took:.0f} s"]
         if not arguments.baseline:
@@ -112,9 +108,7 @@ def main() -> None:
         print({name: round(value, 2) for name, value in scoring.ious(counts).items()}, flush=True)
         if arguments.out:
             ious = scoring.ious(counts)
-            segmenter.origin = Origin(
-                origin.fingerprint, origin.data, count, len(faces), scoring.miou(counts), ious
-            )
+            segmenter.origin = Origin(origin.fingerprint, origin.data, count, len(faces), scoring.miou(counts), ious)
             save(arguments.out, segmenter)
 
 

@@ -77,9 +77,15 @@ class Photos:
         """
         return self._tensor(mask_files.validate(self._fit(mask_files.read(Path(path)), photo, path), path, hard))
 
-    def part(self, ids: Sequence[int], labels: np.ndarray, photo: Photo) -> Tensor:
-        """Where the label map of a photo has one of these parts, [1, 1, R, R] on the model's device; 0 where it has none."""
+    def part(self, ids: Sequence[int], labels: np.ndarray, photo: Photo, found: bool = False) -> Tensor:
+        """Where the label map of a photo has one of these parts, [1, 1, R, R] on the model's device; 0 where it has none.
+
+        Args:
+            found: the labels are of what the model sees, uint8 [R, R].
+        """
         part = np.isin(labels, ids).astype(np.float32)
+        if found:
+            return self._tensor(part)
         if not part.any():
             return self._tensor(np.zeros((self.side, self.side), np.float32))
         return self._tensor(self._fit(part, photo, f"of the labels of {photo.name}"))

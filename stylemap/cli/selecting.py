@@ -1,18 +1,26 @@
 """The flags that say where an edit happens: painted masks, parts of the face, halves of the image."""
 
 import argparse
+import warnings
 from typing import TYPE_CHECKING
 
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import Names, real
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    import numpy as np
     from torch import Tensor
 
     from stylemap.cli.retouching import Photos
     from stylemap.photos.photo import Photo
+
+
+_MAKE = "; or let the weights name the parts, after `stylemap parts train`"
 
 
 def add_flags(parser: Parser, union: bool) -> None:
@@ -31,7 +39,8 @@ def add_flags(parser: Parser, union: bool) -> None:
         default=[],
         type=Names(flags.PARTS, "part"),
         metavar="NAMES",
-        help=f"Take {whose}, by its label map.",
+        help=f"Take {whose}, by its label map. Without label maps the weights name the parts themselves, if they have a "
+        "segmenter.",
     )
     flags.add(group, "--part-labels")
     if union:
@@ -91,10 +100,21 @@ def places(arguments: argparse.Namespace) -> tuple[str, list]:
         raise InputError(
             "--part-labels, --original-part-labels and --reference-part-labels go with --part; add --part, or leave them out"
         )
+    if arguments.part and not labelled and _place(arguments).exists():
+        return "--part", arguments.part
     if arguments.part and (labelled != 1 or (not arguments.part_labels and not all(map(bool, single)))):
         files = "--original-part-labels and --reference-part-labels" if arguments.union else "--reference-part-labels"
-        raise InputError(f"--part needs label maps: give either --part-labels or {files}")
+        raise InputError(
+            f"--part needs label maps: give either --part-labels or {files}{_MAKE if not labelled else ''}"
+        )
     return given[0], kinds[given[0]]
+
+
+def _place(arguments: argparse.Namespace) -> "Path":
+    """Of the segmenter of the weights."""
+    from stylemap import segmentation
+
+    return segmentation.place_of(arguments.weights)
 
 
 def spread(flag: str, values: list, count: int, what: str) -> list:
@@ -146,7 +166,10 @@ def _parts(
 
     from stylemap.datasets import parts
 
-    if arguments.part_labels:
+    found = not (arguments.part_labels or arguments.reference_part_labels)
+    if found:
+        read, sources, of_original = _namer(arguments, photos), references, original
+    elif arguments.part_labels:
         read, sources = parts.PartLabels(arguments.part_labels).read, [photo.name for photo in references]
         of_original = original.name
     else:
@@ -160,9 +183,18 @@ def _parts(
     selected = []
     for groups, pairs in zip(places, labelled, strict=True):
         ids = [part for group in groups for part in parts.part_ids(group)]
-        mask = torch.stack([photos.part(ids, labels, photo) for photo, labels in pairs]).amax(0)
+        mask = torch.stack([photos.part(ids, labels, photo, found) for photo, labels in pairs]).amax(0)
         if not mask.max() > 0:
             names = " and ".join(photo.name for photo, _ in pairs)
             raise InputError(f"the labels of {names} have none of the parts that --part names; choose another part")
         selected.append(mask)
     return selected
+
+
+def _namer(arguments: argparse.Namespace, photos: "Photos") -> "Callable[[Photo], np.ndarray]":
+    """Gives the labels uint8 [R, R] that the segmenter of the weights finds in a photo; a note says so."""
+    from stylemap import segmentation
+
+    segmenter = segmentation.open_segmenter(arguments.weights, photos.model)
+    warnings.warn(Note(f"without label maps the weights name the parts: {segmenter.origin.sentence}"), stacklevel=2)
+    return lambda photo: segmenter.labels(photos.model, photos.image(photo))[0]

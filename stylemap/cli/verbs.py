@@ -28,6 +28,8 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "local-edit replay": Verb("replay:replay", "repeat an edit that the editor saved, on any photos"),
         "local-edit video": Verb("edit_video:video", "carry an edit through every frame of a video"),
         "local-edit batch": Verb("batch_edit:batch", "edit many pairs of images, and measure the edits"),
+        "parts predict": Verb("parts:predict", "name the parts of photos: eyes, hair and so on"),
+        "parts train": Verb("parts:train", "teach weights to name the parts of any image"),
         "directions apply": Verb("directions:apply", "move a photo along a direction such as a smile"),
         "directions strip": Verb("directions:strip", "show photos at several amounts of a direction"),
         "directions list": Verb("directions:listing", "show what a file of directions holds"),

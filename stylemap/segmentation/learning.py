@@ -1,7 +1,7 @@
 """Learns a segmenter from images with part labels."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -26,13 +26,14 @@ FEW = 30  # images; with so few, features are dropped and images laid over one a
 DROPPED, PASTED = 0.3, 0.5  # share of the channels; share of the batches
 BALANCE = 0.5  # a part weighs its share of all pixels to the power of minus this
 ROUGHLY = 32  # examples that shares and moments are taken from
-KEPT_BYTES = 1 << 30  # of examples that are kept between steps
+LEAST = 1e-3  # of a deviation, for channels that are silent
+KEPT_BYTES = 2 << 30  # of examples that are kept between steps
 
 
 class Example(NamedTuple):
-    features: list[Tensor]  # bfloat16 [1, c, s, s] of each side
-    image: Tensor  # [1, 3, T, T]
-    labels: Tensor  # int64 [1, T, T]
+    features: list[Tensor]  # float16 [1, c, s, s] of each side, standardised
+    image: Tensor  # float16 [1, 3, T, T]
+    labels: Tensor  # uint8 [1, T, T]
 
     @property
     def nbytes(self) -> int:
@@ -42,8 +43,8 @@ class Example(NamedTuple):
 class Examples:
     """Labelled images and their mirrored ones: example 2 i is image i, example 2 i + 1 the same mirrored."""
 
-    def __init__(self, model: StylemapModel, dataset: Labelled):
-        self.model, self.dataset, self.side = model, dataset, model.config.sides(SIDE)[-1]
+    def __init__(self, model: StylemapModel, dataset: Labelled, segmenter: Segmenter):
+        self.model, self.dataset, self.segmenter = model, dataset, segmenter
         self._kept: dict[int, Example] = {}
         self._room = KEPT_BYTES
 
@@ -53,16 +54,32 @@ class Examples:
     def __getitem__(self, k: int) -> Example:
         if k in self._kept:
             return self._kept[k]
-        picture = self.dataset[k // 2]
-        picture = mirrored(picture) if k % 2 else picture
-        image = images.from_arrays([picture[..., :3]]).to(self.model.device)
-        features = [x.bfloat16() for x in self.model.features(self.model.encode(image), SIDE)]
-        labels = torch.from_numpy(fit_labels(picture[..., 3], self.side)).to(image.device).long()
-        example = Example(features, F.adaptive_avg_pool2d(image, self.side), labels[None])
+        image, labels = self.picture(k)
+        side = self.segmenter.sides[-1]
+        standardised = self.segmenter.standardised(self.features(image))
+        small = torch.from_numpy(fit_labels(labels, side)).to(image.device)
+        example = Example([x.half() for x in standardised], F.adaptive_avg_pool2d(image, side).half(), small[None])
         if example.nbytes <= self._room:
             self._room -= example.nbytes
             self._kept[k] = example
         return example
+
+    def picture(self, k: int) -> tuple[Tensor, np.ndarray]:
+        """The image [1, 3, R, R] of an example, and its labels uint8 [R, R]."""
+        picture = self.dataset[k // 2]
+        picture = mirrored(picture) if k % 2 else picture
+        return images.from_arrays([picture[..., :3]]).to(self.model.device), picture[..., 3]
+
+    def features(self, image: Tensor) -> list[Tensor]:
+        return self.model.features(self.model.encode(image), SIDE)
+
+    def set_moments(self, some: Sequence[int]) -> None:
+        """Let the segmenter standardise each channel by its mean and deviation in some examples."""
+        sides = zip(*(self.features(self.picture(k)[0]) for k in some), strict=True)
+        for i, maps in enumerate(sides):
+            x = torch.cat(maps)
+            self.segmenter.get_buffer(f"mean{i}").copy_(x.mean((0, 2, 3))[:, None, None])
+            self.segmenter.get_buffer(f"deviation{i}").copy_(x.std((0, 2, 3))[:, None, None] + LEAST)
 
 
 def learn(
@@ -89,14 +106,16 @@ def learn(
     """
     if not len(dataset):
         raise InputError("none of the images has part labels; check --part-labels")
-    examples, rng = Examples(model, dataset), np.random.default_rng(seed)
+    rng = np.random.default_rng(seed)
     steps = steps or min(max(STEPS[0], STEPS_PER_IMAGE * len(dataset)), STEPS[1])
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         segmenter = Segmenter(model.config, origin).to(model.device)
+    examples = Examples(model, dataset, segmenter)
+    some = rng.permutation(len(examples))[:ROUGHLY].tolist()
     with torch.no_grad():
-        few = [examples[int(k)] for k in rng.permutation(len(examples))[:ROUGHLY]]
-    weights, moments = _weights(few), _moments(few)
+        examples.set_moments(some)
+        weights = _weights([examples[k] for k in some])
     optimizer = torch.optim.AdamW(segmenter.parameters(), RATE, (0.9, 0.99), weight_decay=DECAY)
     waiting: list[int] = []
     with torch.enable_grad():
@@ -108,7 +127,7 @@ def learn(
                 waiting += rng.permutation(len(examples)).tolist()
             with torch.no_grad():
                 batch, waiting = [examples[k] for k in waiting[:BATCH]], waiting[BATCH:]
-                features, image, labels = _together(batch, moments)
+                features, image, labels = _together(batch)
                 if len(dataset) <= FEW:
                     features, image, labels = _varied(features, image, labels, model.config.stylemap_size, rng)
             logits = segmenter(features, image)
@@ -117,28 +136,23 @@ def learn(
             loss.backward()
             optimizer.step()
             progress(step + 1, steps)
-    _fold(segmenter, moments)
-    return segmenter.half().float().eval().requires_grad_(False)
+    for parameter in segmenter.parameters():
+        parameter.data = parameter.data.half().float()
+    return segmenter.eval().requires_grad_(False)
 
 
 def _weights(examples: list[Example]) -> Tensor:
     """[19] of the cross-entropy, 1 on the average pixel; 0 for parts that are not there."""
     counts = sum(torch.bincount(example.labels.flatten(), minlength=len(Part)) for example in examples)
     share = counts / counts.sum()
-    weights = torch.where(counts > 0, share ** -BALANCE, 0)
+    weights = torch.where(counts > 0, share**-BALANCE, 0)
     return weights / (weights * share).sum()
 
 
-def _moments(examples: list[Example]) -> list[tuple[Tensor, Tensor]]:
-    """Mean and deviation of each channel [1, c, 1, 1], of the features of each side."""
-    sides = (torch.cat(maps).float() for maps in zip(*(example.features for example in examples), strict=True))
-    return [(x.mean((0, 2, 3), keepdim=True), x.std((0, 2, 3), keepdim=True) + 1e-3) for x in sides]
-
-
-def _together(batch: list[Example], moments: list[tuple[Tensor, Tensor]]) -> tuple[list[Tensor], Tensor, Tensor]:
-    maps = zip(*(example.features for example in batch), strict=True)
-    features = [(torch.cat(x).float() - mean) / deviation for x, (mean, deviation) in zip(maps, moments, strict=True)]
-    return features, torch.cat([example.image for example in batch]), torch.cat([example.labels for example in batch])
+def _together(batch: list[Example]) -> tuple[list[Tensor], Tensor, Tensor]:
+    features = [torch.cat(maps).float() for maps in zip(*(example.features for example in batch), strict=True)]
+    image, labels = (torch.cat(maps) for maps in zip(*(example[1:] for example in batch), strict=True))
+    return features, image.float(), labels.long()
 
 
 def _varied(
@@ -166,11 +180,3 @@ def _dice(logits: Tensor, labels: Tensor) -> Tensor:
     there = F.one_hot(labels, len(Part)).permute(0, 3, 1, 2).to(found)
     both, sizes = (found * there).sum((0, 2, 3)), (found + there).sum((0, 2, 3))
     return (1 - 2 * both / (sizes + 1))[there.amax((0, 2, 3)) > 0].mean()
-
-
-@torch.no_grad()
-def _fold(segmenter: Segmenter, moments: list[tuple[Tensor, Tensor]]) -> None:
-    """Let the first convolutions take features as they are, which they learned standardised."""
-    for conv, (mean, deviation) in zip(segmenter.taken, moments, strict=True):
-        conv.weight /= deviation.transpose(0, 1).view(1, -1, 1, 1)
-        conv.bias -= (conv.weight * mean).sum((1, 2, 3))

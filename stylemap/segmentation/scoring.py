@@ -1,14 +1,30 @@
 """How well label maps agree: intersection over union."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
+from stylemap import images
+from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.datasets.labelled import Labelled
 from stylemap.datasets.parts import Part
+from stylemap.segmentation.segmenter import Segmenter
+
+Pair = tuple[
+    np.ndarray, np.ndarray
+]  # the true label map of an image and the one that was found, uint8 [R, R] of `Part`
 
 
-def confusion(pairs: Iterable[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
-    """Pixels int64 [19, 19] by true and by found part, of pairs of label maps (truth, found) uint8 [R, R]."""
+def compared(segmenter: Segmenter, model: StylemapModel, dataset: Labelled) -> Iterator[Pair]:
+    """The label maps of each image."""
+    for i in range(len(dataset)):
+        picture = dataset[i]
+        image = images.from_arrays([picture[..., :3]]).to(model.device)
+        yield picture[..., 3], segmenter.labels(model, image)[0]
+
+
+def confusion(pairs: Iterable[Pair]) -> np.ndarray:
+    """Pixels int64 [19, 19] by true and by found part."""
     counts = np.zeros((len(Part), len(Part)), np.int64)
     for truth, found in pairs:
         np.add.at(counts, (truth, found), 1)

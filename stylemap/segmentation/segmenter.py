@@ -7,6 +7,7 @@ convolutions at every side, sees the image too, and is much smaller.
 
 import json
 import warnings
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -44,25 +45,42 @@ class Origin:
     miou: float | None = None  # on those: mean over parts of intersection over union
     ious: dict[str, float] = field(default_factory=dict)  # by part
 
+    @property
+    def sentence(self) -> str:
+        """Where it comes from and how well it does, for people."""
+        learned = f"learned from {self.count} labelled image{'s' * (self.count != 1)} of {self.data}"
+        if self.miou is None:
+            return f"{learned}, not measured"
+        return f"{learned}; mIoU {self.miou:.2f} over {len(self.ious)} parts of {self.measured} others"
+
 
 class Segmenter(nn.Module):
     """Features of a generator and an image -> parts.
 
-    ``forward(features [N, c, s, s] of each side, images [N, 3, T, T] in [-1, 1]) -> logits [N, 19, T, T]`` of `datasets.parts.Part`,
-    where T is the last side.
+    ``forward(standardised features [N, c, s, s] of each side, images [N, 3, T, T] in [-1, 1]) -> logits [N, 19, T, T]`` of
+    `datasets.parts.Part`, where T is the last side.
     """
 
     def __init__(self, config: StylemapConfig, origin: Origin):
         super().__init__()
         self.origin = origin
         self.sides = config.sides(SIDE)
-        self.taken = nn.ModuleList(nn.Conv2d(config.channels(side), WIDTH, 1) for side in self.sides)
+        widths = [config.channels(side) for side in self.sides]
+        for i, width in enumerate(widths):  # of the features, which the network sees standardised
+            self.register_buffer(f"mean{i}", torch.zeros(width, 1, 1))
+            self.register_buffer(f"deviation{i}", torch.ones(width, 1, 1))
+        self.taken = nn.ModuleList(nn.Conv2d(width, WIDTH, 1) for width in widths)
         self.mixed = nn.ModuleList(nn.Conv2d(WIDTH, WIDTH, 3, padding=1) for _ in self.sides)
         self.seen = nn.Conv2d(SEEN, WIDTH, 3, padding=1)
         self.named = nn.Conv2d(WIDTH, len(Part), 1)
         self.to(memory_format=torch.channels_last)
 
-    def forward(self, features: list[Tensor], images: Tensor) -> Tensor:
+    def standardised(self, features: Sequence[Tensor]) -> list[Tensor]:
+        """What `forward` takes, of what the generator computes."""
+        moments = ((self.get_buffer(f"mean{i}"), self.get_buffer(f"deviation{i}")) for i in range(len(self.sides)))
+        return [(x - mean) / deviation for x, (mean, deviation) in zip(features, moments, strict=True)]
+
+    def forward(self, features: Sequence[Tensor], images: Tensor) -> Tensor:
         x = None
         for side, feature, take, mix in zip(self.sides, features, self.taken, self.mixed, strict=True):
             y = take(feature)
@@ -84,7 +102,8 @@ class Segmenter(nn.Module):
         """
         check_images(images, model.config.resolution, values=True)
         stylemap = model.encode(images) if stylemap is None else stylemap
-        logits = self(model.features(stylemap, SIDE), F.adaptive_avg_pool2d(images, self.sides[-1]))
+        features = self.standardised(model.features(stylemap, SIDE))
+        logits = self(features, F.adaptive_avg_pool2d(images, self.sides[-1]))
         if logits.shape[-1] != images.shape[-1]:
             logits = F.interpolate(logits, images.shape[-2:], mode="bilinear")
         return logits.argmax(1).to(torch.uint8).cpu().numpy()
@@ -100,8 +119,12 @@ def _position(images: Tensor) -> Tensor:
 
 
 def save(path: str | Path, segmenter: Segmenter) -> None:
-    """Atomically write a segmenter, in float16."""
-    tensors = {name: x.detach().cpu().half().contiguous() for name, x in segmenter.state_dict().items()}
+    """Atomically write a segmenter, its weights in float16."""
+    weights = {name for name, _ in segmenter.named_parameters()}
+    tensors = {
+        name: (x.half() if name in weights else x).detach().cpu().contiguous()
+        for name, x in segmenter.state_dict().items()
+    }
     write_bytes(path, serialize(tensors, {"format": FORMAT, "origin": json.dumps(asdict(segmenter.origin))}))
 
 
@@ -134,13 +157,24 @@ def place_of(weights: str | Path) -> Path:
     return path.parent / FOLDER / path.name
 
 
-def find(weights: str | Path, model: StylemapModel) -> Segmenter | None:
-    """The segmenter that lies beside weights; None if there is none. A note says so if it is of older weights of that name."""
+def open_segmenter(weights: str | Path, model: StylemapModel) -> Segmenter:
+    """The segmenter that lies beside weights.
+
+    Raises:
+        InputError: there is none, or as `load`.
+    """
     path = place_of(weights)
     if not path.exists():
+        raise InputError(f"{weights} cannot name the parts of an image: there is no {path}; {MAKES}")
+    return load(path, model)
+
+
+def find(weights: str | Path, model: StylemapModel) -> Segmenter | None:
+    """The segmenter that lies beside weights; None if there is none. A note says so if it is of older weights of that name."""
+    if not place_of(weights).exists():
         return None
     try:
-        return load(path, model)
+        return open_segmenter(weights, model)
     except InputError as err:
         warnings.warn(f"{err}; until then parts are not known", Note, stacklevel=2)
         return None
