@@ -24,7 +24,7 @@ RATE, WARM_UP = 6e-3, 20  # of Adam, and the steps in which it rises; it then fa
 DECAY = 1e-4
 FEW = 30  # images; with so few, features are dropped and images laid over one another
 DROPPED, PASTED = 0.3, 0.5  # share of the channels; share of the batches
-BALANCE = 0.5  # a part weighs its share of all pixels to the power of minus this
+BALANCE, RARE = 0.5, 1e-4  # a part weighs its share of all pixels, at least RARE, to the power of minus BALANCE
 ROUGHLY = 32  # examples that shares and moments are taken from
 LEAST = 1e-3  # of a deviation, for channels that are silent
 KEPT_BYTES = 2 << 30  # of examples that are kept between steps
@@ -142,10 +142,10 @@ def learn(
 
 
 def _weights(examples: list[Example]) -> Tensor:
-    """[19] of the cross-entropy, 1 on the average pixel; 0 for parts that are not there."""
+    """[19] of the cross-entropy, 1 on the average pixel."""
     counts = sum(torch.bincount(example.labels.flatten(), minlength=len(Part)) for example in examples)
     share = counts / counts.sum()
-    weights = torch.where(counts > 0, share**-BALANCE, 0)
+    weights = share.clamp(min=RARE) ** -BALANCE
     return weights / (weights * share).sum()
 
 
