@@ -24,7 +24,7 @@ FLOORS = """
     images
     charts clips sheets video
     checkpoint
-    editing perceptual
+    editing perceptual segmentation
     familiarity inversion metrics
     project
     editor training

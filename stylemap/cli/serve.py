@@ -85,7 +85,7 @@ def run(arguments: argparse.Namespace) -> None:
         raise InputError(f"the editor needs {err.name or 'more packages'}: pip install 'stylemap[web]'") from err
     import torch
 
-    from stylemap import familiarity
+    from stylemap import familiarity, segmentation
     from stylemap.cli import direction_files, loading
 
     access = Access((arguments.host, *arguments.allow_host), tuple(arguments.frame_in), arguments.root_path)
@@ -98,7 +98,7 @@ def run(arguments: argparse.Namespace) -> None:
     name, known = familiarity.name_of(arguments.weights), familiarity.measure(arguments.weights, model)
     load = None if model.passes == torch.float32 else lambda: loading.load_exact(arguments)
     application = app.create(
-        studio.Studio(model, name, directions, known, load=load),
+        studio.Studio(model, name, directions, known, load=load, segmenter=segmentation.find(arguments.weights, model)),
         bounds,
         find_finder(arguments.detector),
         access,

@@ -22,6 +22,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
 from stylemap import decoding, faces, images, project, reading
+from stylemap.datasets.parts import GROUPS
 from stylemap.editing.applying import Edited
 from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit
 from stylemap.editor import exchange, exporting, requests
@@ -173,7 +174,7 @@ class Server:
                 "kept": self.studio.cache.most_bytes,
                 "enlarge": images.MOST_TIMES,
             },
-            "parts": self.gallery.parts,
+            "parts": [{"name": name, "ids": list(map(int, ids))} for name, ids in GROUPS.items()],
             "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],
             "gallery": {"count": len(self.gallery), "about": self.gallery.about},
             "detector": self.finder is not None,
@@ -229,9 +230,11 @@ class Server:
         return exchange.png(encoded.photo.pixels if view == "photo" else encoded.reconstruction)
 
     async def parts(self, request: Request, id: str, slot: str) -> Response:
-        labels = self._photo(id, slot).photo.labels
+        labels = self._photo(id, slot).labels
         if labels is None:
-            raise HTTPException(404, "the parts of this image are not known")
+            raise HTTPException(
+                404, "the parts of this image are not known; `stylemap parts train` teaches them to the weights"
+            )
         return exchange.png(labels)
 
     async def file(self, request: Request, id: str, slot: str) -> Response:
@@ -405,7 +408,7 @@ class Server:
             "height": height,
             "mse": encoded.mse,
             "psnr": _decibels(encoded.mse),
-            "parts": photo.labels is not None,
+            "parts": encoded.labels is not None,
             "aligned": photo.aligned,
             "fitted": encoded.fit is not None,
             "crop": photo.alignment.as_crop,

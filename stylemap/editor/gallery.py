@@ -12,7 +12,6 @@ from stylemap import checkpoint, familiarity, images, resampling
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.datasets import Avatars, Dataset, unseen
 from stylemap.datasets.avatars import MAX_SIDE
-from stylemap.datasets.parts import GROUPS
 from stylemap.editor.exchange import to_png
 from stylemap.errors import InputError, Note
 from stylemap.photos.photo import Photo, from_pixels
@@ -31,12 +30,6 @@ class Gallery:
 
     def __len__(self) -> int:
         return min(MOST, len(self.pictures))
-
-    @property
-    def parts(self) -> list[dict]:
-        """Name and ids of the parts that are labelled; only drawn faces are."""
-        known = isinstance(self.pictures, Avatars)
-        return [{"name": name, "ids": [int(i) for i in ids]} for name, ids in GROUPS.items()] if known else []
 
     def photo(self, index: int) -> Photo:
         """A picture, with its part labels where they are known.

@@ -25,6 +25,7 @@ class EncodedPhoto(Reference):
     reconstruction: np.ndarray  # uint8 [R, R, 3]
     mse: float  # of pixels in [-1, 1]
     fit: Fit | None = None  # what the weights are changed by for all edits of this photo
+    labels: np.ndarray | None = None  # uint8 [R, R] of `datasets.parts.Part`: of drawn faces, or what a segmenter finds
 
 
 @dataclass(eq=False)

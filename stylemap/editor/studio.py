@@ -22,6 +22,7 @@ from stylemap.inversion import fitting
 from stylemap.inversion.fitting import Fit
 from stylemap.photos.photo import Photo
 from stylemap.project import Project
+from stylemap.segmentation import Segmenter
 
 QUICK_S = 0.05  # images that take no longer are exact while the hand moves too
 FITTED = 4  # fitted models that are kept
@@ -33,6 +34,7 @@ class Studio:
 
     Args:
         known: tells which photos the weights cannot draw; None = that is not known.
+        segmenter: names the parts of photos; None = only those of drawn faces are known.
         maps_bytes: of resized stylemaps and modulations that are kept between edits, over all sessions.
         load: loads the weights in float32, which fits begin with; None: the model is float32.
 
@@ -48,10 +50,12 @@ class Studio:
         known: Familiarity | None = None,
         maps_bytes: int = MOST_BYTES,
         load: Callable[[], StylemapModel] | None = None,
+        segmenter: Segmenter | None = None,
     ):
         self.model, self.weights, self.directions = model, weights, directions
         self.fingerprint = model.fingerprint()
         self.cache, self.known = Cache(model, maps_bytes), known
+        self.segmenter = segmenter
         self.exact_s = 0.0  # the time of the last exact image
         self.exact_model = functools.cache(load or (lambda: copy.deepcopy(model)))
         self._fitted = functools.lru_cache(FITTED)(self._fitted_to)
@@ -76,7 +80,10 @@ class Studio:
         known = cache.drawn(stylemap)
         result = model.render(known.maps) if known.drawn is None else known.drawn.image
         mse = float((result.clamp(-1, 1) - image).square().mean(dtype=torch.float64))
-        return EncodedPhoto(stylemap, mirrored, photo, images.to_uint8(result)[0].cpu().numpy(), mse, fit)
+        labels = photo.labels
+        if labels is None and self.segmenter is not None:
+            labels = self.segmenter.labels(self.model, image, stylemap if fit is None else None)[0]
+        return EncodedPhoto(stylemap, mirrored, photo, images.to_uint8(result)[0].cpu().numpy(), mse, fit, labels)
 
     def fit(self, encoded: EncodedPhoto, steps: int, tick: fitting.Tick) -> Fit:
         """Fit the weights to a photo. Takes seconds, and may run beside the other methods."""

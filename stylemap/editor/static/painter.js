@@ -2,7 +2,8 @@
 
 import { Lasso } from "./lasso.js";
 import { emptyMask, isEmpty, paintBox, paintStroke, togglePart } from "./mask.js";
-import { flash } from "./notices.js";
+import { flash, say } from "./notices.js";
+import { drawPart, partAt, plainName } from "./parts.js";
 import { lay, polygon, similar, soften } from "./selecting.js";
 import { drawRing } from "./stage.js";
 
@@ -20,8 +21,9 @@ export class Painter {
     this.cursor = null; // {x, y, visible by} where the brush is
     this.stroke = null; // what is being painted: {from, base, erase, tool}
     this.lasso = null; // the polygon that is not closed yet
+    this.pointed = null; // {part, tapped}: that of a button, or one that a finger has tapped once, and where
     const { overlay } = stage;
-    overlay.addEventListener("pointermove", (event) => event.isPrimary && this.#point(event)); // first: a stroke begins there
+    overlay.addEventListener("pointermove", (event) => event.isPrimary && this.#move(event)); // first: a stroke begins there
     stage.listen({
       down: (event) => this.#down(event),
       move: (event) => this.#draw(event),
@@ -36,14 +38,22 @@ export class Painter {
     overlay.addEventListener("dblclick", () => this.lasso && this.#close());
     const isOver = () => this.lasso && (editor.view.tool !== "lasso" || this.lasso.picture !== target.picture());
     for (const name of ["view", "pictures"]) editor.addEventListener(name, () => isOver() && this.#keepLasso(false));
+    for (const name of ["edit", "view", "pictures"]) editor.addEventListener(name, () => this.pointed?.tapped && this.point(null));
   }
 
   get painting() {
     return this.stroke !== null;
   }
 
+  /** Shows where a part is; null: none. @param {{x: number, y: number} | null} tapped where a finger has tapped it */
+  point(part, tapped = null) {
+    this.pointed = part ? { part, tapped } : null;
+    this.stage.redraw();
+  }
+
   draw(context, scale) {
     const { tool } = this.editor.view;
+    this.#drawPart(context, scale);
     if (this.lasso) this.lasso.draw(context, scale, this.cursor);
     if (!this.target.enabled() || !this.cursor) return;
     const [x, y] = [this.cursor.x * scale, this.cursor.y * scale];
@@ -51,16 +61,41 @@ export class Painter {
     else if (this.cursor.byKeyboard) drawRing(context, x, y, 5);
   }
 
+  #drawPart(context, scale) {
+    const picture = this.target.picture();
+    const part = this.pointed?.part ?? (this.target.enabled() && this.cursor && this.#partAt(this.cursor));
+    const isShown = Boolean(part && picture?.labels);
+    this.stage.overlay.dataset.part = isShown ? plainName(part) : ""; // for tests
+    if (!isShown) return;
+    const text = plainName(part) + (this.pointed?.tapped ? ": tap again" : "");
+    drawPart(context, picture, part, this.editor.side, scale, this.pointed ? this.pointed.tapped : this.cursor, text);
+  }
+
+  /** With the part tool, what a click at a point would take. */
+  #partAt(point) {
+    const { view, side, info } = this.editor;
+    return view.tool === "part" ? partAt(this.target.picture(), point, side, info.parts) : undefined;
+  }
+
+  /** A finger hovers over nothing: the first tap shows the part, the second takes it. Answers whether this is the first. */
+  #taps({ pointerType }) {
+    const part = pointerType === "touch" && this.#partAt(this.cursor);
+    if (!part || this.pointed?.part === part) return false;
+    this.point(part, this.cursor);
+    return true;
+  }
+
   #down(event) {
     if (!this.target.enabled() || !Object.values(BUTTONS).includes(event.button) || this.stroke) return false;
     this.cursor = this.stage.pointOf(event);
+    if (this.#taps(event)) return true;
     const erase = event.altKey || event.button === BUTTONS.right;
     if (this.editor.view.tool === "lasso") this.#press(erase);
     else this.#begin(this.cursor, erase, event.timeStamp);
     return true;
   }
 
-  #point(event) {
+  #move(event) {
     this.cursor = this.stage.pointOf(event);
     this.stage.redraw();
   }
@@ -93,7 +128,10 @@ export class Painter {
       const [dx, dy] = ways[event.key];
       const { x, y } = this.cursor ?? { x: side / 2 - dx * step, y: side / 2 - dy * step };
       const inside = (value) => Math.min(side, Math.max(0, value));
+      const before = this.cursor && this.#partAt(this.cursor);
       this.cursor = { x: inside(x + dx * step), y: inside(y + dy * step), byKeyboard: true };
+      const part = this.#partAt(this.cursor);
+      if (part && part !== before) say(plainName(part));
       if (this.stroke) this.#to([this.cursor], event.timeStamp);
     } else if (event.key === " ") {
       this.cursor ??= { x: side / 2, y: side / 2, byKeyboard: true };
@@ -194,21 +232,20 @@ export class Painter {
     this.stage.redraw();
   }
 
-  #takePart({ x, y }, since) {
-    const { labels } = this.target.picture() ?? {};
-    const { side, info } = this.editor;
-    const label = labels?.[Math.min(side - 1, Math.floor(y)) * side + Math.min(side - 1, Math.floor(x))];
-    const part = info.parts.find(({ ids }) => ids.includes(label));
+  #takePart(point, since) {
+    const part = this.#partAt(point);
     if (!part) return;
+    const { labels } = this.target.picture();
     const { base, erase } = this.stroke;
+    this.stroke.what = plainName(part);
     this.target.set(togglePart(base, labels, part.ids, erase ? "erase" : "toggle"), { commit: false, since });
   }
 
   #end() {
     if (!this.stroke) return;
-    const { tool, erase } = this.stroke;
+    const { tool, erase, what } = this.stroke;
     this.stroke = null;
-    this.editor.commit(erase && tool === "brush" ? STEPS.eraser : STEPS[tool]);
+    this.editor.commit(what ?? (erase && tool === "brush" ? STEPS.eraser : STEPS[tool]));
   }
 
   #abandon() {

@@ -3,6 +3,7 @@
 import { rangeOf, withoutPushes } from "./edit.js";
 import { BRUSH, TOLERANCE } from "./editor.js";
 import { isEmpty } from "./mask.js";
+import { UNKNOWN } from "./parts.js";
 import { nextScale } from "./placement.js";
 import { find, onSlide, percent, pixels, radioGroup, signed } from "./widgets.js";
 
@@ -135,7 +136,7 @@ export class Panels {
     this.markTool(({ dataset }) => dataset.tool === view.tool);
     const part = find("#tools [data-tool=part]");
     part.disabled = !this.editor.knowsParts;
-    part.title = part.disabled ? "The parts of this image are not known. Take the brush." : PART;
+    part.title = part.disabled ? UNKNOWN : PART;
     find("#size").value = Math.round(100 * view.radius);
     find("#tolerance").value = Math.round(view.tolerance);
     find("#tolerance").parentElement.hidden = view.tool !== "wand";

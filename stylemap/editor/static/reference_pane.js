@@ -3,6 +3,7 @@
 import { drawErrors, isBad } from "./errors.js";
 import { countLabels, emptyMask, isEmpty, togglePart } from "./mask.js";
 import { Painter } from "./painter.js";
+import { UNKNOWN, plainName } from "./parts.js";
 import { GREEN, Stage, drawOutline, drawVeil } from "./stage.js";
 import { iconButton, thumbnail } from "./widgets.js";
 
@@ -15,11 +16,9 @@ const HINTS = {
   wand: "Click a colour that the result should get.",
   part: "Click a part: an eye, the hair …",
   bad: "These weights draw this place badly. The result will not look like it.",
-  partless: "No part labels for this image: take the brush.",
+  partless: UNKNOWN,
   move: "Paint a region first, then drag it.",
 };
-
-const PLAIN = { eye: "eyes", eyebrow: "brows", ear: "ears", lip: "mouth", cloth: "clothes" }; // for the data sets' names
 
 export class ReferencePane {
   constructor(editor, { choose, remove, mover }) {
@@ -97,13 +96,16 @@ export class ReferencePane {
   }
 
   #buildParts() {
-    this.parts = this.editor.info.parts.map(({ name, ids }) => {
+    this.parts = this.editor.info.parts.map((part) => {
+      const { ids } = part;
       const button = document.createElement("button");
-      button.textContent = PLAIN[name] ?? name;
+      button.textContent = plainName(part);
       button.addEventListener("click", () => {
         const mask = this.editor.patch.mask ?? emptyMask(this.editor.side);
-        this.editor.changePatch({ mask: togglePart(mask, this.picture.labels, ids) }, { what: PLAIN[name] ?? name });
+        this.editor.changePatch({ mask: togglePart(mask, this.picture.labels, ids) }, { what: plainName(part) });
       });
+      for (const name of ["pointerenter", "focus"]) button.addEventListener(name, () => this.painter.point(part));
+      for (const name of ["pointerleave", "blur"]) button.addEventListener(name, () => this.painter.point(null));
       return { button, ids };
     });
     document.querySelector("#parts").replaceChildren(...this.parts.map(({ button }) => button));

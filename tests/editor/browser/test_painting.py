@@ -170,31 +170,6 @@ def test_two_fingers_paint_and_move_nothing(open_editor):
     assert editor.page.evaluate("visualViewport.scale") > 1.1, "the browser zooms"
 
 
-def test_part_is_off_where_no_parts_are_known(editor, photo):
-    part = editor.page.locator("#tools [data-tool=part]")
-    brush = editor.page.locator("#tools [data-tool=brush]")
-    editor.press("p")
-    assert part.get_attribute("aria-checked") == "true"
-    editor.click("#add-reference")
-    with editor.page.expect_file_chooser() as chosen:
-        editor.page.get_by_text("Upload a photo").click()
-    chosen.value.set_files(photo)
-    editor.page.locator("[data-slot='1'][aria-pressed=true]").wait_for()
-    assert part.is_disabled()
-    assert "not known" in part.get_attribute("title")
-    assert brush.get_attribute("aria-checked") == "true"
-    editor.press("p")
-    assert brush.get_attribute("aria-checked") == "true"
-    brush.focus()
-    for _ in range(5):
-        editor.press("ArrowRight")
-    assert editor.page.get_attribute("#tools [data-tool=move]", "aria-checked") == "true", "the arrows pass it by"
-    editor.click("[data-slot='0']")
-    assert part.is_enabled()
-    assert "click" in part.get_attribute("title")
-    editor.settle()
-
-
 def test_a_brushed_region_begins_with_the_brush(editor):
     page = editor.slide("[data-direction=hat]", 3).page
     for key in ("p", "v"):
