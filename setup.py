@@ -74,7 +74,7 @@ setup(
         "stylemap.editor": ["static/*"],
         "stylemap.op": ["*.cpp"],
         "stylemap.configs": ["*.yaml"],
-        "stylemap.pretrained": ["*.safetensors", "*.md", "directions/*.safetensors"],
+        "stylemap.pretrained": ["*.safetensors", "*.md", "directions/*.safetensors", "parts/*.safetensors"],
     },
     install_requires=[
         # Before 2.12 grid_sample has no second derivative on the CPU, which augmentation's geometry needs under R1.
