@@ -10,6 +10,7 @@ from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector.config import StyleGAN2Config
 from stylemap.architectures.vector.model import VectorModel
+from tests import tiny
 from tests.memory import peak
 from tests.tiny import randn
 
@@ -159,3 +160,18 @@ def test_a_config_means_one_kind_of_model():
     assert build(vectors, encoder=False).encoder is None
     with pytest.raises(ValueError, match="needs its encoder"):
         build(CONFIG, encoder=False)
+
+
+@pytest.mark.parametrize("most", [1, 8, 16, 64])
+def test_features_are_what_images_are_made_of(most):
+    """The outputs of the head and of the blocks, as a rendering computes them, up to a side."""
+    model, seen = tiny.model(tiny.TINY), []
+    w = randn(2, *tiny.TINY.stylemap_shape)
+    synthesis = model.generator.synthesis
+    for layer in (synthesis.head, *synthesis.blocks):
+        layer.register_forward_hook(lambda layer, inputs, output: seen.append(output))
+    model.synthesize(w)
+    expected, seen[:] = seen[:], []
+    features = model.features(w, most)
+    assert [x.shape[-1] for x in features] == [side for side in (4, 8, 16) if side <= max(most, 4)]
+    assert all(torch.equal(x, y) for x, y in zip(features, expected, strict=False))
