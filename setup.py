@@ -43,6 +43,7 @@ EXTRAS = {
         "uvicorn>=0.30",
         "httpx2>=2",
         "playwright>=1.49",
+        "axe-playwright-python>=0.1.8",
         "nbclient>=0.10",
         "ipykernel>=6.29",
         "lmdb>=1.4",
