@@ -11,7 +11,7 @@ const REACH = 24; // CSS pixels: so near a handle it is caught, by a finger too
 const KNOB = 30; // CSS pixels from the square's upper edge to the handle that turns it
 const LEAST = 16; // pixels, of a square
 const WHEEL = 0.001; // the logarithm of the scale, for each pixel of the wheel
-const STEPS = { move: 0.01, scale: 1.02, turn: 1, more: 10 }; // of a key; with Shift
+const STEPS = { move: 0.01, grow: 1.02, turn: 1, more: 10 }; // of a key; with Shift
 const CORNERS = [[-1, -1], [1, -1], [1, 1], [-1, 1]];
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
@@ -200,7 +200,7 @@ export class Framing {
       const step = STEPS.move * times * length;
       this.#settle([x + MOVES[event.key][0] * step, y + MOVES[event.key][1] * step, length, degrees]);
     } else if (turn) this.#settle([x, y, length, degrees + turn * STEPS.turn]);
-    else if (["+", "=", "-", "_"].includes(event.key)) this.#scale("+=".includes(event.key) ? STEPS.scale : 1 / STEPS.scale);
+    else if (["+", "=", "-", "_"].includes(event.key)) this.#scale("+=".includes(event.key) ? STEPS.grow : 1 / STEPS.grow);
     else if (event.key === "0") this.#settle(this.start);
     else if (event.key === "Enter") this.dialog.close("apply");
     else return;
