@@ -22,7 +22,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylemap import checkpoint, cli, images, sheets, video
+from stylemap import checkpoint, cli, images, segmentation, sheets, video
 from stylemap.architectures.model import noise_of
 from stylemap.cli import demonstration
 from stylemap.cli.flags import DEFAULT_WEIGHTS
@@ -30,6 +30,7 @@ from stylemap.datasets import Avatars
 from stylemap.datasets.avatars import Mouth, draw
 from stylemap.datasets.parts import Part, part_ids
 from stylemap.editing import Placement, Region, blend, directions, masks, mix, morph, push, transfer, transplant
+from stylemap.segmentation.colours import coloured, laid_over
 
 FOLDER = Path(__file__).parent / "images"
 PAIRS = ((5, 3), (9, 20), (11, 15), (33, 14))  # held-out faces: original and reference, plainly different
@@ -109,6 +110,17 @@ def transplants(studio: Studio) -> Tensor:
             "two at once": put([lip, eyes], [up, Placement((r / 4, 0.0))]),
         }
     )
+
+
+def segments(studio: Studio) -> Tensor:
+    """Parts that the weights find in faces, beside those that were drawn."""
+    chosen = (0, 3, 12, 36, 46, 62)
+    photos = studio.photos(chosen)
+    found = segmentation.open_segmenter(studio.weights, studio.model).labels(studio.model, photos)
+    true = [studio.faces.parts(i) for i in chosen]
+    over = [laid_over(studio.faces[i], labels) for i, labels in zip(chosen, found, strict=True)]
+    columns = {"drawn": map(coloured, true), "found": map(coloured, found), "found, over the photo": over}
+    return sheets.sheet({"photo": photos} | {title: images.from_arrays(pixels) for title, pixels in columns.items()})
 
 
 def mixing(studio: Studio) -> Tensor:
@@ -198,6 +210,7 @@ def paste_back(studio: Studio) -> Tensor:
 IMAGES: dict[str, tuple[str, Callable[[Studio], Tensor]]] = {
     "front": ("local_edit.png", front),
     "parts": ("local_editing_parts.png", parts),
+    "segments": ("parts_found.png", segments),
     "transplants": ("local_editing_transplants.png", transplants),
     "mixing": ("motion_mix.png", mixing),
     "by-parts": ("motion_parts.png", by_parts),

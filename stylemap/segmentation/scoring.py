@@ -7,7 +7,7 @@ import numpy as np
 from stylemap import images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.datasets.labelled import Labelled
-from stylemap.datasets.parts import Part
+from stylemap.datasets.parts import GROUPS, Part
 from stylemap.segmentation.segmenter import Segmenter
 
 Pair = tuple[
@@ -32,10 +32,17 @@ def confusion(pairs: Iterable[Pair]) -> np.ndarray:
 
 
 def ious(confusion: np.ndarray) -> dict[str, float]:
-    """Intersection over union, by the name of each part that is in the truth; pixels of all images together."""
+    """Intersection over union, by the name of each part, or group of parts, in the truth; pixels of all images together."""
+    names = [part.name.lower() for part in Part] if len(confusion) == len(Part) else list(GROUPS)
     both = np.diag(confusion)
     union = confusion.sum(0) + confusion.sum(1) - both
-    return {p.name.lower(): float(both[p] / union[p]) for p in Part if confusion[p].any()}
+    return {name: float(both[i] / union[i]) for i, name in enumerate(names) if confusion[i].any()}
+
+
+def grouped(confusion: np.ndarray) -> np.ndarray:
+    """The same by the groups of parts that --part and the page name, int64 [10, 10]."""
+    group = np.array([[part in ids for part in Part] for ids in GROUPS.values()]).astype(np.int64)
+    return group @ confusion @ group.T
 
 
 def miou(confusion: np.ndarray) -> float:

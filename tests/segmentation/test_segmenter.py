@@ -172,6 +172,8 @@ def test_ious_by_hand():
     counts = scoring.confusion([(truth, found)])
     assert scoring.ious(counts) == {"background": 1 / 2, "skin": 1 / 3}
     assert scoring.miou(counts) == pytest.approx(5 / 12)
+    truth[0, 2], found[0, 2] = Part.HAIR, Part.HAT  # of one group
+    assert scoring.ious(scoring.grouped(scoring.confusion([(truth, found)])))["hair"] == 1
 
 
 def test_the_shipped_one_does_what_its_file_says():

@@ -22,7 +22,9 @@ export function drawPart(context, { labels }, part, side, scale, at, text) {
   const bounds = boundsOf(mask, side);
   if (!bounds) return;
   drawOutline(context, mask, side, new DOMMatrix([scale, 0, 0, scale, 0, 0]), "strong");
-  const { x, y } = at ?? { x: (bounds.left + bounds.right) / 2, y: (bounds.top + bounds.bottom) / 2 };
+  const tall = bounds.bottom - bounds.top;
+  const x = at?.x ?? (bounds.left + bounds.right) / 2;
+  const y = tall < side / 4 ? bounds.top : (at?.y ?? bounds.top + tall / 2); // the name hides no small part
   context.font = "600 13px system-ui, sans-serif";
   const [width, height] = [context.measureText(text).width + 16, 24];
   const inside = (value, size) => Math.min(side * scale - size - 4, Math.max(4, value));
