@@ -135,6 +135,7 @@ def strip(parser: Parser) -> None:
         metavar="LIST",
         help="Amounts to show, in standard deviations. Default: -3..3.",
     )
+    flags.add_framing(parser)
     flags.add(parser, "--directions")
     flags.add_out_image(parser)
     flags.add(parser, "--weights", "--device", "--precision")
@@ -330,12 +331,13 @@ def run_apply(arguments: argparse.Namespace) -> None:
     (direction,) = direction_files.choose(arguments, model, [arguments.direction])
     photos = retouching.Photos(arguments, model, arguments.weights)
     original = photos.open(arguments.original)
+    photos.framing.tell()
     mask = photos.mask(arguments.mask, original, arguments.hard) if arguments.mask else None
     push = Push(direction=direction, amount=arguments.amount, cells=arguments.cells, mask=mask, hard=arguments.hard)
     edit = Edit(
         space=(arguments.space or "w+") if arguments.mask else "w", pushes=(push,)
     )  # without a mask both are one
-    edited = applying.apply(model, edit, model.encode(photos.image(original)), {}, photos.paste)
+    edited = applying.apply(model, edit, model.encode(photos.image(original)), {}, photos.paste(original))
     photos.write(arguments.out, original, edited)
     print(arguments.out)
 
@@ -348,7 +350,7 @@ def run_strip(arguments: argparse.Namespace) -> None:
     inputs.keep_inputs([arguments.out], arguments.photos)
     model = loading.load_model(arguments)
     chosen = direction_files.choose(arguments, model, arguments.direction)
-    x = loading.read_photos(arguments.photos, model, arguments.weights)
+    _, x = loading.read_photos(arguments.photos, model, arguments)
     images.write(arguments.out, strips(model, x, chosen, arguments.amounts))
     print(arguments.out)
 

@@ -9,7 +9,7 @@ from typing import get_args
 
 from stylemap import parallel
 from stylemap.cli.parsing import Group, Parser
-from stylemap.cli.values import FILMS, PICTURES, Numbers, OutputFile, Range, Several, real, whole
+from stylemap.cli.values import FILMS, PICTURES, Numbers, OutputFile, Range, Several, Square, real, whole
 from stylemap.config import Precision
 
 DEFAULT_WEIGHTS = "avatars128"
@@ -24,6 +24,7 @@ SPACES = ("w", "w+")
 WAYS = ("none", "feather", "poisson")
 PARTS = ("background", "skin", "nose", "eye", "eyebrow", "ear", "lip", "hair", "neck", "cloth")
 PRECISIONS = get_args(Precision)
+FRAMES = ("auto", "face", "centre")
 HALVES = ("left", "right", "upper", "lower")
 EASES = ("linear", "smooth")
 PERCEPTUAL = ("auto", "lpips", "discriminator", "random", "none")
@@ -75,6 +76,17 @@ SHARED: dict[str, dict] = {
     "--inception": {
         "metavar": "FILE",
         "help": "Weights weights-inception-2015-12-05-6726825d.pth. Default: where `stylemap weights pull inception` puts them.",
+    },
+    "--frame": {
+        "choices": FRAMES,
+        "help": "How the square is found. face finds and straightens the largest face. centre takes the central square. auto "
+        "takes the face if there is a detector and it finds one; square photos that are the square of a face already stay as "
+        "they are. Default: auto.",
+    },
+    "--crop": {
+        "type": Square(),
+        "metavar": "LEFT,TOP,SIDE[,DEGREES]",
+        "help": "Any square of the one photo, in pixels, turned clockwise about its middle. It may reach beyond the photo.",
     },
     "--landmarks": {
         "metavar": "JSON",
@@ -211,32 +223,38 @@ def add_film(
 
 
 def add_alignment(parser: Parser, photos: str, frame: str, painted: bool) -> None:
-    """``--paste-back``, ``--align`` and what belongs to them.
+    """``--paste-back``, and which square of the photos the verb works on.
 
     Args:
-        photos: which of the verb's files ``--align`` is about.
+        photos: which of the verb's files that is about.
         frame: where its masks lie, as a sentence.
-        painted: masks may be painted on the photo, otherwise only on the face.
+        painted: masks may be painted on the photo, otherwise only on a face that is cut out.
     """
     parser.add_argument(
         "--paste-back",
         choices=WAYS,
         help="Write the whole photo with the edited region in it, instead of the model's image. feather has a soft rim. poisson "
-        "also fits parts of references to the photo's light and tint. Default: feather with --align, else none.",
+        "also fits parts of references to the photo's light and tint. Default: feather for faces "
+        "and --crop, none for central squares.",
     )
     add(parser, "--enlarge")
-    group = parser.add_group(
-        "unaligned photos",
-        "--align finds the largest face of each photo, cuts it out like FFHQ's faces, edits it, and puts it back into the photo "
-        f"at full size. Only the edited region and a soft rim around it change. {frame}".strip(),
+    group = add_framing(
+        parser,
+        f"{photos}. A face is cut out like FFHQ's faces, edited, and put back into the photo at full size. Only the edited "
+        f"region and a soft rim around it change. {frame}".strip(),
     )
-    group.add_argument("--align", action="store_true", help=f"{photos} with a face somewhere.")
-    add(group, "--landmarks", "--detector")
     if painted:
         group.add_argument(
             "--mask-on",
             choices=("photo", "face"),
-            help="Whether masks and part labels lie over the whole photos, or over the faces that `stylemap data align` cuts "
-            "out. Default: photo.",
+            help="Whether masks and part labels lie over the whole photos, or over the squares of them that are edited, "
+            "such as the faces that `stylemap data align` cuts out. Default: photo.",
         )
     parser.set_defaults(painted=painted)
+
+
+def add_framing(parser: Parser, text: str = "") -> Group:
+    """Which square of each photo a verb works on; ``text`` says what of the verb that is about."""
+    group = parser.add_group("which square of a photo", text or None)
+    add(group, "--frame", "--crop", "--landmarks", "--detector")
+    return group

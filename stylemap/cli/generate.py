@@ -58,6 +58,7 @@ def reconstruct(parser: Parser) -> None:
     """Encode photos and render them again."""
     flags.add(parser, "--photos", required=True)
     flags.add_out_folder(parser, "NAME.png for each photo, grid.png and report.json")
+    flags.add_framing(parser)
     flags.add(parser, "--enlarge", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_reconstruct)
 
@@ -67,7 +68,7 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
     import torch
 
     from stylemap import familiarity, images
-    from stylemap.cli import heldout, loading
+    from stylemap.cli import framing, heldout, loading
     from stylemap.editing import motion
     from stylemap.metrics import streams
     from stylemap.metrics.reconstruction import mse
@@ -76,13 +77,14 @@ def run_reconstruct(arguments: argparse.Namespace) -> None:
     paths = inputs.pictures(arguments.photos)
     names = inputs.unique_names(paths, ["grid.png"])
     inputs.keep_inputs((arguments.out / f"{name}.png" for name in [*names, "grid"]), paths)
-    for path in paths:  # all of them are good before the first is written
-        images.read(path, model.config.resolution)
+    squares = framing.Framing(arguments, model.config.resolution)
+    for _ in squares.each(paths):  # all of them are good before the first is written
+        pass
     errors: list[float] = []
     enlarge = loading.Enlarging(arguments.enlarge)
     grid = Grid(arguments.out, len(paths), 2, columns=8)
     for batch in streams.batched(zip(names, paths, strict=True), motion.frames_at_once(model)):
-        originals = torch.cat([images.read(path, model.config.resolution) for _, path in batch])
+        originals = images.from_arrays([squares.open(path).pixels for _, path in batch])
         reconstructions = model.synthesize(model.encode(originals.to(model.device))).cpu()
         errors += mse(reconstructions.clamp(-1, 1), originals).tolist()
         for (name, _), picture in zip(batch, reconstructions, strict=True):
@@ -109,6 +111,7 @@ def mix(parser: Parser) -> None:
     parser.add_argument("--coarse", required=True, metavar="PHOTO", help="Photo that gives the layers of --layers.")
     parser.add_argument("--fine", required=True, metavar="PHOTO", help="Photo that gives the other layers.")
     flags.add(parser, "--layers", help="Layers of --coarse to take, counted from 0, the coarsest. Default: 0..1.")
+    flags.add_framing(parser)
     flags.add_out_image(parser)
     flags.add(parser, "--enlarge", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_mix)
@@ -122,8 +125,8 @@ def run_mix(arguments: argparse.Namespace) -> None:
     inputs.keep_inputs([arguments.out], [arguments.coarse, arguments.fine])
     model = loading.load_model(arguments)
     layers = loading.layers_of(arguments, model) or (0, editing.mixing.COARSE)
-    photos = loading.read_photos([arguments.coarse, arguments.fine], model, arguments.weights)
-    coarse, fine = model.encode(photos).split(1)
+    _, pictures = loading.read_photos([arguments.coarse, arguments.fine], model, arguments)
+    coarse, fine = model.encode(pictures).split(1)
     images.write(arguments.out, loading.Enlarging(arguments.enlarge)(editing.mix(model, coarse, fine, layers)))
     print(arguments.out)
 

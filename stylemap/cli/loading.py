@@ -5,15 +5,18 @@ import warnings
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import checkpoint, decoding, devices, familiarity, images
+from stylemap import checkpoint, devices, familiarity, images
 from stylemap.architectures.model import Model
 from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.cli import framing
 from stylemap.config import Precision
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
+from stylemap.photos.photo import Photo
 
 BATCH = 16  # images per pass; bounds the memory however many files are given
 
@@ -54,34 +57,39 @@ class Enlarging:
         return images.repeat(pictures, times)
 
 
-def read_image(path: str | Path, model: Model) -> Tensor:
-    """[1, 3, R, R] on the model's device."""
-    return images.read(path, model.config.resolution).to(model.device)
+def images_of(photos: Iterable[Photo], model: Model) -> Tensor:
+    """[N, 3, R, R] on the model's device."""
+    return images.from_arrays([photo.pixels for photo in photos]).to(model.device)
 
 
-def read_photos(paths: Sequence[str | Path], model: StylemapModel, weights: str | Path) -> Tensor:
-    """[N, 3, R, R] on the model's device; tells which of them the weights cannot draw."""
-    pictures = torch.cat([read_image(path, model) for path in paths])
-    familiarity.tell(familiarity.measure(weights, model), paths, familiarity.errors(model, pictures))
-    return pictures
+def read_photos(
+    paths: Sequence[str | Path], model: StylemapModel, arguments: argparse.Namespace
+) -> tuple[list[Photo], Tensor]:
+    """The photos of a verb, framed as its flags say, and their images [N, 3, R, R] on the model's device.
+
+    Tells which of them the weights cannot draw.
+    """
+    photos = list(framing.Framing(arguments, model.config.resolution).each(paths))
+    pictures = images_of(photos, model)
+    familiarity.tell(familiarity.measure(arguments.weights, model), paths, familiarity.errors(model, pictures))
+    return photos, pictures
 
 
 def read_mask(
     path: str,
     model: Model,
-    photos: Iterable[str | Path],
+    photos: Sequence[Photo],
     hard: bool = False,
     white: str = mask_files.EDITED,
 ) -> Tensor:
-    """A mask over some photos, [1, 1, R, R] on the model's device.
+    """A mask over each of some photos, [N, 1, R, R] on the model's device.
 
     Raises:
         InputError: as `images.read_mask`, or it has another shape than a photo.
     """
-    size = decoding.upright_size(Path(path))
-    for photo in photos:
-        mask_files.validate_size(size, decoding.upright_size(Path(photo)), path)
-    return images.read_mask(path, model.config.resolution, hard, white).to(model.device)
+    mask = mask_files.read(Path(path))
+    fitted = [mask_files.validate(framing.fit_mask(mask, photo, path), path, hard, white) for photo in photos]
+    return torch.from_numpy(np.stack(fitted)[:, None]).float().to(model.device)
 
 
 @torch.no_grad()

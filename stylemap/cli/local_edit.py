@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     Patches = Callable[[Photos, Photo, list[Photo]], list[Patch]]
 
 PHOTOS = "Original and reference are photos"
-COMMON = ("--original", "--reference", "--mask", "--part", "--part-labels", "--out", "--weights", "--align", "--device")
+COMMON = (
+    "--original",
+    "--reference",
+    "--mask",
+    "--part",
+    "--part-labels",
+    "--out",
+    "--weights",
+    "--frame",
+    "--crop",
+    "--device",
+)
 
 
 def blend(parser: Parser) -> None:
@@ -201,7 +212,9 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
     inputs.keep_inputs([arguments.out], [arguments.original, *references, *selecting.files(arguments)])
     model = loading.load_exact(arguments) if arguments.fit else loading.load_model(arguments)
     photos = retouching.Photos(arguments, model, arguments.weights)
-    opened = {path: photos.open(path) for path in dict.fromkeys([arguments.original, *references])}
+    opened = {arguments.original: photos.open(arguments.original)}
+    opened |= {path: photos.open(path, is_reference=True) for path in dict.fromkeys(references) if path not in opened}
+    photos.framing.tell()
     original, taken = opened[arguments.original], [opened[path] for path in references]
 
     @functools.cache
@@ -213,9 +226,11 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
     if arguments.fit:
         drawing, start = photos.fit(original, arguments.fit)
     stylemaps = [encode(photo, patch.placement.flip) for patch, photo in zip(placed, taken, strict=True)]
-    known, *parts = applying.known_of(drawing, [start, *stylemaps], space, photos.paste)
+    known, *parts = applying.known_of(drawing, [start, *stylemaps], space, photos.paste(original))
     changes = [blending.patch_change(patch, part) for patch, part in zip(placed, parts, strict=True)]
     if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
         raise InputError("a part lies outside of the frame after the shift; shift it less")
-    photos.write(arguments.out, original, applying.apply_changes(drawing, known, changes, space, photos.paste))
+    photos.write(
+        arguments.out, original, applying.apply_changes(drawing, known, changes, space, photos.paste(original))
+    )
     print(arguments.out)

@@ -35,6 +35,7 @@ def path(parser: Parser) -> None:
         "--rest", type=SHARE, metavar="A..B", help="When the rest of the image moves. Default: it stays as it is."
     )
     flags.add_film(parser, EASE)
+    flags.add_framing(parser, "Masks lie over the whole first photo.")
     flags.add(parser, "--space", "--hard", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_path)
 
@@ -43,6 +44,7 @@ def interpolate(parser: Parser) -> None:
     """Make a film from one photo to another, on the straight line between their stylemaps. `stylemap morph path` does more."""
     parser.add_argument("photos", nargs=2, metavar="PHOTO", help="The first photo and the last.")
     flags.add_film(parser, ease="linear")
+    flags.add_framing(parser)
     flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(run=run_path, mask=[], when=[], rest=None, space="w", hard=False)
 
@@ -64,9 +66,9 @@ def run_path(arguments: argparse.Namespace) -> None:
     if not arguments.mask:
         inputs.only_with("--mask", arguments, "rest", "hard")
     model = loading.load_model(arguments)
-    photos = loading.read_photos(arguments.photos, model, arguments.weights)
-    stylemaps = torch.cat([model.encode(photo) for photo in photos.split(1)])
-    masks = [loading.read_mask(path, model, arguments.photos, arguments.hard) for path in arguments.mask]
+    photos, pictures = loading.read_photos(arguments.photos, model, arguments)
+    stylemaps = torch.cat([model.encode(picture) for picture in pictures.split(1)])
+    masks = [loading.read_mask(path, model, photos, arguments.hard)[:1] for path in arguments.mask]
     spans = arguments.when or [(0.0, 1.0)] * len(masks)
     regions = [motion.Region(mask, *span) for mask, span in zip(masks, spans, strict=True)]
     if arguments.rest:
@@ -85,6 +87,7 @@ def transfer(parser: Parser) -> None:
     flags.add(parser, "--mask")
     out = "Image to write. Or a film from no change to --amount: .gif or .mp4, and with --frames also .webp or .png."
     flags.add_film(parser, EASE, (*PICTURES, *ALWAYS_FILMS), out, frames=None)
+    flags.add_framing(parser, "A mask lies over the whole original photo.")
     flags.add(parser, "--space", "--hard", "--weights", "--device", "--precision")
     parser.set_defaults(run=run_transfer)
 
@@ -110,8 +113,9 @@ def run_transfer(arguments: argparse.Namespace) -> None:
         if not moving and getattr(arguments, name) != unset:
             raise InputError(f"--{name} goes with a film; add --frames 16, or leave --{name} out")
     model = loading.load_model(arguments)
-    original, neutral, expressive = model.encode(loading.read_photos(faces, model, arguments.weights)).split(1)
-    mask = arguments.mask and loading.read_mask(arguments.mask, model, [arguments.original], arguments.hard)
+    photos, pictures = loading.read_photos(faces, model, arguments)
+    original, neutral, expressive = model.encode(pictures).split(1)
+    mask = arguments.mask and loading.read_mask(arguments.mask, model, photos[:1], arguments.hard)
     space = arguments.space or "w+"
 
     def edit(amount: "float | Tensor") -> "Tensor":

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from stylemap.cli import values
 from stylemap.errors import InputError, Note, shortened
 
-RENAMED = {  # an earlier name of a flag -> its names now; a verb has at most one of them
+RENAMED = {  # an earlier name of a flag -> its names now, with a value where it had none; a verb has at most one of them
     "--holdout": ("--heldout",),
     "--images": ("--photos", "--data"),
     "--image": ("--original", "--photos"),
@@ -28,6 +28,7 @@ RENAMED = {  # an earlier name of a flag -> its names now; a verb has at most on
     "--count": ("--samples",),
     "--interpolations": ("--samples",),
     "--span": ("--amounts",),
+    "--align": ("--frame=face",),
 }
 SIMILAR = {  # a flag that other programs have, or that took other values -> the flags to look at
     "--size": ("--enlarge", "--resolution", "--cells"),
@@ -116,9 +117,10 @@ class Parser(argparse.ArgumentParser):
             if flag == "--help-all":
                 print(self.format_help(everything=True), end="")
                 self.exit()
-            if flag in given - self.repeatable:
-                self.error(f"{flag} is given twice")
-            given.add(flag)
+            bare = flag.partition("=")[0]
+            if bare in given - self.repeatable:
+                self.error(f"{bare} is given twice")
+            given.add(bare)
             if flag != name:
                 renamed[name] = flag
             read.append(flag + equals + value)
@@ -129,7 +131,9 @@ class Parser(argparse.ArgumentParser):
     def _known(self, name: str) -> str | None:
         """What a flag, or an earlier spelling of it, is now. Recipes spell their settings with underscores."""
         hyphens = name.replace("_", "-").lower()
-        return next((flag for flag in (name, hyphens, *RENAMED.get(hyphens, ())) if flag in self.flags), None)
+        return next(
+            (flag for flag in (name, hyphens, *RENAMED.get(hyphens, ())) if flag.partition("=")[0] in self.flags), None
+        )
 
     def _unknown(self, name: str) -> str:
         """What to say about a flag that does not exist."""

@@ -18,8 +18,10 @@ if TYPE_CHECKING:
     from torch import Tensor
 
     from stylemap.architectures.model import Model
+    from stylemap.cli.framing import Framing
     from stylemap.inversion import Method, State, Target
     from stylemap.inversion.folder import Begun
+    from stylemap.photos.photo import Photo
 
 REPORT = "report.json"
 METHODS = (
@@ -68,6 +70,7 @@ def project(parser: Parser) -> None:
     flags.add(parser, "--seed")
     flags.add(parser, "--mask", help="Grey image. Only white pixels are compared. The method makes up the rest.")
     parser.add_argument("--crossover", metavar="PHOTO", help="Photo to match where the mask is black.")
+    flags.add_framing(parser, "A mask lies over the whole photos.")
     flags.add(parser, "--perceptual-network", "--vgg", "--batch-gpu")
     parser.add_argument(
         "--stop-error",
@@ -103,7 +106,7 @@ def run(arguments: argparse.Namespace) -> int:
     import torch
 
     from stylemap import checkpoint, decoding, familiarity, perceptual, provenance
-    from stylemap.cli import heldout, loading
+    from stylemap.cli import framing, heldout, loading
     from stylemap.inversion import Stopping, Subject, invert
     from stylemap.inversion.folder import STATE, Begun, PhotoFile, ResultFolder, names_of
 
@@ -130,7 +133,10 @@ def run(arguments: argparse.Namespace) -> int:
     method = method.for_latents(subject.latents)
     steps, every = sum(method.counts.values()), arguments.every
     known = familiarity.measure(arguments.weights, model)
-    targets_of = masked_targets(arguments, model, paths)
+    squares = framing.Framing(arguments, model.config.resolution)
+    for _ in squares.each(paths):  # all of them are good before the work begins
+        pass
+    targets_of = masked_targets(arguments, model, squares)
     stopping = Stopping(arguments.stop_error, arguments.patience)
     settings = {
         "preset": arguments.method,
@@ -146,7 +152,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     def invert_together(begun: Begun) -> dict[str, dict]:
         """The notes of these photos by name."""
-        pixels = torch.cat([loading.read_image(photo.path, model) for photo in begun.photos])
+        opened = [squares.open(photo.path) for photo in begun.photos]
+        pixels = loading.images_of(opened, model)
         if known and not arguments.mask:  # with a mask only a part of them counts
             familiarity.tell(known, [photo.path for photo in begun.photos], familiarity.errors(model, pixels))
         if begun.state:
@@ -158,7 +165,7 @@ def run(arguments: argparse.Namespace) -> int:
             if len(state.history) % max(1, arguments.save_every // every) == 0:
                 folder.save(begun.photos, state, film)
 
-        inversion = invert(method, subject, targets_of(pixels), network, begun.state, stopping, every, tick)
+        inversion = invert(method, subject, targets_of(opened, pixels), network, begun.state, stopping, every, tick)
         film.add(inversion.image)
         notes = {
             photo.name: summary(folder.write(i, photo, pixels[i], inversion, film))
@@ -168,7 +175,8 @@ def run(arguments: argparse.Namespace) -> int:
         return notes
 
     with files.owned(arguments.out):
-        photos = [PhotoFile(path, name, folder.key(path)) for path, name in zip(paths, names, strict=True)]
+        named = zip(paths, names, strict=True)
+        photos = [PhotoFile(path, name, folder.key(path, squares.place(path))) for path, name in named]
         notes = {photo.name: summary(folder.written(photo)) for photo in photos}
         begun = folder.begun(photos)
         chunks = [begun] if begun else []
@@ -224,19 +232,22 @@ def method_of(arguments: argparse.Namespace) -> "Method":
 
 
 def masked_targets(
-    arguments: argparse.Namespace, model: "Model", paths: list[Path]
-) -> "Callable[[Tensor], list[Target]]":
-    """A function of images: what ``--mask`` and ``--crossover`` compare reconstructions with."""
+    arguments: argparse.Namespace, model: "Model", squares: "Framing"
+) -> "Callable[[list[Photo], Tensor], list[Target]]":
+    """A function of photos and their images: what ``--mask`` and ``--crossover`` compare reconstructions with."""
     from stylemap.cli import loading
     from stylemap.inversion import Target
 
     if not arguments.mask:
-        return lambda images: [Target(images)]
-    mask = loading.read_mask(arguments.mask, model, paths, white="what counts; the rest is made up")
-    if not arguments.crossover:
-        return lambda images: [Target(images, mask)]
-    other = loading.read_image(arguments.crossover, model)
-    return lambda images: [Target(images, mask), Target(other.expand_as(images), 1 - mask)]
+        return lambda photos, images: [Target(images)]
+    other = arguments.crossover and loading.images_of([squares.open(arguments.crossover, crop=False)], model)
+
+    def targets(photos: "list[Photo]", images: "Tensor") -> "list[Target]":
+        mask = loading.read_mask(arguments.mask, model, photos, white="what counts; the rest is made up")
+        beside = [] if other is None else [Target(other.expand_as(images), 1 - mask)]
+        return [Target(images, mask), *beside]
+
+    return targets
 
 
 def next_step(begun: "Begun") -> int:

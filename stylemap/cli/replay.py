@@ -36,8 +36,10 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap.editing.edit import ORIGINAL
 
     paths = inputs.pictures(arguments.photos or [])
-    if arguments.align and not paths:
-        raise InputError("--align goes with --photos; the photo in the project is cut out already")
+    if not paths:  # the photo in the project is cut out already
+        inputs.only_with("--photos", arguments, "frame", "crop", "landmarks", "detector")
+    if arguments.crop and len(paths) > 1:
+        raise InputError(f"--crop is a square of one photo, and there are {len(paths)}; leave it out, or give one")
     targets = targets_of(arguments.out, paths)
     inputs.keep_inputs(targets, [*paths, arguments.project])
     for path in paths:
@@ -54,12 +56,13 @@ def run(arguments: argparse.Namespace) -> None:
     for target, path in zip(targets, paths or [None], strict=True):
         if path is None:
             photo = replace(loaded.photos[ORIGINAL], name=f"the photo in {arguments.project}")
-            edited = repeat(how=photos.paste)
+            edited = repeat(how=photos.paste(photo))
         else:
             photo = photos.open(path)
-            edited = repeat(photos.image(photo), photos.paste)
+            edited = repeat(photos.image(photo), photos.paste(photo))
         photos.write(target, photo, edited)
         print(target)
+    photos.framing.tell()
 
 
 def targets_of(out: Path, paths: list[Path]) -> list[Path]:

@@ -1,4 +1,4 @@
-"""What an edit reads and writes: the central square of a photo or a face in it, and the photo with the edit put back."""
+"""What an edit reads and writes: the square of a photo, and the photo with the edit put back."""
 
 import argparse
 import warnings
@@ -9,45 +9,43 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from stylemap import faces, familiarity, files, images, resampling
+from stylemap import familiarity, files, images
 from stylemap.architectures.stylemap.model import StylemapModel
-from stylemap.cli import inputs, loading
+from stylemap.cli import framing, inputs, loading
 from stylemap.editing.applying import Edited
+from stylemap.editing.pasting import How
 from stylemap.errors import InputError, Note
 from stylemap.inversion import fitting
 from stylemap.photos import mask_files
-from stylemap.photos.photo import Photo, open_face, open_square
+from stylemap.photos.photo import Photo
 
 
 class Photos:
-    """The photos of a verb that has the flags of `flags.add_alignment`: squares, or with ``--align`` the largest faces.
-
-    Attributes:
-        paste: how the edit is put back, one of `pasting.WAYS`; "none" writes what the model made.
-    """
+    """The photos of a verb that has the flags of `flags.add_alignment`."""
 
     def __init__(self, arguments: argparse.Namespace, model: StylemapModel, weights: str | Path):
         """
         Raises:
-            InputError: flags that go with ``--align`` without it, or no way to find faces.
+            InputError: as of `framing.Framing`, or flags that exclude each other.
         """
-        self.paste = arguments.paste_back or ("feather" if arguments.align else "none")
-        if self.paste != "none" and (arguments.enlarge or 1) > 1:
+        self._paste, self._enlarged = arguments.paste_back, (arguments.enlarge or 1) > 1
+        if self._enlarged and self._paste not in (None, "none"):
             raise InputError("--enlarge goes with --paste-back none, since a photo keeps its size; give one of the two")
-        if not arguments.align:
-            inputs.only_with("--align", arguments, "landmarks", "detector", "mask_on")
+        if arguments.frame == "centre":
+            inputs.only_with("--frame face", arguments, "mask_on")
         self.model, self.side = model, model.config.resolution
-        self.finder = faces.Finder(arguments.landmarks, arguments.detector) if arguments.align else None
-        self.masks_on_face = arguments.align and (not arguments.painted or arguments.mask_on == "face")
+        self.framing = framing.Framing(arguments, self.side)
+        self._painted, self._mask_on = arguments.painted, getattr(arguments, "mask_on", None)
         self._familiarity = familiarity.measure(weights, model)
         self._enlarge = loading.Enlarging(arguments.enlarge)
 
-    def open(self, path: str | Path) -> Photo:
+    def paste(self, photo: Photo) -> How:
+        """How an edit is put back into a photo; "none" writes what the model made."""
+        return self._paste or ("none" if photo.is_central or self._enlarged else "feather")
+
+    def open(self, path: str | Path, is_reference: bool = False) -> Photo:
         """A photo to edit, or to take from. A note says so if the weights cannot draw it."""
-        if self.finder:
-            photo = open_face(Path(path), self.side, self.finder, Path(path).as_posix())
-        else:
-            photo = open_square(Path(path), self.side, str(path))
+        photo = self.framing.open(path, crop=not is_reference)
         familiarity.tell(self._familiarity, [path], familiarity.errors(self.model, self.image(photo)))
         return photo
 
@@ -91,37 +89,21 @@ class Photos:
         return self._tensor(self._fit(part, photo, f"of the labels of {photo.name}"))
 
     def write(self, path: Path, original: Photo, edited: Edited) -> None:
-        """Write the edit, made to be pasted as ``paste`` says: alone or in the original.
+        """Write the edit, made to be pasted as `paste` says: alone or in the original.
 
         A `Note` says what of the original this kind of file cannot hold.
         """
-        if self.paste == "none":
+        if self.paste(original) == "none":
             images.write(path, self._enlarge(images.from_arrays([edited.pixels])))
             return
         with files.atomic(path) as temporary, temporary.open("wb") as stream:
-            notes = edited.put_back(stream, original, self.paste, path.suffix)
+            notes = edited.put_back(stream, original, self.paste(original), path.suffix)
         for note in notes:
             warnings.warn(f"{path}: {note}", Note, stacklevel=2)
 
     def _fit(self, mask: np.ndarray, photo: Photo, name: str) -> np.ndarray:
-        """A mask over a photo, or over the face in it, float32 [H, W] in [0, 1] -> over what the model sees, [R, R].
-
-        Raises:
-            InputError: calling it ``name``, if it does not fit.
-        """
-        if self.masks_on_face or not photo.aligned:
-            size = (self.side, self.side) if self.masks_on_face else photo.size[::-1]
-            mask_files.validate_size(mask.shape, size, name)
-            return resampling.fit_mask(mask, self.side)
-        mask_files.validate_size(mask.shape, photo.size[::-1], name, "give one of the aligned face with --mask-on face")
-        turned = faces.align_mask(mask, photo.alignment.scaled(max(mask.shape) / max(photo.size)))
-        if turned.max() == 0:
-            (left, top), (right, bottom) = photo.alignment.quad.min(0).round(), photo.alignment.quad.max(0).round()
-            raise InputError(
-                f"the mask {name} does not touch the face, which lies within x {left:.0f} to {right:.0f}, y {top:.0f} to "
-                f"{bottom:.0f} of the photo; paint it there"
-            )
-        return turned
+        on_square = self._mask_on == "face" or (not self._painted and not photo.is_central)
+        return framing.fit_mask(mask, photo, name, on_square)
 
     def _tensor(self, mask: np.ndarray) -> Tensor:
         return torch.from_numpy(mask.astype(np.float32))[None, None].to(self.model.device)

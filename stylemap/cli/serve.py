@@ -7,15 +7,11 @@ import socket
 import sys
 import threading
 import webbrowser
-from typing import TYPE_CHECKING
 
 from stylemap.cli import flags
 from stylemap.cli.parsing import Parser
 from stylemap.cli.values import whole
 from stylemap.errors import InputError
-
-if TYPE_CHECKING:
-    from stylemap.faces import Finder
 
 SMALL = 64  # pixels; up to here a thread that waits for another, which the browser holds up, costs more than it gains
 BACKLOG = 128  # connections that wait to be taken
@@ -86,7 +82,7 @@ def run(arguments: argparse.Namespace) -> None:
     import torch
 
     from stylemap import familiarity, segmentation
-    from stylemap.cli import direction_files, loading
+    from stylemap.cli import direction_files, framing, loading
 
     access = Access((arguments.host, *arguments.allow_host), tuple(arguments.frame_in), arguments.root_path)
     model = loading.load_model(arguments)
@@ -100,7 +96,7 @@ def run(arguments: argparse.Namespace) -> None:
     application = app.create(
         studio.Studio(model, name, directions, known, load=load, segmenter=segmentation.find(arguments.weights, model)),
         bounds,
-        find_finder(arguments.detector),
+        framing.find_finder(arguments.detector),
         access,
         gallery.open_gallery(arguments.weights, model),
     )
@@ -114,18 +110,6 @@ def run(arguments: argparse.Namespace) -> None:
         if arguments.open:
             threading.Thread(target=webbrowser.open, args=(url,), daemon=True).start()
         connections.Server(connections.configured(application, bounds)).run(sockets=[listening])
-
-
-def find_finder(detector: str | None) -> "Finder | None":
-    """What finds faces: the given model, or the one in the cache; None where there is none."""
-    from stylemap.faces import Finder
-
-    try:
-        return Finder(detector=detector)
-    except InputError as err:
-        if detector is not None:
-            raise InputError(f"--detector: {err}, or leave --detector out") from err
-        return None
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -135,6 +135,18 @@ class Several(Described):
         return f"{count} whole numbers like {self.example}, each {self.number}"
 
 
+class Square(Described):
+    """ "420,80,640,-15" -> (420, 80, 640, -15): left, top, side, and degrees, which may be left out."""
+
+    def __call__(self, text: str) -> tuple[float, float, float, float]:
+        from stylemap.photos.photo import read_crop
+
+        return Parsed(read_crop)(text)
+
+    def __str__(self) -> str:
+        return "like 420,80,640 or 420,80,640,-15"
+
+
 @dataclass(frozen=True, eq=False)
 class Names(Described):
     """ "nose,eye" -> ["nose", "eye"], each once; "all" for all of them, and other words for some."""

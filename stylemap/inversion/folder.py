@@ -5,7 +5,7 @@ Results of other settings are never overwritten. A photo is finished only if all
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -83,9 +83,14 @@ class ResultFolder:
     kind: FilmKind
     device: torch.device
 
-    def key(self, photo: Path) -> str:
-        """Hash of everything that the latent of a photo depends on."""
-        text = json.dumps(self.settings | {"photo": provenance.sha256(photo)}, sort_keys=True)
+    def key(self, photo: Path, place: Sequence[float] | None = None) -> str:
+        """Hash of everything that the latent of a photo depends on.
+
+        Args:
+            place: of the square that is inverted, in the photo; None: the central one.
+        """
+        square = {} if place is None else {"square": place}
+        text = json.dumps(self.settings | {"photo": provenance.sha256(photo)} | square, sort_keys=True)
         return hashlib.sha256(text.encode()).hexdigest()
 
     # ---- the state

@@ -49,14 +49,16 @@ def from_pixels(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
 
 
 def read_crop(text: str) -> tuple[float, float, float, float]:
-    """ "X,Y,SIDE,DEGREES" -> the arguments of `faces.Alignment.crop`; DEGREES may be left out.
+    """Four numbers for a square, or three: it is not turned then.
 
     Raises:
         InputError: something else.
     """
     numbers = text.split(",")
     if len(numbers) not in (3, 4) or not all(re.fullmatch(NUMBER, number) for number in numbers):
-        raise InputError(f"{shortened(text)!r} is not a square like 400,300,512 or 400,300,512,-15: X,Y,SIDE,DEGREES")
+        raise InputError(
+            f"{shortened(text)!r} is not a square like 400,300,512 or 400,300,512,-15: place, side, degrees"
+        )
     x, y, length, degrees = (max(-FARTHEST, min(FARTHEST, float(number))) for number in [*numbers, "0"][:4])
     return x, y, length, degrees
 

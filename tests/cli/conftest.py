@@ -15,6 +15,7 @@ from stylemap import checkpoint, cli
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.architectures.vector.config import StyleGAN2Config
 from stylemap.architectures.vector.model import VectorModel
+from stylemap.cli import framing
 from stylemap.datasets import Avatars
 from stylemap.training import estimate
 from stylemap.training.estimate import Memory
@@ -42,6 +43,13 @@ OWN_PIXELS = {  # verbs that enlarge what they write -> how they leave it as it 
     **dict.fromkeys(("local-edit blend", "local-edit transplant", "local-edit replay"), "--enlarge 1"),
     **dict.fromkeys(("generate interpolate", "morph path", "morph transfer"), "--enlarge 1"),
 }
+
+
+@pytest.fixture(autouse=True)
+def no_detector(monkeypatch):
+    """Whatever this machine has in its cache folder; tests that want a detector name one."""
+    real = framing.find_finder
+    monkeypatch.setattr(framing, "find_finder", lambda detector=None: detector and real(detector))
 
 
 @dataclass(frozen=True)

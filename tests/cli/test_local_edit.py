@@ -254,9 +254,7 @@ class TestTransplant:
 class TestAlign:
     """Faces somewhere in photos: the library's edit of the aligned face, in the original, which is the same around it."""
 
-    BLEND = (
-        f"local-edit blend {WEIGHTS} --align --landmarks l.json --original ada.png --reference bob.png --out out.png"
-    )
+    BLEND = f"local-edit blend {WEIGHTS} --frame face --landmarks l.json --original ada.png --reference bob.png --out out.png"
     TRANSPLANT = BLEND.replace("blend", "transplant")
     SIZES = {"ada": (230, 290), "bob": (181, 133), "cyd": (150, 150)}
 
@@ -427,8 +425,54 @@ class TestAlign:
 
     @pytest.mark.parametrize("flag", ["--landmarks l.json", "--detector x.onnx", "--mask-on face", "--mask-on photo"])
     def test_flags_that_need_it(self, refused, flag):
-        line = refused(BLEND, "--reference IN/bob.png --mask IN/mask.png --out out.png", flag)
-        assert line == f"{flag.split()[0]} goes with --align; add --align, or leave {flag.split()[0]} out"
+        line = refused(BLEND, "--reference IN/bob.png --mask IN/mask.png --out out.png --frame centre", flag)
+        assert line == f"{flag.split()[0]} goes with --frame face; add --frame face, or leave {flag.split()[0]} out"
+
+    def test_its_earlier_name(self, stylemap, tmp_path):
+        assert stylemap(self.BLEND, "--mask IN/mask.png --mask-on face").code == 0
+        expected = pixels(tmp_path / "out.png")
+        ran = stylemap(self.BLEND.replace("--frame face", "--align"), "--mask IN/mask.png --mask-on face")
+        assert ran.code == 0 and "--align is now --frame=face" in ran.err
+        np.testing.assert_array_equal(pixels(tmp_path / "out.png"), expected)
+
+    def test_by_itself(self, stylemap, tmp_path, photos):
+        """The face where there is one, else the central square; a line says which."""
+        ran = stylemap(self.BLEND.replace("--frame face ", ""), "--mask IN/mask.png --mask-on face")
+        assert ran.code == 0 and "took the faces of 2 photos, straightened: ada.png, bob.png" in ran.err
+        automatic = pixels(tmp_path / "out.png")
+        stylemap(self.BLEND, "--mask IN/mask.png --mask-on face")
+        np.testing.assert_array_equal(pixels(tmp_path / "out.png"), automatic)
+        (tmp_path / "l.json").write_text(json.dumps({"ada.png": [], "bob.png": []}))
+        ran = stylemap(self.BLEND.replace("--frame face ", ""), "--mask IN/mask.png --mask-on face")
+        assert "took the central square of ada.png, bob.png, as no face was found" in ran.err
+        central = pixels(tmp_path / "out.png")
+        line = self.BLEND.replace("--frame face --landmarks l.json", "--frame centre")
+        ran = stylemap(line, "--mask IN/mask.png")
+        assert (ran.code, "took" in ran.err) == (0, False)
+        np.testing.assert_array_equal(pixels(tmp_path / "out.png"), central)
+
+    def test_a_square_that_is_given(self, stylemap, refused, model, tmp_path, photos):
+        """It is cut out of the original alone, and the edit goes back there; a mask lies over the whole photo."""
+        photo = photos["ada"][0]
+        painted = np.zeros(photo.shape[:2], np.uint8)
+        painted[100:140, 130:170] = 255
+        Image.fromarray(painted).save(tmp_path / "m.png")
+        line = self.BLEND.replace("--frame face --landmarks l.json", "--crop 100,60,110,20")
+        assert stylemap(line, "--mask m.png").code == 0
+        alignment = faces.Alignment.crop(155, 115, 110, 20, SIDE)
+        mask = torch.from_numpy(faces.align_mask(painted / 255, alignment)).float()[None, None]
+        original = images.from_uint8(torch.from_numpy(faces.crop(photo, alignment))[None])
+        reference = images.read(tmp_path / "bob.png", SIDE)
+        edit = blend(model, model.encode(original), model.encode(reference), mask)
+        region = (mask * 4).clamp(max=1)[0, 0].numpy()
+        expected = faces.paste_back(photo, images.to_uint8(edit)[0].numpy(), alignment, region)
+        written = pixels(tmp_path / "out.png")
+        assert (written != photo).any() and np.abs(written.astype(int) - expected).max() <= 1
+        assert "give one of the two" in refused(line, "--mask m.png --frame auto")
+        assert "goes with --frame face" in refused(line, "--mask m.png --landmarks l.json")
+        wrong = line.replace("100,60,110,20", "1000,60,110,20")
+        assert "ada.png: this square does not fit a photo of 290 x 230 pixels" in refused(wrong, "--mask m.png")
+        assert "is not a square like" in refused(line.replace("100,60,110,20", "1,2"), "--mask m.png")
 
     def test_mask_on_is_not_for_transplant(self, refused):
         assert "--mask-on" in refused(self.TRANSPLANT, "--mask IN/mask.png --shift 0,0 --mask-on photo")

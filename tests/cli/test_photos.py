@@ -34,7 +34,7 @@ def photo(tmp_path) -> np.ndarray:
 
 @pytest.mark.parametrize("how", pasting.WAYS)
 def test_is_the_library_s(stylemap, model, inputs, tmp_path, photo, how):
-    ran = stylemap(BLEND, "--mask part.png --paste-back", how)
+    ran = stylemap(BLEND, "--frame centre --mask part.png --paste-back", how)
     assert (ran.code, ran.out) == (0, "out.png\n")
     assert ran.err == (
         "note: the mask part.png is 128 x 128 and the photo 176 x 128; it is laid over the photo's central square\n"
@@ -81,7 +81,7 @@ def test_of_a_transplant(stylemap, tmp_path, photo, where):
 
 
 class TestFaces:
-    LINE = f"{BLEND.replace('IN/bob', 'wide')} --align --landmarks l.json --mask part.png --mask-on face"
+    LINE = f"{BLEND.replace('IN/bob', 'wide')} --frame face --landmarks l.json --mask part.png --mask-on face"
 
     @pytest.fixture(autouse=True)
     def landmarks(self, tmp_path):

@@ -91,7 +91,7 @@ def test_aligned_photo(stylemap, saved, tmp_path, wide):
     Image.fromarray(wide).save(tmp_path / "party.png")
     (tmp_path / "points.json").write_text(f'{{"party.png": {points}}}')
     ran = stylemap(
-        "local-edit replay", saved[0], "--photos party.png --align --landmarks points.json --out edit.png "
+        "local-edit replay", saved[0], "--photos party.png --frame face --landmarks points.json --out edit.png "
         "--weights IN/w.safetensors",
     )  # fmt: skip
     assert ran.code == 0, ran.err
@@ -117,7 +117,10 @@ def test_refusals(refused, saved, inputs):
     for bad in ("none.png", "text.png", "empty.png"):
         # nothing is written for the first either
         assert bad in refused("local-edit replay", path, weights, f"--photos IN/ada.png IN/{bad} --out out")
-    assert "--align" in refused("local-edit replay", path, weights, "--align --out e.png")
+    for flag in ("--frame face", "--crop 1,2,9"):
+        assert "goes with --photos" in refused("local-edit replay", path, weights, flag, "--out e.png")
+    line = refused("local-edit replay", path, weights, "--crop 1,2,9 --out out --photos IN/ada.png IN/bob.png")
+    assert "--crop is a square of one photo, and there are 2" in line
     assert "overwritten" in refused("local-edit replay", path, weights, "--photos IN/ada.png --out IN/ada.png")
     for name in (
         "IN/text.safetensors",

@@ -18,6 +18,7 @@ from stylemap.datasets import parts
 from stylemap.editing import edit, finding_directions, masks, motion, pasting
 from stylemap.inversion import PRESETS
 from stylemap.perceptual import NAMES
+from stylemap.photos import photo
 
 HELP = """
 import contextlib, io, sys
@@ -97,7 +98,6 @@ def test_a_flag_of_several_verbs_is_declared_once():
     twice = {"--part", "--half", "--feather", "--reference", "--reference-part-labels"}  # by `selecting.add_flags`
     others = {
         "--paste-back",
-        "--align",
         "--mask-on",
         "--strength",
         "--add",
@@ -112,6 +112,7 @@ def test_names_that_the_help_repeats_are_those_of_the_library():
     assert tuple(finding_directions.METHODS) == directions.METHODS
     assert flags.PERCEPTUAL == NAMES
     assert flags.HALVES == masks.HALVES
+    assert get_args(photo.Frame) == flags.FRAMES
     assert tuple(parts.GROUPS) == flags.PARTS
     assert ("none", *pasting.WAYS) == flags.WAYS
     assert all(callable(getattr(motion, ease)) for ease in flags.EASES)
