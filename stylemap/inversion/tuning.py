@@ -8,6 +8,7 @@ import copy
 import itertools
 import zlib
 from collections.abc import Mapping
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -15,6 +16,8 @@ from torch import Tensor, nn
 from stylemap.architectures.model import Model
 from stylemap.errors import InputError
 from stylemap.precision import in_float32
+
+M = TypeVar("M", bound=Model)
 
 PREFIX, CODES = "weights.", "codes"
 LEVELS = 15  # codes of a row lie in -15 .. 15: images change by a seventh of what their rounding to 8 bits changes
@@ -59,7 +62,7 @@ def render(model: Model, latent: Tensor, tensors: Mapping[str, Tensor]) -> Tenso
 
 
 @torch.no_grad()
-def tuned(model: Model, extras: Mapping[str, Tensor]) -> Model:
+def tuned(model: M, extras: Mapping[str, Tensor]) -> M:
     """The model with the differences [1, ...] of one image, for every function that takes a model; itself if there are none."""
     if not of(extras):
         return model
