@@ -58,11 +58,24 @@ def case(model: StylemapModel, number: int, part: str, same: bool, how: pasting.
     photo, taken = (alignment.along(s.picture, square) for s in (scene, reference))
     ids = [int(i) for name in PARTS[part] for i in GROUPS[name]]
     mask = np.logical_or(*(np.isin(drawing.draw_parts(f, side), ids) for f in (face, other))).astype(np.float32)
-    turn = resampling.warp(mask, where.from_photo @ np.vstack([square.to_photo, [0, 0, 1]])[:3], side, side, cv2.INTER_LINEAR) if off else mask
+    turn = (
+        resampling.warp(
+            mask, where.from_photo @ np.vstack([square.to_photo, [0, 0, 1]])[:3], side, side, cv2.INTER_LINEAR
+        )
+        if off
+        else mask
+    )
     mask = cv2.dilate((turn > 0.5).astype(np.float32), np.ones((3, 3)), iterations=max(1, side // 64))
     with torch.no_grad():
         original, part_of = (model.encode(images.from_arrays([x])) for x in (photo, taken))
         drawn = images.to_uint8(model.synthesize(original))[0].numpy()
     patch = Patch(reference=0, mask=torch.from_numpy(mask)[None, None])
     references = {0: applying.Reference(part_of, part_of)}
-    return Case(scene, truth.picture, photo, applying.apply(model, Edit(patches=(patch,)), original, references, how), drawn, mask)
+    return Case(
+        scene,
+        truth.picture,
+        photo,
+        applying.apply(model, Edit(patches=(patch,)), original, references, how),
+        drawn,
+        mask,
+    )

@@ -190,6 +190,7 @@ class _Header:
     patches: Annotated[tuple[dict, ...], MOST_STEPS]
     pushes: Annotated[tuple[dict, ...], MOST_STEPS]
     page: dict
+    keep_detail: bool = False  # younger than some files
 
 
 def read(source: str | Path | bytes, most_pixels: int = decoding.MAX_PIXELS) -> Project:
@@ -307,6 +308,6 @@ def _edit(header: _Header, tensors: _Tensors, config: StylemapConfig) -> Edit:
                 vector = tensors.numbers(f"{path}.vector", config.stylemap_shape, 1.0)
                 settings["direction"] = Direction(name, vector, scale, Origin("project"))
             steps[kind].append(settings)
-    edit = parse(Edit, {"space": header.space, **steps})
+    edit = parse(Edit, {"space": header.space, "keep_detail": header.keep_detail, **steps})
     edit.check(config)
     return edit

@@ -337,7 +337,7 @@ def run_apply(arguments: argparse.Namespace) -> None:
     edit = Edit(
         space=(arguments.space or "w+") if arguments.mask else "w", pushes=(push,)
     )  # without a mask both are one
-    edited = applying.apply(model, edit, model.encode(photos.image(original)), {}, photos.paste(original))
+    edited = applying.apply(model, edit, model.encode(photos.image(original)), {}, photos.how(original))
     photos.write(arguments.out, original, edited)
     print(arguments.out)
 

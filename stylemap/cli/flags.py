@@ -237,6 +237,12 @@ def add_alignment(parser: Parser, photos: str, frame: str, painted: bool) -> Non
         "also fits parts of references to the photo's light and tint. Default: feather for faces "
         "and --crop, none for central squares.",
     )
+    parser.add_argument(
+        "--keep-detail",
+        action="store_true",
+        help="Write the photo's own pixels where the edit does not reach, in the square that the model sees. --paste-back does "
+        "it at full size.",
+    )
     add(parser, "--enlarge")
     group = add_framing(
         parser,

@@ -226,11 +226,9 @@ def write(arguments: argparse.Namespace, references: list[str], patches: "Patche
     if arguments.fit:
         drawing, start = photos.fit(original, arguments.fit)
     stylemaps = [encode(photo, patch.placement.flip) for patch, photo in zip(placed, taken, strict=True)]
-    known, *parts = applying.known_of(drawing, [start, *stylemaps], space, photos.paste(original))
+    known, *parts = applying.known_of(drawing, [start, *stylemaps], space, photos.how(original))
     changes = [blending.patch_change(patch, part) for patch, part in zip(placed, parts, strict=True)]
     if not all(composing.region([change], model.config.resolution).max() > 0 for change in changes):
         raise InputError("a part lies outside of the frame after the shift; shift it less")
-    photos.write(
-        arguments.out, original, applying.apply_changes(drawing, known, changes, space, photos.paste(original))
-    )
+    photos.write(arguments.out, original, applying.apply_changes(drawing, known, changes, space, photos.how(original)))
     print(arguments.out)

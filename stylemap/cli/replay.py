@@ -56,10 +56,10 @@ def run(arguments: argparse.Namespace) -> None:
     for target, path in zip(targets, paths or [None], strict=True):
         if path is None:
             photo = replace(loaded.photos[ORIGINAL], name=f"the photo in {arguments.project}")
-            edited = repeat(how=photos.paste(photo))
+            edited = repeat(how=photos.how(photo))
         else:
             photo = photos.open(path)
-            edited = repeat(photos.image(photo), photos.paste(photo))
+            edited = repeat(photos.image(photo), photos.how(photo))
         photos.write(target, photo, edited)
         print(target)
     photos.framing.tell()

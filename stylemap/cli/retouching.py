@@ -28,6 +28,7 @@ class Photos:
         Raises:
             InputError: as of `framing.Framing`, or flags that exclude each other.
         """
+        self._keep_detail = arguments.keep_detail
         self._paste, self._enlarged = arguments.paste_back, (arguments.enlarge or 1) > 1
         if self._enlarged and self._paste not in (None, "none"):
             raise InputError("--enlarge goes with --paste-back none, since a photo keeps its size; give one of the two")
@@ -42,6 +43,11 @@ class Photos:
     def paste(self, photo: Photo) -> How:
         """How an edit is put back into a photo; "none" writes what the model made."""
         return self._paste or ("none" if photo.is_central or self._enlarged else "feather")
+
+    def how(self, photo: Photo) -> How:
+        """What an edit of a photo is made for: more than `paste` says where its detail is kept."""
+        paste = self.paste(photo)
+        return "feather" if self._keep_detail and paste == "none" else paste
 
     def open(self, path: str | Path, is_reference: bool = False) -> Photo:
         """A photo to edit, or to take from. A note says so if the weights cannot draw it."""
@@ -89,12 +95,13 @@ class Photos:
         return self._tensor(self._fit(part, photo, f"of the labels of {photo.name}"))
 
     def write(self, path: Path, original: Photo, edited: Edited) -> None:
-        """Write the edit, made to be pasted as `paste` says: alone or in the original.
+        """Write the edit, made for `how`: alone or in the original, of which it keeps the detail if it has a region.
 
         A `Note` says what of the original this kind of file cannot hold.
         """
         if self.paste(original) == "none":
-            images.write(path, self._enlarge(images.from_arrays([edited.pixels])))
+            pixels = edited.pixels if edited.region is None else edited.in_square(original)
+            images.write(path, self._enlarge(images.from_arrays([pixels])))
             return
         with files.atomic(path) as temporary, temporary.open("wb") as stream:
             notes = edited.put_back(stream, original, self.paste(original), path.suffix)

@@ -17,6 +17,7 @@ from stylemap.editing.composing import Change
 from stylemap.editing.edit import Edit, Patch, Space
 from stylemap.editing.incremental import Cache, Known
 from stylemap.errors import InputError
+from stylemap.faces import Alignment
 from stylemap.photos import originals
 from stylemap.photos.photo import Photo
 
@@ -34,8 +35,17 @@ class Edited:
     """An edited image, and what `pasting.paste` needs to put it back into its photo."""
 
     pixels: np.ndarray  # uint8 [R, R, 3]
-    region: np.ndarray | None = None  # float32 [R, R] in [0, 1], where it may differ from the photo; None: not put back
+    region: np.ndarray | None = None  # float32 [R, R] in [0, 1], where it may differ from the photo; None: anywhere
     sources: tuple[pasting.Source, ...] = ()  # of the patches, for "poisson"
+
+    def in_square(self, photo: Photo) -> np.ndarray:
+        """What `in_photo` is for the photo, for the square of it that the model sees: uint8 [R, R, 3].
+
+        Outside of the region it has the pixels of the photo, not those of its reconstruction.
+        """
+        side = len(self.pixels)
+        where = Alignment.central(side, side, side)
+        return pasting.paste(photo.pixels, photo.pixels, self.pixels, where, self.region, "feather")
 
     def put_back(
         self, stream: BinaryIO, photo: Photo, how: pasting.How, suffix: str, max_pixels: int = decoding.MAX_PIXELS
@@ -83,7 +93,7 @@ def apply(
     Args:
         stylemap: [1, C, S, S], of the original.
         references: by slot.
-        how: as in `apply_changes`.
+        how: as in `apply_changes`; an edit that keeps detail is made for "feather" at least.
         cache: outlives this edit; None: there is none.
         preview: in w+ an `incremental.preview` will do, if the cache has room for it.
 
@@ -91,6 +101,7 @@ def apply(
         InputError: an edit of another model, or a slot that holds no reference.
     """
     edit.check(model.config)
+    how = "feather" if edit.keep_detail and how == "none" else how
     taken = []
     for patch in edit.patches:
         if patch.reference not in references:
@@ -155,7 +166,9 @@ def apply_changes(
     region = _to_array(composing.region(placed, side))
     if len(placed) < len(changes):
         # a change without a mask may show anywhere, but mostly shows in a few places
-        region = np.maximum(region, pasting.changed(picture(placed), pixels))
+        known = original.drawn is not None and not placed
+        before = images.to_uint8(original.drawn.image)[0].cpu().numpy() if known else picture(placed)
+        region = np.maximum(region, pasting.changed(before, pixels))
 
     @functools.cache
     def after(count: int) -> np.ndarray:

@@ -89,6 +89,7 @@ class Edit:
     space: Space = "w+"  # see `blending.in_space`
     patches: Annotated[tuple[Patch, ...], Most(32)] = ()
     pushes: Annotated[tuple[Push, ...], Most(32)] = ()
+    keep_detail: bool = False  # the photo's own pixels where the edit does not reach, see `applying.Edited.in_square`
 
     def __post_init__(self) -> None:
         validate(self)

@@ -369,7 +369,8 @@ class Server:
 
     def _project(self, body: bytes, photos: Photos) -> bytes:
         edit = self._read(requests.ProjectRequest, body, photos)
-        return project.to_bytes(self.studio.project(Edit(edit.space, edit.patches, edit.pushes), photos, edit.page))
+        plain = Edit(edit.space, edit.patches, edit.pushes, edit.keep_detail)
+        return project.to_bytes(self.studio.project(plain, photos, edit.page))
 
     # ---- what requests name
 

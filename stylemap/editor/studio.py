@@ -4,6 +4,7 @@ import copy
 import functools
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
 from torch import Tensor
@@ -116,6 +117,8 @@ class Studio:
         original = photos[ORIGINAL]
         model, cache = self._at_work(original.fit)
         edited = applying.apply(model, edit, original.stylemap, references, how, cache, preview)
+        if how == "none" and edited.region is not None:
+            edited = replace(edited, pixels=edited.in_square(original.photo))
         if not preview and how == "none":
             self.exact_s = time.perf_counter() - began
         return edited

@@ -79,6 +79,18 @@ class TestBlend:
         expected = blend(fit.model(model), fit.stylemap, reference, images.read_mask(inputs / "mask.png", SIDE))
         assert_written(tmp_path / "e.png", expected)
 
+    def test_detail_is_kept_by_a_flag(self, stylemap, inputs, tmp_path):
+        """In the square; put back into a photo of that side it is the same."""
+        flags = "--reference IN/bob.png --mask IN/mask.png"
+        for name, how in (
+            ("kept", "--keep-detail --enlarge 1"),
+            ("pasted", "--paste-back feather"),
+            ("made", "--enlarge 1"),
+        ):
+            assert stylemap(BLEND, flags, how, f"--out {name}.png").code == 0
+        kept, pasted, made = (pixels(tmp_path / f"{name}.png") for name in ("kept", "pasted", "made"))
+        assert np.array_equal(kept, pasted) and not np.array_equal(kept, made)
+
     def test_settings_matter(self, stylemap, tmp_path):
         for i, (flags, _) in enumerate(SETTINGS):
             ran = stylemap(BLEND, "--reference IN/bob.png --mask IN/mask.png", flags, f"--out {i}.png")

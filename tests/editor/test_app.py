@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import math
 import threading
 
 import cv2
@@ -22,6 +23,7 @@ from stylemap.editor import requests
 from stylemap.editor.limits import PAGE_BYTES
 from stylemap.errors import InputError
 from stylemap.faces import Alignment, quad
+from stylemap.faces.pasting import FEATHER
 from stylemap.familiarity import LOCAL, Familiarity
 from stylemap.inversion import fitting
 from tests.editing import tiny
@@ -114,6 +116,24 @@ def test_errors_are_told_by_a_word_and_by_place(page, studio, monkeypatch):
     drawn = pixels(page.ask("GET", "/pictures/original.png?view=reconstruction").content)
     assert map_.shape == (SIDE, SIDE) and 0 < (map_ >= 128).mean() < 1
     assert np.array_equal(map_ >= 128, known.local(avatars[5], drawn) >= LOCAL)
+
+
+def test_detail_is_kept_where_the_edit_does_not_reach(ready, studio):
+    """The photo there, what the model made in the mask; with the photo at full size it is the same as without."""
+    edit = {"patches": [patch(0, box(0, 8, 0, 8))]}
+    kept, made = (pixels(ready.render(**edit, keep_detail=keep).content) for keep in (True, False))
+    reach = 8 + math.ceil(FEATHER * SIDE) + 1  # the rim, see `faces.paste_back`
+    assert np.array_equal(kept[reach:], avatars[0][reach:]) and np.array_equal(kept[:, reach:], avatars[0][:, reach:])
+    assert np.array_equal(kept[:8, :8], made[:8, :8]) and not np.array_equal(made, avatars[0])
+    assert np.array_equal(pixels(ready.render(keep_detail=True).content), avatars[0])
+    edit["keep_detail"] = True
+    assert np.array_equal(pixels(ready.ask("POST", "/save", json=edit | {"enlarge": 1}).content), kept)
+    in_photo = [
+        ready.ask("POST", "/save", json=edit | {"paste_back": "feather", "keep_detail": k}) for k in (True, False)
+    ]
+    assert in_photo[0].content == in_photo[1].content
+    saved = project.read(ready.ask("POST", "/project", json=edit).content)
+    assert np.array_equal(project.Replay(studio.model, saved)().in_square(saved.photos["original"]), kept)
 
 
 def lines(answer) -> list[dict]:

@@ -27,6 +27,7 @@ export function newEdit(references) {
   return {
     pictures: new Map(), // "original", 0, 1, ... -> what Session.putPicture answers
     space: schema.space.default,
+    keepDetail: true, // the photo's own pixels where the edit does not reach
     patches: Array.from({ length: references }, newPatch),
     amounts: {}, // direction -> standard deviations
     limited: false, // the directions work within the selection only
@@ -73,7 +74,7 @@ export function forServer(edit, side) {
     const amount = edit.amounts[turn] ?? 0;
     return amount === 0 || !works ? [] : [{ direction: turn, amount, mask: where }];
   });
-  return { space: edit.space, patches, pushes };
+  return { space: edit.space, patches, pushes, keep_detail: edit.keepDetail };
 }
 
 /** What of an edit only the page knows. A project file keeps it beside the edit, in so many bytes. */
@@ -83,8 +84,8 @@ export function forPage(edit, side, room) {
 }
 
 /** The edit of a project file. */
-export async function fromServer({ space, patches, pushes }, page, pictures, side, references) {
-  const edit = { ...newEdit(references), space, pictures };
+export async function fromServer({ space, patches, pushes, keep_detail: keepDetail }, page, pictures, side, references) {
+  const edit = { ...newEdit(references), space, keepDetail, pictures };
   for (const [i, patch] of patches.entries()) {
     const { reference, mask, ...rest } = patch;
     const isOnTop = !patches.slice(i + 1).some((other) => other.reference === reference);

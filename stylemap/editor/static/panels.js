@@ -61,6 +61,7 @@ export class Panels {
     [slider.min, slider.max, slider.step] = [least, Math.min(editor.side / 4, most), editor.side / 64];
     onSlide(slider, editor, (feather, how) => editor.changePatch({ feather }, how));
     find("#hard").addEventListener("change", ({ target }) => editor.changePatch({ hard: target.checked }));
+    find("#keep-detail").addEventListener("change", ({ target }) => editor.change({ keepDetail: target.checked }));
     this.#wireLayers();
     const space = find("#blending [role=radiogroup]");
     this.markSpace = radioGroup(space, ({ dataset }) => editor.change({ space: dataset.space }));
@@ -128,6 +129,7 @@ export class Panels {
     setSlider(find("#feather"), patch.feather, pixels(patch.feather));
     find("#feather").disabled = find("#hard").disabled = !isPainted;
     find("#hard").checked = patch.hard;
+    find("#keep-detail").checked = edit.keepDetail;
     const [from, end] = patch.layers ?? [0, this.editor.info.layers];
     [find("#first-layer").value, find("#last-layer").value] = [from, end - 1];
     find("#first-layer").disabled = find("#last-layer").disabled = !isPainted;

@@ -25,6 +25,7 @@ export function nameOfStep(before, after, painted = "change of the region") {
   if (before.pictures !== after.pictures && painted === "crop") return painted; // masks go with it
   if (before.pictures !== after.pictures) return nameOfPictures(before.pictures, after.pictures);
   if (before.space !== after.space) return fromTo("space", String)(before.space, after.space);
+  if (before.keepDetail !== after.keepDetail) return onOff("detail of the photo")(before.keepDetail, after.keepDetail);
   if (before.limited !== after.limited) return `sliders on the ${after.limited ? "brushed region" : "whole face"}`;
   if (before.selection !== after.selection) return isEmpty(after.selection) ? "clearing of the region" : painted;
   const slot = after.patches.findIndex((patch, i) => patch !== before.patches[i]);
@@ -38,6 +39,8 @@ export function nameOfStep(before, after, painted = "change of the region") {
 
 function nameOfPictures(before, after) {
   const slot = [...new Set([...before.keys(), ...after.keys()])].find((key) => before.get(key) !== after.get(key));
+  const fitted = after.get(slot)?.source.fit;
+  if (fitted && fitted !== before.get(slot)?.source.fit) return "fit to the photo";
   if (slot === "original") return "new original";
   return after.has(slot) ? `new reference ${slot + 1}` : `removal of reference ${slot + 1}`;
 }

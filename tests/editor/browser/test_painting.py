@@ -84,6 +84,7 @@ def test_size_and_softness_have_an_effect(editor):
 
 
 def test_strength_zero_is_the_reconstruction(editor):
+    editor.page.uncheck("#keep-detail")
     before = editor.result()
     full = editor.paint_hair().result()
     half = editor.slide("#strength", 0.5).result()
