@@ -160,6 +160,11 @@ SHARED: dict[str, dict] = {
         "one, else random weights.",
     },
     # what is written
+    "--keep-detail": {
+        "action": "store_true",
+        "help": "Write the photo's own pixels where the edit does not reach, in the square that the model sees. --paste-back does "
+        "it at full size.",
+    },
     "--json": {
         "type": OutputFile(".json"),
         "metavar": "FILE",
@@ -237,13 +242,7 @@ def add_alignment(parser: Parser, photos: str, frame: str, painted: bool) -> Non
         "also fits parts of references to the photo's light and tint. Default: feather for faces "
         "and --crop, none for central squares.",
     )
-    parser.add_argument(
-        "--keep-detail",
-        action="store_true",
-        help="Write the photo's own pixels where the edit does not reach, in the square that the model sees. --paste-back does "
-        "it at full size.",
-    )
-    add(parser, "--enlarge")
+    add(parser, "--keep-detail", "--enlarge")
     group = add_framing(
         parser,
         f"{photos}. A face is cut out like FFHQ's faces, edited, and put back into the photo at full size. Only the edited "
