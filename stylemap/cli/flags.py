@@ -162,8 +162,8 @@ SHARED: dict[str, dict] = {
     # what is written
     "--keep-detail": {
         "action": "store_true",
-        "help": "Write the photo's own pixels where the edit does not reach, in the square that the model sees. --paste-back does "
-        "it at full size.",
+        "help": "Write the pixels of the photo where the edit does not reach, in the square that the model sees. --paste-back "
+        "does it at full size.",
     },
     "--json": {
         "type": OutputFile(".json"),
