@@ -26,6 +26,7 @@ from stylemap.faces import Alignment, quad
 from stylemap.faces.pasting import FEATHER
 from stylemap.familiarity import LOCAL, Familiarity
 from stylemap.inversion import fitting
+from stylemap.segmentation import Origin, Segmenter
 from tests.editing import tiny
 from tests.editor.conftest import LIMITS, POINTS, SIDE, Page, avatars, box, patch, photo, pixels, png, text
 
@@ -194,6 +195,17 @@ def test_edits_go_before_the_steps_of_a_fit(ready, studio, application, monkeypa
     monkeypatch.setattr(studio, "fit", fit)
     assert lines(ready.ask("POST", "/fit", json={})) == [{"done": 0.5}, {"error": "enough"}]
     assert steps == ["begun", "edited", "done"]
+
+
+def test_the_parts_of_an_upload_are_what_the_segmenter_finds(page, studio, monkeypatch):
+    segmenter = Segmenter(studio.model.config, Origin(studio.fingerprint, "none", 0)).eval()
+    monkeypatch.setattr(studio, "segmenter", segmenter)
+    assert page.put(2, png(avatars[5])).json()["parts"] is True
+    found = segmenter.labels(studio.model, images.from_arrays([avatars[5]]))[0]
+    assert np.array_equal(pixels(page.ask("GET", "/pictures/2/parts.png").content), found)
+    page.put(2, 5)
+    known = pixels(page.ask("GET", "/pictures/2/parts.png").content)
+    assert np.array_equal(known, avatars.parts(5)), "where parts are known, they are shown"
 
 
 def test_upload_is_cut_to_its_central_square(page, refused):
