@@ -8,7 +8,7 @@ A face is drawn as in `stylemap.datasets.avatars`, without its background, and l
 
 import argparse
 import math
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
@@ -147,6 +147,17 @@ def backdrop(height: int, width: int, seed: int) -> np.ndarray:
     return np.rint(canvas[top : top + height, left : left + width]).astype(np.uint8)
 
 
+def write(path: Path, frames: Iterable[Scene], fps: float) -> None:
+    """A film as a camera writes it: H.264 that loses little."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", Fraction(fps).limit_denominator(1001), options={"crf": "12"})
+        for k, scene in enumerate(frames):
+            if k == 0:
+                stream.height, stream.width = scene.picture.shape[:2]
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene.picture, "rgb24")))
+        container.mux(stream.encode())
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path, help="film to write, of a kind that FFmpeg knows")
@@ -160,12 +171,8 @@ def main() -> None:
     arguments = parser.parse_args()
     face = Avatars(64, split="heldout").face(arguments.face)
     size = arguments.height, arguments.width
-    with av.open(str(arguments.out), "w") as container:
-        stream = container.add_stream("libx264", Fraction(arguments.fps).limit_denominator(1001), options={"crf": "12"})
-        stream.width, stream.height, stream.pix_fmt = arguments.width, arguments.height, "yuv420p"
-        for scene in film(face, arguments.frames, *size, 128, arguments.fps, arguments.noise, arguments.seed):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(scene.picture, "rgb24")))
-        container.mux(stream.encode())
+    frames = film(face, arguments.frames, *size, 128, arguments.fps, arguments.noise, arguments.seed)
+    write(arguments.out, frames, arguments.fps)
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from stylemap.faces.tracking import Place
 
 SECONDS = real(0, 1e6)
-SMOOTH_FACE, SMOOTH_MAPS = 0.12, 0.04  # docs/local_editing.md has the measurements
+SMOOTH_FACE, SMOOTH_MAPS = 0.15, 0.0  # docs/local_editing.md has the measurements
 CUT_SHORT = 0.5  # seconds: sound may last so much longer than the frames
 
 

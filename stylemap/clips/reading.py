@@ -64,7 +64,7 @@ class Frame:
             return self
         lines = (np.flatnonzero(changed.any(axis)) for axis in (1, 0))
         rows, columns = (slice(int(at[0]) // 2, int(at[-1]) // 2 + 1) for at in lines)  # of chroma
-        new = _planes(av.VideoFrame.from_ndarray(after, "rgb24"), self.colours)
+        new = planes_of(after, self.colours)
         planes = self.planes.copy()
         for old, other in zip(_split(planes), _split(new), strict=True):
             scale = 2 if old.shape[0] == len(self.luma) else 1
@@ -157,6 +157,11 @@ class Clip:
             raise InputError(
                 f"{self.path} is no video, or damaged or cut short ({err.strerror}); copy it again"
             ) from err
+
+
+def planes_of(pixels: np.ndarray, colours: Colours) -> np.ndarray:
+    """Planes as a `Frame` has them, of RGB uint8 [H, W, 3]."""
+    return _planes(av.VideoFrame.from_ndarray(pixels, "rgb24"), colours)
 
 
 def _video(container: av.container.InputContainer) -> av.VideoStream | None:
