@@ -6,7 +6,7 @@ A drawn face moves, turns, comes nearer and changes its expression; the camera a
 the true squares, so that the face stands still, and compared within the region of the edit:
 
 - flicker: mean squared difference of a pixel to the mean of its neighbours in time, times 2/3, less that of the film without
-  edit and noise, in squared levels of 255. Noise that is new in every frame has its variance as flicker, and steady change has none;
+  edit and noise, in squared levels of 255. Noise that is new in every frame has its variance as flicker; steady change has none;
 - error: mean squared difference to the same edit of the film without noise, each frame for itself along its true square.
 
 Without --detector, the points are the true ones with noise of --jitter pixels. A detector has a bias too, which counts as error.

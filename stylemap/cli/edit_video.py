@@ -13,7 +13,7 @@ from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.preparing import Bar
 from stylemap.cli.replay import shipped_weights
-from stylemap.cli.values import CLIPS, OutputFile, Several, real
+from stylemap.cli.values import CLIPS, OutputFile, real
 from stylemap.errors import InputError, Note
 
 if TYPE_CHECKING:
@@ -54,7 +54,19 @@ def video(parser: Parser) -> None:
     parser.add_argument(
         "--end", type=SECONDS, metavar="S", help="End so many seconds after the start. Default: the end."
     )
-    group = parser.add_group("where the face is", "By default a face detector looks for it in every frame.")
+    group = parser.add_group(
+        "which square of the frames",
+        "The largest face is found and straightened in every frame. --frame centre and --crop name a square that stays in its "
+        "place.",
+    )
+    flags.add(
+        group,
+        "--frame",
+        choices=("face", "centre"),
+        default="face",
+        help="How the square is found: along the face, or in the middle of all frames.",
+    )
+    flags.add(group, "--crop", help="Any square of all frames, in pixels, turned clockwise about its middle.")
     flags.add(
         group,
         "--landmarks",
@@ -62,12 +74,6 @@ def video(parser: Parser) -> None:
         "from --start.",
     )
     flags.add(group, "--detector")
-    group.add_argument(
-        "--crop",
-        type=Several(real(-1e6), "420,80,640"),
-        metavar="LEFT,TOP,SIDE",
-        help="A square in pixels where the face stays, instead of a detector.",
-    )
     group.add_argument(
         "--smooth-face",
         type=real(0, 10),
@@ -111,9 +117,9 @@ def run(arguments: argparse.Namespace) -> None:
     weights = arguments.weights or shipped_weights(loaded.weights)
     model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
     carrier = Carrier(model, project.Replay(model, loaded).of, arguments.paste_back, arguments.smooth_maps)
-    find, by = finding(arguments)
     side = model.config.resolution
-    fixed = square(arguments.crop, clip, side) if arguments.crop else None
+    fixed = fixed_square(arguments, clip, side)
+    find, by = (None, None) if fixed else finding(arguments)
     job = ClipEdit(clip, arguments.out, arguments.start, arguments.end)
     with files.owned(job.folder), going_on():
         with Bar("frames searched") as bar:
@@ -130,7 +136,7 @@ def run(arguments: argparse.Namespace) -> None:
                 f"no face was found in {clip.path}; give its points with --landmarks, or a square with --crop"
             )
         tell_if_strange(clip, seen, places, model, weights)
-        how = [arguments.crop, arguments.smooth_face, arguments.smooth_maps, arguments.paste_back]
+        how = [arguments.crop, arguments.frame, arguments.smooth_face, arguments.smooth_maps, arguments.paste_back]
         edit = [provenance.sha256(Path(arguments.project)), loaded.fingerprint, str(model.dtype)]
         with Bar("frames edited") as bar:
             job.make(carrier, places, seen, [by, *how, *edit], bar)
@@ -145,23 +151,18 @@ def run(arguments: argparse.Namespace) -> None:
         warnings.warn(f"{text}read: its file is damaged or cut short", Note, stacklevel=2)
 
 
-def finding(arguments: argparse.Namespace) -> "tuple[Find | None, object]":
-    """What finds the faces of a frame, and what names it; nothing with ``--crop``.
+def finding(arguments: argparse.Namespace) -> "tuple[Find, object]":
+    """What finds the faces of a frame, and what names it.
 
     Raises:
-        InputError: two ways at once, or no detector where one is needed.
+        InputError: no detector where one is needed.
     """
     from stylemap.faces import Finder, landmarks
 
-    if arguments.crop:
-        for name in ("landmarks", "detector"):
-            if getattr(arguments, name):
-                raise InputError(f"--crop and --{name} both say where the face is; give one of the two")
-        return None, None
     try:
         finder = Finder(arguments.landmarks, arguments.detector)
     except InputError as err:
-        raise InputError(f"{err}; or give a square with --crop") from err
+        raise InputError(f"{err}; or choose a square with --crop") from err
 
     def find(number: int, pixels: "np.ndarray") -> "list[np.ndarray]":
         name = str(number)
@@ -173,21 +174,24 @@ def finding(arguments: argparse.Namespace) -> "tuple[Find | None, object]":
     return find, provenance.sha256(Path(arguments.landmarks or finder.detector.model))
 
 
-def square(crop: tuple[float, float, float], clip: "Clip", side: int) -> "Alignment":
-    """The square of ``--crop``.
+def fixed_square(arguments: argparse.Namespace, clip: "Clip", side: int) -> "Alignment | None":
+    """The square of ``--crop`` or ``--frame centre``.
 
     Raises:
-        InputError: it is empty, or lies outside of the frames.
+        InputError: another way to find it beside these, or a square beside the frames.
     """
-    from stylemap.faces import Alignment
+    from stylemap import faces
 
-    left, top, edge = crop
     width, height = clip.size
-    if edge < 1 or left >= width or top >= height or left + edge <= 0 or top + edge <= 0:
-        raise InputError(
-            f"--crop {left:g},{top:g},{edge:g} does not touch the frames, which are {width} x {height} pixels"
-        )
-    return Alignment((left - 0.5, top - 0.5), (edge, 0.0), side)
+    if not arguments.crop and arguments.frame == "face":
+        return None
+    inputs.only_with("--frame face", arguments, "landmarks", "detector")
+    if not arguments.crop:
+        return faces.Alignment.central(height, width, side)
+    left, top, length, degrees = arguments.crop
+    square = faces.Alignment.crop(left + length / 2, top + length / 2, length, degrees, side)
+    faces.crop(next(clip.frames()).pixels(), square)  # refuses what does not fit
+    return square
 
 
 def tell_if_strange(

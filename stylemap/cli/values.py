@@ -131,7 +131,7 @@ class Several(Described):
         return numbers
 
     def __str__(self) -> str:
-        count = {2: "two", 3: "three", 4: "four"}[self.example.count(",") + 1]
+        count = {2: "two", 4: "four"}[self.example.count(",") + 1]
         return f"{count} whole numbers like {self.example}, each {self.number}"
 
 

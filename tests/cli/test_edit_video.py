@@ -157,6 +157,13 @@ def test_a_square_needs_no_detector(stylemap, folder):
     assert len(list(Clip(folder / "out.mp4").frames())) == 5
 
 
+def test_the_central_square(stylemap, folder):
+    assert stylemap(VERB, "--frame centre").out.splitlines()[1] == f"{FRAMES} frames, {FRAMES} edited"
+    centre = (folder / "out.mp4").read_bytes()
+    assert stylemap(VERB, "--crop 16,0,64").code == 0
+    assert (folder / "out.mp4").read_bytes() == centre
+
+
 def test_one_frame(stylemap, folder, film):
     tiny.write(folder / "clip.mp4", [film[0].picture], sound=None)
     ran = stylemap(VERB, "--landmarks points.json")
@@ -174,12 +181,12 @@ def test_a_clip_that_is_cut_short_is_told(stylemap, folder, film):
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
-        ("--crop 0,0,0", "--crop 0,0,0 does not touch the frames, which are 96 x 64 pixels"),
-        ("--crop 500,0,20", "does not touch the frames"),
-        ("--crop 0,0,40 --landmarks points.json", "both say where the face is"),
+        ("--crop 500,0,20", "this square does not fit a photo of 96 x 64 pixels"),
+        ("--crop 0,0,40 --landmarks points.json", "--landmarks goes with --frame face"),
+        ("--frame centre --detector none.onnx", "--detector goes with --frame face"),
         ("--crop 0,0,40 --start 2 --end 1", "--end 1 is not after --start 2"),
         ("--crop 0,0,40 --start 2", "has no frame from 2 s on; it lasts 0.5 s"),
-        ("--detector none.onnx", "or give a square with --crop"),
+        ("--detector none.onnx", "or choose a square with --crop"),
         ("--landmarks none.json", "none.json"),
     ],
 )
