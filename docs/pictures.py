@@ -10,6 +10,7 @@ their measurements, from `stylemap benchmark`.
 import argparse
 import functools
 import io
+import json
 import math
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -22,14 +23,31 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from stylemap import checkpoint, cli, images, segmentation, sheets, video
+from benchmarks import scenes
+from stylemap import checkpoint, cli, images, project, segmentation, sheets, video
 from stylemap.architectures.model import noise_of
 from stylemap.cli import demonstration
 from stylemap.cli.flags import DEFAULT_WEIGHTS
+from stylemap.clips import Clip
 from stylemap.datasets import Avatars
 from stylemap.datasets.avatars import Mouth, draw
 from stylemap.datasets.parts import Part, part_ids
-from stylemap.editing import Placement, Region, blend, directions, masks, mix, morph, push, transfer, transplant
+from stylemap.editing import (
+    Edit,
+    Patch,
+    Placement,
+    Region,
+    blend,
+    directions,
+    masks,
+    mix,
+    morph,
+    push,
+    transfer,
+    transplant,
+)
+from stylemap.editing.edit import Push
+from stylemap.photos.photo import from_pixels
 from stylemap.segmentation.colours import coloured, laid_over
 
 FOLDER = Path(__file__).parent / "images"
@@ -207,6 +225,49 @@ def paste_back(studio: Studio) -> Tensor:
     return sheets.sheet({title: images.from_arrays(pixels) for title, pixels in columns.items()})
 
 
+def clip(studio: Studio) -> list[Image.Image]:
+    """A drawn face that moves, with the mouth of another and with glasses, as a user carries edits through a video; and back."""
+    person, other, model = 9, 62, studio.model
+    found = directions.load(studio.weights)
+
+    def where(names: str) -> Tensor:
+        return studio.either([person], [other], names)
+
+    edits = (
+        Edit(patches=(Patch(reference=0, mask=where("lip"), feather=studio.side / 42),)),
+        Edit(
+            pushes=(Push(direction=found["glasses"], amount=2.5, mask=where("eye,eyebrow"), feather=studio.side / 42),)
+        ),
+    )
+    photos = {slot: from_pixels(studio.faces[i]) for slot, i in (("original", person), ("0", other))}
+    stylemaps = {slot: model.encode(images.from_arrays([photo.pixels])) for slot, photo in photos.items()}
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        film = list(scenes.film(studio.faces.face(person), 24, 240, 320, studio.side, FPS, noise=1.0, seed=person))
+        scenes.write(folder / "film.mp4", film, FPS)
+        points = {str(k): scene.landmarks.tolist() for k, scene in enumerate(film)}
+        (folder / "points.json").write_text(json.dumps(points))
+        columns = [folder / "film.mp4"]
+        for k, edit in enumerate(edits):
+            about = studio.weights, model.fingerprint(), model.config, photos, stylemaps
+            project.write(folder / "edit.safetensors", project.Project(*about, edit))
+            columns.append(folder / f"{k}.mp4")
+            command = [
+                "local-edit",
+                "video",
+                columns[0],
+                "--project",
+                folder / "edit.safetensors",
+                "--out",
+                columns[-1],
+            ]
+            command += ["--landmarks", folder / "points.json", "--weights", studio.weights]
+            cli.main([*map(str, command)])
+        rows = zip(*([frame.pixels() for frame in Clip(path).frames()] for path in columns), strict=True)
+        frames = [Image.fromarray(np.hstack(row)) for row in rows]
+    return frames + frames[-2:0:-1]
+
+
 IMAGES: dict[str, tuple[str, Callable[[Studio], Tensor]]] = {
     "front": ("local_edit.png", front),
     "parts": ("local_editing_parts.png", parts),
@@ -256,10 +317,10 @@ class Page:
         return Image.open(io.BytesIO(self.page.screenshot())).convert("RGB")
 
 
-def write_film(path: Path, frames: Sequence[Image.Image]) -> Path:
+def write_film(path: Path, frames: Sequence[Image.Image], fps: float = FPS / 2) -> Path:
     """Not lossless, as `stylemap.video` is: a page has many pixels, and nobody edits its picture."""
     first, *rest = frames
-    first.save(path, save_all=True, append_images=rest, duration=int(2000 / FPS), loop=0, quality=80, method=6)
+    first.save(path, save_all=True, append_images=rest, duration=int(1000 / fps), loop=0, quality=80, method=4)
     return path
 
 
@@ -299,7 +360,7 @@ def editor(weights: str, folder: Path) -> Iterator[Path]:
 
 @torch.no_grad()
 def main() -> None:
-    names = [*IMAGES, "film", "editor"]
+    names = [*IMAGES, "film", "clip", "editor"]
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("names", nargs="*", metavar="NAME", default=names, help=f"which: {', '.join(names)}")
     parser.add_argument("--weights", default=DEFAULT_WEIGHTS)
@@ -312,6 +373,8 @@ def main() -> None:
         elif name == "film":
             paths = [arguments.out / "motion_path.webp"]
             video.write(paths[0], film(studio), FPS)
+        elif name == "clip":
+            paths = [write_film(arguments.out / "local_editing_video.webp", clip(studio), FPS)]
         else:
             file, make = IMAGES[name]
             paths = [arguments.out / file]

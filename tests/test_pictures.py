@@ -8,11 +8,11 @@ from PIL import Image
 
 from docs import pictures
 
-MADE = {file for file, _ in pictures.IMAGES.values()} | {"motion_path.webp"}
+MADE = {file for file, _ in pictures.IMAGES.values()} | {"motion_path.webp", "local_editing_video.webp"}
 EDITOR = {"editor_film.webp", "editor_wide.webp", "editor_dark.webp", "editor_phone.webp"}
 
 
-@pytest.mark.parametrize("name", [*pictures.IMAGES, "film"])
+@pytest.mark.parametrize("name", [*pictures.IMAGES, "film", "clip"])
 def test_every_image_is_made(name, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["pictures", name, "--weights", "avatars32", "--out", str(tmp_path)])
     pictures.main()

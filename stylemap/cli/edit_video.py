@@ -114,6 +114,9 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = project.read(arguments.project)
     if not loaded.edit.steps:
         raise InputError(f"{arguments.project} holds no edit; make one in the editor and save it again")
+    if loaded.fit is not None:
+        text = "is fitted to its own photo; the video takes the edit, and the weights as they were"
+        warnings.warn(f"{arguments.project} {text}", Note, stacklevel=2)
     weights = arguments.weights or shipped_weights(loaded.weights)
     model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
     carrier = Carrier(model, project.Replay(model, loaded).of, arguments.paste_back, arguments.smooth_maps)

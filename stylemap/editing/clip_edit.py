@@ -9,6 +9,7 @@ import hashlib
 import itertools
 import json
 import math
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +103,9 @@ class ClipEdit:
                 some = _counted(itertools.islice(edited, PART), begin, len(seen), progress)
                 writing.write_part(parts[begin], some, self.clip)
         progress(len(seen), len(seen))
-        writing.join(self.out, [*parts.values()], self.clip, [one.pts for one in seen], self.end)
+        whole = self.folder / f"{digest}{self.out.suffix}"  # here the next run removes what a kill leaves of it
+        writing.join(whole, [*parts.values()], self.clip, [one.pts for one in seen], self.end)
+        os.replace(whole, self.out)
 
     def clear(self) -> None:
         """Remove what this program wrote into the folder."""
