@@ -50,7 +50,7 @@ SMALL = """() => [...document.querySelectorAll("button, input, select, label.but
     const isSeen = element.checkVisibility({ visibilityProperty: true }) && !element.closest(".unseen");
     const target = element.closest("label") ?? element; // all of a label is pressed
     const box = target.getBoundingClientRect();
-    return isSeen && width > 0 && (Math.max(width, box.width) < 44 || Math.max(height, box.height) < 44);
+    return isSeen && width > 0 && (Math.max(width, box.width) < 43.99 || Math.max(height, box.height) < 43.99);
 }).map(element => element.outerHTML)"""
 
 

@@ -201,3 +201,12 @@ def test_what_the_weights_draw_badly_is_hatched_and_told(editor, tmp_path):
     assert "badly" not in editor.page.inner_text("#hint")
     editor.press("Control+z").drag("reference", [stripes, (0.38, 0.55)])
     assert "draw this place badly" in editor.page.inner_text("#hint")
+
+
+def test_the_detail_of_the_photo_is_kept_until_it_is_switched_off(editor):
+    photo = editor.settle().canvas(layer="before")
+    assert np.array_equal(editor.result(), photo), "nothing is edited yet"
+    editor.page.uncheck("#keep-detail")
+    assert not np.array_equal(editor.result(), photo)
+    assert np.array_equal(editor.press("Control+z").result(), photo)
+    assert change(editor.paint_hair().result(), photo, MOUTH) == 0 < change(editor.result(), photo, HAIR)
