@@ -23,12 +23,13 @@ def description() -> str:
     return re.sub(link, r"\1", re.sub(rf"{picture}\n(?:{captions})?", "", text))
 
 
+ONNX = ["onnx>=1.19", "onnxscript>=0.6", "onnxruntime>=1.23"]
 EXTRAS = {
     # What later parts use; the core below trains, generates and edits without them.
     "fast": ["simplejpeg>=1.7"],
     "heic": ["pi-heif>=0.20"],
     "web": ["starlette>=1.0", "uvicorn>=0.30"],
-    "onnx": ["onnx>=1.16", "onnxscript>=0.5", "onnxruntime>=1.20"],
+    "onnx": ONNX,
     "metrics": ["torch-fidelity>=0.4"],
     "attributes": ["scikit-learn>=1.5"],
     "docs": ["zensical>=0.0.50", "mkdocstrings-python>=2"],
@@ -54,6 +55,7 @@ EXTRAS = {
         "torchmetrics>=1.4",
         "zensical>=0.0.50",
         "mkdocstrings-python>=2",
+        *ONNX,
     ],
 }
 

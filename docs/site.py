@@ -26,7 +26,7 @@ TITLES = {"configs/index.md": "Recipes", "docs/verbs.md": "All commands", "docs/
 NAV: dict[str, tuple[str, ...]] = {
     "Edit": (
         "docs/editing.md", "docs/editor.md", "docs/local_editing.md", "docs/directions.md", "docs/motion.md",
-        "docs/responsible_use.md",
+        "docs/export.md", "docs/responsible_use.md",
     ),
     "Train": ("docs/data.md", "docs/training.md", "docs/recipe.md", "configs/index.md"),
     "Compare": ("docs/comparison.md", "docs/comparing.md", "docs/inversion.md", "docs/metrics.md", "docs/peers.md"),

@@ -22,7 +22,7 @@ def modulate(x: Tensor, style: Tensor, groups: int | None = 1, eps: float = EPS)
     Returns:
         [N, C, H, W].
     """
-    if groups is not None and len(x) == len(style) and kernels.serve("modulate", x, style):
+    if groups is not None and x.shape[0] == style.shape[0] and kernels.serve("modulate", x, style):
         from .registered import modulate as by_kernel
 
         return by_kernel(x, style, groups, eps)

@@ -57,9 +57,11 @@ def reference(x: Tensor, taps: Sequence[float], up: int, down: int, pad: tuple[i
         return F.conv2d(F.pad(x, (before, after, before, after)), kernel, stride=down, groups=channels)
     # A transposed convolution is zero insertion and full filtering in one. Its output starts span - 1 samples of
     # padding early and ends span - up late (the zeros after the last sample are not its own).
-    y = F.conv_transpose2d(x, kernel.flip(2, 3), stride=up, groups=channels)
     head, tail = before - (span - 1), after - (span - up)
-    y = F.pad(y, (head, tail, head, tail))  # negative: crops
+    crop = -head if head == tail <= 0 else 0  # what a transposed convolution calls padding
+    y = F.conv_transpose2d(x, kernel.flip(2, 3), stride=up, padding=crop, groups=channels)
+    if not crop:
+        y = F.pad(y, (head, tail, head, tail))  # negative: crops
     return y if down == 1 else y[..., ::down, ::down]
 
 

@@ -11,6 +11,9 @@ from stylemap.errors import InputError
 LIBRARIES = {  # module -> (distribution, the extra that installs it)
     "torch_fidelity": ("torch-fidelity", "metrics"),
     "sklearn": ("scikit-learn", "attributes"),
+    "onnx": ("onnx", "onnx"),
+    "onnxscript": ("onnxscript", "onnx"),
+    "onnxruntime": ("onnxruntime", "onnx"),
 }
 
 

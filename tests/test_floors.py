@@ -25,7 +25,7 @@ FLOORS = """
     charts clips sheets video
     checkpoint
     editing perceptual segmentation
-    familiarity inversion metrics
+    exporting familiarity inversion metrics
     project
     editor training
     comparison

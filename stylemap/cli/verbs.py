@@ -67,6 +67,9 @@ GROUPS: dict[str, dict[str, Verb]] = {
         "benchmark ablation": Verb("benchmark_ablation:ablation", "train stylemaps of several sizes, and compare them"),
         "import": Verb("import_weights:import_weights", "convert weights of other programs"),
     },
+    "Run elsewhere": {
+        "export onnx": Verb("export_onnx:export_onnx", "write ONNX graphs, for programs without PyTorch"),
+    },
     "Set up": {
         "doctor": Verb("doctor:doctor", "check this installation, for you and for bug reports"),
         "weights list": Verb("weights:listing", "show published files that some verbs need"),

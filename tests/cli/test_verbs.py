@@ -11,8 +11,8 @@ from typing import get_args
 
 import pytest
 
-from stylemap import cli, images
-from stylemap.cli import directions, flags, project, values, verbs
+from stylemap import cli, exporting, images
+from stylemap.cli import directions, export_onnx, flags, project, values, verbs
 from stylemap.config import Precision
 from stylemap.datasets import parts
 from stylemap.editing import edit, finding_directions, masks, motion, pasting
@@ -119,6 +119,7 @@ def test_names_that_the_help_repeats_are_those_of_the_library():
     assert (edit.PIXELS.most, edit.AMOUNT.most) == (flags.FARTHEST, flags.MOST_AMOUNT)
     assert get_args(Precision) == flags.PRECISIONS
     assert flags.MOST_ENLARGED == images.MOST_TIMES
+    assert (exporting.GRAPHS, exporting.STORED) == (export_onnx.GRAPHS, export_onnx.PRECISIONS)
 
 
 @pytest.mark.parametrize(

@@ -73,7 +73,7 @@ class FlowMapping(nn.Module):
         with float32():
             x = pixel_norm(z.to(self.basis.dtype))
             for i in range(STEPS):
-                start, end = (torch.full((len(x),), t / STEPS, device=x.device, dtype=x.dtype) for t in (i, i + 1))
+                start, end = (torch.full((x.shape[0],), t / STEPS, device=x.device, dtype=x.dtype) for t in (i, i + 1))
                 first = self.velocity(x, start)
                 second = self.velocity(x + first / STEPS, end)
                 x = x + (first + second) / (2 * STEPS)

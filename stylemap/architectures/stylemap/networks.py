@@ -163,7 +163,7 @@ class Synthesis(nn.Module):
         """
         maps = iter(maps)
         first = next(maps)
-        x = self.constant.expand(len(first), -1, -1, -1).contiguous(memory_format=self.memory_format)
+        x = self.constant.expand(first.shape[0], -1, -1, -1).contiguous(memory_format=self.memory_format)
         how = modulated, normalise
         x = self.head(x, first, *how)
         images = None  # of the lower sides that make one, enlarged and summed up
