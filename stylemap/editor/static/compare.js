@@ -26,7 +26,7 @@ export class Comparison {
   }
 
   #shareOf(event) {
-    return this.stage.pointOf(event).x / this.editor.side;
+    return this.stage.view.shareOf(event).x; // of the stage: the line stays where it is while the view moves
   }
 
   #listenToLine() {

@@ -6,13 +6,14 @@ const BADLY = 128;
 const SOFT = 12; // of the map: within it the hatching fades, so that its edge is no staircase
 const TOO_MUCH = 0.5; // of a mask: of a part of a held-out face it takes so much in 1 of 50 cases, of what the weights do not know in 19 of 20
 const GAP = 7; // CSS pixels between lines
+const LARGEST = 2048; // pixels of the sheet, when the view is zoomed
 const bad = new WeakMap(); // map -> mask
 
 /** Hatches these places, light lines beside dark ones: that shows on every colour, and to every eye. */
 export function drawErrors(context, errors, side, scale) {
   const mask = badPlaces(errors);
   const sheet = document.createElement("canvas");
-  const density = window.devicePixelRatio;
+  const density = Math.min(window.devicePixelRatio, LARGEST / (side * scale));
   sheet.width = sheet.height = Math.round(side * scale * density);
   const lines = sheet.getContext("2d");
   lines.scale(density, density);

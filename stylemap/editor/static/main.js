@@ -19,6 +19,7 @@ import { ResultPane } from "./result_pane.js";
 import { Saving } from "./saving.js";
 import { Session } from "./session.js";
 import { listen } from "./shortcuts.js";
+import { fit, zoomIn, zoomOut } from "./view.js";
 import { answerOf, find } from "./widgets.js";
 
 const FIRST = [["original", 5], [0, 3]]; // of the drawn faces two that differ in much: something to see at once
@@ -245,7 +246,9 @@ listen([
   { keys: ["Shift+["], shown: "Shift [ ]", text: "Harder or softer brush", run: () => soften(-0.1) },
   { keys: ["f"], shown: "F", text: "Flip the region", run: () => panels.flip() },
   { keys: ["+", "="], shown: "+ -", text: "Larger or smaller region", run: () => panels.scale(1) },
-  { keys: ["0"], text: "Move the region back to its place", run: () => panels.home() },
+  { keys: ["Shift+v"], shown: "Shift V", text: "Move the region back to its place", run: () => panels.home() },
+  { keys: ["z"], shown: "Z Shift Z", text: "Zoom in or out (or the wheel; Space and a drag move)", run: zoomIn },
+  { keys: ["0"], text: "Show all of the picture", run: fit },
   { keys: ["Delete", "Backspace"], text: "Clear the region", run: () => panels.clear() },
   { keys: ["h"], shown: "H", text: "Hatch what these weights draw badly", run: () => editor.look({ errors: !editor.view.errors }) },
   { keys: ["c"], shown: "C Shift C", text: "Crop the original, the reference", run: () => find("#crop-original").click() },
@@ -260,6 +263,7 @@ listen([
   { keys: [], shown: "← ↑ → ↓", text: "On the result: move the region", run: () => {} },
   { keys: ["Escape"], text: "Close the panel (on a phone)", run: () => panels.toggleSheet(false) },
 ], [
+  ["Shift+z", zoomOut],
   ["Shift+c", () => find("#crop-reference").click()],
   ["]", () => editor.resizeBrush(1.2)],
   ["Shift+]", () => soften(0.1)],

@@ -104,7 +104,7 @@ export class Painter {
     // A fast hand moves several times in a frame: all of the way is painted, the picture asked for once.
     const way = event.getCoalescedEvents?.() ?? [];
     const points = way.length > 1 ? way.map((e) => this.stage.pointOf(e)) : [this.cursor];
-    if (this.lasso) this.lasso.drag(points, this.#pixel);
+    if (this.lasso) this.lasso.drag(points, this.stage.scale);
     else if (this.stroke) this.#to(points, event.timeStamp);
   }
 
@@ -114,7 +114,7 @@ export class Painter {
   }
 
   #wheel(event) {
-    if (!this.target.enabled() || event.ctrlKey) return; // with Ctrl the browser zooms
+    if (!this.target.enabled() || !event.altKey) return; // else the view zooms
     event.preventDefault();
     this.editor.resizeBrush(event.deltaY < 0 ? 1.1 : 1 / 1.1);
   }
@@ -130,10 +130,12 @@ export class Painter {
       const inside = (value) => Math.min(side, Math.max(0, value));
       const before = this.cursor && this.#partAt(this.cursor);
       this.cursor = { x: inside(x + dx * step), y: inside(y + dy * step), byKeyboard: true };
+      this.stage.view.reveal({ x: this.cursor.x / side, y: this.cursor.y / side });
       const part = this.#partAt(this.cursor);
       if (part && part !== before) say(plainName(part));
       if (this.stroke) this.#to([this.cursor], event.timeStamp);
-    } else if (event.key === " ") {
+    } else if (event.key === " " && (!this.cursor || this.cursor.byKeyboard)) {
+      // with the mouse over it, Space and a drag move the view
       this.cursor ??= { x: side / 2, y: side / 2, byKeyboard: true };
       this.#space(event);
     } else if (event.key === "Escape" && this.stroke) {
@@ -201,14 +203,9 @@ export class Painter {
     return lay(stroke.base, soften(stroke.region, side, view.softness), stroke.erase);
   }
 
-  /** CSS pixels of a pixel of the picture. */
-  get #pixel() {
-    return this.stage.element.clientWidth / this.editor.side;
-  }
-
   #press(erase) {
     this.lasso ??= new Lasso(erase, this.target.picture());
-    this.lasso.press(this.cursor, this.#pixel);
+    this.lasso.press(this.cursor, this.stage.scale);
   }
 
   #release() {

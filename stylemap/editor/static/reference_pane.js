@@ -32,6 +32,7 @@ export class ReferencePane {
     });
     mover.listen(this.stage, () => editor.view.tool === "move" && editor.isPainted);
     editor.addEventListener("pictures", () => this.#rebuild());
+    editor.addEventListener("pictures", () => this.stage.view.fit());
     for (const name of ["view", "pictures"]) editor.addEventListener(name, () => this.stage.show(this.picture?.photo));
     for (const name of ["edit", "view", "pictures"]) editor.addEventListener(name, () => this.#refresh());
     this.#buildParts();

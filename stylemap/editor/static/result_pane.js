@@ -24,6 +24,7 @@ export class ResultPane {
     });
     mover.listen(this.stage, (event) => this.#grab(event));
     this.#listen();
+    editor.addEventListener("pictures", () => this.stage.view.fit());
     document.querySelector("#change-original").addEventListener("click", () => choose("original"));
     for (const name of ["edit", "view", "pictures"]) editor.addEventListener(name, () => this.#refresh());
     this.#refresh();
@@ -69,7 +70,7 @@ export class ResultPane {
   }
 
   #wheel(event) {
-    if (this.#selects() || event.ctrlKey || !this.editor.isPainted) return;
+    if (this.#selects() || !event.altKey || !this.editor.isPainted) return; // else the view zooms
     event.preventDefault();
     this.editor.changePatch({ scale: nextScale(this.editor.patch.scale, event.deltaY < 0 ? 1 : -1) });
   }

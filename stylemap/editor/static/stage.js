@@ -1,12 +1,20 @@
 /** A picture on the page, with outlines over it. */
 
 import { outlineOf } from "./outline.js";
+import { View } from "./view.js";
 
 // Small pictures are enlarged to this side first: cubic here, where the enlarging that CSS does is linear and shows a grid.
 const SHOWN = 512;
 
 export class Stage {
-  /** @param {(context: CanvasRenderingContext2D, scale: number) => void} draw paints the overlay, in CSS pixels */
+  #press = null; // the last one, and whether a hand has it
+  #isTaken = false;
+  #pictures = new Map(); // layer -> what is shown there
+
+  /**
+   * @param {(context: CanvasRenderingContext2D, scale: number) => void} draw paints the overlay, in CSS pixels from the picture's
+   *   corner
+   */
   constructor(element, side, draw) {
     this.side = side;
     this.element = element;
@@ -14,26 +22,37 @@ export class Stage {
     this.draw = draw;
     this.shown = Math.max(side, SHOWN);
     for (const canvas of element.querySelectorAll("canvas:not(.overlay)")) canvas.width = canvas.height = this.shown;
+    this.view = new View(this, () => {
+      this.#pictures.forEach((picture, layer) => this.show(picture, layer));
+      this.redraw();
+    });
     new ResizeObserver(() => this.redraw()).observe(element);
   }
 
   show(picture, layer = "after") {
+    this.#pictures.set(layer, picture);
     const context = this.element.querySelector(`.${layer}`).getContext("2d");
     context.clearRect(0, 0, this.shown, this.shown);
     context.imageSmoothingQuality = "high";
-    if (picture) context.drawImage(picture, 0, 0, this.shown, this.shown);
+    if (!picture) return;
+    const { zoom, corner } = this.view;
+    const { width, height } = picture;
+    context.drawImage(picture, corner.x * width, corner.y * height, width / zoom, height / zoom, 0, 0, this.shown, this.shown);
+  }
+
+  /** CSS pixels of a pixel of the picture. */
+  get scale() {
+    return (this.element.clientWidth / this.side) * this.view.zoom;
   }
 
   /** Where an event is, in pixels of the picture. */
   pointOf(event) {
-    const box = this.element.getBoundingClientRect();
-    const scale = this.side / box.width;
-    return { x: (event.clientX - box.left) * scale, y: (event.clientY - box.top) * scale };
+    const { x, y } = this.view.toPicture(this.view.shareOf(event));
+    return { x: x * this.side, y: y * this.side };
   }
 
   /**
-   * Presses and drags of one mouse, pen or finger. A second finger ends them without effect: two belong to the browser, which
-   * zooms.
+   * Presses and drags of one mouse, pen or finger. A second finger ends them without effect: two belong to the view.
    * @param {{down: (event: PointerEvent) => boolean, move: (event: PointerEvent) => void, up: () => void, cancel: () => void}} hand
    *   down: whether it takes hold
    */
@@ -46,7 +65,12 @@ export class Stage {
     };
     overlay.addEventListener("pointerdown", (event) => {
       if (held !== null && !event.isPrimary) end(cancel);
-      if (held !== null || !event.isPrimary || !down(event)) return;
+      if (held !== null || !event.isPrimary) return;
+      const takes = down(event);
+      if (this.#press !== event) [this.#press, this.#isTaken] = [event, false];
+      this.#isTaken ||= Boolean(takes);
+      this.view.press(this.#isTaken);
+      if (!takes) return;
       event.preventDefault(); // no text selection; the focus is given by hand
       overlay.focus({ focusVisible: false });
       overlay.setPointerCapture(event.pointerId);
@@ -72,7 +96,9 @@ export class Stage {
       const context = this.overlay.getContext("2d");
       context.setTransform(density, 0, 0, density, 0, 0);
       context.clearRect(0, 0, size, size);
-      this.draw(context, size / this.side);
+      const { zoom, corner } = this.view;
+      context.translate(-corner.x * zoom * size, -corner.y * zoom * size);
+      this.draw(context, this.scale);
     });
   }
 }
