@@ -270,6 +270,7 @@ listen([
   ["-", () => panels.scale(-1)],
 ]);
 
+document.title = `${info.weights} · stylemap editor`;
 find("#facts").textContent = `${info.weights} · ${info.resolution} px`;
 find("#open-photo").addEventListener("click", () => chooser.browse("original"));
 find("#save").addEventListener("click", () => exporting.open());

@@ -173,6 +173,16 @@ class Editor:
         )
         return self.settle()
 
+    def drop(self, path: Path, pane: str, point: Point = (0.5, 0.5)) -> "Editor":
+        """A file that is dragged in from the system, by the browser's own events."""
+        x, y = self.place(pane, point)
+        protocol = self.page.context.new_cdp_session(self.page)
+        for step in ("dragEnter", "dragOver", "drop"):
+            files = {"items": [], "files": [str(path)], "dragOperationsMask": 1}
+            protocol.send("Input.dispatchDragEvent", {"type": step, "x": x, "y": y, "data": files})
+        protocol.detach()
+        return self
+
     def save_project(self, path: Path) -> Path:
         with self.page.expect_download() as download:
             self.click("#save-project")

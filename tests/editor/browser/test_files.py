@@ -130,6 +130,16 @@ def test_a_project_opens_wherever_it_is_dropped(editor, tmp_path):
         assert editor.page.locator("#notice").is_hidden() and editor.page.locator("#chooser").is_hidden()
 
 
+def test_files_dragged_in_from_the_system(editor, photo, tmp_path):
+    editor.drop(photo, "reference").page.locator("[data-slot='1'][aria-pressed=true]").wait_for()
+    painted = editor.paint_hair().result()
+    path = editor.save_project(tmp_path / "edit.safetensors")
+    editor.click("#undo")
+    with editor.page.expect_response("**/project"):
+        editor.drop(path, "result").page.get_by_role("button", name="Open and lose it").click()
+    assert np.array_equal(editor.result(), painted)
+
+
 @pytest.mark.slow
 def test_a_picture_dropped_on_the_chooser_goes_where_it_was_opened_for(editor, photo):
     editor.click("#add-reference")

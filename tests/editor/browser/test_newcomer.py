@@ -9,7 +9,6 @@ import pytest
 from stylemap.datasets.avatars import Avatars
 from stylemap.datasets.parts import part_ids
 from tests.editor.browser.conftest import PHONE, Editor, pixels
-from tests.editor.browser.test_files import give
 
 MOST = 6
 SIDE = 32  # of the weights
@@ -34,9 +33,9 @@ class Person:
         chosen.value.set_files(photo)
         self.wait_for_the_photo()
 
-    def drop(self, photo, selector: str) -> None:
+    def drop(self, photo, pane: str) -> None:
         self.actions += 1
-        give(self.editor, photo, "drop", selector)
+        self.editor.drop(photo, pane)
         self.wait_for_the_photo()
 
     def wait_for_the_photo(self) -> None:
@@ -56,7 +55,7 @@ def test_photo_in_mouth_replaced_photo_out(open_editor, photo, way):
     editor = open_editor(**({"viewport": PHONE, "has_touch": True, "is_mobile": True} if way == "phone" else {}))
     person, before = Person(editor), pixels(photo.read_bytes())
     if way == "another face":
-        person.drop(photo, "#result-stage .overlay")
+        person.drop(photo, "result")
         person.press("Add a reference")
         person.press("Image 3")
         editor.page.locator("[data-slot='1'][aria-pressed=true]").wait_for()

@@ -17,6 +17,7 @@ CONTROLS = ":is(button, input, canvas[tabindex], label.button):not([aria-hidden]
 
 def test_the_first_sight_is_an_original_a_reference_and_what_to_do(editor):
     assert "Paint here" in editor.page.inner_text("#hint")
+    assert editor.page.title() == "avatars32 · stylemap editor"
     assert editor.result().std() > 20
     assert editor.canvas("reference").std() > 20
     assert not np.array_equal(editor.canvas("result"), editor.canvas("reference"))
