@@ -291,6 +291,7 @@ class Page:
     def __init__(self, browser, address: str, **window):
         self.page = browser.new_page(**window)
         self.page.goto(address)
+        self.page.evaluate("document.querySelector('#live').style.visibility = 'hidden'")  # the machine may be busy
         self.page.locator("#references .thumb[data-slot]").wait_for()
         self.settle()
 
@@ -300,6 +301,15 @@ class Page:
     def at(self, pane: str, point: tuple[float, float]) -> tuple[float, float]:
         box = self.page.locator(f"#{pane}-stage").bounding_box()
         return box["x"] + point[0] * box["width"], box["y"] + point[1] * box["height"]
+
+    def open_photo(self, pixels: np.ndarray, name: str) -> None:
+        """As the original."""
+        data = io.BytesIO()
+        Image.fromarray(pixels).save(data, "PNG")
+        self.page.set_input_files("#file", {"name": name, "mimeType": "image/png", "buffer": data.getvalue()})
+        loaded = "() => document.querySelector('#status').textContent.includes('original is loaded')"
+        self.page.wait_for_function(loaded)
+        self.settle()
 
     def paint(self, points: Sequence[tuple[float, float]]) -> Iterator[None]:
         """A stroke over the reference; pauses after every move."""
@@ -331,7 +341,7 @@ HAIR = [(0.30 + 0.10 * math.cos(t), 0.42 + 0.3 * math.sin(t)) for t in np.linspa
 
 
 def editor(weights: str, folder: Path) -> Iterator[Path]:
-    """Shots on a wide window, on a dark one and on a phone, and a film of a stroke."""
+    """Shots on a wide window, on a dark one, on a phone and of the dialog that saves, and a film of a stroke."""
     from playwright.sync_api import sync_playwright
 
     from benchmarks.browser import ARGUMENTS, find, served
@@ -347,13 +357,19 @@ def editor(weights: str, folder: Path) -> Iterator[Path]:
         for name, window in {
             "editor_wide": wide,
             "editor_dark": {**wide, "color_scheme": "dark"},
-            "editor_phone": {"viewport": {"width": 400, "height": 800}},
+            "editor_phone": {"viewport": {"width": 400, "height": 800}, "has_touch": True},
+            "editor_save": {"viewport": {"width": 660, "height": 640}},
         }.items():
             page = Page(browser, address, **window)
+            if name == "editor_save":
+                page.open_photo(Avatars(256, split="heldout")[12], "anna.png")
             page.page.click("#parts >> text=hair")
+            page.page.mouse.move(0, 0)
             page.settle()
             if name == "editor_dark":
                 page.page.fill("#compare", "50")
+            if name == "editor_save":
+                page.page.keyboard.press("s")
             yield write_film(folder / f"{name}.webp", [page.shot()])
         browser.close()
 

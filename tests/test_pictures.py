@@ -9,7 +9,7 @@ from PIL import Image
 from docs import pictures
 
 MADE = {file for file, _ in pictures.IMAGES.values()} | {"motion_path.webp", "local_editing_video.webp"}
-EDITOR = {"editor_film.webp", "editor_wide.webp", "editor_dark.webp", "editor_phone.webp"}
+EDITOR = {"editor_film.webp", "editor_wide.webp", "editor_dark.webp", "editor_phone.webp", "editor_save.webp"}
 
 
 @pytest.mark.parametrize("name", [*pictures.IMAGES, "film", "clip"])
