@@ -111,6 +111,8 @@ def run(arguments: argparse.Namespace) -> None:
     if arguments.end is not None and arguments.end <= arguments.start:
         raise InputError(f"--end {arguments.end:g} is not after --start {arguments.start:g}; give a later one")
     clip = Clip(arguments.clip)
+    for line in clip.lost:
+        warnings.warn(f"{clip.path}: {line}", Note, stacklevel=2)
     loaded = project.read(arguments.project)
     if not loaded.edit.steps:
         raise InputError(f"{arguments.project} holds no edit; make one in the editor and save it again")

@@ -82,6 +82,7 @@ class Clip:
         rate: frames per second, on average.
         expected: about how many frames there are; 0 if the file does not say.
         sounds: names of the codecs of its sound, one for each stream.
+        lost: a line for everything that frames and sound leave out.
 
     Raises:
         InputError: no such file, one that FFmpeg cannot read, or one without a video.
@@ -109,11 +110,21 @@ class Clip:
             if first is None:
                 raise InputError(f"{path} holds no frame that can be read; it is damaged or cut short, copy it again")
             shape = stream.codec_context.sample_aspect_ratio
+            others = {other.type for other in container.streams} - {"video", "audio"}
         self._coded, self._matrix = (first.width, first.height), _matrix(first)
         self.start, self._timed = first.pts or 0, first.pts is not None
         self.colours = _colours(first)
         planes = self._planes(first)
         self.size = planes.shape[1], len(planes) * 2 // 3
+        bits = max(component.bits for component in first.format.components)
+        self.lost = [f"its frames have {bits} bits a channel; the result has 8"] if bits > 8 else []
+        if first.width % 2 or first.height % 2:
+            self.lost.append(
+                f"its frames are {first.width} x {first.height}; the result repeats the last line of an odd side"
+            )
+        self.lost += [
+            f"the result leaves out its {kind} stream" for kind in sorted(others & {"subtitle", "attachment"})
+        ]
         turned = self._matrix[0] == 0
         self.pixel_shape = 1 / shape if shape and turned else shape  # width by height of a pixel; None: not known
 
