@@ -167,6 +167,20 @@ def test_a_project_keeps_the_square_and_the_photo(open_editor, party, tmp_path):
     assert saved.shape == (HEIGHT, WIDTH, 3)
 
 
+@pytest.mark.slow
+def test_a_photo_that_the_browser_cannot_read(editor, scene, tmp_path):
+    """The server gives a picture of it."""
+    Image.fromarray(scene).save(tmp_path / "party.tif")
+    editor.load(tmp_path / "party.tif")
+    view = Cropping(editor)
+    picture = pixels(view.stage.screenshot())
+    place = np.array(view.at(*FACE[:2])) - [view.stage.bounding_box()[axis] for axis in "xy"]
+    x, y = place.round().astype(int)
+    shown, true = picture[y - 3 : y + 4, x - 3 : x + 4].mean((0, 1)), scene[87:94, 197:204].mean((0, 1))
+    assert np.abs(shown - true).max() < 25, "the middle of the face"
+    assert view.drag(view.at(250, 200), view.at(200, 150)).apply() == pytest.approx([125, 75, 150, 0], abs=1)
+
+
 def test_pictures_of_the_gallery_have_nothing_to_crop(editor):
     assert not editor.page.locator("#crop-original").is_visible()
     assert not editor.page.locator("#crop-reference").is_visible()

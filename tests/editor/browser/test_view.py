@@ -44,6 +44,7 @@ def test_the_wheel_zooms_around_the_pointer(editor):
     assert zoom(editor, "reference") == 100
 
 
+@pytest.mark.slow
 def test_what_is_shown_is_a_part_of_the_picture(editor):
     whole = editor.result()
     side = len(whole)
@@ -64,6 +65,7 @@ def test_what_is_shown_is_a_part_of_the_picture(editor):
     assert np.array_equal(editor.canvas(), whole)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["space", "middle"])
 def test_the_view_is_moved(editor, how):
     editor.slide("#size", 8)
@@ -122,6 +124,7 @@ def test_alt_and_the_wheel_belong_to_the_tools(editor):
     assert editor.page.locator("#scale").inner_text() == "110 %" and zoom(editor, "result") == 100
 
 
+@pytest.mark.slow
 def test_regions_are_dragged_in_a_zoomed_result(editor):
     """Where the pointer is in the picture counts."""
     editor.paint_hair()
