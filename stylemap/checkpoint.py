@@ -109,8 +109,11 @@ def load_any(weights: str | Path, device: str | torch.device = "cpu", precision:
     """
     path = find_file(weights)
     config, tensors = _read(path)
-    with torch.device("meta"):  # shapes without memory: every value comes from the file
-        model = architectures.build(config, _has(tensors, ENCODER))
+    try:
+        with torch.device("meta"):  # shapes without memory: every value comes from the file
+            model = architectures.build(config, _has(tensors, ENCODER))
+    except ValueError as err:
+        raise InputError(f"{path} holds no encoder: {err}; take the weights of a run or of `stylemap import`") from err
     model = _filled(model, tensors, "model.", path, device)
     kind = pick(precision, model.device, model.last_doubling())
     if kind != torch.float32:

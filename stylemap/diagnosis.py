@@ -37,6 +37,9 @@ OPTIONAL = {  # module -> (distribution, the extra that installs it, what it is 
     "pi_heif": ("pi-heif", "heic", "photos of iPhones"),
     "torch_fidelity": ("torch-fidelity", "metrics", "FID, KID, precision and recall"),
     "sklearn": ("scikit-learn", "attributes", "separability"),
+    "onnx": ("onnx", "onnx", "export"),
+    "onnxscript": ("onnxscript", "onnx", "export"),
+    "onnxruntime": ("onnxruntime", "onnx", "export"),
 }
 ALTERNATIVES = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")}
 LEAST_FREE = 2**30  # bytes on a disk: states of a small run and its images

@@ -221,6 +221,12 @@ class TestBadFiles:
         (tmp_path / "a.safetensors").write_bytes(data)
         assert "copy it again" in refuse(tmp_path / "a.safetensors", load)
 
+    def test_weights_without_encoder(self, path):
+        header = json.loads(path.read_bytes()[8 : 8 + int.from_bytes(path.read_bytes()[:8], "little")])["__metadata__"]
+        kept = {name: x for name, x in load_file(path).items() if not name.startswith(checkpoint.ENCODER)}
+        save_file(kept, path, header)
+        assert "holds no encoder: a StyleMapGAN needs its encoder" in refuse(path)
+
     def test_truncated(self, path):
         data = path.read_bytes()
         header = int.from_bytes(data[:8], "little")
