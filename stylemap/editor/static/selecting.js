@@ -56,22 +56,25 @@ export function lay(mask, region, erase) {
 
 /** How far each pixel is from the border of what is taken, or of the rest; 0 there. By chamfer, which errs by 8 % at most. */
 function distances(region, side, taken) {
-  const far = new Float32Array((side + 2) * (side + 2)).fill(side); // with a rim, so that all have neighbours
-  const width = side + 2;
-  const at = (i) => (Math.floor(i / side) + 1) * width + (i % side) + 1;
-  region.forEach((value, i) => {
-    if (value >= 128 === taken) far[at(i)] = 0;
-  });
-  const pass = (i, step) => {
-    const p = at(i);
+  const width = side + 2; // with a rim, so that all have neighbours
+  const far = new Float32Array(width * width).fill(side);
+  const sweep = (visit) => {
+    for (let y = 0, i = 0; y < side; y += 1) for (let x = 0; x < side; x += 1, i += 1) visit(i, (y + 1) * width + x + 1);
+  };
+  const pass = (p, step) => {
     const straight = Math.min(far[p - step], far[p - step * width]) + 1;
     const across = Math.min(far[p - step * (width + 1)], far[p - step * (width - 1)]) + Math.SQRT2;
     far[p] = Math.min(far[p], straight, across);
   };
-  for (let i = 0; i < side * side; i += 1) pass(i, 1);
-  for (let i = side * side - 1; i >= 0; i -= 1) pass(i, -1);
+  sweep((i, p) => {
+    if (region[i] >= 128 === taken) far[p] = 0;
+  });
+  sweep((i, p) => pass(p, 1));
+  sweep((i, p) => pass(far.length - 1 - p, -1));
+  const result = new Float32Array(side * side);
   // the border runs half a pixel before the first one on the other side
-  return Float32Array.from(region, (_, i) => Math.max(0, far[at(i)] - 0.5));
+  sweep((i, p) => (result[i] = Math.max(0, far[p] - 0.5)));
+  return result;
 }
 
 /** The colours of a picture in CIELAB under D65: L, a, b of each pixel in turn. */
@@ -87,11 +90,11 @@ function labOf(picture, side) {
   const root = (t) => (t > 216 / 24389 ? Math.cbrt(t) : ((24389 / 27) * t + 16) / 116);
   const lab = new Float32Array(3 * side * side);
   for (let i = 0; i < side * side; i += 1) {
-    const [red, green, blue] = [0, 1, 2].map((channel) => linear[data[4 * i + channel]]);
+    const [red, green, blue] = [linear[data[4 * i]], linear[data[4 * i + 1]], linear[data[4 * i + 2]]];
     const x = root((0.4124 * red + 0.3576 * green + 0.1805 * blue) / 0.9505);
     const y = root(0.2126 * red + 0.7152 * green + 0.0722 * blue);
     const z = root((0.0193 * red + 0.1192 * green + 0.9505 * blue) / 1.089);
-    lab.set([116 * y - 16, 500 * (x - y), 200 * (y - z)], 3 * i);
+    [lab[3 * i], lab[3 * i + 1], lab[3 * i + 2]] = [116 * y - 16, 500 * (x - y), 200 * (y - z)];
   }
   labs.set(picture, lab);
   return lab;
