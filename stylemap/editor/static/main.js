@@ -3,7 +3,7 @@
 import { Cancelled, Refusal, Silence, request } from "./api.js";
 import { withSign } from "./busy.js";
 import { Chooser } from "./chooser.js";
-import { forServer, newEdit, useSchema } from "./edit.js";
+import { countKept, forServer, newEdit, useSchema } from "./edit.js";
 import { Editor } from "./editor.js";
 import { Exporting } from "./exporting.js";
 import { Fitting } from "./fitting.js";
@@ -127,7 +127,8 @@ async function recrop(slot, file, square) {
   say("The photo is cropped anew.");
   const kept = isAnythingPainted(edit) && "What you painted stays where it is on the photo.";
   const unfitted = edit.pictures.get(slot).source.fit && "The weights were fitted to the other square: fit them again.";
-  return [kept, unfitted, picture.remark].filter(Boolean).join(" ");
+  const hidden = countKept(edit) > 0 && "Changes that the page cannot show stay where they were in the square.";
+  return [kept, hidden, unfitted, picture.remark].filter(Boolean).join(" ");
 }
 
 for (const [button, slotOf] of [["original", () => "original"], ["reference", () => editor.view.active]]) {
