@@ -44,7 +44,8 @@ def compose(original: Original, after: np.ndarray, layout: Layout, labels: bool 
         alpha = None if original.alpha is None else original.alpha.copy()
     for text, left in (("Before", 0), ("After", second)) if labels else ():
         _write(text, left, colour, alpha, white, black, original.full)
-    return replace(original, colour=colour, alpha=alpha), colour
+    metadata = original.metadata.of_size(colour.shape[1::-1])
+    return replace(original, colour=colour, alpha=alpha, metadata=metadata), colour
 
 
 def _shade(original: Original, share: float) -> np.ndarray:

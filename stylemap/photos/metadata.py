@@ -62,6 +62,13 @@ class Metadata:
             self.exif[EXIF_IFD] = {**self.exif[EXIF_IFD], COLOUR_SPACE: 1}
         return replace(self, display=())
 
+    def of_size(self, size: tuple[int, int]) -> "Metadata":
+        """The metadata of an image of another width and height that is made of this one."""
+        if self.exif is not None and EXIF_IFD in self.exif:
+            kept = self.exif[EXIF_IFD]
+            self.exif[EXIF_IFD] = {**kept, **{t: v for t, v in zip((WIDTH, HEIGHT), size, strict=True) if t in kept}}
+        return replace(self, xmp=_xmp(self.xmp, size, []))
+
 
 def read(data: bytes | Path, stored: Channels, kind: Format) -> tuple[Metadata, list[str]]:
     """Read what a file says of its image, as it holds of the upright image in a file of another kind.

@@ -77,3 +77,17 @@ def test_labels_of_a_tiny_picture_are_cut():
     photo = originals.Original(np.zeros((6, 6, 3), np.uint8), None, PNG)
     _, colour = before_after.compose(photo, photo.colour.copy(), "beside", labels=True)
     assert colour.shape == (6, 14, 3)
+
+
+def test_metadata_has_the_size_of_both():
+    exif = Image.Exif()
+    exif[0x8769] = {0xA002: WIDTH, 0xA003: HEIGHT, 0x9003: "2026:11:29 04:00:00"}
+    stream = io.BytesIO()
+    Image.new("RGB", (WIDTH, HEIGHT)).save(stream, "JPEG", exif=exif)
+    photo = originals.read(stream.getvalue(), ".png")
+    made, colour = before_after.compose(photo, photo.colour.copy(), "beside")
+    stream = io.BytesIO()
+    made.write(stream, colour)
+    written = Image.open(stream).getexif().get_ifd(0x8769)
+    assert (written[0xA002], written[0xA003]) == (2 * WIDTH + 3, HEIGHT)
+    assert written[0x9003] == "2026:11:29 04:00:00"
