@@ -46,11 +46,12 @@ def train(parser: Parser) -> None:
 
 
 def predict(parser: Parser) -> None:
-    """Name the parts of photos. Writes NAME.png for each photo: a label map of the square that the model sees, for
-    --part-labels."""
+    """Name the parts of photos. Writes NAME.png for each photo: a label map of the square that the model sees. Other verbs take
+    it by --part-labels, with --mask-on face where the square is a face."""
     flags.add(parser, "--photos", required=True)
     flags.add_out_folder(parser, "the label maps")
     flags.add(parser, "--sheet", help="Also write the photos with their parts in colours side by side, 24 at most.")
+    flags.add_framing(parser)
     flags.add(parser, "--weights", "--device", "--precision")
     parser.set_defaults(run=run_predict)
 
@@ -133,7 +134,7 @@ def run_predict(arguments: argparse.Namespace) -> None:
     from PIL import Image
 
     from stylemap import images, segmentation, sheets
-    from stylemap.cli import loading
+    from stylemap.cli import framing, loading
     from stylemap.segmentation.colours import coloured, laid_over
 
     paths = inputs.pictures(arguments.photos)
@@ -142,15 +143,17 @@ def run_predict(arguments: argparse.Namespace) -> None:
     inputs.keep_inputs([arguments.out, *written, *filter(None, [arguments.sheet])], [*arguments.photos, *paths])
     model = loading.load_model(arguments)
     segmenter = segmentation.open_segmenter(arguments.weights, model)
+    squares = framing.Framing(arguments, model.config.resolution)
+    for _ in squares.each(paths):  # all of them are good before the first is written
+        pass
     arguments.out.mkdir(parents=True, exist_ok=True)
     shown = []
     for path, file in zip(paths, written, strict=True):
-        photo = loading.read_image(path, model)
-        labels = segmenter.labels(model, photo)[0]
+        photo = squares.open(path)
+        labels = segmenter.labels(model, loading.images_of([photo], model))[0]
         Image.fromarray(labels).save(file)
         if arguments.sheet and len(shown) < MOST_SHOWN:
-            pixels = images.to_uint8(photo)[0].cpu().numpy()
-            shown.append(np.stack([pixels, coloured(labels), laid_over(pixels, labels)]))
+            shown.append(np.stack([photo.pixels, coloured(labels), laid_over(photo.pixels, labels)]))
         print(file)
     if arguments.sheet:
         columns = torch.stack([images.from_arrays(row) for row in shown], 1)
