@@ -27,7 +27,7 @@ def resize(mask: Tensor, side: int, hard: bool) -> Tensor:
             edit reaches up to a cell beyond its border.
     """
     if hard:
-        return F.adaptive_max_pool2d((mask > 0.5).to(mask.dtype), side)
+        return F.max_pool2d((mask > 0.5).to(mask.dtype), mask.shape[-1] // side)
     return F.adaptive_avg_pool2d(mask, side)
 
 

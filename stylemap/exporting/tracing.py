@@ -56,12 +56,20 @@ def _translations() -> dict:
     op = library("onnxscript").opset18
 
     def group_norm(x, num_groups, weight=None, bias=None, eps=1e-5, cudnn_enabled=True):
-        """Without weight and bias. InstanceNormalization of each group, flattened."""
-        alike = num_groups == x.shape[1]
-        one, zero = (op.Constant(value_floats=[value] * num_groups) for value in (1.0, 0.0))
-        groups = x if alike else op.Reshape(x, op.Constant(value_ints=[0, num_groups, -1]))
-        y = op.InstanceNormalization(groups, one, zero, epsilon=eps)
-        return y if alike else op.Reshape(y, op.Constant(value_ints=[-1, *x.shape[1:]]))
+        """Without weight and bias. Sums go line by line: InstanceNormalization of a group adds up millions of numbers one by one
+        in onnxruntime, and loses digits."""
+
+        def mean(y):
+            for axis in (4, 3, 2):
+                y = op.ReduceMean(y, op.Constant(value_ints=[axis]))
+            return y
+
+        channels, height, width = x.shape[1:]
+        groups = op.Reshape(x, op.Constant(value_ints=[-1, num_groups, channels // num_groups, height, width]))
+        centred = op.Sub(groups, mean(groups))
+        variance = mean(op.Mul(centred, centred))
+        normed = op.Div(centred, op.Sqrt(op.Add(variance, op.Constant(value_float=eps))))
+        return op.Reshape(normed, op.Constant(value_ints=[-1, channels, height, width]))
 
     def addcmul(x, first, second, value=1.0):
         """With a value of 1."""
