@@ -3,6 +3,7 @@
 import functools
 import re
 import shlex
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 from stylemap.cli import verbs
 from stylemap.datasets import Avatars
 from stylemap.errors import InputError
+from tests.decoding.files import encoded
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted(
@@ -89,19 +91,27 @@ def test_flags_exist(page):
     assert named - known_flags() == set()
 
 
+def has_python(page: Path) -> bool:
+    return any(language == "python" for language, _ in FENCED.findall(page.read_text(encoding="utf-8")))
+
+
 @pytest.mark.parametrize(
-    "page", ["README.md", *(f"docs/{name}.md" for name in ("python", "local_editing", "directions", "motion"))]
+    "page",
+    # test_contributing.py runs the examples of CONTRIBUTING
+    [str(page.relative_to(ROOT)) for page in PAGES if has_python(page) and page.name != "CONTRIBUTING.md"],
 )
 def test_python_runs(page, tmp_path, monkeypatch):
     """The blocks of a page run one after the other, on drawn faces under the names that the pages use."""
     faces = Avatars(64, split="heldout")
-    for index, name in enumerate(("me", "you", "ada", "bob")):
+    for index, name in enumerate(("me", "you", "ada", "bob", "photo")):
         for ending in ("png", "jpg"):
             Image.fromarray(faces[index]).save(tmp_path / f"{name}.{ending}")
     for name, box in (("mouth", (24, 40, 40, 52)), ("eyes", (18, 26, 46, 36))):
         mask = Image.new("L", (64, 64))
         mask.paste(255, box)
         mask.save(tmp_path / f"{name}.png")
+    with zipfile.ZipFile(tmp_path / "celebahq256-labels.zip", "w") as archive:
+        archive.writestr("train/00007.png", encoded(faces.parts(0)))
     (tmp_path / "pretrained").symlink_to(ROOT / "pretrained")
     monkeypatch.chdir(tmp_path)
     generator = torch.Generator().manual_seed(0)
