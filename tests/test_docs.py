@@ -33,6 +33,7 @@ TORCHRUN = {
     "--rdzv-id",
     "--standalone",
 }
+RUN_ELSEWHERE = ("CONTRIBUTING.md", "export.md")  # by test_contributing.py and exporting/test_onnx_folder.py
 WORKED_EXAMPLES = {"--loss.absolute_error"}  # of CONTRIBUTING, which adds it
 FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 pages = pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
@@ -97,8 +98,7 @@ def has_python(page: Path) -> bool:
 
 @pytest.mark.parametrize(
     "page",
-    # test_contributing.py runs the examples of CONTRIBUTING
-    [str(page.relative_to(ROOT)) for page in PAGES if has_python(page) and page.name != "CONTRIBUTING.md"],
+    [str(page.relative_to(ROOT)) for page in PAGES if has_python(page) and page.name not in RUN_ELSEWHERE],
 )
 def test_python_runs(page, tmp_path, monkeypatch):
     """The blocks of a page run one after the other, on drawn faces under the names that the pages use."""

@@ -12,7 +12,7 @@ MADE = {file for file, _ in pictures.IMAGES.values()} | {"motion_path.webp", "lo
 EDITOR = {"editor_film.webp", "editor_wide.webp", "editor_dark.webp", "editor_phone.webp", "editor_save.webp"}
 
 
-@pytest.mark.parametrize("name", [*pictures.IMAGES, "film", "clip"])
+@pytest.mark.parametrize("name", [*pictures.IMAGES, "film", pytest.param("clip", marks=pytest.mark.slow)])
 def test_every_image_is_made(name, tmp_path, monkeypatch):
     monkeypatch.setattr("sys.argv", ["pictures", name, "--weights", "avatars32", "--out", str(tmp_path)])
     pictures.main()

@@ -127,6 +127,7 @@ def test_names(refused, stylemap):
         assert stylemap(words).code == 0
 
 
+@pytest.mark.slow
 def test_ablation(stylemap, recipe, tmp_path, monkeypatch):
     command = "benchmark ablation --config tiny.yaml --stylemap-sizes 2,4 --seeds 0 --samples 4 --pairs 1 --device cpu --out made"
     ran = stylemap(command)

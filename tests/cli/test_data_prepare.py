@@ -90,7 +90,14 @@ def test_source_that_is_none(refused, pictures, source):
 
 
 @pytest.mark.skipif(os.name != "posix", reason="sends signals")
-@pytest.mark.parametrize("kill", [signal.SIGKILL, signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    "kill",
+    [
+        signal.SIGKILL,
+        pytest.param(signal.SIGINT, marks=pytest.mark.slow),
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+    ],
+)
 def test_killed_with_workers_and_run_again(tmp_path, kill, stylemap):
     folder, out = tmp_path / "many", tmp_path / "x.zip"
     folder.mkdir()

@@ -63,11 +63,16 @@ export function radioGroup(group, choose) {
   };
 }
 
+const asked = new WeakMap(); // dialog -> the end of its last question
+
 /** Opens a dialog; the value of the button that closes it, or null where it is closed without one. */
 export function answerOf(dialog) {
+  asked.get(dialog)?.(null);
   return new Promise((resolve) => {
+    asked.set(dialog, resolve);
     dialog.returnValue = ""; // it would keep the answer before
-    dialog.onclose = () => resolve(dialog.returnValue || null);
+    // The event comes a moment after a dialog is closed, and it may be open again by then.
+    dialog.onclose = () => dialog.open || resolve(dialog.returnValue || null);
     dialog.showModal();
   });
 }

@@ -68,6 +68,12 @@ def test_the_choice_is_kept_and_the_square_is_enlarged(editor):
     assert shown.shape == (512, 512, 3)
 
 
+def test_a_dialog_that_is_closed_and_opened_at_once_is_answered(editor):
+    again = "() => { document.querySelector('#save-as').close(); document.querySelector('#save').click(); }"
+    editor.paint_hair().press("s").page.evaluate(again)
+    assert editor.save_as_asked()
+
+
 def test_copied_and_refused(open_editor, photo):
     editor = open_editor(viewport=PHONE, has_touch=True)
     page = editor.page

@@ -45,7 +45,8 @@ def test_before_and_after(editor):
     assert editor.page.input_value("#compare") == "100"
 
 
-PHONES = [(400, 800), (320, 568), (844, 390), (667, 375), (568, 320)]
+SLOW = pytest.mark.slow
+PHONES = [(320, 568), (667, 375), *(pytest.param(size, marks=SLOW) for size in ((400, 800), (844, 390), (568, 320)))]
 SMALL = """() => [...document.querySelectorAll("button, input, select, label.button, label.choice")].filter(element => {
     const { width, height } = element.getBoundingClientRect();
     const isSeen = element.checkVisibility({ visibilityProperty: true }) && !element.closest(".unseen");
