@@ -108,11 +108,11 @@ def opened(arguments: argparse.Namespace, default: "Sequence[str]") -> Opened:
     generators, weights = subjects.open_subjects(arguments.weights, device)
     side = next(iter(generators.values())).model.config.resolution
     unseen = heldout.open_unseen(arguments.weights, arguments.data, side, arguments.heldout)
+    labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
+    chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed, labels is not None, default)
     network, origin = subjects.load_perceptual(
         arguments.perceptual_network, arguments.weights, arguments.vgg, device, unseen.training, arguments.seed
     )
-    labels = datasets.open_part_labels(unseen.heldout, arguments.part_labels)
-    chosen, left_out = contenders.choose(arguments.methods, generators, arguments.seed, labels is not None, default)
     pictures = stream.first_images(Labelled(unseen.heldout, labels) if labels else unseen.heldout, arguments.count)
     originals, parts = pictures[..., :3].contiguous(), pictures[..., 3].contiguous() if labels else None
     data = {

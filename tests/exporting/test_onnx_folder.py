@@ -16,7 +16,7 @@ from stylemap import blend, checkpoint, from_uint8, images
 from stylemap.datasets import Avatars
 from stylemap.editing import masks
 from stylemap.errors import InputError
-from stylemap.exporting import GRAPHS, MANIFEST, STORED, export, graphs, onnx_folder, parity, stored, tracing
+from stylemap.exporting import MANIFEST, STORED, export, graphs, onnx_folder, parity, stored, tracing
 from stylemap.exporting.parity import BATCHES, TOLERANCE, Runner
 from tests import tiny
 
@@ -25,7 +25,7 @@ pytest.importorskip("onnxruntime")
 pytest.importorskip("onnxscript")
 
 CONFIG = replace(tiny.TINY, stylemap_size=8, rgb_skips=1)
-SHARED = GRAPHS[:-2]
+SHARED = ("encoder", "mapping", "resizer", "render", "edit")
 ONE_SIDE = replace(CONFIG, stylemap_size=16, rgb_skips=0)
 KINDS = {
     "instance": replace(ONE_SIDE, norm="instance"),
@@ -46,7 +46,7 @@ def weights(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def folder(weights, tmp_path_factory):
-    """Of all graphs in float32 but those of previews."""
+    """Of the graphs that an edit needs, in float32."""
     out = tmp_path_factory.mktemp("exported")
     export(weights, out, names=SHARED)
     return out
@@ -190,12 +190,12 @@ def _rounded(name, weight, precision):
 
 
 def test_a_wrong_graph_is_refused(weights, folder, tmp_path, monkeypatch):
-    monkeypatch.setattr(onnx_folder, "trace", lambda graph: onnx.load(folder / "blend.onnx"))
+    monkeypatch.setattr(onnx_folder, "trace", lambda graph: onnx.load(folder / "resizer.onnx"))
     monkeypatch.setattr(parity, "difference", lambda *_: 0.5)
-    with pytest.raises(InputError, match=r"blend differs from PyTorch by 5.0e-01, so nothing was written"):
-        export(weights, tmp_path / "out", names=("blend",))
+    with pytest.raises(InputError, match=r"resizer differs from PyTorch by 5.0e-01, so nothing was written"):
+        export(weights, tmp_path / "out", names=("resizer",))
     assert not (tmp_path / "out").exists()
-    assert export(weights, tmp_path / "out", names=("blend",), check=False)["graphs"]["blend"]["difference"] is None
+    assert export(weights, tmp_path / "out", names=("resizer",), check=False)["graphs"]["resizer"]["difference"] is None
 
 
 def test_other_architectures(tmp_path):
