@@ -125,6 +125,7 @@ def test_lasting_memory():
     assert expected(PLAIN).lasting == pytest.approx(16 * sum(size.values()) + 4 * size["model"], rel=1e-3)
 
 
+@pytest.mark.slow
 def test_less_at_once_takes_less_memory_and_no_less_arithmetic():
     halves = replace(PLAIN, batch_gpu=2)
     assert (Rehearsal(PLAIN).at_once, Rehearsal(halves).at_once) == (4, 2)

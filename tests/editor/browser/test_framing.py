@@ -142,6 +142,7 @@ def test_what_is_painted_stays_where_it_is_on_the_photo(editor, party, scene):
     assert (x.mean(), y.mean()) == pytest.approx((23.5, 13.9), abs=1)
 
 
+@pytest.mark.slow
 def mask_of(editor) -> np.ndarray:
     """The only mask of the edit that was drawn last."""
     (patch,) = json.loads(editor.renders[-1].request.post_data)["patches"]

@@ -169,6 +169,7 @@ def test_by_keyboard_alone(editor):
     assert editor.page.locator("#help").is_hidden()
 
 
+@pytest.mark.slow
 def reach(editor, selector: str) -> None:
     """By the Tab key."""
     for _ in range(80):

@@ -205,6 +205,7 @@ def test_undo_brings_a_removed_reference_back(editor):
     assert np.array_equal(editor.result(), before)
 
 
+@pytest.mark.slow
 def test_a_freed_slot_starts_afresh(editor):
     before = editor.result()
     editor.paint_hair().page.get_by_label("Remove reference 1").click(force=True)

@@ -30,6 +30,7 @@ STEPS = [
 ]
 
 
+@pytest.mark.slow
 def choose(editor, button: str, then: str) -> None:
     editor.click(button).click("#gallery button >> nth=2")
     editor.page.locator(then).wait_for()
