@@ -18,7 +18,7 @@ import psutil
 import torch
 
 import stylemap
-from stylemap import architectures, checkpoint, devices, parallel, precision, published, reading, resources
+from stylemap import architectures, checkpoint, devices, parallel, precision, provenance, published, reading, resources
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.comparison import machine
 from stylemap.datasets import Avatars
@@ -30,16 +30,13 @@ from stylemap.training import loop
 
 State = Literal["good", "missing", "bad"]  # "missing" may be missed: something is slower, or cannot be done
 NEEDED = ("torch", "torchvision", "numpy", "opencv-python", "pillow", "av", "safetensors", "lpips")
-OPTIONAL = {  # module -> (distribution, the extra that installs it, what it is for)
-    "starlette": ("starlette", "web", "the editor"),
-    "uvicorn": ("uvicorn", "web", "the editor"),
-    "simplejpeg": ("simplejpeg", "fast", "reading JPEGs faster"),
-    "pi_heif": ("pi-heif", "heic", "photos of iPhones"),
-    "torch_fidelity": ("torch-fidelity", "metrics", "FID, KID, precision and recall"),
-    "sklearn": ("scikit-learn", "attributes", "separability"),
-    "onnx": ("onnx", "onnx", "export"),
-    "onnxscript": ("onnxscript", "onnx", "export"),
-    "onnxruntime": ("onnxruntime", "onnx", "export"),
+PURPOSES = {  # of extras
+    "web": "the editor",
+    "fast": "reading JPEGs faster",
+    "heic": "photos of iPhones",
+    "metrics": "FID, KID, precision and recall",
+    "attributes": "separability",
+    "onnx": "export",
 }
 ALTERNATIVES = {"opencv-python": ("opencv-python-headless", "opencv-contrib-python", "opencv-contrib-python-headless")}
 LEAST_FREE = 2**30  # bytes on a disk: states of a small run and its images
@@ -82,11 +79,13 @@ def _libraries() -> Iterator[Finding]:
             yield Finding(part, name, found)
         else:
             yield Finding(part, name, "not installed", "bad", f"pip install {name}")
-    for module, (name, extra, purpose) in OPTIONAL.items():
+    for module, (name, extra) in provenance.LIBRARIES.items():
         if importlib.util.find_spec(module):
             yield Finding(part, name, _version(name) or "installed")
         else:
-            yield Finding(part, name, f"not installed; for {purpose}", "missing", f"pip install 'stylemap[{extra}]'")
+            yield Finding(
+                part, name, f"not installed; for {PURPOSES[extra]}", "missing", f"pip install 'stylemap[{extra}]'"
+            )
 
 
 def _devices() -> Iterator[Finding]:

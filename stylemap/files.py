@@ -165,6 +165,22 @@ def append(path: Path, text: str) -> None:
         raise InputError(f"cannot write {path}: {err.strerror}; free some space, then go on") from err
 
 
+def whole_lines(path: Path) -> list[bytes]:
+    """The lines of a file that `append` wrote; none if there is no file. Half a line, which a kill leaves, is cut off it.
+
+    Raises:
+        OSError: the file is there and cannot be read.
+        InputError: it cannot be written.
+    """
+    if not path.exists():
+        return []
+    data = path.read_bytes()
+    whole = data[: data.rfind(b"\n") + 1]
+    if len(whole) < len(data):
+        write_bytes(path, whole)
+    return whole.splitlines()
+
+
 def write_bytes(path: str | Path, data: bytes) -> None:
     """Atomically write ``data``."""
     with atomic(path) as temporary:

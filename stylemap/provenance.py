@@ -8,7 +8,11 @@ from types import ModuleType
 
 from stylemap.errors import InputError
 
-LIBRARIES = {  # module -> (distribution, the extra that installs it)
+LIBRARIES = {  # that may be missing: module -> (distribution, the extra that installs it)
+    "starlette": ("starlette", "web"),
+    "uvicorn": ("uvicorn", "web"),
+    "simplejpeg": ("simplejpeg", "fast"),
+    "pi_heif": ("pi-heif", "heic"),
     "torch_fidelity": ("torch-fidelity", "metrics"),
     "sklearn": ("scikit-learn", "attributes"),
     "onnx": ("onnx", "onnx"),

@@ -128,3 +128,16 @@ class TestOwnedFolder:
         with files.owned(tmp_path / "a" / "b"):
             pass
         assert names(tmp_path) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"),
+    [(b"", []), (b"one\ntwo\n", [b"one", b"two"]), (b"one\nha", [b"one"]), (b"ha", [])],
+)
+def test_half_a_line_is_cut_off(tmp_path, content, lines):
+    path = tmp_path / "lines"
+    assert files.whole_lines(path) == []
+    path.write_bytes(content)
+    assert files.whole_lines(path) == lines
+    files.append(path, "new\n")
+    assert files.whole_lines(path) == [*lines, b"new"]

@@ -12,7 +12,6 @@ from stylemap import files, provenance
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.preparing import Bar
-from stylemap.cli.replay import shipped_weights
 from stylemap.cli.values import CLIPS, OutputFile, real
 from stylemap.errors import InputError, Note
 
@@ -88,12 +87,7 @@ def video(parser: Parser) -> None:
         metavar="S",
         help="Steady the stylemaps over so many seconds (standard deviation). 0 takes each frame for itself.",
     )
-    flags.add(
-        parser,
-        "--weights",
-        default=None,
-        help="Weights that the project was made with. Default: the shipped weights of that name.",
-    )
+    flags.add_weights_of_project(parser)
     flags.add(parser, "--device", "--precision")
     parser.set_defaults(run=run)
 
@@ -101,6 +95,7 @@ def video(parser: Parser) -> None:
 @without_gradients
 def run(arguments: argparse.Namespace) -> None:
     from stylemap import checkpoint, devices, project
+    from stylemap.cli import loading
     from stylemap.clips import Clip
     from stylemap.editing.carrying import Carrier
     from stylemap.editing.clip_edit import ClipEdit
@@ -119,7 +114,7 @@ def run(arguments: argparse.Namespace) -> None:
     if loaded.fit is not None:
         text = "is fitted to its own photo; the video takes the edit, and the weights as they were"
         warnings.warn(f"{arguments.project} {text}", Note, stacklevel=2)
-    weights = arguments.weights or shipped_weights(loaded.weights)
+    weights = loading.weights_of_project(arguments, loaded.weights)
     model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
     carrier = Carrier(model, project.Replay(model, loaded).of, arguments.paste_back, arguments.smooth_maps)
     side = model.config.resolution

@@ -196,6 +196,11 @@ def add(parser: Parser | Group, *names: str, **changes) -> None:
         parser.add_argument(name, **SHARED[name] | changes)
 
 
+def add_weights_of_project(parser: Parser) -> None:
+    text = "Weights that the project was made with. Default: the shipped weights of that name."
+    add(parser, "--weights", default=None, help=text)
+
+
 def add_out_image(parser: Parser) -> None:
     parser.add_argument("--out", type=OutputFile(*PICTURES), required=True, metavar="IMAGE", help="Image to write.")
 

@@ -17,6 +17,7 @@ from stylemap.config import Precision
 from stylemap.errors import InputError, Note
 from stylemap.photos import mask_files
 from stylemap.photos.photo import Photo
+from stylemap.resources import PRETRAINED
 
 BATCH = 16  # images per pass; bounds the memory however many files are given
 
@@ -24,6 +25,20 @@ BATCH = 16  # images per pass; bounds the memory however many files are given
 def load_model(arguments: argparse.Namespace) -> StylemapModel:
     """Of stylemaps, which editing takes."""
     return checkpoint.load(arguments.weights, devices.pick(arguments.device), precision_of(arguments))
+
+
+def weights_of_project(arguments: argparse.Namespace, name: str) -> str | Path:
+    """``--weights``, else those that come with the program under the name that a project file gives; it is never a path.
+
+    Raises:
+        InputError: there are none.
+    """
+    if arguments.weights:
+        return arguments.weights
+    for path in PRETRAINED.glob("*.safetensors"):
+        if path.stem == name:
+            return path
+    raise InputError(f"the project was made with weights called {name!r}; give them with --weights")
 
 
 def load_exact(arguments: argparse.Namespace) -> StylemapModel:

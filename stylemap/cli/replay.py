@@ -8,7 +8,6 @@ from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import PICTURES
 from stylemap.errors import InputError
-from stylemap.resources import PRETRAINED
 
 
 def replay(parser: Parser) -> None:
@@ -19,12 +18,7 @@ def replay(parser: Parser) -> None:
         "--out", type=Path, required=True, metavar="PATH", help="Image to write, or a folder to write NAME.png into."
     )
     flags.add_alignment(parser, "Each of --photos is a photo", "", painted=False)
-    flags.add(
-        parser,
-        "--weights",
-        default=None,
-        help="Weights that the project was made with. Default: the shipped weights of that name.",
-    )
+    flags.add_weights_of_project(parser)
     flags.add(parser, "--device", "--precision")
     parser.set_defaults(run=run)
 
@@ -32,7 +26,7 @@ def replay(parser: Parser) -> None:
 @without_gradients
 def run(arguments: argparse.Namespace) -> None:
     from stylemap import checkpoint, decoding, devices, project
-    from stylemap.cli import retouching
+    from stylemap.cli import loading, retouching
     from stylemap.editing.edit import ORIGINAL
 
     paths = inputs.pictures(arguments.photos or [])
@@ -48,7 +42,7 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = project.read(arguments.project)
     if not paths and ORIGINAL not in loaded.photos:
         raise InputError(f"{arguments.project} holds no original; give one with --photos")
-    weights = arguments.weights or shipped_weights(loaded.weights)
+    weights = loading.weights_of_project(arguments, loaded.weights)
     precision = "float32" if loaded.fit and not paths else arguments.precision
     model = checkpoint.load(weights, devices.pick(arguments.device), precision)
     repeat = project.Replay(model, loaded)
@@ -80,15 +74,3 @@ def targets_of(out: Path, paths: list[Path]) -> list[Path]:
     if len(paths) > 1:
         raise InputError(f"--out {out} is one image, but there are {len(paths)} photos; name a folder")
     return [out]
-
-
-def shipped_weights(name: str) -> Path:
-    """The weights that come with the program under the name that a project file gives; the name is never a path.
-
-    Raises:
-        InputError: there are none.
-    """
-    for path in PRETRAINED.glob("*.safetensors"):
-        if path.stem == name:
-            return path
-    raise InputError(f"the project was made with weights called {name!r}; give them with --weights")

@@ -158,14 +158,8 @@ def _line(seen: Seen) -> str:
 
 
 def _read(path: Path) -> Iterator[Seen]:
-    """What an earlier run saw. The last line may be half of one."""
-    if not path.exists():
-        return
-    data = path.read_bytes()
-    whole = data[: data.rfind(b"\n") + 1]
-    if len(whole) < len(data):
-        files.write_bytes(path, whole)
-    for line in whole.splitlines():
+    """What an earlier run saw."""
+    for line in files.whole_lines(path):
         record = reading.parse_json(line, path)
         faces = tuple(np.array(face, np.float64) for face in record["faces"])
         yield Seen(record["pts"], Sighting(record["time"], record["change"], faces))

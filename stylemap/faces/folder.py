@@ -115,19 +115,13 @@ class Aligner:
         return done
 
     def records(self) -> Iterator[Record]:
-        """What earlier runs have done; half a line, which a kill leaves, is cut off.
+        """What earlier runs have done.
 
         Raises:
             InputError: it was done with other settings, or the file is no record.
         """
         path = self.out / RECORDS
-        if not path.exists():
-            return
-        data = path.read_bytes()
-        whole = data[: data.rfind(b"\n") + 1]
-        if len(whole) < len(data):
-            files.write_bytes(path, whole)
-        for number, line in enumerate(whole.splitlines(), 1):
+        for number, line in enumerate(files.whole_lines(path), 1):
             try:
                 record = reading.parse_json(line, path)
                 settings = record["resolution"], record["largest"]
