@@ -61,12 +61,12 @@ class Cropping:
         self.page.mouse.up()
         return self
 
-    def apply(self) -> list[float]:
-        """Its x, y, side and degrees."""
+    def apply(self, key: str | None = None) -> list[float]:
+        """Its x, y, side and degrees, applied by the button or by a key."""
         with self.page.expect_response(
             lambda answer: "/pictures/" in answer.url and answer.request.method == "PUT"
         ) as put:
-            self.page.click("#framing button[value=apply]")
+            self.page.keyboard.press(key) if key else self.page.click("#framing button[value=apply]")
         self.editor.settle()
         return put.value.json()["crop"]
 
@@ -94,8 +94,7 @@ def test_the_keyboard_and_the_buttons(editor, party):
     view = Cropping(editor)
     for key in ["ArrowLeft"] * 3 + ["Shift+ArrowDown", "-", "."] + ["Shift+>", "Shift+<", "."]:
         editor.press(key)
-    editor.page.keyboard.press("Enter")
-    editor.settle()
+    view.apply("Enter")
     view = Cropping(editor)
     assert view.page.locator("#framing-turn + output").inner_text() == "2.0°"
     editor.press("Shift+ArrowUp").click("#framing-reset").click("#framing .close >> nth=1")
