@@ -188,8 +188,7 @@ def fixed_square(arguments: argparse.Namespace, clip: "Clip", side: int) -> "Ali
     inputs.only_with("--frame face", arguments, "landmarks", "detector")
     if not arguments.crop:
         return faces.Alignment.central(height, width, side)
-    left, top, length, degrees = arguments.crop
-    square = faces.Alignment.crop(left + length / 2, top + length / 2, length, degrees, side)
+    square = faces.Alignment.crop(*arguments.crop, side)
     faces.crop(next(clip.frames()).pixels(), square)  # refuses what does not fit
     return square
 

@@ -33,8 +33,7 @@ class Framing:
             inputs.only_with("--frame face", arguments, "landmarks", "detector")
         self.crop = None
         if arguments.crop:
-            left, top, length, degrees = arguments.crop
-            self.crop = faces.Alignment.crop(left + length / 2, top + length / 2, length, degrees, side)
+            self.crop = faces.Alignment.crop(*arguments.crop, side)
         self.finder = None if self.crop or self.frame == "centre" else self._find_finder(arguments)
         self._opened: dict[str, Photo] = {}
 

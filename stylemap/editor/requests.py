@@ -109,7 +109,7 @@ def read(kind: type[T], body: bytes, side: int = 0, directions: Mapping[str, Dir
 
 
 def frame(query: Mapping[str, str], side: int) -> Frame | Alignment:
-    """Which square of an upload a request asks for: ``?frame=auto``, or ``?crop=X,Y,SIDE,DEGREES`` in pixels of the photo.
+    """Which square of an upload a request asks for: ``?frame=auto``, or ``?crop=LEFT,TOP,SIDE,DEGREES`` as in ``--crop``.
 
     Args:
         side: R.

@@ -88,20 +88,23 @@ class Alignment:
         return cls(((width - edge) // 2 - 0.5, (height - edge) // 2 - 0.5), (float(edge), 0.0), side)
 
     @classmethod
-    def crop(cls, x: float, y: float, length: float, degrees: float, side: int) -> "Alignment":
-        """Of a square of ``length`` pixels around (x, y), turned clockwise.
+    def crop(cls, left: float, top: float, length: float, degrees: float, side: int) -> "Alignment":
+        """Of a square of ``length`` pixels with its corner at (left, top), turned clockwise about its middle after that.
 
-        Here alone (0, 0) is the photo's upper left corner.
+        The command line, requests and the page all write a square as these four numbers. Here alone (0, 0) is the photo's
+        upper left corner.
         """
+        x, y = left + length / 2, top + length / 2
         right, down = (length * f(math.radians(degrees)) for f in (math.cos, math.sin))
         return cls((x - (right - down) / 2 - 0.5, y - (right + down) / 2 - 0.5), (right, down), side)
 
     @property
     def as_crop(self) -> tuple[float, float, float, float]:
-        """x, y, length and degrees, the inverse of `crop`."""
+        """left, top, length and degrees, the inverse of `crop`."""
         (x, y), (right, down) = self.corner, self.edge
-        middle = x + 0.5 + (right - down) / 2, y + 0.5 + (right + down) / 2
-        return *middle, math.hypot(right, down), math.degrees(math.atan2(down, right))
+        length = math.hypot(right, down)
+        left, top = x + 0.5 + (right - down - length) / 2, y + 0.5 + (right + down - length) / 2
+        return left, top, length, math.degrees(math.atan2(down, right))
 
     def lies_as(self, other: "Alignment") -> bool:
         """Whether both are one square, up to a hundredth of a pixel of the aligned image."""

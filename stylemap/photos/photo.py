@@ -49,7 +49,7 @@ def from_pixels(pixels: np.ndarray, labels: np.ndarray | None = None) -> Photo:
 
 
 def read_crop(text: str) -> tuple[float, float, float, float]:
-    """Four numbers for a square, or three: it is not turned then.
+    """ "420,80,640,-15" -> (420, 80, 640, -15) for `faces.Alignment.crop`; without the fourth, the square is not turned.
 
     Raises:
         InputError: something else.
@@ -57,10 +57,10 @@ def read_crop(text: str) -> tuple[float, float, float, float]:
     numbers = text.split(",")
     if len(numbers) not in (3, 4) or not all(re.fullmatch(NUMBER, number) for number in numbers):
         raise InputError(
-            f"{shortened(text)!r} is not a square like 400,300,512 or 400,300,512,-15: place, side, degrees"
+            f"{shortened(text)!r} is not a square like 420,80,640 or 420,80,640,-15: left, top, side, degrees"
         )
-    x, y, length, degrees = (max(-FARTHEST, min(FARTHEST, float(number))) for number in [*numbers, "0"][:4])
-    return x, y, length, degrees
+    left, top, length, degrees = (max(-FARTHEST, min(FARTHEST, float(number))) for number in [*numbers, "0"][:4])
+    return left, top, length, degrees
 
 
 def open_photo(

@@ -13,7 +13,7 @@ from tests.cli.conftest import SIDE, pixels
 
 WEIGHTS = "--weights IN/w.safetensors"
 FACE = np.array([(0.385, 0.47), (0.615, 0.47), (0.5, 0.58), (0.42, 0.71), (0.58, 0.71)])
-SQUARE = (70.0, 45.0, 60.0, 15.0)
+SQUARE = (40.0, 15.0, 60.0, 15.0)
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,7 @@ def photos(tmp_path) -> dict[str, np.ndarray]:
 
 
 def seen(photo: np.ndarray, square=None) -> torch.Tensor:
-    """What the model sees of a photo: along a face, or in a square (x, y, length, degrees)."""
+    """What the model sees of a photo: along a face, or in a square (left, top, length, degrees)."""
     place = faces.Alignment.crop(*SQUARE, 100)
     points = np.c_[FACE * 100 - 0.5, np.ones(5)] @ place.to_photo.T
     at = faces.Alignment.crop(*square, SIDE) if square else faces.Alignment.of(faces.quad(points), SIDE)
@@ -58,7 +58,7 @@ def test_a_crop_is_of_one_photo(stylemap, refused, model, tmp_path, photos):
     line = f"generate reconstruct {WEIGHTS} --out out --enlarge 1 --crop 50,20,60,-30 --photos"
     assert "there are 2" in refused(line, "a.png b.png")
     assert stylemap(line, "a.png").code == 0
-    expected = images.to_uint8(model.synthesize(model.encode(seen(photos["a"], (80, 50, 60, -30)))))[0].numpy()
+    expected = images.to_uint8(model.synthesize(model.encode(seen(photos["a"], (50, 20, 60, -30)))))[0].numpy()
     assert np.abs(pixels(tmp_path / "out/a.png") - expected.astype(int)).max() <= 1
 
 

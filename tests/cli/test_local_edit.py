@@ -471,7 +471,7 @@ class TestAlign:
         Image.fromarray(painted).save(tmp_path / "m.png")
         line = self.BLEND.replace("--frame face --landmarks l.json", "--crop 100,60,110,20")
         assert stylemap(line, "--mask m.png").code == 0
-        alignment = faces.Alignment.crop(155, 115, 110, 20, SIDE)
+        alignment = faces.Alignment.crop(100, 60, 110, 20, SIDE)
         mask = torch.from_numpy(faces.align_mask(painted / 255, alignment)).float()[None, None]
         original = images.from_uint8(torch.from_numpy(faces.crop(photo, alignment))[None])
         reference = images.read(tmp_path / "bob.png", SIDE)

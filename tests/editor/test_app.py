@@ -223,7 +223,7 @@ def test_the_face_of_an_upload_is_found(page, refused):
     for query in ("?frame=face", "?align=1"):  # its earlier name
         assert page.put("original", png(photo()), query).json()["crop"] == about["crop"]
     about = page.put("original", png(photo(80, 100))).json()
-    assert (about["aligned"], about["faces"], about["crop"]) == (False, 0, [40, 50, 80, 0]), "the central square"
+    assert (about["aligned"], about["faces"], about["crop"]) == (False, 0, [0, 10, 80, 0]), "the central square"
     refused(page.put("original", png(photo(80, 100)), "?frame=face"), 422, "no face")
 
 
@@ -235,9 +235,9 @@ def test_a_square_that_is_chosen(page, slot):
     crop = found.json()["crop"]
     again = page.put(slot, png(photo()), f"?crop={','.join(map(repr, crop))}").json()
     assert again["crop"] == pytest.approx(crop) and page.ask("GET", f"/pictures/{slot}.png").content == seen
-    page.put(slot, png(photo()), "?crop=50,50,40,90")
+    page.put(slot, png(photo()), "?crop=30,30,40,90")
     turned = pixels(page.ask("GET", f"/pictures/{slot}.png").content)
-    page.put(slot, png(photo()), "?crop=50,50,40")
+    page.put(slot, png(photo()), "?crop=30,30,40")
     upright = pixels(page.ask("GET", f"/pictures/{slot}.png").content).astype(int)
     # Lanczos sums in another order
     assert np.abs(np.rot90(upright) - turned).max() <= 1
@@ -364,7 +364,7 @@ def test_save(ready):
 
 
 @pytest.mark.parametrize("how", ["feather", "poisson"])
-@pytest.mark.parametrize("query", ["?frame=centre", "?frame=face", "?crop=110,70,90,30"])
+@pytest.mark.parametrize("query", ["?frame=centre", "?frame=face", "?crop=65,25,90,30"])
 def test_save_in_the_photo(page, how, query):
     whole = photo(240, 160)
     page.put("original", png(whole), query)
@@ -386,7 +386,7 @@ def page_alignment(page, query):
     if query == "?frame=face":
         return Alignment.of(quad(POINTS), SIDE).to_photo
     if "crop" in query:
-        return Alignment.crop(110, 70, 90, 30, SIDE).to_photo
+        return Alignment.crop(65, 25, 90, 30, SIDE).to_photo
     return Alignment.central(160, 240, SIDE).to_photo
 
 
@@ -478,7 +478,7 @@ def test_a_picture_that_is_too_large_for_its_format_is_refused(page, refused):
 # ---- projects
 
 
-@pytest.mark.parametrize(("query", "aligned"), [("?frame=face", True), ("?crop=40,30,50,-20", False)])
+@pytest.mark.parametrize(("query", "aligned"), [("?frame=face", True), ("?crop=15,5,50,-20", False)])
 def test_project_comes_back(ready, client, query, aligned):
     ready.put("original", png(photo(100, 80)), query)
     edit = {

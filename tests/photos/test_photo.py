@@ -73,7 +73,7 @@ def test_squares_of_faces_stay_as_they_are(tmp_path, length, degrees, kept):
     Image.fromarray(pixels).save(tmp_path / "square.png")
     in_square = np.array([(0.385, 0.47), (0.615, 0.47), (0.5, 0.58), (0.42, 0.71), (0.58, 0.71)]) * 100 - 0.5
     corners = faces.Alignment.of(faces.quad(in_square), 100).from_photo
-    to_photo = faces.Alignment.crop(50, 50, length, degrees, 100).to_photo
+    to_photo = faces.Alignment.crop(50 - length / 2, 50 - length / 2, length, degrees, 100).to_photo
     points = np.c_[np.c_[in_square, np.ones(5)] @ corners.T, np.ones(5)] @ to_photo.T
     photo = open_framed(tmp_path / "square.png", SIDE, finder(points))
     assert photo.faces == 1 and photo.aligned is not kept and photo.is_central is kept
@@ -86,11 +86,11 @@ def test_squares_of_the_model_are_not_searched(tmp_path):
 
 def test_a_square_that_is_chosen(file):
     """As FFHQ's: what lies beyond the photo is mirrored, and inside nothing changes."""
-    inside = open_crop(file, faces.Alignment.crop(50, 40, 16, 0, 16))
+    inside = open_crop(file, faces.Alignment.crop(42, 32, 16, 0, 16))
     assert np.array_equal(inside.pixels, decoding.decode(file)[32:48, 42:58]) and not inside.is_central
-    whole = open_crop(file, faces.Alignment.crop(50, 40, 80, 0, SIDE))
+    whole = open_crop(file, faces.Alignment.crop(10, 0, 80, 0, SIDE))
     assert whole.is_central and np.array_equal(whole.pixels, open_square(file, SIDE).pixels)
-    beyond = open_crop(file, faces.Alignment.crop(50, 40, 160, 0, 160))
+    beyond = open_crop(file, faces.Alignment.crop(-30, -40, 160, 0, 160))
     assert np.array_equal(beyond.pixels[40:120, 30:130], decoding.decode(file))
 
 
@@ -100,7 +100,8 @@ def test_crops_are_similarities(square):
     assert alignment.as_crop == pytest.approx(square)
     (right, down), length = alignment.edge, np.hypot(*alignment.edge)
     assert length == pytest.approx(square[2]) and np.degrees(np.arctan2(down, right)) == pytest.approx(square[3])
-    assert alignment.quad.mean(0) + 0.5 == pytest.approx(square[:2])
+    left, top = alignment.quad.mean(0) + 0.5 - square[2] / 2  # turned about the middle
+    assert (left, top) == pytest.approx(square[:2])
 
 
 def test_crops_are_read():

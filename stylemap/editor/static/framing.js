@@ -1,6 +1,6 @@
 /**
- * The view in which a person chooses the square of a photo that the model sees: [x, y, length, degrees] in pixels of the photo, from
- * its upper left corner; it is turned clockwise, and may reach beyond the photo.
+ * The view in which a person chooses the square of a photo that the model sees: [left, top, length, degrees] in pixels of the photo, from
+ * its upper left corner. It is turned clockwise about its middle, and may reach beyond the photo.
  */
 
 import { answerOf, find } from "./widgets.js";
@@ -16,7 +16,9 @@ const CORNERS = [[-1, -1], [1, -1], [1, 1], [-1, 1]];
 const MOVES = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 /** From pixels of a picture of ``side`` to pixels of the photo whose square it is. */
-export function matrixOfCrop([x, y, length, degrees], side) {
+export function matrixOfCrop(square, side) {
+  const { x, y } = centreOf(square);
+  const [, , length, degrees] = square;
   return new DOMMatrix().translate(x, y).rotate(degrees).scale(length / side).translate(-side / 2, -side / 2);
 }
 
@@ -74,16 +76,16 @@ export class Framing {
   get #central() {
     const { width, height } = this;
     const length = Math.min(width, height);
-    return [Math.floor((width - length) / 2) + length / 2, Math.floor((height - length) / 2) + length / 2, length, 0];
+    return [Math.floor((width - length) / 2), Math.floor((height - length) / 2), length, 0];
   }
 
-  set([x, y, length, degrees]) {
+  set(square) {
     const inside = (value, least, most) => Math.min(most, Math.max(least, value));
     const { width, height } = this;
-    const turn = ((degrees + 180) % 360 + 360) % 360 - 180;
-    this.square = [
-      inside(x, 0, width), inside(y, 0, height), inside(length, LEAST, 2 * Math.max(width, height)), turn,
-    ];
+    const { x, y } = centreOf(square);
+    const length = inside(square[2], LEAST, 2 * Math.max(width, height));
+    const turn = ((square[3] + 180) % 360 + 360) % 360 - 180;
+    this.square = squareAround({ x: inside(x, 0, width), y: inside(y, 0, height) }, length, turn);
     find("#framing-turn").value = turn;
     find("#framing-turn + output").textContent = `${turn.toFixed(1)}°`;
     this.#redraw();
@@ -117,8 +119,7 @@ export class Framing {
     }, { passive: false });
     canvas.addEventListener("keydown", (event) => this.#key(event));
     find("#framing-turn").addEventListener("input", ({ target }) => {
-      const [x, y, length] = this.square;
-      this.set([x, y, length, Number(target.value)]);
+      this.set([...this.square.slice(0, 3), Number(target.value)]);
     });
     find("#framing-turn").addEventListener("change", () => this.#fit());
     find("#framing-reset").addEventListener("click", () => this.#settle(this.start));
@@ -152,34 +153,35 @@ export class Framing {
 
   /** What the hands that are down will do to the square as it is now. */
   #begin(event, how = this.#gripAt(event)) {
-    const [x, y, length, degrees] = this.square;
+    const [left, top, length, degrees] = this.square;
+    const middle = centreOf(this.square);
     const from = [...this.#hands.values()];
     if (from.length === 2) {
-      const [between, middle] = [difference(from[0], from[1]), middleOf(...from)];
+      const [between, held] = [difference(from[0], from[1]), middleOf(...from)];
       this.#grip = (to) => {
         const now = difference(to[0], to[1]);
         const scale = Math.hypot(now.x, now.y) / Math.max(1, Math.hypot(between.x, between.y));
         const turn = angleOf(now) - angleOf(between);
-        const centre = new DOMMatrix().rotate(turn).scale(scale).transformPoint(difference(middle, { x, y }));
+        const way = new DOMMatrix().rotate(turn).scale(scale).transformPoint(difference(held, middle));
         const goal = middleOf(...to);
-        return [goal.x + centre.x, goal.y + centre.y, length * scale, degrees + turn];
+        return squareAround({ x: goal.x + way.x, y: goal.y + way.y }, length * scale, degrees + turn);
       };
     } else if (how === "turn") {
-      const before = angleOf(difference({ x, y }, from[0]));
+      const before = angleOf(difference(middle, from[0]));
       this.#grip = ([to], isStepped) => {
-        const turned = degrees + angleOf(difference({ x, y }, to)) - before;
-        return [x, y, length, isStepped ? Math.round(turned / 15) * 15 : turned];
+        const turned = degrees + angleOf(difference(middle, to)) - before;
+        return [left, top, length, isStepped ? Math.round(turned / 15) * 15 : turned];
       };
     } else if (how === "move") {
-      this.#grip = ([to]) => [x + to.x - from[0].x, y + to.y - from[0].y, length, degrees];
+      this.#grip = ([to]) => [left + to.x - from[0].x, top + to.y - from[0].y, length, degrees];
     } else {
       // The opposite corner stays; the corner keeps its distance from the hand.
       const way = new DOMMatrix().rotate(degrees).transformPoint(new DOMPoint(how[0] / 2, how[1] / 2));
-      const fixed = { x: x - way.x * length, y: y - way.y * length };
+      const fixed = { x: middle.x - way.x * length, y: middle.y - way.y * length };
       this.#grip = ([to]) => {
         const along = (to.x - from[0].x) * way.x + (to.y - from[0].y) * way.y; // |way| is half a diagonal of the unit square
         const longer = Math.max(LEAST, length + along);
-        return [fixed.x + way.x * longer, fixed.y + way.y * longer, longer, degrees];
+        return squareAround({ x: fixed.x + way.x * longer, y: fixed.y + way.y * longer }, longer, degrees);
       };
     }
   }
@@ -193,13 +195,13 @@ export class Framing {
   }
 
   #key(event) {
-    const [x, y, length, degrees] = this.square;
+    const [left, top, length, degrees] = this.square;
     const times = event.shiftKey ? STEPS.more : 1;
     const turn = { ",": -1, "<": -STEPS.more, ".": 1, ">": STEPS.more }[event.key];
     if (MOVES[event.key]) {
       const step = STEPS.move * times * length;
-      this.#settle([x + MOVES[event.key][0] * step, y + MOVES[event.key][1] * step, length, degrees]);
-    } else if (turn) this.#settle([x, y, length, degrees + turn * STEPS.turn]);
+      this.#settle([left + MOVES[event.key][0] * step, top + MOVES[event.key][1] * step, length, degrees]);
+    } else if (turn) this.#settle([left, top, length, degrees + turn * STEPS.turn]);
     else if (["+", "=", "-", "_"].includes(event.key)) this.#scale("+=".includes(event.key) ? STEPS.grow : 1 / STEPS.grow);
     else if (event.key === "0") this.#settle(this.start);
     else if (event.key === "Enter") this.dialog.close("apply");
@@ -208,8 +210,8 @@ export class Framing {
   }
 
   #scale(by) {
-    const [x, y, length, degrees] = this.square;
-    this.#settle([x, y, length * by, degrees]);
+    const [, , length, degrees] = this.square;
+    this.#settle(squareAround(centreOf(this.square), length * by, degrees));
   }
 
   // ---- where things are
@@ -314,6 +316,8 @@ function contextOf(canvas) {
   return context;
 }
 
+const centreOf = ([left, top, length]) => ({ x: left + length / 2, y: top + length / 2 });
+const squareAround = ({ x, y }, length, degrees) => [x - length / 2, y - length / 2, length, degrees];
 const difference = (from, to) => new DOMPoint(to.x - from.x, to.y - from.y);
 const middleOf = (a, b) => ({ x: (a.x + b.x) / 2, y: (a.y + b.y) / 2 });
 const angleOf = ({ x, y }) => (Math.atan2(y, x) * 180) / Math.PI;
