@@ -2,7 +2,8 @@
 
 The measure is the mean squared error of the reconstruction G(E(x)), pixels in [-1, 1], over that of images like the training
 images that the weights did not see. `WELL` and `FACTOR` split it into three `WORDS`. `LOCAL` does it for places, with the squared
-error around each pixel. docs/local_editing.md has what the thresholds were measured on.
+error around each pixel. Weights that draw no image well would find their own large error usual, so `LEAST` is a floor for all.
+docs/local_editing.md has what the thresholds were measured on.
 """
 
 import math
@@ -23,13 +24,14 @@ from stylemap.datasets.avatars import MAX_SIDE, Avatars
 from stylemap.editing import motion
 from stylemap.errors import Note
 
-WORDS = ("well drawn", "roughly drawn", "not known to these weights")
+WORDS = ("well drawn", "roughly drawn", "not known to these weights", "these weights draw nothing well yet")
 WELL, FACTOR = 1.5, 2.5  # times the usual error: the first word up to here, the second up to here
+LEAST = 0.7  # of the variance of images: weights must explain as much to draw anything well; images of 8 x 8 pixels do
 LOCAL = 8.0  # times the usual error: a place is drawn badly from here on
 AROUND = 1 / 32  # of the side: sigma of the blur of squared errors
 MOST = 32  # images that are measured where the weights' file says nothing; their mean is right to a tenth
 PIXELS = 4 * 256**2  # of them together, for the time it takes
-NOTES = {"heldout_mse": "held-out images", "samples_mse": "its own samples"}  # in a weights file: what the error is of
+NOTES = {"heldout": "held-out images", "samples": "its own samples"}  # NAME_mse and NAME_explained in a weights file
 
 
 @dataclass(frozen=True, eq=False)
@@ -39,19 +41,38 @@ class Familiarity:
     weights: str  # their name
     usual: float  # mean squared error of reconstructions, pixels in [-1, 1]
     of: str  # which images that is of
+    explained: float = math.nan  # share of the variance of these images; NaN: not known, and taken for enough
+
+    @property
+    def draws_something(self) -> bool:
+        """Whether any image is drawn well."""
+        return not self.explained < LEAST
+
+    @property
+    def limits(self) -> tuple[float, float]:
+        """The largest mean squared errors of what is well drawn and roughly drawn.
+
+        Weights that draw nothing well may be fitted to an image. It is roughly drawn if that explains `LEAST` of the variance.
+        """
+        if self.draws_something:
+            return WELL * self.usual, FACTOR * self.usual
+        return 0.0, self.usual * (1 - LEAST) / (1 - self.explained)
 
     def knows(self, error: float) -> bool:
         """Whether a reconstruction with this mean squared error is of an image of that kind."""
-        return not error > FACTOR * self.usual  # NaN is not: diverged weights make it of every image
+        return not error > self.limits[1]  # NaN is not: diverged weights make it of every image
 
     def word(self, error: float) -> str:
         """One of `WORDS` for a reconstruction with this mean squared error."""
-        return next(
-            (word for word, most in zip(WORDS, (WELL, FACTOR), strict=False) if error <= most * self.usual), WORDS[2]
-        )
+        word = next((word for word, most in zip(WORDS, self.limits, strict=False) if error <= most), WORDS[2])
+        return word if self.draws_something or self.knows(error) else WORDS[3]
 
     def remark(self, name: str, error: float) -> str | None:
         """A line for the user if the weights cannot draw the image of that name well."""
+        if not self.draws_something:
+            share = f"{max(0.0, self.explained):.0%} of the variance of {self.of}"
+            line = f"{self.weights} draws nothing well yet: its reconstructions explain {share}, and a likeness needs {LEAST:.0%}"
+            return None if self.knows(error) else f"{line}; train longer, or take other weights"
         times = (
             f"the error of its reconstruction is {error / self.usual:.1f} times that of {self.of} "
             f"({error:.2g}, not {self.usual:.2g})"
@@ -70,7 +91,8 @@ class Familiarity:
             float32 [R, R]; from `LOCAL` on a place is drawn badly.
         """
         square = ((image.astype(np.float32) - reconstruction) / 127.5) ** 2
-        return cv2.GaussianBlur(square.mean(2), (0, 0), AROUND * len(image)) / self.usual
+        of_a_place = self.usual if self.draws_something else self.limits[1] / LOCAL
+        return cv2.GaussianBlur(square.mean(2), (0, 0), AROUND * len(image)) / of_a_place
 
 
 def measure(weights: str | Path, model: Model) -> Familiarity | None:
@@ -83,20 +105,21 @@ def measure(weights: str | Path, model: Model) -> Familiarity | None:
         return None
     info = checkpoint.read_info(weights)
     for note, of in NOTES.items():
-        if isinstance(noted := info.get(note), float) and 0 < noted < math.inf:
-            return Familiarity(name_of(weights), noted, of)
+        noted, explained = info.get(f"{note}_mse"), info.get(f"{note}_explained")
+        if isinstance(noted, float) and 0 < noted < math.inf:
+            return Familiarity(name_of(weights), noted, of, explained if isinstance(explained, float) else math.nan)
     side, seen = model.config.resolution, checkpoint.seen_by(weights)
     if seen and seen[0].data == unseen.AVATARS and side <= MAX_SIDE:
         count = _count(side)
         drawn = Avatars(side, count, "heldout")
-        return Familiarity(
-            name_of(weights), _usual(model, images.from_arrays(map(drawn.__getitem__, range(count)))), "drawn faces"
-        )
-    return Familiarity(name_of(weights), usual_of_samples(model), NOTES["samples_mse"])
+        usual, explained = _usual(model, images.from_arrays(map(drawn.__getitem__, range(count))))
+        return Familiarity(name_of(weights), usual, "drawn faces", explained)
+    usual, explained = usual_of_samples(model)
+    return Familiarity(name_of(weights), usual, NOTES["samples"], explained)
 
 
-def usual_of_samples(model: Model) -> float:
-    """The mean squared error of reconstructions of the model's own samples."""
+def usual_of_samples(model: Model) -> tuple[float, float]:
+    """The mean squared error of reconstructions of the model's own samples, and the share of their variance that they explain."""
     return _usual(model, torch.cat([sample(model, seed) for seed in range(_count(model.config.resolution))]))
 
 
@@ -104,8 +127,10 @@ def _count(side: int) -> int:
     return max(4, min(MOST, PIXELS // side**2))
 
 
-def _usual(model: Model, known: Tensor) -> float:
-    return max(sum(errors(model, known)) / len(known), torch.finfo(torch.float32).eps)
+def _usual(model: Model, known: Tensor) -> tuple[float, float]:
+    least = torch.finfo(torch.float32).eps
+    usual = max(sum(errors(model, known)) / len(known), least)
+    return usual, 1 - usual / max(known.var(dim=0).mean().item(), least)
 
 
 @torch.no_grad()
@@ -132,6 +157,8 @@ def name_of(weights: str | Path) -> str:
 
 def tell(known: Familiarity | None, paths: Sequence[str | Path], errors: Sequence[float]) -> None:
     """A `Note` for each image that the weights do not draw well, by the errors of their reconstructions."""
-    for path, error in dict(zip(map(str, paths), errors, strict=True)).items():
-        if known and (line := known.remark(path, error)):
+    errors_of = dict(zip(map(str, paths), errors, strict=True))
+    lines = (known and known.remark(path, error) for path, error in errors_of.items())
+    for line in dict.fromkeys(lines):  # that of weights which draw nothing is the same for all
+        if line:
             warnings.warn(line, Note, stacklevel=2)

@@ -12,7 +12,8 @@ from stylemap.architectures.vector.model import VectorModel
 from stylemap.datasets.avatars import Avatars
 from stylemap.editing.edit import ORIGINAL, Edit
 from stylemap.editor.studio import Studio
-from stylemap.familiarity import FACTOR, LOCAL, WELL, WORDS, Familiarity
+from stylemap.errors import Note
+from stylemap.familiarity import FACTOR, LEAST, LOCAL, WELL, WORDS, Familiarity
 from stylemap.photos.photo import from_pixels
 from tests import tiny
 from tests.tiny import SMALL
@@ -73,6 +74,33 @@ def test_where_the_line_is():
     )
 
 
+def test_there_is_a_floor():
+    """What weights explain of the variance of images, 0.25 here, must not be less. An image that they were fitted to is rough."""
+    at_floor = (1 - LEAST) * 0.25
+    known = Familiarity("w", 0.5, "samples", explained=1 - 0.5 / 0.25)
+    assert [known.word(error) for error in (0.99 * at_floor, 1.01 * at_floor, 0.5)] == [WORDS[1], WORDS[3], WORDS[3]]
+    assert known.knows(0.99 * at_floor) and not known.knows(1.01 * at_floor)
+    assert known.remark("a.jpg", 0.99 * at_floor) is None
+    assert "w draws nothing well yet: its reconstructions explain 0% of the variance" in known.remark("a.jpg", 0.5)
+    image = np.full((64, 64, 3), 100, np.uint8)
+    local = known.local(image, image + np.uint8(round(127.5 * (1.1 * at_floor) ** 0.5)))
+    assert (local > LOCAL).all(), "no place is drawn well"
+    for explained in (LEAST, float("nan")):
+        assert Familiarity("w", 0.01, "samples", explained).word(0.01) == WORDS[0]
+
+
+@pytest.mark.parametrize("info", [{}, {"data": "avatars"}], ids=["samples", "faces"])
+def test_untrained_weights_do_not_praise_themselves(save, info):
+    path, model = save(info)
+    known = familiarity.measure(path, model)
+    faces = images.from_arrays([Avatars(32, split="heldout")[i] for i in range(8)])
+    errors = familiarity.errors(model, faces)
+    assert {known.word(error) for error in errors} == {WORDS[3]}
+    with pytest.warns(Note, match="my draws nothing well yet") as told:
+        familiarity.tell(known, range(8), errors)
+    assert len(told) == 1, "once for all images"
+
+
 def test_local_errors_are_those_around_each_place():
     """Their mean is the error over the usual one: a blur moves squares and loses none, but for a few near the frame."""
     rng = np.random.default_rng(0)
@@ -118,12 +146,12 @@ def save(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("note", "of"), [("heldout_mse", "held-out images"), ("samples_mse", "its own samples")], ids=["training", "import"]
+    ("note", "of"), [("heldout", "held-out images"), ("samples", "its own samples")], ids=["training", "import"]
 )
 def test_what_a_file_notes_is_taken(save, note, of):
-    path, model = save({"data": "photos", note: 0.25})
+    path, model = save({"data": "photos", f"{note}_mse": 0.25, f"{note}_explained": 0.5})
     known = familiarity.measure(path, model)
-    assert (known.weights, known.usual, known.of) == ("my", 0.25, of)
+    assert (known.weights, known.usual, known.of, known.explained) == ("my", 0.25, of, 0.5)
 
 
 @pytest.mark.parametrize("name", [*SHIPPED, "avatars64", "avatars128"])

@@ -51,7 +51,8 @@ def run(arguments: argparse.Namespace) -> None:
         discriminator = checkpoint.find_discriminator(path)
     elif arguments.published:
         model, discriminator = published.load(path)
-        info["samples_mse"] = familiarity.usual_of_samples(model)  # once, here: every edit would measure it again
+        # once, here: every edit would measure it again
+        info["samples_mse"], info["samples_explained"] = familiarity.usual_of_samples(model)
     else:
         with warnings.catch_warnings(record=True) as differences:
             warnings.simplefilter("always", UserWarning)

@@ -108,7 +108,9 @@ def run(arguments: argparse.Namespace) -> int:
     trained_on = unseen.Seen.of(split.data, len(split.heldout), split.training, split.heldout)
     seen = dict.fromkeys((trained_on, *checkpoint.seen_by(file)))
     note = {"style": arguments.style, **about, "images": trainer.seen}
-    info = {"heldout_mse": score(model, pictures).mse, "encoder": note, **unseen.to_header(tuple(seen))}
+    scores = score(model, pictures)
+    measured = {"heldout_mse": scores.mse, "heldout_explained": scores.explained}
+    info = {**measured, "encoder": note, **unseen.to_header(tuple(seen))}
     checkpoint.save(arguments.out, model, checkpoint.find_discriminator(file), checkpoint.read_info(file) | info)
     state.unlink()
     print(f"{arguments.out}  ({trainer.seen} images, held-out mse {info['heldout_mse']:.4f})")

@@ -141,12 +141,13 @@ class Records:
 
     def _write(self, seen: int, totals: state.Totals) -> None:
         """The state and the averaged weights, each atomically. The oldest of both are removed, but not the best."""
-        scores = {r["images"]: r["heldout_mse"] for r in self.monitor.records if r.get("heldout_mse") is not None}
+        measured = [r for r in self.monitor.records if r.get("heldout_mse") is not None]
+        scores = {r["images"]: r["heldout_mse"] for r in measured}
         state.save(self.run, seen, self.config, self.trainee, totals)
         newest = self.run / f"weights-{seen:010d}.safetensors"
         info = {"images": seen, "seed": self.config.seed, **unseen.to_header(self.trainee.seen)}
-        if seen in scores:
-            info["heldout_mse"] = scores[seen]  # `familiarity` compares photos with it
+        if measured:  # the newest; `familiarity` compares photos with it
+            info |= {name: measured[-1].get(name) for name in ("heldout_mse", "heldout_explained")}
         of_use = Cycle.knows_images(self.config, self.trainee.optimizers)
         discriminator = self.trainee.networks.discriminator if of_use else None  # random weights are not
         checkpoint.save(newest, self.trainee.average, discriminator, info)

@@ -367,6 +367,9 @@ def test_training_learns(tmp_path):
 def test_log_forgets_what_the_state_does_not_know(config, tmp_path):
     run = tmp_path / "run"
     loop.train(config, run, stop=stop_after(5))  # at 20 images
+    noted, tick = checkpoint.read_info(run), read_log(run / "log.jsonl")[-1]
+    assert (noted["images"], tick["images"]) == (20, 16)
+    assert all(noted[name] == tick[name] for name in ("heldout_mse", "heldout_explained")), "of the last tick"
     with open(run / "log.jsonl", "a") as f:  # a killed run got further than its last state
         f.write(json.dumps({"images": 36, "heldout_mse": 1.0}) + "\n" + '{"images": 40, "hel')
     loop.train(config, run, resume=True)

@@ -290,7 +290,9 @@ class TestCommand:
             assert all(torch.equal(expected[name], actual[name]) for name in expected)
         assert written[0].config == loaded[0].config
         info = checkpoint.read_info(out)
-        assert info.keys() == {"imported_from", "samples_mse"} and info["imported_from"] == "good.pt"
+        assert (
+            info.keys() == {"imported_from", "samples_mse", "samples_explained"} and info["imported_from"] == "good.pt"
+        )
         out.unlink()  # 200 MB, and pytest keeps the folders of three runs
 
     @pytest.mark.parametrize(
