@@ -1,6 +1,6 @@
 """How much an edit flickers that is carried through a film, by what is smoothed over time, on drawn faces whose truth is known.
 
-    python -m benchmarks.flicker --detector face_detection_yunet_2026may.onnx [--faces 5 9] [--frames 75] [--json FILE]
+    python -m benchmarks.flicker --detector face_detection_yunet_2026may.onnx [--faces 5 9] [--fit 0 200] [--json FILE]
 
 A drawn face moves, turns, comes nearer and changes its expression; the camera adds noise. Frames after the edit are cut out along
 the true squares, so that the face stands still, and compared within the region of the edit:
@@ -8,6 +8,10 @@ the true squares, so that the face stands still, and compared within the region 
 - flicker: mean squared difference of a pixel to the mean of its neighbours in time, times 2/3, less that of the film without
   edit and noise, in squared levels of 255. Noise that is new in every frame has its variance as flicker; steady change has none;
 - error: mean squared difference to the same edit of the film without noise, each frame for itself along its true square.
+
+With --fit, the weights are first fitted to some frames, as by `local-edit video --fit`, and there is a third number:
+
+- reconstruction: mean squared error of the reconstructions of frames that the fit did not see, times 10,000, pixels in [-1, 1].
 
 Without --detector, the points are the true ones with noise of --jitter pixels. A detector has a bias too, which counts as error.
 """
@@ -28,7 +32,7 @@ from torch import Tensor
 from benchmarks import scenes
 from benchmarks.machine import machine
 from benchmarks.scenes import Scene
-from stylemap import checkpoint, faces, files, images
+from stylemap import checkpoint, faces, familiarity, files, images
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.clips import Clip, Frame, reading
 from stylemap.datasets import Avatars
@@ -39,8 +43,10 @@ from stylemap.editing.carrying import Carrier
 from stylemap.editing.edit import Push
 from stylemap.faces import YuNet, tracking
 from stylemap.faces.tracking import Place, Sighting
+from stylemap.inversion import fitting
 
 FPS = 25
+FITTED = 8  # frames of a fit, as in the verb
 SIZE = 480, 640
 SIGMAS = ["0,0", "0.15,0", "0,0.04", "0.15,0.04"]  # seconds, of faces and of maps
 PAIRS = {5: 3, 9: 12, 33: 14}  # held-out faces: the one of a film, and the one that parts come from
@@ -124,6 +130,21 @@ def ideal(model: StylemapModel, apply, film: Film) -> tuple[np.ndarray, np.ndarr
     return crops, (np.abs(crops - still).max(3) > 12).mean(0) > 0.5
 
 
+def fitted(model: StylemapModel, film: Film, steps: int, sigma: float) -> tuple[StylemapModel, dict]:
+    """The model fitted to some frames of a film, and what that does to the others."""
+    places = tracking.track(film.sightings, model.config.resolution, sigma)
+    seen = [faces.along(f.pixels(), place.alignment) for f, place in zip(film.frames, places, strict=True)]
+    chosen = {(2 * i + 1) * len(seen) // (2 * FITTED) for i in range(FITTED)}
+    start = time.process_time()
+    if steps:
+        frames = images.from_arrays([seen[i] for i in sorted(chosen)])
+        model = fitting.fit_frames(model, frames, steps).model(model)
+    seconds = time.process_time() - start
+    others = images.from_arrays([picture for i, picture in enumerate(seen) if i not in chosen])
+    error = float(np.mean(familiarity.errors(model, others)))
+    return model, {"fit": steps, "seconds_of_fit": seconds, "reconstruction": error}
+
+
 @torch.inference_mode()
 def measure(
     model: StylemapModel, weights: str, number: int, film: Film, kind: str, sigmas: list[str]
@@ -150,16 +171,22 @@ def measure(
 def table(rows: list[dict]) -> Iterator[str]:
     """Markdown: means over the faces."""
     names = list(dict.fromkeys(row["edit"] for row in rows))
-    yield "| smoothed | " + " | ".join(f"{name}: flicker | error" for name in names) + " | frames/s |"
-    yield "|---|" + "---:|" * (2 * len(names) + 1)
-    for sigmas in dict.fromkeys((row["sigma_face"], row["sigma_maps"]) for row in rows):
-        mine = [row for row in rows if (row["sigma_face"], row["sigma_maps"]) == sigmas]
+    yield (
+        "| smoothed | fit | reconstruction | "
+        + " | ".join(f"{name}: flicker | error" for name in names)
+        + " | frames/s |"
+    )
+    yield "|---|" + "---:|" * (2 * len(names) + 3)
+    for of in dict.fromkeys((row["sigma_face"], row["sigma_maps"], row["fit"]) for row in rows):
+        mine = [row for row in rows if (row["sigma_face"], row["sigma_maps"], row["fit"]) == of]
         cells = []
         for name in names:
             some = [row for row in mine if row["edit"] == name]
             cells += [f"{np.mean([row[key] for row in some]):.1f}" for key in ("flicker", "error")]
         cells.append(f"{np.median([row['frames_per_second'] for row in mine]):.1f}")
-        yield f"| face {sigmas[0]:g} s, maps {sigmas[1]:g} s | {' | '.join(cells)} |"
+        error, seconds = (np.mean([row[key] for row in mine]) for key in ("reconstruction", "seconds_of_fit"))
+        fit = f"{of[2]} steps, {seconds:.1f} s" if of[2] else "none"
+        yield f"| face {of[0]:g} s, maps {of[1]:g} s | {fit} | {1e4 * error:.1f} | {' | '.join(cells)} |"
 
 
 def main() -> None:
@@ -172,6 +199,9 @@ def main() -> None:
     parser.add_argument("--edits", nargs="+", default=EDITS, metavar="EDIT", help=", ".join(EDITS))
     parser.add_argument("--frames", type=int, default=75)
     parser.add_argument("--sigmas", nargs="+", default=SIGMAS, metavar="FACE,MAPS", help="seconds; 0 smooths nothing")
+    parser.add_argument(
+        "--fit", type=int, nargs="+", default=[0], metavar="N", help="steps; 0 = the weights as they are"
+    )
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
@@ -186,8 +216,11 @@ def main() -> None:
     rows = []
     for number in arguments.faces:
         film = shoot(number, arguments.frames, model.config.resolution, arguments.noise, find)
-        for kind in arguments.edits:
-            rows += measure(model, arguments.weights, number, film, kind, arguments.sigmas)
+        for steps in arguments.fit:
+            drawing, about = fitted(model, film, steps, float(arguments.sigmas[0].split(",")[0]))
+            for kind in arguments.edits:
+                found = measure(drawing, arguments.weights, number, film, kind, arguments.sigmas)
+                rows += [row | about for row in found]
     report = {"machine": machine(), "rows": rows}
     print("\n".join(table(report["rows"])))
     if arguments.json:

@@ -4,6 +4,7 @@ The header holds JSON, the tensors hold stylemaps, photos and masks. A file may 
 every type, shape and range is checked before it is used.
 """
 
+import copy
 import io
 import json
 import math
@@ -97,18 +98,19 @@ class Replay:
             return self.of(self.model.encode(original.to(self.model.device)), how)
         if self.original is None:
             raise InputError("the project holds no original; give one")
-        model, cache = (self.model, self.cache) if self.fit is None else self._fitted()
-        return applying.apply(model, self.edit, self.original, self.references, how, cache)
+        with torch.inference_mode(False):
+            drawn = self if self.fit is None else self.fitted(self.fit.model(self.model))
+        return drawn.of(self.original, how)
 
     def of(self, stylemap: Tensor, how: pasting.How = "none") -> Edited:
         """The edit of the image that a stylemap [1, C, S, S] draws."""
         return applying.apply(self.model, self.edit, stylemap, self.references, how, self.cache)
 
-    def _fitted(self) -> tuple[StylemapModel, Cache]:
-        assert self.fit is not None
-        with torch.inference_mode(False):
-            model = self.fit.model(self.model)
-        return model, self.cache.of(model)
+    def fitted(self, model: StylemapModel) -> "Replay":
+        """The same edit, drawn by weights that were fitted to an image or to a clip. The encoder stays as it is."""
+        other = copy.copy(self)
+        other.model, other.cache = model, self.cache.of(model)
+        return other
 
 
 def most_bytes(config: StylemapConfig, upload_bytes: int) -> int:

@@ -17,6 +17,7 @@ from stylemap.errors import InputError, Note
 
 if TYPE_CHECKING:
     import numpy as np
+    from torch import Tensor
 
     from stylemap.architectures.stylemap.model import StylemapModel
     from stylemap.clips import Clip
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
 
 SECONDS = real(0, 1e6)
 SMOOTH_FACE, SMOOTH_MAPS = 0.15, 0.0  # docs/local_editing.md has the measurements
+STEPS, FITTED = 200, 8  # of a fit, and frames that it sees; measured there too
 CUT_SHORT = 0.5  # seconds: sound may last so much longer than the frames
 
 
@@ -87,6 +89,12 @@ def video(parser: Parser) -> None:
         metavar="S",
         help="Steady the stylemaps over so many seconds (standard deviation). 0 takes each frame for itself.",
     )
+    flags.add(
+        parser,
+        "--fit",
+        help=f"First fit the weights to {FITTED} frames of the video, in N steps, so that they draw the face better. "
+        f"{STEPS} are a good number.",
+    )
     flags.add_weights_of_project(parser)
     flags.add(parser, "--device", "--precision")
     parser.set_defaults(run=run)
@@ -94,12 +102,15 @@ def video(parser: Parser) -> None:
 
 @without_gradients
 def run(arguments: argparse.Namespace) -> None:
-    from stylemap import checkpoint, devices, project
+    import numpy as np
+
+    from stylemap import checkpoint, devices, familiarity, project
     from stylemap.cli import loading
     from stylemap.clips import Clip
     from stylemap.editing.carrying import Carrier
     from stylemap.editing.clip_edit import ClipEdit
     from stylemap.faces import tracking
+    from stylemap.inversion import fitting
 
     read = [path for path in (arguments.clip, arguments.project, arguments.landmarks) if path]
     inputs.keep_inputs([arguments.out], read)
@@ -111,12 +122,15 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = project.read(arguments.project)
     if not loaded.edit.steps:
         raise InputError(f"{arguments.project} holds no edit; make one in the editor and save it again")
-    if loaded.fit is not None:
-        text = "is fitted to its own photo; the video takes the edit, and the weights as they were"
+    if loaded.fit is not None and not arguments.fit:
+        text = (
+            f"is fitted to its own photo; the video is drawn by the weights as they were, or fitted with --fit {STEPS}"
+        )
         warnings.warn(f"{arguments.project} {text}", Note, stacklevel=2)
     weights = loading.weights_of_project(arguments, loaded.weights)
-    model = checkpoint.load(weights, devices.pick(arguments.device), arguments.precision)
-    carrier = Carrier(model, project.Replay(model, loaded).of, arguments.paste_back, arguments.smooth_maps)
+    precision = "float32" if arguments.fit else arguments.precision
+    model = checkpoint.load(weights, devices.pick(arguments.device), precision)
+    repeat = project.Replay(model, loaded)
     side = model.config.resolution
     fixed = fixed_square(arguments, clip, side)
     find, by = (None, None) if fixed else finding(arguments)
@@ -136,10 +150,21 @@ def run(arguments: argparse.Namespace) -> None:
                 f"no face was found in {clip.path}; give its points with --landmarks, or a square with --crop"
             )
         tell_if_strange(clip, seen, places, model, weights)
-        how = [arguments.crop, arguments.frame, arguments.smooth_face, arguments.smooth_maps, arguments.paste_back]
-        edit = [provenance.sha256(Path(arguments.project)), loaded.fingerprint, str(model.dtype)]
+        where = [by, arguments.crop, arguments.frame, arguments.smooth_face, loaded.fingerprint]
+        if arguments.fit:
+            frames = pictures(clip, seen, places, FITTED).to(model.device)
+            fit = job.fitted([*where, arguments.fit], lambda: fit_frames(model, frames, arguments.fit))
+            repeat = repeat.fitted(fitting.from_bytes(fit).model(model))
+            before, after = (np.mean(familiarity.errors(weights, frames)) for weights in (model, repeat.model))
+            print(
+                f"{clip.path}: fitted to {len(frames)} frames in {arguments.fit} steps; the error of their reconstructions is "
+                f"{after:.2g}, and was {before:.2g}"
+            )
+        carrier = Carrier(repeat.model, repeat.of, arguments.paste_back, arguments.smooth_maps)
+        edit = [provenance.sha256(Path(arguments.project)), str(model.dtype)]
         with Bar("frames edited") as bar:
-            job.make(carrier, places, seen, [by, *how, *edit], bar)
+            how = [arguments.fit, arguments.smooth_maps, arguments.paste_back]
+            job.make(carrier, places, seen, [*where, *how, *edit], bar)
         job.clear()
     files.remove_empty([job.folder])
     print(arguments.out)
@@ -196,13 +221,32 @@ def fixed_square(arguments: argparse.Namespace, clip: "Clip", side: int) -> "Ali
 def tell_if_strange(
     clip: "Clip", seen: "list[Seen]", places: "list[Place]", model: "StylemapModel", weights: str
 ) -> None:
-    """A `Note` if the weights cannot draw the face of the clip, by the first frame that shows it."""
-    from stylemap import faces, familiarity, images
+    """A `Note` if the weights cannot draw the face of the clip, by a frame in the middle of those that show it."""
+    from stylemap import familiarity
 
-    first = next(k for k, place in enumerate(places) if place.alignment is not None)
-    pixels = next(clip.frames(seen[first].sighting.time)).pixels()
-    picture = images.from_arrays([faces.along(pixels, places[first].alignment)])
+    picture = pictures(clip, seen, places, 1)
     familiarity.tell(familiarity.measure(weights, model), [clip.path], familiarity.errors(model, picture))
+
+
+def pictures(clip: "Clip", seen: "list[Seen]", places: "list[Place]", count: int) -> "Tensor":
+    """What the model sees of ``count`` frames that show the face, or of all if they are fewer: [N, 3, R, R], evenly over time."""
+    from stylemap import faces, images
+
+    shown = [k for k, place in enumerate(places) if place.alignment is not None]
+    count = min(count, len(shown))
+    chosen = [shown[(2 * i + 1) * len(shown) // (2 * count)] for i in range(count)]
+    found = (next(clip.frames(seen[k].sighting.time)).pixels() for k in chosen)
+    return images.from_arrays([faces.along(x, places[k].alignment) for k, x in zip(chosen, found, strict=True)])
+
+
+def fit_frames(model: "StylemapModel", frames: "Tensor", steps: int) -> bytes:
+    """The weights fitted to frames, for a file, while a bar runs."""
+    from stylemap.inversion import fitting
+
+    with Bar("steps of the fit") as bar:
+        return fitting.to_bytes(
+            fitting.fit_frames(model, frames, steps, lambda share: bar(round(share * steps), steps))
+        )
 
 
 @contextlib.contextmanager

@@ -1,23 +1,26 @@
 """``stylemap local-edit replay``: repeats the edit of a project file on its own photo or on others."""
 
 import argparse
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 from stylemap.cli import flags, inputs
 from stylemap.cli.parsing import Parser, without_gradients
 from stylemap.cli.values import PICTURES
-from stylemap.errors import InputError
+from stylemap.errors import InputError, Note
 
 
 def replay(parser: Parser) -> None:
-    """Repeat an edit that the editor saved as a project: on its own photo, bit for bit, or on other photos."""
+    """Repeat an edit that the editor saved as a project: on its own photo, bit for bit, or on other photos. If the project's
+    weights are fitted to its own photo, other photos are drawn by the weights as they were, or are fitted anew with --fit."""
     parser.add_argument("project", metavar="PROJECT", help="Project file that the editor saved.")
     flags.add(parser, "--photos", help="Photos, or folders of photos, to edit instead of the project's own.")
     parser.add_argument(
         "--out", type=Path, required=True, metavar="PATH", help="Image to write, or a folder to write NAME.png into."
     )
     flags.add_alignment(parser, "Each of --photos is a photo", "", painted=False)
+    flags.add(parser, "--fit", help="First fit the weights to each photo, in N steps. 50 are a good number.")
     flags.add_weights_of_project(parser)
     flags.add(parser, "--device", "--precision")
     parser.set_defaults(run=run)
@@ -28,6 +31,7 @@ def run(arguments: argparse.Namespace) -> None:
     from stylemap import checkpoint, decoding, devices, project
     from stylemap.cli import loading, retouching
     from stylemap.editing.edit import ORIGINAL
+    from stylemap.inversion.fitting import STEPS
 
     paths = inputs.pictures(arguments.photos or [])
     if not paths:  # the photo in the project is cut out already
@@ -43,17 +47,23 @@ def run(arguments: argparse.Namespace) -> None:
     if not paths and ORIGINAL not in loaded.photos:
         raise InputError(f"{arguments.project} holds no original; give one with --photos")
     weights = loading.weights_of_project(arguments, loaded.weights)
-    precision = "float32" if loaded.fit and not paths else arguments.precision
+    if loaded.fit and paths and not arguments.fit:
+        text = f"is fitted to its own photo; other photos are drawn by the weights as they were, or fitted with --fit {STEPS}"
+        warnings.warn(f"{arguments.project} {text}", Note, stacklevel=2)
+    precision = "float32" if arguments.fit or loaded.fit and not paths else arguments.precision
     model = checkpoint.load(weights, devices.pick(arguments.device), precision)
     repeat = project.Replay(model, loaded)
     photos = retouching.Photos(arguments, model, weights)
     for target, path in zip(targets, paths or [None], strict=True):
         if path is None:
             photo = replace(loaded.photos[ORIGINAL], name=f"the photo in {arguments.project}")
-            edited = repeat(how=photos.how(photo))
         else:
             photo = photos.open(path)
-            edited = repeat(photos.image(photo), photos.how(photo))
+        if arguments.fit:
+            drawing, stylemap = photos.fit(photo, arguments.fit)
+            edited = repeat.fitted(drawing).of(stylemap, photos.how(photo))
+        else:
+            edited = repeat(None if path is None else photos.image(photo), photos.how(photo))
         photos.write(target, photo, edited)
         print(target)
     photos.framing.tell()

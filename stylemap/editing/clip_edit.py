@@ -84,6 +84,17 @@ class ClipEdit:
             )
         return done
 
+    def fitted(self, by: object, fit: Callable[[], bytes]) -> bytes:
+        """What ``fit`` gives, or gave in an earlier run: another fit would not continue the same frames.
+
+        Args:
+            by: names all that it depends on, as JSON.
+        """
+        path = self.folder / f"fit-{_digest(self._of, by)}.safetensors"
+        if not path.exists():
+            files.write_bytes(path, fit())
+        return path.read_bytes()
+
     def make(
         self, carrier: Carrier, places: Sequence[Place], seen: Sequence[Seen], by: object, progress: Progress
     ) -> None:
@@ -109,7 +120,7 @@ class ClipEdit:
 
     def clear(self) -> None:
         """Remove what this program wrote into the folder."""
-        for pattern in ("faces-*.jsonl", f"*-???????{self.out.suffix}"):
+        for pattern in ("faces-*.jsonl", "fit-*.safetensors", f"*-???????{self.out.suffix}"):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
 

@@ -1,7 +1,8 @@
-"""Fits a generator to one photo within seconds, for edits of it: first the stylemap, then the weights around it.
+"""Fits a generator to one photo within seconds, for edits of it: first the stylemap, then the weights around it. Or to a clip.
 
 The method is `pivotal` (arXiv 2106.05744) with few and larger steps by the error of pixels alone. docs/inversion.md has what that
-does to errors and edits.
+does to errors and edits. Frames of a clip keep the stylemaps of the encoder and share the weights, as in Stitch it in Time
+(arXiv 2201.08361).
 """
 
 import math
@@ -19,12 +20,14 @@ from stylemap.architectures.stylemap.config import StylemapConfig
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.errors import InputError
 from stylemap.inversion import tuning
-from stylemap.inversion.engine import State
+from stylemap.inversion.engine import BETAS, State
 from stylemap.inversion.inverting import invert
 from stylemap.inversion.methods import preset
 from stylemap.perceptual import load
+from stylemap.precision import in_float32
 
 STEPS, MOST_STEPS = 50, 1000
+RATE = 1e-3  # of the weights, when frames share them
 STYLEMAP = "stylemap"
 LARGEST = 1e4  # of a value; those of a network in order are about 1
 DAMAGED = "this is not a fit of these weights"
@@ -34,9 +37,9 @@ Tick = Callable[[float], None]  # gets the share of the steps that are done, aft
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """What a generator is to change for one photo."""
+    """What a generator is to change for one photo, or for a clip."""
 
-    stylemap: Tensor  # [1, C, S, S] on the CPU, of the photo
+    stylemap: Tensor  # [1, C, S, S] on the CPU, of the photo, or of the first frame
     weights: Mapping[str, Tensor]  # differences, as `tuning.pack` makes them: about 0.6 bytes for each weight
 
     def model(self, model: StylemapModel, passes: torch.dtype = torch.float32) -> StylemapModel:
@@ -74,6 +77,34 @@ def fit(model: StylemapModel, image: Tensor, steps: int = STEPS, tick: Tick | No
 
     found = invert(method, model, image.to(model.device), load("none"), every=1, tick=told)
     return Fit(found.latent.cpu(), {name: x.cpu() for name, x in tuning.pack(found.extras).items()})
+
+
+@torch.enable_grad()
+@in_float32
+def fit_frames(model: StylemapModel, frames: Tensor, steps: int, tick: Tick | None = None) -> Fit:
+    """Fit the weights to frames [N, 3, R, R] of a clip together. Each of the steps takes one frame, in turn.
+
+    Raises:
+        InputError: weights that are rounded, or that go astray.
+    """
+    parameters = tuning.tunable(model)
+    differences = {name: torch.zeros_like(x)[None].requires_grad_() for name, x in parameters.items()}
+    adam = torch.optim.Adam(differences.values(), lr=RATE, betas=BETAS)
+    with torch.no_grad():
+        stylemaps = model.encode(frames)
+    for step in range(steps):
+        one = [step % len(frames)]
+        image = tuning.render(model, model.spread_out(stylemaps[one]), differences)
+        gradients = torch.autograd.grad((image - frames[one]).square().mean(), list(differences.values()))
+        for x, gradient in zip(differences.values(), gradients, strict=True):
+            x.grad = gradient
+        adam.step()
+        if tick:
+            tick((step + 1) / steps)
+    if not all(x.isfinite().all() for x in differences.values()):
+        raise InputError("the fit diverged: its weights are not finite; take fewer steps")
+    found = {name: x.detach() for name, x in differences.items()}
+    return Fit(stylemaps[:1].cpu(), {name: x.cpu() for name, x in tuning.pack(found).items()})
 
 
 # ---- as files hold it

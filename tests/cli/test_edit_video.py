@@ -1,6 +1,7 @@
 """``local-edit video``: a whole clip, with its sound; stopped and continued; and what is refused."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,12 +9,13 @@ import torch
 from PIL import Image
 
 from benchmarks import scenes
-from stylemap import checkpoint, project
+from stylemap import checkpoint, images, project
 from stylemap.cli.values import CLIPS
 from stylemap.clips import Clip, writing
 from stylemap.datasets import Avatars
 from stylemap.editing import carrying, clip_edit
 from stylemap.editing.edit import Edit, Patch
+from stylemap.inversion import fitting
 from stylemap.photos.photo import from_pixels
 from tests.cli.conftest import SIDE
 from tests.clips import tiny
@@ -119,6 +121,36 @@ def test_a_stopped_run_goes_on_to_the_same_bytes(stylemap, folder, monkeypatch, 
     # 25 fps: the maps of a frame depend on 3 frames to each side, and where it shows on those of 3 more
     assert len(encoded) <= {"searching": FRAMES, "editing": FRAMES - 5 + 6, "joining": 0}[when]
     assert not (folder / "out.mp4.parts").exists()
+
+
+@pytest.mark.slow
+def test_the_weights_can_be_fitted_first(stylemap, folder, film, monkeypatch):
+    """Also where a run is stopped: the fit is kept, so that the frames before and after are drawn by the same weights."""
+    command = VERB, "--landmarks points.json --fit 4"
+    ran = stylemap(*command)
+    assert ran.code == 0, ran.err
+    assert "clip.mp4: fitted to 8 frames in 4 steps; the error of their reconstructions is" in ran.out
+    whole = (folder / "out.mp4").read_bytes()
+    assert stylemap(VERB, "--landmarks points.json").code == 0 and (folder / "out.mp4").read_bytes() != whole
+    with monkeypatch.context() as patch:
+        patch.setattr(writing, "join", lambda *arguments: (_ for _ in ()).throw(KeyboardInterrupt))
+        assert stylemap(*command).code == 130
+    for part in sorted((folder / "out.mp4.parts").glob("*.mp4"))[1:]:
+        part.unlink()
+    monkeypatch.setattr(fitting, "fit_frames", lambda *arguments: pytest.fail("it was fitted before"))
+    assert stylemap(*command).code == 0
+    assert (folder / "out.mp4").read_bytes() == whole and not (folder / "out.mp4.parts").exists()
+
+
+def test_a_project_that_is_fitted_to_its_photo_says_so(stylemap, folder, inputs):
+    model, loaded = checkpoint.load(inputs / "w.safetensors"), project.read(folder / "p.safetensors")
+    fit = fitting.fit(model, images.from_arrays([loaded.photos["original"].pixels]), 3)
+    stylemaps = {**loaded.stylemaps, "original": fit.stylemap}
+    project.write(folder / "p.safetensors", replace(loaded, fit=fit, stylemaps=stylemaps))
+    ran = stylemap(VERB, "--crop 16,0,64 --end 0.1")
+    assert ran.code == 0 and "drawn by the weights as they were, or fitted with --fit 200" in ran.err
+    ran = stylemap(VERB, "--crop 16,0,64 --end 0.1 --fit 2")
+    assert "clip.mp4: fitted to 3 frames in 2 steps" in ran.out and "as they were" not in ran.err
 
 
 def test_half_a_line_that_a_kill_leaves_is_written_anew(stylemap, folder, monkeypatch):

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from stylemap import checkpoint, decoding, project
+from stylemap import checkpoint, decoding, images, project
 from stylemap.datasets import Avatars
 from stylemap.editing import masks
 from stylemap.editing.edit import Edit, Patch, Placement
 from stylemap.editor.studio import Studio
+from stylemap.inversion import fitting
 from stylemap.photos.photo import from_pixels, open_square
 from tests.cli.conftest import SIDE, pixels
 from tests.decoding.files import encoded
@@ -66,6 +67,28 @@ def test_another_photo_is_encoded_and_edited_alike(stylemap, saved, inputs, tmp_
     assert stylemap("local-edit replay", path, "--photos IN/bob.png --out e.png --weights IN/w.safetensors").code == 0
     bob = studio.encode(from_pixels(decoding.decode_square(inputs / "bob.png", SIDE)))
     assert np.array_equal(pixels(tmp_path / "e.png"), studio.render(edit, {**pictures, "original": bob}).pixels)
+
+
+def test_a_fit_belongs_to_its_photo(stylemap, saved, inputs, tmp_path):
+    """Another photo is drawn by the weights as they were, which is said, or by a fit of its own."""
+    path, studio, pictures, edit = saved
+    fit = fitting.fit(studio.model, images.from_arrays([pictures["original"].photo.pixels]), 5)
+    loaded = project.read(path)
+    fitted = replace(loaded, fit=fit, stylemaps={**loaded.stylemaps, "original": fit.stylemap})
+    project.write(tmp_path / "fitted.safetensors", fitted)
+    rest = "--photos IN/bob.png --enlarge 1 --weights IN/w.safetensors --out"
+    ran = stylemap("local-edit replay fitted.safetensors", rest, "plain.png")
+    assert "fitted.safetensors is fitted to its own photo" in ran.err and "--fit 50" in ran.err
+    assert "fitted to its own" not in stylemap("local-edit replay", path, rest, "never.png").err
+    assert np.array_equal(pixels(tmp_path / "plain.png"), pixels(tmp_path / "never.png"))
+    ran = stylemap("local-edit replay fitted.safetensors --fit 5", rest, "anew.png")
+    assert "IN/bob.png: fitted in 5 steps" in ran.out.replace(str(inputs), "IN") and "fitted to its own" not in ran.err
+    image = images.read(inputs / "bob.png", SIDE)
+    found = fitting.fit(studio.model, image, 5)
+    expected = project.Replay(studio.model, loaded).fitted(found.model(studio.model)).of(found.stylemap).pixels
+    assert np.array_equal(pixels(tmp_path / "anew.png"), expected)
+    own = stylemap("local-edit replay", path, "--fit 5 --enlarge 1 --out own.png --weights IN/w.safetensors")
+    assert own.code == 0 and "fitted in 5 steps" in own.out
 
 
 def test_many_photos_go_into_a_folder(stylemap, saved, inputs, tmp_path):

@@ -62,6 +62,23 @@ def test_every_step_is_told_and_can_end_it(model, image):
     assert told == pytest.approx([0.1, 0.2, 0.3, 0.4, 0.5])  # of which four are steps on the map
 
 
+def test_frames_share_the_weights(model):
+    """Noise over one image: what is learned from some frames holds for another, and each is drawn from the encoder's stylemap."""
+    rng = torch.Generator().manual_seed(1)
+    frames = model.synthesize(model.encode(torch.rand(1, 3, tiny.SIDE, tiny.SIDE, generator=rng))).detach() * 0.5
+    frames = frames + 0.05 * torch.randn(4, 3, tiny.SIDE, tiny.SIDE, generator=rng)
+    told: list[float] = []
+    with torch.no_grad():  # as in verbs
+        found = fitting.fit_frames(model, frames[:3], 30, told.append)
+    assert told[-1] == 1 and len(told) == 30
+    fitted, stylemaps = found.model(model), model.encode(frames)
+    assert torch.equal(fitted.encode(frames), stylemaps)
+    for some in (slice(0, 3), slice(3, 4)):
+        before = error(model, stylemaps[some], frames[some])
+        assert error(fitted, stylemaps[some], frames[some]) < 0.5 * before
+    assert fitting.to_bytes(found) == fitting.to_bytes(fitting.fit_frames(model, frames[:3], 30))
+
+
 def test_files_give_back_what_went_in(model, image, found):
     data = fitting.to_bytes(found)
     read = fitting.from_bytes(data)
