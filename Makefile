@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
+# Python keeps what it compiled, whatever this machine prefers: the tests alone take 8 s to compile, in each process.
+unexport PYTHONDONTWRITEBYTECODE
 # Versions that setup.py promises. Whoever names a Python gets the environment of that one, made anew if it was of another.
 LOWEST_PYTHON := 3.10
 ifneq ($(origin PYTHON),file)
@@ -29,7 +31,7 @@ test: lint chromium       ## lint and the quick tests
 test-all: lint chromium   ## the slow tests too
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-versions:            ## the quick tests on the oldest and newest Python and PyTorch; an hour and 8 GB on the disk
+test-versions:            ## try the wheel on every supported Python, with the lowest and the newest PyTorch: an hour, and XX GB on the disk
 	.ci/versions
 
 # The editor's page is tested in a real browser; root can install one, elsewhere these tests are skipped and say why.
@@ -56,8 +58,8 @@ $(READY): setup.py
 pictures: $(READY) chromium  ## the images of README and docs anew, from faces that no training saw
 	$(BIN)/python -m docs.pictures
 
-release:                  ## build wheel and source archive of what is committed, check them, try them in an empty environment
-	.ci/release
+release:                  ## make release VERSION=1.0.0: name it, build wheel and source archive, try them in an empty environment
+	.ci/release $(VERSION)
 
 site: $(READY)            ## the documentation as a site: open site/index.html
 	$(BIN)/python -m docs.site --out site

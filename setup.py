@@ -8,17 +8,21 @@ from setuptools import find_packages, setup
 ROOT = Path(__file__).parent
 VERSION = re.search(r'__version__ = "(.+)"', (ROOT / "stylemap/__init__.py").read_text())[1]
 
+# The project's address has one place. Links lead to the files of this version, by the paths that GitHub has.
+CITATION = (ROOT / "CITATION.cff").read_text(encoding="utf-8")
+ADDRESS = re.search(r'^repository-code: *"?(https://[^"\s]+?)/?"?$', CITATION, re.MULTILINE)
+URL = ADDRESS and ADDRESS[1]
+
 INSIDE = ("op", "configs", "pretrained")
-URL = ""  # of the repository's files, such as https://github.com/OWNER/NAME/blob/main, when there is one
 
 
 def description() -> str:
     """The README for the package index, which has no files beside it: links lead to `URL`, or are plain text without one."""
     text = (ROOT / "README.md").read_text(encoding="utf-8")
-    picture, link = r"!\[([^\]]*)\]\((?!https?:)([^)\s]+)\)", r"\[([^\]]*)\]\((?!https?:)([^)\s]+)\)"
+    picture, link = r"!\[([^\]]*)\]\((?!https?:)([^)\s]+)\)", r"\[([^\]]*)\]\((?!https?:|#)([^)\s]+)\)"
     if URL:
-        raw = URL.replace("/blob/", "/raw/")
-        return re.sub(link, rf"[\1]({URL}/\2)", re.sub(picture, rf"![\1]({raw}/\2)", text))
+        text = re.sub(picture, rf"![\1]({URL}/raw/v{VERSION}/\2)", text)
+        return re.sub(link, rf"[\1]({URL}/blob/v{VERSION}/\2)", text)
     captions = r"\n\*[^*\n][^*]*\*\n"  # of pictures
     return re.sub(link, r"\1", re.sub(rf"{picture}\n(?:{captions})?", "", text))
 
@@ -102,7 +106,7 @@ setup(
     entry_points={"console_scripts": ["stylemap = stylemap.cli:run"]},
     keywords=["GAN", "StyleMapGAN", "StyleGAN", "image editing", "GAN inversion", "faces", "PyTorch"],
     project_urls={"Paper": "https://arxiv.org/abs/2104.14754"}
-    | ({"Source": URL.partition("/blob/")[0]} if URL else {}),
+    | ({"Source": URL, "Changelog": f"{URL}/blob/main/CHANGELOG.md"} if URL else {}),
     classifiers=[
         "Development Status :: 4 - Beta",
         "Environment :: Console",

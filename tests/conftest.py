@@ -2,6 +2,7 @@
 
 import gc
 import os
+import signal
 
 os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 
@@ -12,6 +13,8 @@ from stylemap import precision  # noqa: E402
 from stylemap.training.report import curves  # noqa: E402
 
 torch.set_num_threads(1)
+# What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_collection_finish() -> None:
