@@ -15,6 +15,8 @@ from stylemap.training.report import curves  # noqa: E402
 torch.set_num_threads(1)
 # What a shell starts in the background ignores Ctrl-C, and so would all that the tests start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The disk need not be waited for, thousands of times: what was written outlives a kill, and nobody cuts the power.
+os.fsync = lambda file: None
 
 
 def pytest_collection_finish() -> None:

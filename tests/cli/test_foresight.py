@@ -23,6 +23,7 @@ def test_dry_run_says_what_it_takes_and_touches_no_gpu(recipe, tmp_path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(torch.cuda, "_lazy_init", no_gpu)
     monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(estimate, "CARDS", (8,))  # each card takes rehearsals
     before = sorted(tmp_path.rglob("*"))
     flags = ["--device", "cuda", "--speed.precision", "bfloat16", "--augment.mode", "adaptive"]
     assert main(["train", "--config", str(recipe), *flags, "--dry-run"]) == 0

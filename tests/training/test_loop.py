@@ -553,9 +553,9 @@ def wait_for(run: Path, process: subprocess.Popen | Command, ticks: int, seconds
 @pytest.mark.parametrize(
     ("number", "code", "workers", "start"),
     [
-        # the only one whose interpreter is shut down in the end; starting it takes as long as all else here
-        (signal.SIGINT, 130, 1, start),
-        (signal.SIGTERM, 143, 0, start_forked),
+        # an interpreter of its own, which is shut down in the end; starting it takes as long as all else here
+        pytest.param(signal.SIGINT, 130, 1, start, marks=pytest.mark.slow),
+        (signal.SIGINT, 130, 0, start_forked),
         (signal.SIGTERM, 143, 1, start_forked),
     ],
 )

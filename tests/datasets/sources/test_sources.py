@@ -225,7 +225,7 @@ class TestLmdb:
         assert len(state) < 1000
         assert pickle.loads(state).read("16-00049") == entries["16-00049"]
 
-    @pytest.mark.parametrize("start", ["fork", "spawn"])
+    @pytest.mark.parametrize("start", ["fork", pytest.param("spawn", marks=pytest.mark.slow)])
     def test_loading_processes(self, tmp_path, start):
         store(tmp_path / "set", published(20))
         data = ImageFolder(tmp_path / "set", SIDE)

@@ -2,9 +2,9 @@
 
 import base64
 import io
+import itertools
 
 import numpy as np
-import pytest
 from PIL import Image
 
 from tests.editor.browser.conftest import PHONE, pixels
@@ -16,22 +16,22 @@ PASTED = """async () => {
 }"""
 
 
-@pytest.mark.parametrize("what", ["photo", "square"])
-@pytest.mark.parametrize("show", ["none", "beside", "split"])
-def test_the_dialog_tells_name_and_size(editor, photo, what, show):
+def test_the_dialog_tells_name_and_size(editor, photo):
     page = editor.page
-    editor.load(photo).paint_hair().press("s")
-    page.check(f"[name=what][value={what}]")
-    page.click(f"#save-as [data-value={show}]")
-    name, size = page.inner_text("#save-as-name"), page.inner_text("#save-as-size")
-    download = editor.save_as_asked()
-    picture = Image.open(io.BytesIO(download.path().read_bytes()))
-    assert download.suggested_filename == name
-    assert size == f"{picture.width} × {picture.height} pixels"
-    kind = "edited" if show == "none" else "before-after"
-    assert name == f"face-{kind}-{picture.width}x{picture.height}.png"
-    side = 96 if what == "photo" else 256
-    assert picture.size == ((2 * side + max(2, side // 64) if show == "beside" else side), side)
+    editor.load(photo).paint_hair()
+    for what, show in itertools.product(("photo", "square"), ("none", "beside", "split")):
+        editor.press("s")
+        page.check(f"[name=what][value={what}]")
+        page.click(f"#save-as [data-value={show}]")
+        name, size = page.inner_text("#save-as-name"), page.inner_text("#save-as-size")
+        download = editor.save_as_asked()
+        picture = Image.open(io.BytesIO(download.path().read_bytes()))
+        assert download.suggested_filename == name
+        assert size == f"{picture.width} × {picture.height} pixels"
+        kind = "edited" if show == "none" else "before-after"
+        assert name == f"face-{kind}-{picture.width}x{picture.height}.png"
+        side = 96 if what == "photo" else 256
+        assert picture.size == ((2 * side + max(2, side // 64) if show == "beside" else side), side)
 
 
 def test_formats_and_quality(editor, photo):

@@ -50,7 +50,7 @@ class Person:
         return download.value.suggested_filename, pixels(download.value.path().read_bytes())
 
 
-@pytest.mark.parametrize("way", ["desktop", "phone", "another face"])
+@pytest.mark.parametrize("way", ["desktop", "phone", pytest.param("another face", marks=pytest.mark.slow)])
 def test_photo_in_mouth_replaced_photo_out(open_editor, photo, way):
     editor = open_editor(**({"viewport": PHONE, "has_touch": True, "is_mobile": True} if way == "phone" else {}))
     person, before = Person(editor), pixels(photo.read_bytes())

@@ -97,7 +97,7 @@ def test_wide_needs_no_scrolling_for_the_pictures_and_tools(editor):
         assert box["y"] + box["height"] <= WIDE["height"]
 
 
-@pytest.mark.parametrize("viewport", [PHONE, {"width": 990, "height": 700}, WIDE])
+@pytest.mark.parametrize("viewport", [PHONE, pytest.param({"width": 990, "height": 700}, marks=SLOW), WIDE])
 def test_a_notice_leaves_undo_and_save_in_reach_and_goes_by_itself(open_editor, viewport, tmp_path):
     editor = open_editor(viewport=viewport)
     page, notice = editor.page, editor.page.locator("#notice")

@@ -66,23 +66,22 @@ def test_a_lasso_by_one_drag(editor):
     assert np.array_equal(erased, before)
 
 
-@pytest.mark.parametrize("end", ["Enter", "first corner", "double click"])
-def test_a_lasso_by_clicks(editor, end):
+def test_a_lasso_by_clicks(editor):
     before = editor.result()
-    editor.press("l")
-    for corner in CORNERS:
-        editor.page.mouse.click(*editor.place("reference", corner))
-    assert "closes the lasso" in editor.page.inner_text("#status")
-    assert np.array_equal(editor.result(), before), "it is not closed yet"
-    if end == "Enter":
-        editor.press("Enter")
-    elif end == "first corner":
-        editor.page.mouse.click(*editor.place("reference", (0.305, 0.055)))
-    else:
-        editor.page.mouse.dblclick(*editor.place("reference", (0.25, 0.15)))
-    assert change(before, editor.result(), HAIR) > 20
-    assert np.array_equal(editor.press("Control+z").result(), before)
-    assert editor.page.is_disabled("#undo")
+    mouse = editor.press("l").page.mouse
+    for end in (
+        lambda: editor.press("Enter"),
+        lambda: mouse.click(*editor.place("reference", (0.305, 0.055))),  # the first corner
+        lambda: mouse.dblclick(*editor.place("reference", (0.25, 0.15))),
+    ):
+        for corner in CORNERS:
+            mouse.click(*editor.place("reference", corner))
+        assert "closes the lasso" in editor.page.inner_text("#status")
+        assert np.array_equal(editor.result(), before), "it is not closed yet"
+        end()
+        assert change(before, editor.result(), HAIR) > 20
+        assert np.array_equal(editor.press("Control+z").result(), before)
+        assert editor.page.is_disabled("#undo")
 
 
 def test_a_lasso_is_given_up_by_escape_and_by_another_tool(editor):

@@ -30,12 +30,12 @@ STEPS = [
 ]
 
 
-@pytest.mark.slow
 def choose(editor, button: str, then: str) -> None:
     editor.click(button).click("#gallery button >> nth=2")
     editor.page.locator(then).wait_for()
 
 
+@pytest.mark.slow
 def test_every_step_has_a_name(editor):
     undo, redo = editor.page.locator("#undo"), editor.page.locator("#redo")
     assert undo.get_attribute("title") == "Undo (Ctrl+Z)"
@@ -54,7 +54,7 @@ def test_every_step_has_a_name(editor):
     editor.settle()
 
 
-@pytest.mark.parametrize("height", [800, 390])
+@pytest.mark.parametrize("height", [pytest.param(800, marks=pytest.mark.slow), 390])
 def test_what_was_undone_is_seen_for_a_moment(open_editor, height):
     editor = open_editor(viewport={"width": 844, "height": height}, has_touch=True)
     editor.page.clock.install()
