@@ -106,4 +106,13 @@ INCEPTION = PublishedFile(
     "Apache-2.0",
     _torch_cache,
 )
-FILES = {file.name: file for file in (YUNET, YUNET_4, VGG, INCEPTION)}
+ONNXRUNTIME_WEB = PublishedFile(
+    "onnxruntime-web",
+    "ONNX Runtime for browsers, for `stylemap export web`",
+    "https://registry.npmjs.org/onnxruntime-web/-/onnxruntime-web-1.30.0.tgz",
+    33_106_585,
+    "d2228df7e4616bc3348bf504ee888f3bec43789a273f0a63f3e68d203ce3bf71",
+    "MIT",
+    resources.cache_folder,
+)
+FILES = {file.name: file for file in (YUNET, YUNET_4, VGG, INCEPTION, ONNXRUNTIME_WEB)}

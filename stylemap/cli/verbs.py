@@ -69,6 +69,7 @@ GROUPS: dict[str, dict[str, Verb]] = {
     },
     "Run elsewhere": {
         "export onnx": Verb("export_onnx:export_onnx", "write ONNX graphs, for programs without PyTorch"),
+        "export web": Verb("export_web:export_web", "write the editor as a site that needs no server"),
     },
     "Set up": {
         "doctor": Verb("doctor:doctor", "check this installation, for you and for bug reports"),

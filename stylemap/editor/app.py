@@ -21,13 +21,13 @@ from starlette.routing import Mount, Route
 from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp
 
-from stylemap import decoding, faces, images, project, reading
-from stylemap.datasets.parts import GROUPS
+from stylemap import decoding, faces, project
 from stylemap.editing.applying import Edited
-from stylemap.editing.edit import ORIGINAL, REFERENCES, SLOTS, Edit
+from stylemap.editing.edit import ORIGINAL, SLOTS, Edit
 from stylemap.editor import exchange, exporting, requests
 from stylemap.editor.gallery import Gallery, drawn
-from stylemap.editor.limits import PAGE_BYTES, SMALL_BODY, Limits
+from stylemap.editor.info import about
+from stylemap.editor.limits import SMALL_BODY, Limits
 from stylemap.editor.security import Access, Guard
 from stylemap.editor.sessions import EncodedPhoto, Session, Sessions
 from stylemap.editor.studio import Photos, Studio
@@ -155,30 +155,7 @@ class Server:
         return FileResponse(STATIC / "index.html")
 
     async def info(self, request: Request) -> dict:
-        config = self.studio.model.config
-        return {
-            "weights": self.studio.weights,
-            "model": self.studio.fingerprint,
-            "resolution": config.resolution,
-            "stylemap_size": config.stylemap_size,
-            "layers": config.layers,
-            "references": REFERENCES,
-            "edit": requests.schema(),
-            "seen": images.SEEN,
-            "limits": {
-                "bytes": self.limits.upload_bytes,
-                "project": self.most_bytes,
-                "pixels": self.limits.pixels,
-                "page": PAGE_BYTES,
-                "header": reading.LARGEST_HEADER,
-                "kept": self.studio.cache.most_bytes,
-                "enlarge": images.MOST_TIMES,
-            },
-            "parts": [{"name": name, "ids": list(map(int, ids))} for name, ids in GROUPS.items()],
-            "directions": [{"name": d.name, "accuracy": d.origin.accuracy} for d in self.studio.directions.values()],
-            "gallery": {"count": len(self.gallery), "about": self.gallery.about},
-            "detector": self.finder is not None,
-        }
+        return about(self.studio, self.gallery, self.limits, self.finder is not None)
 
     async def thumbnail(self, request: Request, index: str) -> Response:
         number = _number("index", index)

@@ -5,6 +5,7 @@ renders. Where even that is too slow, `preview` blends gamma and beta, which are
 """
 
 import copy
+import functools
 from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
@@ -13,9 +14,11 @@ from torch import Tensor, nn
 
 from stylemap.architectures.layers import fold
 from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.datasets.parts import Part
 from stylemap.editing import masks
+from stylemap.segmentation import Segmenter
 
-GRAPHS = ("encoder", "mapping", "resizer", "blend", "render", "edit", "modulations", "preview")
+GRAPHS = ("encoder", "mapping", "resizer", "blend", "render", "edit", "modulations", "preview", "parts")
 
 
 class Value(NamedTuple):
@@ -46,8 +49,8 @@ class Graph(nn.Module):
         return self.function(*inputs)
 
 
-def graphs(model: StylemapModel) -> dict[str, Graph]:
-    """All of `GRAPHS`, with the weights of a model, which stays as it is."""
+def graphs(model: StylemapModel, segmenter: Segmenter | None = None) -> dict[str, Graph]:
+    """All of `GRAPHS`, with the weights of a model, which stays as it is; without a segmenter all but "parts"."""
     model = copy.deepcopy(model)
     fold(model, torch.float32)
     config, generator, synthesis = model.config, model.generator, model.generator.synthesis
@@ -107,6 +110,12 @@ def graphs(model: StylemapModel) -> dict[str, Graph]:
         for of in ("original", "reference")
         for value in (*styles_of(of, coarse), *modulations_of(f"{of}_modulation"))
     ]
+    parts = {}
+    if segmenter is not None:
+        segmenter = copy.deepcopy(segmenter).float()
+        logits = Value("logits", (len(Part), config.resolution, config.resolution), meaning="the largest names the part")
+        function, networks = functools.partial(segmenter.logits, model), [generator.resizer, synthesis, segmenter]
+        parts["parts"] = Graph("photos and stylemaps to parts", function, networks, [image, stylemap], [logits])
     z = Value("z", (config.latents.z_channels,), meaning="standard normal")
     return {
         "encoder": Graph("photos to stylemaps", model.encoder, [model.encoder], [image], [stylemap]),
@@ -126,4 +135,5 @@ def graphs(model: StylemapModel) -> dict[str, Graph]:
             "nearly edit, with blended modulations, which differ along the edges of masks", preview, [synthesis],
             [*known, *how], [image],
         ),
+        **parts,
     }  # fmt: skip

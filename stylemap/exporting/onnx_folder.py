@@ -9,11 +9,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from stylemap import checkpoint, files
+from stylemap import checkpoint, files, segmentation
 from stylemap.architectures.stylemap.model import StylemapModel
 from stylemap.errors import InputError
 from stylemap.exporting import parity
-from stylemap.exporting.graphs import GRAPHS, Value, graphs
+from stylemap.exporting.graphs import Value, graphs
 from stylemap.exporting.stored import store
 from stylemap.exporting.tracing import OPSET, trace
 from stylemap.provenance import library, version
@@ -27,7 +27,7 @@ def export(
     weights: str | Path,
     out: str | Path,
     precision: str = "float32",
-    names: Sequence[str] = GRAPHS,
+    names: Sequence[str] | None = None,
     check: bool = True,
     tell: Callable[[str, int, float | None], None] = lambda name, size, difference: None,
 ) -> dict[str, Any]:
@@ -36,7 +36,7 @@ def export(
     Args:
         weights: as of `checkpoint.load`.
         precision: of the weights in the files, one of `stored.STORED`. All graphs take, give and compute float32.
-        names: which of `GRAPHS`.
+        names: which of `GRAPHS`; None: all, with "parts" if the weights know parts.
         check: compare each graph with PyTorch, and all together on drawn faces, before anything is written.
         tell: hears of each graph its name, its bytes, and what it differs by, see `parity.difference`.
 
@@ -44,7 +44,7 @@ def export(
         The manifest.
 
     Raises:
-        InputError: weights of another architecture, no onnx, a graph that differs from PyTorch, a folder that cannot be written.
+        InputError: weights of another architecture, or without the parts that are wanted, no onnx, a graph that differs from PyTorch, a folder that cannot be written.
     """
     for needed in ("onnx", "onnxscript", *(["onnxruntime"] if check else [])):
         library(needed)
@@ -71,11 +71,12 @@ def export(
         "sides": [model.config.stylemap_size << i // 2 for i in range(model.config.layers)],
         "graphs": {},
     }
-    contents, runners, every = {}, {}, graphs(model)
-    for name in GRAPHS:
-        if name not in names:
+    find = segmentation.find if names is None else segmentation.open_segmenter
+    contents, runners = {}, {}
+    every = graphs(model, find(path, model) if names is None or "parts" in names else None)
+    for name, graph in every.items():
+        if names is not None and name not in names:
             continue
-        graph = every[name]
         traced = trace(graph)
         store(traced, precision)
         _describe(traced, name, graph.purpose, manifest)

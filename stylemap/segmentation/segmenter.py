@@ -102,17 +102,21 @@ class Segmenter(nn.Module):
         """
         check_images(images, model.config.resolution, values=True)
         stylemap = model.encode(images) if stylemap is None else stylemap
+        return self.logits(model, images, stylemap).argmax(1).to(torch.uint8).cpu().numpy()
+
+    def logits(self, model: StylemapModel, images: Tensor, stylemap: Tensor) -> Tensor:
+        """Logits [N, 19, R, R]. Arguments as of `labels`."""
         features = self.standardised(model.features(stylemap, SIDE))
         logits = self(features, F.adaptive_avg_pool2d(images, self.sides[-1]))
         if logits.shape[-1] != images.shape[-1]:
             logits = F.interpolate(logits, images.shape[-2:], mode="bilinear")
-        return logits.argmax(1).to(torch.uint8).cpu().numpy()
+        return logits
 
 
 def _position(images: Tensor) -> Tensor:
     """[N, 2, T, T]: y and x from -1 to 1."""
     line = torch.linspace(-1, 1, images.shape[-1]).to(images)
-    return torch.stack(torch.meshgrid(line, line, indexing="ij")).expand(len(images), -1, -1, -1)
+    return torch.stack(torch.meshgrid(line, line, indexing="ij")).expand(images.shape[0], -1, -1, -1)
 
 
 # ---- files

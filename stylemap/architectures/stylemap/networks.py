@@ -146,7 +146,7 @@ class Synthesis(nn.Module):
     def features(self, styles: Sequence[Tensor]) -> list[Tensor]:
         """What is computed at each side before the image is made, [N, ch(s), s, s], from the first 1, 3, 5 ... styles."""
         first, *rest = styles
-        constant = self.constant.expand(len(first), -1, -1, -1)
+        constant = self.constant.expand(first.shape[0], -1, -1, -1)
         features = [self.head(constant.contiguous(memory_format=self.memory_format), first)]
         for block, *pair in zip(self.blocks, rest[::2], rest[1::2], strict=False):
             features.append(block(features[-1], *pair))

@@ -1,5 +1,7 @@
 /** Requests to the server the page came from. */
 
+import { ask } from "./transport.js";
+
 /** The server said no; the message is a line for the user. */
 export class Refusal extends Error {
   constructor(message, status) {
@@ -24,7 +26,7 @@ export async function request(method, path, body, type, signal) {
   const headers = type ? { "Content-Type": type } : {};
   let response;
   try {
-    response = await fetch(path, { method, body, headers, signal });
+    response = await ask(path, { method, body, headers, signal });
   } catch {
     if (signal?.aborted) throw new Cancelled("Cancelled. Nothing has changed.");
     throw new Silence("The server does not answer. Your work is kept in this page; it goes on when the server is back.");

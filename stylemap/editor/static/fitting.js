@@ -10,6 +10,7 @@ export class Fitting {
   constructor(editor, session) {
     Object.assign(this, { editor, session });
     this.dialog = find("#fitting");
+    find("#fit").hidden = !editor.info.fits;
     find("#fit").addEventListener("click", () => this.open());
     find("#fit-start").addEventListener("click", () => this.#fit());
     this.dialog.addEventListener("close", () => this.#close());

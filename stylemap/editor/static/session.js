@@ -3,6 +3,7 @@
 import { Refusal, linesOf, request } from "./api.js";
 import { decodeGrey } from "./mask.js";
 import { fitted, inMemory } from "./shrinking.js";
+import { leave } from "./transport.js";
 
 const FORGOTTEN = [404, 410];
 const FIT = "pictures/original/fit";
@@ -33,7 +34,7 @@ export class Session {
   }
 
   close() {
-    if (this.#id) navigator.sendBeacon(`api/sessions/${this.#id}/close`);
+    if (this.#id) leave(`api/sessions/${this.#id}/close`);
   }
 
   /** Ends what is being asked. */

@@ -1,0 +1,7 @@
+/** The way to what answers the page: here the server that it came from. A site that `stylemap export web` writes has its own. */
+
+/** As fetch. */
+export const ask = (path, options) => fetch(path, options);
+
+/** Tells of the page's end, where nobody waits for an answer. */
+export const leave = (path) => navigator.sendBeacon(path);

@@ -1,0 +1,142 @@
+/** Photos: the square of a file that the model sees, and the file with an edit in it. */
+
+import { Refusal } from "./refusal.js";
+import { central, toPhoto } from "./pasting.js";
+import { blurred, smoothstep, toBytes, warped } from "./pixels.js";
+
+const [FADE, BLUR] = [0.3, 0.02]; // of the square's side, beyond the photo: as in `stylemap/faces/alignment.py`
+const [SMALLEST, LARGEST] = [0.5, 10]; // half the square: pixels, and longest sides of the photo
+const FARTHEST = 1e6;
+const KINDS = { png: "image/png", jpg: "image/jpeg", webp: "image/webp" };
+
+/**
+ * An image file as {data, width, height}: RGBA, upright, in sRGB.
+ * @throws {Refusal} the browser cannot read it
+ */
+export async function decode(file, mostPixels) {
+  let bitmap;
+  try {
+    bitmap = await createImageBitmap(file, { premultiplyAlpha: "none" });
+  } catch {
+    throw new Refusal(422, "this browser cannot read the file as an image; choose a JPEG, PNG or WebP");
+  }
+  const { width, height } = bitmap;
+  if (width * height > mostPixels) {
+    bitmap.close();
+    throw new Refusal(422, `the image has ${width} x ${height} pixels; this browser takes ${mostPixels.toLocaleString("en")} at most`);
+  }
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  return context.getImageData(0, 0, width, height);
+}
+
+/** What of a photo the model sees: Float32Array of RGB over white. */
+function overWhite({ data, width, height }) {
+  const result = new Float32Array(width * height * 3);
+  for (let i = 0; i < width * height; i += 1) {
+    const opacity = data[4 * i + 3] / 255;
+    for (let c = 0; c < 3; c += 1) result[3 * i + c] = data[4 * i + c] * opacity + 255 * (1 - opacity);
+  }
+  return { data: result, width, height };
+}
+
+/**
+ * The square of a photo, Uint8ClampedArray of side * side * 3. Beyond its border the photo goes on mirrored, blurred and faded.
+ * @throws {Refusal} the square does not fit the photo
+ */
+export function square(photo, alignment) {
+  const { width, height } = photo;
+  const { side, edge } = alignment;
+  const matrix = toPhoto(alignment);
+  const length = Math.hypot(...edge);
+  const middle = (side - 1) / 2;
+  const [x, y] = [matrix[0] * middle - matrix[1] * middle + matrix[2], matrix[1] * middle + matrix[0] * middle + matrix[3]];
+  const beyond = Math.max(-x, -y, x - width, y - height);
+  if (!(length / 2 >= SMALLEST && length / 2 <= LARGEST * Math.max(width, height) && beyond <= length / 2)) {
+    throw new Refusal(422, `this square does not fit a photo of ${width} x ${height} pixels; choose another`);
+  }
+  const pixels = toBytes(warped(overWhite(photo), 3, matrix, side, side));
+  return toBytes(surrounded(pixels, matrix, side, length, width, height));
+}
+
+function surrounded(pixels, [a, b, x, y], side, length, width, height) {
+  const beyond = new Float32Array(side * side).map((_, i) => {
+    const [v, u] = [Math.floor(i / side), i % side];
+    const [right, down] = [a * u - b * v + x, b * u + a * v + y];
+    return Math.max(-0.5 - right, right - (width - 0.5), -0.5 - down, down - (height - 0.5)) / length;
+  });
+  if (beyond.every((far) => far <= 0)) return pixels;
+  const sigma = Math.max(BLUR * side, 0.3);
+  const soft = blurred(pixels, side, side, 3, sigma, { size: Math.round(sigma * 6 + 1) | 1 });
+  const median = [0, 1, 2].map((c) => {
+    const inside = [...beyond.keys()].filter((i) => beyond[i] <= 0).map((i) => pixels[3 * i + c]).sort((p, q) => p - q);
+    return inside.length ? (inside[(inside.length - 1) >> 1] + inside[inside.length >> 1]) / 2 : 255;
+  });
+  return Float32Array.from(pixels, (value, k) => {
+    const far = beyond[Math.floor(k / 3)];
+    const blurs = value + smoothstep(far / (2 * BLUR)) * (soft[k] - value);
+    return blurs + Math.min(1, Math.max(0, far / FADE)) * (median[k % 3] - blurs);
+  });
+}
+
+/** Which square a request asks for: that of its crop, or the middle. The page has no face detector here. */
+export function alignmentOf(query, width, height, side) {
+  if (!query.has("crop")) return central(width, height, side);
+  const [left, top, length, degrees] = query.get("crop").split(",").map((text) => Math.max(-FARTHEST, Math.min(FARTHEST, Number(text))));
+  return ofCrop(left, top, length, degrees, side);
+}
+
+/** `faces.Alignment.crop`. */
+function ofCrop(x, y, length, degrees, side) {
+  const [right, down] = [Math.cos, Math.sin].map((f) => length * f((degrees * Math.PI) / 180));
+  return { corner: [x - (right - down) / 2 - 0.5, y - (right + down) / 2 - 0.5], edge: [right, down], side };
+}
+
+/** `faces.Alignment.as_crop`. */
+export function asCrop({ corner: [x, y], edge: [right, down] }) {
+  return [x + 0.5 + (right - down) / 2, y + 0.5 + (right + down) / 2, Math.hypot(right, down), (Math.atan2(down, right) * 180) / Math.PI];
+}
+
+/** RGB -> RGBA. */
+export function opaque(pixels) {
+  const result = new Uint8ClampedArray((pixels.length / 3) * 4).fill(255);
+  for (let i = 0; i < pixels.length / 3; i += 1) result.set(pixels.subarray(3 * i, 3 * i + 3), 4 * i);
+  return result;
+}
+
+/** Each pixel as a square of ``times`` pixels; RGBA. */
+export function enlarged({ data, width, height }, times) {
+  const result = new ImageData(width * times, height * times);
+  const [from, to] = [data, result.data].map((x) => new Uint32Array(x.buffer, x.byteOffset, x.byteLength / 4));
+  to.forEach((_, i) => {
+    const [y, x] = [Math.floor(i / (width * times)), i % (width * times)];
+    to[i] = from[Math.floor(y / times) * width + Math.floor(x / times)];
+  });
+  return result;
+}
+
+/**
+ * An image file.
+ * @param {{data: Uint8ClampedArray, width: number, height: number}} picture RGBA
+ * @throws {Refusal} the browser cannot write this kind
+ */
+export async function encode({ data, width, height }, format = "png", quality = 95) {
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
+  return canvasToFile(canvas, format, quality);
+}
+
+export async function canvasToFile(canvas, format, quality = 95) {
+  let source = canvas;
+  if (format === "jpg") {
+    source = new OffscreenCanvas(canvas.width, canvas.height); // JPEG has no transparency: over white, not over black
+    const context = source.getContext("2d", { alpha: false });
+    context.fillStyle = "#fff";
+    context.fillRect(0, 0, source.width, source.height);
+    context.drawImage(canvas, 0, 0);
+  }
+  const blob = await source.convertToBlob({ type: KINDS[format], quality: format === "webp" ? 1 : quality / 100 });
+  if (blob.type !== KINDS[format]) throw new Refusal(422, `this browser cannot write ${format.toUpperCase()}; choose PNG`);
+  return blob;
+}

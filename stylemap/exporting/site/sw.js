@@ -1,0 +1,55 @@
+/** Keeps the files of the site in the browser, and gives them the headers with which browsers allow threads. */
+
+importScripts("files.js"); // SITE: the version, and the files
+
+const OURS = `stylemap ${self.registration.scope} `;
+const NAME = OURS + SITE.version;
+const ISOLATED = {
+  "cross-origin-opener-policy": "same-origin",
+  "cross-origin-embedder-policy": "require-corp",
+  "cross-origin-resource-policy": "same-origin",
+};
+
+const addressOf = (file) => new URL(file, self.registration.scope).href;
+const fresh = (file) => new Request(addressOf(file), { cache: "no-cache" });
+
+self.addEventListener("install", (event) => {
+  self.skipWaiting();
+  event.waitUntil(caches.open(NAME).then((cache) => cache.addAll(SITE.page.map(fresh))));
+});
+
+self.addEventListener("activate", (event) => {
+  const old = async () => (await caches.keys()).filter((name) => name.startsWith(OURS) && name !== NAME);
+  event.waitUntil(old().then((names) => Promise.all(names.map((name) => caches.delete(name)))).then(() => self.clients.claim()));
+});
+
+self.addEventListener("fetch", (event) => {
+  const { request } = event;
+  const file = request.url.split(/[?#]/)[0];
+  if (request.method === "GET" && ALL.has(file)) event.respondWith(answer(request, file));
+});
+
+self.addEventListener("message", (event) => {
+  if (event.data === "fill") event.waitUntil(fill().then(() => event.source.postMessage("filled")));
+});
+
+const ALL = new Set([...SITE.page, ...SITE.rest, "./"].map(addressOf));
+
+async function answer(request, file) {
+  const cache = await caches.open(NAME);
+  const kept = file === addressOf("./") ? addressOf("index.html") : file;
+  let found = await cache.match(kept);
+  if (!found) {
+    found = await fetch(kept, { cache: "no-cache" });
+    if (found.ok) await cache.put(kept, found.clone());
+  }
+  const headers = new Headers(found.headers);
+  for (const [name, value] of Object.entries(ISOLATED)) headers.set(name, value);
+  return new Response(found.body, { status: found.status, statusText: found.statusText, headers });
+}
+
+/** Fetches what is not here yet. */
+async function fill() {
+  const cache = await caches.open(NAME);
+  for (const file of SITE.rest) if (!(await cache.match(addressOf(file)))) await cache.add(fresh(file));
+}

@@ -1,0 +1,77 @@
+/**
+ * Takes the place of the editor's transport.js in a site: a worker of this page answers what a server would. A service worker
+ * keeps the files, so that the page works without a network, and gives it the headers with which browsers allow threads.
+ */
+
+const RELOADED = "stylemap-reloaded";
+const UNDER_WAY = new Map(); // number of a request -> {resolve, reject}
+
+async function keepFiles() {
+  if (!("serviceWorker" in navigator)) return;
+  const isControlled = navigator.serviceWorker.controller !== null;
+  try {
+    const registration = await navigator.serviceWorker.register("sw.js");
+    if (isControlled || self.crossOriginIsolated || sessionStorage.getItem(RELOADED)) return;
+    if (!(await isAtWork(registration))) return;
+  } catch {
+    return; // a private window, or a host without https: all works, with the network and in one thread
+  }
+  sessionStorage.setItem(RELOADED, "once");
+  location.reload(); // only a page that is loaded anew gets the headers
+  await new Promise(() => {});
+}
+
+/** Whether a service worker begins to work; it may fail to install. */
+function isAtWork({ active, waiting, installing }) {
+  const worker = installing ?? waiting ?? active;
+  return new Promise((resolve) => {
+    const tell = () => {
+      if (worker.state === "activated") resolve(true);
+      else if (worker.state === "redundant") resolve(false);
+    };
+    worker.addEventListener("statechange", tell);
+    tell();
+  });
+}
+
+await keepFiles();
+const address = new URL("../local/worker.js", import.meta.url);
+address.search = location.search; // ?device=wasm or ?device=webgpu
+const worker = new Worker(address, { type: "module" });
+const facts = document.querySelector("#facts");
+
+worker.onmessage = ({ data: { id, status, body, headers, loaded, total, device } }) => {
+  if (loaded) {
+    facts.textContent = `Loading ${(loaded / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB …`;
+  } else if (device) {
+    document.body.dataset.device = device;
+    navigator.serviceWorker?.controller?.postMessage("fill"); // what was not needed yet
+  } else {
+    UNDER_WAY.get(id)?.resolve(new Response(body, { status, headers }));
+    UNDER_WAY.delete(id);
+  }
+};
+worker.onerror = ({ message }) => {
+  for (const { reject } of UNDER_WAY.values()) reject(new Error(message));
+  UNDER_WAY.clear();
+};
+
+navigator.serviceWorker?.addEventListener("message", ({ data }) => {
+  if (data === "filled") document.body.dataset.offline = "ready";
+});
+
+let asked = 0;
+
+/** As fetch, of the addresses that docs/editor.md lists. */
+export function ask(path, { method, body, signal } = {}) {
+  asked += 1;
+  const id = asked;
+  return new Promise((resolve, reject) => {
+    UNDER_WAY.set(id, { resolve, reject });
+    signal?.addEventListener("abort", () => reject(signal.reason));
+    worker.postMessage({ id, method, path, body });
+  });
+}
+
+/** There is no server that must know. */
+export function leave() {}

@@ -1,0 +1,95 @@
+/** The thread of the site that answers the page: the networks, photos and edits are here, and nothing leaves the machine. */
+
+import { Answers } from "./answers.js";
+import { Model, devices, errorOf, toImage } from "./model.js";
+import { Pasting } from "./pasting.js";
+import { decode } from "./photo.js";
+import { Studio } from "./studio.js";
+import { ofFile } from "./tensors.js";
+
+const ROOT = new URL("..", import.meta.url);
+const SAME = 0.02; // of a reconstruction's error: so near another device comes to PyTorch's
+const LARGE = 4096; // pixels a side; some browsers have no larger canvas
+const MOST_PIXELS = 50e6;
+const GZIP = [0x1f, 0x8b];
+
+let loaded = 0;
+
+/** The bytes of a file of the site. Those of WebAssembly are packed by gzip, and some hosts unpack such files on the way. */
+async function read(path, total) {
+  const response = await fetch(new URL(path, ROOT));
+  if (!response.ok) throw new Error(`${path} is missing here (${response.status})`);
+  const counted = new TransformStream({
+    transform(chunk, controller) {
+      loaded += chunk.byteLength;
+      postMessage({ loaded: Math.min(loaded, total), total });
+      controller.enqueue(chunk);
+    },
+  });
+  const bytes = await new Response(response.body.pipeThrough(counted)).arrayBuffer();
+  const [first, second] = new Uint8Array(bytes, 0, 2);
+  if (first !== GZIP[0] || second !== GZIP[1]) return bytes;
+  return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
+}
+
+const blobOf = async (path) => (await fetch(new URL(path, ROOT))).blob();
+
+async function mostPixels() {
+  const canvas = new OffscreenCanvas(LARGE + 1, LARGE);
+  const context = canvas.getContext("2d");
+  context.fillRect(LARGE, LARGE - 1, 1, 1);
+  return context.getImageData(LARGE, LARGE - 1, 1, 1).data[3] === 255 ? MOST_PIXELS : LARGE * LARGE;
+}
+
+/** Whether a device draws a face as PyTorch did; drivers of GPUs have faults. */
+async function isRight(model, about) {
+  const { data } = await decode(await blobOf("api/gallery/0.png"), MOST_PIXELS);
+  const image = toImage(data.filter((_, i) => i % 4 < 3), model.side);
+  const error = errorOf(await model.render(await model.resize(await model.encode(image))), image);
+  return Math.abs(error - about.error) <= SAME * about.error;
+}
+
+async function load(about, wanted) {
+  const faults = [];
+  for (const device of await devices(wanted)) {
+    try {
+      const model = await Model.load(about, device, (path) => read(path, about.bytes));
+      if (await isRight(model, about)) return model;
+      await model.release();
+      throw new Error("it draws other pictures than it should");
+    } catch (error) {
+      faults.push(`${device}: ${error.message}`);
+    }
+  }
+  throw new Error(`This browser cannot run the networks (${faults.join("; ")}).`);
+}
+
+async function begin() {
+  const about = await (await fetch(new URL("site.json", ROOT))).json();
+  const model = await load(about, new URL(self.location).searchParams.get("device"));
+  postMessage({ device: model.device });
+  const directions = {};
+  if (about.directions) {
+    const { metadata, tensors } = ofFile(await (await blobOf("model/directions.safetensors")).arrayBuffer(), "the directions are damaged");
+    for (const [name, { scale }] of Object.entries(JSON.parse(metadata.directions))) {
+      const { shape, data } = tensors[name];
+      directions[name] = { vector: data, shape, scale };
+    }
+  }
+  const studio = new Studio(model, new Pasting(about.pasting), directions, about.known);
+  return new Answers(about, studio, blobOf, await mostPixels());
+}
+
+const answers = begin();
+answers.catch(() => {}); // each request is told
+let turn = Promise.resolve(); // one request after the other
+
+self.onmessage = ({ data: { id, ...request } }) => {
+  turn = turn.then(async () => {
+    try {
+      postMessage({ id, ...(await (await answers).answer(request)) });
+    } catch (error) {
+      postMessage({ id, status: 500, body: JSON.stringify({ error: error.message }), headers: {} });
+    }
+  });
+};
