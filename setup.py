@@ -79,7 +79,7 @@ setup(
         "stylemap": ["py.typed", "*.pyi"],
         "stylemap.training.report": ["*.template"],
         "stylemap.editor": ["static/*"],
-        "stylemap.exporting": ["site/*"],
+        "stylemap.webapp": ["scripts/*"],
         "stylemap.op": ["*.cpp"],
         "stylemap.configs": ["*.yaml"],
         "stylemap.pretrained": ["*.safetensors", "*.md", "directions/*.safetensors", "parts/*.safetensors"],

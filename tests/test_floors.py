@@ -28,7 +28,7 @@ FLOORS = """
     exporting familiarity inversion metrics
     project
     editor training
-    comparison
+    comparison webapp
     diagnosis
     cli
     __main__

@@ -33,7 +33,7 @@ def export_web(parser: Parser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     try:
         from stylemap.editor import gallery, studio
-        from stylemap.exporting import web_folder
+        from stylemap import webapp
     except ImportError as err:
         raise InputError(f"the site needs {err.name or 'more packages'}: pip install 'stylemap[web,onnx]'") from err
     from stylemap import checkpoint, familiarity, segmentation
@@ -49,7 +49,16 @@ def run(arguments: argparse.Namespace) -> None:
     known, segmenter = familiarity.measure(weights, model), segmentation.find(weights, model)
     work = studio.Studio(model, familiarity.name_of(weights), loaded, known, segmenter=segmenter)
     pictures = gallery.open_gallery(weights, model)
-    size = web_folder.export(
-        weights, work, pictures, arguments.out, directions and Path(directions), arguments.precision, arguments.runtime, told
+    size = webapp.export(
+        weights,
+        work,
+        pictures,
+        arguments.out,
+        directions and Path(directions),
+        arguments.precision,
+        arguments.runtime,
+        told,
     )
-    print(f"{arguments.out}: {size / 1e6:.1f} MB. To see it: python3 -m http.server -d {shlex.quote(str(arguments.out))}")
+    print(
+        f"{arguments.out}: {size / 1e6:.1f} MB. To see it: python3 -m http.server -d {shlex.quote(str(arguments.out))}"
+    )

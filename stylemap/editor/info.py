@@ -11,12 +11,15 @@ from stylemap.editor.limits import PAGE_BYTES, Limits
 from stylemap.editor.studio import Studio
 
 
-def about(studio: Studio, gallery: Gallery, limits: Limits, detector: bool, fits: bool = True) -> dict[str, Any]:
+def about(
+    studio: Studio, gallery: Gallery, limits: Limits, detector: bool, fits: bool = True, depth: bool = True
+) -> dict[str, Any]:
     """As ``GET /api/info`` answers, and as a site holds it.
 
     Args:
         detector: whether faces are found in photos.
         fits: whether the weights can be fitted to a photo.
+        depth: whether files keep the depth, the profile and the metadata of a photo.
     """
     config = studio.model.config
     return {
@@ -42,4 +45,5 @@ def about(studio: Studio, gallery: Gallery, limits: Limits, detector: bool, fits
         "gallery": {"count": len(gallery), "about": gallery.about},
         "detector": detector,
         "fits": fits,
+        "depth": depth,
     }

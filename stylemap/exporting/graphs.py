@@ -113,7 +113,9 @@ def graphs(model: StylemapModel, segmenter: Segmenter | None = None) -> dict[str
     parts = {}
     if segmenter is not None:
         segmenter = copy.deepcopy(segmenter).float()
-        logits = Value("logits", (len(Part), config.resolution, config.resolution), meaning="the largest names the part")
+        logits = Value(
+            "logits", (len(Part), config.resolution, config.resolution), meaning="the largest names the part"
+        )
         function, networks = functools.partial(segmenter.logits, model), [generator.resizer, synthesis, segmenter]
         parts["parts"] = Graph("photos and stylemaps to parts", function, networks, [image, stylemap], [logits])
     z = Value("z", (config.latents.z_channels,), meaning="standard normal")

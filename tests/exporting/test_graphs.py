@@ -9,6 +9,7 @@ from stylemap.editing.blending import lay
 from stylemap.editing.edit import Patch
 from stylemap.exporting.graphs import GRAPHS, graphs
 from stylemap.exporting.tracing import shape
+from stylemap.segmentation import Origin, Segmenter
 from tests import tiny
 
 SIDE = 16
@@ -28,7 +29,7 @@ def made(config):
     """A model, its graphs, and w+ of two stylemaps."""
     model = tiny.model(config)
     w = tiny.randn(2, *config.stylemap_shape)
-    every = graphs(model)
+    every = graphs(model, Segmenter(config, Origin(model.fingerprint(), "drawn faces", 1)))
     return model, every, w, [every["resizer"](x) for x in w.split(1)]
 
 
@@ -49,6 +50,16 @@ def test_images_are_those_of_the_model(config):
     torch.testing.assert_close(every["encoder"](photos), model.encode(photos), **CLOSE)
     torch.testing.assert_close(every["mapping"](w[:, :, 0, 0]), model.map(w[:, :, 0, 0]), **CLOSE)
     torch.testing.assert_close(every["render"](*styles[0]), model.synthesize(w[:1]), **CLOSE)
+
+
+@configs
+def test_parts_are_those_of_the_segmenter(config):
+    model = tiny.model(config)
+    segmenter = Segmenter(config, Origin(model.fingerprint(), "drawn faces", 1)).eval()
+    photos = tiny.randn(2, 3, SIDE, SIDE).clamp(-1, 1)
+    logits = graphs(model, segmenter)["parts"](photos, model.encode(photos))
+    torch.testing.assert_close(logits, segmenter.logits(model, photos, model.encode(photos)), **CLOSE)
+    assert "parts" not in graphs(model)
 
 
 @configs

@@ -9,6 +9,7 @@ const HOLDS = {
   jpg: "JPEG makes small files. It changes every pixel a little, and it has no transparency.",
   webp: "WebP keeps every pixel in 8 bits, also transparency. The files are smaller than those of PNG.",
 };
+const PLAIN = "The file has 8 bits a channel in sRGB, and none of the photo's metadata. The installed editor keeps both.";
 const GAP = 64; // widths of the gap in a picture, as photos/before_after.py has it
 const FACTORS = [1, 2, 4, 8, 16, 32];
 
@@ -78,7 +79,7 @@ export class Exporting {
   }
 
   #refresh() {
-    const { side, edit } = this.editor;
+    const { side, edit, info } = this.editor;
     const { width, height } = this.#photo;
     const { enlarge, before_after, labels, format, quality } = this.choice;
     for (const mark of this.marks) mark();
@@ -96,7 +97,7 @@ export class Exporting {
     find("#quality-line output").textContent = percent(quality / 100);
     const isWhole = forServer(edit, side).pushes.some(({ mask }) => mask === null);
     const kept = isWhole ? "A slider works on the whole face. Pixels stay as they are where it changes nothing." : "Pixels away from the edit stay as they are.";
-    find("#save-as-text").textContent = [this.#isInPhoto && format !== "jpg" && kept, HOLDS[format]].filter(Boolean).join(" ");
+    find("#save-as-text").textContent = [this.#isInPhoto && format !== "jpg" && kept, info.depth || !this.#isInPhoto ? HOLDS[format] : PLAIN].filter(Boolean).join(" ");
     find("#save-as-name").textContent = this.#name;
     find("#save-as-size").textContent = `${this.#size.join(" × ")} pixels`;
   }

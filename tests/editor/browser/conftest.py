@@ -191,8 +191,7 @@ class Editor:
 
     def open_project(self, path: Path) -> "Editor":
         """In a page without unsaved work."""
-        with self.page.expect_response("**/project"):
-            self.page.set_input_files("#project-file", path)
+        self.page.set_input_files("#project-file", path)
         return self.settle()
 
     def save_in_photo(self) -> np.ndarray:

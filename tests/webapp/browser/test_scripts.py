@@ -15,10 +15,10 @@ from stylemap.editing import composing, masks, pasting
 from stylemap.editing.composing import Change
 from stylemap.editing.directions import Direction, Origin
 from stylemap.editing.edit import Patch, Placement, Push
-from stylemap.exporting import web_folder
+from stylemap.webapp import folder
 from stylemap.faces import Alignment
 from tests import tiny
-from tests.exporting.browser.conftest import hosted
+from tests.webapp.browser.conftest import hosted
 
 SIDE = 16
 SIDES = (4, 8, 16)
@@ -45,7 +45,7 @@ const encode = (array) => {
 @pytest.fixture(scope="module")
 def page(browser):
     """An empty page of a host that has the scripts."""
-    for address in hosted(web_folder.SCRIPTS):
+    for address in hosted(folder.SCRIPTS):
         page = browser.new_page()
         page.goto(f"{address}/refusal.js")
         yield page
@@ -155,10 +155,10 @@ def test_maps_are_composed_alike(run, steps):
 R = 32
 CROPS = {
     "the middle": None,
-    "inside": (60.0, 40.0, 50.0, 0.0),
-    "turned": (60.0, 44.0, 55.0, 30.0),
-    "beyond the photo": (20.0, 30.0, 90.0, -20.0),
-    "much smaller": (75.0, 50.0, 20.0, 0.0),
+    "inside": (35.0, 15.0, 50.0, 0.0),
+    "turned": (32.5, 16.5, 55.0, 30.0),
+    "beyond the photo": (-25.0, -15.0, 90.0, -20.0),
+    "much smaller": (65.0, 40.0, 20.0, 0.0),
 }
 
 
@@ -193,6 +193,14 @@ def test_squares_are_cut_out_alike(run, photo, crop):
     assert difference.mean() < 0.5 and difference.max() < 6
 
 
+@pytest.mark.parametrize("crop", list(CROPS.values())[1:], ids=list(CROPS)[1:])
+def test_crops_are_the_same_squares(run, crop):
+    alignment = Alignment.crop(*crop, R)
+    found = run("photo", "Float32Array.from([...site.ofCrop(...crop, side).corner, ...site.asCrop(alignment)])",
+                crop=crop, side=R, alignment=as_alignment(alignment)).view(np.float32)  # fmt: skip
+    np.testing.assert_allclose(found, [*alignment.corner, *alignment.as_crop], rtol=1e-6)
+
+
 def test_a_photo_of_the_model_s_side_stays_as_it_is(run):
     face = Avatars(R, 1, "heldout")[0]
     alignment = as_alignment(Alignment.central(R, R, R))
@@ -200,7 +208,7 @@ def test_a_photo_of_the_model_s_side_stays_as_it_is(run):
     assert np.array_equal(found.reshape(face.shape), face)
 
 
-CONSTANTS = {name: getattr(pasting, name) for name in web_folder.CONSTANTS} | {
+CONSTANTS = {name: getattr(pasting, name) for name in folder.CONSTANTS} | {
     "FEATHER": faces.pasting.FEATHER,
     "INVISIBLE": faces.pasting.INVISIBLE,
 }

@@ -9,7 +9,6 @@ import * as project from "./project.js";
 
 const SESSION = "/api/sessions/here"; // there is one
 const PICTURE = `${SESSION}/pictures/(original|\\d)`;
-const PLAIN = "The file has 8 bits a channel in sRGB, and none of the photo's metadata. The installed editor keeps both.";
 const NO_FITS = "this page cannot fit weights; the installed editor can";
 
 export class Answers {
@@ -175,7 +174,6 @@ export class Answers {
     const edited = await this.#apply(edit, how);
     const photo = this.#photo("original");
     let before, after;
-    const notes = [];
     if (how === "none") {
       const times = enlarge ?? Math.max(1, Math.ceil(this.about.info.seen / this.side));
       const pixels = edited.region ? this.studio.inSquare(photo, edited) : opaque(edited.pixels);
@@ -185,10 +183,8 @@ export class Answers {
       const [image, drawn] = [photo.pixels, edited.pixels].map((pixels) => Float32Array.from(pixels));
       const data = this.studio.pasting.paste(before, image, drawn, photo.alignment, edited.region, how, edited.sources);
       after = { data, width: before.width, height: before.height };
-      if (photo.source) notes.push(PLAIN);
     }
-    const file = layout === "none" ? await encode(after, format, quality) : await beforeAndAfter(before, after, layout, labels, format, quality);
-    return { file, headers: notes.length ? { "x-notes": JSON.stringify(notes) } : {} };
+    return layout === "none" ? encode(after, format, quality) : beforeAndAfter(before, after, layout, labels, format, quality);
   }
 
   async #saveProject({ body }) {

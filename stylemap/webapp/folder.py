@@ -25,7 +25,7 @@ from stylemap.errors import InputError
 from stylemap.exporting import onnx_folder
 from stylemap.published import ONNXRUNTIME_WEB
 
-SCRIPTS = Path(__file__).parent / "site"
+SCRIPTS = Path(__file__).parent / "scripts"
 GRAPHS = ("encoder", "resizer", "render", "parts")
 PAGE, TRANSPORT, SERVICE_WORKER = "index.html", "transport.js", "sw.js"
 RUNTIME = {  # a build of onnxruntime-web: the files of its archive
@@ -191,7 +191,7 @@ def _about(
     }
     constants = {name: getattr(pasting, name) for name in CONSTANTS}
     return {
-        "info": info.about(studio, gallery, LIMITS, detector=False, fits=False),
+        "info": info.about(studio, gallery, LIMITS, detector=False, fits=False, depth=False),
         "weights": studio.weights,
         "fingerprint": studio.fingerprint,
         "config": asdict(studio.model.config),

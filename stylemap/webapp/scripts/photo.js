@@ -88,14 +88,16 @@ export function alignmentOf(query, width, height, side) {
 }
 
 /** `faces.Alignment.crop`. */
-function ofCrop(x, y, length, degrees, side) {
+export function ofCrop(left, top, length, degrees, side) {
   const [right, down] = [Math.cos, Math.sin].map((f) => length * f((degrees * Math.PI) / 180));
+  const [x, y] = [left + length / 2, top + length / 2];
   return { corner: [x - (right - down) / 2 - 0.5, y - (right + down) / 2 - 0.5], edge: [right, down], side };
 }
 
 /** `faces.Alignment.as_crop`. */
 export function asCrop({ corner: [x, y], edge: [right, down] }) {
-  return [x + 0.5 + (right - down) / 2, y + 0.5 + (right + down) / 2, Math.hypot(right, down), (Math.atan2(down, right) * 180) / Math.PI];
+  const length = Math.hypot(right, down);
+  return [x + 0.5 + (right - down - length) / 2, y + 0.5 + (right + down - length) / 2, length, (Math.atan2(down, right) * 180) / Math.PI];
 }
 
 /** RGB -> RGBA. */

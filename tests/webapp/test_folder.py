@@ -1,0 +1,31 @@
+import pytest
+
+from stylemap.cli import main
+from stylemap.published import ONNXRUNTIME_WEB
+from stylemap.webapp import folder
+
+
+@pytest.mark.parametrize("content", [None, b"\x1f\x8b no archive"])
+def test_a_runtime_that_is_missing_or_another_file(content, tmp_path, capsys):
+    """It is told before minutes of work, and nothing is written."""
+    pytest.importorskip("starlette")
+    pytest.importorskip("onnxscript")
+    archive, out = tmp_path / "runtime.tgz", tmp_path / "site"
+    if content:
+        archive.write_bytes(content)
+    assert main(["export", "web", "--weights", "avatars32", "--runtime", str(archive), "--out", str(out)]) == 2
+    (line,) = capsys.readouterr().err.strip().splitlines()
+    assert str(archive) in line and ONNXRUNTIME_WEB.command in line and not out.exists()
+
+
+def test_weights_of_another_architecture(tmp_path, capsys):
+    pytest.importorskip("starlette")
+    assert main(["export", "web", "--weights", "avatars32_stylegan2", "--out", str(tmp_path / "site")]) == 2
+    assert "no StyleMapGAN" in capsys.readouterr().err
+
+
+def test_every_script_has_a_place():
+    """What the page imports of the editor is the editor's; only the way to the server is another."""
+    scripts = {path.name for path in folder.SCRIPTS.glob("*.js")}
+    assert {folder.TRANSPORT, folder.SERVICE_WORKER} <= scripts
+    assert folder.TRANSPORT in {path.name for path in folder.STATIC.glob("*.js")}
