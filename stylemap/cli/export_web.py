@@ -32,8 +32,8 @@ def export_web(parser: Parser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     try:
-        from stylemap.editor import gallery, studio
         from stylemap import webapp
+        from stylemap.editor import gallery, studio
     except ImportError as err:
         raise InputError(f"the site needs {err.name or 'more packages'}: pip install 'stylemap[web,onnx]'") from err
     from stylemap import checkpoint, familiarity, segmentation

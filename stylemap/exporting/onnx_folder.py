@@ -44,7 +44,8 @@ def export(
         The manifest.
 
     Raises:
-        InputError: weights of another architecture, or without the parts that are wanted, no onnx, a graph that differs from PyTorch, a folder that cannot be written.
+        InputError: weights of another architecture, or without the parts that are wanted, no onnx, a graph that differs from
+            PyTorch, a folder that cannot be written.
     """
     for needed in ("onnx", "onnxscript", *(["onnxruntime"] if check else [])):
         library(needed)

@@ -15,8 +15,8 @@ from stylemap.editing import composing, masks, pasting
 from stylemap.editing.composing import Change
 from stylemap.editing.directions import Direction, Origin
 from stylemap.editing.edit import Patch, Placement, Push
-from stylemap.webapp import folder
 from stylemap.faces import Alignment
+from stylemap.webapp import folder
 from tests import tiny
 from tests.webapp.browser.conftest import hosted
 
