@@ -1,9 +1,9 @@
 """Whether weights can draw a photo, and where not. A photo of another kind than the training images is drawn as something else.
 
 The measure is the mean squared error of the reconstruction G(E(x)), pixels in [-1, 1], over that of images like the training
-images that the weights did not see. `WELL` and `FACTOR` split it into three `WORDS`. `LOCAL` does it for places, with the squared
-error around each pixel. Weights that draw no image well would find their own large error usual, so `LEAST` is a floor for all.
-docs/local_editing.md has what the thresholds were measured on.
+images that the weights did not see. `WELL` and `FACTOR` split it into three `WORDS`. Weights that draw all images badly would
+find their own large error usual, so `GOOD` and `LEAST` hold for all weights. `LOCAL` does it for places, with the squared error
+around each pixel. docs/local_editing.md has what the thresholds were measured on.
 """
 
 import math
@@ -26,7 +26,7 @@ from stylemap.errors import Note
 
 WORDS = ("well drawn", "roughly drawn", "not known to these weights", "these weights draw nothing well yet")
 WELL, FACTOR = 1.5, 2.5  # times the usual error: the first word up to here, the second up to here
-LEAST = 0.7  # of the variance of images: weights must explain as much to draw anything well; images of 8 x 8 pixels do
+GOOD, LEAST = 0.9, 0.7  # of the variance of images: what is well drawn, and roughly drawn, explains as much or more
 LOCAL = 8.0  # times the usual error: a place is drawn badly from here on
 AROUND = 1 / 32  # of the side: sigma of the blur of squared errors
 MOST = 32  # images that are measured where the weights' file says nothing; their mean is right to a tenth
@@ -50,13 +50,9 @@ class Familiarity:
 
     @property
     def limits(self) -> tuple[float, float]:
-        """The largest mean squared errors of what is well drawn and roughly drawn.
-
-        Weights that draw nothing well may be fitted to an image. It is roughly drawn if that explains `LEAST` of the variance.
-        """
-        if self.draws_something:
-            return WELL * self.usual, FACTOR * self.usual
-        return 0.0, self.usual * (1 - LEAST) / (1 - self.explained)
+        """The largest mean squared errors of what is well drawn and roughly drawn."""
+        variance = self.usual / (1 - self.explained) if self.explained < 1 else math.inf  # NaN is not less
+        return min(WELL * self.usual, (1 - GOOD) * variance), min(FACTOR * self.usual, (1 - LEAST) * variance)
 
     def knows(self, error: float) -> bool:
         """Whether a reconstruction with this mean squared error is of an image of that kind."""
@@ -69,17 +65,19 @@ class Familiarity:
 
     def remark(self, name: str, error: float) -> str | None:
         """A line for the user if the weights cannot draw the image of that name well."""
-        if not self.draws_something:
-            share = f"{max(0.0, self.explained):.0%} of the variance of {self.of}"
-            line = f"{self.weights} draws nothing well yet: its reconstructions explain {share}, and a likeness needs {LEAST:.0%}"
-            return None if self.knows(error) else f"{line}; train longer, or take other weights"
+        if error <= self.limits[0]:
+            return None
+        if error <= WELL * self.usual or not self.draws_something:  # no worse than other images
+            line = "draws images only roughly" if self.draws_something else "draws nothing well yet"
+            share = f"{max(0.0, self.explained):.0%} of the variance of {self.of}, and {GOOD:.0%} look well"
+            return f"{self.weights} {line}: its reconstructions explain {share}; train longer, or take other weights"
         times = (
             f"the error of its reconstruction is {error / self.usual:.1f} times that of {self.of} "
             f"({error:.2g}, not {self.usual:.2g})"
         )
         if not self.knows(error):
             return f"{self.weights} cannot draw {name} well: {times}; results will not look like it"
-        return f"{self.weights} draws {name} roughly: {times}" if error > WELL * self.usual else None
+        return f"{self.weights} draws {name} roughly: {times}"
 
     def local(self, image: np.ndarray, reconstruction: np.ndarray) -> np.ndarray:
         """Where the weights draw an image badly: the squared error around each pixel, over the usual error of a pixel.

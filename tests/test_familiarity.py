@@ -13,7 +13,7 @@ from stylemap.datasets.avatars import Avatars
 from stylemap.editing.edit import ORIGINAL, Edit
 from stylemap.editor.studio import Studio
 from stylemap.errors import Note
-from stylemap.familiarity import FACTOR, LEAST, LOCAL, WELL, WORDS, Familiarity
+from stylemap.familiarity import FACTOR, GOOD, LEAST, LOCAL, WELL, WORDS, Familiarity
 from stylemap.photos.photo import from_pixels
 from tests import tiny
 from tests.tiny import SMALL
@@ -75,17 +75,21 @@ def test_where_the_line_is():
 
 
 def test_there_is_a_floor():
-    """What weights explain of the variance of images, 0.25 here, must not be less. An image that they were fitted to is rough."""
-    at_floor = (1 - LEAST) * 0.25
+    """What is left of the variance of images, 0.25 here, may not be more, however large the usual error is."""
+    good, at_floor = (1 - GOOD) * 0.25, (1 - LEAST) * 0.25
     known = Familiarity("w", 0.5, "samples", explained=1 - 0.5 / 0.25)
-    assert [known.word(error) for error in (0.99 * at_floor, 1.01 * at_floor, 0.5)] == [WORDS[1], WORDS[3], WORDS[3]]
+    errors = (0.99 * good, 1.01 * good, 0.99 * at_floor, 1.01 * at_floor, 0.5)
+    assert [WORDS.index(known.word(error)) for error in errors] == [0, 1, 1, 3, 3]
     assert known.knows(0.99 * at_floor) and not known.knows(1.01 * at_floor)
-    assert known.remark("a.jpg", 0.99 * at_floor) is None
+    assert known.remark("a.jpg", 0.99 * good) is None
     assert "w draws nothing well yet: its reconstructions explain 0% of the variance" in known.remark("a.jpg", 0.5)
+    rough = Familiarity("w", 0.2 * 0.25, "samples", explained=0.8)
+    assert [WORDS.index(rough.word(error * 0.25)) for error in (0.09, 0.2, 0.29, 0.31)] == [0, 1, 1, 2]
+    assert rough.remark("a.jpg", 0.2 * 0.25).startswith("w draws images only roughly: its reconstructions explain 80%")
     image = np.full((64, 64, 3), 100, np.uint8)
     local = known.local(image, image + np.uint8(round(127.5 * (1.1 * at_floor) ** 0.5)))
     assert (local > LOCAL).all(), "no place is drawn well"
-    for explained in (LEAST, float("nan")):
+    for explained in (0.95, float("nan")):
         assert Familiarity("w", 0.01, "samples", explained).word(0.01) == WORDS[0]
 
 
