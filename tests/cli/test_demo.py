@@ -3,7 +3,7 @@
 import re
 
 from stylemap import decoding
-from stylemap.cli import main
+from stylemap.cli import demonstration, main
 
 TINY = """
 data: avatars
@@ -17,7 +17,7 @@ model: {resolution: 16, stylemap_size: 8, stylemap_channels: 4, channel_base: 12
 """
 
 
-def test_demo_trains_reports_and_draws(tmp_path, capsys):
+def test_demo_trains_reports_and_draws(tmp_path, capsys, monkeypatch):
     recipe = tmp_path / "tiny.yaml"
     recipe.write_text(TINY)
     out = tmp_path / "demo"
@@ -29,7 +29,11 @@ def test_demo_trains_reports_and_draws(tmp_path, capsys):
         assert str(path) in printed
         assert decoding.decode(path).std() > 10  # an image, not a blank sheet
     # A second time it finds the run done and draws again.
+    drawn, log = [], (out / "run/log.jsonl").read_bytes()
+    monkeypatch.setattr(demonstration, "write_sheets", lambda model, folder: drawn.append(folder) or {})
     assert main(["demo", "--config", str(recipe), "--out", str(out)]) == 0
+    assert drawn == [out, out / "shipped"]
+    assert (out / "run/log.jsonl").read_bytes() == log
 
 
 def test_demo_needs_avatars(tmp_path, capsys):
