@@ -67,7 +67,7 @@ def workspace(tmp_path, monkeypatch):
         (tmp_path / run).mkdir(parents=True)
         shutil.copy(resources.PRETRAINED / "avatars64.safetensors", tmp_path / run / "weights.safetensors")
     many = Avatars(32, 60, "heldout")
-    for folder in ("photos", "FOLDER", "faces/images", "faces/labels"):
+    for folder in ("photos", "FOLDER", "faces"):
         (tmp_path / folder).mkdir(parents=True)
     with open(tmp_path / "labels.csv", "w", newline="") as file:
         table = csv.writer(file)
@@ -77,8 +77,7 @@ def workspace(tmp_path, monkeypatch):
             Image.fromarray(many[i]).save(tmp_path / "FOLDER" / f"{i}.png")
             table.writerow([f"{i}.png", int(many.attributes(i)["smile"] > 0.5)])
     for i in range(2):
-        Image.fromarray(faces[i]).save(tmp_path / f"faces/images/{i:06}.png")
-        Image.fromarray(faces.parts(i)).save(tmp_path / f"faces/labels/{i:06}.png")
+        Image.fromarray(faces[i]).save(tmp_path / f"faces/{i:06}.png")
     (tmp_path / "labels").mkdir()
     for i, name in enumerate(FACES):
         Image.fromarray(faces.parts(i)).save(tmp_path / "labels" / f"{name}.png")
