@@ -1,11 +1,15 @@
 """A headless Chromium and an editor to open in it, the same for measurements, tests and pictures."""
 
 import contextlib
+import functools
+import http.server
 import re
 import shutil
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
+from pathlib import Path
 
 ARGUMENTS = [
     "--no-sandbox",
@@ -42,3 +46,20 @@ def served(*flags: str, **options) -> Iterator[tuple[str, subprocess.Popen]]:
         process.terminate()
         process.wait(30)
         process.stdout.close()
+
+
+class _Quiet(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *what) -> None:
+        pass
+
+
+@contextlib.contextmanager
+def hosted(folder: Path) -> Iterator[str]:
+    """A host of plain files, as for the site that `stylemap export web` writes: its address."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(_Quiet, directory=str(folder)))
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}/"
+    finally:
+        server.shutdown()
+        server.server_close()

@@ -1,6 +1,7 @@
 """How long the web editor takes from the hand to the image: real mouse drags in headless Chromium.
 
     python -m benchmarks.editor [--weights avatars64 avatars128 configs/ffhq256.yaml] [--strokes 30] [--json FILE]
+    python -m benchmarks.editor --sites FOLDER ... [--strokes 30] [--json FILE]      # what `stylemap export web` wrote
 
 A stroke is a circle over a part of the face, such as an eye; it is undone before the next. The mouse moves at the given rate. A
 measurement runs from the first pointer event that an image shows to the frame in which the image is on the screen: waiting for
@@ -25,7 +26,7 @@ from pathlib import Path
 import torch
 
 from benchmarks import recipes
-from benchmarks.browser import ARGUMENTS, find, served
+from benchmarks.browser import ARGUMENTS, find, hosted, served
 from benchmarks.machine import machine
 from stylemap import checkpoint, files
 from stylemap.architectures.stylemap.model import StylemapModel
@@ -147,6 +148,7 @@ def table(report: dict) -> Iterator[str]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--weights", nargs="+", default=WEIGHTS, help="names or files of weights, or recipes")
+    parser.add_argument("--sites", nargs="+", type=Path, metavar="FOLDER", help="measure these instead of a server")
     parser.add_argument("--strokes", type=int, default=30, help="of the brush, and drags of what it painted")
     parser.add_argument("--moves", type=int, default=60, help="of the mouse, in each drag")
     parser.add_argument("--hertz", type=float, default=60, help="moves per second")
@@ -155,7 +157,10 @@ def main() -> None:
     parser.add_argument("--json", type=Path, metavar="FILE", help="also write everything measured")
     arguments = parser.parse_args()
     report = {"machine": machine(), "load": os.getloadavg()[0], "models": {}}
-    for name in arguments.weights:
+    for site in arguments.sites or ():
+        with hosted(site) as address:
+            report["models"][str(site)] = measure(address, arguments.strokes, arguments.moves, arguments.hertz)
+    for name in arguments.weights if arguments.sites is None else ():
         with weights_file(name) as weights:
             flags = ("--weights", weights, "--device", arguments.device, "--precision", arguments.precision)
             with served(*flags) as (address, _):

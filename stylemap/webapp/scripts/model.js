@@ -3,6 +3,7 @@
 import { mirrored } from "./composing.js";
 
 const THREADS = 4; // more give nothing at these sizes
+const ERRORS = 3; // the level of the log: warnings are of what is as it should be
 
 /** A device that computes, and the runtime's build for it. */
 const DEVICES = {
@@ -41,18 +42,13 @@ export class Model {
       numThreads: self.crossOriginIsolated ? Math.min(THREADS, navigator.hardwareConcurrency) : 1,
     });
     for (const name of about.graphs) {
-      model.#sessions[name] = await ort.InferenceSession.create(await read(`model/${name}.onnx`), { executionProviders: providers });
+      model.#sessions[name] = await ort.InferenceSession.create(await read(`model/${name}.onnx`), { executionProviders: providers, logSeverityLevel: ERRORS });
     }
     return Object.assign(model, { ort, about, device, side: about.config.resolution });
   }
 
   get knowsParts() {
     return "parts" in this.#sessions;
-  }
-
-  /** Frees what the networks hold. */
-  async release() {
-    for (const session of Object.values(this.#sessions)) await session.release();
   }
 
   async #run(name, inputs) {

@@ -48,8 +48,9 @@ async function answer(request, file) {
   return new Response(found.body, { status: found.status, statusText: found.statusText, headers });
 }
 
-/** Fetches what is not here yet. */
+/** Fetches what is not here yet; of the runtime's builds the page has fetched the one that this browser needs. */
 async function fill() {
   const cache = await caches.open(NAME);
-  for (const file of SITE.rest) if (!(await cache.match(addressOf(file)))) await cache.add(fresh(file));
+  const wanted = SITE.rest.filter((file) => !file.startsWith("local/runtime/"));
+  for (const file of wanted) if (!(await cache.match(addressOf(file)))) await cache.add(fresh(file));
 }

@@ -1,30 +1,14 @@
 """The scripts of an exported site in a real browser, and the site itself, where onnxruntime-web is here."""
 
-import functools
-import http.server
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from benchmarks.browser import hosted
 from stylemap.cli import main
 from stylemap.published import ONNXRUNTIME_WEB
 from tests.editor.browser.conftest import browser, desktop, editor, open_editor, photo  # noqa: F401 (fixtures)
-
-
-class Quiet(http.server.SimpleHTTPRequestHandler):
-    def log_message(self, *what) -> None:
-        pass
-
-
-def hosted(folder: Path) -> Iterator[str]:
-    """The address of a host of plain files."""
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=str(folder)))
-    threading.Thread(target=server.serve_forever, daemon=True).start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    server.server_close()
 
 
 @pytest.fixture(scope="session")
@@ -42,4 +26,5 @@ def site(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def server(site) -> Iterator[str]:
     """Its address; the editor's own tests ask a fixture of this name."""
-    yield from hosted(site)
+    with hosted(site) as address:
+        yield address

@@ -9,6 +9,7 @@ import pytest
 import torch
 from safetensors.numpy import load
 
+from benchmarks.browser import hosted
 from stylemap import faces
 from stylemap.datasets import Avatars
 from stylemap.editing import composing, masks, pasting
@@ -18,7 +19,6 @@ from stylemap.editing.edit import Patch, Placement, Push
 from stylemap.faces import Alignment
 from stylemap.webapp import folder
 from tests import tiny
-from tests.webapp.browser.conftest import hosted
 
 SIDE = 16
 SIDES = (4, 8, 16)
@@ -45,9 +45,9 @@ const encode = (array) => {
 @pytest.fixture(scope="module")
 def page(browser):
     """An empty page of a host that has the scripts."""
-    for address in hosted(folder.SCRIPTS):
+    with hosted(folder.SCRIPTS) as address:
         page = browser.new_page()
-        page.goto(f"{address}/refusal.js")
+        page.goto(address + "refusal.js")
         yield page
         page.close()
 

@@ -9,13 +9,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from benchmarks.browser import hosted
 from stylemap import checkpoint, familiarity, project, segmentation
 from stylemap.editing import directions
 from stylemap.editor import app
 from stylemap.editor.studio import Studio
 from tests.editor.browser.conftest import pixels
 from tests.editor.conftest import HOST, Page
-from tests.webapp.browser.conftest import hosted
 
 pytestmark = pytest.mark.slow  # the site takes some seconds to write
 WEIGHTS, SIDE = "avatars32", 32
@@ -207,14 +207,13 @@ def test_it_is_small_and_whole(site):
 
 def test_it_works_without_a_network(site, browser, photo, tmp_path):
     """After the first visit: another photo, an edit, and its file, in a new page whose host is gone."""
-    host = hosted(site)
     context = browser.new_context(viewport={"width": 1280, "height": 800})
     page, errors = context.new_page(), []
     page.on("pageerror", lambda error: errors.append(str(error)))
-    page.goto(next(host))
-    page.locator("body[data-offline=ready]").wait_for()
-    assert page.evaluate("crossOriginIsolated"), "threads are allowed"
-    next(host, None)
+    with hosted(site) as address:
+        page.goto(address)
+        page.locator("body[data-offline=ready]").wait_for()
+        assert page.evaluate("crossOriginIsolated"), "threads are allowed"
     context.set_offline(True)
     page.reload()
     page.locator("#references .thumb[data-slot]").wait_for()
@@ -244,10 +243,9 @@ def test_a_host_that_lacks_a_file(site, browser, tmp_path):
     broken = tmp_path / "site"
     shutil.copytree(site, broken)
     (broken / "model/render.onnx").unlink()
-    host = hosted(broken)
     page = browser.new_page()
-    page.goto(next(host))
-    page.locator("#notice").wait_for()
+    with hosted(broken) as address:
+        page.goto(address)
+        page.locator("#notice").wait_for()
     assert "model/render.onnx is missing here (404)" in page.locator("#notice p").inner_text()
     page.close()
-    next(host, None)
