@@ -38,13 +38,17 @@ await keepFiles();
 const address = new URL("../local/worker.js", import.meta.url);
 address.search = location.search; // ?device=wasm or ?device=webgpu
 const worker = new Worker(address, { type: "module" });
-const facts = document.querySelector("#facts");
+const [, sign, cancel] = document.querySelector("#busy").children; // "Working …", and the button
+const working = sign.textContent;
+cancel.hidden = true; // until there is something that can be cancelled
 
 worker.onmessage = ({ data: { id, status, body, headers, loaded, total, device } }) => {
   if (loaded) {
-    facts.textContent = `Loading ${(loaded / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB …`;
+    sign.textContent = `Loading ${(loaded / 1e6).toFixed(1)} of ${(total / 1e6).toFixed(1)} MB …`;
   } else if (device) {
     document.body.dataset.device = device;
+    sign.textContent = working;
+    cancel.hidden = false;
     navigator.serviceWorker?.controller?.postMessage("fill"); // what was not needed yet
   } else {
     UNDER_WAY.get(id)?.resolve(new Response(body, { status, headers }));
