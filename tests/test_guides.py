@@ -32,6 +32,7 @@ NOT_RUN = {  # pattern -> why, and what tests it instead
     r"^stylemap serve": "it ends with Ctrl-C; tests/cli/test_serve.py",
     r"^stylemap (train|train-mapping|train-encoder|benchmark|parts train) ": "hours; tests/cli and tests/training",
     r"weights pull": "a network; tests/test_fetching.py",
+    r"export web": "a file of others; tests/webapp",
     r"--published|--stylegan|ffhq\.safetensors": "files of others; tests/parity and tests/inversion",
     r"party\.jpg|data align": "a face detector; tests/cli/test_photos.py and tests/cli/test_align.py",
     r"local-edit video": "a clip and a face detector; tests/cli/test_edit_video.py",
