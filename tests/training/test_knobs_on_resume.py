@@ -28,6 +28,11 @@ OTHER = {  # where no rule of `another` gives a value that the config allows
 }  # fmt: skip
 REFUSED = {"data", "heldout", "mirror", "seed", "init_from", "optim.freeze_d", "vector.encoder"}
 SLOW = {"workers", "speed.compile"}  # seconds each
+SLOW |= {  # numbers that are read where others are: loss.perceptual, augment.p, optim.beta1 and tick stand for them
+    "loss.generator_adversarial", "loss.latent_reconstruction", "loss.image_reconstruction", "loss.encoder_adversarial",
+    "augment.target", "augment.speed", "augment.every", "augment.limit", "augment.blit", "augment.flip",
+    "optim.beta2", "save_every", "keep_states",
+}  # fmt: skip
 
 
 def knobs(kind: type = StylemapTraining, prefix: str = "") -> list[str]:

@@ -112,7 +112,9 @@ def test_the_average_that_fits_held_out_stylemaps_best_is_kept():
     assert error(config) < 0.9 * error(replace(config, examine_every=100))
 
 
-@pytest.mark.parametrize("side", [1, 2, 4, 16])
+@pytest.mark.parametrize(
+    "side", [1, pytest.param(2, marks=pytest.mark.slow), 4, pytest.param(16, marks=pytest.mark.slow)]
+)
 def test_stylemaps_of_every_side(side):
     """And fewer stylemaps than components."""
     config = StylemapConfig(resolution=32, stylemap_size=side, stylemap_channels=3, channel_base=256, channel_max=8)

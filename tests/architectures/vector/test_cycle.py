@@ -272,7 +272,7 @@ class TestChance:
         assert ((shares_ - expected).abs() < 0.015).all()
 
 
-@pytest.mark.parametrize("stops", [[5], [1, 2]], ids=str)
+@pytest.mark.parametrize("stops", [pytest.param([5], marks=pytest.mark.slow), [1, 2]], ids=str)
 def test_resume_is_exact(vectors, tmp_path, stops):
     assert loop.train(vectors, tmp_path / "whole") == 40
     for i, iterations in enumerate(stops):
