@@ -192,12 +192,17 @@ def fitting(weights: str | Path, model: ModelConfig) -> tuple[Path, list[ModelCo
         configs.append(configs[-1].grown())
     expected = asdict(model)
     if different := [
-        f"--model.{name.replace('_', '-')} {value}"
+        f"--model.{name.replace('_', '-')} {str(value).lower() if isinstance(value, bool) else value}"
         for name, value in asdict(configs[-1]).items()
         if value != expected.get(name)
     ]:
         raise InputError(f"{path} has other networks; to start from it give {' '.join(different)}")
     return path, configs, tensors
+
+
+def read_config(weights: str | Path) -> ModelConfig:
+    """The settings of the networks. No tensor is read."""
+    return _header(find_file(weights))[0]
 
 
 def read_info(weights: str | Path) -> dict[str, Any]:

@@ -69,7 +69,7 @@ class Familiarity:
             return None
         if error <= WELL * self.usual or not self.draws_something:  # no worse than other images
             line = "draws images only roughly" if self.draws_something else "draws nothing well yet"
-            share = f"{max(0.0, self.explained):.0%} of the variance of {self.of}, and {GOOD:.0%} look well"
+            share = f"{max(0.0, self.explained):.0%} of the variance of {self.of}, where {GOOD:.0%} look well"
             return f"{self.weights} {line}: its reconstructions explain {share}; train longer, or take other weights"
         times = (
             f"the error of its reconstruction is {error / self.usual:.1f} times that of {self.of} "

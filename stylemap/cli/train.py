@@ -87,7 +87,10 @@ def configured(arguments: argparse.Namespace) -> tuple[TrainConfig, Path | None]
     if arguments.resume and out is None:
         raise InputError("--resume needs --out, the folder of the run to go on with")
     recipes = arguments.config or ([] if arguments.resume else default_recipes())
-    return resolve(recipes, out if arguments.resume else None, given_settings(arguments)), out
+    changes = given_settings(arguments)
+    if changes.get("init_from") and not arguments.config and not arguments.resume:
+        changes = merged(networks_of(changes["init_from"]), changes)
+    return resolve(recipes, out if arguments.resume else None, changes), out
 
 
 def default_recipes() -> list[str]:
@@ -101,6 +104,15 @@ def default_recipes() -> list[str]:
         return []
     foresight.note(f"no GPU found: taking the recipe {RECIPE_WITHOUT_GPU}; --config NAME chooses another")
     return [RECIPE_WITHOUT_GPU]
+
+
+def networks_of(weights: str) -> dict:
+    """The networks that a run begins with, as settings, which a line tells of."""
+    from stylemap import checkpoint
+    from stylemap.cli import foresight
+
+    foresight.note(f"no --config given: taking the networks of {weights}; --model.* changes them")
+    return {"model": asdict(checkpoint.read_config(weights))}
 
 
 def resolve(recipes: list[str], run: Path | None = None, changes: dict | None = None) -> TrainConfig:

@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,7 @@ from stylemap import checkpoint, reading
 from stylemap.architectures.stylemap.config import StylemapTraining
 from stylemap.cli import foresight, main, running, train, verbs
 from stylemap.config import TrainConfig
-from stylemap.errors import Note
+from stylemap.errors import InputError, Note
 from stylemap.resources import CONFIGS
 from tests.archives import fill, picture
 
@@ -159,6 +159,23 @@ def test_a_recipe_is_not_hidden_by_a_folder_of_its_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "avatars32").mkdir()
     assert parse(["--config", "avatars32"])[0].model.resolution == 32
+
+
+def test_networks_come_from_the_weights_to_begin_with(recipe, capsys, monkeypatch):
+    """Where no recipe is named. Flags change them, to grow for instance."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    known = checkpoint.read_config("avatars64")
+    assert parse(["--init-from", "avatars64"])[0].model == known
+    assert "taking the networks of avatars64" in capsys.readouterr().err
+    assert parse(["--init-from", "avatars64", "--model.resolution", "128", "--model.rgb-skips", "1"])[0].model == (
+        known.grown()
+    )
+    other = parse(["--config", str(recipe), "--init-from", "avatars64"])[0].model
+    assert other == parse(["--config", str(recipe)])[0].model
+    with pytest.raises(InputError) as refused:
+        checkpoint.fitting("avatars64", replace(known, light=False, channel_max=8))
+    flags = str(refused.value).partition("give ")[2].split()
+    assert parse(["--config", "photos64", "--init-from", "avatars64", *flags])[0].model.light
 
 
 def test_hyphens_in_flags(recipe):
