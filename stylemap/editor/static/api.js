@@ -1,6 +1,6 @@
 /** Requests to the server the page came from. */
 
-import { ask } from "./transport.js";
+import { SILENCE, ask } from "./transport.js";
 
 /** The server said no; the message is a line for the user. */
 export class Refusal extends Error {
@@ -29,7 +29,7 @@ export async function request(method, path, body, type, signal) {
     response = await ask(path, { method, body, headers, signal });
   } catch {
     if (signal?.aborted) throw new Cancelled("Cancelled. Nothing has changed.");
-    throw new Silence("The server does not answer. Your work is kept in this page; it goes on when the server is back.");
+    throw new Silence(SILENCE);
   }
   if (!response.ok) throw new Refusal(await reason(response), response.status);
   return response;

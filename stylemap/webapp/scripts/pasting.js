@@ -16,7 +16,7 @@ export function toPhoto({ corner, edge, side }) {
 }
 
 /** The smallest and the largest [x, y] that a matrix gives in a rectangle. */
-function bounds([a, b, x, y], left, right, top, bottom) {
+export function bounds([a, b, x, y], left, right, top, bottom) {
   const corners = [[left, top], [right, top], [left, bottom], [right, bottom]].map(([u, v]) => [a * u - b * v + x, b * u + a * v + y]);
   const extreme = (most) => [0, 1].map((axis) => most(...corners.map((corner) => corner[axis])));
   return [extreme(Math.min), extreme(Math.max)];

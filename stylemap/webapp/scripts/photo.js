@@ -1,7 +1,7 @@
 /** Photos: the square of a file that the model sees, and the file with an edit in it. */
 
 import { Refusal } from "./refusal.js";
-import { central, toPhoto } from "./pasting.js";
+import { bounds, central, toPhoto } from "./pasting.js";
 import { blurred, smoothstep, toBytes, warped } from "./pixels.js";
 
 const [FADE, BLUR] = [0.3, 0.02]; // of the square's side, beyond the photo: as in `stylemap/faces/alignment.py`
@@ -31,16 +31,6 @@ export async function decode(file, mostPixels) {
   return context.getImageData(0, 0, width, height);
 }
 
-/** What of a photo the model sees: Float32Array of RGB over white. */
-function overWhite({ data, width, height }) {
-  const result = new Float32Array(width * height * 3);
-  for (let i = 0; i < width * height; i += 1) {
-    const opacity = data[4 * i + 3] / 255;
-    for (let c = 0; c < 3; c += 1) result[3 * i + c] = data[4 * i + c] * opacity + 255 * (1 - opacity);
-  }
-  return { data: result, width, height };
-}
-
 /**
  * The square of a photo, Uint8ClampedArray of side * side * 3. Beyond its border the photo goes on mirrored, blurred and faded.
  * @throws {Refusal} the square does not fit the photo
@@ -56,8 +46,46 @@ export function square(photo, alignment) {
   if (!(length / 2 >= SMALLEST && length / 2 <= LARGEST * Math.max(width, height) && beyond <= length / 2)) {
     throw new Refusal(422, `this square does not fit a photo of ${width} x ${height} pixels; choose another`);
   }
-  const pixels = toBytes(warped(overWhite(photo), 3, matrix, side, side));
+  const pixels = toBytes(warped(...shrunk(photo, matrix, side), side, side));
   return toBytes(surrounded(pixels, matrix, side, length, width, height));
+}
+
+/**
+ * What a square needs of a photo, over white, in means of blocks where it is much smaller: [picture, channels, matrix] for `warped`. A
+ * photo of 50 million pixels is not copied as a whole.
+ */
+function shrunk({ data, width, height }, matrix, side) {
+  const by = Math.max(1, Math.floor(Math.hypot(matrix[0], matrix[1]) / 2 + 1e-9));
+  const [low, high] = bounds(matrix, -0.5, side - 0.5, -0.5, side - 0.5);
+  const [across, down] = [width, height].map((size, axis) => needed(low[axis], high[axis], size, 5 * by));
+  const [wide, tall] = [across, down].map(([first, end]) => Math.ceil((end - first) / by));
+  const result = new Float32Array(wide * tall * 3);
+  for (let row = 0; row < tall; row += 1) {
+    const [top, bottom] = [down[0] + row * by, Math.min(down[1], down[0] + (row + 1) * by)];
+    for (let column = 0; column < wide; column += 1) {
+      const [left, right] = [across[0] + column * by, Math.min(across[1], across[0] + (column + 1) * by)];
+      const to = 3 * (row * wide + column);
+      for (let v = top; v < bottom; v += 1) {
+        for (let u = left; u < right; u += 1) {
+          const at = 4 * (v * width + u);
+          const opacity = data[at + 3] / 255;
+          for (let c = 0; c < 3; c += 1) result[to + c] += data[at + c] * opacity + 255 * (1 - opacity);
+        }
+      }
+      for (let c = 0; c < 3; c += 1) result[to + c] /= (bottom - top) * (right - left);
+    }
+  }
+  const [a, b, x, y] = matrix;
+  const place = (at, first) => (at - first + 0.5) / by - 0.5;
+  return [{ data: result, width: wide, height: tall }, 3, [a / by, b / by, place(x, across[0]), place(y, down[0])]];
+}
+
+/** The rows or columns of a photo that a square reads, also by mirroring: as `resampling._cropped`. */
+function needed(low, high, size, margin) {
+  let [first, end] = [Math.floor(low) - margin, Math.ceil(high) + margin + 1];
+  if (first < 0) end = Math.max(end, -first);
+  if (end > size) first = Math.min(first, 2 * size - end);
+  return [Math.min(Math.max(first, 0), size - 1), Math.max(Math.min(end, size), 1)];
 }
 
 function surrounded(pixels, [a, b, x, y], side, length, width, height) {

@@ -56,8 +56,8 @@ worker.onmessage = ({ data: { id, status, body, headers, loaded, total, device }
   }
 };
 worker.onerror = ({ message }) => {
-  for (const { reject } of UNDER_WAY.values()) reject(new Error(message));
-  UNDER_WAY.clear();
+  failure = new Error(message ?? "a script is missing");
+  for (const { reject } of UNDER_WAY.values()) reject(failure);
 };
 
 navigator.serviceWorker?.addEventListener("message", ({ data }) => {
@@ -65,9 +65,14 @@ navigator.serviceWorker?.addEventListener("message", ({ data }) => {
 });
 
 let asked = 0;
+let failure = null; // of the worker
+
+/** What the person is told when no answer comes. */
+export const SILENCE = "The networks of this page have stopped. Reload it: your work is kept.";
 
 /** As fetch, of the addresses that docs/editor.md lists. */
 export function ask(path, { method, body, signal } = {}) {
+  if (failure) return Promise.reject(failure);
   asked += 1;
   const id = asked;
   return new Promise((resolve, reject) => {

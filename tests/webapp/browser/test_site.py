@@ -3,6 +3,7 @@
 import base64
 import io
 import json
+import re
 import shutil
 
 import numpy as np
@@ -249,3 +250,23 @@ def test_a_host_that_lacks_a_file(site, browser, tmp_path):
         page.locator("#notice").wait_for()
     assert "model/render.onnx is missing here (404)" in page.locator("#notice p").inner_text()
     page.close()
+
+
+def test_a_new_version_replaces_the_old_one(site, browser, tmp_path):
+    """At the second visit after it, since the first one is answered by what is kept."""
+    changing = tmp_path / "site"
+    shutil.copytree(site, changing)
+    context = browser.new_context()
+    page = context.new_page()
+    with hosted(changing) as address:
+        page.goto(address)
+        page.locator("body[data-offline=ready]").wait_for()
+        listed, index = changing / "files.js", changing / "index.html"
+        listed.write_text(re.sub(r'"version": "\w+"', '"version": "another"', listed.read_text()))
+        index.write_text(index.read_text().replace("<h1>stylemap</h1>", "<h1>another</h1>"))
+        page.reload()
+        page.wait_for_function("async () => (await caches.keys()).every((name) => name.endsWith(' another'))")
+        page.reload()
+        assert page.locator("h1").inner_text() == "another"
+        page.locator("body[data-offline=ready]").wait_for()
+    context.close()
