@@ -265,7 +265,12 @@ def test_a_new_version_replaces_the_old_one(site, browser, tmp_path):
         listed.write_text(re.sub(r'"version": "\w+"', '"version": "another"', listed.read_text()))
         index.write_text(index.read_text().replace("<h1>stylemap</h1>", "<h1>another</h1>"))
         page.reload()
-        page.wait_for_function("async () => (await caches.keys()).every((name) => name.endsWith(' another'))")
+        page.evaluate(
+            """async () => {
+                const isNew = async () => (await caches.keys()).every((name) => name.endsWith(" another"));
+                while (!(await isNew())) await new Promise((resolve) => setTimeout(resolve, 50));
+            }"""
+        )
         page.reload()
         assert page.locator("h1").inner_text() == "another"
         page.locator("body[data-offline=ready]").wait_for()
