@@ -30,6 +30,7 @@ ELSEWHERE = {
     "the_brush_of_the_keyboard_stays_in_sight",
     "the_tool_is_off_where_no_parts_are_known",
     "the_wheel_zooms_around_the_pointer",
+    "the_view_is_moved",
     "two_fingers_zoom_and_one_paints",
     "two_pages_do_not_mix",
     "undo_gives_the_pictures_before_another_original_and_another_reference",
