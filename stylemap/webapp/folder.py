@@ -32,6 +32,7 @@ RUNTIME = {  # a build of onnxruntime-web: the files of its archive
     "wasm": {"module": "ort.wasm.min.mjs", "loader": "ort-wasm-simd-threaded.mjs"},
     "jspi": {"module": "ort.jspi.min.mjs", "loader": "ort-wasm-simd-threaded.jspi.mjs"},
 }
+DIRECTIONS = "model/directions.safetensors"
 PACKED = "package/dist/"  # in the archive
 LIMITS = Limits(upload_bytes=200 * MEGA)  # nothing is sent, so only memory bounds a photo
 CONSTANTS = ("SURE", "COARSEST", "VISIBLE", "NEAR", "REACH", "FLAT", "ENOUGH", "FINE_STEPS", "COARSE_STEPS")
@@ -100,12 +101,12 @@ def export(
     site.add(PAGE, page.replace("</head>", head + "</head>").encode(), first=True)
     for name, data in runtime.items():
         site.add(f"local/runtime/{name}", data)
-    if directions is not None:
-        site.add("model/directions.safetensors", directions.read_bytes())
     labelled = [_add_picture(site, gallery, index) for index in range(len(gallery))]
-    for path in (site.folder / "model").iterdir():
+    for path in sorted((site.folder / "model").iterdir()):
         site.note(f"model/{path.name}", path.read_bytes())
-    about = _about(weights, studio, gallery, names, all(labelled), directions is not None, site.sizes)
+    if directions is not None:
+        site.add(DIRECTIONS, directions.read_bytes())
+    about = _about(studio, gallery, names, all(labelled), directions is not None, site.sizes)
     site.add("site.json", json.dumps(about).encode(), first=True)
     site.add("licences.txt", LICENCES.encode())
     return site.finish()
@@ -134,7 +135,7 @@ class Site:
     def finish(self) -> int:
         """Write the list; the bytes of all."""
         rest = [name for name in self.sizes if name not in (*self.first, SERVICE_WORKER)]
-        listed = {"version": self._hash.hexdigest()[:16], "page": self.first, "rest": rest}
+        listed = {"version": self._hash.hexdigest()[:16], "page": self.first, "rest": rest, "policy": POLICY}
         files.write_text(self.folder / "files.js", f"self.SITE = {json.dumps(listed)};\n")
         return sum(self.sizes.values()) + (self.folder / "files.js").stat().st_size
 
@@ -175,7 +176,6 @@ def _add_picture(site: Site, gallery: Gallery, index: int) -> bool:
 
 
 def _about(
-    weights: str | Path,
     studio: Studio,
     gallery: Gallery,
     graphs: list[str],

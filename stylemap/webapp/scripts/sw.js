@@ -1,10 +1,11 @@
-/** Keeps the files of the site in the browser, and gives them the headers with which browsers allow threads. */
+/** Keeps the files of the site in the browser, and gives them headers: browsers allow threads then, and no other server is asked. */
 
-importScripts("files.js"); // SITE: the version, and the files
+importScripts("files.js"); // SITE: the version, the files, and what scripts may ask for
 
 const OURS = `stylemap ${self.registration.scope} `;
 const NAME = OURS + SITE.version;
-const ISOLATED = {
+const HEADERS = {
+  "content-security-policy": SITE.policy, // of the worker too, which a tag in the page does not bind
   "cross-origin-opener-policy": "same-origin",
   "cross-origin-embedder-policy": "require-corp",
   "cross-origin-resource-policy": "same-origin",
@@ -44,7 +45,7 @@ async function answer(request, file) {
     if (found.ok) await cache.put(kept, found.clone());
   }
   const headers = new Headers(found.headers);
-  for (const [name, value] of Object.entries(ISOLATED)) headers.set(name, value);
+  for (const [name, value] of Object.entries(HEADERS)) headers.set(name, value);
   return new Response(found.body, { status: found.status, statusText: found.statusText, headers });
 }
 

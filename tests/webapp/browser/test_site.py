@@ -15,6 +15,7 @@ from stylemap import checkpoint, familiarity, project, segmentation
 from stylemap.editing import directions
 from stylemap.editor import app
 from stylemap.editor.studio import Studio
+from stylemap.webapp import folder
 from tests.editor.browser.conftest import pixels
 from tests.editor.conftest import HOST, Page
 
@@ -215,6 +216,8 @@ def test_it_works_without_a_network(site, browser, photo, tmp_path):
         page.goto(address)
         page.locator("body[data-offline=ready]").wait_for()
         assert page.evaluate("crossOriginIsolated"), "threads are allowed"
+        told = page.evaluate("async () => (await fetch('local/worker.js')).headers.get('content-security-policy')")
+        assert told == folder.POLICY, "nor may the worker ask others"
     context.set_offline(True)
     page.reload()
     page.locator("#references .thumb[data-slot]").wait_for()
