@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
     from stylemap.architectures.stylemap.model import StylemapModel
     from stylemap.clips import Clip
-    from stylemap.editing.clip_edit import Find, Seen
+    from stylemap.editing.clip_edit import ClipEdit, Find, Seen
     from stylemap.faces import Alignment
     from stylemap.faces.tracking import Place
+    from stylemap.project import Project, Replay
 
 SECONDS = real(0, 1e6)
 SMOOTH_FACE, SMOOTH_MAPS = 0.15, 0.0  # docs/local_editing.md has the measurements
@@ -102,15 +103,12 @@ def video(parser: Parser) -> None:
 
 @without_gradients
 def run(arguments: argparse.Namespace) -> None:
-    import numpy as np
-
-    from stylemap import checkpoint, devices, familiarity, project
+    from stylemap import checkpoint, devices, project
     from stylemap.cli import loading
     from stylemap.clips import Clip
     from stylemap.editing.carrying import Carrier
     from stylemap.editing.clip_edit import ClipEdit
     from stylemap.faces import tracking
-    from stylemap.inversion import fitting
 
     read = [path for path in (arguments.clip, arguments.project, arguments.landmarks) if path]
     inputs.keep_inputs([arguments.out], read)
@@ -150,18 +148,12 @@ def run(arguments: argparse.Namespace) -> None:
                 f"no face was found in {clip.path}; give its points with --landmarks, or a square with --crop"
             )
         tell_if_strange(clip, seen, places, model, weights)
+        edit = [provenance.sha256(Path(arguments.project)), str(model.dtype)]
         where = [by, arguments.crop, arguments.frame, arguments.smooth_face, loaded.fingerprint]
         if arguments.fit:
             frames = pictures(clip, seen, places, FITTED).to(model.device)
-            fit = job.fitted([*where, arguments.fit], lambda: fit_frames(model, frames, arguments.fit))
-            repeat = repeat.fitted(fitting.from_bytes(fit).model(model))
-            before, after = (np.mean(familiarity.errors(weights, frames)) for weights in (model, repeat.model))
-            print(
-                f"{clip.path}: fitted to {len(frames)} frames in {arguments.fit} steps; the error of their reconstructions is "
-                f"{after:.2g}, and was {before:.2g}"
-            )
+            repeat = fitted(job, repeat, loaded, frames, arguments.fit, [*where, *edit])
         carrier = Carrier(repeat.model, repeat.of, arguments.paste_back, arguments.smooth_maps)
-        edit = [provenance.sha256(Path(arguments.project)), str(model.dtype)]
         with Bar("frames edited") as bar:
             how = [arguments.fit, arguments.smooth_maps, arguments.paste_back]
             job.make(carrier, places, seen, [*where, *how, *edit], bar)
@@ -239,14 +231,34 @@ def pictures(clip: "Clip", seen: "list[Seen]", places: "list[Place]", count: int
     return images.from_arrays([faces.along(x, places[k].alignment) for k, x in zip(chosen, found, strict=True)])
 
 
-def fit_frames(model: "StylemapModel", frames: "Tensor", steps: int) -> bytes:
-    """The weights fitted to frames, for a file, while a bar runs."""
+def fitted(job: "ClipEdit", repeat: "Replay", loaded: "Project", frames: "Tensor", steps: int, by: list) -> "Replay":
+    """The edit, drawn by weights that were fitted to frames of the clip. Prints what that did to their error.
+
+    They are fitted to the references of the edit too, or else parts of another face would be drawn like those of this one.
+
+    Args:
+        by: names what the frames depend on, and the edit, as JSON.
+    """
+    import numpy as np
+    import torch
+
+    from stylemap import familiarity, images
     from stylemap.inversion import fitting
 
-    with Bar("steps of the fit") as bar:
-        return fitting.to_bytes(
-            fitting.fit_frames(model, frames, steps, lambda share: bar(round(share * steps), steps))
-        )
+    references = [loaded.photos[str(slot)].pixels for slot in sorted(loaded.edit.references)]
+    known = torch.cat([frames, *(images.from_arrays([pixels]).to(frames) for pixels in references)])
+
+    def fit() -> bytes:
+        with Bar("steps of the fit") as bar:
+            found = fitting.fit_frames(repeat.model, known, steps, lambda share: bar(round(share * steps), steps))
+        return fitting.to_bytes(found)
+
+    found = fitting.from_bytes(job.fitted([*by, steps], fit))
+    result = repeat.fitted(found.model(repeat.model))
+    before, after = (np.mean(familiarity.errors(one.model, frames)) for one in (repeat, result))
+    text = f"fitted to {len(frames)} frames in {steps} steps; the error of their reconstructions is {after:.2g}"
+    print(f"{job.clip.path}: {text}, and was {before:.2g}")
+    return result
 
 
 @contextlib.contextmanager
