@@ -31,7 +31,7 @@ test: lint chromium       ## lint and the quick tests
 test-all: lint chromium   ## the slow tests too
 	$(BIN)/python -m pytest $(PARALLEL)
 
-test-versions:            ## try the wheel on every supported Python, with the lowest and the newest PyTorch: an hour, and XX GB on the disk
+test-versions:            ## try the wheel on every supported Python, with the lowest and the newest PyTorch: an hour, and 25 GB of the disk while it runs
 	.ci/versions
 
 # The editor's page is tested in a real browser; root can install one, elsewhere these tests are skipped and say why.
