@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 WIDTH = 80  # columns
 LABEL = 13  # columns that labels take
 MARGIN = " " * (LABEL + 2)
+FEW = 1000  # images, as in docs/training.md
 NAMED = 5  # names spelled out of a list; all are in the JSON
 REASONS = 10  # kinds of damage spelled out
 WORKERS = 2  # that training starts by default
@@ -128,6 +129,9 @@ def rows(report: "Report") -> Iterator[tuple[str, str, list[str]]]:
         spare = sum(len(group) - 1 for group in report.duplicates)
         text = f"{images(spare)} too many; prepare --drop-duplicates keeps one of:" if spare else "none"
         yield "copies", text, list(map(equal, report.duplicates))
+        if report.readable < FEW:
+            text = f"below {FEW}: begin with weights of a similar subject, for faces train --init-from avatars64"
+            yield "few images", text, []
     if report.others:
         repair = "; convert them" if naming.missed(report.others) else ""
         yield "other files", f"{naming.in_words(report.others)}: not images that this project reads{repair}", []

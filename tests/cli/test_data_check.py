@@ -139,6 +139,15 @@ class TestReport:
 
 
 class TestAdvice:
+    @pytest.mark.parametrize("few", [9, 8])
+    def test_few_images_begin_with_other_weights(self, stylemap, pictures, monkeypatch, few):
+        from stylemap.cli import check
+
+        monkeypatch.setattr(check, "FEW", few)
+        said = rows(stylemap("data check pictures --workers 0").out)
+        assert ("few images" in said) == (few > 8)
+        assert "--init-from avatars64" in said.get("few images", "--init-from avatars64")
+
     def test_prepared_is_trained_on(self, stylemap, pictures):
         stylemap("data prepare pictures --out x.zip --resolution 16 --workers 0")
         ran = stylemap("data check x.zip --resolution 16 --workers 0")
