@@ -54,6 +54,11 @@ class Familiarity:
         variance = self.usual / (1 - self.explained) if self.explained < 1 else math.inf  # NaN is not less
         return min(WELL * self.usual, (1 - GOOD) * variance), min(FACTOR * self.usual, (1 - LEAST) * variance)
 
+    @property
+    def of_a_place(self) -> float:
+        """The usual squared error of a pixel; where nothing is drawn well, what makes `LOCAL` times it the limit."""
+        return self.usual if self.draws_something else self.limits[1] / LOCAL
+
     def knows(self, error: float) -> bool:
         """Whether a reconstruction with this mean squared error is of an image of that kind."""
         return not error > self.limits[1]  # NaN is not: diverged weights make it of every image
@@ -89,8 +94,7 @@ class Familiarity:
             float32 [R, R]; from `LOCAL` on a place is drawn badly.
         """
         square = ((image.astype(np.float32) - reconstruction) / 127.5) ** 2
-        of_a_place = self.usual if self.draws_something else self.limits[1] / LOCAL
-        return cv2.GaussianBlur(square.mean(2), (0, 0), AROUND * len(image)) / of_a_place
+        return cv2.GaussianBlur(square.mean(2), (0, 0), AROUND * len(image)) / self.of_a_place
 
 
 def measure(weights: str | Path, model: Model) -> Familiarity | None:

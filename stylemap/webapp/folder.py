@@ -7,6 +7,7 @@ onnxruntime-web and does in JavaScript what the server does around them. So phot
 import gzip
 import hashlib
 import json
+import math
 import tarfile
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,6 +24,7 @@ from stylemap.editor.limits import MEGA, Limits
 from stylemap.editor.studio import Studio
 from stylemap.errors import InputError
 from stylemap.exporting import onnx_folder
+from stylemap.familiarity import Familiarity
 from stylemap.published import ONNXRUNTIME_WEB
 
 SCRIPTS = Path(__file__).parent / "scripts"
@@ -203,16 +205,22 @@ def _about(
         "directions": directions,
         "labelled": labelled,
         "error": familiarity.errors(studio.model, first)[0],
-        "known": known
-        and {
-            "weights": known.weights,
-            "usual": known.usual,
-            "of": known.of,
-            "words": familiarity.WORDS,
-            "well": familiarity.WELL,
-            "factor": familiarity.FACTOR,
-            "local": familiarity.LOCAL,
-            "around": familiarity.AROUND,
-        },
+        "known": known and _known(known),
         "pasting": constants | {"FEATHER": faces.pasting.FEATHER, "INVISIBLE": faces.pasting.INVISIBLE},
+    }
+
+
+def _known(known: Familiarity) -> dict[str, Any]:
+    """What `familiarity` tells by an image's error, as numbers and words."""
+    limit = familiarity.WELL * known.usual if known.draws_something else math.inf
+    return {
+        "weights": known.weights,
+        "usual": known.usual,
+        "of": known.of,
+        "limits": known.limits,
+        "words": [*familiarity.WORDS[:2], familiarity.WORDS[2 if known.draws_something else 3]],
+        "well": familiarity.WELL if known.draws_something else None,
+        "draws_little": known.remark("this image", limit),
+        "badly": familiarity.LOCAL * known.of_a_place,
+        "around": familiarity.AROUND,
     }

@@ -40,10 +40,13 @@ export class Studio {
 
   #familiarity(mse) {
     if (!this.known) return { word: null, remark: null };
-    const { weights, usual, of, words, well, factor } = this.known;
-    const word = words[mse <= well * usual ? 0 : mse <= factor * usual ? 1 : 2];
+    const { weights, usual, of, limits, words, well, draws_little } = this.known;
+    const place = limits.findIndex((most) => mse <= most);
+    const word = words.at(place);
+    if (place >= 0) return { word, remark: null };
+    if (well === null || mse <= well * usual) return { word, remark: draws_little };
     const times = `the error of its reconstruction is ${(mse / usual).toFixed(1)} times that of ${of}`;
-    return { word, remark: mse <= factor * usual ? null : `${weights} cannot draw this image well: ${times}; results will not look like it` };
+    return { word, remark: `${weights} cannot draw this image well: ${times}; results will not look like it` };
   }
 
   /** From 128 on the weights draw a place badly. */
@@ -51,12 +54,12 @@ export class Studio {
     const { side } = this;
     const result = new Uint8Array(side * side);
     if (!this.known) return result;
-    const { usual, local, around } = this.known;
+    const { badly, around } = this.known;
     const squares = new Float32Array(side * side).map((_, i) => {
       return [0, 1, 2].reduce((sum, c) => sum + ((pixels[3 * i + c] - reconstruction[3 * i + c]) / 127.5) ** 2, 0) / 3;
     });
     const soft = blurred(squares, side, side, 1, around * side);
-    return result.map((_, i) => Math.min(255, ((128 / local) * soft[i]) / usual));
+    return result.map((_, i) => Math.min(255, (128 * soft[i]) / badly));
   }
 
   /**
