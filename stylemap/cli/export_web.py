@@ -26,6 +26,12 @@ def export_web(parser: Parser) -> None:
         metavar="FILE",
         help="Archive of onnxruntime-web. Default: where `stylemap weights pull onnxruntime-web` puts it.",
     )
+    parser.add_argument(
+        "--samples",
+        action="store_true",
+        help="Put images that the weights generate into the gallery, not those that the training held out. The site publishes "
+        "its gallery.",
+    )
     flags.add_out_folder(parser, "index.html and all that belongs to it")
     parser.set_defaults(run=run)
 
@@ -48,7 +54,7 @@ def run(arguments: argparse.Namespace) -> None:
     loaded = direction_files.load(directions, model) if directions else {}
     known, segmenter = familiarity.measure(weights, model), segmentation.find(weights, model)
     work = studio.Studio(model, familiarity.name_of(weights), loaded, known, segmenter=segmenter)
-    pictures = gallery.open_gallery(weights, model)
+    pictures = gallery.generated(model) if arguments.samples else gallery.open_gallery(weights, model)
     size = webapp.export(
         weights,
         work,

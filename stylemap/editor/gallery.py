@@ -77,6 +77,11 @@ def open_gallery(weights: str | Path, model: StylemapModel) -> Gallery:
         except InputError as err:
             text = f"the editor begins with samples, because the training images cannot be opened: {err}"
             warnings.warn(text, Note, stacklevel=2)
+    return generated(model)
+
+
+def generated(model: StylemapModel) -> Gallery:
+    """Samples of the weights."""
     return Gallery(Samples(model), "Images that the weights generated")
 
 

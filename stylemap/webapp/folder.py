@@ -4,6 +4,7 @@ The page is that of the server. In place of its transport.js comes another, whic
 onnxruntime-web and does in JavaScript what the server does around them. So photos stay in the browser.
 """
 
+import base64
 import gzip
 import hashlib
 import json
@@ -23,13 +24,13 @@ from stylemap.editor.gallery import Gallery
 from stylemap.editor.limits import MEGA, Limits
 from stylemap.editor.studio import Studio
 from stylemap.errors import InputError
-from stylemap.exporting import onnx_folder
+from stylemap.exporting import onnx_folder, parity
 from stylemap.familiarity import Familiarity
 from stylemap.published import ONNXRUNTIME_WEB
 
 SCRIPTS = Path(__file__).parent / "scripts"
 GRAPHS = ("encoder", "resizer", "render", "parts")
-PAGE, TRANSPORT, SERVICE_WORKER = "index.html", "transport.js", "sw.js"
+PAGE, TRANSPORT, OPENED, SERVICE_WORKER = "index.html", "transport.js", "opened.js", "sw.js"
 RUNTIME = {  # a build of onnxruntime-web: the files of its archive
     "wasm": {"module": "ort.wasm.min.mjs", "loader": "ort-wasm-simd-threaded.mjs"},
     "jspi": {"module": "ort.jspi.min.mjs", "loader": "ort-wasm-simd-threaded.jspi.mjs"},
@@ -42,8 +43,7 @@ POLICY = (
     "default-src 'self'; img-src 'self' blob: data:; script-src 'self' 'wasm-unsafe-eval'; object-src 'none'; "
     "base-uri 'none'; form-action 'none'"
 )
-OPENED_AS_FILE = """<script src="static/opened.js"></script>"""
-LICENCES = """The editor, its weights and its drawn faces: stylemap, Apache-2.0; model/card.md is the model card.
+LICENCES = """The editor: stylemap, Apache-2.0.
 local/runtime: ONNX Runtime Web, Copyright (c) Microsoft Corporation, MIT License:
 
 Permission is hereby granted, free of charge, to any person obtaining a copy of this software and associated
@@ -91,26 +91,30 @@ def export(
     site = Site(Path(out))
     runtime = _runtime(ONNXRUNTIME_WEB.path(archive))  # fails before minutes of work
     names = [name for name in GRAPHS if name != "parts" or studio.segmenter is not None]
-    onnx_folder.export(weights, site.folder / "model", precision, names, tell=tell)
+    manifest = onnx_folder.export(weights, site.folder / "model", precision, names, tell=tell)
     for path in STATIC.iterdir():
         if path.name not in (PAGE, TRANSPORT):
             site.add(f"static/{path.name}", path.read_bytes(), first=True)
     for path in SCRIPTS.glob("*.js"):
-        place = {TRANSPORT: f"static/{TRANSPORT}", SERVICE_WORKER: SERVICE_WORKER, "opened.js": "static/opened.js"}
-        site.add(place.get(path.name, f"local/{path.name}"), path.read_bytes(), first=path.name != SERVICE_WORKER)
+        if path.name != SERVICE_WORKER:
+            folder = "static" if path.name in (TRANSPORT, OPENED) else "local"
+            site.add(f"{folder}/{path.name}", path.read_bytes(), first=True)
     page = (STATIC / PAGE).read_text(encoding="utf-8")
-    head = f'<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n{OPENED_AS_FILE}\n'
+    head = f'<script src="static/{OPENED}"></script>\n<meta http-equiv="Content-Security-Policy" content="{POLICY}">\n'
     site.add(PAGE, page.replace("</head>", head + "</head>").encode(), first=True)
     for name, data in runtime.items():
         site.add(f"local/runtime/{name}", data)
     labelled = [_add_picture(site, gallery, index) for index in range(len(gallery))]
-    for path in sorted((site.folder / "model").iterdir()):
-        site.note(f"model/{path.name}", path.read_bytes())
+    written = [onnx_folder.MANIFEST, *(graph["file"] for graph in manifest["graphs"].values()), manifest["card"]]
+    for name in filter(None, written):
+        site.note(f"model/{name}", (site.folder / "model" / name).read_bytes())
     if directions is not None:
         site.add(DIRECTIONS, directions.read_bytes())
-    about = _about(studio, gallery, names, all(labelled), directions is not None, site.sizes)
-    site.add("site.json", json.dumps(about).encode(), first=True)
-    site.add("licences.txt", LICENCES.encode())
+    error = _error(gallery, site.folder / "model")
+    about = _about(studio, gallery, names, all(labelled), directions is not None, error, site.sizes)
+    site.add("site.json", json.dumps(about, allow_nan=False).encode(), first=True)
+    licence = f"The weights {manifest['weights']}: {manifest['licence'] or 'no licence is stated'}.\n"
+    site.add("licences.txt", (LICENCES + licence).encode())
     return site.finish()
 
 
@@ -120,8 +124,8 @@ class Site:
     def __init__(self, folder: Path):
         self.folder = folder
         self.sizes: dict[str, int] = {}
+        self.hashes: dict[str, str] = {}
         self.first: list[str] = []  # what the page needs before all else
-        self._hash = hashlib.sha256()
 
     def add(self, name: str, data: bytes, first: bool = False) -> None:
         files.write_bytes(self.folder / name, data)
@@ -132,14 +136,15 @@ class Site:
     def note(self, name: str, data: bytes) -> None:
         """List a file that is there already."""
         self.sizes[name] = len(data)
-        self._hash.update(name.encode() + data)
+        self.hashes[name] = f"sha256-{base64.b64encode(hashlib.sha256(data).digest()).decode()}"
 
     def finish(self) -> int:
-        """Write the list; the bytes of all."""
-        rest = [name for name in self.sizes if name not in (*self.first, SERVICE_WORKER)]
-        listed = {"version": self._hash.hexdigest()[:16], "page": self.first, "rest": rest, "policy": POLICY}
-        files.write_text(self.folder / "files.js", f"self.SITE = {json.dumps(listed)};\n")
-        return sum(self.sizes.values()) + (self.folder / "files.js").stat().st_size
+        """Write the service worker, which has the list; the bytes of all. The hashes keep files of two versions apart."""
+        script = (SCRIPTS / SERVICE_WORKER).read_text(encoding="utf-8")
+        version = hashlib.sha256((json.dumps(self.hashes) + script).encode()).hexdigest()[:16]
+        listed = {"version": version, "files": self.hashes, "first": self.first, "policy": POLICY}
+        files.write_text(self.folder / SERVICE_WORKER, f"const SITE = {json.dumps(listed)};\n\n{script}")
+        return sum(self.sizes.values()) + (self.folder / SERVICE_WORKER).stat().st_size
 
 
 def _runtime(archive: Path) -> dict[str, bytes]:
@@ -177,17 +182,26 @@ def _add_picture(site: Site, gallery: Gallery, index: int) -> bool:
     return photo.labels is not None
 
 
+def _error(gallery: Gallery, graphs: Path) -> float:
+    """The mean squared error with which the written graphs draw the first picture. A browser must come to the same."""
+    picture = images.from_arrays([gallery.photo(0).pixels])
+    found = [picture]
+    for name in ("encoder", "resizer", "render"):
+        found = parity.Runner(str(graphs / f"{name}.onnx"), 1)(*found)
+    return float((found[0].clamp(-1, 1) - picture).square().mean())
+
+
 def _about(
     studio: Studio,
     gallery: Gallery,
     graphs: list[str],
     labelled: bool,
     directions: bool,
+    error: float,
     sizes: dict[str, int],
 ) -> dict[str, Any]:
     """What the worker must know."""
     known = studio.known
-    first = images.from_arrays([gallery.photo(0).pixels])
     builds = {
         build: {kind: _served(name) for kind, name in (*names.items(), ("binary", _binary(names["loader"])))}
         for build, names in RUNTIME.items()
@@ -204,7 +218,7 @@ def _about(
         "bytes": sum(size for name, size in sizes.items() if name.endswith((".onnx", builds["wasm"]["binary"]))),
         "directions": directions,
         "labelled": labelled,
-        "error": familiarity.errors(studio.model, first)[0],
+        "error": error,
         "known": known and _known(known),
         "pasting": constants | {"FEATHER": faces.pasting.FEATHER, "INVISIBLE": faces.pasting.INVISIBLE},
     }

@@ -29,7 +29,7 @@ const info = await request("GET", "api/info")
   .then((response) => response.json())
   .catch((error) => {
     document.body.classList.remove("loading");
-    failed(error);
+    showNotice(error.message, { stays: true });
     throw error;
   });
 useSchema(info.edit);

@@ -11,14 +11,15 @@ notice.querySelector("button").addEventListener("click", clearNotice);
 
 /**
  * Stays for a while, unless it is dismissed or what was asked for next has worked.
- * @param {{calm?: boolean}} how calm: nothing has failed
+ * @param {{calm?: boolean, stays?: boolean}} how calm: nothing has failed; stays: it does not leave by itself
  */
-export function showNotice(text, { calm = false } = {}) {
+export function showNotice(text, { calm = false, stays = false } = {}) {
   const paragraph = notice.querySelector("p");
   if (notice.hidden || paragraph.textContent !== text) paragraph.textContent = text; // else it would be read out again
   notice.hidden = false;
   notice.classList.toggle("calm", calm);
-  leaveLater();
+  clearTimeout(leaving);
+  if (!stays) leaveLater();
 }
 
 export function clearNotice() {

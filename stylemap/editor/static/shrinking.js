@@ -20,7 +20,7 @@ export async function fitted(file, limits) {
     if (smaller.size > limits.bytes) continue;
     const how = scale < 1 ? `smaller, ${width} × ${height} instead of ${size.width} × ${size.height} pixels` : "a JPEG of the same size";
     const name = file.name || "The photo";
-    return { file: new File([smaller], file.name ?? "", { type: smaller.type }), remark: `${name} is larger than this server takes. The page made it ${how}.` };
+    return { file: new File([smaller], file.name ?? "", { type: smaller.type }), remark: `${name} is larger than can be taken here. The page made it ${how}.` };
   }
   return { file: await inMemory(file, limits.bytes), remark: null };
 }
@@ -30,7 +30,7 @@ export async function inMemory(file, most) {
   const name = file.name || "The file";
   if (file.size > most) {
     const [size, limit] = [file.size, most].map((bytes) => (bytes / 1e6).toPrecision(3));
-    throw new Error(`${name} has ${size} MB. This server takes ${limit} MB at most.`);
+    throw new Error(`${name} has ${size} MB. At most ${limit} MB can be taken here.`);
   }
   try {
     return new File([await file.arrayBuffer()], file.name ?? "", { type: file.type });

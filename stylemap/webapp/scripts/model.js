@@ -51,6 +51,11 @@ export class Model {
     return "parts" in this.#sessions;
   }
 
+  /** Frees what the networks hold. */
+  async release() {
+    await Promise.all(Object.values(this.#sessions).map((session) => session.release()));
+  }
+
   async #run(name, inputs) {
     const tensors = Object.entries(inputs).map(([key, { data, channels, side }]) => [key, new this.ort.Tensor("float32", data, [1, channels, side, side])]);
     const session = this.#sessions[name];

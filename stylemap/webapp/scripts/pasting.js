@@ -49,16 +49,19 @@ export class Pasting {
     const [wide, high] = [box.right - box.left, 1]; // a row at a time bounds the memory
     const [a, b, x, y] = inverse(toPhoto(alignment));
     for (let row = box.top; row < box.bottom; row += 1) {
-      const matrix = [a, b, a * box.left - b * row + x, b * box.left + a * row + y];
+      const along = (left) => [a, b, a * left - b * row + x, b * left + a * row + y];
       const square = (data) => ({ data, width: side, height: side });
-      const shares = warped(square(weight), 1, matrix, wide, high, "linear", "replicate");
-      const colours = warped(square(matched), COLOURS, matrix, wide, high);
-      for (let i = 0; i < wide; i += 1) {
+      const shares = warped(square(weight), 1, along(box.left), wide, high, "linear", "replicate");
+      const first = shares.findIndex((share) => share > 0);
+      if (first < 0) continue;
+      const end = shares.findLastIndex((share) => share > 0) + 1;
+      const colours = warped(square(matched), COLOURS, along(box.left + first), end - first, high);
+      for (let i = first; i < end; i += 1) {
         const at = 4 * (row * width + box.left + i);
         const opacity = photo.data[at + 3] / 255;
         if (shares[i] === 0 || opacity === 0) continue;
         for (let c = 0; c < COLOURS; c += 1) {
-          const value = Math.min(255, Math.max(0, colours[COLOURS * i + c]));
+          const value = Math.min(255, Math.max(0, colours[COLOURS * (i - first) + c]));
           const bare = Math.min(255, Math.max(0, (value - 255 * (1 - opacity)) / opacity)); // the model saw it over white
           result[at + c] = Math.round(photo.data[at + c] + shares[i] * (bare - photo.data[at + c]));
         }

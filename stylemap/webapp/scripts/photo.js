@@ -8,6 +8,7 @@ const [FADE, BLUR] = [0.3, 0.02]; // of the square's side, beyond the photo: as 
 const [SMALLEST, LARGEST] = [0.5, 10]; // half the square: pixels, and longest sides of the photo
 const FARTHEST = 1e6;
 const KINDS = { png: "image/png", jpg: "image/jpeg", webp: "image/webp" };
+const SIDES = { png: Infinity, jpg: 65500, webp: 16383 }; // at most, in pixels
 
 /**
  * An image file as {data, width, height}: RGBA, upright, in sRGB.
@@ -165,6 +166,9 @@ export async function canvasToFile(canvas, format, quality = 95) {
     context.fillStyle = "#fff";
     context.fillRect(0, 0, source.width, source.height);
     context.drawImage(canvas, 0, 0);
+  }
+  if (Math.max(canvas.width, canvas.height) > SIDES[format]) {
+    throw new Refusal(422, `the picture would have ${canvas.width} x ${canvas.height} pixels, and ${format.toUpperCase()} holds at most ${SIDES[format]} a side: choose PNG`);
   }
   const blob = await source.convertToBlob({ type: KINDS[format], quality: format === "webp" ? 1 : quality / 100 });
   if (blob.type !== KINDS[format]) throw new Refusal(422, `this browser cannot write ${format.toUpperCase()}; choose PNG`);

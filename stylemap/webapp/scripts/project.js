@@ -3,11 +3,14 @@
 import { levelsOf, toText } from "./masks.js";
 import { central } from "./pasting.js";
 import { Refusal } from "./refusal.js";
+import { check } from "./schema.js";
 import { ofFile, toFile } from "./tensors.js";
 
 const FORMAT = "stylemap-project-1";
 const OTHER_KIND = "this is not a project file; choose one that the editor saved";
 const KINDS = ["patches", "pushes"];
+const FARTHEST = 1 << 20; // pixels of an upload
+const LARGEST = 1e4; // of a number in a stylemap
 
 /**
  * @param {object} edit as the page sends it, complete
@@ -68,9 +71,10 @@ async function opened(header, tensors, about, directions) {
   if (Object.keys(tensors).some((name) => name.startsWith("fit."))) {
     throw new Refusal(422, "the project has weights that were fitted to its photo; only the installed editor can use them");
   }
-  const take = (name, count) => {
+  const take = (name, count, Type = Uint8Array) => {
     const { data } = tensors[name] ?? {};
-    if (data?.length !== count) throw new Error(`${name} is missing or of another size`);
+    if (!(data instanceof Type) || data.length !== count) throw new Error(`${name} is missing, or of another type or size`);
+    if (!data.every((value) => Math.abs(value) <= LARGEST)) throw new Error(`${name} holds what no network makes`);
     return data;
   };
   const { stylemap_size: cells } = about.config;
@@ -81,8 +85,7 @@ async function opened(header, tensors, about, directions) {
     if (!(`${name}.photo` in tensors)) continue;
     const pixels = new Uint8ClampedArray(take(`${name}.photo`, 3 * side * side));
     const labels = `${name}.labels` in tensors ? take(`${name}.labels`, side * side) : null;
-    const data = take(`${name}.stylemap`, channels * cells * cells);
-    if (!data.every(Number.isFinite)) throw new Error(`${name}.stylemap holds what is no number`);
+    const data = take(`${name}.stylemap`, channels * cells * cells, Float32Array);
     const { size: [width, height], corner, edge } = (slot === "original" && header.upload) || { size: [side, side], ...central(side, side, side) };
     const source = slot === "original" && header.upload ? new Blob([tensors.upload.data]) : null;
     const photo = { pixels, labels, source, width, height, alignment: { corner, edge, side } };
@@ -93,15 +96,24 @@ async function opened(header, tensors, about, directions) {
     steps[kind] = [];
     for (const [i, { scale, ...step }] of header[kind].entries()) {
       const name = `${kind}.${i}`;
-      if (kind === "pushes") check(directions[step.direction], take(`${name}.vector`, channels * cells * cells), scale, step.direction);
+      if (kind === "pushes") checkDirection(directions[step.direction], take(`${name}.vector`, channels * cells * cells, Float32Array), scale, step.direction);
       const mask = `${name}.mask` in tensors ? await toText(take(`${name}.mask`, side * side), side) : null;
       steps[kind].push({ ...step, ...(kind === "patches" && { scale }), mask });
     }
   }
-  return { edit: { space: header.space, ...steps, keep_detail: header.keep_detail ?? false }, page: header.page, photos };
+  const edit = { space: header.space, ...steps, keep_detail: header.keep_detail ?? false };
+  check(edit, about.info.edit, "edit");
+  if (header.upload && !isPlace(header.upload)) throw new Error("the upload lies nowhere");
+  return { edit, page: header.page ?? {}, photos };
 }
 
-function check(here, vector, scale, name) {
+/** Whether an upload has a size, and a square that lies somewhere. */
+function isPlace({ size, corner, edge }) {
+  const isPair = (pair, least, most) => pair?.length === 2 && pair.every((value) => Number.isFinite(value) && value >= least && value <= most);
+  return isPair(size, 1, FARTHEST) && isPair(corner, -FARTHEST, FARTHEST) && isPair(edge, -FARTHEST, FARTHEST) && Math.hypot(...edge) >= 1;
+}
+
+function checkDirection(here, vector, scale, name) {
   if (here?.scale === scale && vector.every((value, i) => value === here.vector[i])) return;
   throw new Refusal(422, `the project uses a direction '${String(name).slice(0, 40)}' that this site does not have`);
 }

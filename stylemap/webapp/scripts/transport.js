@@ -3,19 +3,19 @@
  * keeps the files, so that the page works without a network, and gives it the headers with which browsers allow threads.
  */
 
-const RELOADED = "stylemap-reloaded";
-const UNDER_WAY = new Map(); // number of a request -> {resolve, reject}
+const RELOADED = `stylemap-reloaded ${location.pathname}`;
+const UNDER_WAY = new Map(); // number of a request -> {answer, fail}
 
 async function keepFiles() {
   if (!("serviceWorker" in navigator)) return;
   const isControlled = navigator.serviceWorker.controller !== null;
   try {
     const registration = await navigator.serviceWorker.register("sw.js");
-    if (isControlled || self.crossOriginIsolated || sessionStorage.getItem(RELOADED)) return;
-    if (!(await isAtWork(registration))) return;
+    if (isControlled || !(await isAtWork(registration))) return;
   } catch {
     return; // a private window, or a host without https: all works, with the network and in one thread
   }
+  if (self.crossOriginIsolated || sessionStorage.getItem(RELOADED)) return;
   sessionStorage.setItem(RELOADED, "once");
   location.reload(); // only a page that is loaded anew gets the headers
   await new Promise(() => {});
@@ -51,13 +51,13 @@ worker.onmessage = ({ data: { id, status, body, headers, loaded, total, device }
     cancel.hidden = false;
     navigator.serviceWorker?.controller?.postMessage("fill"); // what was not needed yet
   } else {
-    UNDER_WAY.get(id)?.resolve(new Response(body, { status, headers }));
+    UNDER_WAY.get(id)?.answer(new Response(body, { status, headers }));
     UNDER_WAY.delete(id);
   }
 };
 worker.onerror = ({ message }) => {
   failure = new Error(message ?? "a script is missing");
-  for (const { reject } of UNDER_WAY.values()) reject(failure);
+  for (const { fail } of UNDER_WAY.values()) fail(failure);
 };
 
 navigator.serviceWorker?.addEventListener("message", ({ data }) => {
@@ -72,13 +72,23 @@ export const SILENCE = "The networks of this page have stopped. Reload it: your 
 
 /** As fetch, of the addresses that docs/editor.md lists. */
 export function ask(path, { method, body, signal } = {}) {
-  if (failure) return Promise.reject(failure);
   asked += 1;
   const id = asked;
   return new Promise((resolve, reject) => {
-    UNDER_WAY.set(id, { resolve, reject });
-    signal?.addEventListener("abort", () => reject(signal.reason));
-    worker.postMessage({ id, method, path, body });
+    const cancel = () => reject(signal.reason);
+    const fail = (error) => {
+      if (document.body.dataset.device) return reject(error); // it has worked before
+      const told = `this browser cannot run the page: ${error.message}; take a newer one, or another`;
+      return resolve(new Response(JSON.stringify({ error: told }), { status: 500 }));
+    };
+    if (failure) return fail(failure);
+    signal?.addEventListener("abort", cancel);
+    const answer = (response) => {
+      signal?.removeEventListener("abort", cancel);
+      resolve(response);
+    };
+    UNDER_WAY.set(id, { answer, fail });
+    return worker.postMessage({ id, method, path, body });
   });
 }
 

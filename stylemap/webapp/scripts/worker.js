@@ -16,10 +16,24 @@ const GZIP = [0x1f, 0x8b];
 
 let loaded = 0;
 
+/** A file of the site cannot be had. */
+class Missing extends Error {}
+
+/** @throws {Missing} */
+async function fetched(path) {
+  let response;
+  try {
+    response = await fetch(new URL(path, ROOT));
+  } catch {
+    throw new Missing(`The file ${path} does not arrive. Look at your network, and reload the page.`);
+  }
+  if (!response.ok) throw new Missing(`The site lacks ${path} (${response.status}). Copy all of it to the host again.`);
+  return response;
+}
+
 /** The bytes of a file of the site. Those of WebAssembly are packed by gzip, and some hosts unpack such files on the way. */
 async function read(path, total) {
-  const response = await fetch(new URL(path, ROOT));
-  if (!response.ok) throw new Error(`${path} is missing here (${response.status})`);
+  const response = await fetched(path);
   const counted = new TransformStream({
     transform(chunk, controller) {
       loaded += chunk.byteLength;
@@ -33,7 +47,7 @@ async function read(path, total) {
   return new Response(new Blob([bytes]).stream().pipeThrough(new DecompressionStream("gzip"))).arrayBuffer();
 }
 
-const blobOf = async (path) => (await fetch(new URL(path, ROOT))).blob();
+const blobOf = async (path) => (await fetched(path)).blob();
 
 async function mostPixels() {
   const canvas = new OffscreenCanvas(LARGE + 1, LARGE);
@@ -60,11 +74,14 @@ const tooLong = (ms) => new Promise((_, reject) => setTimeout(() => reject(new E
 async function load(about, wanted) {
   const faults = [];
   for (const device of await devices(wanted)) {
+    let model = null;
     try {
-      const model = await Model.load(about, device, (path) => read(path, about.bytes));
+      model = await Model.load(about, device, (path) => read(path, about.bytes));
       await (device === "wasm" ? probe(model, about) : Promise.race([probe(model, about), tooLong(FIRST_MS)]));
       return model;
     } catch (error) {
+      if (error instanceof Missing) throw error;
+      model?.release().catch(() => {}); // it may still compute
       faults.push(`${device}: ${error.message}`);
     }
   }
@@ -72,7 +89,7 @@ async function load(about, wanted) {
 }
 
 async function begin() {
-  const about = await (await fetch(new URL("site.json", ROOT))).json();
+  const about = await (await fetched("site.json")).json();
   const model = await load(about, new URL(self.location).searchParams.get("device"));
   postMessage({ device: model.device });
   const directions = {};

@@ -1,6 +1,7 @@
 """The whole site, answered by onnxruntime-web in the browser: as the server answers, and with the network cut."""
 
 import base64
+import hashlib
 import io
 import json
 import re
@@ -80,6 +81,7 @@ def both(client, server, browser, photo):
     ask("PUT", "/pictures/original?crop=10.5,4.25,70,12", photo.read_bytes())
     ask("PUT", "/pictures/0", {"gallery": 3})
     ask("PUT", "/pictures/1", {"gallery": 7})
+    ask.here = here
     yield ask
     page.close()
 
@@ -201,10 +203,10 @@ def test_projects_are_those_of_python(both, client, photo):
 def test_it_is_small_and_whole(site):
     size = sum(path.stat().st_size for path in site.rglob("*") if path.is_file())
     assert size < MOST_BYTES
-    listed = json.loads((site / "files.js").read_text().partition("=")[2].strip().rstrip(";"))
+    listed, _ = json.JSONDecoder().raw_decode((site / "sw.js").read_text().removeprefix("const SITE = "))
     files = {path.relative_to(site).as_posix() for path in site.rglob("*") if path.is_file()}
-    assert {*listed["page"], *listed["rest"]} == files - {"files.js", "sw.js"}
-    assert len(listed["page"]) + len(listed["rest"]) == len(files) - 2  # none twice: browsers refuse such a list
+    assert listed["files"].keys() == files - {"sw.js"} and {*listed["first"]} < files
+    assert len(listed["first"]) == len({*listed["first"]}), "browsers refuse to keep a list with a file twice"
 
 
 def test_it_works_without_a_network(site, browser, photo, tmp_path):
@@ -251,12 +253,12 @@ def test_a_host_that_lacks_a_file(site, browser, tmp_path):
     with hosted(broken) as address:
         page.goto(address)
         page.locator("#notice").wait_for()
-    assert "model/render.onnx is missing here (404)" in page.locator("#notice p").inner_text()
+    assert "The site lacks model/render.onnx (404)" in page.locator("#notice p").inner_text()
     page.close()
 
 
-def test_a_new_version_replaces_the_old_one(site, browser, tmp_path):
-    """At the second visit after it, since the first one is answered by what is kept."""
+def test_a_new_version_comes_when_the_pages_of_the_old_one_are_closed(site, browser, tmp_path):
+    """It is fetched whole while they are open, and has the network no more when it comes."""
     changing = tmp_path / "site"
     shutil.copytree(site, changing)
     context = browser.new_context()
@@ -264,17 +266,54 @@ def test_a_new_version_replaces_the_old_one(site, browser, tmp_path):
     with hosted(changing) as address:
         page.goto(address)
         page.locator("body[data-offline=ready]").wait_for()
-        listed, index = changing / "files.js", changing / "index.html"
-        listed.write_text(re.sub(r'"version": "\w+"', '"version": "another"', listed.read_text()))
-        index.write_text(index.read_text().replace("<h1>stylemap</h1>", "<h1>another</h1>"))
+        data = (changing / "index.html").read_bytes().replace(b"<h1>stylemap</h1>", b"<h1>another</h1>")
+        (changing / "index.html").write_bytes(data)
+        script, new = (changing / "sw.js").read_text(), base64.b64encode(hashlib.sha256(data).digest()).decode()
+        script = re.sub(r'"index.html": "sha256-[^"]*"', f'"index.html": "sha256-{new}"', script)
+        (changing / "sw.js").write_text(re.sub(r'"version": "\w+"', '"version": "another"', script))
         page.reload()
+        assert page.locator("h1").inner_text() == "stylemap"
         page.evaluate(
             """async () => {
-                const isNew = async () => (await caches.keys()).every((name) => name.endsWith(" another"));
-                while (!(await isNew())) await new Promise((resolve) => setTimeout(resolve, 50));
+                const { scope } = await navigator.serviceWorker.ready;
+                const isHere = async () => (await navigator.serviceWorker.getRegistration(scope)).waiting !== null;
+                while (!(await isHere())) await new Promise((resolve) => setTimeout(resolve, 50));
             }"""
         )
-        page.reload()
-        assert page.locator("h1").inner_text() == "another"
-        page.locator("body[data-offline=ready]").wait_for()
+    context.set_offline(True)
+    page.close()
+    page = context.new_page()
+    page.goto(address)
+    assert page.locator("h1").inner_text() == "another"
+    page.locator("#references .thumb[data-slot]").wait_for()
     context.close()
+
+
+@pytest.mark.parametrize(
+    ("changes", "what"),
+    [
+        ({"patches": [{"scale": 1e-9}]}, r"patches.0.scale must lie in 0.25 to 4"),
+        ({"patches": [{"layers": [0, 99]}]}, r"patches.0.layers.1 must lie in 0 to 32"),
+        ({"patches": [{"more": 1}]}, r"patches.0.more is not known"),
+        ({"space": "z"}, r"space must be one of w, w\+"),
+        ({"fingerprint": "0"}, "needs other weights"),
+        ({"upload": {"size": [0, 1], "corner": [0, 0], "edge": [1, 0]}}, "the upload lies nowhere"),
+    ],
+)
+def test_projects_of_strangers(both, photo, changes, what):
+    """What is refused is told in a line, and the worker goes on."""
+    both("PUT", "/pictures/original?crop=8,8,64,0", photo.read_bytes())
+    made, _ = both("POST", "/project", edit(patches=[HAIR]) | {"page": {}})
+    length = int.from_bytes(made[:8], "little")
+    header = json.loads(made[8 : 8 + length])
+    inner = json.loads(header["__metadata__"]["project"])
+    for name, value in changes.items():
+        inner[name] = [old | new for old, new in zip(inner[name], value, strict=True)] if name == "patches" else value
+    header["__metadata__"]["project"] = json.dumps(inner)
+    text = json.dumps(header).encode()
+    text += b" " * (-len(text) % 8)
+    file = len(text).to_bytes(8, "little") + text + made[8 + length :]
+    asked = ["PUT", "api/sessions/here/project", base64.b64encode(file).decode(), True]
+    status, told = both.here.page.evaluate(ASK, asked)
+    assert status == 422 and re.search(what, base64.b64decode(told).decode())
+    both("POST", "/render", edit(patches=[HAIR]))
