@@ -1,4 +1,4 @@
-"""One thread per process: the tests' tensors are small, and two threads that wait for each other are slower than one."""
+"""What all tests share. One thread per process: the tensors are small, and two threads that wait for each other are slower than one."""
 
 import gc
 import os
@@ -9,6 +9,7 @@ os.environ["OMP_NUM_THREADS"] = "1"  # of the processes that tests start
 import pytest  # noqa: E402
 import torch  # noqa: E402
 
+from benchmarks.browser import ARGUMENTS, find  # noqa: E402
 from stylemap import precision  # noqa: E402
 from stylemap.training.report import curves  # noqa: E402
 
@@ -35,3 +36,16 @@ def charts(monkeypatch):
 def auto_is_float32(monkeypatch):
     """Whatever the machine: no test measures it but those that are about this."""
     monkeypatch.setattr(precision, "remembered", lambda part, learning: False)
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """A headless Chromium: one for all tests, since playwright takes no second one in a process."""
+    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
+    chromium = find()
+    if chromium is None:
+        pytest.skip("there is no Chromium: apt-get install chromium")
+    with api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()

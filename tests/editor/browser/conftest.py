@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from benchmarks.browser import ARGUMENTS, find, served
+from benchmarks.browser import served
 from stylemap import resources
 from stylemap.datasets.avatars import Avatars
 
@@ -48,18 +48,6 @@ def server(tmp_path_factory) -> Iterator[str]:
     changes = {"CUDA_VISIBLE_DEVICES": "", "OMP_NUM_THREADS": "1", "STYLEMAP_CACHE": str(cache)}
     with served(*flags, env={**os.environ, **changes}) as (address, _):
         yield address
-
-
-@pytest.fixture(scope="session")
-def browser():
-    api = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: pip install playwright")
-    chromium = find()
-    if chromium is None:
-        pytest.skip("there is no Chromium: apt-get install chromium")
-    with api.sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")

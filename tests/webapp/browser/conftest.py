@@ -8,7 +8,7 @@ import pytest
 from benchmarks.browser import hosted
 from stylemap.cli import main
 from stylemap.published import ONNXRUNTIME_WEB
-from tests.editor.browser.conftest import browser, desktop, editor, open_editor, photo  # noqa: F401 (fixtures)
+from tests.editor.browser.conftest import desktop, editor, open_editor, photo  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="session")
