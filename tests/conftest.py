@@ -1,4 +1,4 @@
-"""What all tests share. One thread per process: the tensors are small, and two threads that wait for each other are slower than one."""
+"""What all tests share. One thread per process: tensors are small, and two threads that wait for each other are slower."""
 
 import gc
 import os
