@@ -19,7 +19,7 @@ PARALLEL := -q -n auto --dist worksteal
 
 .PHONY: demo check release test test-all test-versions lint chromium pictures site clean
 
-demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 7 minutes on 2 cores
+demo: $(READY)            ## train on drawn faces from scratch, reconstruct, edit: about 5 minutes on 2 cores
 	$(BIN)/stylemap demo --out demo
 
 check: lint               ## lint, and the tests beside what changed since main
