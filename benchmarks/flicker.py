@@ -34,6 +34,7 @@ from benchmarks.machine import machine
 from benchmarks.scenes import Scene
 from stylemap import checkpoint, faces, familiarity, files, images
 from stylemap.architectures.stylemap.model import StylemapModel
+from stylemap.cli.edit_video import FITTED, spread
 from stylemap.clips import Clip, Frame, reading
 from stylemap.datasets import Avatars
 from stylemap.datasets.parts import part_ids
@@ -46,7 +47,6 @@ from stylemap.faces.tracking import Place, Sighting
 from stylemap.inversion import fitting
 
 FPS = 25
-FITTED = 8  # frames of a fit, as in the verb
 SIZE = 480, 640
 SIGMAS = ["0,0", "0.15,0", "0,0.04", "0.15,0.04"]  # seconds, of faces and of maps
 PAIRS = {5: 3, 9: 12, 33: 14}  # held-out faces: the one of a film, and the one that parts come from
@@ -134,10 +134,10 @@ def fitted(model: StylemapModel, film: Film, steps: int, sigma: float) -> tuple[
     """The model fitted to some frames of a film, and what that does to the others."""
     places = tracking.track(film.sightings, model.config.resolution, sigma)
     seen = [faces.along(f.pixels(), place.alignment) for f, place in zip(film.frames, places, strict=True)]
-    chosen = {(2 * i + 1) * len(seen) // (2 * FITTED) for i in range(FITTED)}
+    chosen = spread(FITTED, len(seen))
     start = time.process_time()
     if steps:
-        frames = images.from_arrays([seen[i] for i in sorted(chosen)])
+        frames = images.from_arrays([seen[i] for i in chosen])
         model = fitting.fit_frames(model, frames, steps).model(model)
     seconds = time.process_time() - start
     others = images.from_arrays([picture for i, picture in enumerate(seen) if i not in chosen])

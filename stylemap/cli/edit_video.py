@@ -220,13 +220,18 @@ def tell_if_strange(
     familiarity.tell(familiarity.measure(weights, model), [clip.path], familiarity.errors(model, picture))
 
 
+def spread(count: int, length: int) -> list[int]:
+    """``count`` of ``length`` frames, or all if they are fewer, evenly over time."""
+    count = min(count, length)
+    return [(2 * i + 1) * length // (2 * count) for i in range(count)]
+
+
 def pictures(clip: "Clip", seen: "list[Seen]", places: "list[Place]", count: int) -> "Tensor":
     """What the model sees of ``count`` frames that show the face, or of all if they are fewer: [N, 3, R, R], evenly over time."""
     from stylemap import faces, images
 
     shown = [k for k, place in enumerate(places) if place.alignment is not None]
-    count = min(count, len(shown))
-    chosen = [shown[(2 * i + 1) * len(shown) // (2 * count)] for i in range(count)]
+    chosen = [shown[i] for i in spread(count, len(shown))]
     found = (next(clip.frames(seen[k].sighting.time)).pixels() for k in chosen)
     return images.from_arrays([faces.along(x, places[k].alignment) for k, x in zip(chosen, found, strict=True)])
 

@@ -117,11 +117,12 @@ export class Answers {
   #show({ slot, query }) {
     const photo = this.#photo(slot);
     if (query.get("view") === "errors") return toGrey(this.studio.errors(photo), this.side);
-    return this.#png(query.get("view") === "reconstruction" ? photo.reconstruction : photo.pixels);
+    return this.#png(opaque(query.get("view") === "reconstruction" ? photo.reconstruction : photo.pixels));
   }
 
-  #png(pixels) {
-    return encode({ data: opaque(pixels), width: this.side, height: this.side });
+  /** @param {Uint8ClampedArray} data RGBA of the model's side */
+  #png(data) {
+    return encode({ data, width: this.side, height: this.side });
   }
 
   #parts(slot) {
@@ -161,11 +162,15 @@ export class Answers {
     return this.studio.apply({ ...edit, patches, pushes }, this.#photos, how);
   }
 
+  /** The square of an edit as one sees it, RGBA. */
+  #drawn(edited) {
+    return edited.region ? this.studio.inSquare(this.#photo("original"), edited) : opaque(edited.pixels);
+  }
+
   async #render({ body }) {
     const began = performance.now();
     const edited = await this.#apply(this.#read(body).edit, "none");
-    const file = await this.#png(edited.region ? this.studio.inSquare(this.#photo("original"), edited).filter((_, i) => i % 4 < 3) : edited.pixels);
-    return { file, headers: { "x-milliseconds": (performance.now() - began).toFixed(1) } };
+    return { file: await this.#png(this.#drawn(edited)), headers: { "x-milliseconds": (performance.now() - began).toFixed(1) } };
   }
 
   async #save({ body }) {
@@ -176,8 +181,7 @@ export class Answers {
     let before, after;
     if (how === "none") {
       const times = enlarge ?? Math.max(1, Math.ceil(this.about.info.seen / this.side));
-      const pixels = edited.region ? this.studio.inSquare(photo, edited) : opaque(edited.pixels);
-      [before, after] = [opaque(photo.pixels), pixels].map((data) => enlarged({ data, width: this.side, height: this.side }, times));
+      [before, after] = [opaque(photo.pixels), this.#drawn(edited)].map((data) => enlarged({ data, width: this.side, height: this.side }, times));
     } else {
       before = photo.source ? await decode(photo.source, this.mostPixels) : { data: opaque(photo.pixels), width: this.side, height: this.side };
       const [image, drawn] = [photo.pixels, edited.pixels].map((pixels) => Float32Array.from(pixels));

@@ -104,7 +104,7 @@ function centreOf({ centre, mask }, side) {
 }
 
 /** The box around all that is more than ``least``, or null. */
-export function boundsOf(values, side, least = 0) {
+function boundsOf(values, side, least = 0) {
   let [top, bottom, left, right] = [side, 0, side, 0];
   for (let y = 0; y < side; y += 1) {
     for (let x = 0; x < side; x += 1) {
