@@ -1,8 +1,6 @@
 """The comparison of local edits: the same parts of the same held-out images, edited by every method, in place and moved."""
 
 import datetime
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +18,7 @@ from stylemap.comparison.results import NONE, markdown, number, standard_error
 from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.metrics import classifier, detectability, local_editing, pairing, streams
+from stylemap.metrics.detectability import Detectability
 from stylemap.metrics.evaluation import RANGE
 from stylemap.perceptual import Perceptual
 
@@ -29,7 +28,9 @@ DEFAULT = (  # in place of those of `contenders`: fitting takes a run for every 
     *("encoder", "hybrid:steps=50", "stylemap:steps=1000", "pivotal"),
     *("structured-noise", "image2stylegan++", "in-domain", "encoder@vectors", "encoder@sean"),
 )
-MEASURES = {"mse_src": "MSE_src ↓", "mse_ref": "MSE_ref ↓", "detectability": "detectability ↓"}
+# From images, and from reconstructions by the same method.
+DETECTED = {"detectability": "detectability ↓", "edit_detectability": "of the edit ↓"}
+MEASURES = {"mse_src": "MSE_src ↓", "mse_ref": "MSE_ref ↓"} | DETECTED
 MOVED = ("nose", "eye", "eyebrow", "ear", "lip")  # parts that have a place
 SHOWN = 4  # edits of each kind in the sheet
 PLOT_SIZE = (1100, 560)  # pixels
@@ -165,17 +166,19 @@ class Benchmark:
                     by_image.setdefault(edit.source, []).append(error[k])
             means = [float(np.mean(values)) for values in by_image.values()]
             measured[name], measured[f"{name}_error"] = float(np.mean(means)), standard_error(means)
-        split = len(self.plan.halves[kind][0])
-        real = self.originals[[edit.source for edit in edits]]
+        sources = [edit.source for edit in edits]
+        for name, unedited in zip(DETECTED, (self.originals[sources], job.remade(sources)), strict=True):
+            found = self.detectability(unedited, pictures, len(self.plan.halves[kind][0]), job.subject.device)
+            measured |= {name: found.judged, f"{name}_error": found.error, f"{name}_fitted": found.fitted}
+        return measured
+
+    def detectability(self, unedited: Tensor, edited: Tensor, split: int, device: torch.device) -> Detectability:
+        """Of uint8 [n, R, R, 3], the first ``split`` to train the detector and the others to judge."""
         fitted, judged = (
-            (classifier.reduced(x[s]) for x in (real, pictures)) for s in (slice(split), slice(split, None))
+            tuple(classifier.reduced(x[part]) for x in (unedited, edited))
+            for part in (slice(split), slice(split, None))
         )
-        found = detectability.detectability(tuple(fitted), tuple(judged), self.seed, job.subject.device)
-        return measured | {
-            "detectability": found.judged,
-            "detectability_error": found.error,
-            "detectability_fitted": found.fitted,
-        }
+        return detectability.detectability(fitted, judged, self.seed, device)
 
     def errors(self, edit: Edit, picture: np.ndarray) -> tuple[float | None, float | None]:
         """(MSE_src, MSE_ref) of one edit; None where there is no pixel to compare."""
@@ -189,19 +192,13 @@ class Benchmark:
         return src, ref
 
     def key(self, contender: Contender, edits: bool = True) -> str:
-        """Hash of everything that the row depends on. It does not depend on where the weights lie.
+        """Hash of everything that the row depends on.
 
         Args:
             edits: False for what is the same whatever is edited.
         """
-        weights = {kind: {**note, "given": None, "doubt": None} for kind, note in self.about["weights"].items()}
-        mine = weights.pop(contender.kind)
-        originals = hashlib.sha256(self.originals.numpy().tobytes()).hexdigest()
-        content = [contender.settings, self.batch, self.about | {"weights": mine}, originals]
-        if edits:
-            for kind in KINDS:
-                content += [edit.plain for edit in self.plan.edits(kind)]
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        planned = [edit.plain for kind in KINDS for edit in self.plan.edits(kind)] if edits else None
+        return results.row_key(self.about, contender.kind, self.originals, contender.settings, self.batch, planned)
 
     def folder(self, contender: Contender) -> Path:
         return self.out / EDITS / f"{contender.slug}-{contender.kind}"
@@ -241,7 +238,8 @@ class Benchmark:
             *showing.setting(self.about, self.batch, len(self.originals)),
             f"Edits of {what}: {counts}; moved ones by {shift} pixels. Pixels in {RANGE}.",
             "±: standard error over images; of detectability, over the judged images by resampling.",
-            "Detectability: average precision of a classifier, 0.5 is chance; in brackets on the edits it was trained on.",
+            "Detectability: average precision of a classifier that tells edits from images; of the edit: from reconstructions by "
+            "the same method. 0.5 is chance; in brackets on the edits it was trained on.",
             "Time is for one edit, from two images to the edited one.",
             *(f"{row['title']} is given the part labels of both images." for row in done if row["weights"] == SEAN),
             *showing.circumstances(done, self.about["machine"]),
@@ -274,8 +272,8 @@ def table(rows: list[dict], notes: Sequence[str]) -> str:
         for found in (row["kinds"][kind] for kind in KINDS):
             for name in MEASURES:
                 value, error = found[name], found[f"{name}_error"]
-                if name == "detectability":
-                    line.append(f"{value:.3f} ± {error:.3f} ({found['detectability_fitted']:.2f})")
+                if name in DETECTED:
+                    line.append(f"{value:.3f} ± {error:.3f} ({found[f'{name}_fitted']:.2f})")
                 else:
                     line.append(f"{number(value)} ± {number(error, 2)}")
         lines.append(line)

@@ -26,6 +26,7 @@ from stylemap.inversion import State, Subject, Target, invert, tuning
 from stylemap.inversion.methods import InDomain, StructuredNoise
 from stylemap.perceptual import Perceptual
 
+REMADE = "remade"  # in a file of latents: the images that they make
 FIRST_SIDE = 8  # of noise maps that structured noise can edit: earlier ones have no influence
 
 
@@ -87,26 +88,35 @@ class Job:
         return self.subject.model.extras_of(None if self.labels is None else self.labels[list(indices)])
 
     @functools.cached_property
-    def known(self) -> dict[int, dict[str, Tensor]]:
-        """What each image is rendered from, [1, ...] each, as files hold it (`tuning.pack`)."""
-        known: dict[int, dict[str, Tensor]] = {}
+    def inverted(self) -> list[tuple[dict[str, Tensor], Tensor]]:
+        """Of each image: what it is rendered from, [1, ...] each, as files hold it (`tuning.pack`), and uint8 [R, R, 3]."""
+        inverted: list[tuple[dict[str, Tensor], Tensor]] = []
         for n, start in enumerate(range(0, len(self.originals), self.batch)):
             part = list(range(start, min(start + self.batch, len(self.originals))))
 
             def find(part: list[int] = part) -> dict[str, Tensor]:
                 targets = [Target(self.pictures(part), extras=self.extras(part))]
-                found = invert(self.contender.method, self.subject, targets, self.perceptual).tensors
-                each = [{name: x[k : k + 1].cpu() for name, x in found.items()} for k in range(len(part))]
+                found = invert(self.contender.method, self.subject, targets, self.perceptual)
+                each = [{name: x[k : k + 1].cpu() for name, x in found.tensors.items()} for k in range(len(part))]
                 return {
                     f"{i}/{name}": x for i, one in zip(part, each, strict=True) for name, x in tuning.pack(one).items()
-                }
+                } | {REMADE: images.to_uint8(found.image).cpu()}
 
             tensors, seconds = self.keep(f"latents-{n:04}", self.key, find)
             self.times.append(seconds / len(part))
-            for i in part:
+            for i, picture in zip(part, tensors[REMADE], strict=True):
                 prefix = f"{i}/"
-                known[i] = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
-        return known
+                known = {name.removeprefix(prefix): x for name, x in tensors.items() if name.startswith(prefix)}
+                inverted.append((known, picture))
+        return inverted
+
+    def known(self, i: int) -> dict[str, Tensor]:
+        """What an image is rendered from."""
+        return self.inverted[i][0]
+
+    def remade(self, indices: Sequence[int]) -> Tensor:
+        """Images as the method makes them without an edit, uint8 [n, R, R, 3]."""
+        return torch.stack([self.inverted[i][1] for i in indices])
 
     def keep(
         self, name: str, about: object, compute: Callable[[], dict[str, Tensor]]
@@ -128,7 +138,7 @@ class Job:
         """
         editor = editor_of(self.contender, self.subject)
         if editor.inverts:
-            self.known  # noqa: B018 (now, so that its time is not that of an edit)
+            self.inverted  # noqa: B018 (now, so that its time is not that of an edit)
         done, times = [], []
         for n, start in enumerate(range(0, len(edits), self.batch)):
             part = edits[start : start + self.batch]
@@ -170,7 +180,7 @@ def blended(job: Job, edits: Sequence[Edit]) -> Tensor:
     """Each resized stylemap under the mask; by the weights that were tuned for the source, if any were."""
     model, made = job.subject.model, []
     for edit in edits:
-        source, reference = (tuning.unpack(job.known[i], model) for i in (edit.source, edit.reference))
+        source, reference = (tuning.unpack(job.known(i), model) for i in (edit.source, edit.reference))
         latents = [x["latent"].to(model.device) for x in (source, reference)]
         own = tuning.tuned(model, {name: x.to(model.device) for name, x in source.items()})
         moved = placed(latents[1], edit.shift, job.side)
@@ -183,8 +193,8 @@ def exchanged(job: Job, edits: Sequence[Edit]) -> Tensor:
     """The input of side 8 and the noise maps after it under the mask; the style stays that of the source."""
     made = []
     for edit in edits:
-        tensors = {name: x.to(job.subject.device) for name, x in job.known[edit.source].items()}
-        for name, x in job.known[edit.reference].items():
+        tensors = {name: x.to(job.subject.device) for name, x in job.known(edit.source).items()}
+        for name, x in job.known(edit.reference).items():
             if name != "latent" and x.shape[-1] >= FIRST_SIDE:
                 chosen = masks.resize(edit.mask, x.shape[-1], True).to(job.subject.device) > 0.5
                 moved = placed(x.to(job.subject.device), edit.shift, job.side)
@@ -199,7 +209,7 @@ def relabelled(job: Job, edits: Sequence[Edit]) -> Tensor:
     made, model = [], job.subject.model
     for edit in edits:
         source, reference = (
-            {"latent": job.known[i]["latent"].to(model.device), **job.extras([i])}
+            {"latent": job.known(i)["latent"].to(model.device), **job.extras([i])}
             for i in (edit.source, edit.reference)
         )
         reference["masks"] = placed(reference["masks"], edit.shift, job.side)

@@ -1,8 +1,6 @@
 """The comparison of inversions: the same images through every method, one row each, kept in a folder as they are finished."""
 
 import datetime
-import hashlib
-import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,13 +86,10 @@ class Benchmark:
         return row
 
     def key(self, contender: Contender) -> str:
-        """Hash of everything that the row depends on. It does not depend on where the weights lie."""
-        weights = {kind: {**note, "given": None, "doubt": None} for kind, note in self.about["weights"].items()}
-        originals = hashlib.sha256(self.originals.numpy().tobytes()).hexdigest()
-        content = [contender.settings, self.batch, self.about | {"weights": weights}, originals, quality.METRICS]
-        if self.labels is not None:
-            content.append(hashlib.sha256(self.labels.numpy().tobytes()).hexdigest())
-        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+        """Hash of everything that the row depends on."""
+        labels = None if self.labels is None else results.digest(self.labels)
+        others = [contender.settings, self.batch, quality.METRICS, labels]
+        return results.row_key(self.about, contender.kind, self.originals, *others)
 
     def note(self, contender: Contender) -> Path:
         return self.out / ROWS / f"{contender.slug}.json"

@@ -29,7 +29,7 @@ def embed(page: Path, name: str, text: str, pictures: dict[Path, str]) -> None:
     """Put text and images between the markers of ``name``.
 
     Args:
-        images: file -> its description; in the page's folder of images it becomes comparison_<name>_<file>.
+        images: file -> its description; in the page's folder of images it becomes <page>_<name>_<file>.
 
     Raises:
         InputError: no page, or no markers in it.
@@ -38,7 +38,7 @@ def embed(page: Path, name: str, text: str, pictures: dict[Path, str]) -> None:
     begin, end = markers(name)
     pictures_of_page = []
     for path, description in pictures.items():
-        file = f"comparison_{name}_{path.name}"
+        file = f"{page.stem}_{name}_{path.name}"
         files.write_bytes(page.parent / PICTURES / file, path.read_bytes())
         pictures_of_page.append(f"![{description}]({PICTURES}/{file})\n")
     files.write_text(page, before + "\n".join([begin, "", text, *pictures_of_page, end]) + after)

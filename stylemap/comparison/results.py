@@ -1,8 +1,9 @@
 """Results of a comparison: Markdown tables, files, and finished parts that need no second run."""
 
+import hashlib
 import json
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from safetensors.torch import save
@@ -35,6 +36,23 @@ def number(value: float | None, digits: int = 3) -> str:
 def standard_error(values: Sequence[float]) -> float | None:
     """Of the mean of independent values; None for fewer than two."""
     return statistics.stdev(values) / len(values) ** 0.5 if len(values) > 1 else None
+
+
+def row_key(about: Mapping, kind: str, originals: Tensor, *others: object) -> str:
+    """Hash of everything that a row depends on. It depends neither on where weights lie nor on the weights of other rows.
+
+    Args:
+        about: what all rows have in common, for JSON, with "weights": what is known of them, by their kind.
+        kind: of the row's own weights.
+        others: what the row depends on besides, for JSON.
+    """
+    own = about["weights"][kind] | {"given": None, "doubt": None}
+    content = [dict(about) | {"weights": own}, digest(originals), *others]
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+
+def digest(x: Tensor) -> str:
+    return hashlib.sha256(x.numpy().tobytes()).hexdigest()
 
 
 def read_finished(path: Path, name: str, key: object) -> dict | None:

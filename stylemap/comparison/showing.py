@@ -137,16 +137,15 @@ def tradeoff(rows: list[dict], notes: Sequence[str]) -> str:
 
 def tradeoff_plot(rows: list[dict]) -> bytes:
     """A PNG file: the error against the latent distance, and against editability; the rows of a method are joined."""
-    done = [row for row in rows if "seconds" in row]
-    figure, panels = charts.new_figure(*PLOT_SIZE, 1, 2)
-    for axes, (name, title) in zip(
-        panels, {"latent_distance": "Latent distance", "editability": "Editability"}.items(), strict=True
-    ):
-        series = []
+    panels = {"latent_distance": "Latent distance", "editability": "Editability"}
+    done = [row for row in rows if "seconds" in row and any(row[name] is not None for name in panels)]
+    figure, drawn = charts.new_figure(*PLOT_SIZE, 1, len(panels))
+    for axes, (name, title) in zip(drawn, panels.items(), strict=True):
+        series = []  # the same in both, as they share colours and a legend
         for method in dict.fromkeys(row["name"] for row in done):
             points = [(row["mse"], row[name]) for row in done if row["name"] == method and row[name] is not None]
             series.append(Series(method, points, points))
-        charts.plot(axes, title, Axis("mean squared error", True), Axis(""), series, legend=name == "editability")
+        charts.plot(axes, title, Axis("mean squared error", True), Axis(""), series, legend=axes is drawn[-1])
     return charts.png(figure)
 
 

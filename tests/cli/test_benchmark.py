@@ -49,9 +49,9 @@ def test_inversion(stylemap, vectors, tmp_path, monkeypatch):
     assert table in (tmp_path / "page.md").read_text() and "stylemap benchmark inversion --weights" in table
     pictures = {f.name for f in (tmp_path / "images").iterdir()}
     assert pictures == {
-        "comparison_inversion_plot.png",
-        "comparison_inversion_sheet.webp",
-        "comparison_tradeoff_tradeoff.png",
+        "page_inversion_plot.png",
+        "page_inversion_sheet.webp",
+        "page_tradeoff_tradeoff.png",
     }
     # nothing is run again, and everything is the same
     monkeypatch.setattr(timing, "time_method", lambda *_: pytest.fail("was run again"))

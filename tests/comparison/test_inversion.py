@@ -111,11 +111,20 @@ def test_goes_on(subjects, tmp_path, calls):
     assert same == [json.loads(json.dumps({k: row[k] for k in like})) for row, like in zip(first, same, strict=True)]
 
 
-def test_weights_may_be_moved(subjects, tmp_path, calls):
-    moved = {kind: note | {"given": f"elsewhere/{kind}"} for kind, note in ABOUT["weights"].items()}
-    for about in (ABOUT, ABOUT | {"weights": moved}):
+@pytest.mark.parametrize(
+    ("kind", "changed", "runs"),
+    [
+        ("stylemap", {"given": "elsewhere"}, 1),
+        ("stylemap", {"sha256": "other"}, 2),
+        ("vectors", {"sha256": "other"}, 1),
+    ],
+    ids=["moved", "other weights", "other weights of another row"],
+)
+def test_a_row_depends_on_its_own_weights_alone(subjects, tmp_path, calls, kind, changed, runs):
+    weights = ABOUT["weights"] | {kind: ABOUT["weights"][kind] | changed}
+    for about in (ABOUT, ABOUT | {"weights": weights}):
         benchmark(subjects, tmp_path, about=about).compare(chosen("encoder"))
-    assert len(calls) == 1
+    assert len(calls) == runs
 
 
 @pytest.mark.parametrize(
@@ -203,4 +212,5 @@ def test_the_trade_off():
     assert "| w, 3 steps | vectors | 0.0123 | 1.50 | 0.87 | 0.5 | 1.24 |" in text
     assert "| x | e4e | 0.0123 | 1.50 | – | – | – |" in text and "| y |" not in text
     assert "- Editability was not measured: no attributes.\n- `the command`\n" in text
-    assert showing.tradeoff_plot(rows) == showing.tradeoff_plot(rows)
+    nowhere = {"title": "z", "name": "z", "seconds": 1.0, "mse": 0.1, "latent_distance": None, "editability": None}
+    assert showing.tradeoff_plot([nowhere, *rows]) == showing.tradeoff_plot(rows)

@@ -49,8 +49,8 @@ def test_a_page_keeps_everything_else(tmp_path):
         page.embed(path, "one", "| table |\n", {picture: "a plot"})
     text = path.read_text()
     assert text.count("| table |") == 1 and text.count("old") == 1 and text.count("# Words") == 2
-    assert "![a plot](images/comparison_one_plot.png)" in text
-    assert (tmp_path / "images" / "comparison_one_plot.png").read_bytes() == b"pixels"
+    assert "![a plot](images/page_one_plot.png)" in text
+    assert (tmp_path / "images" / "page_one_plot.png").read_bytes() == b"pixels"
     assert text.endswith(PAGE.format(*page.markers("two")))
 
 
