@@ -195,6 +195,16 @@ def test_an_edit_of_nothing_is_the_image_without_an_edit(subjects, tmp_path, tex
     assert plain.judged == 0.5  # no classifier tells equal images apart
 
 
+def test_the_detector_is_judged_on_other_images_than_it_learned_from(subjects, tmp_path, monkeypatch):
+    seen = []
+    monkeypatch.setattr(editing.detectability, "detectability", lambda *given: seen.append(given[:2]))
+    unedited, edited = torch.randint(0, 256, (2, 10, SIDE, SIDE, 3), dtype=torch.uint8)
+    benchmark(subjects, tmp_path).detectability(unedited, edited, 4, "cpu")
+    ((fitted, judged),) = seen
+    for k, whole in enumerate((unedited, edited)):
+        assert torch.equal(fitted[k], whole[:4]) and torch.equal(judged[k], whole[4:])
+
+
 def test_every_method_has_a_row_and_a_kill_costs_one_batch(subjects, tmp_path, monkeypatch):
     one, real, calls = benchmark(subjects, tmp_path), editors.invert, []
     chosen = [job(subjects, text, tmp_path).contender for text in METHODS]
