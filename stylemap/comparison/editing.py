@@ -29,7 +29,7 @@ DEFAULT = (  # in place of those of `contenders`: fitting takes a run for every 
     *("structured-noise", "image2stylegan++", "in-domain", "encoder@vectors", "encoder@sean"),
 )
 # From images, and from reconstructions by the same method.
-DETECTED = {"detectability": "detectability ↓", "edit_detectability": "of the edit ↓"}
+DETECTED = {"detectability": "detectability ↓", "edit_detectability": "detectability of the edit ↓"}
 MEASURES = {"mse_src": "MSE_src ↓", "mse_ref": "MSE_ref ↓"} | DETECTED
 MOVED = ("nose", "eye", "eyebrow", "ear", "lip")  # parts that have a place
 SHOWN = 4  # edits of each kind in the sheet
