@@ -1,6 +1,5 @@
 """The comparison of local edits: the same parts of the same held-out images, edited by every method, in place and moved."""
 
-import datetime
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +10,7 @@ from torch import Tensor
 
 from stylemap import charts, files, images, sheets
 from stylemap.charts import Axis, Series
-from stylemap.comparison import machine, results, showing
+from stylemap.comparison import results, showing
 from stylemap.comparison.contenders import SEAN, Contender
 from stylemap.comparison.editors import FIRST_SIDE, Edit, Job, editor_of, placed
 from stylemap.comparison.results import NONE, markdown, number, standard_error
@@ -126,21 +125,15 @@ class Benchmark:
             return row
         subject = self.subjects[contender.kind]
         about = {"key": key, "title": contender.title, "how": editor_of(contender, subject).words, **contender.settings}
-        load, date = machine.load_average(), datetime.datetime.now(datetime.timezone.utc)
         job = self.job(contender)
-        try:
-            measured = {kind: self.measure(job, kind) for kind in KINDS}
-        except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too
-            return about | {"failed": next(iter(str(err).splitlines()), type(err).__name__)}
-        row = about | {
-            "seconds": measured[KINDS[0]]["seconds"],
-            "kinds": measured,
-            "date": date.isoformat(timespec="seconds"),
-            "load_before": load,
-            "load_after": machine.load_average(),
-        }
-        results.write_json(note, row)
+        row = results.measured(about, lambda: self.measures(job))
+        if "failed" not in row:
+            results.write_json(note, row)
         return row
+
+    def measures(self, job: Job) -> dict:
+        kinds = {kind: self.measure(job, kind) for kind in KINDS}
+        return {"seconds": kinds[KINDS[0]]["seconds"], "kinds": kinds}
 
     def job(self, contender: Contender) -> Job:
         return Job(

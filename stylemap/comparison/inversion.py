@@ -1,6 +1,5 @@
 """The comparison of inversions: the same images through every method, one row each, kept in a folder as they are finished."""
 
-import datetime
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,9 @@ from torch import Tensor
 from tqdm import tqdm
 
 from stylemap import files, images, sheets
-from stylemap.comparison import machine, quality, results, showing, timing
+from stylemap.comparison import quality, results, showing, timing
 from stylemap.comparison.contenders import Contender
 from stylemap.comparison.quality import Inverted
-from stylemap.errors import InputError
 from stylemap.inversion import Subject
 from stylemap.metrics import reconstruction
 from stylemap.metrics.evaluation import Reference
@@ -55,25 +53,26 @@ class Benchmark:
         if (row := self.finished(contender)) is not None:
             return row
         about = {"key": self.key(contender), "title": contender.title, "steps": contender.steps, **contender.settings}
-        load, date = machine.load_average(), datetime.datetime.now(datetime.timezone.utc)
+        row = results.measured(about, lambda: self.measure(contender))
+        if "failed" not in row:
+            results.write_json(self.note(contender), row, indent=None)
+        return row
+
+    def measure(self, contender: Contender) -> dict:
+        """Invert all images, and keep the strip of those that the sheet shows."""
         subject = self.subjects[contender.kind]
-        try:
-            photos = images.from_uint8(self.originals)
-            extras = subject.model.extras_of(self.labels)
-            outcome = timing.time_method(contender, subject, photos, self.batch, self.perceptual, extras)
-            labels = None if self.labels is None else self.labels.numpy().__getitem__
-            evaluation = Inverted(subject.model, self.reference, self.originals, labels=labels, outcome=outcome)
-            measures = quality.measure(evaluation)
-        except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too
-            return about | {"failed": next(iter(str(err).splitlines()), type(err).__name__)}
-        row = about | {
+        photos = images.from_uint8(self.originals)
+        extras = subject.model.extras_of(self.labels)
+        outcome = timing.time_method(contender, subject, photos, self.batch, self.perceptual, extras)
+        labels = None if self.labels is None else self.labels.numpy().__getitem__
+        evaluation = Inverted(subject.model, self.reference, self.originals, labels=labels, outcome=outcome)
+        measures = quality.measure(evaluation)
+        images.write(self.strip(contender), _strip(outcome.pictures[:SHOWN]))
+        return {
             "seconds": outcome.seconds,
             "seconds_of_batches": outcome.batches,
             "seconds_per_step": outcome.seconds_per_step,
             "seconds_statistics": outcome.seconds_statistics,
-            "date": date.isoformat(timespec="seconds"),
-            "load_before": load,
-            "load_after": machine.load_average(),
             "memory_mib": outcome.memory.mib,
             "memory": outcome.memory.how,
             **measures,
@@ -81,9 +80,6 @@ class Benchmark:
             "origin": outcome.origin,
             "history": outcome.history,
         }
-        images.write(self.strip(contender), _strip(outcome.pictures[:SHOWN]))
-        results.write_json(self.note(contender), row, indent=None)  # last, as it says that the strip is there
-        return row
 
     def key(self, contender: Contender) -> str:
         """Hash of everything that the row depends on."""

@@ -1,5 +1,6 @@
 """Results of a comparison: Markdown tables, files, and finished parts that need no second run."""
 
+import datetime
 import hashlib
 import json
 import statistics
@@ -10,6 +11,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from stylemap import files, reading
+from stylemap.comparison import machine
 from stylemap.errors import InputError
 
 NONE = "–"
@@ -66,6 +68,17 @@ def read_finished(path: Path, name: str, key: object) -> dict | None:
     except InputError:
         return None
     return result if result.get(name) == key else None
+
+
+def measured(about: dict, measure: Callable[[], dict]) -> dict:
+    """The row of a method, with its date and what else ran. The row of one that fails says why."""
+    load, date = machine.load_average(), datetime.datetime.now(datetime.timezone.utc)
+    try:
+        row = about | measure()
+    except (InputError, RuntimeError, MemoryError) as err:  # RuntimeError: torch, out of memory too
+        return about | {"failed": next(iter(str(err).splitlines()), type(err).__name__)}
+    when = {"date": date.isoformat(timespec="seconds")}
+    return row | when | {"load_before": load, "load_after": machine.load_average()}
 
 
 def kept(
