@@ -29,7 +29,10 @@ NAV: dict[str, tuple[str, ...]] = {
         "docs/export.md", "docs/responsible_use.md",
     ),
     "Train": ("docs/data.md", "docs/training.md", "docs/recipe.md", "configs/index.md"),
-    "Compare": ("docs/comparison.md", "docs/comparing.md", "docs/inversion.md", "docs/metrics.md", "docs/peers.md"),
+    "Compare": (
+        "docs/comparison.md", "docs/comparison_64.md", "docs/comparing.md", "docs/inversion.md", "docs/metrics.md",
+        "docs/peers.md",
+    ),
     "Look up": (
         "docs/verbs.md", "docs/python.md", "docs/api.md", "docs/glossary.md", "docs/benchmarks.md", "docs/performance.md",
         "pretrained/index.md",
