@@ -132,6 +132,7 @@ class Benchmark:
         return row
 
     def measures(self, job: Job) -> dict:
+        """The numbers of a row."""
         kinds = {kind: self.measure(job, kind) for kind in KINDS}
         return {"seconds": kinds[KINDS[0]]["seconds"], "kinds": kinds}
 

@@ -6,7 +6,6 @@ picture that is put together from pixels, as Image2StyleGAN++ (arXiv 1911.11544,
 """
 
 import functools
-import hashlib
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -46,7 +45,7 @@ class Edit(NamedTuple):
             self.part,
             self.source,
             self.reference,
-            hashlib.sha256(self.mask.numpy().tobytes()).hexdigest(),
+            results.digest(self.mask),
             *self.shift,
         ]
 

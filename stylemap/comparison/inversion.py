@@ -55,7 +55,7 @@ class Benchmark:
         about = {"key": self.key(contender), "title": contender.title, "steps": contender.steps, **contender.settings}
         row = results.measured(about, lambda: self.measure(contender))
         if "failed" not in row:
-            results.write_json(self.note(contender), row, indent=None)
+            results.write_json(self.note(contender), row, indent=None)  # last, as it says that the strip is there
         return row
 
     def measure(self, contender: Contender) -> dict:
