@@ -44,5 +44,10 @@ def measure(evaluation: Inverted) -> dict:
     """name -> value, of METRICS; "reasons" says why one is None."""
     results = {name: evaluation.measure(name) for name in METRICS}
     reasons = {name: result.details["reason"] for name, result in results.items() if result.value is None}
-    attributes = {"of_attributes": results["editability"].details.get("of_attributes")}
-    return {name: result.value for name, result in results.items()} | attributes | {"reasons": reasons}
+    details = results["editability"].details
+    editability = {
+        "editability_error": details.get("standard_error"),
+        "of_attributes": details.get("of_attributes"),
+        "errors_of_attributes": details.get("standard_errors_of_attributes"),
+    }
+    return {name: result.value for name, result in results.items()} | editability | {"reasons": reasons}

@@ -126,13 +126,17 @@ def tradeoff(rows: list[dict], notes: Sequence[str]) -> str:
     names = list(next((row["of_attributes"] for row in done if row["of_attributes"]), ()))
     lines = []
     for row in done:
-        columns = [_fixed(row["mse"], 4), _fixed(row["latent_distance"], 2), _fixed(row["editability"], 2)]
-        lines.append(
-            [row["title"], row["weights"], *columns, *(number((row["of_attributes"] or {}).get(n)) for n in names)]
-        )
+        values, errors = row["of_attributes"] or {}, row["errors_of_attributes"] or {}
+        answers = [(row["editability"], row["editability_error"]), *((values.get(n), errors.get(n)) for n in names)]
+        columns = [_fixed(row["mse"], 4), _fixed(row["latent_distance"], 2), *(_with_error(*each) for each in answers)]
+        lines.append([row["title"], row["weights"], *columns])
     header = ["method", "weights", "MSE ↓", "latent distance", "editability ↑", *names]
     reasons = {row["reasons"]["editability"] for row in done if "editability" in row["reasons"]}
-    return markdown(header, lines, [*(f"Editability was not measured: {text}." for text in sorted(reasons)), *notes])
+    remarks = (
+        ["±: standard error, by drawing the images anew."] if any(row["editability_error"] for row in done) else []
+    )
+    remarks += [f"Editability was not measured: {text}." for text in sorted(reasons)]
+    return markdown(header, lines, [*remarks, *notes])
 
 
 def tradeoff_plot(rows: list[dict]) -> bytes:
@@ -153,6 +157,11 @@ def _fixed(value: float | None, decimals: int) -> str:
     if value is None:
         return NONE
     return f"{value:,.{decimals}f}" if abs(value) < MOST else f"{value:.1e}"
+
+
+def _with_error(value: float | None, error: float | None) -> str:
+    text = _fixed(value, 2)
+    return text if error is None else f"{text} ± {_fixed(error, 2)}"
 
 
 def _of_weights(kind: str, note: dict) -> str:

@@ -6,8 +6,12 @@ steps along it, towards what it has not. A step changes the attribute, as a netw
 It also changes pixels outside of the parts that have the attribute, which it should not. The number is the change of the
 attribute where the pixels outside have changed by CHANGE, so that a long step does not count as a good one. The unit is one
 standard deviation of the attribute among the held-out images. It is averaged over images, then over attributes.
+
+Its standard error is found by drawing the images anew. Directions and networks stay as they are, so it does not include what
+other samples or another training would change.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -19,6 +23,7 @@ from stylemap.datasets import Avatars
 from stylemap.datasets.parts import part_ids
 from stylemap.errors import InputError
 from stylemap.metrics import classifier, separability, streams
+from stylemap.metrics.detectability import RESAMPLED
 from stylemap.metrics.evaluation import Evaluation, Reference
 from stylemap.metrics.separability import QUESTIONS, Question, labelled
 
@@ -28,6 +33,22 @@ class Attribute(NamedTuple):
 
     question: Question
     parts: tuple[str, ...]  # where the answer is to be seen
+
+
+class Answers(NamedTuple):
+    """What S steps change in N images."""
+
+    elsewhere: np.ndarray  # [S, N], squared change, summed over the pixels outside
+    pixels: np.ndarray  # [N], how many these are
+    attribute: np.ndarray  # [S, N]
+
+    def curves(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Means over pixels outside and over images, [S] each, with weights [N] of the images."""
+        return self.elsewhere @ weights / (self.pixels @ weights), self.attribute @ weights / weights.sum()
+
+    def value(self, weights: np.ndarray) -> float:
+        """The change of the attribute at an equal change elsewhere."""
+        return at_equal_change(*self.curves(weights))
 
 
 ATTRIBUTES = {
@@ -81,6 +102,19 @@ def at_equal_change(elsewhere: np.ndarray, attribute: np.ndarray, change: float 
     return float(np.interp(change, np.maximum.accumulate(elsewhere), attribute))
 
 
+def resampled_errors(answers: Sequence[Answers], seed: int) -> tuple[list[float], float] | tuple[None, None]:
+    """Standard errors of each value and of their mean, by drawing images with replacement (the bootstrap), the same for all.
+
+    None for fewer than two images.
+    """
+    count = len(answers[0].pixels)
+    if count < 2:
+        return None, None
+    draws = np.random.default_rng(seed).multinomial(count, [1 / count] * count, RESAMPLED)
+    values = np.array([[each.value(weights) for each in answers] for weights in draws])  # [draws, attributes]
+    return values.std(axis=0, ddof=1).tolist(), float(values.mean(axis=1).std(ddof=1))
+
+
 def attribute_network(reference: Reference) -> nn.Module:
     """A network that is trained on drawn faces to tell ATTRIBUTES."""
     questions = {name: attribute.question for name, attribute in ATTRIBUTES.items()}
@@ -101,25 +135,36 @@ def _editability(e: Evaluation) -> tuple[float, dict]:
     kept = e.kept[:MOST]
     originals = seen(torch.from_numpy(np.stack([np.asarray(e.heldout[i]) for i in e.kept])))
     tensors = {name: x[:MOST] for name, x in e.tensors.items()}
-    values, curves = {}, {}
+    answers = {}
     for k, (name, attribute) in enumerate(ATTRIBUTES.items()):
-        masks = [outside(e.labels(i), attribute.parts, e.model.config.resolution) for i in kept]
+        masks = torch.stack([outside(e.labels(i), attribute.parts, e.model.config.resolution) for i in kept])
         vector, towards = direction(mapped, samples[:, k]), -originals[: len(kept), k].sign()
         steps = [
             _step(e, tensors, amount * towards.view(-1, *[1] * vector.dim()) * vector) for amount in STEPS.tolist()
         ]
         before = steps[0]
-        changes = [(x.float() - before.float()).div(127.5).square().mean(dim=3)[torch.stack(masks)] for x in steps]
+        changes = [(x.float() - before.float()).div(127.5).square().mean(dim=3) * masks for x in steps]
         turns = [towards * (seen(x)[:, k] - seen(before)[:, k]) / originals[:, k].std() for x in steps]
-        curves[name] = {"outside": [float(x.mean()) for x in changes], "attribute": [float(x.mean()) for x in turns]}
-        values[name] = at_equal_change(np.array(curves[name]["outside"]), np.array(curves[name]["attribute"]))
+        answers[name] = Answers(
+            torch.stack(changes).sum(dim=(2, 3)).double().numpy(),
+            masks.sum(dim=(1, 2)).numpy(),
+            torch.stack(turns).double().numpy(),
+        )
+    alike = np.ones(len(kept))
+    values = {name: each.value(alike) for name, each in answers.items()}
+    curves = {
+        name: dict(zip(("outside", "attribute"), each.curves(alike), strict=True)) for name, each in answers.items()
+    }
+    errors, error = resampled_errors(list(answers.values()), e.seed)
     details = {
         "definition": "of stylemap, see docs/metrics.md",
         "change": CHANGE,
         "pictures": len(kept),
+        "standard_error": error,
         "of_attributes": values,
+        "standard_errors_of_attributes": errors and dict(zip(answers, errors, strict=True)),
         "steps": STEPS.tolist(),
-        "curves": curves,
+        "curves": {name: {of: curve.tolist() for of, curve in pair.items()} for name, pair in curves.items()},
         "samples": e.count,
         "seed": e.seed,
         "classifier": classifier.schedule() | {"faces": separability.LABELLED},

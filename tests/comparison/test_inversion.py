@@ -200,16 +200,21 @@ def test_the_sheet_shows_what_was_found(subjects, tmp_path):
 def test_the_trade_off():
     """A row that has no number says why, and is not in the plot."""
     measured = {"mse": 0.0123, "latent_distance": 1.5, "editability": 0.871, "reasons": {}}
-    attributes = {"smile": 0.5, "beard": 1.242}
+    attributes = {
+        "of_attributes": {"smile": 0.5, "beard": 1.242},
+        "errors_of_attributes": {"smile": 0.061, "beard": 0.1},
+    }
+    none = {"editability": None, "editability_error": None, "of_attributes": None, "errors_of_attributes": None}
     rows = [
-        {"title": "w, 3 steps", "name": "w", "weights": "vectors", "seconds": 1.0, "of_attributes": attributes} | measured,
-        {"title": "x", "name": "x", "weights": "e4e", "seconds": 1.0, "of_attributes": None}
-        | measured | {"editability": None, "reasons": {"editability": "no attributes"}},
+        {"title": "w, 3 steps", "name": "w", "weights": "vectors", "seconds": 1.0, "editability_error": 0.034}
+        | measured | attributes,
+        {"title": "x", "name": "x", "weights": "e4e", "seconds": 1.0}
+        | measured | none | {"reasons": {"editability": "no attributes"}},
         {"title": "y", "name": "y", "weights": "e4e", "failed": "diverged"},
     ]  # fmt: skip
     text = showing.tradeoff(rows, ["`the command`"])
     assert text.splitlines()[0] == "| method | weights | MSE ↓ | latent distance | editability ↑ | smile | beard |"
-    assert "| w, 3 steps | vectors | 0.0123 | 1.50 | 0.87 | 0.5 | 1.24 |" in text
+    assert "| w, 3 steps | vectors | 0.0123 | 1.50 | 0.87 ± 0.03 | 0.50 ± 0.06 | 1.24 ± 0.10 |" in text
     assert "| x | e4e | 0.0123 | 1.50 | – | – | – |" in text and "| y |" not in text
     assert "- Editability was not measured: no attributes.\n- `the command`\n" in text
     nowhere = {"title": "z", "name": "z", "seconds": 1.0, "mse": 0.1, "latent_distance": None, "editability": None}

@@ -53,7 +53,7 @@ def inverted(subject, result=None, originals=None, against=None) -> Inverted:
 
 def test_what_cannot_be_had_is_left_out_with_a_reason(subject):
     found = measure(inverted(subject, outcome(subject, 3)))
-    assert found.keys() == {*METRICS, "of_attributes", "reasons"}
+    assert found.keys() == {*METRICS, "editability_error", "of_attributes", "errors_of_attributes", "reasons"}
     assert (
         {name for name in METRICS if found[name] is None}
         == {"lpips", "fid_lerp", "editability"}

@@ -10,7 +10,15 @@ from stylemap.config import Latents
 from stylemap.datasets import Avatars
 from stylemap.datasets.parts import Part
 from stylemap.metrics import editability
-from stylemap.metrics.editability import Attribute, at_equal_change, attribute_network, direction, outside
+from stylemap.metrics.editability import (
+    Answers,
+    Attribute,
+    at_equal_change,
+    attribute_network,
+    direction,
+    outside,
+    resampled_errors,
+)
 from stylemap.metrics.evaluation import Evaluation, Reference
 from tests.metrics import toys
 
@@ -43,6 +51,29 @@ def test_a_direction_leads_from_the_lowest_to_the_highest():
 )
 def test_the_change_of_the_attribute_at_an_equal_change_elsewhere(elsewhere, attribute, value):
     assert at_equal_change(np.array(elsewhere), np.array(attribute)) == pytest.approx(value)
+
+
+def test_an_image_counts_by_its_pixels_outside_and_by_its_weight():
+    """Two steps of two images, with one and three pixels outside: (0.01 + 3 * 0.03) / 4 after the first step."""
+    answers = Answers(np.array([[0, 0], [0.01, 0.09]]), np.array([1, 3]), np.array([[0, 0], [1, 2]]))
+    elsewhere, attribute = answers.curves(np.ones(2))
+    assert elsewhere == pytest.approx([0, 0.025]) and attribute == pytest.approx([0, 1.5])
+    twice, once = (answers.curves(np.array(weights)) for weights in ([3, 0], [1, 0]))
+    assert np.allclose(twice, once) and np.allclose(once, [[0, 0.01], [0, 1]])
+
+
+def test_the_standard_error_is_that_of_a_mean():
+    """Where all images change alike elsewhere, the value is a mean over images, whose error is known: deviation over sqrt(N). 200
+    draws find it within 1 / sqrt(400), and three times that is allowed. Two equal attributes err together."""
+    attribute = np.random.default_rng(0).normal(size=50)
+    answers = Answers(np.array([[0.0], [0.01]]).repeat(50, 1), np.ones(50), np.stack([0 * attribute, attribute]))
+    errors, error = resampled_errors([answers, answers], seed=1)
+    assert errors == pytest.approx([attribute.std(ddof=0) / 50**0.5] * 2, rel=0.15)
+    assert error == pytest.approx(errors[0])
+    steady = answers._replace(attribute=np.zeros((2, 50)))
+    assert resampled_errors([answers, steady], seed=1) == (pytest.approx([errors[0], 0]), pytest.approx(error / 2))
+    single = Answers(answers.elsewhere[:, :1], answers.pixels[:1], answers.attribute[:, :1])
+    assert resampled_errors([single], seed=1) == (None, None)
 
 
 class Halves(toys.Flat):
@@ -90,6 +121,7 @@ def edited(leak: float) -> float:
         patch.setattr(editability, "STEPS", np.linspace(0, 6, 49))
         result = e.measure("editability")
     assert result.details["of_attributes"] == {"left": result.value}
+    assert result.details["standard_errors_of_attributes"] == {"left": result.details["standard_error"]}
     return result.value
 
 
