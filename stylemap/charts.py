@@ -39,11 +39,12 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Series:
-    """One entry of the legend: a line, dots, or both; points are (x, y)."""
+    """One entry of the legend: a line, dots, or both; points are (x, y). ``errors`` are those of y, one for each dot, or none."""
 
     label: str
     line: Sequence[tuple[float, float]] = ()
     dots: Sequence[tuple[float, float]] = ()
+    errors: Sequence[float] = ()
 
 
 @dataclass(frozen=True)
@@ -84,6 +85,10 @@ def plot(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Seri
         style = {"color": COLOURS[k % len(COLOURS)], "linewidth": 2}
         marks = style | {"marker": MARKERS[k % len(MARKERS)], "markersize": 8, "markeredgecolor": "white"}
         line, dots = ([p for p in points if across.shows(p[0]) and up.shows(p[1])] for points in (one.line, one.dots))
+        if one.errors:
+            axes.errorbar(
+                *zip(*one.dots, strict=True), yerr=one.errors, fmt="none", ecolor=style["color"], elinewidth=1
+            )
         axes.plot([x for x, _ in line], [y for _, y in line], **style)
         axes.plot([x for x, _ in dots], [y for _, y in dots], linestyle="none", **marks)
         axes.plot([], [], label=one.label, linestyle="-" if one.line else "none", **marks)

@@ -64,6 +64,13 @@ def test_higher_is_higher():
     assert place(5.0) == pytest.approx((place(8.0) + place(2.0)) / 2, abs=1)
 
 
+def test_errors_reach_as_far_as_they_are():
+    figure, (axes,) = charts.new_figure(400, 300)
+    charts.plot(axes, "", Axis(""), Axis(""), [Series("a", dots=[(1, 2), (3, 4)], errors=[0.5, 1.0])])
+    (bars,) = axes.collections
+    assert [segment.tolist() for segment in bars.get_segments()] == [[[1, 1.5], [1, 2.5]], [[3, 3], [3, 5]]]
+
+
 def test_equal_charts_are_equal_bytes():
     def made():
         figure, (axes,) = charts.new_figure(300, 200)

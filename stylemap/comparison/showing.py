@@ -141,15 +141,19 @@ def tradeoff(rows: list[dict], notes: Sequence[str]) -> str:
 
 def tradeoff_plot(rows: list[dict]) -> bytes:
     """A PNG file: the error against the latent distance, and against editability; the rows of a method are joined."""
-    panels = {"latent_distance": "Latent distance", "editability": "Editability"}
+    panels = {
+        "latent_distance": ("Latent distance", "1: as far from the mean as mapped samples"),
+        "editability": ("Editability", "change of an attribute by a direction; higher is better"),
+    }
     done = [row for row in rows if "seconds" in row and any(row[name] is not None for name in panels)]
     figure, drawn = charts.new_figure(*PLOT_SIZE, 1, len(panels))
-    for axes, (name, title) in zip(drawn, panels.items(), strict=True):
+    for axes, (name, (title, meaning)) in zip(drawn, panels.items(), strict=True):
         series = []  # the same in both, as they share colours and a legend
         for method in dict.fromkeys(row["name"] for row in done):
-            points = [(row["mse"], row[name]) for row in done if row["name"] == method and row[name] is not None]
-            series.append(Series(method, points, points))
-        charts.plot(axes, title, Axis("mean squared error", True), Axis(""), series, legend=axes is drawn[-1])
+            some = [row for row in done if row["name"] == method and row[name] is not None]
+            points = [(row["mse"], row[name]) for row in some]
+            series.append(Series(method, points, points, [row.get(f"{name}_error") or 0.0 for row in some]))
+        charts.plot(axes, title, Axis("mean squared error", True), Axis(meaning), series, legend=axes is drawn[-1])
     return charts.png(figure)
 
 
