@@ -52,6 +52,7 @@ def test_card(path):
         ("avatars64_stylegan2", True),
         ("avatars64_e4e", False),
         ("avatars64_psp", False),
+        ("avatars64_sean", False),
         ("avatars128", True),
     ],
 )
