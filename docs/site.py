@@ -30,7 +30,7 @@ NAV: dict[str, tuple[str, ...]] = {
     ),
     "Train": ("docs/data.md", "docs/training.md", "docs/recipe.md", "configs/index.md"),
     "Compare": (
-        "docs/comparison.md", "docs/comparison_64.md", "docs/comparing.md", "docs/inversion.md", "docs/metrics.md",
+        "docs/comparison.md", "docs/comparison_32.md", "docs/comparing.md", "docs/inversion.md", "docs/metrics.md",
         "docs/peers.md",
     ),
     "Look up": (

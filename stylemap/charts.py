@@ -82,7 +82,8 @@ def new_figure(width: float, height: float, rows: int = 1, columns: int = 1, lay
 def plot(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Series], legend: bool = True) -> None:
     """Draw series into axes. Points that cannot be shown, such as 0 on a logarithmic axis, are left out."""
     for k, one in enumerate(series):
-        style = {"color": COLOURS[k % len(COLOURS)], "linewidth": 2}
+        dashed = k >= len(COLOURS)  # a colour that comes again
+        style = {"color": COLOURS[k % len(COLOURS)], "linewidth": 2, "linestyle": "--" if dashed else "-"}
         marks = style | {"marker": MARKERS[k % len(MARKERS)], "markersize": 8, "markeredgecolor": "white"}
         line, dots = ([p for p in points if across.shows(p[0]) and up.shows(p[1])] for points in (one.line, one.dots))
         if one.errors:
@@ -90,8 +91,8 @@ def plot(axes: "Axes", title: str, across: Axis, up: Axis, series: Sequence[Seri
                 *zip(*one.dots, strict=True), yerr=one.errors, fmt="none", ecolor=style["color"], elinewidth=1
             )
         axes.plot([x for x, _ in line], [y for _, y in line], **style)
-        axes.plot([x for x, _ in dots], [y for _, y in dots], linestyle="none", **marks)
-        axes.plot([], [], label=one.label, linestyle="-" if one.line else "none", **marks)
+        axes.plot([x for x, _ in dots], [y for _, y in dots], **marks | {"linestyle": "none"})
+        axes.plot([], [], label=one.label, **marks | ({} if one.line else {"linestyle": "none"}))
     across.apply(axes, axes.xaxis)
     up.apply(axes, axes.yaxis)
     axes.set_xlabel(across.label)

@@ -151,7 +151,7 @@ SHARED: dict[str, dict] = {
         "default": ["all"],
         "metavar": "METHOD",
         "help": "NAME[@stylemap|@vectors|@e4e|@psp|@sean][:SETTING=VALUE]..., such as w+:steps=100,1000:rate=0.05; each number "
-        "of steps is a row. all: those of docs/comparison.md that the weights allow. Default: all.",
+        "of steps is a row. all: those of docs/comparison_32.md that the weights allow. Default: all.",
     },
     "--perceptual-network": {
         "choices": PERCEPTUAL,
