@@ -71,6 +71,15 @@ def test_errors_reach_as_far_as_they_are():
     assert [segment.tolist() for segment in bars.get_segments()] == [[[1, 1.5], [1, 2.5]], [[3, 3], [3, 5]]]
 
 
+def test_no_two_lines_look_alike():
+    """Colours come again, and are dashed then."""
+    figure, (axes,) = charts.new_figure(400, 300)
+    count = 2 * len(charts.COLOURS)
+    charts.plot(axes, "", Axis(""), Axis(""), [Series(str(k), [(0, k), (1, k)]) for k in range(count)])
+    shown = {(line.get_color(), line.get_linestyle()) for line in axes.lines if len(line.get_xdata())}
+    assert len(shown) == count
+
+
 def test_equal_charts_are_equal_bytes():
     def made():
         figure, (axes,) = charts.new_figure(300, 200)
