@@ -126,14 +126,14 @@ def tradeoff(rows: list[dict], notes: Sequence[str]) -> str:
     names = list(next((row["of_attributes"] for row in done if row["of_attributes"]), ()))
     lines = []
     for row in done:
-        values, errors = row["of_attributes"] or {}, row["errors_of_attributes"] or {}
-        answers = [(row["editability"], row["editability_error"]), *((values.get(n), errors.get(n)) for n in names)]
+        values, errors = row["of_attributes"] or {}, row.get("errors_of_attributes") or {}
+        answers = [(row["editability"], row.get("editability_error")), *((values.get(n), errors.get(n)) for n in names)]
         columns = [_fixed(row["mse"], 4), _fixed(row["latent_distance"], 2), *(_with_error(*each) for each in answers)]
         lines.append([row["title"], row["weights"], *columns])
     header = ["method", "weights", "MSE ↓", "latent distance", "editability ↑", *names]
     reasons = {row["reasons"]["editability"] for row in done if "editability" in row["reasons"]}
     remarks = (
-        ["±: standard error, by drawing the images anew."] if any(row["editability_error"] for row in done) else []
+        ["±: standard error, by drawing the images anew."] if any(row.get("editability_error") for row in done) else []
     )
     remarks += [f"Editability was not measured: {text}." for text in sorted(reasons)]
     return markdown(header, lines, [*remarks, *notes])
